@@ -1,0 +1,143 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The connection to libvirt: opened once, every error of it told in an operator's words."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any, TypeVar
+
+from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.errors import ConnectionLost, FleetError
+
+try:
+    import libvirt
+except ImportError as _error:
+    libvirt = None
+    IMPORT_ERROR: ImportError | None = _error
+else:
+    IMPORT_ERROR = None
+
+Result = TypeVar("Result")
+
+# How long to wait for what somebody else does to the same resource: a pool that is being
+# refreshed, a domain whose lock another client holds.
+BUSY_TIMEOUT_S = 60.0
+
+
+class Host:
+    """One KVM host: the open connection, and what is the same for all resources on it."""
+
+    def __init__(self, conn: Any, uri: str) -> None:
+        self.conn = conn
+        self.uri = uri
+
+    @cached_property
+    def capabilities(self) -> xmltree.Element:
+        """What the hypervisor can run, as libvirt's capabilities tree."""
+        return xmltree.parse(self.conn.getCapabilities())
+
+    @cached_property
+    def driver(self) -> str:
+        """libvirt's driver: `QEMU`, or `Test` for the one without a hypervisor."""
+        return str(self.conn.getType())
+
+    @cached_property
+    def is_local(self) -> bool:
+        """Whether files and devices of the host are those of this machine."""
+        scheme, _colon, rest = self.uri.partition("://")
+        server = rest.split("/", 1)[0]
+        return not server and scheme.partition("+")[2] in ("", "unix")
+
+    @contextmanager
+    def errors(self, resource: str, doing: str) -> Iterator[None]:
+        """Tell a libvirt error as what could not be done to which resource."""
+        try:
+            yield
+        except libvirt.libvirtError as error:
+            if not self._alive():
+                raise ConnectionLost(
+                    f"the connection to libvirt at {self.uri} was lost while it should {doing}; "
+                    "see that its daemon runs, and run again: the next run converges",
+                    resource,
+                ) from error
+            raise FleetError(f"libvirt did not {doing}: {said(error)}", resource) from error
+
+    def _alive(self) -> bool:
+        try:
+            return bool(self.conn.isAlive())
+        except libvirt.libvirtError:
+            return False
+
+
+@contextmanager
+def connect(uri: str) -> Iterator[Host]:
+    """Open a connection and close it again. FleetError says why it could not be opened."""
+    # Without a handler libvirt writes every error to stderr, also those that are expected.
+    libvirt.registerErrorHandler(lambda _context, _error: None, None)
+    try:
+        conn = libvirt.open(uri)
+    except libvirt.libvirtError as error:
+        raise FleetError(
+            f"cannot connect to libvirt at {uri}: {said(error)}; see that its daemon runs and that "
+            "this user may use it (group libvirt)"
+        ) from error
+    try:
+        yield Host(conn, uri)
+    finally:
+        _close(conn)
+
+
+def _close(conn: Any) -> None:
+    try:
+        conn.close()
+    except libvirt.libvirtError:
+        pass  # it was lost before, which has been reported where it mattered
+
+
+def said(error: Any) -> str:
+    """libvirt's own words for an error."""
+    return str(error.get_error_message() or error)
+
+
+def found(lookup: Callable[[str], Result], name: str, *missing: int) -> Result | None:
+    """What a lookup by name finds, or None where libvirt answers with one of the missing codes."""
+    try:
+        return lookup(name)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() in missing:
+            return None
+        raise
+
+
+def patiently(call: Callable[[], Result], timeout_s: float = BUSY_TIMEOUT_S) -> Result:
+    """Call, and call again as long as libvirt says that another job or client holds the resource."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            return call()
+        except libvirt.libvirtError as error:
+            if not _busy(error) or time.monotonic() > deadline:
+                raise
+        time.sleep(0.2)
+
+
+def _busy(error: Any) -> bool:
+    if error.get_error_code() == libvirt.VIR_ERR_OPERATION_TIMEOUT:
+        return True  # "cannot acquire state change lock (held by ...)"
+    # A pool in use by a job has no code of its own: storage_driver.c raises it as internal error.
+    return "asynchronous jobs running" in said(error)
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float, interval_s: float = 0.2) -> bool:
+    """Whether a condition came true before the deadline."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(interval_s)
+    return True

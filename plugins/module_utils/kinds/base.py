@@ -1,0 +1,70 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a kind of resource is to the engine, and the world that a plan is made for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have, Plan, Wanted
+
+
+class Kind(Protocol):
+    """One kind of resource: how it is declared, read, planned, applied and shown."""
+
+    name: str
+
+    def spec(self) -> dict[str, Any]:
+        """The argument spec of one declaration."""
+
+    def parse(self, params: Mapping[str, Any]) -> list[Wanted]:
+        """The declarations in a user's parameters. A VM's may bring volumes. FleetErrors if wrong."""
+
+    def read(self, host: Host, names: Iterable[str] | None) -> dict[str, Have]:
+        """The named resources (None: all there are) as they are; those that are not there too."""
+
+    def plan(self, wanted: Wanted, have: Have, world: World) -> Plan:
+        """What is to be done about one declaration. Touches nothing. FleetErrors if it cannot be."""
+
+    def apply(self, host: Host, plan: Plan) -> None:
+        """Do what the plan says. FleetError if libvirt does not."""
+
+    def result(self, have: Have) -> dict[str, Any]:
+        """A resource as a module returns it."""
+
+
+class World:
+    """What the host will hold when the plans made so far are done.
+
+    A plan that needs another resource (a disk its pool, a NIC its vswitch) asks here, and so sees
+    what is declared in the same task though it does not exist yet.
+    """
+
+    def __init__(self, host: Host, kinds: Mapping[str, Kind], assume_missing: bool = False) -> None:
+        self.host = host
+        self.kinds = kinds
+        # In check mode of a single task, what is missing may be what an earlier task would make.
+        self.assume_missing = assume_missing
+        self.wanted: dict[tuple[str, str], Wanted] = {}
+        self._after: dict[tuple[str, str], Have] = {}
+
+    def will_be(self, kind: str, name: str) -> Have:
+        """A resource as it will be; read from the host once where no plan is about it."""
+        if (kind, name) not in self._after:
+            self._after[(kind, name)] = self.kinds[kind].read(self.host, [name])[name]
+        return self._after[(kind, name)]
+
+    def add(self, plan: Plan) -> None:
+        """Reckon with a plan."""
+        self._after[(plan.wanted.kind, plan.wanted.name)] = plan.after
+
+    def everything(self, kind: str) -> dict[str, Have]:
+        """All resources of a kind as they will be, read in one batch (once)."""
+        if (kind, "") not in self._after:
+            for name, have in self.kinds[kind].read(self.host, None).items():
+                self._after.setdefault((kind, name), have)
+            self._after[(kind, "")] = Have(kind, "")
+        return {n: h for (k, n), h in self._after.items() if k == kind and n and h.exists}

@@ -1,0 +1,241 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan: what differs between what is wanted and what is there, as data and as text."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT, PRESENT, Key, Values, named
+from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+
+# What a change does to a resource that runs.
+STORED = "stored"  # only the stored definition: the resource does not run, or runs so already
+LIVE = "live"  # takes effect now
+HOTPLUG = "hotplug"  # takes effect now, as a device that comes or goes
+RESTART = "restart"  # stored now, takes effect when the resource is next started
+RECREATE = "recreate"  # impossible on what exists; never done, always an error
+
+# What happens to a resource as a whole.
+NONE, CREATE, UPDATE, DELETE = "none", "create", "update", "delete"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One declaration after validation: plain values, and how to go about it."""
+
+    kind: str
+    name: str
+    state: str
+    values: Values = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    needs: frozenset[tuple[str, str]] = frozenset()  # (kind, name) that must be there first
+
+    @property
+    def resource(self) -> str:
+        """How errors and plans call it: `vm/web`."""
+        return f"{self.kind}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Have:
+    """One resource as it is: both its definitions as trees, and facts that are not XML."""
+
+    kind: str
+    name: str
+    stored: Optional[Element] = None
+    live: Optional[Element] = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def exists(self) -> bool:
+        """Whether it is there at all."""
+        return self.stored is not None
+
+
+@dataclass(frozen=True)
+class Change:
+    """One field that a run changes: from what, to what, and with which effect."""
+
+    resource: str
+    field: Key
+    before: Value
+    after: Value
+    effect: str
+    live: Value = None  # what runs at present, where that is not `before`
+    applier: str = ""
+    note: str = ""
+
+    def result(self) -> dict[str, Any]:
+        """The change as a module returns it."""
+        said = {
+            "resource": self.resource,
+            "field": named(self.field),
+            "before": self.before,
+            "after": self.after,
+            "class": self.effect,
+        }
+        if self.live is not None and self.live != self.before:
+            said["live"] = self.live
+        if self.note:
+            said["note"] = self.note
+        return said
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a run does to one resource, and how it is predicted to be afterwards."""
+
+    wanted: Wanted
+    action: str
+    have: Have
+    after: Have  # what the resource will be; its trees are what gets defined
+    changes: tuple[Change, ...] = ()
+    pending: tuple[Change, ...] = ()  # fields that will wait for a restart
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def resource(self) -> str:
+        """How errors and plans call it: `vm/web`."""
+        return self.wanted.resource
+
+    @property
+    def changed(self) -> bool:
+        """Whether a run does anything."""
+        return self.action != NONE
+
+
+def compare(
+    resource: str,
+    want: Mapping[Key, Value],
+    stored: Values,
+    live: Values | None,
+    effect_of: Callable[[Key, Value, Value], tuple[str, str]],
+) -> list[Change]:
+    """The changes from what is stored and running to what is wanted.
+
+    `live` is None for what does not run. `effect_of(key, live, after)` answers with the effect of a
+    change on what runs, and the name of the applier that brings it about. A field that is stored as
+    wanted and waits for a restart is no change: a run does nothing about it.
+    """
+    changes = []
+    for key, after in _folded(want, stored, live):
+        before = _said(stored, key)
+        now = before if live is None else _said(live, key)
+        if _meets(before, after) and _meets(now, after):
+            continue
+        effect, applier = STORED, ""
+        if live is not None and not _meets(now, after):
+            effect, applier = effect_of(key, now, after)
+        if effect == RESTART and _meets(before, after):
+            continue
+        changes.append(Change(resource, key, before, after, effect, now, applier))
+    return changes
+
+
+def _folded(want: Mapping[Key, Value], *haves: Values | None) -> Iterable[tuple[Key, Value]]:
+    """The wanted keys; the fields of a thing that comes new or goes fold into that thing."""
+    whole: dict[Key, Value] = {}
+    for key, value in want.items():
+        missing = any(have is not None and key not in have for have in haves)
+        if (value == PRESENT and missing) or value == ABSENT:
+            whole[key] = value
+    for key, value in want.items():
+        if key in whole:
+            yield key, ABSENT if value == ABSENT else (_below(want, key) or PRESENT)
+        elif not any(key[: len(above)] == above for above in whole):
+            yield key, value
+
+
+def _below(values: Mapping[Key, Value], above: Key) -> dict[str, Value]:
+    return nested({k[len(above) :]: v for k, v in values.items() if k[: len(above)] == above and k != above})
+
+
+def _said(have: Values, key: Key) -> Value:
+    """The value of a key; a thing in a list is shown with its fields, or as absent."""
+    value = have.get(key)
+    if value == PRESENT:
+        return _below(have, key) or PRESENT
+    below_nothing = value is None and not any(k[: len(key)] == key for k in have)
+    return ABSENT if below_nothing else value
+
+
+def _meets(found: Value, after: Value) -> bool:
+    """Whether a found value is what is wanted; a thing in a list need only have what was said of it."""
+    if after == ABSENT or found == ABSENT:
+        return found == after or (after == ABSENT and found is None)
+    if isinstance(after, dict) and isinstance(found, dict):
+        return all(_meets(found.get(key), value) for key, value in after.items())
+    return bool(found == after)
+
+
+# ---- showing
+
+
+def nested(values: Mapping[Key, Value]) -> dict[str, Any]:
+    """Values by key as the dictionary of dictionaries that a user would write."""
+    tree: dict[str, Any] = {}
+    for key, value in values.items():
+        place = tree
+        for part in key[:-1]:
+            below = place.get(part)
+            place[part] = below if isinstance(below, dict) else {}
+            place = place[part]
+        if not (value == PRESENT and isinstance(place.get(key[-1]), dict)):
+            place[key[-1]] = value
+    return tree
+
+
+def diff_of(plan: Plan) -> dict[str, str]:
+    """The plan as a before and after that Ansible shows as a unified diff of YAML."""
+    before = {change.field: change.before for change in plan.changes if plan.action != CREATE}
+    after = {change.field: change.after for change in plan.changes if plan.action != DELETE}
+    classes = {c.field: c.effect for c in plan.changes if plan.action == UPDATE}
+    return {
+        "before_header": f"{plan.resource} (before)",
+        "after_header": f"{plan.resource} (after)",
+        "before": to_yaml(nested(before)),
+        "after": to_yaml(nested(after), {field: f"  # {effect}" for field, effect in classes.items()}),
+    }
+
+
+def to_yaml(value: Any, comments: Mapping[Key, str] | None = None) -> str:
+    """YAML text of plain values. (PyYAML is not promised on a target host.)"""
+    if isinstance(value, dict) and not value:
+        return ""
+    return "".join(f"{line}\n" for line in _lines(value, comments or {}, ()))
+
+
+def _lines(value: Any, comments: Mapping[Key, str], at: Key) -> Iterable[str]:
+    if isinstance(value, dict):
+        for key in sorted(value, key=str):
+            here = (*at, str(key))
+            yield from _entry(f"{_scalar(str(key))}:", value[key], comments, here)
+    else:
+        for item in value:
+            yield from _entry("-", item, comments, at)
+
+
+def _entry(head: str, value: Any, comments: Mapping[Key, str], at: Key) -> Iterable[str]:
+    comment = comments.get(at, "")
+    if isinstance(value, (dict, list, tuple)) and value:
+        yield f"{head}{comment}"
+        for line in _lines(value, comments, at):
+            yield f"  {line}"
+    else:
+        yield f"{head} {_scalar(value)}{comment}"
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, str) and re.fullmatch(r"[A-Za-z/_][\w/.+:@-]*(?<!:)", value):
+        return json.dumps(value) if value.lower() in _WORDS else value
+    return json.dumps(value)
+
+
+_WORDS = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}

@@ -1,0 +1,298 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The runner: read, plan, apply, verify. The one place that knows of check mode and of failing."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from ansible.module_utils import basic
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.kvm.fleet.plugins.module_utils import connection
+from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host, connect
+from ansible_collections.kvm.fleet.plugins.module_utils.errors import (
+    ConnectionLost,
+    FleetError,
+    FleetErrors,
+    Mistakes,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import Kind, World
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import Plan, Wanted, diff_of
+
+# What is made first; what goes, goes in the opposite order.
+ORDER = ("storage_pool", "storage_volume", "vswitch", "vm")
+
+# How long what was changed may take to be read back as planned (a guest answers when it can).
+VERIFY_TIMEOUT_S = 15.0
+
+URI_SPEC: dict[str, Any] = {"uri": {"type": "str", "default": "qemu:///system"}}
+
+Parse = Callable[[Mapping[str, Any]], "list[Wanted]"]
+Rule = Callable[["Sequence[Plan]", World], "Iterable[FleetError]"]
+
+
+@dataclass
+class Run:
+    """What came of one run."""
+
+    plans: list[Plan]
+    failed: dict[str, FleetError] = field(default_factory=dict)
+    done: list[str] = field(default_factory=list)
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.done)
+
+
+def create_module(spec: Mapping[str, Any]) -> basic.AnsibleModule:
+    """The Ansible module for a spec; wrong arguments are reported all at once, not one by one."""
+    mistakes = _argument_mistakes(spec)
+    if len(mistakes) > 1:
+        _refuse(mistakes)
+    return basic.AnsibleModule(argument_spec=dict(spec), supports_check_mode=True)
+
+
+def _argument_mistakes(spec: Mapping[str, Any]) -> list[str]:
+    # AnsibleModule itself stops at the first mistake. Where no arguments were handed to this
+    # process (documentation tools import modules too) there is nothing to look at.
+    if getattr(basic, "_ANSIBLE_ARGS", None) is None and len(sys.argv) < 2:
+        return []
+    given = {k: v for k, v in basic._load_params().items() if not k.startswith("_ansible_")}
+    return list(ArgumentSpecValidator(dict(spec)).validate(given).error_messages)
+
+
+def _refuse(mistakes: Sequence[str]) -> NoReturn:
+    print(json.dumps({"failed": True, "msg": "; ".join(mistakes), "errors": list(mistakes)}))
+    sys.exit(1)
+
+
+def run(
+    module: basic.AnsibleModule,
+    kinds: Sequence[Kind],
+    parse: Parse,
+    shown: str = "",
+    rules: Sequence[Rule] = (),
+    more: Callable[[Host, list[Wanted]], list[Wanted]] | None = None,
+) -> NoReturn:
+    """Converge what `parse` makes of the parameters, and end the module.
+
+    `shown` is the kind whose resource is returned as read back; without it there is a list of
+    results. `more` adds declarations that follow from what is on the host (pruning).
+    """
+    if connection.IMPORT_ERROR is not None:
+        reason = "".join(traceback.format_exception_only(connection.IMPORT_ERROR))
+        module.fail_json(msg=basic.missing_required_lib("libvirt-python (python3-libvirt)"), exception=reason)
+    by_name = {kind.name: kind for kind in kinds}
+    try:
+        wanted = parse(module.params)
+        with connect(module.params["uri"]) as host:
+            everything = wanted + (more(host, wanted) if more else [])
+            world = World(host, by_name, assume_missing=module.check_mode and bool(shown))
+            done = Run(plan_all(world, everything, rules))
+            if not module.check_mode:
+                apply_all(world, done)
+            outcome = report(world, done, module.check_mode, shown)
+    except FleetErrors as errors:
+        module.fail_json(msg=str(errors), errors=[str(error) for error in errors.errors])
+    except FleetError as error:
+        module.fail_json(msg=str(error), errors=[str(error)])
+    if done.failed:
+        module.fail_json(**outcome)
+    module.exit_json(**outcome)
+
+
+# ---- plan
+
+
+def plan_all(world: World, wanted: Sequence[Wanted], rules: Sequence[Rule] = ()) -> list[Plan]:
+    """The plans for all declarations, in the order in which they are to be applied."""
+    mistakes = Mistakes()
+    _refuse_twins(wanted, mistakes)
+    haves = _read(world, wanted)
+    plans = []
+    for one in _ordered(wanted):
+        try:
+            plan = world.kinds[one.kind].plan(one, haves[(one.kind, one.name)], world)
+        except FleetErrors as errors:
+            mistakes.extend(error.within(one.resource) for error in errors.errors)
+        except FleetError as error:
+            mistakes.extend([error.within(one.resource)])
+        else:
+            world.add(plan)
+            plans.append(plan)
+    if not mistakes.errors:
+        for rule in rules:
+            mistakes.extend(rule(plans, world))
+    mistakes.raise_any()
+    return plans
+
+
+def _refuse_twins(wanted: Sequence[Wanted], mistakes: Mistakes) -> None:
+    seen: set[str] = set()
+    for one in wanted:
+        if one.resource in seen:
+            mistakes.add("is declared twice; keep one declaration", resource=one.resource)
+        seen.add(one.resource)
+
+
+def _read(world: World, wanted: Sequence[Wanted]) -> dict[tuple[str, str], Any]:
+    haves = {}
+    for name in ORDER:
+        names = [one.name for one in wanted if one.kind == name]
+        if names:
+            for key, have in world.kinds[name].read(world.host, names).items():
+                haves[(name, key)] = have
+    return haves
+
+
+def _ordered(wanted: Sequence[Wanted]) -> list[Wanted]:
+    """VMs that go, then what comes or stays in the order of ORDER, then what else goes, backwards.
+
+    So a volume goes after the VM that used it was changed or removed.
+    """
+    depth = _depths(wanted)
+
+    def place(one: Wanted) -> tuple[int, int, int]:
+        rank = ORDER.index(one.kind)
+        if one.state == ABSENT:
+            return (0 if one.kind == "vm" else 2, -rank, -depth[one.resource])
+        return 1, rank, depth[one.resource]
+
+    return sorted(wanted, key=place)
+
+
+def _depths(wanted: Sequence[Wanted]) -> dict[str, int]:
+    """How many declarations of its own kind stand before each (a clone comes after its image)."""
+    by_id = {(one.kind, one.name): one for one in wanted}
+    depths: dict[str, int] = {}
+
+    def depth(one: Wanted, above: frozenset[str]) -> int:
+        if one.resource in above:
+            chain = " and ".join(sorted(above))
+            raise FleetError(f"need each other: {chain}", one.resource)
+        if one.resource not in depths:
+            needed = [by_id[n] for n in one.needs if n in by_id and n[0] == one.kind]
+            depths[one.resource] = 1 + max(
+                (depth(n, above | {one.resource}) for n in needed), default=0
+            )
+        return depths[one.resource]
+
+    for one in wanted:
+        depth(one, frozenset())
+    return depths
+
+
+# ---- apply and verify
+
+
+def apply_all(world: World, done: Run) -> None:
+    """Apply every plan; what fails stops only what needs it. Then see that all is as planned."""
+    for plan in done.plans:
+        if plan.changed:
+            _apply(world, done, plan)
+    _verify(world, done)
+
+
+def _apply(world: World, done: Run, plan: Plan) -> None:
+    blocker = next((b for b in (f"{k}/{n}" for k, n in plan.wanted.needs) if b in done.failed), None)
+    lost = next((e for e in done.failed.values() if isinstance(e, ConnectionLost)), None)
+    try:
+        if lost:
+            raise FleetError("was not touched, the connection to libvirt was lost", plan.resource)
+        if blocker:
+            raise FleetError(f"was not touched, it needs {blocker}, which failed", plan.resource)
+        with world.host.errors(plan.resource, f"{plan.action} it"):
+            world.kinds[plan.wanted.kind].apply(world.host, plan)
+        done.done.append(plan.resource)
+    except FleetError as error:
+        done.failed[plan.resource] = error.within(plan.resource)
+
+
+def _verify(world: World, done: Run) -> None:
+    """Plan again: nothing may be left to do. Retried, since guests take their time."""
+    left = [plan for plan in done.plans if plan.resource in done.done]
+    deadline = time.monotonic() + VERIFY_TIMEOUT_S
+    while left:
+        try:
+            with world.host.errors("", "read back what was changed"):
+                again = plan_all(_fresh(world), [plan.wanted for plan in left])
+        except (FleetErrors, FleetError) as error:
+            done.failed[left[0].resource] = FleetError(f"cannot be verified: {error}")
+            return
+        open_plans = [plan for plan in again if plan.changed]
+        if not open_plans or time.monotonic() > deadline:
+            break
+        left = [plan for plan in left if plan.resource in {p.resource for p in open_plans}]
+        time.sleep(0.3)
+    else:
+        return
+    for plan in open_plans:
+        done.failed[plan.resource] = _not_converged(plan)
+
+
+def _fresh(world: World) -> World:
+    return World(world.host, world.kinds)
+
+
+def _not_converged(plan: Plan) -> FleetError:
+    fields = "; ".join(
+        f"{'.'.join(c.field)} is {c.live if c.live is not None else c.before!r}, should be {c.after!r}"
+        for c in plan.changes
+    )
+    return FleetError(f"did not converge: {fields}", plan.resource)
+
+
+# ---- report
+
+
+def report(world: World, done: Run, check: bool, shown: str) -> dict[str, Any]:
+    """What the module returns."""
+    plans = [plan for plan in done.plans if plan.changed]
+    outcome: dict[str, Any] = {
+        "changed": bool(plans) if check else done.changed,
+        "plan": [change.result() for plan in plans for change in plan.changes],
+        "diff": [diff_of(plan) for plan in plans],
+        "pending_restart": [c.result() for plan in done.plans for c in plan.pending],
+    }
+    warnings = [f"{p.resource}: {warning}" for p in done.plans for warning in p.warnings]
+    if warnings:
+        outcome["warnings"] = warnings
+    if done.failed:
+        outcome["errors"] = [str(error) for error in done.failed.values()]
+        outcome["msg"] = "; ".join(outcome["errors"])
+    if shown:
+        outcome[shown] = _shown(world, done, check, shown)
+    else:
+        outcome["results"] = [_result(plan, done) for plan in done.plans]
+    return outcome
+
+
+def _shown(world: World, done: Run, check: bool, kind: str) -> dict[str, Any]:
+    main = next(plan for plan in done.plans if plan.wanted.kind == kind)
+    have = main.after
+    if not check and not done.failed:
+        have = world.kinds[kind].read(world.host, [main.wanted.name])[main.wanted.name]
+    return world.kinds[kind].result(have)
+
+
+def _result(plan: Plan, done: Run) -> dict[str, Any]:
+    """One item of a task that declares many."""
+    error = done.failed.get(plan.resource)
+    said: dict[str, Any] = {
+        "resource": plan.resource,
+        "action": plan.action,
+        "changed": plan.changed and error is None,
+    }
+    if error is not None:
+        said["error"] = str(error)
+    if plan.pending:
+        said["pending_restart"] = [".".join(change.field) for change in plan.pending]
+    return said

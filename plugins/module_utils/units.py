@@ -1,0 +1,43 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sizes with their unit in the value: `2GiB` and nothing else means 2 * 2**30 bytes."""
+
+from __future__ import annotations
+
+import re
+
+UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40, "PiB": 2**50}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)")
+
+
+def parse_size(text: object) -> int:
+    """Bytes in a size such as `512MiB` or `1.5GiB`. ValueError says what to write instead."""
+    match = _SIZE.fullmatch(str(text).strip())
+    if not match:
+        raise ValueError(f"{text!r} is not a size; write a number with a unit, such as 2GiB")
+    number, unit = match.groups()
+    if not unit:
+        raise ValueError(f"{text} has no unit; write {number}MiB or {number}GiB")
+    if unit not in UNITS:
+        raise ValueError(f"the unit of {text} is none of {', '.join(UNITS)}; {_meant(number, unit)}")
+    size = float(number) * UNITS[unit] if "." in number else int(number) * UNITS[unit]
+    if size != int(size):
+        raise ValueError(f"{text} is no whole number of bytes")
+    return int(size)
+
+
+def _meant(number: str, unit: str) -> str:
+    """The size that was most likely meant: `GB` and `g` become `GiB`."""
+    letter = unit[0].upper()
+    near = next((name for name in UNITS if name[0] == letter), "GiB")
+    return f"write {number}{near}"
+
+
+def format_size(size: int) -> str:
+    """The size in the largest unit that holds it exactly: 2147483648 is `2GiB`."""
+    unit = "B"
+    for name, factor in UNITS.items():
+        if size and size % factor == 0:
+            unit = name
+    return f"{size // UNITS[unit]}{unit}"
