@@ -22,7 +22,13 @@ from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 Key = tuple[str, ...]
 Values = dict[Key, Value]
 
-PRESENT, ABSENT = "present", "absent"
+
+
+class Presence(str):
+    """Whether a thing in a list is there. Compared by identity: a text may be "present" too."""
+
+
+PRESENT, ABSENT = Presence("present"), Presence("absent")
 
 
 @dataclass(frozen=True)
@@ -107,7 +113,7 @@ def _items_spec(row: Items) -> dict[str, Any]:
 
 
 def _item_state() -> dict[str, Any]:
-    return {"type": "str", "choices": [PRESENT, ABSENT], "default": PRESENT}
+    return {"type": "str", "choices": ["present", "absent"], "default": "present"}
 
 
 def _fields_of(row: Variant) -> Iterator[Field]:
@@ -187,8 +193,8 @@ def _want_items(row: Items, given: Any, want: Values, mistakes: Mistakes, key: K
         at = (*key, name)
         if at in want:
             mistakes.add(f"two of {named(key)} have the {option} {name}", named(at))
-        want[at] = item.get("state") or PRESENT
-        if want[at] == PRESENT:
+        want[at] = ABSENT if item.get("state") == ABSENT else PRESENT
+        if want[at] is PRESENT:
             want.update(want_of(row.rows, item, mistakes, at))
 
 
@@ -262,13 +268,13 @@ def _edit_items(row: Items, element: Element, values: Mapping[Key, Value], key: 
     wanted = [k for k in values if k[: len(key)] == key and len(k) == len(key) + 1]
     for at in wanted:
         name = at[-1]
-        if values[at] == ABSENT and name in there:
+        if values[at] is ABSENT and name in there:
             xmltree.remove(element, there[name])
-        if values[at] == PRESENT and name not in there:
+        if values[at] is PRESENT and name not in there:
             there[name] = row.new(name)
             _parent(element, row.path).append(there[name])
     for name, item in there.items():
-        if values.get((*key, name)) != ABSENT:
+        if values.get((*key, name)) is not ABSENT:
             edit(row.rows, item, values, (*key, name))
 
 

@@ -125,9 +125,11 @@ def compare(
     wanted and waits for a restart is no change: a run does nothing about it.
     """
     changes = []
-    for key, after in _folded(want, stored, live):
-        before = _said(stored, key)
-        now = before if live is None else _said(live, key)
+    things = _coming_and_going(want, stored, live)
+    for key, after in _folded(want, things):
+        look = _thing if key in things else dict.get
+        before = look(stored, key)
+        now = before if live is None else look(live, key)
         if _meets(before, after) and _meets(now, after):
             continue
         effect, applier = STORED, ""
@@ -139,37 +141,41 @@ def compare(
     return changes
 
 
-def _folded(want: Mapping[Key, Value], *haves: Values | None) -> Iterable[tuple[Key, Value]]:
-    """The wanted keys; the fields of a thing that comes new or goes fold into that thing."""
-    whole: dict[Key, Value] = {}
+def _coming_and_going(want: Mapping[Key, Value], *haves: Values | None) -> set[Key]:
+    """The things in lists that are wanted but missing somewhere, or not wanted."""
+    return {
+        key
+        for key, value in want.items()
+        if value is ABSENT
+        or (value is PRESENT and any(have is not None and key not in have for have in haves))
+    }
+
+
+def _folded(want: Mapping[Key, Value], things: set[Key]) -> Iterable[tuple[Key, Value]]:
+    """The wanted keys; the fields of a thing that comes or goes fold into that thing."""
     for key, value in want.items():
-        missing = any(have is not None and key not in have for have in haves)
-        if (value == PRESENT and missing) or value == ABSENT:
-            whole[key] = value
-    for key, value in want.items():
-        if key in whole:
-            yield key, ABSENT if value == ABSENT else (_below(want, key) or PRESENT)
-        elif not any(key[: len(above)] == above for above in whole):
+        if key in things:
+            yield key, (_below(want, key) or PRESENT) if value is PRESENT else value
+        elif not any(key[: len(thing)] == thing for thing in things):
             yield key, value
 
 
 def _below(values: Mapping[Key, Value], above: Key) -> dict[str, Value]:
-    return nested({k[len(above) :]: v for k, v in values.items() if k[: len(above)] == above and k != above})
+    size = len(above)
+    return nested({k[size:]: v for k, v in values.items() if k[:size] == above and k != above})
 
 
-def _said(have: Values, key: Key) -> Value:
-    """The value of a key; a thing in a list is shown with its fields, or as absent."""
-    value = have.get(key)
-    if value == PRESENT:
-        return _below(have, key) or PRESENT
-    below_nothing = value is None and not any(k[: len(key)] == key for k in have)
-    return ABSENT if below_nothing else value
+def _thing(have: Values, key: Key) -> Value:
+    """A thing in a list with its fields, or ABSENT."""
+    return (_below(have, key) or PRESENT) if key in have else ABSENT
 
 
 def _meets(found: Value, after: Value) -> bool:
-    """Whether a found value is what is wanted; a thing in a list need only have what was said of it."""
-    if after == ABSENT or found == ABSENT:
-        return found == after or (after == ABSENT and found is None)
+    """Whether a found value is what is wanted; a thing need only have what was said of it."""
+    if after is ABSENT or found is ABSENT:
+        return found is after
+    if after is PRESENT:
+        return True
     if isinstance(after, dict) and isinstance(found, dict):
         return all(_meets(found.get(key), value) for key, value in after.items())
     return bool(found == after)
@@ -187,7 +193,7 @@ def nested(values: Mapping[Key, Value]) -> dict[str, Any]:
             below = place.get(part)
             place[part] = below if isinstance(below, dict) else {}
             place = place[part]
-        if not (value == PRESENT and isinstance(place.get(key[-1]), dict)):
+        if not (value is PRESENT and isinstance(place.get(key[-1]), dict)):
             place[key[-1]] = value
     return tree
 
