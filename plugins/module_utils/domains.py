@@ -1,0 +1,84 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Domains as they are on a host: both definitions as trees, and what is not in the XML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host, found, libvirt
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have
+
+# Below this many it is cheaper to look names up than to list all domains of a host.
+FEW = 8
+
+RUNNING, PAUSED, STOPPED, SAVED, CRASHED = "running", "paused", "stopped", "saved", "crashed"
+
+
+def read_domains(host: Host, names: Iterable[str] | None = None) -> dict[str, Have]:
+    """The named domains (None: all), also those that are not there, with stored and live XML."""
+    with host.errors("", "read the domains"):
+        if names is None:
+            return {dom.name(): _have(host, dom) for dom in host.conn.listAllDomains()}
+        wanted = list(names)
+        there = {dom.name(): dom for dom in _look_up(host, wanted)}
+        return {
+            name: _have(host, there[name]) if name in there else Have("vm", name) for name in wanted
+        }
+
+
+def _look_up(host: Host, names: list[str]) -> list[Any]:
+    if len(names) > FEW:
+        return list(host.conn.listAllDomains())
+    looked = (found(host.conn.lookupByName, name, libvirt.VIR_ERR_NO_DOMAIN) for name in names)
+    return [dom for dom in looked if dom is not None]
+
+
+def _have(host: Host, dom: Any) -> Have:
+    state = power_state(dom)
+    facts = {
+        "state": state,
+        "autostart": bool(dom.autostart()),
+        "persistent": bool(dom.isPersistent()),
+    }
+    return Have("vm", dom.name(), _stored(dom), _running(dom, state), facts)
+
+
+def _stored(dom: Any) -> xmltree.Element:
+    # libvirt hides passwords without SECURE; a definition made from that would lose them.
+    flags = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
+    return xmltree.parse(dom.XMLDesc(flags))
+
+
+def _running(dom: Any, state: str) -> xmltree.Element | None:
+    """What runs now; of a saved VM what will run again, since it is restored from its image."""
+    if state in (RUNNING, PAUSED):
+        live = xmltree.parse(dom.XMLDesc(0))
+        if xmltree.get(live, "cpu/@mode") == "custom" and _stored_mode(dom) == "host-model":
+            # A running host-model CPU is shown expanded; MIGRATABLE shows it as it was defined.
+            as_defined = xmltree.parse(dom.XMLDesc(libvirt.VIR_DOMAIN_XML_MIGRATABLE))
+            live.remove(live.find("cpu"))
+            live.append(as_defined.find("cpu"))
+        return live
+    if state == SAVED:
+        return xmltree.parse(dom.managedSaveGetXMLDesc(0))
+    return None
+
+
+def _stored_mode(dom: Any) -> str | None:
+    return xmltree.get(xmltree.parse(dom.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)), "cpu/@mode")
+
+
+def power_state(dom: Any) -> str:
+    """One of running, paused, stopped, saved, crashed."""
+    state = dom.state()[0]
+    if state == libvirt.VIR_DOMAIN_PAUSED:
+        return PAUSED
+    if state == libvirt.VIR_DOMAIN_CRASHED:
+        return CRASHED
+    if dom.isActive():
+        return RUNNING
+    return SAVED if dom.hasManagedSaveImage() else STOPPED
