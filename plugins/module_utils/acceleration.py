@@ -15,8 +15,9 @@ import fcntl
 import os
 import subprocess
 import tempfile
-import typing as t
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +46,7 @@ class Verdict:
     reason: str
 
 
-def verdict(node_opens: Finding, cpu_flags: t.AbstractSet[str], probe: Finding | None) -> Verdict:
+def verdict(node_opens: Finding, cpu_flags: AbstractSet[str], probe: Finding | None) -> Verdict:
     """Decide from what was found; ``probe`` is None when no probe guest was run."""
     if not cpu_flags & VIRTUALISATION_FLAGS:
         but = "but" if node_opens.holds else "and"
@@ -83,7 +84,7 @@ def accelerated() -> Verdict:
     return verdict(node, flags, remembered_probe(find_qemu()))
 
 
-def find_qemu(candidates: t.Sequence[str] = QEMU_BINARIES) -> str | None:
+def find_qemu(candidates: Sequence[str] = QEMU_BINARIES) -> str | None:
     """The distribution's QEMU for x86-64 guests, or None."""
     return next((path for path in candidates if os.access(path, os.X_OK)), None)
 
