@@ -1,0 +1,56 @@
+"""Fixtures for every test that needs a real libvirtd."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.leftovers import remove_all
+from support.private_libvirtd import IMAGES, PrivateLibvirtd, why_not_here
+
+
+@pytest.fixture(scope="session")
+def private_libvirtd() -> Iterator[PrivateLibvirtd]:
+    """The libvirtd of this test run (or of this xdist worker)."""
+    if reason := why_not_here():
+        pytest.skip(reason)
+    # Directly below /tmp: sockets need a short path, and QEMU's user must be able to pass.
+    daemon = PrivateLibvirtd(Path(tempfile.mkdtemp(prefix="kvmf-", dir="/tmp")))
+    daemon.start()
+    yield daemon
+    daemon.stop()
+
+
+@pytest.fixture
+def libvirtd(private_libvirtd: PrivateLibvirtd) -> Iterator[PrivateLibvirtd]:
+    """A libvirtd that is up at the beginning of each test; a test may kill it."""
+    yield private_libvirtd
+    if not private_libvirtd.answers():
+        private_libvirtd.start_libvirtd()
+
+
+@pytest.fixture
+def prefix(libvirtd: PrivateLibvirtd, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Seven characters to begin names with, always the same for a test; what carries them is
+    removed from libvirt afterwards."""
+    test = hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:5]
+    prefix = f"t{test}-"
+    yield prefix
+    if not libvirtd.answers():
+        libvirtd.start_libvirtd()
+    remove_all(libvirtd.uri, prefix)
+
+
+@pytest.fixture
+def images(libvirtd: PrivateLibvirtd, prefix: str) -> Iterator[Path]:
+    """A folder for this test's pools and images, by the path under which libvirtd knows it."""
+    folder = IMAGES / f"{prefix}images"
+    outside = libvirtd.outside(folder)
+    outside.mkdir(mode=0o711)
+    yield folder
+    shutil.rmtree(outside)
