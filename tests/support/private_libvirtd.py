@@ -28,6 +28,11 @@ PRIVATE_PATHS = {
     "/var/log/swtpm": "swtpm-log",
 }
 
+UNSHARE_OPTIONS = (
+    *("--mount", "--mount-proc", "--net", "--cgroup", "--pid"),
+    *("--fork", "--kill-child"),
+)
+
 # The AppArmor and SELinux drivers would write profiles and labels for the whole machine.
 QEMU_CONF = 'security_driver = "none"\n'
 
@@ -88,8 +93,8 @@ class PrivateLibvirtd:
     def start(self) -> None:
         """Make the namespaces and run virtlogd and libvirtd in them; return when it answers."""
         self._make_folders()
-        self._make_namespaces()
         try:
+            self._make_namespaces()
             self.run(["virtlogd", "--daemon", "--pid-file", VIRTLOGD_PID_FILE])
             self.start_libvirtd()
         except BaseException:
@@ -118,9 +123,7 @@ class PrivateLibvirtd:
 
     def stop(self) -> None:
         """End everything that runs here, VMs included, and remove the folder."""
-        if self._unshare:
-            self._end_namespaces(self._unshare)
-            self._unshare = None
+        self._end_namespaces()
         self._remove_cgroups()
         self._keep_capabilities()
         shutil.rmtree(self.directory)
@@ -213,38 +216,30 @@ class PrivateLibvirtd:
 
     def _make_namespaces(self) -> None:
         pairs = [f"{path}={PRIVATE_PATHS[path]}" for path in self._private_paths()]
-        unshare = [
-            "unshare",
-            "--mount",
-            "--net",
-            "--cgroup",
-            "--pid",
-            "--fork",
-            "--kill-child",
-            "--mount-proc",
-        ]
         setup = ["bash", str(Path(__file__).with_name("namespaces.sh"))]
         self._unshare = subprocess.Popen(
-            [*unshare, *setup, str(self.directory), self._cgroup_name, *pairs],
+            ["unshare", *UNSHARE_OPTIONS, *setup, str(self.directory), self._cgroup_name, *pairs],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
         assert self._unshare.stdout
-        select.select([self._unshare.stdout], [], [], START_TIMEOUT_S)
-        if self._unshare.poll() is not None or self._unshare.stdout.readline() != "ready\n":
-            errors = self._unshare.stderr.read()
-            self.stop()
-            raise PrivateLibvirtdError(f"cannot make namespaces: {errors}")
+        ready, _, _ = select.select([self._unshare.stdout], [], [], START_TIMEOUT_S)
+        if not ready or self._unshare.stdout.readline() != "ready\n":
+            raise PrivateLibvirtdError(f"cannot make namespaces: {self._end_namespaces()}")
 
-    def _end_namespaces(self, unshare: subprocess.Popen[str]) -> None:
-        """Let their first process end, and with it every process in them."""
+    def _end_namespaces(self) -> str:
+        """Let their first process end, and with it every other; return what it complained of."""
+        if not self._unshare:
+            return ""
         try:
-            unshare.communicate(timeout=STOP_TIMEOUT_S)
+            _, errors = self._unshare.communicate(timeout=STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
-            unshare.kill()
-            unshare.communicate(timeout=STOP_TIMEOUT_S)
+            self._unshare.kill()
+            _, errors = self._unshare.communicate(timeout=STOP_TIMEOUT_S)
+        self._unshare = None
+        return errors
 
     @property
     def _cgroup_name(self) -> str:
