@@ -85,7 +85,7 @@ def test_vms_survive_the_death_of_libvirtd(libvirtd: PrivateLibvirtd, running_vm
 def test_two_at_once_stop_and_leave_nothing() -> None:
     if reason := why_not_here():
         pytest.skip(reason)
-    both = [PrivateLibvirtd(Path(tempfile.mkdtemp(prefix="kvmf-"))) for _ in range(2)]
+    both = [PrivateLibvirtd(Path(tempfile.mkdtemp(prefix="kvmf-"))) for _number in range(2)]
     for daemon in both:
         daemon.start()
         create(daemon, "net-create", NETWORK.format(name="same"))

@@ -225,8 +225,8 @@ class PrivateLibvirtd:
             text=True,
         )
         assert self._unshare.stdout
-        ready, _, _ = select.select([self._unshare.stdout], [], [], START_TIMEOUT_S)
-        if not ready or self._unshare.stdout.readline() != "ready\n":
+        in_time = select.select([self._unshare.stdout], [], [], START_TIMEOUT_S)[0]
+        if not in_time or self._unshare.stdout.readline() != "ready\n":
             raise PrivateLibvirtdError(f"cannot make namespaces: {self._end_namespaces()}")
 
     def _end_namespaces(self) -> str:
@@ -234,10 +234,10 @@ class PrivateLibvirtd:
         if not self._unshare:
             return ""
         try:
-            _, errors = self._unshare.communicate(timeout=STOP_TIMEOUT_S)
+            errors = self._unshare.communicate(timeout=STOP_TIMEOUT_S)[1]
         except subprocess.TimeoutExpired:
             self._unshare.kill()
-            _, errors = self._unshare.communicate(timeout=STOP_TIMEOUT_S)
+            errors = self._unshare.communicate(timeout=STOP_TIMEOUT_S)[1]
         self._unshare = None
         return errors
 
@@ -249,6 +249,6 @@ class PrivateLibvirtd:
         for line in Path("/proc/mounts").read_text().splitlines():
             mount, kind = line.split()[1:3]
             if kind in ("cgroup", "cgroup2"):
-                for folder, _, _ in os.walk(f"{mount}/{self._cgroup_name}", topdown=False):
+                for entry in os.walk(f"{mount}/{self._cgroup_name}", topdown=False):
                     with contextlib.suppress(FileNotFoundError):
-                        Path(folder).rmdir()
+                        Path(entry[0]).rmdir()
