@@ -35,6 +35,7 @@ class Host:
     def __init__(self, conn: Any, uri: str) -> None:
         self.conn = conn
         self.uri = uri
+        self.refreshed_pools: set[str] = set()  # those whose volumes this run has looked for anew
 
     @cached_property
     def capabilities(self) -> xmltree.Element:

@@ -1,25 +1,156 @@
 # Copyright: (c) 2026, kvm.fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Storage volumes: what a pool holds, declared as `POOL/NAME`."""
+"""Storage volumes: what a pool holds, declared as `POOL/NAME`.
+
+Source of the paths: https://libvirt.org/formatstorage.html. Of a volume that exists only the capacity
+can change, and only upwards. What it is made from counts when it is made, and never again.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have
+from ansible_collections.kvm.fleet.plugins.module_utils.appliers import storage_volume as appliers
+from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Codec, choice, size
+from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
+from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError, Mistakes
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
+    ABSENT,
+    Field,
+    Rows,
+    Values,
+    edit,
+    spec_of,
+    want_of,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
+from ansible_collections.kvm.fleet.plugins.module_utils.new_volume import design
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
+    CREATE,
+    DELETE,
+    LIVE,
+    NONE,
+    STORED,
+    UPDATE,
+    Change,
+    Have,
+    Plan,
+    Wanted,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.units import format_size, parse_size
+from ansible_collections.kvm.fleet.plugins.module_utils.volumes import (
+    BLOCK_POOLS,
+    FILE_POOLS,
+    GROWS_VOLUMES,
+    HALF_MADE,
+    backing_of,
+    capacity_of,
+    format_of,
+    is_mark,
+    name_in_pool,
+    pool_of,
+    type_of,
+    volume_path,
+)
 
-FILE_POOLS = ("dir", "fs", "netfs", "vstorage")
-BLOCK_POOLS = ("logical", "disk", "zfs")
+# Pools of block devices round a capacity up to what they allocate in, 4 MiB for LVM unless its volume
+# group says otherwise. A volume this little above what is wanted is the one that is wanted.
+ROUNDING = {"logical": parse_size("32MiB"), "disk": parse_size("8MiB"), "zfs": parse_size("1MiB")}
+
+STATE, CAPACITY, FORMAT = ("state",), ("capacity",), ("format",)
+SOURCES = ("copy_of", "backing", "image")
+HEX_DIGITS = {"sha256": 64, "sha512": 128}
 
 
-# ---- what other kinds ask of a volume
+def _capacity() -> Codec:
+    def parse(given: Any) -> str:
+        number = parse_size(given)
+        if number == 0 or number % 1024:  # libvirt hands whole KiB to qemu-img
+            raise ValueError(f"{given} is no multiple of 1KiB above zero")
+        return format_size(number)
+
+    return replace(size(), parse=parse)
 
 
-def volume_path(pool: Have, name: str) -> str:
-    """Where a volume of this pool is on the host, or will be; `""` in a pool without paths."""
-    tree = pool.stored
-    directory = (tree is not None and xmltree.get(tree, "target/path")) or ""
-    return f"{directory.rstrip('/')}/{name}" if directory else ""
+ROWS: Rows = (
+    Field("capacity", "capacity", _capacity()),
+    Field("format", "target/format/@type", choice("qcow2", "raw")),
+)
+
+
+class StorageVolume:
+    """The kind `storage_volume`."""
+
+    name = "storage_volume"
+
+    def spec(self) -> dict[str, Any]:
+        """The argument spec of one volume."""
+        text = {"type": "str"}
+        needed = {"type": "str", "required": True}
+        by_file = {"file": {"type": "path"}, "format": {"type": "str", "choices": ["qcow2", "raw"]}}
+        backing = {"pool": text, "volume": text, **by_file}
+        return {
+            "pool": needed,
+            "name": needed,
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "provisioning": {"type": "str", "choices": ["thin", "thick"]},
+            "copy_of": {"type": "dict", "options": {"pool": text, "volume": needed}},
+            "backing": {"type": "dict", "options": backing},
+            "image": {"type": "path"},
+            "checksum": text,
+            **spec_of(ROWS),
+        }
+
+    def parse(self, params: Mapping[str, Any]) -> list[Wanted]:
+        """The volume that a user declared. Not every option need be in the parameters."""
+        name = f"{params['pool']}/{params['name']}"
+        mistakes = Mistakes(f"{self.name}/{name}")
+        _check_name(params["name"], mistakes)
+        _check_sources(params, mistakes)
+        values = want_of(ROWS, params, mistakes)
+        mistakes.raise_any()
+        copy_of, backing = _full_name(params.get("copy_of"), params["pool"]), _backing(params)
+        options = {
+            "provisioning": params.get("provisioning"),
+            "copy_of": copy_of,
+            "backing": backing,
+            "image": params.get("image"),
+            "checksum": params.get("checksum"),
+        }
+        state = params.get("state") or "present"
+        needs = _needs(params["pool"], copy_of, (backing or {}).get("volume"))
+        return [Wanted(self.name, name, state, values, options, needs)]
+
+    def read(self, host: Host, names: Iterable[str] | None) -> dict[str, Have]:
+        """Volumes as they are; those of a pool that is not active cannot be seen."""
+        return appliers.read_volumes(host, names)
+
+    def plan(self, wanted: Wanted, have: Have, world: World) -> Plan:
+        """What is to be done about one volume."""
+        if wanted.state == ABSENT:
+            return _removal(wanted, have, world)
+        if have.exists:
+            return _update(wanted, have, world)
+        return _creation(wanted, have, world)
+
+    def apply(self, host: Host, plan: Plan) -> None:
+        """Do what the plan says."""
+        appliers.APPLIERS[plan.action](host, plan)
+
+    def result(self, have: Have) -> dict[str, Any]:
+        """A volume as a module returns it."""
+        return shown(have)
+
+
+KIND = StorageVolume()
+
+
+# ---- what a VM asks of a volume
 
 
 def disk_source(pool: Have, name: str) -> dict[str, str]:
@@ -29,7 +160,7 @@ def disk_source(pool: Have, name: str) -> dict[str, str]:
     of type volume: such a VM would be denied its own disk. Only pools whose volumes have no path that
     can be told from the name are left to libvirt.
     """
-    kind = pool.stored.get("type") if pool.stored is not None else None
+    kind = type_of(pool)
     if kind in FILE_POOLS:
         return {"file": volume_path(pool, name)}
     if kind in BLOCK_POOLS:
@@ -37,20 +168,187 @@ def disk_source(pool: Have, name: str) -> dict[str, str]:
     return {"pool": pool.name, "volume": name}
 
 
-def format_of(volume: Have) -> str:
-    """`qcow2`, `raw` or another format that libvirt found; what has no format is a raw device."""
-    tree = volume.stored
-    found = (tree is not None and xmltree.get(tree, "target/format/@type")) or "raw"
-    return "raw" if found in _RAW_BY_ANOTHER_NAME else found
+# ---- a declaration by itself
 
 
-# libvirt calls a raw image after a file system that it found in it, a partition after its type.
-_RAW_BY_ANOTHER_NAME = {
-    "iso", "none", "linux", "fat16", "fat32", "linux-swap", "linux-lvm", "linux-raid", "extended",
-}  # fmt: skip
+def _check_name(name: str, mistakes: Mistakes) -> None:
+    if not name or name in (".", "..") or re.search(r"[/\x00-\x1f]", name):
+        mistakes.add(f"{name!r} is empty, has a slash or control character, or is a folder", "name")
+    if is_mark(name):
+        mistakes.add(f"{name} is a name that marks a volume which is being made", "name")
 
 
-def capacity_of(volume: Have) -> int:
-    """Bytes that a guest sees."""
-    tree = volume.stored
-    return int((tree is not None and xmltree.get(tree, "capacity")) or 0)
+def _check_sources(params: Mapping[str, Any], mistakes: Mistakes) -> None:
+    given = [source for source in SOURCES if params.get(source)]
+    if len(given) > 1:
+        mistakes.add(f"{' and '.join(given)} exclude each other; a volume is made from one thing")
+    if params.get("checksum"):
+        _check_checksum(str(params["checksum"]), "image" in given, mistakes)
+    if params.get("provisioning") == "thick" and {"backing", "image"} & set(given):
+        mistakes.add("thick is for a volume that is made empty or as a copy", "provisioning")
+    backing = params.get("backing") or {}
+    if backing and bool(backing.get("volume")) == bool(backing.get("file")):
+        mistakes.add("needs a volume or a file, and not both", "backing")
+    if backing.get("volume") and backing.get("format"):
+        mistakes.add("goes with a file; a volume's format is known", "backing.format")
+    if backing and params.get("format") == "raw":
+        mistakes.add("raw has no backing; a linked clone is qcow2", "format")
+
+
+def _check_checksum(checksum: str, has_image: bool, mistakes: Mistakes) -> None:
+    algorithm, _colon, digits = checksum.partition(":")
+    if not re.fullmatch(f"[0-9a-fA-F]{{{HEX_DIGITS.get(algorithm, 0)}}}", digits) or not digits:
+        mistakes.add(
+            f"{checksum} is none; write sha256: or sha512: and the hexadecimal digits", "checksum"
+        )
+    if not has_image:
+        mistakes.add("is that of an image; say which image", "checksum")
+
+
+def _needs(pool: str, *volumes: str | None) -> frozenset[tuple[str, str]]:
+    """What must be there first: the pool, and what the volume is made from in its pool."""
+    named = [volume for volume in volumes if volume]
+    pools = {("storage_pool", at) for at in (pool, *(pool_of(volume) for volume in named))}
+    return frozenset(pools | {("storage_volume", volume) for volume in named})
+
+
+def _full_name(source: Mapping[str, Any] | None, pool: str) -> str | None:
+    """`POOL/NAME` of a volume that another is made from; it is in the same pool unless said."""
+    return f"{source.get('pool') or pool}/{source['volume']}" if source else None
+
+
+def _backing(params: Mapping[str, Any]) -> dict[str, Any] | None:
+    backing = params.get("backing")
+    if not backing:
+        return None
+    if backing.get("file"):
+        return {key: backing[key] for key in ("file", "format") if backing.get(key)}
+    return {"volume": _full_name(backing, params["pool"])}
+
+
+# ---- what goes
+
+
+def _removal(wanted: Wanted, have: Have, world: World) -> Plan:
+    after = Have(have.kind, have.name)
+    was = HALF_MADE if have.facts.get(HALF_MADE) else "present"
+    if not have.exists and was == "present":
+        return Plan(wanted, NONE, have, after)
+    path = xmltree.get(have.stored, "target/path") if have.stored is not None else ""
+    clones = [
+        name
+        for name, other in (world.everything(have.kind).items() if path else ())
+        if name != have.name and backing_of(other) == path
+    ]
+    if clones:
+        raise FleetError(
+            f"is what {', '.join(clones)} stands on, which would be lost with it; remove the linked "
+            "clones first",
+            wanted.resource,
+        )
+    return Plan(
+        wanted, DELETE, have, after, (Change(wanted.resource, STATE, was, str(ABSENT), LIVE),)
+    )
+
+
+# ---- what is there
+
+
+def _update(wanted: Wanted, have: Have, world: World) -> Plan:
+    mistakes = Mistakes(wanted.resource)
+    pool = world.will_be("storage_pool", pool_of(wanted.name))
+    _check_kept(wanted, have, world, mistakes)
+    capacity = wanted.values.get(CAPACITY)
+    before = capacity_of(have)
+    grows = capacity is not None and not _fits(before, parse_size(capacity), type_of(pool))
+    if capacity is not None and grows:
+        _check_growth(before, capacity, type_of(pool), mistakes)
+    mistakes.raise_any()
+    if not grows:
+        return Plan(wanted, NONE, have, have)
+    assert have.stored is not None
+    tree = xmltree.clone(have.stored)
+    edit(ROWS, tree, {CAPACITY: capacity})
+    change = Change(wanted.resource, CAPACITY, format_size(before), capacity, LIVE)
+    return Plan(wanted, UPDATE, have, replace(have, stored=tree), (change,))
+
+
+def _fits(before: int, wanted: int, pool_type: str) -> bool:
+    return wanted <= before <= wanted + max(ROUNDING.get(pool_type, 0) - 1, 0)
+
+
+def _check_growth(before: int, capacity: str, pool_type: str, mistakes: Mistakes) -> None:
+    if parse_size(capacity) < before:
+        mistakes.add(
+            f"it has {format_size(before)} and would shrink to {capacity}, which cuts off data; make a "
+            "new volume of that size and copy inside the guest",
+            "capacity",
+        )
+    elif pool_type not in GROWS_VOLUMES:
+        mistakes.add(
+            f"it has {format_size(before)} and libvirt cannot grow a volume of a {pool_type} pool to "
+            f"{capacity}; grow it with the tools of that storage (such as lvextend), refresh the pool "
+            "and run again",
+            "capacity",
+        )
+
+
+def _check_kept(wanted: Wanted, have: Have, world: World, mistakes: Mistakes) -> None:
+    """What cannot change on a volume that exists."""
+    found, said = format_of(have), wanted.values.get(FORMAT, format_of(have))
+    if found != said:
+        mistakes.add(f"is {found} and cannot become {said}; copy it to a new volume", "format")
+    backing = wanted.options.get("backing")
+    path = _path_of(backing, world) if backing else ""
+    if path and path != backing_of(have):
+        stands_on = f"stands on {backing_of(have)}" if backing_of(have) else "is no linked clone"
+        mistakes.add(f"it {stands_on} and cannot be moved to {path}; make a new volume", "backing")
+
+
+def _path_of(backing: Mapping[str, Any], world: World) -> str:
+    if "file" in backing:
+        return str(backing["file"])
+    pool = world.will_be("storage_pool", pool_of(backing["volume"]))
+    return volume_path(pool, name_in_pool(backing["volume"]))
+
+
+# ---- what is new
+
+
+def _creation(wanted: Wanted, have: Have, world: World) -> Plan:
+    mistakes = Mistakes(wanted.resource)
+    new = design(wanted, world, mistakes)
+    mistakes.raise_any()
+    warnings = list(new.warnings)
+    if have.facts.get(HALF_MADE):
+        warnings.append("an interrupted run left it half-made; it is made anew")
+    given: Values = {(key,): value for key, value in wanted.options.items() if value is not None}
+    values = {**given, **new.values}
+    changes = [Change(wanted.resource, key, None, value, STORED) for key, value in values.items()]
+    changes.append(Change(wanted.resource, STATE, str(ABSENT), "present", LIVE))
+    pool = world.will_be("storage_pool", pool_of(wanted.name))
+    after = Have(have.kind, have.name, new.tree, facts={"pool_type": type_of(pool)})
+    return Plan(wanted, CREATE, have, after, tuple(changes), warnings=tuple(warnings))
+
+
+# ---- showing
+
+
+def shown(have: Have) -> dict[str, Any]:
+    """A volume as modules return it: sizes that mean something to people, and the exact ones in bytes."""
+    known = {"pool": pool_of(have.name), "name": name_in_pool(have.name)}
+    if have.stored is None:
+        state = HALF_MADE if have.facts.get(HALF_MADE) else str(ABSENT)
+        return {**known, "state": state}
+    allocation = xmltree.get(have.stored, "allocation")
+    said: dict[str, Any] = {
+        **known,
+        "state": "present",
+        "path": xmltree.get(have.stored, "target/path"),
+        "format": format_of(have),
+        "capacity": format_size(capacity_of(have)),
+        "capacity_bytes": capacity_of(have),
+        "allocation_bytes": int(allocation) if allocation else None,
+        "backing": backing_of(have),
+    }
+    return {key: value for key, value in said.items() if value not in (None, "")}

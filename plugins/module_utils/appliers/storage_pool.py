@@ -1,0 +1,126 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads and changes storage pools in libvirt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.connection import (
+    Host,
+    found,
+    libvirt,
+    patiently,
+    said,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import CREATE, Have, Plan
+
+
+def read_pools(host: Host, names: Iterable[str] | None) -> dict[str, Have]:
+    """The named pools (None: all), also those that are not there."""
+    with host.errors("", "read the storage pools"):
+        there = {pool.name(): pool for pool in host.conn.listAllStoragePools()}
+        wanted = list(there) if names is None else list(names)
+        return {
+            name: _have(there[name]) if name in there else Have("storage_pool", name)
+            for name in wanted
+        }
+
+
+def _have(pool: Any) -> Have:
+    active, persistent = bool(pool.isActive()), bool(pool.isPersistent())
+    facts = {
+        "state": "active" if active else "inactive",
+        "autostart": bool(pool.autostart()) if persistent else False,
+        "persistent": persistent,
+    }
+    stored = xmltree.parse(pool.XMLDesc(libvirt.VIR_STORAGE_XML_INACTIVE))
+    live = xmltree.parse(pool.XMLDesc(0)) if active else None
+    return Have("storage_pool", pool.name(), stored, live, facts)
+
+
+def apply_pool(host: Host, plan: Plan, steps: Sequence[str]) -> None:
+    """Take the steps in their order. A pool that cannot be made to the end leaves no definition."""
+    try:
+        for step in steps:
+            STEPS[step](host, plan)
+    except (FleetError, libvirt.libvirtError):
+        if plan.action == CREATE:
+            _forget(host, plan.wanted.name)
+        raise
+
+
+def _forget(host: Host, name: str) -> None:
+    try:
+        pool = found(host.conn.storagePoolLookupByName, name, libvirt.VIR_ERR_NO_STORAGE_POOL)
+        if pool is not None:
+            if pool.isActive():
+                pool.destroy()
+            pool.undefine()
+    except libvirt.libvirtError:
+        pass  # the error that led here says more
+
+
+def _define(host: Host, plan: Plan) -> None:
+    assert plan.after.stored is not None
+    text = xmltree.serialise(plan.after.stored)
+    with host.errors(plan.resource, "define it"):
+        host.conn.storagePoolDefineXML(text, 0)
+
+
+def _autostart(host: Host, plan: Plan) -> None:
+    with host.errors(plan.resource, "set its autostart"):
+        _pool(host, plan).setAutostart(int(plan.after.facts["autostart"]))
+
+
+def _build(host: Host, plan: Plan) -> None:
+    """Make what the pool stands on, and never overwrite what is there."""
+    try:
+        _pool(host, plan).build(_build_flags(plan))
+    except libvirt.libvirtError as error:
+        # "Already formatted": either it was built before, or starting it tells what is wrong with it.
+        if error.get_error_code() != libvirt.VIR_ERR_STORAGE_POOL_BUILT:
+            raise FleetError(f"libvirt did not build it: {said(error)}", plan.resource) from error
+
+
+def _build_flags(plan: Plan) -> int:
+    """libvirt makes a file system or partition table only with a flag, and takes the flag only then."""
+    tree = plan.after.stored
+    assert tree is not None
+    is_fs = tree.get("type") == "fs" and xmltree.get(tree, "source/format/@type") != "auto"
+    if is_fs or tree.get("type") in ("disk", "logical"):
+        return int(libvirt.VIR_STORAGE_POOL_BUILD_NO_OVERWRITE)
+    return 0
+
+
+def _start(host: Host, plan: Plan) -> None:
+    with host.errors(plan.resource, "start it"):
+        _pool(host, plan).create(0)
+
+
+def _stop(host: Host, plan: Plan) -> None:
+    with host.errors(plan.resource, "stop it"):
+        patiently(_pool(host, plan).destroy)
+
+
+def _undefine(host: Host, plan: Plan) -> None:
+    with host.errors(plan.resource, "undefine it"):
+        patiently(_pool(host, plan).undefine)
+
+
+def _pool(host: Host, plan: Plan) -> Any:
+    return host.conn.storagePoolLookupByName(plan.wanted.name)
+
+
+STEPS: dict[str, Callable[[Host, Plan], None]] = {
+    "define": _define,
+    "autostart": _autostart,
+    "build": _build,
+    "start": _start,
+    "stop": _stop,
+    "undefine": _undefine,
+}

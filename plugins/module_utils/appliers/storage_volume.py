@@ -1,0 +1,381 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads, makes, grows and deletes storage volumes in libvirt.
+
+A volume is made in several calls (define, fill, resize), any of which may be the last one that a killed
+run or a killed libvirtd got to; and what libvirt had started, such as a copy by qemu-img, may go on
+without it. libvirt can neither rename a volume nor keep a note in one. So a second, empty volume stands
+beside the one that is being made, as a mark: `.NAME.partial`. As long as it is there NAME counts as not
+existing, and the next run makes it anew. The mark is also what keeps two runs from making one volume at
+once, since libvirt makes a name only once.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.connection import (
+    Host,
+    found,
+    libvirt,
+    patiently,
+    wait_until,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.domains import FEW
+from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
+    CREATE,
+    DELETE,
+    UPDATE,
+    Have,
+    Plan,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.volumes import (
+    FILE_POOLS,
+    HALF_MADE,
+    capacity_of,
+    is_mark,
+    mark_of,
+    name_in_pool,
+    pool_of,
+)
+
+# A marked volume that has not changed for this long belongs to no run any more.
+QUIET_S = 5.0
+# How long to wait for another run that is making the same volume.
+OTHER_RUN_TIMEOUT_S = 600.0
+
+KIND = "storage_volume"
+
+
+# ---- read
+
+
+def read_volumes(host: Host, names: Iterable[str] | None) -> dict[str, Have]:
+    """The named volumes (None: all), also those that are not there; one listing for each pool."""
+    with host.errors("", "read the storage volumes"):
+        if names is None:
+            return _read_all(host)
+        wanted: dict[str, list[str]] = {}
+        for name in names:
+            wanted.setdefault(pool_of(name), []).append(name_in_pool(name))
+        have = {}
+        for pool, volumes in wanted.items():
+            have.update(_read_some(host, pool, volumes))
+        return have
+
+
+def _read_all(host: Host) -> dict[str, Have]:
+    have = {}
+    for pool in host.conn.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE):
+        there = _list(pool)
+        have.update(_haves(pool.name(), [name for name in there if not is_mark(name)], there))
+    return have
+
+
+def _read_some(host: Host, pool_name: str, names: list[str]) -> dict[str, Have]:
+    """libvirt knows the volumes it saw last: what is missing is looked for once more, in this run."""
+    pool = found(host.conn.storagePoolLookupByName, pool_name, libvirt.VIR_ERR_NO_STORAGE_POOL)
+    if pool is None or not pool.isActive():
+        return _haves(pool_name, names, {})
+    have = _haves(pool_name, names, _look_up(pool, names))
+    missing = any(not one.exists for one in have.values())
+    if missing and pool_name not in host.refreshed_pools:
+        host.refreshed_pools.add(pool_name)
+        patiently(lambda: pool.refresh(0))
+        have = _haves(pool_name, names, _look_up(pool, names))
+    return have
+
+
+def _look_up(pool: Any, names: list[str]) -> dict[str, Any]:
+    """The volumes and their marks, as far as they are there."""
+    if len(names) > FEW:
+        return _list(pool)
+    wanted = [*names, *(mark_of(name) for name in names)]
+    volumes = {name: _volume(pool, name) for name in wanted}
+    return {name: volume for name, volume in volumes.items() if volume is not None}
+
+
+def _list(pool: Any) -> dict[str, Any]:
+    return {volume.name(): volume for volume in patiently(pool.listAllVolumes)}
+
+
+def _volume(pool: Any, name: str) -> Any:
+    return found(pool.storageVolLookupByName, name, libvirt.VIR_ERR_NO_STORAGE_VOL)
+
+
+def _haves(pool: str, names: Iterable[str], there: dict[str, Any]) -> dict[str, Have]:
+    return {f"{pool}/{name}": _have(f"{pool}/{name}", there) for name in names}
+
+
+def _have(full_name: str, there: dict[str, Any]) -> Have:
+    name = name_in_pool(full_name)
+    if mark_of(name) in there:
+        return Have(KIND, full_name, facts={HALF_MADE: True})
+    volume = there.get(name)
+    return Have(KIND, full_name, _tree(volume) if volume is not None else None)
+
+
+def _tree(volume: Any) -> xmltree.Element | None:
+    """The volume's definition, or None if it has gone since libvirt last looked."""
+    try:
+        return xmltree.parse(volume.XMLDesc(0))
+    except libvirt.libvirtError:
+        if _is_gone(volume):
+            return None
+        raise
+
+
+def _is_gone(volume: Any) -> bool:
+    """Whether libvirt cannot open a volume, of whose file it still has the name."""
+    try:
+        volume.info()
+    except libvirt.libvirtError as error:
+        return error.get_error_code() in (
+            libvirt.VIR_ERR_NO_STORAGE_VOL,
+            libvirt.VIR_ERR_SYSTEM_ERROR,
+        )
+    return False
+
+
+# ---- make
+
+
+def make(host: Host, plan: Plan) -> None:
+    """Make a volume under its mark. What fails leaves nothing of it behind."""
+    pool, name = _place(host, plan)
+    with host.errors(plan.resource, "make it"):
+        if _volume(pool, name) is not None or not _claim(host, plan, pool, name):
+            return  # it was there unseen, or another run made it: reading it back tells if it is right
+        try:
+            _fill(host, plan, pool)
+        except BaseException:
+            _clear_up(pool, name)
+            raise
+        _delete(pool, mark_of(name))
+
+
+def _place(host: Host, plan: Plan) -> tuple[Any, str]:
+    """The pool of a volume, and the volume's name in it."""
+    pool = pool_of(plan.wanted.name)
+    with host.errors(plan.resource, f"find the pool {pool}"):
+        return host.conn.storagePoolLookupByName(pool), name_in_pool(plan.wanted.name)
+
+
+def _fill(host: Host, plan: Plan, pool: Any) -> None:
+    tree = plan.after.stored
+    assert tree is not None
+    options = plan.wanted.options
+    if options.get("image"):
+        _upload(host, plan.resource, pool, tree, options["image"])
+    elif options.get("copy_of"):
+        _copy(host, plan.resource, pool, tree, options["copy_of"])
+    else:
+        patiently(lambda: pool.createXML(xmltree.serialise(tree), _flags(tree)))
+    volume = pool.storageVolLookupByName(name_in_pool(plan.wanted.name))
+    capacity = capacity_of(plan.after)
+    if volume.info()[1] < capacity:  # it got that of what it was made from
+        patiently(lambda: volume.resize(capacity))
+
+
+def _flags(tree: xmltree.Element) -> int:
+    """A thick qcow2 is allocated only on request (storageBackendCreateQemuImgOpts in libvirt)."""
+    thick = xmltree.get(tree, "allocation") == xmltree.get(tree, "capacity")
+    is_qcow2 = xmltree.get(tree, "target/format/@type") == "qcow2"
+    return int(libvirt.VIR_STORAGE_VOL_CREATE_PREALLOC_METADATA) if thick and is_qcow2 else 0
+
+
+def _copy(host: Host, resource: str, pool: Any, tree: xmltree.Element, source: str) -> None:
+    with host.errors(resource, f"copy it from {source}"):
+        source_pool = host.conn.storagePoolLookupByName(pool_of(source))
+        volume = source_pool.storageVolLookupByName(name_in_pool(source))
+        patiently(lambda: pool.createXMLFrom(xmltree.serialise(tree), volume, _flags(tree)))
+
+
+def _upload(host: Host, resource: str, pool: Any, tree: xmltree.Element, image: str) -> None:
+    """In a file pool the image goes into an empty file, in which libvirt then finds its format."""
+    empty = xmltree.clone(tree)
+    if tree.find("target/format") is not None:
+        for path, value in (
+            ("capacity", "0"),
+            ("target/format/@type", "raw"),
+            ("target/compat", None),
+        ):
+            xmltree.put(empty, path, value)
+    with host.errors(resource, f"upload {image}"):
+        volume = patiently(lambda: pool.createXML(xmltree.serialise(empty), 0))
+        _send(host, volume, image)
+        patiently(lambda: pool.refresh(0))
+
+
+def _send(host: Host, volume: Any, image: str) -> None:
+    stream = host.conn.newStream(0)
+    file = os.open(image, os.O_RDONLY)
+    try:
+        volume.upload(stream, 0, 0, libvirt.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM)
+        stream.sparseSendAll(_read, _measure, _skip, file)
+        stream.finish()
+    finally:
+        os.close(file)
+
+
+def _read(_stream: Any, size: int, file: int) -> bytes:
+    return os.read(file, size)
+
+
+def _skip(_stream: Any, size: int, file: int) -> int:
+    return os.lseek(file, size, os.SEEK_CUR)
+
+
+def _measure(_stream: Any, file: int) -> list[Any]:
+    """Whether data comes next in the file, or else a hole, and how long it is."""
+    here = os.lseek(file, 0, os.SEEK_CUR)
+    try:
+        data = os.lseek(file, here, os.SEEK_DATA)
+        until = data if data > here else os.lseek(file, here, os.SEEK_HOLE)
+    except OSError:  # ENXIO: no data up to the end
+        data = until = os.lseek(file, 0, os.SEEK_END)
+    os.lseek(file, here, os.SEEK_SET)
+    return [data == here and until > here, until - here]
+
+
+# ---- the mark
+
+
+def _claim(host: Host, plan: Plan, pool: Any, name: str) -> bool:
+    """Mark a volume as being made. False if another run has made it meanwhile."""
+    if not _needs_mark(plan):
+        return True
+    while not _marked(pool, name):
+        if not _is_abandoned(plan.resource, pool, name):
+            return False
+        _take_over(host, plan.resource, pool, name)
+    return True
+
+
+def _needs_mark(plan: Plan) -> bool:
+    """Not where making is one call that libvirt undoes by itself; a mark is a volume too, of an extent."""
+    is_filled = any(plan.wanted.options.get(source) for source in ("image", "copy_of"))
+    return plan.after.facts["pool_type"] in FILE_POOLS or is_filled
+
+
+def _marked(pool: Any, name: str) -> bool:
+    """Whether the mark could be set; there is only one of a name."""
+    mark = xmltree.Element("volume")
+    xmltree.put(mark, "name", mark_of(name))
+    xmltree.put(mark, "capacity", "1024")
+    try:
+        patiently(lambda: pool.createXML(xmltree.serialise(mark), 0))
+    except libvirt.libvirtError:
+        if _volume(pool, mark_of(name)) is None:
+            raise
+        return False
+    return True
+
+
+def _is_abandoned(resource: str, pool: Any, name: str) -> bool:
+    """Whether nobody works any more on a marked volume; waits as long as somebody does."""
+    seen = _fingerprint(pool, name)
+    since = time.monotonic()
+
+    def settled() -> bool:
+        nonlocal seen, since
+        now = _fingerprint(pool, name)
+        if now != seen:
+            seen, since = now, time.monotonic()
+        return seen is None or time.monotonic() - since > QUIET_S
+
+    if not wait_until(settled, OTHER_RUN_TIMEOUT_S):
+        raise FleetError(
+            "is still being made by another run; run again when that is done", resource
+        )
+    return seen is not None
+
+
+def _fingerprint(pool: Any, name: str) -> list[Any] | None:
+    """What changes while a volume is being made; None when the mark is gone."""
+    there = {one: _volume(pool, one) for one in (mark_of(name), name)}
+    if there[mark_of(name)] is None:
+        return None
+    trees = [_tree(volume) for volume in there.values() if volume is not None]
+    paths = ("allocation", "physical", "target/timestamps/mtime")
+    return [xmltree.get(tree, path) for tree in trees if tree is not None for path in paths]
+
+
+def _take_over(host: Host, resource: str, pool: Any, name: str) -> None:
+    """Remove what an interrupted run left, unless somebody has put it to use."""
+    volume = _volume(pool, name)
+    users = disks_on(host, volume, running=False) if volume is not None else []
+    if users:
+        vms = ", ".join(domain.name() for domain, _target in users)
+        raise FleetError(
+            f"an interrupted run left it half-made, but {vms} uses it; if it is whole, delete the volume "
+            f"{mark_of(name)}, if not, take it from the VM",
+            resource,
+        )
+    with host.errors(resource, "remove what an interrupted run left of it"):
+        _delete(pool, name)
+        _delete(pool, mark_of(name))
+
+
+def _clear_up(pool: Any, name: str) -> None:
+    try:
+        _delete(pool, name)
+        _delete(pool, mark_of(name))
+    except libvirt.libvirtError:
+        pass  # the mark stays for the next run, and the error that led here says more
+
+
+def _delete(pool: Any, name: str) -> None:
+    volume = _volume(pool, name)
+    if volume is not None:
+        patiently(lambda: volume.delete(0))
+
+
+# ---- grow and delete
+
+
+def grow(host: Host, plan: Plan) -> None:
+    """Grow a volume. One that a running VM has open is QEMU's to grow, and the VM sees it at once."""
+    pool, name = _place(host, plan)
+    capacity = capacity_of(plan.after)
+    with host.errors(plan.resource, "grow it"):
+        volume = pool.storageVolLookupByName(name)
+        users = disks_on(host, volume, running=True)
+        for domain, target in users:
+            domain.blockResize(target, capacity, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
+        if not users:
+            patiently(lambda: volume.resize(capacity))
+
+
+def disks_on(host: Host, volume: Any, running: bool) -> list[tuple[Any, str]]:
+    """The VMs that have a disk on a volume, with the disk's target; all defined ones or the running."""
+    path = volume.path()
+    place = (volume.storagePoolLookupByVolume().name(), volume.name())
+    flag = libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE if running else 0
+    users = []
+    for domain in host.conn.listAllDomains(flag):
+        for disk in xmltree.find_all(xmltree.parse(domain.XMLDesc(0)), "devices/disk"):
+            source = disk.find("source")
+            if source is None:
+                continue
+            by_path = path in (source.get("file"), source.get("dev"))
+            if by_path or (source.get("pool"), source.get("volume")) == place:
+                users.append((domain, xmltree.get(disk, "target/@dev") or path))
+    return users
+
+
+def remove(host: Host, plan: Plan) -> None:
+    """Delete a volume and the mark that an interrupted run may have left."""
+    pool, name = _place(host, plan)
+    with host.errors(plan.resource, "delete it"):
+        _delete(pool, name)
+        _delete(pool, mark_of(name))
+
+
+APPLIERS: dict[str, Callable[[Host, Plan], None]] = {CREATE: make, UPDATE: grow, DELETE: remove}

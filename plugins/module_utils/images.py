@@ -1,0 +1,79 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Disk images as files of this machine: what their header says, and whether they are the right ones."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+from dataclasses import dataclass
+
+# Where a format's mark stands in a file. What has none of them is a raw image.
+MARKS = (
+    (0, b"QFI\xfb", "qcow2"),
+    (0, b"KDMV", "vmdk"),
+    (0, b"# Disk DescriptorFile", "vmdk"),
+    (0, b"QED\0", "qed"),
+    (0, b"vhdxfile", "vhdx"),
+    (0, b"conectix", "vpc"),
+    (0x40, b"\x7f\x10\xda\xbe", "vdi"),
+    (0, b"\x1f\x8b", "gzip"),
+    (0, b"\xfd7zXZ\0", "xz"),
+    (0, b"\x28\xb5\x2f\xfd", "zstd"),
+    (0, b"BZh", "bzip2"),
+)
+HEADER_SIZE = 4096
+EXTERNAL_DATA_FILE = 1 << 2  # a bit of qcow2's incompatible features
+
+
+@dataclass(frozen=True)
+class Image:
+    """What an image file says about itself."""
+
+    format: str
+    capacity: int  # bytes that a guest sees
+    backing: str = ""  # another file without which it is not whole
+
+
+def inspect(path: str) -> Image:
+    """What a file holds. OSError if it cannot be read, ValueError if its header is broken."""
+    with open(path, "rb") as file:
+        header = file.read(HEADER_SIZE)
+        found = format_in(header)
+        if found == "qcow2":
+            return _qcow2(header)
+        return Image(found, file.seek(0, os.SEEK_END))
+
+
+def format_in(header: bytes) -> str:
+    """The format that the first bytes of a file show."""
+    return next((name for at, mark, name in MARKS if header[at : at + len(mark)] == mark), "raw")
+
+
+def _qcow2(header: bytes) -> Image:
+    """The fields of qcow2's header, after docs/interop/qcow2.txt of QEMU."""
+    try:
+        version, backing_at, backing_size = struct.unpack_from(">IQI", header, 4)
+        (capacity,) = struct.unpack_from(">Q", header, 24)
+        (features,) = struct.unpack_from(">Q", header, 72) if version >= 3 else (0,)
+        if backing_at + backing_size > len(header):
+            raise ValueError("the name of its backing file is not in its header")
+    except (struct.error, ValueError) as error:
+        raise ValueError(f"its qcow2 header is broken: {error}") from error
+    backing = header[backing_at : backing_at + backing_size].decode(errors="replace")
+    if features & EXTERNAL_DATA_FILE:
+        backing = backing or "an external data file"
+    return Image("qcow2", capacity, backing)
+
+
+def digest(path: str, algorithm: str) -> str:
+    """The checksum of a file, in lower case."""
+    hashed = hashlib.new(algorithm)
+    with open(path, "rb") as file:
+        while True:
+            block = file.read(1 << 20)
+            if not block:
+                return hashed.hexdigest()
+            hashed.update(block)
