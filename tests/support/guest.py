@@ -13,6 +13,7 @@ import json
 import os
 import select
 import shlex
+import shutil
 import socket
 import stat
 import subprocess
@@ -23,6 +24,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+ROOT = Path(__file__).parents[2]
+BUILDER = ROOT / "roles" / "tiny_guest" / "files" / "build-tiny-guest"
+CACHE = ROOT / ".cache" / "tiny-guest"
+# For direct kernel boot; `g.` options may follow (see the role's README).
+COMMAND_LINE = "console=ttyS0 quiet cryptomgr.notests"
 CHANNEL = "org.kvm.fleet.guest.0"
 BLOCK_BYTES = 4096
 # Emulated guests on a busy machine take their time: slow is no failure, silent is.
@@ -279,3 +285,19 @@ def _ipv4(nic: dict[str, Any] | None) -> str:
         if "." in address:
             return str(address).split("/")[0]
     return ""
+
+
+def build(directory: Path = CACHE) -> Path:
+    """Build the guest there unless it is there and up to date; the directory."""
+    done = subprocess.run([str(BUILDER), str(directory)], capture_output=True, text=True)
+    if done.returncode:
+        raise GuestError(done.stderr.strip())
+    return directory
+
+
+def provide(directory: Path) -> None:
+    """Copy the guest's files to where QEMU's user can read them, as below /root it cannot."""
+    directory.mkdir(mode=0o711, exist_ok=True)
+    built = build()
+    for name in ("vmlinuz", "initramfs.img", "tiny.qcow2"):
+        shutil.copy(built / name, directory / name)

@@ -47,9 +47,10 @@ BUILD_TIME = 1767225600
 # guest without that hardware.
 REQUIRED_MODULES = ("virtio_pci", "virtio_net", "virtio_blk")
 OPTIONAL_MODULES = (
-    "virtio_console virtio_scsi sd_mod sr_mod isofs ahci ata_piix virtio_balloon virtio_mem "
-    "virtio_rng button evdev i6300esb pvpanic_pci e1000 e1000e 8021q"
-).split()
+    *("virtio_console", "virtio_balloon", "virtio_mem", "virtio_rng"),
+    *("virtio_scsi", "ahci", "ata_piix", "sd_mod", "sr_mod", "isofs"),
+    *("e1000", "e1000e", "8021q", "button", "evdev", "i6300esb", "pvpanic_pci"),
+)
 
 # The console of the kernel is where the guest takes requests: without `quiet` they would mix.
 COMMAND_LINE = "console=ttyS0 quiet cryptomgr.notests"
@@ -120,12 +121,17 @@ def find_kernel(source: str) -> Kernel:
 
 
 def package_fields(package: str) -> dict[str, str]:
-    text = run("apt-cache", "show", "--no-all-versions", package)
+    try:
+        text = run("apt-cache", "show", "--no-all-versions", package)
+    except BuildError as error:
+        raise BuildError(f"{error}\nIs there such a package? apt-get update may help.") from error
     return dict(re.findall(r"^([\w-]+): (.*)$", text, re.MULTILINE))
 
 
 def installed_kernel() -> Kernel:
-    images = [p for p in Path("/boot").glob("vmlinuz-*") if modules_directory(Path("/"), p).is_dir()]
+    images = [
+        p for p in Path("/boot").glob("vmlinuz-*") if modules_directory(Path("/"), p).is_dir()
+    ]
     if not images:
         raise BuildError("no kernel with its modules is installed; name a package instead")
     image = max(images, key=lambda path: [int(n) for n in re.findall(r"\d+", path.name)])
@@ -158,9 +164,7 @@ class Modules:
     """The modules of one kernel, by name."""
 
     def __init__(self, directory: Path) -> None:
-        self.paths = {
-            module_name(path.name): path for path in sorted(directory.rglob("*.ko*"))
-        }
+        self.paths = {module_name(path.name): path for path in sorted(directory.rglob("*.ko*"))}
         builtin = directory.parent / "modules.builtin"
         self.builtin = {module_name(Path(line).name) for line in builtin.read_text().split()}
 
@@ -237,7 +241,9 @@ class Cpio:
         self._parts: list[bytes] = []
         self._count = 0
 
-    def add(self, name: str, mode: int, data: bytes = b"", device: tuple[int, int] = (0, 0)) -> None:
+    def add(
+        self, name: str, mode: int, data: bytes = b"", device: tuple[int, int] = (0, 0)
+    ) -> None:
         self._count += 1
         encoded = name.encode() + b"\0"
         fields = (self._count, mode, 0, 0, 1, BUILD_TIME, len(data), 0, 0, *device, len(encoded), 0)
@@ -363,17 +369,12 @@ def sha256(path: Path) -> str:
 
 def check_machine() -> None:
     """That all tools are here; the error names every missing package at once."""
-    missing = {package for tool, package in TOOLS.items() if not shutil.which(tool, path=tool_path())}
+    missing = {package for tool, package in TOOLS.items() if not shutil.which(tool)}
     missing |= {package for path, package in FILES.items() if not path.exists()}
     if missing:
         raise BuildError(f"missing packages: apt-get install {' '.join(sorted(missing))}")
     if b"/ld-linux" in BUSYBOX.read_bytes():
         raise BuildError(f"{BUSYBOX} needs libraries: apt-get install busybox-static")
-
-
-def tool_path() -> str:
-    """mkfs.vfat is in /sbin, which an ordinary user does not search."""
-    return os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 
 
 def inputs_digest(kernel: Kernel) -> str:
@@ -432,34 +433,41 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--kernel",
         default="linux-image-cloud-amd64",
-        help="a Debian kernel package, or `installed` for the newest one here (default: %(default)s)",
+        help="a Debian package, or `installed` for the newest one here (default: %(default)s)",
     )
-    parser.add_argument(
-        "--keep", action="store_true", help="leave a whole older build as it is, whatever is newer"
+    when = parser.add_mutually_exclusive_group()
+    when.add_argument(
+        "--if-changed", action="store_true", help="build if the inputs have changed (the default)"
+    )
+    when.add_argument(
+        "--if-missing", action="store_true", help="keep a whole build, whatever has changed since"
     )
     return parser.parse_args()
 
 
+def build_where_needed(options: argparse.Namespace) -> bool:
+    """Whether it was necessary to build."""
+    have = read_manifest(options.directory)
+    if have and options.if_missing:
+        return False
+    check_machine()
+    kernel = find_kernel(options.kernel)
+    if have.get("inputs") == inputs_digest(kernel):
+        return False
+    build(kernel, options.directory)
+    return True
+
+
 def main() -> int:
     """Build what is missing or out of date, and say in one word what was done."""
-    options = arguments()
-    os.environ["PATH"] = tool_path()
+    # mkfs.vfat is in /sbin, which an ordinary user does not search.
+    os.environ["PATH"] = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
     try:
-        have = read_manifest(options.directory)
-        if have and options.keep:
-            print("kept")
-            return 0
-        check_machine()
-        kernel = find_kernel(options.kernel)
-        if have.get("inputs") == inputs_digest(kernel):
-            print("unchanged")
-            return 0
-        build(kernel, options.directory)
-        print("built")
-        return 0
+        print("built" if build_where_needed(arguments()) else "unchanged")
     except (BuildError, OSError) as error:
         print(f"build-tiny-guest: {error}", file=sys.stderr)
         return 1
+    return 0
 
 
 if __name__ == "__main__":
