@@ -7,15 +7,15 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The option `uri`, the attributes of a module that changes things, and those of one that reads."""
+    """The option `uri`, and the attributes of a module that changes things or only reads."""
 
     DOCUMENTATION = r"""
 options:
   uri:
     description:
       - The libvirt to talk to, as a libvirt connection URI.
-      - Files that are named in options are files of the machine on which the module runs, which is the
-        KVM host itself unless the URI says otherwise.
+      - Files that are named in options are files of the machine on which the module runs, which is
+        the KVM host itself unless the URI says otherwise.
     type: str
     default: qemu:///system
 requirements:
@@ -25,7 +25,8 @@ requirements:
     ATTRIBUTES = r"""
 attributes:
   check_mode:
-    description: Can run in check mode and return changed status prediction without modifying target.
+    description: Can run in check mode and return changed status prediction without modifying
+      target.
     support: full
   diff_mode:
     description: Will return details on what has changed (or possibly needs changing in check mode),

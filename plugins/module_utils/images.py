@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, kvm.fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Disk images as files of this machine: what their header says, and whether they are the right ones."""
+"""Disk images as files of this machine: what their headers say, and their checksums."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import hashlib
 import os
 import struct
 from dataclasses import dataclass
+from pathlib import Path
 
 # Where a format's mark stands in a file. What has none of them is a raw image.
 MARKS = (
@@ -39,7 +40,7 @@ class Image:
 
 def inspect(path: str) -> Image:
     """What a file holds. OSError if it cannot be read, ValueError if its header is broken."""
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         header = file.read(HEADER_SIZE)
         found = format_in(header)
         if found == "qcow2":
@@ -71,7 +72,7 @@ def _qcow2(header: bytes) -> Image:
 def digest(path: str, algorithm: str) -> str:
     """The checksum of a file, in lower case."""
     hashed = hashlib.new(algorithm)
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         while True:
             block = file.read(1 << 20)
             if not block:

@@ -121,7 +121,8 @@ def _image(file: str, checksum: str | None, mistakes: Mistakes) -> Origin:
         return Origin(file)
     if found.backing:
         mistakes.add(
-            f"{file} is not whole, it stands on {found.backing}; make a whole one with qemu-img convert",
+            f"{file} is not whole, it stands on {found.backing}; make a whole one with qemu-img "
+            "convert",
             "image",
         )
     if checksum:

@@ -82,13 +82,13 @@ def _build(host: Host, plan: Plan) -> None:
     try:
         _pool(host, plan).build(_build_flags(plan))
     except libvirt.libvirtError as error:
-        # "Already formatted": either it was built before, or starting it tells what is wrong with it.
+        # "Already formatted": it was built before, or else starting it tells what is wrong.
         if error.get_error_code() != libvirt.VIR_ERR_STORAGE_POOL_BUILT:
             raise FleetError(f"libvirt did not build it: {said(error)}", plan.resource) from error
 
 
 def _build_flags(plan: Plan) -> int:
-    """libvirt makes a file system or partition table only with a flag, and takes the flag only then."""
+    """libvirt makes a file system only with a flag, and takes the flag only of some types."""
     tree = plan.after.stored
     assert tree is not None
     is_fs = tree.get("type") == "fs" and xmltree.get(tree, "source/format/@type") != "auto"

@@ -3,12 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Reads, makes, grows and deletes storage volumes in libvirt.
 
-A volume is made in several calls (define, fill, resize), any of which may be the last one that a killed
-run or a killed libvirtd got to; and what libvirt had started, such as a copy by qemu-img, may go on
-without it. libvirt can neither rename a volume nor keep a note in one. So a second, empty volume stands
-beside the one that is being made, as a mark: `.NAME.partial`. As long as it is there NAME counts as not
-existing, and the next run makes it anew. The mark is also what keeps two runs from making one volume at
-once, since libvirt makes a name only once.
+A volume is made in several calls (define, fill, resize), any of which may be the last one that a
+killed run or a killed libvirtd got to; and what libvirt had started, such as a copy by qemu-img,
+may go on without it. libvirt can neither rename a volume nor keep a note in one. So a second, empty
+volume stands beside the one that is being made, as a mark: `.NAME.partial`. As long as it is there
+NAME counts as not existing, and the next run makes it anew. The mark also keeps two runs from
+making one volume at once, since libvirt makes a name only once.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _read_all(host: Host) -> dict[str, Have]:
 
 
 def _read_some(host: Host, pool_name: str, names: list[str]) -> dict[str, Have]:
-    """libvirt knows the volumes it saw last: what is missing is looked for once more, in this run."""
+    """libvirt knows the volumes it saw last: once in a run it looks again for what is missing."""
     pool = found(host.conn.storagePoolLookupByName, pool_name, libvirt.VIR_ERR_NO_STORAGE_POOL)
     if pool is None or not pool.isActive():
         return _haves(pool_name, names, {})
@@ -151,7 +151,7 @@ def make(host: Host, plan: Plan) -> None:
     pool, name = _place(host, plan)
     with host.errors(plan.resource, "make it"):
         if _volume(pool, name) is not None or not _claim(host, plan, pool, name):
-            return  # it was there unseen, or another run made it: reading it back tells if it is right
+            return  # it was there, or another run made it: reading it back tells if it is right
         try:
             _fill(host, plan, pool)
         except BaseException:
@@ -259,7 +259,7 @@ def _claim(host: Host, plan: Plan, pool: Any, name: str) -> bool:
 
 
 def _needs_mark(plan: Plan) -> bool:
-    """Not where making is one call that libvirt undoes by itself; a mark is a volume too, of an extent."""
+    """Not where making is one call that libvirt undoes by itself: a mark takes an LVM extent."""
     is_filled = any(plan.wanted.options.get(source) for source in ("image", "copy_of"))
     return plan.after.facts["pool_type"] in FILE_POOLS or is_filled
 
@@ -314,8 +314,8 @@ def _take_over(host: Host, resource: str, pool: Any, name: str) -> None:
     if users:
         vms = ", ".join(domain.name() for domain, _target in users)
         raise FleetError(
-            f"an interrupted run left it half-made, but {vms} uses it; if it is whole, delete the volume "
-            f"{mark_of(name)}, if not, take it from the VM",
+            f"an interrupted run left it half-made, but {vms} uses it; if it is whole, delete the "
+            f"volume {mark_of(name)}, if not, take it from the VM",
             resource,
         )
     with host.errors(resource, "remove what an interrupted run left of it"):
@@ -341,7 +341,7 @@ def _delete(pool: Any, name: str) -> None:
 
 
 def grow(host: Host, plan: Plan) -> None:
-    """Grow a volume. One that a running VM has open is QEMU's to grow, and the VM sees it at once."""
+    """Grow a volume. One that a running VM has open is QEMU's to grow; the VM sees it at once."""
     pool, name = _place(host, plan)
     capacity = capacity_of(plan.after)
     with host.errors(plan.resource, "grow it"):
@@ -354,7 +354,7 @@ def grow(host: Host, plan: Plan) -> None:
 
 
 def disks_on(host: Host, volume: Any, running: bool) -> list[tuple[Any, str]]:
-    """The VMs that have a disk on a volume, with the disk's target; all defined ones or the running."""
+    """The VMs that have a disk on a volume, with the disk's target; all of them, or the running."""
     path = volume.path()
     place = (volume.storagePoolLookupByVolume().name(), volume.name())
     flag = libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE if running else 0

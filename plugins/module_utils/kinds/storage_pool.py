@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, kvm.fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Storage pools: their table, and what a declaration does to one.
+"""Storage pools: what a declaration does to one.
 
-Source of the paths: https://libvirt.org/formatstorage.html. Nothing of a pool's definition can be
-changed while it is active: libvirt stores the new definition and takes it up at the next start.
+Nothing of a pool's definition can be changed while it is active: libvirt stores the new definition
+and takes it up at the next start.
 """
 
 from __future__ import annotations
@@ -13,33 +13,27 @@ import posixpath
 import re
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.appliers import storage_pool as appliers
-from ansible_collections.kvm.fleet.plugins.module_utils.codecs import (
-    Codec,
-    Value,
-    choice,
-    integer,
-    text,
-)
+from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
     ABSENT,
-    Field,
-    Items,
-    Key,
-    Rows,
     Values,
     edit,
     spec_of,
-    values_of,
     want_of,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool_table import (
+    ROWS,
+    TYPES,
+    option_of,
+    values_in,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
     CREATE,
     DELETE,
@@ -58,121 +52,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import FLEET_NS, Element
 
 ACTIVE, INACTIVE, GONE = "active", "inactive", "absent"
-STATE, AUTOSTART, PERSISTENT = ("state",), ("autostart",), ("persistent",)
-
-
-@dataclass(frozen=True)
-class PoolType:
-    """What libvirt must know of a pool of one type, and what else it heeds."""
-
-    needs: tuple[str, ...] = ()
-    takes: tuple[str, ...] = ()
-    path: str = ""  # the target where none is given
-    formats: tuple[str, ...] = ()
-
-
-PERMISSIONS = ("permissions.mode", "permissions.owner", "permissions.group")
-AUTH = ("source.auth.type", "source.auth.username", "source.auth.secret")
-VOLUME_GROUP = ("source.name", "source.devices")
-ISCSI = ("source.host", "source.device")
-
-# After poolTypeInfo in libvirt's storage_conf.c. Of a mounted pool libvirt would set the permissions of
-# the empty mount point and read those of what is mounted on it: only a directory takes them.
-TYPES = {
-    "dir": PoolType(("path",), PERMISSIONS),
-    "fs": PoolType(
-        ("path", "source.device"),
-        ("source.format",),
-        formats=("auto", "ext2", "ext3", "ext4", "xfs", "vfat", "iso9660", "udf", "gfs2", "ocfs2"),
-    ),
-    "netfs": PoolType(
-        ("path", "source.host", "source.path"),
-        ("source.format", "source.protocol_version"),
-        formats=("auto", "nfs", "glusterfs", "cifs"),
-    ),
-    "logical": PoolType((), (*VOLUME_GROUP, "source.format"), formats=("lvm2",)),
-    "disk": PoolType(
-        ("source.device",),
-        ("path", "source.format"),
-        "/dev",
-        ("dos", "gpt", "mac", "bsd", "sun", "dvh", "pc98", "lvm2"),
-    ),
-    "iscsi": PoolType(
-        ISCSI, ("path", "source.port", "source.initiator", *AUTH), "/dev/disk/by-path"
-    ),
-    "iscsi-direct": PoolType((*ISCSI, "source.initiator"), ("source.port", *AUTH)),
-    "mpath": PoolType((), ("path",), "/dev/mapper"),
-    "rbd": PoolType(("source.name", "source.hosts"), AUTH),
-    "zfs": PoolType((), VOLUME_GROUP),
-}
-
-
-# ---- the table
-
-
-def path() -> Codec:
-    """An absolute path, in the form to which libvirt brings it (virFileSanitizePath)."""
-
-    def parse(given: Any) -> str:
-        value = re.sub("/+", "/", str(given))
-        if not value.startswith("/"):
-            raise ValueError(f"{given!r} is not an absolute path")
-        return value.rstrip("/") or "/"
-
-    return Codec(parse, lambda found: found or "", lambda value: value or None)
-
-
-def mode() -> Codec:
-    """File permissions as an octal text. YAML reads a bare 0755 as a number, so it must be quoted."""
-
-    def parse(given: Any) -> str:
-        if not isinstance(given, str) or not re.fullmatch("0?[0-7]{3}", given):
-            raise ValueError(f"{given!r} is not a mode; write it quoted, such as '0711'")
-        return given.rjust(4, "0")
-
-    return Codec(parse, lambda found: found, lambda value: value, {"type": "raw"})
-
-
-def reference() -> Codec:
-    """The name of a secret, which is no secret itself."""
-    return replace(text(), spec={"type": "str", "no_log": False})
-
-
-def _told_apart_by(attribute: str, tag: str) -> dict[str, Any]:
-    """The part of an Items row for elements that one attribute tells apart, which is the option too."""
-
-    def new(name: str) -> Element:
-        return Element(tag, {attribute: name})
-
-    return {"name_of": lambda item: item.get(attribute), "new": new, "key": (attribute, text())}
-
-
-PORT = integer(1, 65535)
-HOST_ROWS = (Field("port", "@port", PORT),)
-
-ROWS: Rows = (
-    Field("type", "@type", choice(*TYPES)),
-    Field("path", "target/path", path()),
-    Field("permissions.mode", "target/permissions/mode", mode()),
-    Field("permissions.owner", "target/permissions/owner", integer(0)),
-    Field("permissions.group", "target/permissions/group", integer(0)),
-    Field("source.path", "source/dir/@path"),
-    Field("source.name", "source/name"),
-    Field("source.format", "source/format/@type"),
-    Field("source.host", "source/host/@name"),
-    Field("source.port", "source/host/@port", PORT),
-    Items("source.hosts", "source/host", HOST_ROWS, **_told_apart_by("name", "host")),
-    Field("source.device", "source/device/@path"),
-    Items("source.devices", "source/device", (), **_told_apart_by("path", "device")),
-    Field("source.initiator", "source/initiator/iqn/@name"),
-    Field("source.protocol_version", "source/protocol/@ver"),
-    Field("source.auth.type", "source/auth/@type", choice("chap", "ceph")),
-    Field("source.auth.username", "source/auth/@username"),
-    Field("source.auth.secret", "source/auth/secret/@usage", reference()),
-)
-
-# A pool has one of these, except of the types that list several under the plural.
-ONE_OR_MORE = {"source.host": "source.hosts", "source.device": "source.devices"}
+STATE, AUTOSTART, PERSISTENT, TYPE = ("state",), ("autostart",), ("persistent",), ("type",)
 
 
 class StoragePool:
@@ -200,6 +80,8 @@ class StoragePool:
         mistakes = Mistakes(f"{self.name}/{params['name']}")
         _check_name(params["name"], mistakes)
         values = want_of(ROWS, params, mistakes)
+        if TYPE in values:
+            _check_options(values[TYPE], values, mistakes)
         mistakes.raise_any()
         options = {option: params.get(option) for option in ("autostart", "build", "apply")}
         return [Wanted(self.name, params["name"], params["state"], values, options)]
@@ -269,45 +151,45 @@ def _check_name(name: str, mistakes: Mistakes) -> None:
 def _check(wanted: Wanted, have: Have, world: World) -> None:
     """Mistakes that show against what the pool is, and against other pools."""
     mistakes = Mistakes(wanted.resource)
-    was = values_of(ROWS, have.stored).get(("type",)) if have.stored is not None else None
-    kind = wanted.values.get(("type",), was)
+    was = have.stored.get("type") if have.stored is not None else None
+    kind = wanted.values.get(TYPE, was)
     if kind is None:
         mistakes.add(f"is needed for a new pool; one of {', '.join(TYPES)}", "type")
     elif was not in (None, kind):
         mistakes.add(
-            f"is {was} and cannot become {kind}; declare a pool with another name, or remove this one "
-            "first (its contents stay)",
+            f"is {was} and cannot become {kind}; declare a pool with another name, or remove this "
+            "one first (its contents stay)",
             "type",
         )
     elif kind in TYPES:
-        _check_options(kind, wanted, not have.exists, mistakes)
+        if TYPE not in wanted.values:  # else it was done before there was a host to ask
+            _check_options(kind, wanted.values, mistakes)
+        if not have.exists:
+            _check_needed(kind, wanted.values, mistakes)
         _check_source(wanted, have, world, mistakes)
     mistakes.raise_any()
 
 
-def _check_options(kind: str, wanted: Wanted, new: bool, mistakes: Mistakes) -> None:
+def _check_options(kind: str, values: Values, mistakes: Mistakes) -> None:
+    """Options that a pool of this type does not have; libvirt would drop them without a word."""
     known = TYPES[kind]
-    given = {_option(key): value for key, value in wanted.values.items()}
-    for option in given:
+    for option in dict.fromkeys(option_of(key) for key in values):
         if option not in ("type", *known.needs, *known.takes):
             mistakes.add(f"means nothing for a pool of type {kind}", option)
-    for option in known.needs:
-        if new and option not in given:
+    said = values.get(("source", "format"))
+    if said is not None and known.formats and said not in known.formats:
+        mistakes.add(f"{said!r} is none of {', '.join(known.formats)}", "source.format")
+
+
+def _check_needed(kind: str, values: Values, mistakes: Mistakes) -> None:
+    given = {option_of(key) for key in values}
+    for option in TYPES[kind].needs:
+        if option not in given:
             mistakes.add(f"is needed for a pool of type {kind}", option)
-    wanted_format = given.get("source.format")
-    if wanted_format is not None and wanted_format not in known.formats and known.formats:
-        mistakes.add(f"{wanted_format!r} is none of {', '.join(known.formats)}", "source.format")
-
-
-def _option(key: Key) -> str:
-    """The option of a key: the fields of a thing in a list belong to the list."""
-    return next(
-        row.name for row in ROWS if key[: row.name.count(".") + 1] == tuple(row.name.split("."))
-    )
 
 
 def _check_source(wanted: Wanted, have: Have, world: World, mistakes: Mistakes) -> None:
-    """libvirt refuses two pools on one directory or device, but only once it is told to define one."""
+    """libvirt refuses two pools on one directory or device, but only when it defines the second."""
     mine = _sources(_edited(wanted, have))
     if have.stored is not None and mine == _sources(have.stored):
         return
@@ -322,13 +204,12 @@ def _sources(pool: Element | None) -> set[tuple[str, str]]:
     """What only one pool can stand on, by option."""
     if pool is None:
         return set()
-    have = values_of(ROWS, pool)
-    option = "source.devices" if "source.devices" in options_of(pool) else "source.device"
-    is_iscsi = str(pool.get("type")).startswith("iscsi")  # its device is a target on a server
-    keys = [key for key in have if key[:2] == ("source", "devices") and not is_iscsi]
-    found = {(option, key[2]) for key in keys}
-    if pool.get("type") in ("dir", "fs", "netfs"):
-        found.add(("path", have[("path",)]))
+    kind, values = pool.get("type", ""), values_in(pool)
+    found = {("source.devices", key[2]) for key in values if key[:2] == ("source", "devices")}
+    if kind in ("fs", "disk"):  # the device of an iscsi pool is a target on a server
+        found.add(("source.device", values[("source", "device")]))
+    if kind in ("dir", "fs", "netfs"):
+        found.add(("path", values[("path",)]))
     return found
 
 
@@ -373,8 +254,8 @@ def _update(wanted: Wanted, have: Have) -> Plan:
 
 
 def _changed_fields(wanted: Wanted, have: Have, goes_on: bool) -> list[Change]:
-    stored = values_of(ROWS, have.stored) if have.stored is not None else {}
-    live = values_of(ROWS, have.live) if goes_on and have.live is not None else None
+    stored = values_in(have.stored) if have.stored is not None else {}
+    live = values_in(have.live) if goes_on and have.live is not None else None
     return compare(wanted.resource, wanted.values, stored, live, lambda *_: (RESTART, ""))
 
 
@@ -382,10 +263,10 @@ def _waiting(resource: str, tree: Element, live: Element | None) -> list[Change]
     """What the stored definition says and the active pool does not yet do."""
     if live is None:
         return []
-    now = values_of(ROWS, live)
+    now = values_in(live)
     return [
         Change(resource, key, now.get(key), value, RESTART, now.get(key))
-        for key, value in values_of(ROWS, tree).items()
+        for key, value in values_in(tree).items()
         if value not in (None, "") and value != now.get(key)
     ]
 
@@ -412,7 +293,7 @@ def _autostart(wanted: Wanted) -> bool:
 
 
 def _defaults(wanted: Wanted) -> Values:
-    directory = TYPES[wanted.values[("type",)]].path
+    directory = TYPES[wanted.values[TYPE]].path
     return {("path",): directory} if directory else {}
 
 
@@ -448,7 +329,7 @@ def steps_of(plan: Plan) -> list[str]:
     fields = {change.field for change in plan.changes}
     steps = ["define"] if fields - {STATE, AUTOSTART} else []
     steps += ["autostart"] if AUTOSTART in fields else []
-    restarts = was == will == ACTIVE and plan.after.live is not plan.have.live
+    restarts = was == will == ACTIVE and plan.after.live is not plan.have.live  # see _update
     if was == ACTIVE and (restarts or will == INACTIVE):
         steps.append("stop")
     if will == ACTIVE and (restarts or was != ACTIVE):
@@ -459,21 +340,12 @@ def steps_of(plan: Plan) -> list[str]:
 # ---- showing
 
 
-def options_of(pool: Element) -> tuple[str, ...]:
-    """The options that mean something for this pool."""
-    known = TYPES.get(pool.get("type", ""), PoolType())
-    return (*known.needs, *known.takes)
-
-
 def shown(have: Have) -> dict[str, Any]:
     """A pool as modules return it, sizes in bytes."""
     if have.stored is None:
         return {"name": have.name, "state": GONE}
     tree = have.live if have.live is not None else have.stored
-    values = {k: v for k, v in values_of(ROWS, have.stored).items() if v not in (None, "")}
-    for one, many in ONE_OR_MORE.items():
-        unused = one if many in options_of(have.stored) else many
-        values = {key: value for key, value in values.items() if _option(key) != unused}
+    values = {key: v for key, v in values_in(have.stored).items() if v not in (None, "")}
     sizes = {
         f"{name}_bytes": int(xmltree.get(tree, name) or 0)
         for name in ("capacity", "allocation", "available")

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Storage volumes: what a pool holds, declared as `POOL/NAME`.
 
-Source of the paths: https://libvirt.org/formatstorage.html. Of a volume that exists only the capacity
-can change, and only upwards. What it is made from counts when it is made, and never again.
+Source of the paths: https://libvirt.org/formatstorage.html. Of a volume that exists only the
+capacity can change, and only upwards. What it is made from counts when it is made, and never again.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ from ansible_collections.kvm.fleet.plugins.module_utils.volumes import (
     volume_path,
 )
 
-# Pools of block devices round a capacity up to what they allocate in, 4 MiB for LVM unless its volume
-# group says otherwise. A volume this little above what is wanted is the one that is wanted.
+# Pools of block devices round a capacity up to what they allocate in, 4 MiB for LVM unless its
+# volume group says otherwise. A volume this little above what is wanted is the one that is wanted.
 ROUNDING = {"logical": parse_size("32MiB"), "disk": parse_size("8MiB"), "zfs": parse_size("1MiB")}
 
 STATE, CAPACITY, FORMAT = ("state",), ("capacity",), ("format",)
@@ -156,9 +156,9 @@ KIND = StorageVolume()
 def disk_source(pool: Have, name: str) -> dict[str, str]:
     """The source of a VM's disk on this volume, as the options of a disk.
 
-    Files and devices are named by their path, since libvirt's AppArmor helper does not resolve disks
-    of type volume: such a VM would be denied its own disk. Only pools whose volumes have no path that
-    can be told from the name are left to libvirt.
+    Files and devices are named by their path, since libvirt's AppArmor helper does not resolve
+    disks of type volume: such a VM would be denied its own disk. Only pools whose volumes have no
+    path that can be told from the name are left to libvirt.
     """
     kind = type_of(pool)
     if kind in FILE_POOLS:
@@ -242,8 +242,8 @@ def _removal(wanted: Wanted, have: Have, world: World) -> Plan:
     ]
     if clones:
         raise FleetError(
-            f"is what {', '.join(clones)} stands on, which would be lost with it; remove the linked "
-            "clones first",
+            f"is what {', '.join(clones)} stands on, which would be lost with it; remove the "
+            "linked clones first",
             wanted.resource,
         )
     return Plan(
@@ -280,15 +280,15 @@ def _fits(before: int, wanted: int, pool_type: str) -> bool:
 def _check_growth(before: int, capacity: str, pool_type: str, mistakes: Mistakes) -> None:
     if parse_size(capacity) < before:
         mistakes.add(
-            f"it has {format_size(before)} and would shrink to {capacity}, which cuts off data; make a "
-            "new volume of that size and copy inside the guest",
+            f"it has {format_size(before)} and would shrink to {capacity}, which cuts off data; "
+            "make a new volume of that size and copy inside the guest",
             "capacity",
         )
     elif pool_type not in GROWS_VOLUMES:
         mistakes.add(
-            f"it has {format_size(before)} and libvirt cannot grow a volume of a {pool_type} pool to "
-            f"{capacity}; grow it with the tools of that storage (such as lvextend), refresh the pool "
-            "and run again",
+            f"it has {format_size(before)} and libvirt cannot grow a volume of a {pool_type} pool "
+            f"to {capacity}; grow it with the tools of that storage (such as lvextend), refresh "
+            "the pool and run again",
             "capacity",
         )
 
@@ -335,7 +335,7 @@ def _creation(wanted: Wanted, have: Have, world: World) -> Plan:
 
 
 def shown(have: Have) -> dict[str, Any]:
-    """A volume as modules return it: sizes that mean something to people, and the exact ones in bytes."""
+    """A volume as modules return it: the capacity as declared, and the sizes in bytes."""
     known = {"pool": pool_of(have.name), "name": name_in_pool(have.name)}
     if have.stored is None:
         state = HALF_MADE if have.facts.get(HALF_MADE) else str(ABSENT)

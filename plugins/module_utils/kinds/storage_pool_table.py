@@ -1,0 +1,163 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The table of a storage pool: its options, where they stand in the XML, and which type has which.
+
+Source of the paths: https://libvirt.org/formatstorage.html.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Codec, choice, integer, text
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
+    Field,
+    Items,
+    Key,
+    Rows,
+    Values,
+    values_of,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+
+
+@dataclass(frozen=True)
+class PoolType:
+    """What libvirt must know of a pool of one type, and what else it heeds."""
+
+    needs: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
+    path: str = ""  # the target where none is given
+    formats: tuple[str, ...] = ()
+
+
+PERMISSIONS = ("permissions.mode", "permissions.owner", "permissions.group")
+AUTH = ("source.auth.type", "source.auth.username", "source.auth.secret")
+VOLUME_GROUP = ("source.name", "source.devices")
+ISCSI = ("source.host", "source.device")
+
+# After poolTypeInfo in libvirt's storage_conf.c. Of a mounted pool libvirt would set the
+# permissions of the empty mount point and read those of what is mounted: only a directory has them.
+TYPES = {
+    "dir": PoolType(("path",), PERMISSIONS),
+    "fs": PoolType(
+        ("path", "source.device"),
+        ("source.format",),
+        formats=("auto", "ext2", "ext3", "ext4", "xfs", "vfat", "iso9660", "udf", "gfs2", "ocfs2"),
+    ),
+    "netfs": PoolType(
+        ("path", "source.host", "source.path"),
+        ("source.format", "source.protocol_version"),
+        formats=("auto", "nfs", "glusterfs", "cifs"),
+    ),
+    "logical": PoolType((), (*VOLUME_GROUP, "source.format"), formats=("lvm2",)),
+    "disk": PoolType(
+        ("source.device",),
+        ("path", "source.format"),
+        "/dev",
+        ("dos", "gpt", "mac", "bsd", "sun", "dvh", "pc98", "lvm2"),
+    ),
+    "iscsi": PoolType(
+        ISCSI, ("path", "source.port", "source.initiator", *AUTH), "/dev/disk/by-path"
+    ),
+    "iscsi-direct": PoolType((*ISCSI, "source.initiator"), ("source.port", *AUTH)),
+    "mpath": PoolType((), ("path",), "/dev/mapper"),
+    "rbd": PoolType(("source.name", "source.hosts"), AUTH),
+    "zfs": PoolType((), VOLUME_GROUP),
+}
+
+
+# ---- the table
+
+
+def path() -> Codec:
+    """An absolute path, in the form to which libvirt brings it (virFileSanitizePath)."""
+
+    def parse(given: Any) -> str:
+        value = re.sub("/+", "/", str(given))
+        if not value.startswith("/"):
+            raise ValueError(f"{given!r} is not an absolute path")
+        return value.rstrip("/") or "/"
+
+    return Codec(parse, lambda found: found or "", lambda value: value or None)
+
+
+def mode() -> Codec:
+    """File permissions as an octal text, quoted, since YAML reads a bare 0755 as a number."""
+
+    def parse(given: Any) -> str:
+        if not isinstance(given, str) or not re.fullmatch("0?[0-7]{3}", given):
+            raise ValueError(f"{given!r} is not a mode; write it quoted, such as '0711'")
+        return given.rjust(4, "0")
+
+    return Codec(parse, lambda found: found, lambda value: value, {"type": "raw"})
+
+
+def reference() -> Codec:
+    """The name of a secret, which is no secret itself."""
+    return replace(text(), spec={"type": "str", "no_log": False})
+
+
+def _told_apart_by(attribute: str, tag: str) -> dict[str, Any]:
+    """The part of an Items row for elements that are told apart by one attribute."""
+
+    def new(name: str) -> Element:
+        return Element(tag, {attribute: name})
+
+    return {"name_of": lambda item: item.get(attribute), "new": new, "key": (attribute, text())}
+
+
+PORT = integer(1, 65535)
+HOST_ROWS = (Field("port", "@port", PORT),)
+
+ROWS: Rows = (
+    Field("type", "@type", choice(*TYPES)),
+    Field("path", "target/path", path()),
+    Field("permissions.mode", "target/permissions/mode", mode()),
+    Field("permissions.owner", "target/permissions/owner", integer(0)),
+    Field("permissions.group", "target/permissions/group", integer(0)),
+    Field("source.path", "source/dir/@path"),
+    Field("source.name", "source/name"),
+    Field("source.format", "source/format/@type"),
+    Field("source.host", "source/host/@name"),
+    Field("source.port", "source/host/@port", PORT),
+    Items("source.hosts", "source/host", HOST_ROWS, **_told_apart_by("name", "host")),
+    Field("source.device", "source/device/@path"),
+    Items("source.devices", "source/device", (), **_told_apart_by("path", "device")),
+    Field("source.initiator", "source/initiator/iqn/@name"),
+    Field("source.protocol_version", "source/protocol/@ver"),
+    Field("source.auth.type", "source/auth/@type", choice("chap", "ceph")),
+    Field("source.auth.username", "source/auth/@username"),
+    Field("source.auth.secret", "source/auth/secret/@usage", reference()),
+)
+
+# A pool has one of these, except of the types that list several under the plural.
+ONE_OR_MORE = {"source.host": "source.hosts", "source.device": "source.devices"}
+
+
+# ---- finding options
+
+
+def option_of(key: Key) -> str:
+    """The option of a key: the fields of a thing in a list belong to the list."""
+    return next(
+        row.name for row in ROWS if key[: row.name.count(".") + 1] == tuple(row.name.split("."))
+    )
+
+
+def values_in(pool: Element) -> Values:
+    """The values of a pool, without the rows that its type has under another name."""
+    values = values_of(ROWS, pool)
+    for one, many in ONE_OR_MORE.items():
+        unused = one if many in options_of(pool) else many
+        values = {key: value for key, value in values.items() if option_of(key) != unused}
+    return values
+
+
+def options_of(pool: Element) -> tuple[str, ...]:
+    """The options that mean something for this pool."""
+    known = TYPES.get(pool.get("type", ""), PoolType())
+    return (*known.needs, *known.takes)
