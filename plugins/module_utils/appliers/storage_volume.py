@@ -60,7 +60,8 @@ def read_volumes(host: Host, names: Iterable[str] | None) -> dict[str, Have]:
     """The named volumes (None: all), also those that are not there; one listing for each pool."""
     with host.errors("", "read the storage volumes"):
         if names is None:
-            return _read_all(host)
+            active = host.conn.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)
+            return _read_all(active)
         wanted: dict[str, list[str]] = {}
         for name in names:
             wanted.setdefault(pool_of(name), []).append(name_in_pool(name))
@@ -70,9 +71,15 @@ def read_volumes(host: Host, names: Iterable[str] | None) -> dict[str, Have]:
         return have
 
 
-def _read_all(host: Host) -> dict[str, Have]:
+def read_volumes_of(host: Host, pools: Iterable[str]) -> dict[str, Have]:
+    """All volumes of some pools that are active."""
+    with host.errors("", "read the storage volumes"):
+        return _read_all([host.conn.storagePoolLookupByName(pool) for pool in pools])
+
+
+def _read_all(pools: Iterable[Any]) -> dict[str, Have]:
     have = {}
-    for pool in host.conn.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE):
+    for pool in pools:
         there = _list(pool)
         have.update(_haves(pool.name(), [name for name in there if not is_mark(name)], there))
     return have

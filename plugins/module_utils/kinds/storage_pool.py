@@ -345,7 +345,11 @@ def shown(have: Have) -> dict[str, Any]:
     if have.stored is None:
         return {"name": have.name, "state": GONE}
     tree = have.live if have.live is not None else have.stored
-    values = {key: v for key, v in values_in(have.stored).items() if v not in (None, "")}
+    values = nested({k: v for k, v in values_in(have.stored).items() if v not in (None, "")})
+    source = values.get("source", {})
+    for option, key in (("hosts", "name"), ("devices", "path")):
+        if option in source:
+            source[option] = [_item(key, name, of) for name, of in source[option].items()]
     sizes = {
         f"{name}_bytes": int(xmltree.get(tree, name) or 0)
         for name in ("capacity", "allocation", "available")
@@ -355,6 +359,11 @@ def shown(have: Have) -> dict[str, Any]:
         "name": have.name,
         "uuid": xmltree.get(have.stored, "uuid"),
         **{fact: have.facts[fact] for fact in ("state", "autostart", "persistent")},
-        **nested(values),
+        **values,
         **sizes,
     }
+
+
+def _item(key: str, name: str, fields: Any) -> dict[str, Any]:
+    """A thing in a list as a user would write it; one without fields is just there."""
+    return {key: name, **(fields if isinstance(fields, dict) else {})}

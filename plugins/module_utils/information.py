@@ -1,0 +1,35 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the modules have in common that only read: one connection, and errors told in one way."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+
+from ansible.module_utils.basic import missing_required_lib
+
+from ansible_collections.kvm.fleet.plugins.module_utils import connection
+from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host, connect
+from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
+from ansible_collections.kvm.fleet.plugins.module_utils.runner import URI_SPEC, create_module
+
+Gather = Callable[[Host, Mapping[str, Any]], "dict[str, Any]"]
+
+
+def tell(spec: Mapping[str, Any], gather: Gather) -> NoReturn:
+    """Return what `gather` finds on the host, and end the module."""
+    module = create_module({**URI_SPEC, **spec})
+    if connection.IMPORT_ERROR is not None:
+        module.fail_json(
+            msg=missing_required_lib("libvirt-python (python3-libvirt)"),
+            exception="".join(traceback.format_exception_only(connection.IMPORT_ERROR)),
+        )
+    try:
+        with connect(module.params["uri"]) as host:
+            found = gather(host, module.params)
+    except FleetError as error:
+        module.fail_json(msg=str(error), errors=[str(error)])
+    module.exit_json(changed=False, **found)

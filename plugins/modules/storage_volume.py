@@ -1,0 +1,196 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module storage_volume: declares a volume of a storage pool."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: storage_volume
+short_description: Declares a volume of a storage pool
+version_added: "0.1.0"
+author:
+  - kvm.fleet contributors (@kvm-fleet)
+description:
+  - Makes a volume in a libvirt storage pool, empty or from something that exists, and grows it.
+  - What a volume is made from counts when it is made. On a volume that exists, only its
+    O(capacity) can change, and only upwards; another O(format) or O(backing) than it has is an
+    error.
+  - A volume that is being made has an empty volume C(.NAME.partial) beside it. What an interrupted
+    run leaves is known by it, and the next run makes the volume anew.
+options:
+  pool:
+    description: The pool. It must be active.
+    type: str
+    required: true
+  name:
+    description: The name of the volume in its pool.
+    type: str
+    required: true
+  state:
+    description: V(absent) deletes the volume with all that is in it.
+    type: str
+    choices: [present, absent]
+    default: present
+  capacity:
+    description:
+      - The size that a guest sees, such as V(20GiB). Needed for a volume that is made empty; what
+        is made from something else has the capacity of that if nothing is said.
+      - A volume in use by running VMs grows too, and they see it at once. To shrink one is an
+        error.
+      - libvirt cannot grow volumes of pools of type C(logical), C(disk) and C(zfs).
+    type: str
+  format:
+    description:
+      - V(qcow2) by default in pools of files. Volumes of other pools are V(raw).
+      - An image that is uploaded keeps its format, which must be this one if it is said.
+    type: str
+    choices: [qcow2, raw]
+  provisioning:
+    description:
+      - V(thin) takes space as it is written to, V(thick) takes all of it at once.
+      - V(thin) by default in pools of files. Volumes of pools of type C(logical), C(disk) and
+        C(zfs) are always V(thick).
+    type: str
+    choices: [thin, thick]
+  copy_of:
+    description: Make it as a full copy of another volume, in another format if O(format) says so.
+    type: dict
+    suboptions:
+      pool:
+        description: The pool of that volume, by default the same.
+        type: str
+      volume:
+        description: The name of that volume.
+        type: str
+        required: true
+  backing:
+    description:
+      - Make it as a linked clone, which holds only what differs from what it stands on.
+      - That must not be changed or removed as long as there are clones of it.
+    type: dict
+    suboptions:
+      pool:
+        description: The pool of the volume, by default the same.
+        type: str
+      volume:
+        description: The volume to stand on.
+        type: str
+      file:
+        description: The file on the host to stand on, instead of a volume.
+        type: path
+      format:
+        description:
+          - The format of the file. Needed only if the host is not the machine where the module
+            runs.
+        type: str
+        choices: [qcow2, raw]
+  image:
+    description: Make it by uploading this file, from the machine where the module runs.
+    type: path
+  checksum:
+    description: What the image must be, as V(sha256:) or V(sha512:) and the digits.
+    type: str
+extends_documentation_fragment:
+  - kvm.fleet.common
+  - kvm.fleet.common.attributes
+seealso:
+  - module: kvm.fleet.storage_pool
+  - module: kvm.fleet.storage_info
+"""
+
+EXAMPLES = r"""
+- name: An empty disk
+  kvm.fleet.storage_volume:
+    pool: images
+    name: data.qcow2
+    capacity: 100GiB
+
+- name: An image that VMs are cloned from
+  kvm.fleet.storage_volume:
+    pool: images
+    name: debian-12.qcow2
+    image: /srv/images/debian-12-genericcloud-amd64.qcow2
+    checksum: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+
+- name: A linked clone of it, larger than it
+  kvm.fleet.storage_volume:
+    pool: images
+    name: web.qcow2
+    backing:
+      volume: debian-12.qcow2
+    capacity: 20GiB
+
+- name: A full copy in a volume group
+  kvm.fleet.storage_volume:
+    pool: fast
+    name: database
+    copy_of:
+      pool: images
+      volume: debian-12.qcow2
+    capacity: 50GiB
+
+- name: A volume that is no longer needed, with its contents
+  kvm.fleet.storage_volume:
+    pool: images
+    name: data.qcow2
+    state: absent
+"""
+
+RETURN = r"""
+plan:
+  description: What the run changed, or would change in check mode.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    resource:
+      description: What is changed.
+      type: str
+      sample: storage_volume/images/web.qcow2
+    field:
+      description: The option that it is about.
+      type: str
+      sample: capacity
+    before:
+      description: What it was.
+      type: raw
+    after:
+      description: What it is now.
+      type: raw
+    class:
+      description: C(stored) for what a volume is made with, C(live) for what takes effect at once.
+      type: str
+      sample: live
+storage_volume:
+  description: The volume as it is afterwards, or would be in check mode.
+  returned: success
+  type: dict
+  sample:
+    pool: images
+    name: web.qcow2
+    state: present
+    path: /var/lib/libvirt/images/web.qcow2
+    format: qcow2
+    capacity: 20GiB
+    capacity_bytes: 21474836480
+    allocation_bytes: 200704
+    backing: /var/lib/libvirt/images/debian-12.qcow2
+"""
+
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool import (
+    KIND as STORAGE_POOL,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume import KIND
+from ansible_collections.kvm.fleet.plugins.module_utils.runner import URI_SPEC, create_module, run
+
+
+def main() -> None:
+    """Converge one storage volume."""
+    module = create_module({**URI_SPEC, **KIND.spec()})
+    run(module, (STORAGE_POOL, KIND), KIND.parse, shown=KIND.name)
+
+
+if __name__ == "__main__":
+    main()
