@@ -1,0 +1,189 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The calls that change a network in libvirt. What is to be called is decided in the kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.connection import (
+    Host,
+    libvirt,
+    patiently,
+    said,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.domains import PAUSED, RUNNING, read_domains
+from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds import vswitch_updates
+from ansible_collections.kvm.fleet.plugins.module_utils.networks import look_up, nics_on
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import CREATE, Plan
+from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+
+
+def apply(host: Host, plan: Plan, steps: Sequence[str]) -> None:
+    """Make the calls of a plan, each of which has a function below."""
+    calls = {
+        "define": define,
+        "autostart": autostart,
+        "update": update,
+        "start": start,
+        "stop": stop,
+        "restart": restart,
+        "undefine": undefine,
+    }
+    for step in steps:
+        calls[step](host, plan)
+
+
+def define(host: Host, plan: Plan) -> None:
+    """Store the definition. A network that is active goes on with the one that it has."""
+    _define(host, plan.after.stored)
+
+
+def autostart(host: Host, plan: Plan) -> None:
+    """Start it with the host, or no more."""
+    _network(host, plan).setAutostart(plan.after.facts["autostart"])
+
+
+def update(host: Host, plan: Plan) -> None:
+    """Change the network that runs, in place; only what runs, since the rest has been stored."""
+    commands = {
+        vswitch_updates.DELETE: libvirt.VIR_NETWORK_UPDATE_COMMAND_DELETE,
+        vswitch_updates.MODIFY: libvirt.VIR_NETWORK_UPDATE_COMMAND_MODIFY,
+        vswitch_updates.ADD: libvirt.VIR_NETWORK_UPDATE_COMMAND_ADD_LAST,
+    }
+    sections = {
+        vswitch_updates.RANGE: libvirt.VIR_NETWORK_SECTION_IP_DHCP_RANGE,
+        vswitch_updates.HOST: libvirt.VIR_NETWORK_SECTION_IP_DHCP_HOST,
+        vswitch_updates.DNS_HOST: libvirt.VIR_NETWORK_SECTION_DNS_HOST,
+        vswitch_updates.PORT_GROUP: libvirt.VIR_NETWORK_SECTION_PORTGROUP,
+    }
+    network = _network(host, plan)
+    for one in vswitch_updates.updates(_tree(plan.have.live), _tree(plan.after.live)):
+        network.update(
+            commands[one.command],
+            sections[one.section],
+            one.ip_index,
+            xmltree.serialise(one.element),
+            libvirt.VIR_NETWORK_UPDATE_AFFECT_LIVE,
+        )
+
+
+def start(host: Host, plan: Plan) -> None:
+    """Start it. One that was made just now and does not start is not left behind."""
+    network = _network(host, plan)
+    try:
+        network.create()
+    except libvirt.libvirtError:
+        if plan.action == CREATE:
+            network.undefine()
+        raise
+
+
+def stop(host: Host, plan: Plan) -> None:
+    """Stop it."""
+    _network(host, plan).destroy()
+
+
+def undefine(host: Host, plan: Plan) -> None:
+    """Remove its definition."""
+    _network(host, plan).undefine()
+
+
+# ---- a restart under VMs that run
+
+
+def restart(host: Host, plan: Plan) -> None:
+    """Stop it, start it as it is stored, and connect the NICs of running VMs again.
+
+    One that does not start as it is stored is put back as it was, and the error reported.
+    """
+    nics = list(_attached(host, plan))
+    network = _network(host, plan)
+    network.destroy()
+    try:
+        network.create()
+    except libvirt.libvirtError as error:
+        _define(host, plan.have.live).create()
+        _define(host, plan.have.stored)
+        _connect_again(nics, plan.have.live, plan.resource)
+        raise FleetError(
+            f"does not start as it was declared, and is again as it was before: {said(error)}",
+            plan.resource,
+        ) from error
+    _connect_again(nics, plan.after.live, plan.resource)
+
+
+def _attached(host: Host, plan: Plan) -> Iterator[tuple[Any, Element]]:
+    """The running VMs on this network, with each of their NICs on it."""
+    bridge = xmltree.get(_tree(plan.have.live), "bridge/@name")
+    for name, have in read_domains(host).items():
+        if have.live is not None and have.facts["state"] in (RUNNING, PAUSED):
+            for nic in nics_on(have.live, plan.wanted.name, bridge):
+                yield host.conn.lookupByName(name), nic
+
+
+def _connect_again(nics: list[tuple[Any, Element]], network: Element | None, resource: str) -> None:
+    """Put each NIC's tap on the bridge again; all are tried, and those that fail are named."""
+    failed = []
+    for domain, nic in nics:
+        try:
+            _connect(domain, nic, _tree(network))
+        except libvirt.libvirtError as error:
+            mac = xmltree.get(nic, "mac/@address")
+            failed.append(f"{domain.name()} ({mac}): {said(error)}")
+    if failed:
+        raise FleetError(
+            f"was restarted, but these NICs are not connected: {'; '.join(failed)}; "
+            "stop and start their VMs",
+            resource,
+        )
+
+
+def _connect(domain: Any, nic: Element, network: Element) -> None:
+    """Connect one NIC by way of a detour.
+
+    libvirt puts a tap on a bridge only where the interface's source changes (qemuDomainChangeNet),
+    and up to at least version 9.0 not by itself when a network starts. So the NIC is declared to be
+    on the network's bridge, which connects it, and then on the network again, as it was.
+    """
+    detour, back = xmltree.clone(nic), xmltree.clone(nic)
+    if nic.get("type") == "network":
+        _set_source(detour, "bridge", xmltree.get(network, "bridge/@name"))
+        for assigned in ("portid", "bridge"):  # by libvirt, to the connection that is no more
+            xmltree.put(back, f"source/@{assigned}", None)
+    else:
+        _set_source(detour, "network", xmltree.get(network, "name"))
+    for wanted in (detour, back):
+        call = partial(domain.updateDeviceFlags, xmltree.serialise(wanted))
+        patiently(partial(call, libvirt.VIR_DOMAIN_AFFECT_LIVE))
+
+
+def _set_source(nic: Element, kind: str, name: str | None) -> None:
+    nic.set("type", kind)
+    source = xmltree.ensure(nic, "source")
+    source.attrib.clear()
+    source.set(kind, name or "")
+
+
+# ---- handles
+
+
+def _network(host: Host, plan: Plan) -> Any:
+    network = look_up(host, plan.wanted.name)
+    if network is None:
+        raise FleetError("is not there any more; somebody removed it meanwhile", plan.resource)
+    return network
+
+
+def _define(host: Host, definition: Element | None) -> Any:
+    return host.conn.networkDefineXML(xmltree.serialise(_tree(definition)))
+
+
+def _tree(element: Element | None) -> Element:
+    assert element is not None  # a plan with such a step has it
+    return element

@@ -1,0 +1,410 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The kind `vswitch`: virtual switches as libvirt networks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+from ansible_collections.kvm.fleet.plugins.module_utils import networks, xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.appliers import vswitch as appliers
+from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
+from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
+from ansible_collections.kvm.fleet.plugins.module_utils.domains import read_domains
+from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError, Mistakes
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
+    ABSENT,
+    PRESENT,
+    Key,
+    Values,
+    named,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds import vswitch_rules as rules
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds import vswitch_table as table
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch_table import (
+    BRIDGE,
+    BRIDGE_NAME,
+    FAMILIES,
+    FORWARD_DELAY,
+    NAT,
+    PROTECTED,
+    STP,
+    TYPE,
+    values_of,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.networks import Nic
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
+    CREATE,
+    DELETE,
+    LIVE,
+    NONE,
+    RESTART,
+    STORED,
+    UPDATE,
+    Change,
+    Have,
+    Plan,
+    Wanted,
+    compare,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+
+ACTIVE, INACTIVE, GONE, RESTARTED = "active", "inactive", "absent", "restarted"
+STATE, AUTOSTART, PERSISTENT = ("state",), ("autostart",), ("persistent",)
+
+# What libvirt changes while the network runs, beside DHCP (see vswitch_updates).
+UPDATABLE = (("port_groups",), ("dns", "hosts"))
+
+OPTIONS: dict[str, Any] = {
+    "name": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": ["present", "inactive", "absent"], "default": "present"},
+    "autostart": {"type": "bool"},
+    "apply": {"type": "str", "choices": ["live", "next_boot", "restart"], "default": "live"},
+    "purge": {"type": "bool", "default": False},
+}
+
+
+class Vswitch:
+    """Virtual switches, as networks of libvirt."""
+
+    name = "vswitch"
+
+    def spec(self) -> dict[str, Any]:
+        """The argument spec of one vswitch."""
+        return {**OPTIONS, **table.spec()}
+
+    def parse(self, params: Mapping[str, Any]) -> list[Wanted]:
+        """The vswitch that is declared."""
+        name, state = params["name"], params["state"]
+        mistakes = Mistakes(f"{self.name}/{name}")
+        mistakes.extend(rules.check_name(name))
+        values = {} if state == GONE else table.want_of(params, mistakes)
+        mistakes.extend(rules.check_values(values))
+        mistakes.raise_any()
+        options = {option: params[option] for option in ("autostart", "apply", "purge")}
+        options["lists"] = table.lists_given(params)
+        return [Wanted(self.name, name, state, values, options)]
+
+    def read(self, host: Host, names: Iterable[str] | None) -> dict[str, Have]:
+        """The networks with these names."""
+        return networks.read_networks(host, names)
+
+    def plan(self, wanted: Wanted, have: Have, world: World) -> Plan:
+        """What is to be done about one vswitch."""
+        if wanted.state == GONE:
+            return _removal(wanted, have, world)
+        return Planner(wanted, have, world).plan()
+
+    def apply(self, host: Host, plan: Plan) -> None:
+        """Do what the plan says."""
+        appliers.apply(host, plan, steps_of(plan))
+
+    def result(self, have: Have) -> dict[str, Any]:
+        """A vswitch with every option as it is stored, and its state."""
+        if have.stored is None:
+            return {"name": have.name, "state": GONE}
+        uuid = xmltree.get(have.stored, "uuid")
+        return {
+            "name": have.name,
+            "uuid": uuid,
+            **have.facts,
+            **table.listed(values_of(have.stored)),
+        }
+
+
+KIND = Vswitch()
+
+
+def port_groups_of(have: Have) -> set[str]:
+    """The names of the port groups that a vswitch has, or will have."""
+    if have.stored is None:
+        return set()
+    return {key[-1] for key in table.things_of(values_of(have.stored), ("port_groups",))}
+
+
+# ---- plans
+
+
+def _removal(wanted: Wanted, have: Have, world: World) -> Plan:
+    after = Have(have.kind, have.name)
+    if have.stored is None:
+        return Plan(wanted, NONE, have, after)
+    if values_of(have.stored)[PROTECTED]:
+        raise FleetError("is protected; set protected to false first", wanted.resource, "state")
+    nics = _attached(have, world)
+    _refuse_while_in_use(wanted, nics)
+    change = Change(wanted.resource, STATE, have.facts["state"], GONE, LIVE)
+    idle = sorted({nic.vm for nic in nics})
+    warnings = (f"goes, and {', '.join(idle)} cannot start without it",) if idle else ()
+    return Plan(wanted, DELETE, have, after, (change,), warnings=warnings)
+
+
+def _attached(have: Have, world: World) -> list[Nic]:
+    domains = world.everything("vm") if "vm" in world.kinds else read_domains(world.host)
+    tree = have.live if have.live is not None else have.stored
+    bridge = None if tree is None else xmltree.get(tree, "bridge/@name")
+    return networks.attached(domains, have.name, bridge)
+
+
+def _refuse_while_in_use(wanted: Wanted, nics: Iterable[Nic]) -> None:
+    running = _named([nic for nic in nics if nic.running])
+    if running:
+        raise FleetError(
+            f"cannot be {wanted.state} while running VMs are attached: {running}; "
+            "shut them down, or move their NICs to another vswitch",
+            wanted.resource,
+            "state",
+        )
+
+
+def _named(nics: Iterable[Nic]) -> str:
+    return ", ".join(f"{nic.vm} ({nic.mac})" for nic in nics)
+
+
+class Planner:
+    """Makes the plan for one vswitch that is to be there."""
+
+    def __init__(self, wanted: Wanted, have: Have, world: World) -> None:
+        self.wanted = wanted
+        self.have = have
+        self.world = world
+        self.mistakes = Mistakes(wanted.resource)
+        self.warnings: list[str] = []
+        self.will_run = wanted.state == PRESENT
+        self.stored: Values = {} if have.stored is None else values_of(have.stored)
+        self.now: Values | None = None if have.live is None else values_of(have.live)
+        self.live = self.now if self.will_run else None
+
+    def plan(self) -> Plan:
+        """The plan, or every mistake in the declaration."""
+        want = self._want()
+        definition = table.edited(self._definition(), want)
+        after = values_of(definition)
+        self._check(after)
+        changes = self._changed_fields(want, after)
+        live = self._updated(want, changes)
+        pending = self._pending(after, live)
+        if pending and self.wanted.options["apply"] == RESTART:
+            changes.append(self._restart(after, pending))
+            live, pending = definition, []
+        facts = self._facts()
+        changes += self._changed_facts(facts)
+        runs = (definition if live is None else live) if self.will_run else None
+        action = CREATE if not self.have.exists else UPDATE if changes else NONE
+        return Plan(
+            self.wanted,
+            action,
+            self.have,
+            Have(self.have.kind, self.have.name, definition, runs, facts),
+            tuple(changes),
+            tuple(pending),
+            tuple(self.warnings),
+        )
+
+    # ---- what is wanted, with what follows from it
+
+    def _want(self) -> Values:
+        want = {**self._defaults(), **self.wanted.values}
+        for key in self._things():
+            above = key[:-1]
+            purged = self.wanted.options["purge"] and above in self.wanted.options["lists"]
+            goes_with_address = any(want.get(f.key) == "" and above[0] == f.dhcp for f in FAMILIES)
+            if purged or goes_with_address:
+                want.setdefault(key, ABSENT)
+        return want
+
+    def _things(self) -> list[Key]:
+        """Every thing in a list that is stored or runs."""
+        there = {**self.stored, **(self.live or {})}
+        return [key for key, value in there.items() if value is PRESENT]
+
+    def _defaults(self) -> Values:
+        if self.have.exists:
+            return {}
+        if self.wanted.values.get(TYPE, NAT) == BRIDGE:
+            return {}
+        bridge = table.derived_bridge(self.wanted.name)
+        return {TYPE: NAT, BRIDGE_NAME: bridge, STP: True, FORWARD_DELAY: 0}
+
+    def _definition(self) -> Element:
+        if self.have.stored is not None:
+            return self.have.stored
+        network = table.new_network(self.wanted.name)
+        if self.wanted.values.get(TYPE) != BRIDGE:
+            xmltree.put(network, "mac/@address", table.derived_mac(self.wanted.name))
+        return network
+
+    # ---- checks
+
+    def _check(self, after: Values) -> None:
+        self.mistakes.extend(rules.check_values(after))
+        self.mistakes.extend(rules.check_whole(after))
+        self._check_type(after)
+        self.mistakes.raise_any()
+        self._check_beside_others(after)
+        self._check_bridge(after)
+        if self.have.live is not None and not self.will_run:
+            _refuse_while_in_use(self.wanted, self.attached)
+        self.mistakes.raise_any()
+
+    def _check_type(self, after: Values) -> None:
+        was = self.stored.get(TYPE, after[TYPE])
+        if was != after[TYPE] and BRIDGE in (was, after[TYPE]):
+            self.mistakes.add(
+                f"is {was} and cannot become {after[TYPE]}; declare a vswitch with another name, "
+                "or remove this one first",
+                "type",
+            )
+
+    def _check_beside_others(self, after: Values) -> None:
+        """Against other vswitches and the host's networks; not again for what runs so already."""
+        new = {f.key: after[f.key] for f in FAMILIES if not self._runs(f.key, after)}
+        if not any(new.values()) and self._runs(BRIDGE_NAME, after):
+            return
+        others = {
+            name: values_of(have.stored)
+            for name, have in self.world.everything("vswitch").items()
+            if name != self.wanted.name and have.stored is not None
+        }
+        taken = {f"vswitch/{name}": rules.networks_in(values) for name, values in others.items()}
+        bridges = {values[BRIDGE_NAME] for values in (after, self.now or after, *others.values())}
+        for interface, network in networks.host_routes(self.world.host):
+            if interface not in bridges:
+                taken.setdefault(f"the host's interface {interface}", []).append(network)
+        self.mistakes.extend(rules.overlapping(new, taken))
+        if not self._runs(BRIDGE_NAME, after):
+            self.mistakes.extend(rules.shared_bridge(after, others))
+
+    def _check_bridge(self, after: Values) -> None:
+        name, host = after[BRIDGE_NAME], self.world.host
+        if self._runs(BRIDGE_NAME, after):
+            return
+        if after[TYPE] != BRIDGE:
+            if networks.has_interface(host, name):
+                self.mistakes.add(
+                    f"the host has an interface {name} already; name another bridge", "bridge"
+                )
+            return
+        there = networks.has_bridge(host, name)
+        if there is False and not self.world.assume_missing:
+            self.mistakes.add(f"the host has no bridge {name}; make it first", "bridge")
+        elif not there:
+            self.warnings.append(f"cannot see whether the host has a bridge {name}")
+
+    def _runs(self, key: Key, after: Values) -> bool:
+        return self.now is not None and self.now[key] == after[key]
+
+    @cached_property
+    def attached(self) -> list[Nic]:
+        """The NICs on this vswitch, read when they matter: it takes reading all VMs."""
+        return _attached(self.have, self.world)
+
+    # ---- changes
+
+    def _changed_fields(self, want: Values, after: Values) -> list[Change]:
+        def effect_of(key: Key, _now: Value, _after: Value) -> tuple[str, str]:
+            in_place = self.wanted.options["apply"] != "next_boot" and self._updatable(key, after)
+            return (LIVE if in_place else RESTART), ""
+
+        # Who owns it says nothing about what runs, so what runs has no say in it.
+        owned: Values = {key: value for key, value in want.items() if key == PROTECTED}
+        rest: Values = {key: value for key, value in want.items() if key != PROTECTED}
+        resource = self.wanted.resource
+        return [
+            *(_explained(c) for c in compare(resource, rest, self.stored, self.live, effect_of)),
+            *compare(resource, owned, self.stored, None, effect_of),
+        ]
+
+    def _updatable(self, key: Key, after: Values) -> bool:
+        """Whether libvirt changes it in place: things in some lists, on an address that runs."""
+        family = next((family for family in FAMILIES if key[0] == family.dhcp), None)
+        if family is not None and self.live is not None:
+            return bool(after[family.key]) and self.live[family.key] == after[family.key]
+        return any(key[: len(above)] == above for above in UPDATABLE)
+
+    def _updated(self, want: Values, changes: Iterable[Change]) -> Element | None:
+        """What runs, with the changes that are made in place."""
+        if self.live is None:
+            return None
+        in_place = tuple(change.field for change in changes if change.effect == LIVE)
+        made = {k: v for k, v in want.items() if any(k[: len(f)] == f for f in in_place)}
+        assert self.have.live is not None
+        return table.edited(self.have.live, made)
+
+    def _pending(self, after: Values, live: Element | None) -> list[Change]:
+        """Every field in which what is stored will differ from what runs, whoever changed it."""
+        if live is None:
+            return []
+        runs = values_of(live)
+        gone = {k: ABSENT for k, v in runs.items() if v is PRESENT and k not in after}
+        differ = compare(self.wanted.resource, {**after, **gone}, runs, None, lambda *_: ("", ""))
+        return [replace(change, effect=RESTART) for change in differ if change.field != PROTECTED]
+
+    def _restart(self, after: Values, pending: Iterable[Change]) -> Change:
+        running = [nic for nic in self.attached if nic.running]
+        lost = [nic for nic in running if not nic.by_name and not self._runs(BRIDGE_NAME, after)]
+        if lost:
+            raise FleetError(
+                f"cannot be restarted on another bridge under NICs that name the bridge it has: "
+                f"{_named(lost)}; shut their VMs down, or connect them to the vswitch by its name",
+                self.wanted.resource,
+                "bridge",
+            )
+        fields = ", ".join(named(change.field) for change in pending)
+        note = f"stopped and started again, so that it takes up {fields}"
+        if running:
+            note += f"; these lose it for some seconds and are connected again: {_named(running)}"
+        return Change(self.wanted.resource, STATE, ACTIVE, RESTARTED, RESTART, note=note)
+
+    # ---- what is not in the XML
+
+    def _facts(self) -> dict[str, Any]:
+        autostart = self.wanted.options["autostart"]
+        if autostart is None:
+            autostart = self.have.facts.get("autostart", self.will_run)
+        state = ACTIVE if self.will_run else INACTIVE
+        return {"state": state, "autostart": autostart, "persistent": True}
+
+    def _changed_facts(self, after: Mapping[str, Value]) -> list[Change]:
+        before = self.have.facts or {"state": GONE, "autostart": None, "persistent": True}
+        effects = {PERSISTENT: STORED, AUTOSTART: STORED, STATE: LIVE}
+        return [
+            Change(self.wanted.resource, key, before[key[0]], after[key[0]], effect)
+            for key, effect in effects.items()
+            if before[key[0]] != after[key[0]]
+        ]
+
+
+def _explained(change: Change) -> Change:
+    """A change of limits does not reach NICs that are connected already."""
+    if change.effect != LIVE or "bandwidth" not in change.field:
+        return change
+    return replace(
+        change, note="NICs that are connected keep their limits until they connect again"
+    )
+
+
+# ---- steps
+
+
+def steps_of(plan: Plan) -> list[str]:
+    """What is to be called for a plan, in order; the applier has a function of each name."""
+    was, will = plan.have.facts.get("state"), plan.after.facts.get("state")
+    if plan.action == DELETE:
+        stop = ["stop"] if was == ACTIVE else []
+        return stop + (["undefine"] if plan.have.facts["persistent"] else [])
+    fields = {change.field for change in plan.changes}
+    steps = ["define"] if fields - {STATE, AUTOSTART} else []
+    steps += ["autostart"] if AUTOSTART in fields else []
+    if was == will == ACTIVE:
+        restarts = any(change.after == RESTARTED for change in plan.changes)
+        updates = any(change.effect == LIVE for change in plan.changes)
+        return steps + (["restart"] if restarts else ["update"] if updates else [])
+    if STATE in fields:
+        steps.append("start" if will == ACTIVE else "stop" if was == ACTIVE else "")
+    return [step for step in steps if step]

@@ -1,0 +1,253 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rules of a vswitch: which values go together. Pure; each function says one rule."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Union
+
+from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
+from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import Key, Values, named
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch_table import (
+    BRIDGE,
+    BRIDGE_NAME,
+    FAMILIES,
+    MTU,
+    NAT,
+    ROUTED,
+    TYPE,
+    Family,
+    things_of,
+    values_of,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+
+IpInterface = Union[ipaddress.IPv4Interface, ipaddress.IPv6Interface]
+IpNetwork = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
+
+# libvirt's own bound for one DHCP range (virSocketAddrGetRange).
+LONGEST_RANGE = 65535
+SMALLEST_MTU = 68
+
+# All that a host bridge does not take: libvirt runs nothing on it.
+ON_A_HOST_BRIDGE = {"type", "bridge", "port_groups", "protected"}
+_BARE = values_of(Element("network"))
+
+
+def check_name(name: str) -> Iterator[FleetError]:
+    """A name that libvirt takes, and that is a file name of its own."""
+    if not name or name != name.strip() or re.search(r"[/\x00-\x1f]", name) or name in (".", ".."):
+        message = f"{name!r} is no name: it is empty, or has a slash, or spaces around it"
+        yield FleetError(message, "", "name")
+
+
+def check_values(values: Mapping[Key, Value]) -> Iterator[FleetError]:
+    """All rules about values of one vswitch, be they all that it has or only what was declared."""
+    yield from _mtu(values)
+    yield from _default_port_groups(values)
+    for family in FAMILIES:
+        interface = _interface(values, family)
+        if interface is not None:
+            yield from _usable_address(interface, family)
+        yield from _ranges(values, family, interface)
+        yield from _reservations(values, family, interface)
+
+
+def check_whole(values: Values) -> Iterator[FleetError]:
+    """The rules that need to know all that a vswitch will have."""
+    if values[TYPE] == BRIDGE:
+        yield from _only_what_a_host_bridge_takes(values)
+    else:
+        yield from _has_its_addresses(values)
+    yield from _things_are_complete(values)
+    yield from _limits_have_an_average(values)
+
+
+def _wrong(key: Key, message: str) -> FleetError:
+    return FleetError(message, "", named(key))
+
+
+def _things(values: Mapping[Key, Value], *list_key: str) -> list[Key]:
+    return things_of(values, list_key)
+
+
+# ---- one vswitch by itself
+
+
+def _only_what_a_host_bridge_takes(values: Values) -> Iterator[FleetError]:
+    if not values[BRIDGE_NAME]:
+        yield _wrong(
+            BRIDGE_NAME, "is missing: a vswitch of type bridge is on one that the host has"
+        )
+    said = {key[0] for key, value in values.items() if value != _BARE.get(key)}
+    for option in sorted(said - ON_A_HOST_BRIDGE):
+        yield _wrong((option,), "means nothing for a vswitch of type bridge; the host runs that")
+
+
+def _has_its_addresses(values: Values) -> Iterator[FleetError]:
+    if values[TYPE] in (NAT, ROUTED) and not any(values[family.key] for family in FAMILIES):
+        kind = values[TYPE]
+        yield _wrong(
+            ("address",), f"is missing: a vswitch of type {kind} needs one, or an address6"
+        )
+    for family in FAMILIES:
+        has_dhcp = any(things_of(values, (family.dhcp, row.name)) for row in family.rows)
+        if has_dhcp and not values[family.key]:
+            yield _wrong((family.dhcp,), f"needs an address on the vswitch; set {family.address}")
+
+
+def _things_are_complete(values: Values) -> Iterator[FleetError]:
+    needed = {("dns", "hosts"): "hostnames"}
+    for family in FAMILIES:
+        needed.update({(family.dhcp, "ranges"): "end", (family.dhcp, "hosts"): "ip"})
+    for list_key, option in needed.items():
+        for key in things_of(values, list_key):
+            if not values[(*key, option)]:
+                yield _wrong((*key, option), "is missing")
+
+
+def _limits_have_an_average(values: Values) -> Iterator[FleetError]:
+    for group in _things(values, "port_groups"):
+        for direction in ("inbound", "outbound"):
+            at = (*group, "bandwidth", direction)
+            limits = [values[(*at, name)] for name in ("average", "peak", "burst")]
+            if limits[0] == "0B" and limits != ["0B"] * 3:
+                yield _wrong(at, "has a peak or burst but no average; set its average")
+
+
+def _mtu(values: Mapping[Key, Value]) -> Iterator[FleetError]:
+    mtu = values.get(MTU) or 0
+    if 0 < mtu < SMALLEST_MTU:
+        yield _wrong(MTU, f"{mtu} is less than {SMALLEST_MTU}; 0 leaves it to the kernel")
+
+
+def _default_port_groups(values: Mapping[Key, Value]) -> Iterator[FleetError]:
+    defaults = [key[-1] for key in _things(values, "port_groups") if values.get((*key, "default"))]
+    if len(defaults) > 1:
+        yield _wrong(("port_groups",), f"only one can be the default, not {', '.join(defaults)}")
+
+
+def _twins(values: Mapping[Key, Value], things: Iterable[Key], option: str) -> Iterator[FleetError]:
+    first: dict[Value, Key] = {}
+    for key in things:
+        value = values.get((*key, option))
+        if value and value in first:
+            yield _wrong((*key, option), f"{value} is also that of {first[value][-1]}")
+        first.setdefault(value, key)
+
+
+# ---- addresses
+
+
+def _interface(values: Mapping[Key, Value], family: Family) -> IpInterface | None:
+    given = values.get(family.key)
+    return ipaddress.ip_interface(given) if given else None
+
+
+def _usable_address(interface: IpInterface, family: Family) -> Iterator[FleetError]:
+    network, ip = interface.network, interface.ip
+    single = network.prefixlen >= network.max_prefixlen - 1
+    if not single and (ip == network.network_address or _is_broadcast(ip, network)):
+        example = f"{network.network_address + 1}/{network.prefixlen}"
+        yield _wrong(family.key, f"{interface} is no host's address; write one such as {example}")
+    if ip.is_multicast or ip.is_loopback or ip.is_unspecified:
+        yield _wrong(family.key, f"{interface} is no address for a host")
+
+
+def _is_broadcast(ip: Any, network: IpNetwork) -> bool:
+    return network.version == 4 and ip == network.broadcast_address
+
+
+def _ranges(
+    values: Mapping[Key, Value], family: Family, interface: IpInterface | None
+) -> Iterator[FleetError]:
+    sound = []
+    for key in _things(values, family.dhcp, "ranges"):
+        if not values.get((*key, "end")):
+            continue
+        span = ipaddress.ip_address(key[-1]), ipaddress.ip_address(values[(*key, "end")])
+        mistake = _range_mistake(*span, interface)
+        if mistake:
+            yield _wrong(key, mistake)
+        else:
+            sound.append((span, key))
+    yield from _overlapping_ranges(sorted(sound))
+
+
+def _range_mistake(start: Any, end: Any, interface: IpInterface | None) -> str:
+    if start.version != end.version:
+        return f"begins with an IPv{start.version} address and ends with an IPv{end.version} one"
+    if start > end:
+        return f"begins after its end {end}"
+    if int(end) - int(start) > LONGEST_RANGE:
+        return f"to {end} is longer than the {LONGEST_RANGE} addresses that libvirt allows"
+    if interface is None:
+        return ""
+    outside = [str(ip) for ip in (start, end) if not _is_for_guests(ip, interface.network)]
+    return f"{outside[0]} is no address for guests in {interface.network}" if outside else ""
+
+
+def _is_for_guests(ip: Any, network: IpNetwork) -> bool:
+    return ip in network and ip != network.network_address and not _is_broadcast(ip, network)
+
+
+def _overlapping_ranges(spans: list[tuple[tuple[Any, Any], Key]]) -> Iterator[FleetError]:
+    for (one, _key), (other, key) in zip(spans, spans[1:]):
+        if other[0] <= one[1]:
+            yield _wrong(key, f"overlaps with the range from {one[0]} to {one[1]}")
+
+
+def _reservations(
+    values: Mapping[Key, Value], family: Family, interface: IpInterface | None
+) -> Iterator[FleetError]:
+    hosts = _things(values, family.dhcp, "hosts")
+    yield from _twins(values, hosts, "ip")
+    yield from _twins(values, hosts, "name")
+    for key in hosts:
+        given = values.get((*key, "ip"))
+        if not given or interface is None:
+            continue
+        ip = ipaddress.ip_address(given)
+        if not _is_for_guests(ip, interface.network):
+            yield _wrong((*key, "ip"), f"{ip} is no address for guests in {interface.network}")
+        elif ip == interface.ip:
+            yield _wrong((*key, "ip"), f"{ip} is the address of the vswitch itself")
+
+
+# ---- beside others
+
+
+def networks_in(values: Mapping[Key, Value]) -> list[IpNetwork]:
+    """The networks that a vswitch has addresses in."""
+    found = (_interface(values, family) for family in FAMILIES)
+    return [interface.network for interface in found if interface is not None]
+
+
+def overlapping(mine: Values, others: Mapping[str, Iterable[IpNetwork]]) -> Iterator[FleetError]:
+    """Addresses of this vswitch in a network that something else has."""
+    for family in FAMILIES:
+        interface = _interface(mine, family)
+        if interface is None:
+            continue
+        for owner, networks in others.items():
+            taken = next((n for n in networks if _meet(n, interface.network)), None)
+            if taken is not None:
+                yield _wrong(family.key, f"{interface.network} overlaps with {taken} of {owner}")
+
+
+def _meet(one: IpNetwork, other: IpNetwork) -> bool:
+    return one.version == other.version and one.overlaps(other)
+
+
+def shared_bridge(mine: Values, others: Mapping[str, Values]) -> Iterator[FleetError]:
+    """One bridge for two vswitches: fine only where it is the host's, and libvirt runs neither."""
+    bridge = mine[BRIDGE_NAME]
+    for name, values in others.items():
+        both_of_the_host = mine[TYPE] == values[TYPE] == BRIDGE
+        if bridge and values[BRIDGE_NAME] == bridge and not both_of_the_host:
+            yield _wrong(BRIDGE_NAME, f"{bridge} is already the bridge of vswitch/{name}")

@@ -1,0 +1,427 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The table of a vswitch: every option, and where it stands in libvirt's network XML.
+
+Source of the paths: https://libvirt.org/formatnetwork.html. Addresses and their DHCP stand apart
+from the table, since a network has an `<ip>` for each family that only an attribute tells apart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import re
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.kvm.fleet.plugins.module_utils import fields, xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.codecs import (
+    Codec,
+    Value,
+    boolean,
+    integer,
+    mac,
+    size,
+    text,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
+    ABSENT,
+    PRESENT,
+    Field,
+    Items,
+    Key,
+    Rows,
+    Values,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import FLEET_NS, Element
+
+# A place for more: `open`, and Open vSwitch as a bridge with a virtual port.
+NAT, ISOLATED, ROUTED, BRIDGE = "nat", "isolated", "routed", "bridge"
+TYPES = (NAT, ISOLATED, ROUTED, BRIDGE)
+
+TYPE, BRIDGE_NAME, STP, FORWARD_DELAY = ("type",), ("bridge",), ("stp",), ("forward_delay_s",)
+MTU, PROTECTED = ("mtu",), ("protected",)
+
+# libvirt's words where they differ from ours: no <forward> at all is an isolated network.
+_MODES = {ISOLATED: None, ROUTED: "route"}
+_TYPES = {mode: word for word, mode in _MODES.items()}
+
+
+# ---- codecs
+
+
+def vswitch_type() -> Codec:
+    """The type, which libvirt calls the forward mode."""
+    return Codec(
+        str,
+        lambda found: _TYPES.get(found, found),
+        lambda value: _MODES.get(value, value),
+        {"type": "str", "choices": list(TYPES)},
+    )
+
+
+def address() -> Codec:
+    """An IP address in the form that libvirt prints."""
+    return Codec(
+        lambda given: str(ipaddress.ip_address(str(given))),
+        lambda found: str(ipaddress.ip_address(found)) if found else None,
+        lambda value: value,
+    )
+
+
+def interface_address(version: int) -> Codec:
+    """An address with the length of its network's prefix; `""` takes it away."""
+    example = {4: "192.168.50.1/24", 6: "fd00:50::1/64"}[version]
+
+    def parse(given: Any) -> str:
+        if given == "":
+            return ""
+        try:
+            if "/" not in str(given):
+                raise ValueError
+            value = ipaddress.ip_interface(str(given))
+        except ValueError:
+            raise ValueError(
+                f"{given!r} is no address with its prefix, such as {example}"
+            ) from None
+        if value.version != version:
+            raise ValueError(f"{given} is of IPv{value.version}; write one such as {example}")
+        return value.with_prefixlen
+
+    return Codec(parse, lambda found: found or "", lambda value: value or None)
+
+
+def names() -> Codec:
+    """The names of one host, in alphabetical order and each once."""
+    return Codec(
+        lambda given: sorted({HOST_NAME.parse(name) for name in given}),
+        lambda found: (found or "").split(),
+        lambda value: " ".join(value) or None,
+        {"type": "list", "elements": "str"},
+    )
+
+
+HOST_NAME = text(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252})", "a host name")
+DOMAIN = text(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252})", "a domain name")
+INTERFACE = text(r"[A-Za-z0-9_.-]{1,15}", "the name of a bridge: up to 15 letters, digits and ._-")
+DUID = text(r"[0-9A-Fa-f]{1,2}(:[0-9A-Fa-f]{1,2})+", "a DUID, bytes in hexadecimal with colons")
+KIB_PER_S = size(1024, unset="0B")
+
+
+# ---- the table
+
+
+def _told_apart_by(attribute: str, tag: str, codec: Codec, option: str) -> dict[str, Any]:
+    """The part of an Items row for elements that one attribute tells apart."""
+
+    def name_of(element: Element) -> str | None:
+        found = element.get(attribute)
+        return codec.decode(found) if found else None
+
+    def new(name: str) -> Element:
+        return Element(tag, {attribute: name})
+
+    return {"name_of": name_of, "new": new, "key": (option, codec)}
+
+
+def _ranges() -> Items:
+    told_apart = _told_apart_by("start", "range", address(), "start")
+    return Items("ranges", "dhcp/range", (Field("end", "@end", address()),), **told_apart)
+
+
+DHCP4 = (
+    _ranges(),
+    Items(
+        "hosts",
+        "dhcp/host",
+        (Field("ip", "@ip", address()), Field("name", "@name", HOST_NAME)),
+        **_told_apart_by("mac", "host", mac(), "mac"),
+    ),
+)
+DHCP6 = (
+    _ranges(),
+    Items(
+        "hosts",
+        "dhcp/host",
+        (Field("ip", "@ip", address()), Field("name", "@name", HOST_NAME)),
+        **_told_apart_by("id", "host", DUID, "id"),
+    ),
+)
+
+# One value for several elements: read and edited by hand below.
+HOSTNAMES = Field("hostnames", "", names())
+DNS_HOSTS = Items("dns.hosts", "dns/host", (), **_told_apart_by("ip", "host", address(), "ip"))
+FORWARDERS = Items(
+    "dns.forwarders",
+    "dns/forwarder",
+    (Field("domain", "@domain", DOMAIN),),
+    **_told_apart_by("addr", "forwarder", address(), "address"),
+)
+PORT_GROUPS = Items(
+    "port_groups",
+    "portgroup",
+    (
+        Field("default", "@default", boolean(unset=False)),
+        Field("bandwidth.inbound.average", "bandwidth/inbound!/@average", KIB_PER_S),
+        Field("bandwidth.inbound.peak", "bandwidth/inbound/@peak", KIB_PER_S),
+        Field("bandwidth.inbound.burst", "bandwidth/inbound/@burst", KIB_PER_S),
+        Field("bandwidth.outbound.average", "bandwidth/outbound!/@average", KIB_PER_S),
+        Field("bandwidth.outbound.peak", "bandwidth/outbound/@peak", KIB_PER_S),
+        Field("bandwidth.outbound.burst", "bandwidth/outbound/@burst", KIB_PER_S),
+    ),
+    **_told_apart_by("name", "portgroup", text(), "name"),
+)
+
+ROWS: Rows = (
+    Field("type", "forward!/@mode", vswitch_type()),
+    Field("bridge", "bridge/@name", INTERFACE),
+    Field("stp", "bridge/@stp", boolean("on", "off")),
+    Field("forward_delay_s", "bridge/@delay", integer(0, 30)),
+    Field("mtu", "mtu!/@size", integer(0, 65535, unset=0)),
+    Field("domain", "domain!/@name", DOMAIN),
+    Field("dns.enabled", "dns/@enable", boolean(unset=True)),
+    FORWARDERS,
+    DNS_HOSTS,
+    PORT_GROUPS,
+    Field("protected", "metadata/fleet:resource/@protected", boolean(unset=False)),
+)
+
+
+@dataclass(frozen=True)
+class Family:
+    """The options of one family of addresses."""
+
+    version: int
+    address: str
+    dhcp: str
+    rows: tuple[Items, ...]
+
+    @property
+    def key(self) -> Key:
+        """The key of its address."""
+        return (self.address,)
+
+    def element(self, network: Element) -> Element | None:
+        """Its `<ip>`: of several that with DHCP, of which libvirt allows one, or else the first."""
+        word = f"ipv{self.version}"
+        mine = [ip for ip in network.findall("ip") if ip.get("family", "ipv4") == word]
+        return next((ip for ip in mine if ip.find("dhcp") is not None), mine[0] if mine else None)
+
+
+FAMILIES = (Family(4, "address", "dhcp", DHCP4), Family(6, "address6", "dhcp6", DHCP6))
+
+# All lists, by the key under which their things stand.
+LISTS: dict[Key, Items] = {
+    **{fields.key_of(row.name): row for row in (FORWARDERS, DNS_HOSTS, PORT_GROUPS)},
+    **{(family.dhcp, row.name): row for family in FAMILIES for row in family.rows},
+}
+
+
+# ---- the argument spec, and what a user wants
+
+
+def spec() -> dict[str, Any]:
+    """The argument spec of the table, addresses and DHCP included."""
+    options = fields.spec_of(ROWS)
+    options["dns"]["options"]["hosts"]["options"].update(fields.spec_of((HOSTNAMES,)))
+    for family in FAMILIES:
+        options[family.address] = {"type": "str"}
+        options[family.dhcp] = {"type": "dict", "options": fields.spec_of(family.rows)}
+    return options
+
+
+def want_of(params: Mapping[str, Any], mistakes: Mistakes) -> Values:
+    """The values that a user declared."""
+    want = fields.want_of(ROWS, params, mistakes)
+    for family in FAMILIES:
+        row = Field(family.address, "", interface_address(family.version))
+        want.update(fields.want_of((row,), params, mistakes))
+        given = params.get(family.dhcp) or {}
+        want.update(fields.want_of(family.rows, given, mistakes, (family.dhcp,)))
+    for host in (params.get("dns") or {}).get("hosts") or ():
+        _want_hostnames(host, want, mistakes)
+    return want
+
+
+def _want_hostnames(host: Mapping[str, Any], want: Values, mistakes: Mistakes) -> None:
+    try:
+        key = ("dns", "hosts", address().parse(host["ip"]))
+    except ValueError:
+        return  # reported with the list
+    if want.get(key) is PRESENT:
+        want.update(fields.want_of((HOSTNAMES,), host, mistakes, key))
+
+
+def lists_given(params: Mapping[str, Any]) -> frozenset[Key]:
+    """The lists that a user wrote, be they empty."""
+    return frozenset(key for key in LISTS if _given(params, key) is not None)
+
+
+def _given(params: Mapping[str, Any], key: Key) -> Any:
+    value: Any = params
+    for part in key:
+        value = (value or {}).get(part)
+    return value
+
+
+# ---- reading a tree
+
+
+def values_of(network: Element) -> Values:
+    """Every value of a network as this tree has it."""
+    have = fields.values_of(ROWS, network)
+    for family in FAMILIES:
+        ip = family.element(network)
+        have[family.key] = "" if ip is None else _address_of(ip)
+        if ip is not None:
+            have.update(fields.values_of(family.rows, ip, (family.dhcp,)))
+    for name, host in fields.items_of(DNS_HOSTS, network).items():
+        have[("dns", "hosts", name, HOSTNAMES.name)] = sorted(_texts(host, "hostname"))
+    return have
+
+
+def _address_of(ip: Element) -> str:
+    given = ip.get("address", "")
+    length = ip.get("prefix") or ip.get("netmask") or _default_prefix(given)
+    return ipaddress.ip_interface(f"{given}/{length}").with_prefixlen
+
+
+def _default_prefix(given: str) -> int:
+    """What libvirt takes where nothing is said: the class of old (virSocketAddrGetIPPrefix)."""
+    value = ipaddress.ip_address(given)
+    if value.version == 6:
+        return 64
+    first = value.packed[0]
+    return 8 if first < 128 else 16 if first < 192 else 24
+
+
+def _texts(element: Element, tag: str) -> Iterator[str]:
+    return ((child.text or "").strip() for child in element.findall(tag))
+
+
+# ---- editing a tree
+
+
+def edited(network: Element, want: Mapping[Key, Value]) -> Element:
+    """A copy with these values; all that is not named stays as it is."""
+    after = xmltree.clone(network)
+    fields.edit(ROWS, after, want)
+    if want.get(TYPE, NAT) != NAT:
+        for nat in after.findall("forward/nat"):  # libvirt refuses it elsewhere
+            xmltree.remove(after, nat)
+    for family in FAMILIES:
+        _edit_family(after, family, want)
+    for ip, host in fields.items_of(DNS_HOSTS, after).items():
+        wanted = want.get(("dns", "hosts", ip, HOSTNAMES.name))
+        if wanted is not None:
+            _replace_hostnames(host, wanted)
+    return after
+
+
+def _edit_family(network: Element, family: Family, want: Mapping[Key, Value]) -> None:
+    given = want.get(family.key)
+    ip = family.element(network)
+    if given == "" and ip is not None:
+        network.remove(ip)
+        return
+    if given and (ip is None or _address_of(ip) != given):
+        ip = _ensure_ip(network, family)
+        value = ipaddress.ip_interface(given)
+        ip.attrib.pop("netmask", None)
+        ip.set("address", str(value.ip))
+        ip.set("prefix", str(value.network.prefixlen))
+    if ip is not None:
+        fields.edit(family.rows, ip, want, (family.dhcp,))
+
+
+def _ensure_ip(network: Element, family: Family) -> Element:
+    ip = family.element(network)
+    if ip is None:
+        ip = Element("ip", {"family": "ipv6"} if family.version == 6 else {})
+        network.append(ip)
+    return ip
+
+
+def _replace_hostnames(host: Element, wanted: list[str]) -> None:
+    if sorted(_texts(host, "hostname")) == wanted:
+        return
+    for child in host.findall("hostname"):
+        host.remove(child)
+    for name in wanted:
+        child = Element("hostname")
+        child.text = name
+        host.append(child)
+
+
+# ---- a network that is new
+
+
+def new_network(name: str) -> Element:
+    """A bare network, to be edited like one that exists."""
+    network = Element("network")
+    xmltree.put(network, "name", name)
+    xmltree.put(network, "uuid", str(uuid.uuid5(uuid.NAMESPACE_URL, f"{FLEET_NS}:vswitch/{name}")))
+    xmltree.put(network, "metadata/fleet:resource/@managed", "yes")
+    return network
+
+
+def derived_mac(name: str) -> str:
+    """The MAC of a new vswitch's bridge, in QEMU's range 52:54:00, the same for the same name."""
+    digest = hashlib.sha256(f"{FLEET_NS}:vswitch/{name}".encode()).hexdigest()
+    return "52:54:00:" + ":".join(digest[place : place + 2] for place in (0, 2, 4))
+
+
+def derived_bridge(name: str) -> str:
+    """The bridge of a new vswitch: named after it where Linux's 15 characters suffice."""
+    readable = f"vs-{name}"
+    if re.fullmatch(r"[A-Za-z0-9_.-]{1,15}", readable):
+        return readable
+    return f"vs-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+
+
+# ---- things in lists
+
+
+def things_of(values: Mapping[Key, Value], list_key: Key) -> list[Key]:
+    """The keys of the things of one list."""
+    size_of_key = len(list_key) + 1
+    return [
+        key
+        for key, value in values.items()
+        if len(key) == size_of_key and key[:-1] == list_key and value is PRESENT
+    ]
+
+
+def listed(values: Mapping[Key, Value]) -> dict[str, Any]:
+    """Values as a user would write them: things by name become lists of things."""
+    shown: dict[str, Any] = {}
+    for key, value in values.items():
+        if value not in (None, "", ABSENT) and _list_of(key) is None:
+            _place(shown, key, value)
+    for list_key, row in LISTS.items():
+        things = [_thing(values, key, row.key[0]) for key in things_of(values, list_key)]
+        if things:
+            _place(shown, list_key, things)
+    return shown
+
+
+def _list_of(key: Key) -> Key | None:
+    return next((above for above in LISTS if key[: len(above)] == above), None)
+
+
+def _thing(values: Mapping[Key, Value], at: Key, option: str) -> dict[str, Any]:
+    thing: dict[str, Any] = {option: at[-1]}
+    for key, value in values.items():
+        if key[: len(at)] == at and key != at and value not in (None, "", "0B"):
+            _place(thing, key[len(at) :], value)
+    return thing
+
+
+def _place(shown: dict[str, Any], key: Key, value: Value) -> None:
+    for part in key[:-1]:
+        shown = shown.setdefault(part, {})
+    shown[key[-1]] = value

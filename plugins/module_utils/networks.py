@@ -1,0 +1,164 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""libvirt's networks as they are on a host, the host's own networks, and who is attached."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Union
+
+from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host, found, libvirt
+from ansible_collections.kvm.fleet.plugins.module_utils.domains import PAUSED, RUNNING
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have
+from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+
+IpNetwork = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
+
+# Below this many it is cheaper to look names up than to list all networks of a host.
+FEW = 8
+
+
+# ---- libvirt's networks
+
+
+def look_up(host: Host, name: str) -> Any:
+    """libvirt's handle of a network, None where there is none."""
+    return found(host.conn.networkLookupByName, name, libvirt.VIR_ERR_NO_NETWORK)
+
+
+def read_networks(host: Host, names: Iterable[str] | None = None) -> dict[str, Have]:
+    """The named networks (None: all), also those that are not there, with stored and live XML."""
+    with host.errors("", "read the networks"):
+        if names is None:
+            return {net.name(): _have(host, net) for net in host.conn.listAllNetworks()}
+        wanted = list(names)
+        there = {net.name(): net for net in _look_up_all(host, wanted)}
+        return {
+            name: _have(host, there[name]) if name in there else Have("vswitch", name)
+            for name in wanted
+        }
+
+
+def _look_up_all(host: Host, names: list[str]) -> list[Any]:
+    if len(names) > FEW:
+        return list(host.conn.listAllNetworks())
+    return [net for net in (look_up(host, name) for name in names) if net is not None]
+
+
+def _have(host: Host, net: Any) -> Have:
+    active, persistent = bool(net.isActive()), bool(net.isPersistent())
+    facts = {
+        "state": "active" if active else "inactive",
+        "autostart": persistent and bool(net.autostart()),
+        "persistent": persistent,
+    }
+    # The driver for tests knows one definition only, and no flag.
+    inactive = 0 if host.driver == "Test" else libvirt.VIR_NETWORK_XML_INACTIVE
+    live = xmltree.parse(net.XMLDesc(0)) if active else None
+    return Have("vswitch", net.name(), xmltree.parse(net.XMLDesc(inactive)), live, facts)
+
+
+# ---- who is attached
+
+
+@dataclass(frozen=True)
+class Nic:
+    """A VM's NIC on a vswitch."""
+
+    vm: str
+    mac: str
+    target: str  # the tap device on the host; "" of a VM that does not run
+    running: bool
+    by_name: bool  # on the network by its name; else on its bridge by that one's name
+
+
+def attached(domains: Mapping[str, Have], network: str, bridge: str | None) -> list[Nic]:
+    """The NICs on a network, by its name or its bridge's: of what runs, or else what is stored."""
+    return [
+        nic for _name, have in sorted(domains.items()) for nic in _nics_of(have, network, bridge)
+    ]
+
+
+def _nics_of(have: Have, network: str, bridge: str | None) -> Iterator[Nic]:
+    running = have.facts.get("state") in (RUNNING, PAUSED)
+    domain = have.live if running else have.stored
+    for nic in nics_on(domain, network, bridge) if domain is not None else ():
+        target = xmltree.get(nic, "target/@dev") if running else None
+        by_name = nic.get("type") == "network"
+        yield Nic(have.name, xmltree.get(nic, "mac/@address") or "", target or "", running, by_name)
+
+
+def nics_on(domain: Element, network: str, bridge: str | None) -> Iterator[Element]:
+    """The interface elements of a domain that are on this network."""
+    for nic in domain.findall("devices/interface"):
+        source = nic.find("source")
+        if source is None:
+            continue
+        by_name = nic.get("type") == "network" and source.get("network") == network
+        by_bridge = nic.get("type") == "bridge" and bridge and source.get("bridge") == bridge
+        if by_name or by_bridge:
+            yield nic
+
+
+# ---- the host's own networks
+
+
+def host_routes(host: Host) -> list[tuple[str, IpNetwork]]:
+    """The networks that a local host has routes to, with the interface of each; else nothing.
+
+    From where libvirt itself looks before it starts a network (networkCheckRouteCollision).
+    """
+    if not _is_this_machine(host):
+        return []
+    return [*_routes4(_read("/proc/net/route")), *_routes6(_read("/proc/net/ipv6_route"))]
+
+
+def has_interface(host: Host, name: str) -> bool:
+    """Whether a local host has a network interface of this name."""
+    return _is_this_machine(host) and Path("/sys/class/net", name).exists()
+
+
+def has_bridge(host: Host, name: str) -> bool | None:
+    """Whether the host has such a bridge; None where that cannot be told."""
+    if _is_this_machine(host):
+        return Path("/sys/class/net", name, "bridge").is_dir()
+    try:
+        there = found(host.conn.interfaceLookupByName, name, libvirt.VIR_ERR_NO_INTERFACE)
+        return there is not None
+    except libvirt.libvirtError:
+        return None  # its interface driver is not installed, or cannot work there
+
+
+def _is_this_machine(host: Host) -> bool:
+    return host.is_local and host.driver != "Test"
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except OSError:
+        return ""
+
+
+def _routes4(text: str) -> Iterator[tuple[str, IpNetwork]]:
+    for line in text.splitlines()[1:]:
+        columns = line.split()
+        destination, mask = (
+            ipaddress.ip_address(bytes.fromhex(column)[::-1]) for column in (columns[1], columns[7])
+        )
+        if int(mask):
+            yield columns[0], ipaddress.ip_network(f"{destination}/{mask}")
+
+
+def _routes6(text: str) -> Iterator[tuple[str, IpNetwork]]:
+    for line in text.splitlines():
+        columns = line.split()
+        network = ipaddress.ip_network((bytes.fromhex(columns[0]), int(columns[1], 16)))
+        local_only = network.is_link_local or network.is_multicast or network.is_loopback
+        if 0 < network.prefixlen < 128 and not local_only:
+            yield columns[9], network
