@@ -1,0 +1,128 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command line of a lab host. Pure: values in, a list of arguments out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from .declaration import SSH_NIC, Host, Lab, mac_of
+from .processes import mark_of
+from .qmp import SOCKET
+
+ROOT_DISK = "root.qcow2"
+INITRD = "initrd"
+SERIAL_LOG = "serial.log"
+QEMU_LOG = "qemu.log"
+
+KERNEL_COMMAND_LINE = "console=ttyS0 root=/dev/vda rw quiet systemd.condition-needs-update=0"
+
+
+@dataclass(frozen=True)
+class Accelerator:
+    """How the outer machine runs lab hosts, and why."""
+
+    kvm: bool
+    cpus: int
+    reason: str
+
+    @property
+    def name(self) -> str:
+        return "kvm" if self.kvm else "tcg"
+
+
+# One CPU: with two, QEMU 7.2's emulation of nested guests panics the host's kernel. Without la57,
+# the emulated host's own guests stall. Both measured, see docs/lab.md.
+EMULATED_CPU = "max,la57=off"
+
+
+def command(
+    binary: str, lab: Lab, host: Host, kernel: Path, accelerator: Accelerator, ssh_port: int
+) -> list[str]:
+    """QEMU's arguments; relative paths are meant inside the host's directory."""
+    return [
+        binary,
+        *("-name", mark_of(lab.name, host.name)),
+        *machine(host, accelerator),
+        *("-chardev", f"file,id=console,path={SERIAL_LOG},append=on", "-serial", "chardev:console"),
+        *("-qmp", f"unix:{SOCKET},server=on,wait=off"),
+        *("-kernel", str(kernel), "-initrd", INITRD, "-append", KERNEL_COMMAND_LINE),
+        *_disks(host),
+        *("-netdev", f"user,id={SSH_NIC},hostfwd=tcp:127.0.0.1:{ssh_port}-:22"),
+        *_wires(lab, host),
+        *nic_devices(host),
+    ]
+
+
+def machine(host: Host, accelerator: Accelerator) -> list[str]:
+    cpus = host.cpus or accelerator.cpus
+    if accelerator.kvm:
+        accel = ["-accel", "kvm", "-cpu", "host", "-smp", str(cpus)]
+    else:
+        accel = ["-accel", "tcg,thread=multi,tb-size=512", "-cpu", EMULATED_CPU, "-smp", "1"]
+    return [
+        *("-uuid", host.uuid, "-machine", "q35", *accel, "-m", str(host.memory_mib)),
+        *("-no-user-config", "-nodefaults", "-display", "none"),
+        *("-device", "virtio-rng-pci"),
+    ]
+
+
+def nic_devices(host: Host) -> list[str]:
+    nics = [(SSH_NIC, mac_of(host.name, SSH_NIC)), *((nic.name, nic.mac) for nic in host.nics)]
+    arguments = []
+    for name, mac in nics:
+        # No boot ROM: the kernel is loaded directly, and a snapshot has less to depend on.
+        arguments += ["-device", f"virtio-net-pci,netdev={name},id={name}-nic,mac={mac},romfile="]
+    return arguments
+
+
+def disk_files(host: Host) -> list[str]:
+    """The qcow2 files of the host, the root disk first."""
+    return [ROOT_DISK, *(f"{disk.name}.qcow2" for disk in host.disks)]
+
+
+def _disks(host: Host) -> list[str]:
+    arguments = []
+    for number, file in enumerate(disk_files(host)):
+        serial = f",serial={host.disks[number - 1].name}" if number else ""
+        arguments += [
+            *("-drive", f"file={file},id=disk{number},if=none,cache=unsafe,discard=unmap"),
+            *("-device", f"virtio-blk-pci,drive=disk{number}{serial}"),
+        ]
+    return arguments
+
+
+def _wires(lab: Lab, host: Host) -> list[str]:
+    """Each NIC sends to one peer's socket: the other end of its wire, or its port of a switch."""
+    arguments: list[str] = []
+    for nic in host.nics:
+        peer = _peer_socket(lab, host, nic.name, nic.network)
+        backend = (
+            f"dgram,id={nic.name},local.type=unix,local.path={nic_socket(nic.name)},"
+            f"remote.type=unix,remote.path={peer}"
+            if peer
+            else f"hubport,id={nic.name},hubid={len(arguments)}"
+        )
+        arguments += ["-netdev", backend]
+    return arguments
+
+
+def nic_socket(nic: str) -> str:
+    return f"{nic}.sock"
+
+
+def switch_socket(host: str, nic: str) -> str:
+    return f"switch-{host}-{nic}.sock"
+
+
+def _peer_socket(lab: Lab, host: Host, nic: str, network: str) -> str | None:
+    ends = lab.networks()[network]
+    others = [(h, n) for h, n in ends if (h.name, n.name) != (host.name, nic)]
+    if not others:
+        return None
+    if len(others) > 1:
+        return f"../{switch_socket(host.name, nic)}"
+    peer_host, peer_nic = others[0]
+    return f"../{peer_host.name}/{nic_socket(peer_nic.name)}"
