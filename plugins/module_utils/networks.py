@@ -58,7 +58,7 @@ def _have(host: Host, net: Any) -> Have:
         "persistent": persistent,
     }
     # The driver for tests knows one definition only, and no flag.
-    inactive = 0 if host.driver == "Test" else libvirt.VIR_NETWORK_XML_INACTIVE
+    inactive = 0 if host.driver == "TEST" else libvirt.VIR_NETWORK_XML_INACTIVE
     live = xmltree.parse(net.XMLDesc(0)) if active else None
     return Have("vswitch", net.name(), xmltree.parse(net.XMLDesc(inactive)), live, facts)
 
@@ -135,7 +135,7 @@ def has_bridge(host: Host, name: str) -> bool | None:
 
 
 def _is_this_machine(host: Host) -> bool:
-    return host.is_local and host.driver != "Test"
+    return host.is_local and host.driver != "TEST"
 
 
 def _read(path: str) -> str:

@@ -7,23 +7,22 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
----
 module: vswitch
-short_description: Declare a virtual switch of a KVM host
-version_added: 0.1.0
+short_description: Declares a virtual switch of a KVM host
+version_added: "0.1.0"
 description:
   - Makes a virtual switch be as it is declared, as a libvirt network.
   - A switch of type V(nat), V(isolated) or V(routed) is a Linux bridge that libvirt runs, with an
     address of the host on it, DHCP and DNS (dnsmasq) and firewall rules. One of type V(bridge) is a
     bridge that the host has already, to which libvirt only connects VMs.
   - An option that is omitted is not managed. On a vswitch that is there it keeps what it has.
-  - DHCP ranges and reservations, DNS hosts and port groups of a vswitch that is active are changed in
-    place. A change of DHCP ranges makes libvirt start its dnsmasq again, which keeps its leases.
+  - DHCP ranges and reservations, DNS hosts and port groups of a vswitch that is active are changed
+    in place. A change of DHCP ranges makes libvirt start its dnsmasq again, which keeps its leases.
     All else is stored, and takes effect when the vswitch is next started; see O(apply).
   - The bridge's MAC address and the network's UUID are derived from the name, so a vswitch that is
     made again is the same vswitch.
 author:
-  - kvm.fleet contributors
+  - kvm.fleet contributors (@kvm-fleet)
 extends_documentation_fragment:
   - kvm.fleet.common
   - kvm.fleet.common.attributes
@@ -62,17 +61,19 @@ options:
     type: bool
   forward_delay_s:
     description:
-      - Seconds before a port that was connected forwards frames, from 0 to 30. V(0) for a new vswitch.
+      - Seconds before a port that was connected forwards frames, from 0 to 30. A new vswitch has
+        V(0).
     type: int
   mtu:
     description:
       - MTU of the bridge and of the NICs on it, from 68 to 65535. V(0) leaves it to the kernel.
+      - VMs that run take it up when they are next started.
     type: int
   address:
     description:
       - IPv4 address of the host on the vswitch, with the length of the network's prefix, such as
         V(192.168.50.1/24). An empty string takes it away, with its DHCP.
-      - The network must not overlap with that of another vswitch or of another interface of the host.
+      - The network must not overlap with that of another vswitch or interface of the host.
     type: str
   dhcp:
     description:
@@ -317,10 +318,12 @@ options:
   apply:
     description:
       - What may happen to a vswitch that is active.
-      - V(live) changes in place what can be, stores the rest, and reports it in RV(pending_restart).
+      - V(live) changes in place what can be, stores the rest, and reports it in
+        RV(pending_restart).
       - V(next_boot) only stores changes.
-      - V(restart) also stops the vswitch and starts it again when something waits for that. The NICs of
-        running VMs are connected again; they are without network for some seconds. The plan names them.
+      - V(restart) also stops the vswitch and starts it again when something waits for that. The
+        NICs of running VMs are connected again; they are without network for some seconds. The plan
+        names them.
     type: str
     choices: [live, next_boot, restart]
     default: live
@@ -411,8 +414,8 @@ plan:
       sample: 1500
     class:
       description:
-        - V(live) takes effect now, V(restart) when the vswitch is next started. V(stored) is a change
-          of the definition that needs no effect on what runs.
+        - V(live) takes effect now, V(restart) when the vswitch is next started. V(stored) is a
+          change of the definition that needs no effect on what runs.
       type: str
       returned: always
       sample: restart

@@ -127,6 +127,13 @@ def port_groups_of(have: Have) -> set[str]:
     return {key[-1] for key in table.things_of(values_of(have.stored), ("port_groups",))}
 
 
+def waiting(resource: str, stored: Values, live: Values) -> list[Change]:
+    """The fields in which what is stored differs from what runs, whoever changed it."""
+    gone = {key: ABSENT for key, value in live.items() if value is PRESENT and key not in stored}
+    differ = compare(resource, {**stored, **gone}, live, None, lambda *_: (RESTART, ""))
+    return [replace(change, effect=RESTART) for change in differ if change.field != PROTECTED]
+
+
 # ---- plans
 
 
@@ -188,7 +195,7 @@ class Planner:
         self._check(after)
         changes = self._changed_fields(want, after)
         live = self._updated(want, changes)
-        pending = self._pending(after, live)
+        pending = [] if live is None else waiting(self.wanted.resource, after, values_of(live))
         if pending and self.wanted.options["apply"] == RESTART:
             changes.append(self._restart(after, pending))
             live, pending = definition, []
@@ -335,15 +342,6 @@ class Planner:
         made = {k: v for k, v in want.items() if any(k[: len(f)] == f for f in in_place)}
         assert self.have.live is not None
         return table.edited(self.have.live, made)
-
-    def _pending(self, after: Values, live: Element | None) -> list[Change]:
-        """Every field in which what is stored will differ from what runs, whoever changed it."""
-        if live is None:
-            return []
-        runs = values_of(live)
-        gone = {k: ABSENT for k, v in runs.items() if v is PRESENT and k not in after}
-        differ = compare(self.wanted.resource, {**after, **gone}, runs, None, lambda *_: ("", ""))
-        return [replace(change, effect=RESTART) for change in differ if change.field != PROTECTED]
 
     def _restart(self, after: Values, pending: Iterable[Change]) -> Change:
         running = [nic for nic in self.attached if nic.running]

@@ -1,0 +1,71 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What there is of vswitches on a host: what is stored, what waits, their leases and their VMs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host, libvirt
+from ansible_collections.kvm.fleet.plugins.module_utils.domains import read_domains
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import named
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import KIND, waiting
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch_table import values_of
+from ansible_collections.kvm.fleet.plugins.module_utils.networks import attached, look_up
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have
+
+
+def gather(host: Host, params: Mapping[str, Any]) -> dict[str, Any]:
+    """The vswitches that were asked for (all, if none was named), with who is on them."""
+    vswitches = KIND.read(host, params["names"])
+    domains = read_domains(host)
+    told = [
+        {**KIND.result(have), **_around(host, have, domains)} if have.exists else KIND.result(have)
+        for _name, have in sorted(vswitches.items())
+    ]
+    return {"vswitches": told}
+
+
+def _around(host: Host, have: Have, domains: Mapping[str, Have]) -> dict[str, Any]:
+    tree = have.live if have.live is not None else have.stored
+    bridge = None if tree is None else xmltree.get(tree, "bridge/@name")
+    return {
+        "nics": [asdict(nic) for nic in attached(domains, have.name, bridge)],
+        "leases": _leases(host, have),
+        "pending_restart": _pending(have),
+    }
+
+
+def _pending(have: Have) -> list[str]:
+    if have.stored is None or have.live is None:
+        return []
+    changes = waiting(have.name, values_of(have.stored), values_of(have.live))
+    return [named(change.field) for change in changes]
+
+
+def _leases(host: Host, have: Have) -> list[dict[str, Any]]:
+    """The addresses given by DHCP, as far as libvirt's driver knows them."""
+    if have.live is None:
+        return []
+    network = look_up(host, have.name)
+    try:
+        leases = [] if network is None else network.DHCPLeases()
+    except libvirt.libvirtError as error:
+        if error.get_error_code() not in (libvirt.VIR_ERR_NO_SUPPORT, libvirt.VIR_ERR_NO_NETWORK):
+            raise
+        leases = []
+    return [_lease(lease) for lease in leases]
+
+
+def _lease(lease: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "ip": lease["ipaddr"],
+        "mac": lease["mac"],
+        "hostname": lease["hostname"] or "",
+        "client_id": lease["clientid"] or "",
+        "expires": lease["expirytime"],
+    }
