@@ -44,7 +44,8 @@ def _have(host: Host, dom: Any) -> Have:
         "autostart": bool(dom.autostart()),
         "persistent": bool(dom.isPersistent()),
     }
-    return Have("vm", dom.name(), _stored(dom), _running(dom, state), facts)
+    stored = _stored(dom)
+    return Have("vm", dom.name(), stored, _running(dom, state, stored), facts)
 
 
 def _stored(dom: Any) -> xmltree.Element:
@@ -53,23 +54,26 @@ def _stored(dom: Any) -> xmltree.Element:
     return xmltree.parse(dom.XMLDesc(flags))
 
 
-def _running(dom: Any, state: str) -> xmltree.Element | None:
+def _running(dom: Any, state: str, stored: xmltree.Element) -> xmltree.Element | None:
     """What runs now; of a saved VM what will run again, since it is restored from its image."""
     if state in (RUNNING, PAUSED):
         live = xmltree.parse(dom.XMLDesc(0))
-        if xmltree.get(live, "cpu/@mode") == "custom" and _stored_mode(dom) == "host-model":
-            # A running host-model CPU is shown expanded; MIGRATABLE shows it as it was defined.
-            as_defined = xmltree.parse(dom.XMLDesc(libvirt.VIR_DOMAIN_XML_MIGRATABLE))
-            live.remove(live.find("cpu"))
-            live.append(as_defined.find("cpu"))
+        checked = xmltree.get(live, "cpu/@check") == "full"
+        if checked and xmltree.get(stored, "cpu/@check") != "full":
+            _undo_cpu_expansion(dom, live)
         return live
     if state == SAVED:
         return xmltree.parse(dom.managedSaveGetXMLDesc(0))
     return None
 
 
-def _stored_mode(dom: Any) -> str | None:
-    return xmltree.get(xmltree.parse(dom.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)), "cpu/@mode")
+def _undo_cpu_expansion(dom: Any, live: xmltree.Element) -> None:
+    """Show a running CPU as it was defined. libvirt shows the model and features it became, but keeps
+    the original for MIGRATABLE (qemuDomainDefFormatBufInternal)."""
+    as_defined = xmltree.parse(dom.XMLDesc(libvirt.VIR_DOMAIN_XML_MIGRATABLE))
+    for element in live.findall("cpu"):
+        live.remove(element)
+    live.extend(as_defined.findall("cpu"))
 
 
 def power_state(dom: Any) -> str:

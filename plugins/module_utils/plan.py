@@ -166,8 +166,13 @@ def _below(values: Mapping[Key, Value], above: Key) -> dict[str, Value]:
 
 
 def _thing(have: Values, key: Key) -> Value:
-    """A thing in a list with its fields, or ABSENT."""
-    return (_below(have, key) or PRESENT) if key in have else ABSENT
+    """A thing in a list with the fields that say anything, or ABSENT."""
+    if key not in have:
+        return ABSENT
+    return _below({k: v for k, v in have.items() if v not in _SAYS_NOTHING}, key) or PRESENT
+
+
+_SAYS_NOTHING = (None, "", 0, False, "0B", "default", {})
 
 
 def _meets(found: Value, after: Value) -> bool:

@@ -48,7 +48,7 @@ class World:
         self.kinds = kinds
         # In check mode of a single task, what is missing may be what an earlier task would make.
         self.assume_missing = assume_missing
-        self.wanted: dict[tuple[str, str], Wanted] = {}
+        self._plans: set[tuple[str, str]] = set()
         self._after: dict[tuple[str, str], Have] = {}
 
     def will_be(self, kind: str, name: str) -> Have:
@@ -60,6 +60,11 @@ class World:
     def add(self, plan: Plan) -> None:
         """Reckon with a plan."""
         self._after[(plan.wanted.kind, plan.wanted.name)] = plan.after
+        self._plans.add((plan.wanted.kind, plan.wanted.name))
+
+    def planned(self, kind: str) -> list[Have]:
+        """The resources of a kind that plans were made for, as they will be."""
+        return [have for at, have in self._after.items() if at[0] == kind and at in self._plans]
 
     def everything(self, kind: str) -> dict[str, Have]:
         """All resources of a kind as they will be, read in one batch (once)."""

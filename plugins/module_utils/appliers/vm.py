@@ -1,0 +1,286 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What changes VMs in libvirt: the definition, what runs, and the power. Decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.connection import (
+    Host,
+    libvirt,
+    patiently,
+    wait_until,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.domains import PAUSED, RUNNING, power_state
+from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT, Items, edit, items_of
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import power, table
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
+    CREATE,
+    DELETE,
+    HOTPLUG,
+    LIVE,
+    Change,
+    Plan,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.units import parse_size
+from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+
+# How long a guest may take to let an unplugged device go (ACPI and PCIe ask it, and wait).
+UNPLUG_TIMEOUT_S = 20.0
+DEVICES: dict[str, Items] = {row.name: row for row in (table.DISKS, table.CDROMS, table.NICS, table.CHANNELS)}
+
+
+def apply(host: Host, plan: Plan) -> None:
+    """Make a plan true: one define, each live change, then the power."""
+    if plan.action == DELETE:
+        _remove(host, plan)
+        return
+    dom = _define(host, plan)
+    fields = {change.field[0] for change in plan.changes}
+    if "autostart" in fields:
+        dom.setAutostart(int(plan.after.facts["autostart"]))
+    Live(dom, plan).apply()
+    if fields & {"state", "power"}:
+        for step in _power_steps(plan):
+            _step(dom, step, plan)
+
+
+def _define(host: Host, plan: Plan) -> Any:
+    beside_xml = {"autostart", "state", "power"}
+    if plan.action != CREATE and all(change.field[0] in beside_xml for change in plan.changes):
+        return host.conn.lookupByName(plan.wanted.name)
+    if plan.action != CREATE:
+        _refuse_stale(host, plan)
+    assert plan.after.stored is not None
+    definition = xmltree.serialise(plan.after.stored)
+    has_extra = any(change.field == ("extra_xml",) for change in plan.changes)
+    # Without validation libvirt drops elements that it does not know, silently.
+    flags = libvirt.VIR_DOMAIN_DEFINE_VALIDATE if has_extra else 0
+    return patiently(lambda: host.conn.defineXMLFlags(definition, flags))
+
+
+def _refuse_stale(host: Host, plan: Plan) -> None:
+    """A definition that changed since the plan was made would be overwritten unseen."""
+    flags = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
+    now = xmltree.parse(host.conn.lookupByName(plan.wanted.name).XMLDesc(flags))
+    if plan.have.stored is not None and not xmltree.same(now, plan.have.stored):
+        raise FleetError("was changed by somebody else since the plan was made; run again", plan.resource)
+
+
+# ---- what runs
+
+
+class Live:
+    """Brings the live changes of one plan to a running domain."""
+
+    def __init__(self, dom: Any, plan: Plan) -> None:
+        self.dom = dom
+        self.plan = plan
+        self.after = plan.after.stored
+        self.changes = [change for change in plan.changes if change.effect in (LIVE, HOTPLUG)]
+
+    def apply(self) -> None:
+        """Call each applier once, with all the changes that are its own."""
+        appliers: dict[str, Callable[[list[Change]], None]] = {
+            "metadata": self._metadata,
+            "lifecycle": self._lifecycle,
+            "vcpus": self._vcpus,
+            "balloon": self._balloon,
+            "balloon_stats": self._balloon_stats,
+            "disk_limits": self._disk_limits,
+            "media": self._devices_updated,
+            "nic": self._devices_updated,
+            "device": self._devices_plugged,
+        }
+        for name, applier in appliers.items():
+            changes = [change for change in self.changes if change.applier == name]
+            if changes:
+                self._try(applier, changes)
+
+    def _try(self, applier: Callable[[list[Change]], None], changes: list[Change]) -> None:
+        try:
+            applier(changes)
+        except libvirt.libvirtError as error:
+            if not self.dom.connect().isAlive():
+                raise
+            fields = ", ".join(".".join(change.field) for change in changes)
+            raise FleetError(
+                f"is stored, but libvirt refused to change it on the running VM: "
+                f"{error.get_error_message()}; with apply: next_boot it waits for the next start",
+                self.plan.resource,
+                fields,
+            ) from error
+
+    def _metadata(self, changes: list[Change]) -> None:
+        kinds = {
+            "title": libvirt.VIR_DOMAIN_METADATA_TITLE,
+            "description": libvirt.VIR_DOMAIN_METADATA_DESCRIPTION,
+        }
+        for change in changes:
+            kind = kinds.get(change.field[0])
+            if kind is not None:
+                value = change.after or None
+                self.dom.setMetadata(kind, value, None, None, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+        if any(change.field[0] not in kinds for change in changes):
+            resource = xmltree.find(self.after, "metadata/fleet:resource")
+            text = None if resource is None else xmltree.serialise(_without_namespace(resource))
+            element = libvirt.VIR_DOMAIN_METADATA_ELEMENT
+            self.dom.setMetadata(element, text, "fleet", xmltree.FLEET_NS, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+    def _lifecycle(self, changes: list[Change]) -> None:
+        types = {
+            "on_poweroff": libvirt.VIR_DOMAIN_LIFECYCLE_POWEROFF,
+            "on_reboot": libvirt.VIR_DOMAIN_LIFECYCLE_REBOOT,
+            "on_crash": libvirt.VIR_DOMAIN_LIFECYCLE_CRASH,
+        }
+        actions = {
+            "destroy": libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_DESTROY,
+            "restart": libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_RESTART,
+            "rename-restart": libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_RESTART_RENAME,
+            "preserve": libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_PRESERVE,
+            "coredump-destroy": libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_COREDUMP_DESTROY,
+            "coredump-restart": libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_COREDUMP_RESTART,
+        }
+        for change in changes:
+            when, then = types[change.field[0]], actions[change.after]
+            self.dom.setLifecycleAction(when, then, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+    def _vcpus(self, changes: list[Change]) -> None:
+        self.dom.setVcpusFlags(changes[-1].after, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+    def _balloon(self, changes: list[Change]) -> None:
+        kib = parse_size(changes[-1].after) // 1024
+        self.dom.setMemoryFlags(kib, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+    def _balloon_stats(self, changes: list[Change]) -> None:
+        self.dom.setMemoryStatsPeriod(changes[-1].after, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+    def _disk_limits(self, changes: list[Change]) -> None:
+        for name in dict.fromkeys(change.field[1] for change in changes):
+            disk = items_of(table.DISKS, self.after)[name]
+            names = ("total", "read", "write")
+            limits = {f"{n}_{of}_sec": 0 for of in ("bytes", "iops") for n in names}
+            limits.update({i.tag: int(i.text or 0) for i in disk.findall("iotune/*") if i.tag in limits})
+            target = xmltree.get(disk, "target/@dev")
+            self.dom.setBlockIoTune(target, limits, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+    def _devices_updated(self, changes: list[Change]) -> None:
+        """The device as it runs, with just what changes set anew."""
+        for at in dict.fromkeys(change.field[:2] for change in changes):
+            row = DEVICES[at[0]]
+            device = xmltree.clone(items_of(row, self._now())[at[1]])
+            values = {c.field[2:]: c.after for c in changes if c.field[:2] == at}
+            edit(row.rows, device, values)
+            if ("source",) in values:
+                _forget_runtime_source(device)
+            self.dom.updateDeviceFlags(xmltree.serialise(device), libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+    def _devices_plugged(self, changes: list[Change]) -> None:
+        for change in changes:
+            row, name = DEVICES[change.field[0]], change.field[1]
+            if change.after is ABSENT:
+                self._unplug(row, name)
+            else:
+                device = xmltree.clone(items_of(row, self.after)[name])
+                self.dom.attachDeviceFlags(xmltree.serialise(device), libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+    def _unplug(self, row: Items, name: str) -> None:
+        device = items_of(row, self._now()).get(name)
+        if device is None:
+            return
+        self.dom.detachDeviceFlags(xmltree.serialise(device), libvirt.VIR_DOMAIN_AFFECT_LIVE)
+        if not wait_until(lambda: name not in items_of(row, self._now()), UNPLUG_TIMEOUT_S):
+            raise FleetError(
+                f"the guest did not let it go within {UNPLUG_TIMEOUT_S:.0f} s; the stored definition is "
+                "without it already; run again when the guest no longer uses it, or restart the VM",
+                self.plan.resource,
+                f"{row.name}.{name}",
+            )
+
+    def _now(self) -> Element:
+        return xmltree.parse(self.dom.XMLDesc(0))
+
+
+def _without_namespace(element: Element) -> Element:
+    """libvirt puts the namespace in itself, and refuses an element that has it already."""
+    plain = xmltree.clone(element)
+    for part in plain.iter():
+        part.tag = part.tag.rpartition("}")[2]
+    return plain
+
+
+def _forget_runtime_source(device: Element) -> None:
+    """Drop what libvirt noted about the former source; it would contradict the new one."""
+    source = device.find("source")
+    for attribute in ("portid", "index") if source is not None else ():
+        source.attrib.pop(attribute, None)
+    if device.get("type") == "network" and source is not None:
+        source.attrib.pop("bridge", None)
+    for tag in ("backingStore",):
+        for element in device.findall(tag):
+            device.remove(element)
+
+
+# ---- power
+
+
+def _power_steps(plan: Plan) -> tuple[str, ...]:
+    now = plan.have.facts.get("state", "stopped")
+    if any(change.field == ("power",) for change in plan.changes):
+        return power.restart(now)
+    return power.steps(now, plan.wanted.state)
+
+
+def _step(dom: Any, step: str, plan: Plan) -> None:
+    calls: dict[str, Callable[[], Any]] = {
+        power.START: lambda: dom.createWithFlags(0),
+        power.START_PAUSED: lambda: dom.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED),
+        power.SUSPEND: dom.suspend,
+        power.RESUME: dom.resume,
+        power.SAVE: lambda: dom.managedSave(0),
+        power.SHUTDOWN: lambda: shut_down(dom, plan),
+    }
+    patiently(calls[step])
+
+
+def shut_down(dom: Any, plan: Plan) -> None:
+    """Ask the guest to shut down and wait; after the deadline do what the user wrote."""
+    how = plan.wanted.options["shutdown"]
+    _ask_to_shut_down(dom)
+    if wait_until(lambda: not dom.isActive(), how["timeout_s"]):
+        return
+    if how["on_timeout"] == "power_off":
+        dom.destroy()
+        return
+    raise FleetError(
+        f"did not shut down within {how['timeout_s']} s; with shutdown.on_timeout: power_off it would be "
+        "switched off then",
+        plan.resource,
+        "state",
+    )
+
+
+def _ask_to_shut_down(dom: Any) -> None:
+    try:
+        dom.shutdown()
+    except libvirt.libvirtError:
+        if dom.isActive():  # otherwise it stopped by itself in the meantime
+            raise
+
+
+def _remove(host: Host, plan: Plan) -> None:
+    dom = host.conn.lookupByName(plan.wanted.name)
+    state = power_state(dom)
+    if state == PAUSED:
+        dom.resume()
+    if state in (RUNNING, PAUSED):
+        shut_down(dom, plan)
+    flags = libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+    if host.driver == "QEMU":
+        flags |= libvirt.VIR_DOMAIN_UNDEFINE_NVRAM | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
+    patiently(lambda: dom.undefineFlags(flags))

@@ -1,0 +1,99 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a change does to a VM that runs: decided from values alone, before anything is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
+from ansible_collections.kvm.fleet.plugins.module_utils.domains import PAUSED
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT, Items, Key, Values, rows_by_key
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import ROWS
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import HOTPLUG, LIVE, RESTART
+from ansible_collections.kvm.fleet.plugins.module_utils.units import parse_size
+from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+
+Effect = tuple[str, str]  # the class of a change, and the applier that brings it about
+WAITS: Effect = (RESTART, "")
+
+
+class Effects:
+    """The effects of changes on one running VM."""
+
+    def __init__(self, live: Element, values: Values, state: str, apply: str) -> None:
+        self.live = live
+        self.values = values
+        self.paused = state == PAUSED
+        self.waits_all = apply == "next_boot"
+        self.free_ports = free_pci_ports(live)
+
+    def of(self, key: Key, now: Value, after: Value) -> Effect:
+        """The effect of one change; asked in the order of the plan, it counts free PCI ports."""
+        row = rows_by_key(ROWS, key)
+        applier = row.applier if row is not None else ""
+        if self.waits_all or not applier:
+            return WAITS
+        if isinstance(row, Items):
+            return self._device(key, now, after)
+        can: Mapping[str, Callable[[Value], bool]] = {
+            "vcpus": self._vcpus,
+            "balloon": self._balloon,
+            "balloon_stats": lambda _after: self.values[("memory", "balloon")] == "virtio",
+        }
+        return (LIVE, applier) if can.get(applier, _always)(after) else WAITS
+
+    def _vcpus(self, after: Value) -> bool:
+        # libvirt unplugs only vCPUs that were plugged in; those present at boot stay.
+        vcpus = self.live.findall("vcpus/vcpu")
+        fixed = sum(c.get("enabled") == "yes" and c.get("hotpluggable") == "no" for c in vcpus)
+        least = fixed or self.values[("cpu", "count")]
+        return bool(least <= after <= self.values[("cpu", "maximum")])
+
+    def _balloon(self, after: Value) -> bool:
+        has_balloon = self.values[("memory", "balloon")] == "virtio"
+        return has_balloon and parse_size(after) <= parse_size(self.values[("memory", "maximum")])
+
+    def _device(self, key: Key, now: Value, after: Value) -> Effect:
+        kind = key[0]
+        said = now if after is ABSENT else after
+        if kind == "cdroms" or not isinstance(said, dict):
+            return WAITS
+        if after is ABSENT:
+            # A guest has to let a device go, and a paused one cannot.
+            return WAITS if self.paused or not self._pluggable(kind, said) else (HOTPLUG, "device")
+        if not self._pluggable(kind, said) or not self._port_for(kind, said):
+            return WAITS
+        return HOTPLUG, "device"
+
+    def _pluggable(self, kind: str, said: Mapping[str, Value]) -> bool:
+        if kind == "disks":
+            return said.get("bus") in ("virtio", "scsi", "usb")
+        return kind == "nics" or self.live.find("devices/controller[@type='virtio-serial']") is not None
+
+    def _port_for(self, kind: str, said: Mapping[str, Value]) -> bool:
+        if kind == "channels":
+            return True
+        if said.get("bus") == "scsi":
+            return self.live.find("devices/controller[@type='scsi'][@model='virtio-scsi']") is not None
+        if said.get("bus") == "usb":
+            return True
+        self.free_ports -= 1
+        return self.free_ports >= 0
+
+
+def _always(_after: Value) -> bool:
+    return True
+
+
+def free_pci_ports(live: Element) -> int:
+    """How many more PCI devices can be plugged in: free root ports, or slots of a pci-root."""
+    used = {address.get("bus") for address in live.findall("devices/*/address[@type='pci']")}
+    controllers = live.findall("devices/controller[@type='pci']")
+    if any(controller.get("model") == "pci-root" for controller in controllers):
+        return 31 - len(live.findall("devices/*/address[@type='pci']"))
+    ports = [c for c in controllers if c.get("model") == "pcie-root-port"]
+    return sum(f"0x{int(port.get('index', '0')):02x}" not in used for port in ports)
+
+

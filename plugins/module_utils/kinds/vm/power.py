@@ -1,0 +1,58 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Power: the steps from the state that a VM is in to the one that is wanted."""
+
+from __future__ import annotations
+
+from ansible_collections.kvm.fleet.plugins.module_utils.domains import (
+    CRASHED,
+    PAUSED,
+    RUNNING,
+    SAVED,
+    STOPPED,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
+
+PRESENT = "present"  # defined, its power left as it is
+
+START, START_PAUSED, SHUTDOWN = "start", "start_paused", "shutdown"
+SUSPEND, RESUME, SAVE = "suspend", "resume", "save"
+
+# A stopped guest has nothing to save, and a saved one is woken to be shut down in order: what it
+# holds in memory is never thrown away.
+STEPS = {
+    (STOPPED, RUNNING): (START,),
+    (CRASHED, RUNNING): (START,),
+    (SAVED, RUNNING): (START,),
+    (PAUSED, RUNNING): (RESUME,),
+    (STOPPED, PAUSED): (START_PAUSED,),
+    (CRASHED, PAUSED): (START_PAUSED,),
+    (SAVED, PAUSED): (START_PAUSED,),
+    (RUNNING, PAUSED): (SUSPEND,),
+    (RUNNING, STOPPED): (SHUTDOWN,),
+    (PAUSED, STOPPED): (RESUME, SHUTDOWN),
+    (SAVED, STOPPED): (START, SHUTDOWN),
+    (RUNNING, SAVED): (SAVE,),
+    (PAUSED, SAVED): (SAVE,),
+}
+
+
+def steps(now: str, want: str) -> tuple[str, ...]:
+    """The steps to a wanted state. FleetError when there is no way."""
+    if want in (PRESENT, now) or (now, want) == (CRASHED, STOPPED):
+        return ()
+    if (now, want) not in STEPS:
+        raise FleetError(
+            f"a VM that is {now} cannot become {want}; only a running one has anything to save", field="state"
+        )
+    return STEPS[(now, want)]
+
+
+def restart(now: str) -> tuple[str, ...]:
+    """The steps that make stored changes take effect on what runs."""
+    return {
+        RUNNING: (SHUTDOWN, START),
+        PAUSED: (RESUME, SHUTDOWN, START_PAUSED),
+        SAVED: (),
+    }.get(now, ())

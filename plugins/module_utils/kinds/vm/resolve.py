@@ -1,0 +1,152 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From what a user wrote to concrete values: what depends on the host, on other resources and on names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.acceleration import accelerated, choose_virt_type
+from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
+from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT, PRESENT, Key, Values
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume import disk_source, format_of
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.tree import derived_mac
+from ansible_collections.kvm.fleet.plugins.module_utils.units import parse_size
+
+# What a new VM gets where nothing is said: what an operator of a headless server would choose.
+DEFAULTS: Values = {
+    ("memory", "balloon"): "virtio",
+    ("clock",): "utc",
+    ("on_poweroff",): "destroy",
+    ("on_reboot",): "restart",
+    ("on_crash",): "destroy",
+    ("serial", "type"): "pty",
+    ("rng",): "/dev/urandom",
+}
+LISTS = ("disks", "cdroms", "nics", "channels")
+
+
+def resolve(
+    name: str, want: Mapping[Key, Value], stored: Values, world: World, purge: bool
+) -> dict[Key, Value]:
+    """The values to set; `stored` is empty for a new VM."""
+    values = dict(want) if stored else {**DEFAULTS, **want}
+    _virt_type(values, stored, world.host)
+    _machine(values, stored, world.host)
+    _cpu(values, stored, world.host)
+    _memory(values, stored)
+    _disks(values, stored, world)
+    _nics(name, values, stored)
+    if purge:
+        _purge(values, stored)
+    return values
+
+
+def _virt_type(values: dict[Key, Value], stored: Values, host: Host) -> None:
+    if values.get(("virt_type",), "auto") != "auto":
+        return
+    values.pop(("virt_type",), None)
+    if not stored:
+        values[("virt_type",)] = best_virt_type(host)
+
+
+def best_virt_type(host: Host) -> str:
+    """`kvm` only where guests really run under it; `test` on libvirt's driver without guests."""
+    types = {domain.get("type") for domain in host.capabilities.findall("guest/arch/domain")}
+    if "test" in types:
+        return "test"
+    probe = accelerated() if host.is_local and "kvm" in types else None
+    return choose_virt_type(xmltree.serialise(host.capabilities), probe)[0]
+
+
+def _machine(values: dict[Key, Value], stored: Values, host: Host) -> None:
+    """A family such as `q35` means its newest version for a new VM, and what it has for an old one."""
+    names = {m.text: m.get("canonical") for m in host.capabilities.findall("guest/arch/machine")}
+    if not stored and "q35" in names:
+        values.setdefault(("machine",), "q35")
+    wanted = values.get(("machine",))
+    if wanted is None:
+        return
+    has = str(stored.get(("machine",), ""))
+    of_family = has.startswith(f"pc-{wanted}-") or (wanted == "pc" and has.startswith("pc-i440fx-"))
+    values[("machine",)] = has if of_family else names.get(wanted) or wanted
+
+
+def _cpu(values: dict[Key, Value], stored: Values, host: Host) -> None:
+    """The count pulls the maximum up with it, and the maximum the count down."""
+    count, most = values.get(("cpu", "count")), values.get(("cpu", "maximum"))
+    topology = [values.get(("cpu", "topology", part)) for part in ("sockets", "dies", "cores", "threads")]
+    if any(topology):
+        product = 1
+        for number in topology:
+            product *= number or 1
+        most = values.setdefault(("cpu", "maximum"), product)
+    if not stored:
+        count = values.setdefault(("cpu", "count"), count or most or 1)
+        values.setdefault(("cpu", "maximum"), most or count)
+        if values[("virt_type",)] == "kvm" and ("cpu", "model") not in values:
+            values.setdefault(("cpu", "mode"), "host-model")
+        return
+    if count is not None and most is None and count > stored[("cpu", "maximum")]:
+        values[("cpu", "maximum")] = count
+    if most is not None and count is None:
+        values[("cpu", "count")] = min(stored[("cpu", "count")], most)
+
+
+def _memory(values: dict[Key, Value], stored: Values) -> None:
+    size, most = values.get(("memory", "size")), values.get(("memory", "maximum"))
+    if stored and size is not None and most is None:
+        from_stored = parse_size(stored[("memory", "maximum")])
+        if parse_size(size) > from_stored:
+            values[("memory", "maximum")] = size
+    if stored and most is not None and size is None and parse_size(most) < parse_size(stored[("memory", "size")]):
+        values[("memory", "size")] = most
+    if not stored and (size or most):
+        values.setdefault(("memory", "size"), most)
+        values.setdefault(("memory", "maximum"), size)
+
+
+def _disks(values: dict[Key, Value], stored: Values, world: World) -> None:
+    """A disk on a volume gets the volume's own path and format."""
+    for key in [key for key in values if key[0] in ("disks", "cdroms") and len(key) == 2]:
+        if values[key] is ABSENT:
+            continue
+        source = values.get((*key, "source"))
+        if source and "pool" in source:
+            _volume(values, key, source, world)
+        if key not in stored:
+            values.setdefault((*key, "bus"), "virtio" if key[0] == "disks" else "sata")
+            if key[0] == "cdroms":
+                values.setdefault((*key, "source"), {"file": ""})
+            if key[0] == "disks" and source and "device" in source:
+                values.setdefault((*key, "format"), "raw")
+
+
+def _volume(values: dict[Key, Value], key: Key, source: Mapping[str, str], world: World) -> None:
+    pool = world.will_be("storage_pool", source["pool"])
+    volume = world.will_be("storage_volume", f"{source['pool']}/{source['volume']}")
+    if pool.exists:
+        values[(*key, "source")] = disk_source(pool, source["volume"])
+    if key[0] == "disks" and volume.exists:
+        values.setdefault((*key, "format"), format_of(volume))
+
+
+def _nics(name: str, values: dict[Key, Value], stored: Values) -> None:
+    for key in [key for key in values if key[0] == "nics" and len(key) == 2]:
+        if values[key] is PRESENT and key not in stored:
+            values.setdefault((*key, "mac"), derived_mac(name, key[1]))
+            values.setdefault((*key, "model"), "virtio")
+
+
+def _purge(values: dict[Key, Value], stored: Values) -> None:
+    """What is in a declared list and not declared goes."""
+    declared = {key[0] for key in values if key[0] in LISTS}
+    for key in stored:
+        if len(key) == 2 and key[0] in declared and key not in values:
+            values[key] = ABSENT
+
+

@@ -1,0 +1,209 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What cannot be: checks of one VM's values, by themselves and against what the host will hold."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping
+
+from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
+from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import PRESENT, Key, Values, named
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume import format_of
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import port_groups_of
+from ansible_collections.kvm.fleet.plugins.module_utils.units import parse_size
+
+QCOW2_MAGIC = b"QFI\xfb"
+
+
+def check_name(name: str, mistakes: Mistakes) -> None:
+    """libvirt and QEMU refuse some names (virXMLCheckIllegalChars, virDomainDefPostParse)."""
+    if not name or name != name.strip():
+        mistakes.add("is empty or begins or ends with a space", "name")
+    if any(character in name for character in "/\n\t"):
+        mistakes.add(f"{name!r} has a slash, tab or line end, which libvirt refuses", "name")
+
+
+# ---- a declaration by itself
+
+
+def check_declared(want: Mapping[Key, Value], mistakes: Mistakes) -> None:
+    """Mistakes that show without a host."""
+    _check_twice(want, "mac", "MAC address", mistakes)
+    _check_twice(want, "boot_order", "boot order", mistakes)
+    for key, value in want.items():
+        if key[-1] == "total_iops" or key[-1] == "total_bandwidth":
+            _check_limits(key, value, want, mistakes)
+    if want.get(("serial", "type")) in ("file", "unix") and not want.get(("serial", "path")):
+        mistakes.add(f"is needed for a serial port of type {want[('serial', 'type')]}", "serial.path")
+
+
+def _check_twice(want: Mapping[Key, Value], field: str, says: str, mistakes: Mistakes) -> None:
+    values = [value for key, value in want.items() if key[-1] == field and len(key) == 3 and value]
+    for value, times in Counter(values).items():
+        if times > 1:
+            keys = [named(key[:-1]) for key in want if key[-1] == field and want[key] == value]
+            mistakes.add(f"{' and '.join(keys)} have the same {says} {value}", keys[0].split(".")[0])
+
+
+def _check_limits(key: Key, value: Value, want: Mapping[Key, Value], mistakes: Mistakes) -> None:
+    what = key[-1].partition("_")[2]
+    halves = [want.get((*key[:-1], f"{half}_{what}")) for half in ("read", "write")]
+    if value not in (0, "0B") and any(half not in (None, 0, "0B") for half in halves):
+        mistakes.add("a total limit and one for reads or writes exclude each other", named(key))
+
+
+# ---- a VM as it would be
+
+
+def check_planned(after: Values, new: bool, want: Mapping[Key, Value], mistakes: Mistakes) -> None:
+    """Mistakes that show in the whole of a VM's values."""
+    if new and after.get(("memory", "size")) is None:
+        mistakes.add("is needed for a new VM; write a size such as 2GiB", "memory.size")
+        return
+    size, most = after[("memory", "size")], after[("memory", "maximum")]
+    if parse_size(size) > parse_size(most):
+        mistakes.add(f"{size} is above memory.maximum, which is {most}", "memory.size")
+    count, top = after[("cpu", "count")], after[("cpu", "maximum")]
+    if count > top:
+        mistakes.add(f"{count} is above cpu.maximum, which is {top}", "cpu.count")
+    _check_topology(after, mistakes)
+    for key in [key for key in after if len(key) == 2 and after[key] is PRESENT]:
+        if key[0] == "disks" and key in want:
+            _check_disk(key, after, mistakes)
+        if key[0] == "nics" and after.get((*key, "source")) in ({"vswitch": ""}, {"bridge": ""}):
+            mistakes.add("needs a vswitch or a bridge", named(key))
+
+
+def _check_topology(after: Values, mistakes: Mistakes) -> None:
+    parts = [after.get(("cpu", "topology", part)) for part in ("sockets", "dies", "cores", "threads")]
+    if not any(parts):
+        return
+    product = 1
+    for part in parts:
+        product *= part or 1
+    if product != after[("cpu", "maximum")]:
+        most = after[("cpu", "maximum")]
+        mistakes.add(f"makes {product} vCPUs, but cpu.maximum is {most}; make them equal", "cpu.topology")
+
+
+def _check_disk(key: Key, after: Values, mistakes: Mistakes) -> None:
+    source = after.get((*key, "source"))
+    if source in (None, {"file": ""}):
+        mistakes.add("needs pool and volume, file or device", named(key))
+    elif not after.get((*key, "format")):
+        mistakes.add("is not known; write qcow2 or raw", named((*key, "format")))
+
+
+# ---- against the host
+
+
+class Needs:
+    """Checks what a VM refers to; what cannot be seen yet becomes a warning."""
+
+    def __init__(self, values: Mapping[Key, Value], world: World, mistakes: Mistakes) -> None:
+        self.values = values
+        self.world = world
+        self.mistakes = mistakes
+        self.warnings: list[str] = []
+
+    def check(self) -> None:
+        """Check every source and file that the declaration names."""
+        checks = {
+            "vswitch": self._vswitch,
+            "bridge": self._bridge,
+            "pool": self._volume,
+            "file": self._file,
+        }
+        for key, value in self.values.items():
+            if key[-1] == "source" and isinstance(value, dict):
+                for word in checks.keys() & value.keys():
+                    checks[word](key, value)
+        for key in (("boot", "kernel"), ("boot", "initrd")):
+            if self.values.get(key):
+                self._exists(named(key), self.values[key])
+
+    def _missing(self, what: str, field: str, hint: str) -> None:
+        if self.world.assume_missing:
+            self.warnings.append(f"{what} does not exist yet; the plan assumes that it will")
+        else:
+            self.mistakes.add(f"{what} does not exist; {hint}", field)
+
+    def _vswitch(self, key: Key, source: Mapping[str, str]) -> None:
+        vswitch = self.world.will_be("vswitch", source["vswitch"])
+        field = named((*key[:-1], "vswitch"))
+        if not vswitch.exists:
+            self._missing(f"the vswitch {source['vswitch']}", field, "declare it, or name one that does")
+            return
+        group = self.values.get((*key[:-1], "port_group"))
+        if group and group not in port_groups_of(vswitch):
+            has = ", ".join(sorted(port_groups_of(vswitch))) or "none"
+            self.mistakes.add(
+                f"the vswitch {source['vswitch']} has no port group {group}; it has {has}",
+                named((*key[:-1], "port_group")),
+            )
+
+    def _bridge(self, key: Key, source: Mapping[str, str]) -> None:
+        bridge = source["bridge"]
+        # Behind a socket of its own libvirt may be in another network namespace.
+        sees_network = self.world.host.is_local and "socket=" not in self.world.host.uri
+        if sees_network and not os.path.exists(f"/sys/class/net/{bridge}"):
+            self._missing(f"the bridge {bridge}", named((*key[:-1], "bridge")), "make it on the host first")
+
+    def _volume(self, key: Key, source: Mapping[str, str]) -> None:
+        field = named((*key[:-1], "pool"))
+        if not self.world.will_be("storage_pool", source["pool"]).exists:
+            self._missing(f"the storage pool {source['pool']}", field, "declare it, or name one that does")
+            return
+        name = f"{source['pool']}/{source['volume']}"
+        volume = self.world.will_be("storage_volume", name)
+        if not volume.exists:
+            field = named((*key[:-1], "volume"))
+            self._missing(f"the volume {name}", field, "declare it, or give the disk a capacity")
+            return
+        said = self.values.get((*key[:-1], "format"))
+        if said and said != format_of(volume):
+            self.mistakes.add(
+                f"is {said}, but the volume {name} is {format_of(volume)}", named((*key[:-1], "format"))
+            )
+
+    def _file(self, key: Key, source: Mapping[str, str]) -> None:
+        path = source["file"]
+        if path and self._exists(named((*key[:-1], "file")), path):
+            self._check_format(key, path)
+
+    def _exists(self, field: str, path: str) -> bool:
+        if not self.world.host.is_local:
+            return False
+        if os.path.exists(path):
+            return True
+        if path not in self._paths_to_come():
+            self._missing(path, field, "see that the path is right and the file is on the host")
+        return False
+
+    def _paths_to_come(self) -> set[str | None]:
+        volumes = self.world.planned("storage_volume")
+        return {xmltree.get(have.stored, "target/path") for have in volumes if have.stored is not None}
+
+    def _check_format(self, key: Key, path: str) -> None:
+        said = self.values.get((*key[:-1], "format"))
+        is_qcow2 = _is_qcow2(path)
+        if is_qcow2 is None or said is None or key[0] != "disks":
+            return
+        if is_qcow2 != (said == "qcow2"):
+            found = "qcow2" if is_qcow2 else "no qcow2"
+            self.mistakes.add(f"is {said}, but {path} is {found}", named((*key[:-1], "format")))
+
+
+def _is_qcow2(path: str) -> bool | None:
+    """Whether a file is a qcow2 image by its header; None when it cannot be read."""
+    try:
+        with open(path, "rb") as image:
+            return image.read(len(QCOW2_MAGIC)) == QCOW2_MAGIC
+    except OSError:
+        return None

@@ -1,0 +1,218 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The table of a VM: every option, where it stands in libvirt's domain XML, and what changes it live.
+
+Source of the paths: https://libvirt.org/formatdomain.html. Identity of disks, CD-ROMs and NICs is
+libvirt's user alias, `ua-disk-NAME` and so on (an alias is unique in a whole VM, and a disk and a NIC
+may have one name); of those that others made, the target (`vda`) or the MAC address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.codecs import (
+    boolean,
+    choice,
+    integer,
+    mac,
+    mapping,
+    presence,
+    size,
+    text,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import Field, Items, Rows, Variant
+from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+
+NAME = text(r"[A-Za-z0-9_-]+", "a name of letters, digits, - and _ (libvirt allows no others in an alias)")
+AGENT_CHANNEL = "org.qemu.guest_agent.0"
+
+
+def _alias_or(path: str, prefix: str) -> Callable[[Element], "str | None"]:
+    """Name a device by our alias, or by what stands at the path where somebody else made it."""
+
+    def name_of(device: Element) -> str | None:
+        alias = xmltree.get(device, "alias/@name") or ""
+        return alias[len(prefix) :] if alias.startswith(prefix) else xmltree.get(device, path)
+
+    return name_of
+
+
+def _disk_of(device: str) -> Callable[[Element], "str | None"]:
+    by_alias = _alias_or("target/@dev", f"ua-{device}-")
+    return lambda disk: by_alias(disk) if disk.get("device", "disk") == device else None
+
+
+def _new_disk(device: str) -> Callable[[str], Element]:
+    def new(name: str) -> Element:
+        disk = xmltree.parse(f'<disk type="file" device="{device}"><driver name="qemu"/></disk>')
+        xmltree.put(disk, "alias/@name", f"ua-{device}-{name}")
+        return disk
+
+    return new
+
+
+def _new_nic(name: str) -> Element:
+    nic = xmltree.parse('<interface type="network"/>')
+    xmltree.put(nic, "alias/@name", f"ua-nic-{name}")
+    return nic
+
+
+def _new_channel(name: str) -> Element:
+    channel = xmltree.parse('<channel type="unix"><source mode="bind"/><target type="virtio"/></channel>')
+    xmltree.put(channel, "target/@name", name)
+    return channel
+
+
+def _named(tag: str) -> Callable[[str], Element]:
+    def new(name: str) -> Element:
+        element = xmltree.Element(tag)
+        element.set("name", name)
+        return element
+
+    return new
+
+
+SOURCE = {
+    "file": (Field("file", "source/@file"),),
+    "block": (Field("device", "source/@dev"),),
+    "volume": (Field("pool", "source/@pool"), Field("volume", "source/@volume")),
+}
+
+LIMIT = integer(minimum=0, unset=0)
+BYTES_PER_S = size(unset="0B")
+KIB_PER_S = size(1024, unset="0B")
+BOOT_ORDER = integer(minimum=0, unset=0)
+
+DISK_ROWS = (
+    Variant("source", "@type", SOURCE),
+    Field("bus", "target/@bus", choice("virtio", "scsi", "sata", "usb", "ide")),
+    Field("format", "driver/@type", choice("qcow2", "raw")),
+    Field("cache", "driver/@cache", choice("none", "writeback", "writethrough", "directsync", "unsafe", unset="default")),
+    Field("io", "driver/@io", choice("native", "threads", "io_uring", unset="default")),
+    Field("discard", "driver/@discard", choice("unmap", "ignore", unset="default")),
+    Field("serial", "serial", text(r"[A-Za-z0-9_.+ -]{1,36}", "a serial number of up to 36 characters")),
+    Field("boot_order", "boot/@order", BOOT_ORDER),
+    Field("read_only", "readonly", presence()),
+    Field("shareable", "shareable", presence()),
+    Field("limits.total_iops", "iotune/total_iops_sec", LIMIT, "disk_limits"),
+    Field("limits.read_iops", "iotune/read_iops_sec", LIMIT, "disk_limits"),
+    Field("limits.write_iops", "iotune/write_iops_sec", LIMIT, "disk_limits"),
+    Field("limits.total_bandwidth", "iotune/total_bytes_sec", BYTES_PER_S, "disk_limits"),
+    Field("limits.read_bandwidth", "iotune/read_bytes_sec", BYTES_PER_S, "disk_limits"),
+    Field("limits.write_bandwidth", "iotune/write_bytes_sec", BYTES_PER_S, "disk_limits"),
+)
+
+CDROM_ROWS = (
+    Variant("source", "@type", SOURCE, "media"),
+    Field("bus", "target/@bus", choice("sata", "scsi", "ide", "usb")),
+    Field("boot_order", "boot/@order", BOOT_ORDER),
+)
+
+NIC_ROWS = (
+    Variant(
+        "source",
+        "@type",
+        {
+            "network": (Field("vswitch", "source/@network"),),
+            "bridge": (Field("bridge", "source/@bridge"),),
+        },
+        "nic",
+    ),
+    Field("port_group", "source/@portgroup", text(), "nic"),
+    Field("mac", "mac/@address", mac()),
+    Field("model", "model/@type", choice("virtio", "e1000e", "e1000", "rtl8139", "igb")),
+    Field("mtu", "mtu/@size", integer(68, 65535)),
+    Field("link", "link/@state", choice("down", unset="up"), "nic"),
+    Field("boot_order", "boot/@order", BOOT_ORDER),
+    Field("bandwidth.inbound.average", "bandwidth/inbound/@average", KIB_PER_S, "nic"),
+    Field("bandwidth.inbound.peak", "bandwidth/inbound/@peak", KIB_PER_S, "nic"),
+    Field("bandwidth.inbound.burst", "bandwidth/inbound/@burst", KIB_PER_S, "nic"),
+    Field("bandwidth.outbound.average", "bandwidth/outbound/@average", KIB_PER_S, "nic"),
+    Field("bandwidth.outbound.peak", "bandwidth/outbound/@peak", KIB_PER_S, "nic"),
+    Field("bandwidth.outbound.burst", "bandwidth/outbound/@burst", KIB_PER_S, "nic"),
+)
+
+DISKS = Items(
+    "disks", "devices/disk", DISK_ROWS, _disk_of("disk"), _new_disk("disk"), ("name", NAME), "device"
+)
+CDROMS = Items(
+    "cdroms", "devices/disk", CDROM_ROWS, _disk_of("cdrom"), _new_disk("cdrom"), ("name", NAME), "device"
+)
+NICS = Items(
+    "nics", "devices/interface", NIC_ROWS, _alias_or("mac/@address", "ua-nic-"), _new_nic, ("name", NAME), "device"
+)
+CHANNELS = Items(
+    "channels",
+    "devices/channel",
+    (Field("path", "source/@path"),),
+    lambda channel: xmltree.get(channel, "target/@name"),
+    _new_channel,
+    applier="device",
+)
+FEATURES = Items(
+    "cpu.features",
+    "cpu/feature",
+    (Field("policy", "@policy", choice("require", "disable", "force", "optional", "forbid")),),
+    lambda feature: feature.get("name"),
+    _named("feature"),
+)
+
+LIFECYCLE = choice("destroy", "restart", "preserve", "rename-restart")
+ON_CRASH = choice(
+    "destroy", "restart", "preserve", "rename-restart", "coredump-destroy", "coredump-restart"
+)
+
+ROWS: Rows = (
+    Field("title", "title", text(), "metadata"),
+    Field("description", "description", text(), "metadata"),
+    Field("tags", "metadata/fleet:resource/fleet:tags", mapping(), "metadata"),
+    Field("protected", "metadata/fleet:resource/@protected", boolean(unset=False), "metadata"),
+    Field("virt_type", "@type", choice("auto", "kvm", "qemu")),
+    Field("machine", "os/type/@machine"),
+    Field("firmware", "os/@firmware", choice("efi", unset="bios")),
+    Field("secure_boot", "os/firmware/feature[@name='secure-boot']/@enabled", boolean()),
+    Field("boot.kernel", "os/kernel"),
+    Field("boot.initrd", "os/initrd"),
+    Field("boot.cmdline", "os/cmdline"),
+    Field("cpu.maximum", "vcpu", integer(1)),
+    Field("cpu.count", "vcpu/@current", integer(1), "vcpus"),
+    Field("cpu.mode", "cpu/@mode", choice("host-model", "host-passthrough", "maximum", "custom")),
+    Field("cpu.model", "cpu/model"),
+    Field("cpu.topology.sockets", "cpu/topology/@sockets", integer(1)),
+    Field("cpu.topology.dies", "cpu/topology/@dies", integer(1)),
+    Field("cpu.topology.cores", "cpu/topology/@cores", integer(1)),
+    Field("cpu.topology.threads", "cpu/topology/@threads", integer(1)),
+    FEATURES,
+    Field("memory.maximum", "memory", size(1024)),
+    Field("memory.size", "currentMemory", size(1024), "balloon"),
+    Field("memory.balloon", "devices/memballoon/@model", choice("virtio", "none")),
+    Field(
+        "memory.balloon_stats_period_s", "devices/memballoon/stats/@period", LIMIT, "balloon_stats"
+    ),
+    Field("clock", "clock/@offset", choice("utc", "localtime")),
+    Field("on_poweroff", "on_poweroff", LIFECYCLE, "lifecycle"),
+    Field("on_reboot", "on_reboot", LIFECYCLE, "lifecycle"),
+    Field("on_crash", "on_crash", ON_CRASH, "lifecycle"),
+    DISKS,
+    CDROMS,
+    NICS,
+    CHANNELS,
+    Field("serial.type", "devices/serial!/@type", choice("pty", "file", "unix", unset="none")),
+    Field("serial.path", "devices/serial/source/@path"),
+    Field("graphics.type", "devices/graphics!/@type", choice("vnc", "spice", unset="none")),
+    Field("graphics.listen", "devices/graphics/@listen"),
+    Field("graphics.port", "devices/graphics/@port", integer(-1, 65535, unset=-1)),
+    Field("video", "devices/video/model/@type", choice("virtio", "vga", "qxl", "cirrus", "bochs", "none")),
+    Field("rng", "devices/rng!/backend", choice("/dev/urandom", "/dev/random", "/dev/hwrng", unset="none")),
+    Field("watchdog.model", "devices/watchdog!/@model", choice("i6300esb", "itco", "ib700", unset="none")),
+    Field(
+        "watchdog.action",
+        "devices/watchdog/@action",
+        choice("reset", "shutdown", "poweroff", "pause", "dump", "inject-nmi", "none"),
+    ),
+    Field("tpm.model", "devices/tpm!/@model", choice("tpm-crb", "tpm-tis", unset="none")),
+    Field("tpm.version", "devices/tpm/backend/@version", choice("2.0", "1.2")),
+)

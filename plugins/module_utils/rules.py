@@ -1,0 +1,73 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rules over all plans of a run: what no single resource can see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import DELETE, Have, Plan
+
+
+def unique_macs(plans: Sequence[Plan], world: World) -> Iterator[FleetError]:
+    """No two VMs of a host may have one MAC address; asked only where a plan brings one."""
+    brings = {plan.wanted.name: _new_macs(plan) for plan in plans if plan.wanted.kind == "vm"}
+    if not any(brings.values()):
+        return
+    owners: dict[str, set[str]] = {}
+    for name, have in world.everything("vm").items():
+        for mac in _macs(have):
+            owners.setdefault(mac, set()).add(name)
+    for name, macs in brings.items():
+        for mac in sorted(macs):
+            others = sorted(owners.get(mac, set()) - {name})
+            if others:
+                yield FleetError(f"{mac} is also the MAC address of {', '.join(others)}", f"vm/{name}", "nics")
+
+
+def _new_macs(plan: Plan) -> set[str]:
+    return _macs(plan.after) - _macs(plan.have)
+
+
+def _macs(have: Have) -> set[str]:
+    if have.stored is None:
+        return set()
+    macs = (xmltree.get(nic, "mac/@address") for nic in have.stored.findall("devices/interface"))
+    return {mac.lower() for mac in macs if mac}
+
+
+def nothing_in_use_goes(plans: Sequence[Plan], world: World) -> Iterator[FleetError]:
+    """A volume or vswitch may only go when no VM that stays refers to it."""
+    goes = [plan for plan in plans if plan.action == DELETE and plan.wanted.kind != "vm"]
+    if not goes:
+        return
+    vms = world.everything("vm")
+    for plan in goes:
+        users = sorted(name for name, have in vms.items() if _uses(have, plan))
+        if users:
+            yield FleetError(
+                f"is used by {', '.join(users)}; take it from them first, or remove them in the same run",
+                plan.resource,
+            )
+
+
+def _uses(vm: Have, plan: Plan) -> bool:
+    trees = [tree for tree in (vm.stored, vm.live) if tree is not None]
+    if plan.wanted.kind == "vswitch":
+        sources = [s for tree in trees for s in tree.findall("devices/interface/source")]
+        return any(source.get("network") == plan.wanted.name for source in sources)
+    if plan.wanted.kind == "storage_volume":
+        sources = [s for tree in trees for s in tree.findall("devices/disk/source")]
+        return any(_is_of_volume(source, plan) for source in sources)
+    return False
+
+
+def _is_of_volume(source: xmltree.Element, plan: Plan) -> bool:
+    pool, _slash, volume = plan.wanted.name.partition("/")
+    path = plan.have.stored is not None and xmltree.get(plan.have.stored, "target/path")
+    named = source.get("pool") == pool and source.get("volume") == volume
+    return named or (bool(path) and path in (source.get("file"), source.get("dev")))
