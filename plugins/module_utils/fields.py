@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Union
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
@@ -84,6 +85,7 @@ def named(key: Key) -> str:
     return ".".join(key)
 
 
+@lru_cache(maxsize=1024)
 def key_of(name: str) -> Key:
     """The key of a dotted row name."""
     return tuple(name.split("."))

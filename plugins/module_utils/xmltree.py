@@ -60,8 +60,13 @@ def serialise(element: Element) -> str:
 
 
 def clone(element: Element) -> Element:
-    """An independent copy, to be edited without touching the original."""
-    return copy.deepcopy(element)
+    """An independent copy, to be edited without touching the original.
+
+    Many times faster than copy.deepcopy, which keeps a memory of every object it met.
+    """
+    twin = copy.copy(element)
+    twin[:] = [clone(child) for child in element]
+    return twin
 
 
 def get(element: Element, path: str) -> str | None:

@@ -225,7 +225,7 @@ class Planner:
         """The plan, or every mistake in the declaration."""
         want = self._want()
         definition = self._definition(want)
-        after = tree.domain_values(definition)
+        after = self.stored if definition is self.have.stored else tree.domain_values(definition)
         rules.check_planned(after, not self.have.exists, want, self.mistakes)
         self.mistakes.raise_any()
         changes = self._changes(want, after)
@@ -255,7 +255,8 @@ class Planner:
 
     def _definition(self, want: Mapping[Key, Value]) -> xmltree.Element:
         if self.have.stored is not None:
-            return tree.edited(self.have.stored, want)
+            as_is = not compare(self.wanted.resource, want, self.stored, None, lambda *_: (STORED, ""))
+            return self.have.stored if as_is else tree.edited(self.have.stored, want)
         arch = xmltree.get(self.world.host.capabilities, "host/cpu/arch") or "x86_64"
         definition = tree.edited(tree.new_domain(self.wanted.name, arch), want)
         tree.add_spare_ports(definition)
