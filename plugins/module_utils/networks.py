@@ -108,14 +108,14 @@ def nics_on(domain: Element, network: str, bridge: str | None) -> Iterator[Eleme
 # ---- the host's own networks
 
 
-def host_routes(host: Host) -> list[tuple[str, IpNetwork]]:
-    """The networks that a local host has routes to, with the interface of each; else nothing.
+def host_networks(host: Host) -> list[tuple[str, IpNetwork]]:
+    """The networks that a local host is in itself, with the interface of each; else nothing.
 
-    From where libvirt itself looks before it starts a network (networkCheckRouteCollision).
+    What it reaches through a gateway does not count: a route to a part of that may well be another.
     """
     if not _is_this_machine(host):
         return []
-    return [*_routes4(_read("/proc/net/route")), *_routes6(_read("/proc/net/ipv6_route"))]
+    return [*connected4(_read("/proc/net/route")), *connected6(_read("/proc/net/ipv6_route"))]
 
 
 def has_interface(host: Host, name: str) -> bool:
@@ -145,20 +145,22 @@ def _read(path: str) -> str:
         return ""
 
 
-def _routes4(text: str) -> Iterator[tuple[str, IpNetwork]]:
-    for line in text.splitlines()[1:]:
+def connected4(routes: str) -> Iterator[tuple[str, IpNetwork]]:
+    """The networks in the text of /proc/net/route to which no gateway leads."""
+    for line in routes.splitlines()[1:]:
         columns = line.split()
-        destination, mask = (
-            ipaddress.ip_address(bytes.fromhex(column)[::-1]) for column in (columns[1], columns[7])
+        destination, gateway, mask = (
+            ipaddress.ip_address(bytes.fromhex(columns[place])[::-1]) for place in (1, 2, 7)
         )
-        if int(mask):
+        if not int(gateway) and int(mask):
             yield columns[0], ipaddress.ip_network(f"{destination}/{mask}")
 
 
-def _routes6(text: str) -> Iterator[tuple[str, IpNetwork]]:
-    for line in text.splitlines():
+def connected6(routes: str) -> Iterator[tuple[str, IpNetwork]]:
+    """The networks in the text of /proc/net/ipv6_route to which no gateway leads."""
+    for line in routes.splitlines():
         columns = line.split()
         network = ipaddress.ip_network((bytes.fromhex(columns[0]), int(columns[1], 16)))
-        local_only = network.is_link_local or network.is_multicast or network.is_loopback
-        if 0 < network.prefixlen < 128 and not local_only:
+        everywhere = network.is_link_local or network.is_multicast or network.is_loopback
+        if not int(columns[4], 16) and 0 < network.prefixlen < 128 and not everywhere:
             yield columns[9], network

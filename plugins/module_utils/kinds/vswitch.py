@@ -192,7 +192,8 @@ class Planner:
         want = self._want()
         definition = table.edited(self._definition(), want)
         after = values_of(definition)
-        self._check(after)
+        # What has no place in the tree, such as DHCP without an address, is a mistake too.
+        self._check({**after, **{key: value for key, value in want.items() if value is not ABSENT}})
         changes = self._changed_fields(want, after)
         live = self._updated(want, changes)
         pending = [] if live is None else waiting(self.wanted.resource, after, values_of(live))
@@ -217,13 +218,20 @@ class Planner:
 
     def _want(self) -> Values:
         want = {**self._defaults(), **self.wanted.values}
+        return {**self._consequences(want), **want}
+
+    def _consequences(self, want: Values) -> Values:
+        """What goes along: things to purge, DHCP with its address, a peak with its average."""
+        goes: Values = {}
         for key in self._things():
             above = key[:-1]
             purged = self.wanted.options["purge"] and above in self.wanted.options["lists"]
-            goes_with_address = any(want.get(f.key) == "" and above[0] == f.dhcp for f in FAMILIES)
-            if purged or goes_with_address:
-                want.setdefault(key, ABSENT)
-        return want
+            if purged or any(want.get(f.key) == "" and above[0] == f.dhcp for f in FAMILIES):
+                goes[key] = ABSENT
+        for key, value in want.items():
+            if key[-1] == "average" and value == "0B":
+                goes.update({(*key[:-1], limit): "0B" for limit in ("peak", "burst")})
+        return goes
 
     def _things(self) -> list[Key]:
         """Every thing in a list that is stored or runs."""
@@ -249,9 +257,10 @@ class Planner:
     # ---- checks
 
     def _check(self, after: Values) -> None:
+        self._check_type(after)
+        self.mistakes.raise_any()
         self.mistakes.extend(rules.check_values(after))
         self.mistakes.extend(rules.check_whole(after))
-        self._check_type(after)
         self.mistakes.raise_any()
         self._check_beside_others(after)
         self._check_bridge(after)
@@ -280,7 +289,7 @@ class Planner:
         }
         taken = {f"vswitch/{name}": rules.networks_in(values) for name, values in others.items()}
         bridges = {values[BRIDGE_NAME] for values in (after, self.now or after, *others.values())}
-        for interface, network in networks.host_routes(self.world.host):
+        for interface, network in networks.host_networks(self.world.host):
             if interface not in bridges:
                 taken.setdefault(f"the host's interface {interface}", []).append(network)
         self.mistakes.extend(rules.overlapping(new, taken))
@@ -289,7 +298,8 @@ class Planner:
 
     def _check_bridge(self, after: Values) -> None:
         name, host = after[BRIDGE_NAME], self.world.host
-        if self._runs(BRIDGE_NAME, after):
+        stays = not self.will_run and self.stored.get(BRIDGE_NAME) == name
+        if stays or self._runs(BRIDGE_NAME, after):
             return
         if after[TYPE] != BRIDGE:
             if networks.has_interface(host, name):

@@ -107,7 +107,7 @@ def _things_are_complete(values: Values) -> Iterator[FleetError]:
         needed.update({(family.dhcp, "ranges"): "end", (family.dhcp, "hosts"): "ip"})
     for list_key, option in needed.items():
         for key in things_of(values, list_key):
-            if not values[(*key, option)]:
+            if not values.get((*key, option)):
                 yield _wrong((*key, option), "is missing")
 
 
