@@ -157,7 +157,7 @@ def make(host: Host, plan: Plan) -> None:
     """Make a volume under its mark. What fails leaves nothing of it behind."""
     pool, name = _place(host, plan)
     with host.errors(plan.resource, "make it"):
-        if _volume(pool, name) is not None or not _claim(host, plan, pool, name):
+        if _is_whole(pool, name) or not _claim(host, plan, pool, name):
             return  # it was there, or another run made it: reading it back tells if it is right
         try:
             _fill(host, plan, pool)
@@ -165,6 +165,11 @@ def make(host: Host, plan: Plan) -> None:
             _clear_up(pool, name)
             raise
         _delete(pool, mark_of(name))
+
+
+def _is_whole(pool: Any, name: str) -> bool:
+    """Whether a volume is there without a mark, unseen since its pool was not active."""
+    return _volume(pool, mark_of(name)) is None and _volume(pool, name) is not None
 
 
 def _place(host: Host, plan: Plan) -> tuple[Any, str]:
