@@ -1,0 +1,461 @@
+"""The module storage_volume on a real libvirtd, seen by virsh, qemu-img and the file system."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.ansible_runs import COLLECTIONS, MODULES, run_module
+from support.private_libvirtd import PrivateLibvirtd, wait_until
+from support.storage import Target, converge, on_libvirtd, refused
+
+MIB, GIB = 2**20, 2**30
+
+# A VM that needs no system: it is started paused, and QEMU has its disk open.
+VM = """
+<domain type='qemu'>
+  <name>{name}</name>
+  <memory unit='MiB'>32</memory>
+  <os><type arch='x86_64' machine='q35'>hvm</type></os>
+  <devices>
+    <disk type='file' device='disk'>
+      <driver name='qemu' type='qcow2'/><source file='{path}'/><target dev='vda' bus='virtio'/>
+    </disk>
+  </devices>
+</domain>
+"""
+
+
+@pytest.fixture
+def target(libvirtd: PrivateLibvirtd) -> Target:
+    return on_libvirtd(libvirtd)
+
+
+@pytest.fixture
+def pool(target: Target, prefix: str, images: Path) -> str:
+    """The name of an active, empty pool of files, which is the folder `images`."""
+    name = f"{prefix}pool"
+    target.virsh("pool-define-as", name, "dir", "--target", str(images))
+    target.virsh("pool-start", name)
+    return name
+
+
+@pytest.fixture
+def qcow2(tmp_path: Path) -> Path:
+    """An image of 1 GiB with 1 MiB of data in its middle."""
+    path = tmp_path / "image.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, "1G"], check=True)
+    subprocess.run(["qemu-io", "-c", "write -P 7 512M 1M", path], check=True, capture_output=True)
+    return path
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    """A raw image of 8 MiB, with data at its beginning and a hole to its end."""
+    path = tmp_path / "image.raw"
+    path.write_bytes(b"fleet" * 1000)
+    os.truncate(path, 8 * MIB)
+    return path
+
+
+@pytest.fixture
+def big(tmp_path: Path) -> Path:
+    """A raw image whose upload or copy takes long enough to be interrupted."""
+    path = tmp_path / "big.raw"
+    block = os.urandom(MIB)
+    with path.open("wb") as file:
+        for _ in range(768):
+            file.write(block)
+    return path
+
+
+def sha256(path: Path) -> str:
+    return f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
+
+
+def outside(libvirtd: PrivateLibvirtd, images: Path, name: str) -> Path:
+    return libvirtd.outside(images / name)
+
+
+def same_data(one: Path, other: Path) -> bool:
+    argv = ["qemu-img", "compare", "-U", str(one), str(other)]
+    return subprocess.run(argv, check=False, capture_output=True).returncode == 0
+
+
+# ---- made empty
+
+
+@pytest.mark.parametrize(
+    ("options", "form", "size", "allocated"),
+    [
+        ({"capacity": "2GiB"}, "qcow2", 2 * GIB, range(MIB)),
+        ({"capacity": "8MiB", "format": "raw"}, "raw", 8 * MIB, range(64 * 1024)),
+        ({"capacity": "8MiB", "provisioning": "thick"}, "qcow2", 8 * MIB, range(8 * MIB, 9 * MIB)),
+        (
+            {"capacity": "8MiB", "format": "raw", "provisioning": "thick"},
+            "raw",
+            8 * MIB,
+            range(8 * MIB, 9 * MIB),
+        ),
+    ],
+)
+def test_a_volume_is_made_empty(
+    target: Target, pool: str, options: dict[str, Any], form: str, size: int, allocated: range
+) -> None:
+    converge(target, "storage_volume", {"pool": pool, "name": "one", **options})
+    image = target.image(target.volumes(pool)["one"])
+    assert (image["format"], image["virtual-size"]) == (form, size)
+    assert image["actual-size"] in allocated
+    if form == "qcow2":
+        assert image["format-specific"]["data"]["compat"] == "1.1"
+
+
+def test_a_volume_goes(target: Target, pool: str) -> None:
+    volume = {"pool": pool, "name": "one", "capacity": "1MiB"}
+    converge(target, "storage_volume", volume)
+    converge(target, "storage_volume", {"pool": pool, "name": "one", "state": "absent"})
+    assert target.volumes(pool) == {}
+
+
+def test_a_file_that_came_after_the_last_look_is_seen(
+    target: Target, pool: str, images: Path, libvirtd: PrivateLibvirtd
+) -> None:
+    target.run(["qemu-img", "create", "-q", "-f", "qcow2", str(images / "one"), "1M"])
+    done = target.module("storage_volume", {"pool": pool, "name": "one", "capacity": "1MiB"}, False)
+    assert done["changed"] is False
+
+
+# ---- made from something
+
+
+def test_an_image_is_uploaded(
+    target: Target, pool: str, qcow2: Path, images: Path, libvirtd: PrivateLibvirtd
+) -> None:
+    volume = {"pool": pool, "name": "one", "image": str(qcow2), "checksum": sha256(qcow2)}
+    converge(target, "storage_volume", volume)
+    copy = outside(libvirtd, images, "one")
+    assert copy.read_bytes() == qcow2.read_bytes()
+    assert copy.stat().st_blocks * 512 < 2 * MIB
+    qcow2.unlink()  # counts no more once the volume is there
+    assert target.module("storage_volume", volume, False)["changed"] is False
+
+
+def test_an_uploaded_image_grows_to_the_wanted_capacity(
+    target: Target, pool: str, qcow2: Path, raw: Path, images: Path, libvirtd: PrivateLibvirtd
+) -> None:
+    for image, capacity in ((qcow2, 3 * GIB), (raw, 64 * MIB)):
+        name = image.name
+        volume = {"pool": pool, "name": name, "image": str(image), "capacity": f"{capacity}B"}
+        converge(target, "storage_volume", volume)
+        assert target.image(str(images / name))["virtual-size"] == capacity
+    assert outside(libvirtd, images, raw.name).read_bytes()[: 8 * MIB] == raw.read_bytes()
+
+
+def test_a_volume_is_copied(
+    target: Target, pool: str, qcow2: Path, images: Path, libvirtd: PrivateLibvirtd
+) -> None:
+    converge(target, "storage_volume", {"pool": pool, "name": "one", "image": str(qcow2)})
+    for name, options in {"same": {}, "raw": {"format": "raw"}}.items():
+        copy = {"pool": pool, "name": name, "copy_of": {"volume": "one"}, **options}
+        converge(target, "storage_volume", copy)
+        assert same_data(qcow2, outside(libvirtd, images, name))
+        assert "backing-filename" not in target.image(str(images / name))
+    larger = {"pool": pool, "name": "larger", "copy_of": {"volume": "one"}, "capacity": "2GiB"}
+    converge(target, "storage_volume", larger)
+    assert target.image(str(images / "larger"))["virtual-size"] == 2 * GIB
+
+
+def test_a_linked_clone_stands_on_a_volume_or_a_file(
+    target: Target, pool: str, qcow2: Path, raw: Path, images: Path
+) -> None:
+    converge(target, "storage_volume", {"pool": pool, "name": "one", "image": str(qcow2)})
+    for backing, path, form, size in (
+        ({"volume": "one"}, images / "one", "qcow2", GIB),
+        ({"file": str(raw)}, raw, "raw", 8 * MIB),
+    ):
+        clone = {"pool": pool, "name": f"on-{form}", "backing": backing}
+        made = converge(target, "storage_volume", clone)["storage_volume"]
+        image = target.image(str(images / f"on-{form}"))
+        assert (image["backing-filename"], image["backing-filename-format"]) == (str(path), form)
+        assert image["virtual-size"] == size
+        assert made["backing"] == str(path)
+
+
+def test_what_clones_stand_on_cannot_go(target: Target, pool: str) -> None:
+    converge(target, "storage_volume", {"pool": pool, "name": "one", "capacity": "1MiB"})
+    converge(target, "storage_volume", {"pool": pool, "name": "two", "backing": {"volume": "one"}})
+    [error] = refused(target, "storage_volume", {"pool": pool, "name": "one", "state": "absent"})
+    assert f"{pool}/two stands on" in error
+
+
+# ---- grown
+
+
+@pytest.mark.parametrize("form", ["qcow2", "raw"])
+def test_a_volume_grows_in_place(target: Target, pool: str, form: str) -> None:
+    volume = {"pool": pool, "name": "one", "capacity": "1MiB", "format": form}
+    converge(target, "storage_volume", volume)
+    done = converge(target, "storage_volume", {**volume, "capacity": "5MiB"})
+    assert [(c["field"], c["before"], c["after"], c["class"]) for c in done["plan"]] == [
+        ("capacity", "1MiB", "5MiB", "live")
+    ]
+    assert target.image(target.volumes(pool)["one"])["virtual-size"] == 5 * MIB
+
+
+def test_a_volume_grows_under_a_running_vm(
+    target: Target, pool: str, prefix: str, images: Path, libvirtd: PrivateLibvirtd
+) -> None:
+    volume = {"pool": pool, "name": "one", "capacity": "16MiB"}
+    converge(target, "storage_volume", volume)
+    vm = VM.format(name=f"{prefix}vm", path=images / "one")
+    libvirtd.run(["virsh", "define", "/dev/stdin"], stdin=vm)
+    target.virsh("start", "--paused", f"{prefix}vm")
+    converge(target, "storage_volume", {**volume, "capacity": "32MiB"})
+    assert f"{32 * MIB}" in target.virsh("domblkinfo", f"{prefix}vm", "vda").splitlines()[0]
+    assert target.image(str(images / "one"))["virtual-size"] == 32 * MIB
+    told = target.module("storage_info", {"pools": [pool], "volumes": True}, False)["pools"][0]
+    assert [volume["used_by"] for volume in told["volumes"]] == [[f"{prefix}vm"]]
+
+
+# ---- refused
+
+
+def refusals(qcow2: Path, raw: Path) -> list[tuple[dict[str, Any], list[str]]]:
+    wrong = f"sha256:{'0' * 64}"
+    unpacked = raw.with_suffix(".gz")
+    unpacked.write_bytes(b"\x1f\x8b" + b"\0" * 600)
+    overlay = raw.with_suffix(".overlay")
+    subprocess.run(
+        ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", raw, overlay], check=True
+    )
+    broken = raw.with_suffix(".broken")
+    broken.write_bytes(b"QFI\xfb\0\0\0\x03")
+    image = {"image": str(qcow2)}
+    return [
+        ({}, ["capacity: is needed"]),
+        ({"capacity": "10"}, ["capacity: 10 has no unit; write 10MiB or 10GiB"]),
+        ({"capacity": "10GB"}, ["capacity: the unit of 10GB"]),
+        ({"capacity": "1000B"}, ["capacity: 1000B is no multiple of 1KiB"]),
+        ({"capacity": "1GiB", "name": "a/b"}, ["name: 'a/b'"]),
+        ({"capacity": "1GiB", "name": ".a.partial"}, ["name: .a.partial is a name that marks"]),
+        ({"capacity": "1GiB", "pool": "nowhere"}, ["pool: there is no pool nowhere"]),
+        ({"capacity": "1GiB", "format": "vmdk"}, ["vmdk"]),
+        ({"image": "/nowhere"}, ["image: cannot read /nowhere: No such file"]),
+        ({**image, "checksum": wrong}, [f"not {wrong}"]),
+        ({**image, "checksum": "md5:1"}, ["checksum: md5:1 is none"]),
+        ({"checksum": wrong, "capacity": "1GiB"}, ["checksum: is that of an image"]),
+        ({**image, "format": "raw"}, ["is qcow2, not raw"]),
+        ({"image": str(raw), "format": "qcow2"}, ["is raw, not qcow2"]),
+        ({"image": str(unpacked)}, ["is gzip, not qcow2"]),
+        ({"image": str(overlay)}, [f"is not whole, it stands on {raw}"]),
+        ({"image": str(broken)}, ["its qcow2 header is broken"]),
+        ({**image, "capacity": "512MiB"}, ["capacity: 512MiB is less than the 1GiB of"]),
+        ({**image, "provisioning": "thick"}, ["provisioning: thick is for"]),
+        ({**image, "copy_of": {"volume": "x"}}, ["copy_of and image exclude each other"]),
+        ({"copy_of": {"volume": "none"}}, ["copy_of: there is no volume"]),
+        ({"backing": {"volume": "none"}}, ["backing: there is no volume"]),
+        ({"backing": {}}, ["backing: needs a volume or a file"]),
+        ({"backing": {"volume": "a", "file": "/b"}}, ["backing: needs a volume or a file"]),
+        ({"backing": {"file": str(qcow2), "format": "raw"}}, ["which is qcow2"]),
+        ({"backing": {"file": str(qcow2)}, "format": "raw"}, ["format: raw has no backing"]),
+        (
+            {"image": "/nowhere", "checksum": wrong, "pool": "nowhere"},
+            ["there is no pool", "cannot read"],
+        ),
+    ]
+
+
+def test_every_mistake_is_named(target: Target, pool: str, qcow2: Path, raw: Path) -> None:
+    with target.unchanged():
+        for options, says in refusals(qcow2, raw):
+            errors = refused(target, "storage_volume", {"pool": pool, "name": "one", **options})
+            for words in says:
+                assert any(words in error for error in errors), (options, errors)
+
+
+def test_what_a_volume_is_cannot_change(target: Target, pool: str) -> None:
+    volume = {"pool": pool, "name": "one", "capacity": "10MiB"}
+    converge(target, "storage_volume", volume)
+    converge(target, "storage_volume", {**volume, "name": "two"})
+    errors = refused(
+        target,
+        "storage_volume",
+        {**volume, "capacity": "5MiB", "backing": {"volume": "two"}, "format": "qcow2"},
+    )
+    assert any("has 10MiB and would shrink to 5MiB" in error for error in errors)
+    assert any("is no linked clone" in error for error in errors)
+    [error] = refused(target, "storage_volume", {**volume, "format": "raw"})
+    assert "is qcow2 and cannot become raw" in error
+
+
+def test_a_pool_that_is_not_there_may_be_what_an_earlier_task_makes(target: Target) -> None:
+    volume = {"pool": "nowhere", "name": "one", "capacity": "1GiB"}
+    predicted = target.module("storage_volume", volume, True)
+    assert predicted["changed"] is True
+    assert "there is no pool nowhere" in json.dumps(predicted["warnings"])
+
+
+# ---- interrupted
+
+
+def test_libvirtd_killed_during_an_upload(
+    target: Target, pool: str, big: Path, images: Path, libvirtd: PrivateLibvirtd
+) -> None:
+    volume = {"pool": pool, "name": "one", "image": str(big)}
+    failed = interrupted(target, volume, outside(libvirtd, images, "one"), libvirtd.kill)
+    assert "the connection to libvirt" in failed["msg"] and "was lost" in failed["msg"]
+    libvirtd.start_libvirtd()
+    made_anew(target, volume, outside(libvirtd, images, "one"))
+    assert same_data(big, outside(libvirtd, images, "one"))
+
+
+def test_libvirtd_killed_during_a_copy(
+    target: Target, pool: str, big: Path, images: Path, libvirtd: PrivateLibvirtd
+) -> None:
+    converge(target, "storage_volume", {"pool": pool, "name": "base", "image": str(big)})
+    volume = {"pool": pool, "name": "one", "copy_of": {"volume": "base"}}
+    interrupted(target, volume, outside(libvirtd, images, "one"), libvirtd.kill)
+    libvirtd.start_libvirtd()
+    made_anew(target, volume, outside(libvirtd, images, "one"))
+    assert same_data(big, outside(libvirtd, images, "one"))
+
+
+def interrupted(
+    target: Target, volume: dict[str, Any], file: Path, interrupt: Callable[[], None]
+) -> dict[str, Any]:
+    """Run the module, and interrupt it once the volume is being filled. What it returned."""
+    with ThreadPoolExecutor() as pool:
+        run: Future[dict[str, Any]] = pool.submit(target.module, "storage_volume", volume, False)
+        wait_until(lambda: being_filled(file) or run.done(), 60, "the volume to be filled")
+        assert not run.done(), run.result()
+        interrupt()
+        done = run.result(timeout=120)
+    assert done["failed"] is True, done
+    assert "Traceback" not in json.dumps(done)
+    assert (file.parent / f".{file.name}.partial").exists()
+    return done
+
+
+def being_filled(file: Path) -> bool:
+    return file.exists() and file.stat().st_blocks * 512 > 4 * MIB
+
+
+def made_anew(target: Target, volume: dict[str, Any], file: Path) -> None:
+    """What an interrupted run left is told of and counts as nothing; the next run makes it."""
+    [pool] = target.module("storage_info", {"pools": [volume["pool"]], "volumes": True}, False)[
+        "pools"
+    ]
+    assert [v["state"] for v in pool["volumes"] if v["name"] == "one"] == ["half-made"]
+    predicted = target.module("storage_volume", volume, True)
+    assert "half-made" in json.dumps(predicted["warnings"])
+    done = target.module("storage_volume", volume, False)
+    assert done.get("failed") is None, done
+    assert done["plan"] == predicted["plan"]
+    assert target.module("storage_volume", volume, False)["changed"] is False
+    assert not (file.parent / f".{file.name}.partial").exists()
+
+
+def test_a_killed_run(
+    target: Target, pool: str, big: Path, images: Path, libvirtd: PrivateLibvirtd
+) -> None:
+    volume = {"pool": pool, "name": "one", "image": str(big)}
+    file = outside(libvirtd, images, "one")
+    process = subprocess.Popen(
+        [*libvirtd.entry(), sys.executable, "-m", f"{MODULES}.storage_volume"],
+        env={**os.environ, "PYTHONPATH": str(COLLECTIONS)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+    )
+    assert process.stdin
+    process.stdin.write(json.dumps({"ANSIBLE_MODULE_ARGS": volume}).encode())
+    process.stdin.close()
+    wait_until(lambda: being_filled(file), 60, "the volume to be filled")
+    process.kill()
+    process.wait(timeout=30)
+    made_anew(target, volume, file)
+    assert same_data(big, file)
+
+
+def test_what_is_half_made_can_go(
+    target: Target, pool: str, images: Path, libvirtd: PrivateLibvirtd
+) -> None:
+    for name in ("one", ".one.partial"):
+        outside(libvirtd, images, name).touch()
+    converge(target, "storage_volume", {"pool": pool, "name": "one", "state": "absent"})
+    assert target.volumes(pool) == {}
+
+
+def test_what_is_half_made_but_in_use_is_left_alone(
+    target: Target, pool: str, prefix: str, images: Path, libvirtd: PrivateLibvirtd
+) -> None:
+    volume = {"pool": pool, "name": "one", "capacity": "1MiB"}
+    converge(target, "storage_volume", volume)
+    outside(libvirtd, images, ".one.partial").touch()
+    vm = VM.format(name=f"{prefix}vm", path=images / "one")
+    libvirtd.run(["virsh", "define", "/dev/stdin"], stdin=vm)
+    target.volumes(pool)
+    [error] = refused(target, "storage_volume", volume)
+    assert f"but {prefix}vm uses it" in error
+    target.virsh("undefine", f"{prefix}vm")
+
+
+def test_a_failed_upload_leaves_nothing(
+    target: Target, prefix: str, tmp_path: Path, big: Path
+) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    target.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(small)])
+    name = f"{prefix}small"
+    target.virsh("pool-define-as", name, "dir", "--target", str(small))
+    target.virsh("pool-start", name)
+    failed = target.module(
+        "storage_volume", {"pool": name, "name": "one", "image": str(big)}, False
+    )
+    assert failed["failed"] is True
+    assert "No space left" in failed["msg"], failed["msg"]
+    assert target.run(["ls", "-A", str(small)]) == ""
+    target.virsh("pool-destroy", name)
+    target.run(["umount", str(small)])
+
+
+# ---- at once
+
+
+def test_two_runs_that_make_one_volume(
+    target: Target, pool: str, big: Path, images: Path, libvirtd: PrivateLibvirtd
+) -> None:
+    volume = {"pool": pool, "name": "one", "image": str(big)}
+    with ThreadPoolExecutor() as threads:
+        runs = [threads.submit(target.module, "storage_volume", volume, False) for _ in range(2)]
+        results = [run.result(timeout=240) for run in runs]
+    assert [result.get("failed") for result in results] == [None, None], results
+    assert same_data(big, outside(libvirtd, images, "one"))
+    assert list(target.volumes(pool)) == ["one"]
+
+
+def test_many_runs_in_one_pool(target: Target, pool: str, qcow2: Path) -> None:
+    kinds = [{"capacity": "1MiB"}, {"image": str(qcow2)}]
+    volumes = [{"pool": pool, "name": f"v{n}", **kinds[n % 2]} for n in range(8)]
+    with ThreadPoolExecutor(4) as threads:
+        runs = [threads.submit(target.module, "storage_volume", v, False) for v in volumes]
+        results = [run.result(timeout=240) for run in runs]
+    assert not [result["msg"] for result in results if result.get("failed")]
+    assert sorted(target.volumes(pool)) == [volume["name"] for volume in volumes]
+
+
+# ---- other drivers
+
+
+def test_the_test_driver_has_volumes_too() -> None:
+    volume = {"pool": "default-pool", "name": "one", "capacity": "1GiB", "uri": "test:///default"}
+    done = run_module("storage_volume", volume)
+    assert (done["changed"], done["storage_volume"]["capacity"]) == (True, "1GiB")
