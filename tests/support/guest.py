@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import select
 import shlex
 import shutil
@@ -163,7 +164,7 @@ class TinyGuest:
 
     def state(self) -> str:
         done = self._run_virsh("domstate", self.name)
-        if done.returncode and "failed to get domain" in done.stderr:
+        if done.returncode and re.search("failed to get domain|Domain not found", done.stderr):
             return "shut off"
         return self._output(done)
 
