@@ -1,0 +1,165 @@
+"""host_config over many VMs of one libvirtd, beside what else one could use, in the same run.
+
+Prints a table; asserts no time. `--vms 50,500,2000` are the sizes, `--peer N` how many VMs the loop
+of community.libvirt goes over (its time grows with each VM alike, so a part of them tells).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from support.private_libvirtd import IMAGES, PrivateLibvirtd, why_not_here  # noqa: E402
+
+COLLECTIONS = ROOT / ".ansible" / "collections"
+PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
+POOL = {"name": "bench", "type": "dir", "path": str(IMAGES / "bench")}
+NETWORK = {"name": "bench", "type": "isolated"}
+
+
+def main() -> None:
+    """Measure every size on a fresh libvirtd, and print the table."""
+    options = _options()
+    if reason := why_not_here():
+        sys.exit(f"cannot measure: {reason}")
+    rows = []
+    for count in options.vms:
+        with private_libvirtd() as uri:
+            rows.append(measure(uri, count, min(options.peer, count)))
+            print(f"# {count} VMs done", file=sys.stderr)
+    print_table(rows)
+
+
+def measure(uri: str, count: int, peer: int) -> dict[str, float]:
+    """Every time in seconds for one number of VMs."""
+    empty = min(playbook([{"ansible.builtin.ping": None}]) for _ in range(2))
+    declared = {"uri": uri, "storage_pools": [POOL], "vswitches": [NETWORK], "vms": vms(count)}
+    task = [{"kvm.fleet.host_config": declared}]
+    create = playbook(task)
+    nothing = min(playbook(task, changed=False) for _ in range(2))
+    bare = min(timed([sys.executable, str(Path(__file__).with_name("bare.py")), uri]) for _ in range(3))
+    loop = [{"community.libvirt.virt": {"uri": uri, "name": "{{ item }}", "command": "status"}}]
+    loop[0]["loop"] = [vm["name"] for vm in vms(peer)]
+    per_vm = (playbook(loop) - empty) / peer
+    return {
+        "VMs": count,
+        "create s": create,
+        "no change s": nothing,
+        "Ansible alone s": empty,
+        "bare script s": bare,
+        "times bare": (nothing - empty) / bare,
+        "peer s per VM": per_vm,
+        "peer, all s": per_vm * count,
+        "times faster": per_vm * count / nothing,
+        "module MiB": module_memory_mib(declared),
+    }
+
+
+def vms(count: int) -> list[dict[str, Any]]:
+    """The VMs of the benchmark: one disk on a volume of its own, one NIC."""
+    return [
+        {
+            "name": f"bench{number:04d}",
+            "memory": {"size": "512MiB"},
+            "cpu": {"count": 2},
+            "disks": [{"name": "root", "pool": "bench", "capacity": "1GiB"}],
+            "nics": [{"name": "lan", "vswitch": "bench"}],
+        }
+        for number in range(count)
+    ]
+
+
+def playbook(tasks: list[dict[str, Any]], changed: bool | None = None) -> float:
+    """Seconds for a whole ansible-playbook process."""
+    play = [{"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks}]
+    environment = {
+        **os.environ,
+        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+        "ANSIBLE_COLLECTIONS_PATH": f"{COLLECTIONS}:{_site_packages()}",
+        "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+        "ANSIBLE_STDOUT_CALLBACK": "minimal",
+    }
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(play, file)
+        file.flush()
+        started = time.monotonic()
+        done = subprocess.run(
+            [PLAYBOOK, "-i", "localhost,", file.name],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        took = time.monotonic() - started
+    if done.returncode:
+        sys.exit(f"the playbook failed:\n{done.stdout[-3000:]}{done.stderr[-1000:]}")
+    if changed is False and '"changed": true' in done.stdout:
+        sys.exit("the second run changed something")
+    return took
+
+
+def module_memory_mib(arguments: dict[str, Any]) -> float:
+    """The most memory that the module's own process held."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ansible_collections.kvm.fleet.plugins.modules.host_config"],
+        env={**os.environ, "PYTHONPATH": f"{COLLECTIONS}:{_site_packages()}"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+    )
+    assert process.stdin is not None
+    process.stdin.write(json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode())
+    process.stdin.close()
+    _pid, _status, usage = os.wait4(process.pid, 0)
+    return usage.ru_maxrss / 1024
+
+
+def _site_packages() -> str:
+    return str(next(Path(sys.prefix).glob("lib/python3*/site-packages")))
+
+
+def timed(argv: list[str]) -> float:
+    """Seconds for a command."""
+    started = time.monotonic()
+    subprocess.run(argv, check=True)
+    return time.monotonic() - started
+
+
+@contextmanager
+def private_libvirtd() -> Iterator[str]:
+    """A libvirtd without any VMs; yields its URI."""
+    daemon = PrivateLibvirtd(Path(tempfile.mkdtemp(prefix="kvmf-", dir="/tmp")))
+    daemon.start()
+    try:
+        yield daemon.uri
+    finally:
+        daemon.stop()
+
+
+def print_table(rows: list[dict[str, float]]) -> None:
+    """One line a measure, one column a size."""
+    for name in rows[0]:
+        cells = (f"{row[name]:12.0f}" if name == "VMs" else f"{row[name]:12.2f}" for row in rows)
+        print(f"{name:18}{''.join(cells)}")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--vms", type=lambda text: [int(n) for n in text.split(",")], default=[50, 500, 2000])
+    parser.add_argument("--peer", type=int, default=50, metavar="N")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
