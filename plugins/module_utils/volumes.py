@@ -60,6 +60,21 @@ def volume_path(pool: Have, name: str) -> str:
     return f"{directory.rstrip('/')}/{name}" if directory else ""
 
 
+def disk_source(pool: Have, name: str) -> dict[str, str]:
+    """The source of a VM's disk on this volume, as the options of a disk.
+
+    Files and devices are named by their path, since libvirt's AppArmor helper does not resolve
+    disks of type volume: such a VM would be denied its own disk. Only pools whose volumes have no
+    path that can be told from the name are left to libvirt.
+    """
+    kind = type_of(pool)
+    if kind in FILE_POOLS:
+        return {"file": volume_path(pool, name)}
+    if kind in BLOCK_POOLS:
+        return {"device": volume_path(pool, name)}
+    return {"pool": pool.name, "volume": name}
+
+
 def format_of(volume: Have) -> str:
     """`qcow2`, `raw` or another format that libvirt found; what has no format is a raw device."""
     tree = volume.stored

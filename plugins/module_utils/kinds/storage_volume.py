@@ -44,8 +44,6 @@ from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.units import format_size, parse_size
 from ansible_collections.kvm.fleet.plugins.module_utils.volumes import (
-    BLOCK_POOLS,
-    FILE_POOLS,
     GROWS_VOLUMES,
     HALF_MADE,
     backing_of,
@@ -148,24 +146,6 @@ class StorageVolume:
 
 
 KIND = StorageVolume()
-
-
-# ---- what a VM asks of a volume
-
-
-def disk_source(pool: Have, name: str) -> dict[str, str]:
-    """The source of a VM's disk on this volume, as the options of a disk.
-
-    Files and devices are named by their path, since libvirt's AppArmor helper does not resolve
-    disks of type volume: such a VM would be denied its own disk. Only pools whose volumes have no
-    path that can be told from the name are left to libvirt.
-    """
-    kind = type_of(pool)
-    if kind in FILE_POOLS:
-        return {"file": volume_path(pool, name)}
-    if kind in BLOCK_POOLS:
-        return {"device": volume_path(pool, name)}
-    return {"pool": pool.name, "volume": name}
 
 
 # ---- a declaration by itself
