@@ -11,6 +11,7 @@ element away (`devices/watchdog!/@model`). Prefixes of NAMESPACES may be used in
 
 from __future__ import annotations
 
+import copy
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
@@ -61,13 +62,10 @@ def serialise(element: Element) -> str:
 def clone(element: Element) -> Element:
     """An independent copy, to be edited without touching the original.
 
-    Many times faster than copy.deepcopy, which keeps a memory of every object it met. copy.copy
-    would not do: in C (seen in Python 3.11) it makes an element that shares its attributes.
+    Elements are written in C and copy themselves: no loop of ours is as fast. (copy.copy would not
+    do, its copies share their attributes.)
     """
-    twin = ET.Element(element.tag, element.attrib)  # copies them
-    twin.text, twin.tail = element.text, element.tail
-    twin.extend([clone(child) for child in element])
-    return twin
+    return copy.deepcopy(element)
 
 
 def get(element: Element, path: str) -> str | None:
