@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 from ansible.module_utils import basic
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
 from ansible_collections.kvm.fleet.plugins.module_utils import connection
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host, connect
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import (
@@ -23,7 +24,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.errors import (
     FleetErrors,
     Mistakes,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT, named
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import Kind, World
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import Plan, Wanted, diff_of
 
@@ -62,10 +63,13 @@ def create_module(spec: Mapping[str, Any]) -> basic.AnsibleModule:
 
 def _argument_mistakes(spec: Mapping[str, Any]) -> list[str]:
     # AnsibleModule itself stops at the first mistake. Where no arguments were handed to this
-    # process (documentation tools import modules too) there is nothing to look at.
+    # process (documentation tools run modules too) there is nothing to look at.
     if getattr(basic, "_ANSIBLE_ARGS", None) is None and len(sys.argv) < 2:
         return []
-    given = {k: v for k, v in basic._load_params().items() if not k.startswith("_ansible_")}
+    loaded = basic._load_params()
+    if loaded is None:  # ansible-test's validate-modules has replaced the function
+        return []
+    given = {k: v for k, v in loaded.items() if not k.startswith("_ansible_")}
     return list(ArgumentSpecValidator(dict(spec)).validate(given).error_messages)
 
 
@@ -89,11 +93,13 @@ def run(
     """
     if connection.IMPORT_ERROR is not None:
         reason = "".join(traceback.format_exception_only(connection.IMPORT_ERROR))
-        module.fail_json(msg=basic.missing_required_lib("libvirt-python (python3-libvirt)"), exception=reason)
+        module.fail_json(
+            msg=basic.missing_required_lib("libvirt-python (python3-libvirt)"), exception=reason
+        )
     by_name = {kind.name: kind for kind in kinds}
     try:
         wanted = parse(module.params)
-        with connect(module.params["uri"]) as host:
+        with connect(module.params["uri"]) as host, host.errors("", "answer"):
             everything = wanted + (more(host, wanted) if more else [])
             world = World(host, by_name, assume_missing=module.check_mode and bool(shown))
             done = Run(plan_all(world, everything, rules))
@@ -202,7 +208,9 @@ def apply_all(world: World, done: Run) -> None:
 
 
 def _apply(world: World, done: Run, plan: Plan) -> None:
-    blocker = next((b for b in (f"{k}/{n}" for k, n in plan.wanted.needs) if b in done.failed), None)
+    blocker = next(
+        (b for b in (f"{k}/{n}" for k, n in plan.wanted.needs) if b in done.failed), None
+    )
     lost = next((e for e in done.failed.values() if isinstance(e, ConnectionLost)), None)
     try:
         if lost:
@@ -244,7 +252,7 @@ def _fresh(world: World) -> World:
 
 def _not_converged(plan: Plan) -> FleetError:
     fields = "; ".join(
-        f"{'.'.join(c.field)} is {c.live if c.live is not None else c.before!r}, should be {c.after!r}"
+        f"{named(c.field)} is {c.before if c.live is None else c.live!r}, should be {c.after!r}"
         for c in plan.changes
     )
     return FleetError(f"did not converge: {fields}", plan.resource)
@@ -294,5 +302,5 @@ def _result(plan: Plan, done: Run) -> dict[str, Any]:
     if error is not None:
         said["error"] = str(error)
     if plan.pending:
-        said["pending_restart"] = [".".join(change.field) for change in plan.pending]
+        said["pending_restart"] = [named(change.field) for change in plan.pending]
     return said
