@@ -1,19 +1,244 @@
 #!/usr/bin/python
-# -*- coding: utf-8 -*-
-
 # Copyright: (c) 2026, kvm.fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""The module host_config: declares everything that a KVM host carries."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
+module: host_config
+short_description: Declares everything that a KVM host carries, in one task
+version_added: "0.1.0"
+author:
+  - kvm.fleet contributors (@kvm-fleet)
+description:
+  - Takes the storage pools, volumes, vswitches and VMs of one host, and makes them be as they are
+    declared, over one connection. The items of each list take the options of the module for one
+    such thing, and mean the same as there.
+  - All declarations are checked before the first change, each by itself, against the others, and
+    against the host. Every mistake in any of them is reported, and then nothing is changed.
+  - The order in the lists does not matter. First go the VMs that are absent. Then pools, volumes,
+    vswitches and VMs are made and changed, in this order, a linked clone or copy after the volume
+    that it is made from. Last go vswitches, volumes and pools that are absent.
+  - When one thing fails, what needs it is not touched, and everything else is still done. The
+    task then fails and names every error; RV(results) says what became of each thing.
+  - Afterwards everything that was changed is read back and planned again. A field that is not as
+    planned fails the task.
+options:
+  storage_pools:
+    description:
+      - Storage pools, with the options of M(kvm.fleet.storage_pool).
+    type: list
+    elements: dict
+    default: []
+  storage_volumes:
+    description:
+      - Volumes, with the options of M(kvm.fleet.storage_volume). Volumes that disks of VMs bring
+        with them are not declared here again.
+    type: list
+    elements: dict
+    default: []
+  vswitches:
+    description:
+      - Virtual switches, with the options of M(kvm.fleet.vswitch).
+    type: list
+    elements: dict
+    default: []
+  vms:
+    description:
+      - VMs, with the options of M(kvm.fleet.vm).
+    type: list
+    elements: dict
+    default: []
+  prune:
+    description:
+      - Whether VMs and vswitches go that are not declared here, but were made by this collection.
+        It knows them by a mark in their metadata.
+      - A VM or vswitch that is C(protected) stays, and so do storage pools, volumes, and
+        everything that somebody else made. A VM that runs is shut down, and stays if its guest does
+        not within two minutes, which fails the task.
+      - The plan shows what goes; look at it in check mode first.
+    type: bool
+    default: false
+  prune_limit:
+    description:
+      - How many things may go by O(prune) in one run. If there are more, the task fails and names
+        them, and nothing is changed.
+    type: int
+    default: 5
+extends_documentation_fragment:
+  - kvm.fleet.common
+  - kvm.fleet.common.attributes
+seealso:
+  - module: kvm.fleet.storage_pool
+  - module: kvm.fleet.storage_volume
+  - module: kvm.fleet.vswitch
+  - module: kvm.fleet.vm
+  - module: kvm.fleet.host_info
 """
 
 EXAMPLES = r"""
+- name: What this host carries, and nothing that was declared for it earlier
+  kvm.fleet.host_config:
+    prune: true
+    prune_limit: 2
+    storage_pools:
+      - name: images
+        type: dir
+        path: /srv/images
+    storage_volumes:
+      - pool: images
+        name: debian-12.qcow2
+        image: /srv/downloads/debian-12-genericcloud-amd64.qcow2
+    vswitches:
+      - name: lan
+        type: nat
+        address: 192.168.50.1/24
+        dhcp:
+          ranges:
+            - {start: 192.168.50.100, end: 192.168.50.199}
+    vms:
+      - name: web
+        state: running
+        autostart: true
+        cpu: {count: 2}
+        memory: {size: 2GiB}
+        disks:
+          - name: root
+            pool: images
+            backing: {volume: debian-12.qcow2}
+            capacity: 20GiB
+        nics:
+          - {name: lan, vswitch: lan}
+      - name: db
+        state: running
+        protected: true
+        cpu: {count: 4}
+        memory: {size: 8GiB}
+        disks:
+          - name: root
+            pool: images
+            backing: {volume: debian-12.qcow2}
+            capacity: 20GiB
+          - {name: data, pool: images, capacity: 200GiB}
+        nics:
+          - {name: lan, vswitch: lan}
+
+- name: What is declared for this host in the inventory
+  kvm.fleet.host_config:
+    storage_pools: "{{ kvm_storage_pools }}"
+    vswitches: "{{ kvm_vswitches }}"
+    vms: "{{ kvm_vms }}"
+  register: applied
+
+- name: Say which VMs have to be restarted
+  ansible.builtin.debug:
+    msg: "{{ item.resource }} waits for a restart: {{ item.pending_restart | join(', ') }}"
+  loop: "{{ applied.results | selectattr('pending_restart', 'defined') }}"
+  loop_control:
+    label: "{{ item.resource }}"
 """
 
 RETURN = r"""
+results:
+  description: Each thing that was declared or pruned, in the order in which they were applied.
+  returned: when the declarations are free of mistakes
+  type: list
+  elements: dict
+  contains:
+    resource:
+      description: What it is.
+      type: str
+      returned: always
+      sample: vm/web
+    action:
+      description: What the plan says, V(none), V(create), V(update) or V(delete).
+      type: str
+      returned: always
+      sample: update
+    changed:
+      description: Whether it was changed, in check mode whether it would be.
+      type: bool
+      returned: always
+      sample: true
+    error:
+      description: What failed, or that it was not touched because something that it needs failed.
+      type: str
+      returned: when it failed
+      sample: "vm/web: was not touched, it needs vswitch/lan, which failed"
+    pending_restart:
+      description: The fields that take effect when it is next started.
+      type: list
+      elements: str
+      returned: when there are any
+      sample: [cpu.maximum]
+plan:
+  description: All that changes, in check mode all that would change.
+  returned: when the declarations are free of mistakes
+  type: list
+  elements: dict
+  contains:
+    resource:
+      description: What is changed.
+      type: str
+      returned: always
+      sample: vm/web
+    field:
+      description: The option.
+      type: str
+      returned: always
+      sample: cpu.count
+    before:
+      description: Its value as it was stored.
+      type: raw
+      returned: always
+      sample: 2
+    after:
+      description: Its value as it will be.
+      type: raw
+      returned: always
+      sample: 4
+    live:
+      description: Its value in what runs, where that is another than the stored one.
+      type: raw
+      returned: when it differs
+      sample: 1
+    class:
+      description:
+        - V(live) takes effect now, V(hotplug) too, as a device that comes or goes, V(restart) when
+          the thing is next started. V(stored) is a change of the definition that needs no effect on
+          what runs.
+      type: str
+      returned: always
+      sample: live
+    note:
+      description: What else happens.
+      type: str
+      returned: when there is something to say
+      sample: shutdown
+diff:
+  description: The same as a before and after in YAML, for each thing that changes.
+  returned: when the declarations are free of mistakes
+  type: list
+  elements: dict
+pending_restart:
+  description: Fields that take effect when the thing is next started, as in RV(plan).
+  returned: when the declarations are free of mistakes
+  type: list
+  elements: dict
+errors:
+  description: Every mistake in the declarations, or everything that failed.
+  returned: failure
+  type: list
+  elements: str
+  sample:
+    - "vm/web nics.lan.vswitch: the vswitch lan does not exist; declare it, or name one that does"
+warnings:
+  description: What to know about the plan.
+  returned: when there is something to say
+  type: list
+  elements: str
 """
 
 from ansible_collections.kvm.fleet.plugins.module_utils import host_config, rules

@@ -1,24 +1,900 @@
 #!/usr/bin/python
-# -*- coding: utf-8 -*-
-
 # Copyright: (c) 2026, kvm.fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""The module vm: declares a virtual machine of a KVM host."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
+module: vm
+short_description: Declares a virtual machine of a KVM host
+version_added: "0.1.0"
+author:
+  - kvm.fleet contributors (@kvm-fleet)
+description:
+  - Makes a virtual machine be as it is declared, as a libvirt domain, and brings it to a power
+    state.
+  - An option that is omitted is not managed. On a VM that is there it keeps what it has, and so
+    does everything in its definition that no option is about.
+  - What a new VM has where nothing is said is told with each option.
+  - A change is of one class. V(live) takes effect on a running VM at once, V(hotplug) too, as a
+    device that comes or goes, V(restart) is stored and takes effect when the VM is next powered on.
+    Each option says which it is; where it says nothing, it is V(restart). What waits for a restart
+    is returned in RV(pending_restart), also when somebody else left it so.
+  - Disks, CD-ROMs and NICs are known by a name, never by their position. The name is kept as
+    libvirt's user alias, C(ua-disk-NAME), C(ua-cdrom-NAME) and C(ua-nic-NAME). A device that
+    others made is known by its target, such as V(vda), or its MAC address.
+  - The UUID of a VM and the MAC addresses of its NICs are derived from the names, so a VM that is
+    made again is the same VM.
+  - All of a declaration is checked, also against the host, before anything is changed.
+  - In check mode a pool, volume, vswitch or file that is not there yet may be what an earlier task
+    of the play would make. It gives a warning there, and an error in a run.
+notes:
+  - Sizes are written with their unit, such as V(2GiB) or V(512MiB), never as a bare number. The
+    units are B, KiB, MiB, GiB, TiB and PiB.
+  - A disk is never deleted because it was taken from a VM. See O(remove_storage).
+options:
+  name:
+    description:
+      - Name of the VM, which is that of the libvirt domain.
+    type: str
+    required: true
+  state:
+    description:
+      - V(present) means defined, its power left as it is. A new VM is then stopped.
+      - V(running) starts, resumes or restores it.
+      - V(stopped) shuts it down as O(shutdown) says. One that was saved is started for that, so
+        that its guest ends in order.
+      - V(paused) suspends a running VM, and starts one that does not run without letting its CPUs
+        run.
+      - V(saved) saves the memory of a running or paused VM to disk and stops it. One that is
+        stopped has nothing to save, which is an error.
+      - V(absent) shuts it down as O(shutdown) says, and removes its definition with the variables
+        of its firmware, its saved memory, and what libvirt knows of its snapshots.
+    type: str
+    choices: [present, running, stopped, paused, saved, absent]
+    default: present
+  title:
+    description:
+      - A short title. An empty string takes it away. Changes live.
+    type: str
+  description:
+    description:
+      - A description. An empty string takes it away. Changes live.
+    type: str
+  tags:
+    description:
+      - Names and values of your own, kept in the VM's metadata. They are replaced as a whole.
+        Changes live.
+    type: dict
+  protected:
+    description:
+      - Whether the VM must not be removed, neither by O(state=absent) nor by pruning. Changes live.
+    type: bool
+  autostart:
+    description:
+      - Whether the VM starts with the host.
+    type: bool
+  virt_type:
+    description:
+      - V(kvm) runs the guest on the CPU, V(qemu) emulates it.
+      - V(auto) is V(kvm) where guests really run under KVM, otherwise V(qemu). It decides for a new
+        VM only, which has V(auto) where nothing is said.
+    type: str
+    choices: [auto, kvm, qemu]
+  machine:
+    description:
+      - A family of machine types, such as V(q35) or V(pc), or one version of it, such as
+        V(pc-q35-7.2).
+      - A family means its newest version on the host for a new VM, and the version that it has for
+        a VM that is of this family. A new VM is V(q35) on hosts that have it.
+    type: str
+  firmware:
+    description:
+      - The firmware. libvirt picks the image. A new VM has V(bios).
+    type: str
+    choices: [efi, bios]
+  secure_boot:
+    description:
+      - Whether the firmware has secure boot. It needs V(efi) as O(firmware). What a VM has where
+        nothing is said is libvirt's choice.
+    type: bool
+  boot:
+    description:
+      - Boot a kernel without a boot loader. The order of disks and NICs is a matter of their
+        O(disks[].boot_order) and O(nics[].boot_order).
+    type: dict
+    suboptions:
+      kernel:
+        description:
+          - Path of the kernel on the host. An empty string takes it away.
+        type: str
+      initrd:
+        description:
+          - Path of the initial RAM disk on the host. An empty string takes it away.
+        type: str
+      cmdline:
+        description:
+          - Arguments for the kernel. An empty string takes them away.
+        type: str
+  cpu:
+    description:
+      - The virtual CPUs.
+    type: dict
+    suboptions:
+      count:
+        description:
+          - How many vCPUs the VM has.
+          - Changes live up to O(cpu.maximum), and down to the number that it was started with. A
+            count above the maximum raises the stored maximum with it if that is not given.
+          - A new VM has as many as O(cpu.maximum), or 1.
+        type: int
+      maximum:
+        description:
+          - How many vCPUs it can have without a restart. A new VM has the product of
+            O(cpu.topology), or as many as O(cpu.count).
+          - A maximum below the count lowers the count with it if that is not given.
+        type: int
+      mode:
+        description:
+          - V(host-model) is the named model that is nearest to the host's CPU,
+            V(host-passthrough) is the host's CPU itself, V(maximum) has every feature that the
+            hypervisor can give, V(custom) is the one named in O(cpu.model).
+          - A new VM under KVM has V(host-model) where neither this nor a model is given.
+        type: str
+        choices: [host-model, host-passthrough, maximum, custom]
+      model:
+        description:
+          - A model of libvirt's, such as V(EPYC-Rome). It makes the mode V(custom).
+        type: str
+      topology:
+        description:
+          - What the guest sees of sockets and cores. The product is O(cpu.maximum). A part that is
+            not given is 1 on a VM that has no topology yet.
+        type: dict
+        suboptions:
+          sockets:
+            description: Sockets.
+            type: int
+          dies:
+            description: Dies in a socket.
+            type: int
+          cores:
+            description: Cores in a die.
+            type: int
+          threads:
+            description: Threads in a core.
+            type: int
+      features:
+        description:
+          - Features of the CPU beside those of its mode and model.
+        type: list
+        elements: dict
+        suboptions:
+          name:
+            description: Name of the feature, such as V(vmx).
+            type: str
+            required: true
+          policy:
+            description:
+              - V(require) gives it and fails to start where it cannot, V(optional) gives it where
+                it can, V(disable) hides it, V(force) gives it in any case, V(forbid) refuses to
+                start where the host has it.
+            type: str
+            choices: [require, disable, force, optional, forbid]
+          state:
+            description: Whether the VM's definition says anything of this feature.
+            type: str
+            choices: [present, absent]
+            default: present
+  memory:
+    description:
+      - The memory. A new VM needs O(memory.size) or O(memory.maximum).
+    type: dict
+    suboptions:
+      size:
+        description:
+          - How much memory the guest has, a multiple of 1 KiB. What the guest does not have of
+            O(memory.maximum) is held by the balloon.
+          - Changes live up to O(memory.maximum) where the VM has a balloon; the guest follows as
+            fast as its driver does. A size above the maximum raises the stored maximum with it if
+            that is not given.
+        type: str
+      maximum:
+        description:
+          - How much it can have without a restart. A new VM has O(memory.size).
+          - A maximum below the size lowers the size with it if that is not given.
+        type: str
+      balloon:
+        description:
+          - The balloon device. A new VM has V(virtio).
+        type: str
+        choices: [virtio, none]
+      balloon_stats_period_s:
+        description:
+          - How often the guest's driver reports how it uses its memory, in seconds. V(0) turns it
+            off. Changes live.
+        type: int
+  clock:
+    description:
+      - What the VM's clock shows at start. A new VM has V(utc).
+    type: str
+    choices: [utc, localtime]
+  on_poweroff:
+    description:
+      - What happens when the guest powers off. A new VM has V(destroy). Changes live.
+    type: str
+    choices: [destroy, restart, preserve, rename-restart]
+  on_reboot:
+    description:
+      - What happens when the guest reboots. A new VM has V(restart). Changes live.
+    type: str
+    choices: [destroy, restart, preserve, rename-restart]
+  on_crash:
+    description:
+      - What happens when the guest crashes. A new VM has V(destroy). Changes live.
+    type: str
+    choices: [destroy, restart, preserve, rename-restart, coredump-destroy, coredump-restart]
+  disks:
+    description:
+      - Disks. A new one needs O(disks[].pool) and O(disks[].volume), or O(disks[].file), or
+        O(disks[].device).
+      - With one of O(disks[].capacity), O(disks[].copy_of), O(disks[].backing) or O(disks[].image)
+        the disk brings its volume with it, which is made or grown in the same run, as
+        M(kvm.fleet.storage_volume) would. That needs O(disks[].pool).
+      - Come and go by hotplug on the buses V(virtio) and V(usb), and on V(scsi) where the VM runs
+        with a virtio-scsi controller. A disk on V(virtio) needs a free PCI port; a new VM of
+        machine type V(q35) has four to spare.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description:
+          - Name of the disk in the VM, of letters, digits, C(-) and C(_).
+        type: str
+        required: true
+      state:
+        description:
+          - V(absent) takes the disk from the VM. What is stored on it stays.
+          - A guest has to let a disk go. If it does not within 20 seconds the task fails, and the
+            disk is gone after the next restart.
+        type: str
+        choices: [present, absent]
+        default: present
+      pool:
+        description:
+          - Storage pool of the volume that the disk is.
+        type: str
+      volume:
+        description:
+          - Volume in the pool. A disk that brings its volume with it has V(VM-DISK.FORMAT), with
+            V(qcow2) as the format where none is given.
+        type: str
+      file:
+        description:
+          - Path of an image on the host.
+        type: str
+      device:
+        description:
+          - Path of a block device on the host.
+        type: str
+      bus:
+        description:
+          - What the disk is connected to. A new one is on V(virtio). V(scsi) brings a virtio-scsi
+            controller with it.
+        type: str
+        choices: [virtio, scsi, sata, usb, ide]
+      format:
+        description:
+          - The format of the image. That of a volume is known. V(raw) for a new disk on a
+            O(disks[].device).
+        type: str
+        choices: [qcow2, raw]
+      cache:
+        description:
+          - How the host caches it. V(default) leaves it to QEMU.
+        type: str
+        choices: [none, writeback, writethrough, directsync, unsafe, default]
+      io:
+        description:
+          - How QEMU reads and writes. V(default) leaves it to QEMU.
+        type: str
+        choices: [native, threads, io_uring, default]
+      discard:
+        description:
+          - Whether what the guest discards is given back to the storage. V(default) leaves it to
+            QEMU.
+        type: str
+        choices: [unmap, ignore, default]
+      serial:
+        description:
+          - Serial number that the guest sees, of up to 36 characters. An empty string takes it
+            away.
+        type: str
+      boot_order:
+        description:
+          - Place in the boot order, counted from 1 over disks, CD-ROMs and NICs. V(0) takes it out.
+        type: int
+      read_only:
+        description:
+          - Whether the guest can only read it.
+        type: bool
+      shareable:
+        description:
+          - Whether other VMs may use it at the same time.
+        type: bool
+      limits:
+        description:
+          - Limits. A total and one for reads or writes of the same thing exclude each other.
+            Change live.
+        type: dict
+        suboptions:
+          total_iops:
+            description: Operations a second. V(0) takes the limit away.
+            type: int
+          read_iops:
+            description: Reads a second. V(0) takes the limit away.
+            type: int
+          write_iops:
+            description: Writes a second. V(0) takes the limit away.
+            type: int
+          total_bandwidth:
+            description: Bytes a second, such as V(100MiB). V(0B) takes the limit away.
+            type: str
+          read_bandwidth:
+            description: Bytes read a second, such as V(100MiB). V(0B) takes the limit away.
+            type: str
+          write_bandwidth:
+            description: Bytes written a second, such as V(100MiB). V(0B) takes the limit away.
+            type: str
+      capacity:
+        description:
+          - Size of the volume that the disk brings with it, such as V(20GiB). It can grow, also
+            while the VM runs, but never shrink.
+        type: str
+      provisioning:
+        description:
+          - Whether the volume takes space as it is written to, or all of it at once. See
+            O(kvm.fleet.storage_volume#module:provisioning).
+        type: str
+        choices: [thin, thick]
+      copy_of:
+        description:
+          - Make the volume as a full copy of another.
+        type: dict
+        suboptions:
+          pool:
+            description: The pool of that volume, by default that of the disk.
+            type: str
+          volume:
+            description: The name of that volume.
+            type: str
+            required: true
+      backing:
+        description:
+          - Make the volume as a linked clone, which holds only what differs from what it stands on.
+        type: dict
+        suboptions:
+          pool:
+            description: The pool of the volume to stand on, by default that of the disk.
+            type: str
+          volume:
+            description: The volume to stand on.
+            type: str
+          file:
+            description: The file on the host to stand on, instead of a volume.
+            type: path
+          format:
+            description:
+              - The format of the file. Needed only if the host is not the machine where the module
+                runs.
+            type: str
+            choices: [qcow2, raw]
+      image:
+        description:
+          - Make the volume by uploading this file, from the machine where the module runs.
+        type: path
+      checksum:
+        description:
+          - What the image must be, as V(sha256:) or V(sha512:) and the digits.
+        type: str
+  cdroms:
+    description:
+      - CD-ROM drives. A new one without a medium is empty.
+      - Media change live. Drives come and go at a restart.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description:
+          - Name of the drive in the VM, of letters, digits, C(-) and C(_).
+        type: str
+        required: true
+      state:
+        description:
+          - Whether the VM has the drive.
+        type: str
+        choices: [present, absent]
+        default: present
+      file:
+        description:
+          - Path of an image on the host. An empty string ejects the medium.
+        type: str
+      device:
+        description:
+          - Path of a block device on the host.
+        type: str
+      pool:
+        description:
+          - Storage pool of the volume that is the medium.
+        type: str
+      volume:
+        description:
+          - Volume in the pool.
+        type: str
+      bus:
+        description:
+          - What the drive is connected to. A new one is on V(sata).
+        type: str
+        choices: [sata, scsi, ide, usb]
+      boot_order:
+        description:
+          - Place in the boot order, as O(disks[].boot_order).
+        type: int
+  nics:
+    description:
+      - NICs. A new one needs O(nics[].vswitch) or O(nics[].bridge).
+      - Come and go by hotplug where the VM has a free PCI port.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description:
+          - Name of the NIC in the VM, of letters, digits, C(-) and C(_).
+        type: str
+        required: true
+      state:
+        description:
+          - Whether the VM has the NIC.
+        type: str
+        choices: [present, absent]
+        default: present
+      vswitch:
+        description:
+          - The vswitch that it is connected to. Changes live.
+        type: str
+      bridge:
+        description:
+          - The bridge of the host that it is connected to, instead of a vswitch. Changes live.
+        type: str
+      port_group:
+        description:
+          - Port group of the vswitch. An empty string takes it away. Changes live.
+        type: str
+      mac:
+        description:
+          - MAC address. A new NIC has one in 52:54:00, derived from the names of VM and NIC.
+          - No two NICs on a host may have the same.
+        type: str
+      model:
+        description:
+          - The device that the guest sees. A new NIC is V(virtio).
+        type: str
+        choices: [virtio, e1000e, e1000, rtl8139, igb]
+      mtu:
+        description:
+          - MTU that the guest is told, from 68 to 65535.
+        type: int
+      link:
+        description:
+          - Whether the cable is plugged in. Changes live.
+        type: str
+        choices: [down, up]
+      boot_order:
+        description:
+          - Place in the boot order, as O(disks[].boot_order).
+        type: int
+      bandwidth:
+        description:
+          - Limits. Change live.
+        type: dict
+        suboptions:
+          inbound:
+            description: Of what the VM receives.
+            type: dict
+            suboptions:
+              average:
+                description:
+                  - Bytes a second in the long run, such as V(10MiB), a multiple of 1 KiB. V(0B)
+                    takes the limit away.
+                type: str
+              peak:
+                description: Bytes a second for a short time. V(0B) takes it away.
+                type: str
+              burst:
+                description: Bytes at peak speed, such as V(512KiB). V(0B) takes it away.
+                type: str
+          outbound:
+            description: Of what the VM sends.
+            type: dict
+            suboptions:
+              average:
+                description:
+                  - Bytes a second in the long run, such as V(10MiB), a multiple of 1 KiB. V(0B)
+                    takes the limit away.
+                type: str
+              peak:
+                description: Bytes a second for a short time. V(0B) takes it away.
+                type: str
+              burst:
+                description: Bytes at peak speed, such as V(512KiB). V(0B) takes it away.
+                type: str
+  channels:
+    description:
+      - Virtio channels between the guest and a socket on the host. They come and go by hotplug
+        where the VM runs with a channel already.
+      - That of the guest agent is a matter of O(agent).
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description:
+          - Name of the channel in the guest, below C(/dev/virtio-ports).
+        type: str
+        required: true
+      path:
+        description:
+          - Path of the socket on the host. libvirt chooses one where none is given.
+        type: str
+      state:
+        description:
+          - Whether the VM has the channel.
+        type: str
+        choices: [present, absent]
+        default: present
+  agent:
+    description:
+      - Whether the VM has the channel of the QEMU guest agent, C(org.qemu.guest_agent.0). The
+        agent itself is a program in the guest.
+    type: bool
+  serial:
+    description:
+      - The serial port, which is also the console.
+    type: dict
+    suboptions:
+      type:
+        description:
+          - V(pty) is what C(virsh console) connects to; V(file) writes to a file, V(unix) listens
+            on a socket, at O(serial.path). A new VM has V(pty).
+        type: str
+        choices: [pty, file, unix, none]
+      path:
+        description:
+          - Path of the file or the socket on the host.
+        type: str
+  graphics:
+    description:
+      - The screen over the network.
+    type: dict
+    suboptions:
+      type:
+        description:
+          - Its protocol. A new VM has V(none).
+        type: str
+        choices: [vnc, spice, none]
+      listen:
+        description:
+          - Address of the host to listen on. Where none is given it is that of libvirt's
+            C(qemu.conf), which is 127.0.0.1 unless it was changed.
+        type: str
+      port:
+        description:
+          - TCP port to listen on. V(-1) lets libvirt choose one at each start, as for a new VM.
+        type: int
+  video:
+    description:
+      - The graphics card. A new VM has one of libvirt's choice where it has graphics, else none.
+    type: str
+    choices: [virtio, vga, qxl, cirrus, bochs, none]
+  rng:
+    description:
+      - Where the guest's random numbers come from. A new VM has V(/dev/urandom).
+    type: str
+    choices: [/dev/urandom, /dev/random, /dev/hwrng, none]
+  watchdog:
+    description:
+      - The watchdog.
+    type: dict
+    suboptions:
+      model:
+        description: Its device. V(none) takes it away.
+        type: str
+        choices: [i6300esb, itco, ib700, none]
+      action:
+        description: What happens when the guest stops to feed it.
+        type: str
+        choices: [reset, shutdown, poweroff, pause, dump, inject-nmi, none]
+  tpm:
+    description:
+      - A TPM, emulated by swtpm, which has to be installed on the host.
+    type: dict
+    suboptions:
+      model:
+        description: Its interface. V(none) takes it away.
+        type: str
+        choices: [tpm-crb, tpm-tis, none]
+      version:
+        description: The version of its specification. libvirt's choice where none is given.
+        type: str
+        choices: ["2.0", "1.2"]
+  extra_xml:
+    description:
+      - Elements of libvirt's domain XML that no option is about, as they stand below C(<domain>).
+        Put what belongs into C(<devices>) or C(<features>) inside such an element; it is added to
+        those that are there.
+      - They are recorded in the VM's metadata. Another value takes the earlier ones out again, an
+        empty string all of them. libvirt checks them against its schema.
+    type: str
+  apply:
+    description:
+      - What may happen to a VM that runs.
+      - V(live) changes what can be changed at once, stores the rest, and returns it in
+        RV(pending_restart).
+      - V(next_boot) only stores changes.
+      - V(restart) also shuts the VM down, as O(shutdown) says, and starts it again when something
+        waits for that. Without such changes it does not.
+      - The image of a saved VM cannot be changed. What changes waits until it has been restored and
+        restarted.
+    type: str
+    choices: [live, next_boot, restart]
+    default: live
+  purge:
+    description:
+      - Whether disks, CD-ROMs, NICs and channels are taken from the VM that are not in their list.
+        It concerns the lists that are given, be they empty; a list that is omitted stays as it is.
+    type: bool
+    default: false
+  shutdown:
+    description:
+      - How a guest is asked to shut down, wherever that is needed.
+    type: dict
+    default: {}
+    suboptions:
+      timeout_s:
+        description:
+          - How long it may take, in seconds.
+        type: int
+        default: 120
+      on_timeout:
+        description:
+          - V(fail) fails the task and leaves the VM running; V(power_off) switches it off, and
+            what the guest has not written is lost.
+        type: str
+        choices: [fail, power_off]
+        default: fail
+  remove_storage:
+    description:
+      - Whether the volumes of the VM's disks are deleted with it by O(state=absent). That is every
+        volume in a storage pool that the stored definition names, except CD-ROMs, and disks that
+        are read-only or shareable. Without it they stay.
+      - A volume that another VM uses is an error, and nothing is removed.
+    type: bool
+    default: false
+extends_documentation_fragment:
+  - kvm.fleet.common
+  - kvm.fleet.common.attributes
+seealso:
+  - module: kvm.fleet.vm_info
+  - module: kvm.fleet.host_config
+  - module: kvm.fleet.storage_volume
+  - module: kvm.fleet.vswitch
 """
 
 EXAMPLES = r"""
+- name: A VM with an empty disk that installs itself from a medium
+  kvm.fleet.vm:
+    name: installer
+    state: running
+    cpu: {count: 2}
+    memory: {size: 2GiB}
+    disks:
+      - {name: root, pool: images, capacity: 20GiB, boot_order: 1}
+    cdroms:
+      - {name: medium, file: /srv/images/debian-12-netinst.iso, boot_order: 2}
+    nics:
+      - {name: lan, vswitch: lan}
+
+- name: A linked clone of an image, on a vswitch behind NAT
+  kvm.fleet.vm:
+    name: web
+    state: running
+    autostart: true
+    cpu: {count: 2, maximum: 8}
+    memory: {size: 2GiB, maximum: 8GiB}
+    agent: true
+    disks:
+      - name: root
+        pool: images
+        backing: {volume: debian-12.qcow2}
+        capacity: 20GiB
+    nics:
+      - {name: lan, vswitch: lan, port_group: normal}
+
+- name: UEFI with secure boot, and a TPM
+  kvm.fleet.vm:
+    name: sealed
+    firmware: efi
+    secure_boot: true
+    tpm: {model: tpm-crb, version: "2.0"}
+    memory: {size: 4GiB}
+    disks:
+      - {name: root, pool: images, volume: sealed.qcow2}
+
+- name: More vCPUs and memory while it runs
+  kvm.fleet.vm:
+    name: web
+    cpu: {count: 4}
+    memory: {size: 4GiB}
+
+- name: One more disk, with limits
+  kvm.fleet.vm:
+    name: web
+    disks:
+      - name: data
+        pool: images
+        capacity: 100GiB
+        discard: unmap
+        limits: {total_iops: 2000, total_bandwidth: 100MiB}
+
+- name: Take that disk away; its volume stays
+  kvm.fleet.vm:
+    name: web
+    disks:
+      - {name: data, state: absent}
+
+- name: Exactly these NICs, and no others
+  kvm.fleet.vm:
+    name: web
+    purge: true
+    nics:
+      - {name: lan, vswitch: lan, link: up}
+
+- name: Eject the medium
+  kvm.fleet.vm:
+    name: installer
+    cdroms:
+      - {name: medium, file: ""}
+
+- name: Another model of CPU, at once though that takes a restart
+  kvm.fleet.vm:
+    name: web
+    cpu: {mode: host-passthrough}
+    apply: restart
+
+- name: Shut down, and switch off what does not answer for five minutes
+  kvm.fleet.vm:
+    name: web
+    state: stopped
+    shutdown: {timeout_s: 300, on_timeout: power_off}
+
+- name: A device and a setting that no option is about
+  kvm.fleet.vm:
+    name: web
+    extra_xml: |
+      <devices>
+        <vsock model="virtio"><cid auto="yes"/></vsock>
+      </devices>
+      <memoryBacking><source type="memfd"/><access mode="shared"/></memoryBacking>
+
+- name: No such VM, and nothing left of its disks
+  kvm.fleet.vm:
+    name: web
+    state: absent
+    remove_storage: true
 """
 
 RETURN = r"""
+plan:
+  description:
+    - All that changes, in check mode all that would change, also of volumes that disks bring.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    resource:
+      description: What is changed.
+      type: str
+      returned: always
+      sample: vm/web
+    field:
+      description: The option; a disk or NIC that comes or goes is one field with its options.
+      type: str
+      returned: always
+      sample: cpu.count
+    before:
+      description: Its value as it was stored.
+      type: raw
+      returned: always
+      sample: 2
+    after:
+      description: Its value as it will be.
+      type: raw
+      returned: always
+      sample: 4
+    live:
+      description: Its value in the VM that runs, where that is another than the stored one.
+      type: raw
+      returned: when it differs
+      sample: 1
+    class:
+      description:
+        - V(live) takes effect now, V(hotplug) too, as a device that comes or goes, V(restart) when
+          the VM is next powered on. V(stored) is a change of the definition that needs no effect on
+          what runs.
+      type: str
+      returned: always
+      sample: live
+    note:
+      description: What else happens, such as the steps to another power state.
+      type: str
+      returned: when there is something to say
+      sample: shutdown
+diff:
+  description: The same as a before and after in YAML, for each thing that changes.
+  returned: always
+  type: list
+  elements: dict
+pending_restart:
+  description: Fields in which what is stored will differ from what runs, as in RV(plan).
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - {resource: vm/web, field: cpu.maximum, before: 4, after: 8, class: restart}
+vm:
+  description: The VM as it is stored, in the terms of the options, its UUID and its state.
+  returned: success
+  type: dict
+  sample:
+    name: web
+    uuid: 5c3a9b7e-6f0f-5d38-9d6c-9a6f7c1f0c55
+    state: running
+    autostart: true
+    persistent: true
+    virt_type: kvm
+    machine: pc-q35-7.2
+    firmware: bios
+    cpu: {count: 2, maximum: 8, mode: host-model}
+    memory: {size: 2GiB, maximum: 8GiB, balloon: virtio, balloon_stats_period_s: 0}
+    disks:
+      - name: root
+        source: {file: /var/lib/libvirt/images/web-root.qcow2}
+        bus: virtio
+        format: qcow2
+    nics:
+      - {name: lan, source: {vswitch: lan}, mac: "52:54:00:2a:77:91", model: virtio, link: up}
+errors:
+  description: Every mistake in the declaration, or what failed.
+  returned: failure
+  type: list
+  elements: str
+  sample: ["vm/web memory.size: 16GiB is above memory.maximum, which is 8GiB"]
+warnings:
+  description: What to know about the plan, such as what it takes for granted.
+  returned: when there is something to say
+  type: list
+  elements: str
+  sample: ["vm/web: the vswitch lan does not exist yet; the plan assumes that it will"]
 """
 
 from ansible_collections.kvm.fleet.plugins.module_utils import rules
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool import KIND as STORAGE_POOL
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume import KIND as STORAGE_VOLUME
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool import (
+    KIND as STORAGE_POOL,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume import (
+    KIND as STORAGE_VOLUME,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.kind import KIND as VM
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.storage import volumes_that_go
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import KIND as VSWITCH

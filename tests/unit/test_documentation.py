@@ -1,0 +1,121 @@
+"""What a module documents is what it takes, and its examples use nothing else."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible.module_utils import basic
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.kvm.fleet.plugins.module_utils import host_config
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.kind import KIND as VM
+
+ROOT = Path(__file__).resolve().parents[2]
+MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
+OURS = "kvm.fleet."
+# What an option has where its documentation or its spec does not say so.
+UNSAID = {"type": "str", "required": False, "default": None, "choices": None, "elements": None}
+
+# Examples of these are also parsed as a run would: sizes, names, sources and the items of lists.
+PARSERS = {"vm": VM.parse, "host_config": host_config.parse}
+
+
+@lru_cache(maxsize=1)
+def documentation() -> dict[str, Any]:
+    """What ansible-doc says of every module, with the fragments put in."""
+    program = Path(sys.executable).with_name("ansible-doc")
+    names = [OURS + name for name in MODULES]
+    done = subprocess.run(
+        [str(program), "--type", "module", "--json", *names],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
+    )
+    return {name.removeprefix(OURS): said for name, said in json.loads(done.stdout).items()}
+
+
+class SpecTaken(Exception):
+    """Ends a module where it has handed its spec to Ansible."""
+
+
+def spec_of(name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The argument spec that a module hands to Ansible."""
+
+    def take(_module: basic.AnsibleModule, argument_spec: dict[str, Any], **_more: Any) -> None:
+        raise SpecTaken(argument_spec)
+
+    module = importlib.import_module(f"ansible_collections.kvm.fleet.plugins.modules.{name}")
+    monkeypatch.setattr(basic.AnsibleModule, "__init__", take)
+    monkeypatch.setattr(sys, "argv", sys.argv[:1])  # there are no arguments to look at
+    with pytest.raises(SpecTaken) as taken:
+        module.main()
+    return taken.value.args[0]
+
+
+def flat(options: Mapping[str, Any], below: str, under: str = "") -> dict[str, dict[str, Any]]:
+    """Options with those inside of them, by their full names."""
+    all_options = {}
+    for name, option in options.items():
+        said = {key: option.get(key, unsaid) for key, unsaid in UNSAID.items()}
+        all_options[under + name] = {**said, "choices": sorted(said["choices"] or [])}
+        all_options.update(flat(option.get(below) or {}, below, f"{under}{name}."))
+    return all_options
+
+
+def examples_of(name: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """The tasks of a module's examples that use this collection: task, module and arguments."""
+    for task in yaml.safe_load(documentation()[name]["examples"]):
+        for key, arguments in task.items():
+            if key.startswith(OURS):
+                yield task["name"], key.removeprefix(OURS), arguments or {}
+
+
+def without_templates(value: Any) -> Any:
+    """The value without what Ansible has yet to fill in."""
+    if isinstance(value, dict):
+        return {k: without_templates(v) for k, v in value.items() if "{{" not in str(v)[:4]}
+    if isinstance(value, list):
+        return [without_templates(item) for item in value]
+    return value
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_documented_options_are_the_spec(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    documented = flat(documentation()[name]["doc"]["options"], "suboptions")
+    assert documented == flat(spec_of(name, monkeypatch), "options")
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_examples_use_options_that_exist(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    examples = list(examples_of(name))
+    assert any(module == name for _task, module, _arguments in examples)
+    for task, module, arguments in examples:
+        checked = ArgumentSpecValidator(spec_of(module, monkeypatch)).validate(
+            without_templates(arguments)
+        )
+        assert checked.error_messages == [], task
+        if module in PARSERS:
+            PARSERS[module](checked.validated_parameters)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_what_is_returned_is_documented(name: str) -> None:
+    assert documentation()[name]["return"]
+
+
+def test_the_action_group_has_the_modules_that_take_a_uri() -> None:
+    runtime = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())
+    with_uri = [n for n in MODULES if "uri" in documentation()[n]["doc"]["options"]]
+    assert sorted(runtime["action_groups"]["all"]) == with_uri
