@@ -43,7 +43,12 @@ def text(pattern: str = "", says: str = "") -> Codec:
     return Codec(parse, lambda found: found or "", lambda value: value or None)
 
 
-def integer(minimum: int | None = None, maximum: int | None = None, unset: int | None = None) -> Codec:
+TEXT = text()
+
+
+def integer(
+    minimum: int | None = None, maximum: int | None = None, unset: int | None = None
+) -> Codec:
     """A whole number within bounds; `unset` is the number that absence means."""
 
     def parse(given: Any) -> int:

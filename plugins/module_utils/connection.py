@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -15,7 +15,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import ConnectionLost, FleetError
 
 try:
-    import libvirt
+    import libvirt as libvirt  # the other modules take it from here
 except ImportError as _error:
     libvirt = None
     IMPORT_ERROR: ImportError | None = _error
@@ -94,10 +94,8 @@ def connect(uri: str) -> Iterator[Host]:
 
 
 def _close(conn: Any) -> None:
-    try:
+    with suppress(libvirt.libvirtError):  # it may be lost, which was reported where it mattered
         conn.close()
-    except libvirt.libvirtError:
-        pass  # it was lost before, which has been reported where it mattered
 
 
 def said(error: Any) -> str:
@@ -116,7 +114,7 @@ def found(lookup: Callable[[str], Result], name: str, *missing: int) -> Result |
 
 
 def patiently(call: Callable[[], Result], timeout_s: float = BUSY_TIMEOUT_S) -> Result:
-    """Call, and call again as long as libvirt says that another job or client holds the resource."""
+    """Call, and call again as long as libvirt says that somebody else holds the resource."""
     deadline = time.monotonic() + timeout_s
     while True:
         try:

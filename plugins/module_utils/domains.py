@@ -68,8 +68,11 @@ def _running(dom: Any, state: str, stored: xmltree.Element) -> xmltree.Element |
 
 
 def _undo_cpu_expansion(dom: Any, live: xmltree.Element) -> None:
-    """Show a running CPU as it was defined. libvirt shows the model and features it became, but keeps
-    the original for MIGRATABLE (qemuDomainDefFormatBufInternal)."""
+    """Show a running CPU as it was defined.
+
+    libvirt shows the model and features that it became, but keeps the original for MIGRATABLE
+    (qemuDomainDefFormatBufInternal).
+    """
     as_defined = xmltree.parse(dom.XMLDesc(libvirt.VIR_DOMAIN_XML_MIGRATABLE))
     for element in live.findall("cpu"):
         live.remove(element)

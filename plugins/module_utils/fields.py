@@ -4,8 +4,8 @@
 """Rows: a field is stated once, and its argument spec, its reading and its editing follow from it.
 
 A table of rows describes a resource. Reading a tree through it gives plain values by key; a key is
-the path of names a user sees: `("cpu", "count")`, `("disks", "root", "bus")`. Editing a tree through
-it sets just the keys that are given, and leaves everything else in the tree as it is.
+the path of names a user sees: `("cpu", "count")`, `("disks", "root", "bus")`. Editing a tree
+through it sets just the keys that are given, and leaves everything else in the tree as it is.
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ from functools import lru_cache
 from typing import Any, Union
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Codec, Value, text
+from ansible_collections.kvm.fleet.plugins.module_utils.codecs import TEXT, Codec, Value
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
 Key = tuple[str, ...]
 Values = dict[Key, Value]
-
 
 
 class Presence(str):
@@ -41,7 +40,7 @@ class Field:
 
     name: str
     path: str
-    codec: Codec = text()
+    codec: Codec = TEXT
     applier: str = ""
 
 
@@ -69,10 +68,10 @@ class Items:
 
     name: str
     path: str
-    rows: tuple[Union[Field, Variant], ...]
-    name_of: Callable[[Element], Union[str, None]]
+    rows: tuple[Field | Variant, ...]
+    name_of: Callable[[Element], str | None]
     new: Callable[[str], Element]
-    key: tuple[str, Codec] = ("name", text())
+    key: tuple[str, Codec] = ("name", TEXT)
     applier: str = ""
 
 

@@ -9,13 +9,22 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
-from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError, FleetErrors, Mistakes
+from ansible_collections.kvm.fleet.plugins.module_utils.errors import (
+    FleetError,
+    FleetErrors,
+    Mistakes,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import Kind
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool import KIND as STORAGE_POOL
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume import KIND as STORAGE_VOLUME
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool import (
+    KIND as STORAGE_POOL,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume import (
+    KIND as STORAGE_VOLUME,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.kind import KIND as VM
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.storage import volumes_that_go
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import KIND as VSWITCH

@@ -168,7 +168,8 @@ def running_daemons(manager: str, folder: Path = Path("/run/libvirt")) -> dict[s
     a connection is the proof: a socket or a PID file outlives a daemon that was killed.
     """
     if manager == "systemd":
-        return {name: None for name in DAEMONS if _unit_is_active(name)}
+        active = _active_units()
+        return {name: None for name in DAEMONS if name in active}
     answers = {name: listener(folder / _SOCKETS.get(name, f"{name}-sock")) for name in DAEMONS}
     return {name: pid for name, pid in answers.items() if pid and _process_name(pid) == name}
 
@@ -193,10 +194,11 @@ def _process_name(pid: int) -> str:
         return ""
 
 
-def _unit_is_active(name: str) -> bool:
-    # It succeeds when one of the units is active.
-    command = ["systemctl", "is-active", f"{name}.socket", f"{name}.service"]
-    return "active" in _output(command).split()
+def _active_units() -> set[str]:
+    """The names, without their suffix, of what systemd runs or listens for."""
+    options = "--state=active --type=service,socket --plain --no-legend --full"
+    listed = _output(["systemctl", "list-units", *options.split()])
+    return {line.split()[0].rsplit(".", 1)[0] for line in listed.splitlines() if line.split()}
 
 
 def _installed_packages() -> frozenset[str]:

@@ -5,28 +5,24 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from typing import Any
 
-from ansible.module_utils.basic import missing_required_lib
-
-from ansible_collections.kvm.fleet.plugins.module_utils import connection
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host, connect
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
-from ansible_collections.kvm.fleet.plugins.module_utils.runner import URI_SPEC, create_module
+from ansible_collections.kvm.fleet.plugins.module_utils.runner import (
+    URI_SPEC,
+    create_module,
+    require_libvirt,
+)
 
 Gather = Callable[[Host, Mapping[str, Any]], "dict[str, Any]"]
 
 
-def tell(spec: Mapping[str, Any], gather: Gather) -> NoReturn:
+def tell(spec: Mapping[str, Any], gather: Gather) -> None:
     """Return what `gather` finds on the host, and end the module."""
     module = create_module({**URI_SPEC, **spec})
-    if connection.IMPORT_ERROR is not None:
-        module.fail_json(
-            msg=missing_required_lib("libvirt-python (python3-libvirt)"),
-            exception="".join(traceback.format_exception_only(connection.IMPORT_ERROR)),
-        )
+    require_libvirt(module)
     try:
         with connect(module.params["uri"]) as host:
             found = gather(host, module.params)

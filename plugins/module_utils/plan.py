@@ -9,10 +9,16 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any
 
 from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT, PRESENT, Key, Values, named
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
+    ABSENT,
+    PRESENT,
+    Key,
+    Values,
+    named,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
 # What a change does to a resource that runs.
@@ -49,8 +55,8 @@ class Have:
 
     kind: str
     name: str
-    stored: Optional[Element] = None
-    live: Optional[Element] = None
+    stored: Element | None = None
+    live: Element | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -111,18 +117,21 @@ class Plan:
         return self.action != NONE
 
 
+# From a key, what runs and what is wanted: the effect, and the applier that brings it about.
+EffectOf = Callable[[Key, Value, Value], "tuple[str, str]"]
+
+
 def compare(
     resource: str,
     want: Mapping[Key, Value],
     stored: Values,
     live: Values | None,
-    effect_of: Callable[[Key, Value, Value], tuple[str, str]],
+    effect_of: EffectOf,
 ) -> list[Change]:
     """The changes from what is stored and running to what is wanted.
 
-    `live` is None for what does not run. `effect_of(key, live, after)` answers with the effect of a
-    change on what runs, and the name of the applier that brings it about. A field that is stored as
-    wanted and waits for a restart is no change: a run does nothing about it.
+    `live` is None for what does not run. A field that is stored as wanted and waits for a restart
+    is no change: a run does nothing about it.
     """
     changes = []
     things = _coming_and_going(want, stored, live)
@@ -172,7 +181,7 @@ def _thing(have: Values, key: Key) -> Value:
     return _below({k: v for k, v in have.items() if v not in _SAYS_NOTHING}, key) or PRESENT
 
 
-_SAYS_NOTHING = (None, "", 0, False, "0B", "default", {})
+_SAYS_NOTHING: tuple[Value, ...] = (None, "", 0, False, "0B", "default", {})
 
 
 def _meets(found: Value, after: Value) -> bool:
@@ -212,7 +221,9 @@ def diff_of(plan: Plan) -> dict[str, str]:
         "before_header": f"{plan.resource} (before)",
         "after_header": f"{plan.resource} (after)",
         "before": to_yaml(nested(before)),
-        "after": to_yaml(nested(after), {field: f"  # {effect}" for field, effect in classes.items()}),
+        "after": to_yaml(
+            nested(after), {field: f"  # {effect}" for field, effect in classes.items()}
+        ),
     }
 
 

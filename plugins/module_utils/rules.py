@@ -26,7 +26,9 @@ def unique_macs(plans: Sequence[Plan], world: World) -> Iterator[FleetError]:
         for mac in sorted(macs):
             others = sorted(owners.get(mac, set()) - {name})
             if others:
-                yield FleetError(f"{mac} is also the MAC address of {', '.join(others)}", f"vm/{name}", "nics")
+                yield FleetError(
+                    f"{mac} is also the MAC address of {', '.join(others)}", f"vm/{name}", "nics"
+                )
 
 
 def _new_macs(plan: Plan) -> set[str]:
@@ -50,7 +52,7 @@ def nothing_in_use_goes(plans: Sequence[Plan], world: World) -> Iterator[FleetEr
         users = sorted(name for name, have in vms.items() if _uses(have, plan))
         if users:
             yield FleetError(
-                f"is used by {', '.join(users)}; take it from them first, or remove them in the same run",
+                f"is used by {', '.join(users)}; take it from them first, or remove them too",
                 plan.resource,
             )
 

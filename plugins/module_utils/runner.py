@@ -78,6 +78,15 @@ def _refuse(mistakes: Sequence[str]) -> NoReturn:
     sys.exit(1)
 
 
+def require_libvirt(module: basic.AnsibleModule) -> None:
+    """Fail with what to install where libvirt's Python binding is missing."""
+    if connection.IMPORT_ERROR is not None:
+        module.fail_json(
+            msg=basic.missing_required_lib("libvirt-python (python3-libvirt)"),
+            exception="".join(traceback.format_exception_only(connection.IMPORT_ERROR)),
+        )
+
+
 def run(
     module: basic.AnsibleModule,
     kinds: Sequence[Kind],
@@ -85,17 +94,13 @@ def run(
     shown: str = "",
     rules: Sequence[Rule] = (),
     more: Callable[[Host, list[Wanted]], list[Wanted]] | None = None,
-) -> NoReturn:
+) -> None:
     """Converge what `parse` makes of the parameters, and end the module.
 
     `shown` is the kind whose resource is returned as read back; without it there is a list of
     results. `more` adds declarations that follow from what is on the host (pruning).
     """
-    if connection.IMPORT_ERROR is not None:
-        reason = "".join(traceback.format_exception_only(connection.IMPORT_ERROR))
-        module.fail_json(
-            msg=basic.missing_required_lib("libvirt-python (python3-libvirt)"), exception=reason
-        )
+    require_libvirt(module)
     by_name = {kind.name: kind for kind in kinds}
     try:
         wanted = parse(module.params)

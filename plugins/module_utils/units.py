@@ -20,7 +20,9 @@ def parse_size(text: object) -> int:
     if not unit:
         raise ValueError(f"{text} has no unit; write {number}MiB or {number}GiB")
     if unit not in UNITS:
-        raise ValueError(f"the unit of {text} is none of {', '.join(UNITS)}; {_meant(number, unit)}")
+        raise ValueError(
+            f"the unit of {text} is none of {', '.join(UNITS)}; {_meant(number, unit)}"
+        )
     size = float(number) * UNITS[unit] if "." in number else int(number) * UNITS[unit]
     if size != int(size):
         raise ValueError(f"{text} is no whole number of bytes")

@@ -78,7 +78,7 @@ def get(element: Element, path: str) -> str | None:
 
 
 def put(element: Element, path: str, value: str | None) -> None:
-    """Set the value at a path, making missing parents; None takes it away and prunes empty parents."""
+    """Set the value at a path, making parents; None takes it away and prunes empty parents."""
     steps, attr = compile_path(path)
     if value is None:
         _take(element, steps, attr)
@@ -131,7 +131,7 @@ def same(one: Element, other: Element) -> bool:
 
 
 def contains(have: Element, fragment: Element) -> bool:
-    """Whether an element says all that a fragment says; libvirt adds addresses and defaults to it."""
+    """Whether an element says all that a fragment says; libvirt adds addresses and defaults."""
     text = (fragment.text or "").strip()
     return (
         have.tag == fragment.tag

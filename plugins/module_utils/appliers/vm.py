@@ -32,7 +32,9 @@ from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
 # How long a guest may take to let an unplugged device go (ACPI and PCIe ask it, and wait).
 UNPLUG_TIMEOUT_S = 20.0
-DEVICES: dict[str, Items] = {row.name: row for row in (table.DISKS, table.CDROMS, table.NICS, table.CHANNELS)}
+DEVICES: dict[str, Items] = {
+    row.name: row for row in (table.DISKS, table.CDROMS, table.NICS, table.CHANNELS)
+}
 
 
 def apply(host: Host, plan: Plan) -> None:
@@ -69,7 +71,9 @@ def _refuse_stale(host: Host, plan: Plan) -> None:
     flags = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
     now = xmltree.parse(host.conn.lookupByName(plan.wanted.name).XMLDesc(flags))
     if plan.have.stored is not None and not xmltree.same(now, plan.have.stored):
-        raise FleetError("was changed by somebody else since the plan was made; run again", plan.resource)
+        raise FleetError(
+            "was changed by somebody else since the plan was made; run again", plan.resource
+        )
 
 
 # ---- what runs
@@ -81,6 +85,7 @@ class Live:
     def __init__(self, dom: Any, plan: Plan) -> None:
         self.dom = dom
         self.plan = plan
+        assert plan.after.stored is not None  # a VM that stays has a definition
         self.after = plan.after.stored
         self.changes = [change for change in plan.changes if change.effect in (LIVE, HOTPLUG)]
 
@@ -130,7 +135,9 @@ class Live:
             resource = xmltree.find(self.after, "metadata/fleet:resource")
             text = None if resource is None else xmltree.serialise(_without_namespace(resource))
             element = libvirt.VIR_DOMAIN_METADATA_ELEMENT
-            self.dom.setMetadata(element, text, "fleet", xmltree.FLEET_NS, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+            self.dom.setMetadata(
+                element, text, "fleet", xmltree.FLEET_NS, libvirt.VIR_DOMAIN_AFFECT_LIVE
+            )
 
     def _lifecycle(self, changes: list[Change]) -> None:
         types = {
@@ -165,7 +172,9 @@ class Live:
             disk = items_of(table.DISKS, self.after)[name]
             names = ("total", "read", "write")
             limits = {f"{n}_{of}_sec": 0 for of in ("bytes", "iops") for n in names}
-            limits.update({i.tag: int(i.text or 0) for i in disk.findall("iotune/*") if i.tag in limits})
+            limits.update(
+                {i.tag: int(i.text or 0) for i in disk.findall("iotune/*") if i.tag in limits}
+            )
             target = xmltree.get(disk, "target/@dev")
             self.dom.setBlockIoTune(target, limits, libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
@@ -187,7 +196,9 @@ class Live:
                 self._unplug(row, name)
             else:
                 device = xmltree.clone(items_of(row, self.after)[name])
-                self.dom.attachDeviceFlags(xmltree.serialise(device), libvirt.VIR_DOMAIN_AFFECT_LIVE)
+                self.dom.attachDeviceFlags(
+                    xmltree.serialise(device), libvirt.VIR_DOMAIN_AFFECT_LIVE
+                )
 
     def _unplug(self, row: Items, name: str) -> None:
         device = items_of(row, self._now()).get(name)
@@ -196,8 +207,8 @@ class Live:
         self.dom.detachDeviceFlags(xmltree.serialise(device), libvirt.VIR_DOMAIN_AFFECT_LIVE)
         if not wait_until(lambda: name not in items_of(row, self._now()), UNPLUG_TIMEOUT_S):
             raise FleetError(
-                f"the guest did not let it go within {UNPLUG_TIMEOUT_S:.0f} s; the stored definition is "
-                "without it already; run again when the guest no longer uses it, or restart the VM",
+                f"the guest did not let it go within {UNPLUG_TIMEOUT_S:.0f} s; what is stored "
+                "is without it already; run again when the guest no longer uses it, or restart the VM",
                 self.plan.resource,
                 f"{row.name}.{name}",
             )
@@ -216,14 +227,13 @@ def _without_namespace(element: Element) -> Element:
 
 def _forget_runtime_source(device: Element) -> None:
     """Drop what libvirt noted about the former source; it would contradict the new one."""
-    source = device.find("source")
-    for attribute in ("portid", "index") if source is not None else ():
-        source.attrib.pop(attribute, None)
-    if device.get("type") == "network" and source is not None:
-        source.attrib.pop("bridge", None)
-    for tag in ("backingStore",):
-        for element in device.findall(tag):
-            device.remove(element)
+    for source in device.findall("source"):
+        for attribute in ("portid", "index"):
+            source.attrib.pop(attribute, None)
+        if device.get("type") == "network":
+            source.attrib.pop("bridge", None)
+    for element in device.findall("backingStore"):
+        device.remove(element)
 
 
 # ---- power
@@ -258,8 +268,8 @@ def shut_down(dom: Any, plan: Plan) -> None:
         dom.destroy()
         return
     raise FleetError(
-        f"did not shut down within {how['timeout_s']} s; with shutdown.on_timeout: power_off it would be "
-        "switched off then",
+        f"did not shut down within {how['timeout_s']} s; with shutdown.on_timeout: power_off "
+        "it would be switched off then",
         plan.resource,
         "state",
     )
@@ -280,7 +290,11 @@ def _remove(host: Host, plan: Plan) -> None:
         dom.resume()
     if state in (RUNNING, PAUSED):
         shut_down(dom, plan)
-    flags = libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+    flags = (
+        libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+    )
     if host.driver == "QEMU":
-        flags |= libvirt.VIR_DOMAIN_UNDEFINE_NVRAM | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
+        flags |= (
+            libvirt.VIR_DOMAIN_UNDEFINE_NVRAM | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
+        )
     patiently(lambda: dom.undefineFlags(flags))

@@ -21,13 +21,13 @@ class Kind(Protocol):
         """The argument spec of one declaration."""
 
     def parse(self, params: Mapping[str, Any]) -> list[Wanted]:
-        """The declarations in a user's parameters. A VM's may bring volumes. FleetErrors if wrong."""
+        """The declarations in a user's parameters. A VM's may bring volumes. Or FleetErrors."""
 
     def read(self, host: Host, names: Iterable[str] | None) -> dict[str, Have]:
         """The named resources (None: all there are) as they are; those that are not there too."""
 
     def plan(self, wanted: Wanted, have: Have, world: World) -> Plan:
-        """What is to be done about one declaration. Touches nothing. FleetErrors if it cannot be."""
+        """What is to be done about one declaration. Touches nothing. Or FleetErrors."""
 
     def apply(self, host: Host, plan: Plan) -> None:
         """Do what the plan says. FleetError if libvirt does not."""

@@ -9,7 +9,13 @@ from collections.abc import Callable, Mapping
 
 from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
 from ansible_collections.kvm.fleet.plugins.module_utils.domains import PAUSED
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT, Items, Key, Values, rows_by_key
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
+    ABSENT,
+    Items,
+    Key,
+    Values,
+    rows_by_key,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import ROWS
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import HOTPLUG, LIVE, RESTART
 from ansible_collections.kvm.fleet.plugins.module_utils.units import parse_size
@@ -70,13 +76,18 @@ class Effects:
     def _pluggable(self, kind: str, said: Mapping[str, Value]) -> bool:
         if kind == "disks":
             return said.get("bus") in ("virtio", "scsi", "usb")
-        return kind == "nics" or self.live.find("devices/controller[@type='virtio-serial']") is not None
+        return (
+            kind == "nics"
+            or self.live.find("devices/controller[@type='virtio-serial']") is not None
+        )
 
     def _port_for(self, kind: str, said: Mapping[str, Value]) -> bool:
         if kind == "channels":
             return True
         if said.get("bus") == "scsi":
-            return self.live.find("devices/controller[@type='scsi'][@model='virtio-scsi']") is not None
+            return (
+                self.live.find("devices/controller[@type='scsi'][@model='virtio-scsi']") is not None
+            )
         if said.get("bus") == "usb":
             return True
         self.free_ports -= 1
@@ -95,5 +106,3 @@ def free_pci_ports(live: Element) -> int:
         return 31 - len(live.findall("devices/*/address[@type='pci']"))
     ports = [c for c in controllers if c.get("model") == "pcie-root-port"]
     return sum(f"0x{int(port.get('index', '0')):02x}" not in used for port in ports)
-
-

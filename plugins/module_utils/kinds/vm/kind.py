@@ -13,8 +13,18 @@ from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.appliers import vm as appliers
 from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
-from ansible_collections.kvm.fleet.plugins.module_utils.domains import PAUSED, RUNNING, SAVED, STOPPED, read_domains
-from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError, FleetErrors, Mistakes
+from ansible_collections.kvm.fleet.plugins.module_utils.domains import (
+    PAUSED,
+    RUNNING,
+    SAVED,
+    STOPPED,
+    read_domains,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.errors import (
+    FleetError,
+    FleetErrors,
+    Mistakes,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
     ABSENT,
     PRESENT,
@@ -39,6 +49,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
     STORED,
     UPDATE,
     Change,
+    EffectOf,
     Have,
     Plan,
     Wanted,
@@ -107,7 +118,9 @@ class Vm:
     def plan(self, wanted: Wanted, have: Have, world: World) -> Plan:
         """What is to be done about one VM."""
         if have.exists and not have.facts["persistent"]:
-            raise FleetError("is transient: it has no stored definition; stop it first", wanted.resource)
+            raise FleetError(
+                "is transient: it has no stored definition; stop it first", wanted.resource
+            )
         if wanted.state == ABSENT:
             return _plan_absent(wanted, have)
         return Planner(wanted, have, world).plan()
@@ -120,7 +133,9 @@ class Vm:
         """The VM with every option as it is stored, and its state."""
         if have.stored is None:
             return {"name": have.name, "state": "absent"}
-        values = {k: v for k, v in tree.domain_values(have.stored).items() if v not in (None, "", {})}
+        values = {
+            k: v for k, v in tree.domain_values(have.stored).items() if v not in (None, "", {})
+        }
         uuid = xmltree.get(have.stored, "uuid")
         return {"name": have.name, "uuid": uuid, **have.facts, **_listed(nested(values))}
 
@@ -148,14 +163,18 @@ def _volumes(
     return wanted, named_disks
 
 
-def _volume(disk: Mapping[str, Any], options: Mapping[str, Any], mistakes: Mistakes) -> list[Wanted]:
+def _volume(
+    disk: Mapping[str, Any], options: Mapping[str, Any], mistakes: Mistakes
+) -> list[Wanted]:
     field = f"disks.{disk['name']}"
     if not disk.get("pool"):
         mistakes.add(f"{', '.join(options)} needs a pool for the volume to be made in", field)
         return []
     spec = storage_volume.KIND.spec()
     params = {name: option.get("default") for name, option in spec.items()}
-    params.update(options, name=disk["volume"], pool=disk["pool"], format=disk.get("format"), state="present")
+    params.update(
+        options, name=disk["volume"], pool=disk["pool"], format=disk.get("format"), state="present"
+    )
     try:
         return storage_volume.KIND.parse(params)
     except FleetErrors as errors:
@@ -198,7 +217,8 @@ def _plan_absent(wanted: Wanted, have: Have) -> Plan:
         return Plan(wanted, NONE, have, gone)
     if tree.domain_values(have.stored)[("protected",)]:  # type: ignore[arg-type]
         raise FleetError("is protected; set protected to false first", wanted.resource, "state")
-    change = Change(wanted.resource, ("state",), have.facts["state"], "absent", LIVE)
+    disks = "its volumes go with it" if wanted.options["remove_storage"] else "its disks stay"
+    change = Change(wanted.resource, ("state",), have.facts["state"], ABSENT, LIVE, note=disks)
     return Plan(wanted, DELETE, have, gone, (change,))
 
 
@@ -255,7 +275,9 @@ class Planner:
 
     def _definition(self, want: Mapping[Key, Value]) -> xmltree.Element:
         if self.have.stored is not None:
-            as_is = not compare(self.wanted.resource, want, self.stored, None, lambda *_: (STORED, ""))
+            as_is = not compare(
+                self.wanted.resource, want, self.stored, None, lambda *_: (STORED, "")
+            )
             return self.have.stored if as_is else tree.edited(self.have.stored, want)
         arch = xmltree.get(self.world.host.capabilities, "host/cpu/arch") or "x86_64"
         definition = tree.edited(tree.new_domain(self.wanted.name, arch), want)
@@ -266,10 +288,12 @@ class Planner:
         """What was asked for, and what changes with it because it hangs together."""
         along = {key: value for key, value in after.items() if self.stored.get(key) != value}
         asked = dict(want) if not self.have.exists else {**_apart(along, want), **want}
-        effect_of = Effects(self.have.live, self.live, self.now, self._apply()).of if self.live else None
-        return compare(
-            self.wanted.resource, asked, self.stored, self.live, effect_of or (lambda *_: (STORED, ""))
-        )
+        return compare(self.wanted.resource, asked, self.stored, self.live, self._effects())
+
+    def _effects(self) -> EffectOf:
+        if self.live is None or self.have.live is None:
+            return lambda *_: (STORED, "")
+        return Effects(self.have.live, self.live, self.now, self._apply()).of
 
     def _apply(self) -> str:
         # A saved VM is restored as it was; nothing can be changed in its image.
@@ -318,7 +342,9 @@ class Planner:
         autostart = self.wanted.options["autostart"]
         facts = {
             "state": state,
-            "autostart": self.have.facts.get("autostart", False) if autostart is None else autostart,
+            "autostart": self.have.facts.get("autostart", False)
+            if autostart is None
+            else autostart,
             "persistent": True,
         }
         live = definition if state in (RUNNING, PAUSED) else None
@@ -328,7 +354,9 @@ class Planner:
 def _apart(values: Values, want: Mapping[Key, Value]) -> Values:
     """The values that are not of a thing which is asked for as a whole."""
     things = [key for key, value in want.items() if value is ABSENT or value is PRESENT]
-    return {k: v for k, v in values.items() if not any(k[: len(thing)] == thing for thing in things)}
+    return {
+        k: v for k, v in values.items() if not any(k[: len(thing)] == thing for thing in things)
+    }
 
 
 def _listed(values: dict[str, Any]) -> dict[str, Any]:
@@ -336,5 +364,7 @@ def _listed(values: dict[str, Any]) -> dict[str, Any]:
     lists = ("disks", "cdroms", "nics", "channels")
     for name in lists:
         things = values.get(name, {})
-        values[name] = [{"name": n, **(t if isinstance(t, dict) else {})} for n, t in things.items()]
+        values[name] = [
+            {"name": n, **(t if isinstance(t, dict) else {})} for n, t in things.items()
+        ]
     return values

@@ -44,7 +44,8 @@ def steps(now: str, want: str) -> tuple[str, ...]:
         return ()
     if (now, want) not in STEPS:
         raise FleetError(
-            f"a VM that is {now} cannot become {want}; only a running one has anything to save", field="state"
+            f"a VM that is {now} cannot become {want}; only a running one has anything to save",
+            field="state",
         )
     return STEPS[(now, want)]
 

@@ -1,21 +1,24 @@
 # Copyright: (c) 2026, kvm.fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From what a user wrote to concrete values: what depends on the host, on other resources and on names."""
+"""From what a user wrote to concrete values, by the host, by other resources and by names."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.acceleration import accelerated, choose_virt_type
+from ansible_collections.kvm.fleet.plugins.module_utils.acceleration import (
+    accelerated,
+    choose_virt_type,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT, PRESENT, Key, Values
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume import disk_source, format_of
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.tree import derived_mac
 from ansible_collections.kvm.fleet.plugins.module_utils.units import parse_size
+from ansible_collections.kvm.fleet.plugins.module_utils.volumes import disk_source, format_of
 
 # What a new VM gets where nothing is said: what an operator of a headless server would choose.
 DEFAULTS: Values = {
@@ -64,7 +67,7 @@ def best_virt_type(host: Host) -> str:
 
 
 def _machine(values: dict[Key, Value], stored: Values, host: Host) -> None:
-    """A family such as `q35` means its newest version for a new VM, and what it has for an old one."""
+    """A family such as `q35` means its newest version for a new VM, and what an old one has."""
     names = {m.text: m.get("canonical") for m in host.capabilities.findall("guest/arch/machine")}
     if not stored and "q35" in names:
         values.setdefault(("machine",), "q35")
@@ -79,7 +82,9 @@ def _machine(values: dict[Key, Value], stored: Values, host: Host) -> None:
 def _cpu(values: dict[Key, Value], stored: Values, host: Host) -> None:
     """The count pulls the maximum up with it, and the maximum the count down."""
     count, most = values.get(("cpu", "count")), values.get(("cpu", "maximum"))
-    topology = [values.get(("cpu", "topology", part)) for part in ("sockets", "dies", "cores", "threads")]
+    topology = [
+        values.get(("cpu", "topology", part)) for part in ("sockets", "dies", "cores", "threads")
+    ]
     if any(topology):
         product = 1
         for number in topology:
@@ -103,7 +108,12 @@ def _memory(values: dict[Key, Value], stored: Values) -> None:
         from_stored = parse_size(stored[("memory", "maximum")])
         if parse_size(size) > from_stored:
             values[("memory", "maximum")] = size
-    if stored and most is not None and size is None and parse_size(most) < parse_size(stored[("memory", "size")]):
+    if (
+        stored
+        and most is not None
+        and size is None
+        and parse_size(most) < parse_size(stored[("memory", "size")])
+    ):
         values[("memory", "size")] = most
     if not stored and (size or most):
         values.setdefault(("memory", "size"), most)
@@ -148,5 +158,3 @@ def _purge(values: dict[Key, Value], stored: Values) -> None:
     for key in stored:
         if len(key) == 2 and key[0] in declared and key not in values:
             values[key] = ABSENT
-
-

@@ -5,18 +5,18 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import PRESENT, Key, Values, named
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume import format_of
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import port_groups_of
 from ansible_collections.kvm.fleet.plugins.module_utils.units import parse_size
+from ansible_collections.kvm.fleet.plugins.module_utils.volumes import format_of
 
 QCOW2_MAGIC = b"QFI\xfb"
 
@@ -40,7 +40,9 @@ def check_declared(want: Mapping[Key, Value], mistakes: Mistakes) -> None:
         if key[-1] == "total_iops" or key[-1] == "total_bandwidth":
             _check_limits(key, value, want, mistakes)
     if want.get(("serial", "type")) in ("file", "unix") and not want.get(("serial", "path")):
-        mistakes.add(f"is needed for a serial port of type {want[('serial', 'type')]}", "serial.path")
+        mistakes.add(
+            f"is needed for a serial port of type {want[('serial', 'type')]}", "serial.path"
+        )
 
 
 def _check_twice(want: Mapping[Key, Value], field: str, says: str, mistakes: Mistakes) -> None:
@@ -48,7 +50,9 @@ def _check_twice(want: Mapping[Key, Value], field: str, says: str, mistakes: Mis
     for value, times in Counter(values).items():
         if times > 1:
             keys = [named(key[:-1]) for key in want if key[-1] == field and want[key] == value]
-            mistakes.add(f"{' and '.join(keys)} have the same {says} {value}", keys[0].split(".")[0])
+            mistakes.add(
+                f"{' and '.join(keys)} have the same {says} {value}", keys[0].split(".")[0]
+            )
 
 
 def _check_limits(key: Key, value: Value, want: Mapping[Key, Value], mistakes: Mistakes) -> None:
@@ -81,7 +85,9 @@ def check_planned(after: Values, new: bool, want: Mapping[Key, Value], mistakes:
 
 
 def _check_topology(after: Values, mistakes: Mistakes) -> None:
-    parts = [after.get(("cpu", "topology", part)) for part in ("sockets", "dies", "cores", "threads")]
+    parts = [
+        after.get(("cpu", "topology", part)) for part in ("sockets", "dies", "cores", "threads")
+    ]
     if not any(parts):
         return
     product = 1
@@ -89,7 +95,9 @@ def _check_topology(after: Values, mistakes: Mistakes) -> None:
         product *= part or 1
     if product != after[("cpu", "maximum")]:
         most = after[("cpu", "maximum")]
-        mistakes.add(f"makes {product} vCPUs, but cpu.maximum is {most}; make them equal", "cpu.topology")
+        mistakes.add(
+            f"makes {product} vCPUs, but cpu.maximum is {most}; make them equal", "cpu.topology"
+        )
 
 
 def _check_disk(key: Key, after: Values, mistakes: Mistakes) -> None:
@@ -138,7 +146,9 @@ class Needs:
         vswitch = self.world.will_be("vswitch", source["vswitch"])
         field = named((*key[:-1], "vswitch"))
         if not vswitch.exists:
-            self._missing(f"the vswitch {source['vswitch']}", field, "declare it, or name one that does")
+            self._missing(
+                f"the vswitch {source['vswitch']}", field, "declare it, or name one that does"
+            )
             return
         group = self.values.get((*key[:-1], "port_group"))
         if group and group not in port_groups_of(vswitch):
@@ -152,13 +162,17 @@ class Needs:
         bridge = source["bridge"]
         # Behind a socket of its own libvirt may be in another network namespace.
         sees_network = self.world.host.is_local and "socket=" not in self.world.host.uri
-        if sees_network and not os.path.exists(f"/sys/class/net/{bridge}"):
-            self._missing(f"the bridge {bridge}", named((*key[:-1], "bridge")), "make it on the host first")
+        if sees_network and not Path(f"/sys/class/net/{bridge}").exists():
+            self._missing(
+                f"the bridge {bridge}", named((*key[:-1], "bridge")), "make it on the host first"
+            )
 
     def _volume(self, key: Key, source: Mapping[str, str]) -> None:
         field = named((*key[:-1], "pool"))
         if not self.world.will_be("storage_pool", source["pool"]).exists:
-            self._missing(f"the storage pool {source['pool']}", field, "declare it, or name one that does")
+            self._missing(
+                f"the storage pool {source['pool']}", field, "declare it, or name one that does"
+            )
             return
         name = f"{source['pool']}/{source['volume']}"
         volume = self.world.will_be("storage_volume", name)
@@ -169,7 +183,8 @@ class Needs:
         said = self.values.get((*key[:-1], "format"))
         if said and said != format_of(volume):
             self.mistakes.add(
-                f"is {said}, but the volume {name} is {format_of(volume)}", named((*key[:-1], "format"))
+                f"is {said}, but the volume {name} is {format_of(volume)}",
+                named((*key[:-1], "format")),
             )
 
     def _file(self, key: Key, source: Mapping[str, str]) -> None:
@@ -180,7 +195,7 @@ class Needs:
     def _exists(self, field: str, path: str) -> bool:
         if not self.world.host.is_local:
             return False
-        if os.path.exists(path):
+        if Path(path).exists():
             return True
         if path not in self._paths_to_come():
             self._missing(path, field, "see that the path is right and the file is on the host")
@@ -188,7 +203,9 @@ class Needs:
 
     def _paths_to_come(self) -> set[str | None]:
         volumes = self.world.planned("storage_volume")
-        return {xmltree.get(have.stored, "target/path") for have in volumes if have.stored is not None}
+        return {
+            xmltree.get(have.stored, "target/path") for have in volumes if have.stored is not None
+        }
 
     def _check_format(self, key: Key, path: str) -> None:
         said = self.values.get((*key[:-1], "format"))
@@ -203,7 +220,7 @@ class Needs:
 def _is_qcow2(path: str) -> bool | None:
     """Whether a file is a qcow2 image by its header; None when it cannot be read."""
     try:
-        with open(path, "rb") as image:
+        with Path(path).open("rb") as image:
             return image.read(len(QCOW2_MAGIC)) == QCOW2_MAGIC
     except OSError:
         return None

@@ -16,8 +16,10 @@ from ansible_collections.kvm.fleet.plugins.module_utils.plan import Wanted
 
 
 def volumes_that_go(host: Host, wanted: Sequence[Wanted]) -> list[Wanted]:
-    """The volumes behind the disks of VMs that go with their storage, as declarations of absence."""
-    going = [w for w in wanted if w.kind == "vm" and w.state == ABSENT and w.options["remove_storage"]]
+    """The volumes behind the disks of VMs that go with their storage, declared absent."""
+    going = [
+        w for w in wanted if w.kind == "vm" and w.state == ABSENT and w.options["remove_storage"]
+    ]
     haves = read_domains(host, [one.name for one in going]) if going else {}
     volumes: dict[str, Wanted] = {}
     for one in going:

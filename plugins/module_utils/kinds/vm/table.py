@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, kvm.fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The table of a VM: every option, where it stands in libvirt's domain XML, and what changes it live.
+"""The table of a VM: every option, where it stands in libvirt's XML, and what changes it live.
 
 Source of the paths: https://libvirt.org/formatdomain.html. Identity of disks, CD-ROMs and NICs is
-libvirt's user alias, `ua-disk-NAME` and so on (an alias is unique in a whole VM, and a disk and a NIC
-may have one name); of those that others made, the target (`vda`) or the MAC address.
+libvirt's user alias, `ua-disk-NAME` and so on (an alias is unique in a whole VM, and a disk and a
+NIC may have one name); of those that others made, the target (`vda`) or the MAC address.
 """
 
 from __future__ import annotations
@@ -26,11 +26,13 @@ from ansible_collections.kvm.fleet.plugins.module_utils.codecs import (
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import Field, Items, Rows, Variant
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
-NAME = text(r"[A-Za-z0-9_-]+", "a name of letters, digits, - and _ (libvirt allows no others in an alias)")
+NAME = text(
+    r"[A-Za-z0-9_-]+", "a name of letters, digits, - and _ (libvirt allows no others in an alias)"
+)
 AGENT_CHANNEL = "org.qemu.guest_agent.0"
 
 
-def _alias_or(path: str, prefix: str) -> Callable[[Element], "str | None"]:
+def _alias_or(path: str, prefix: str) -> Callable[[Element], str | None]:
     """Name a device by our alias, or by what stands at the path where somebody else made it."""
 
     def name_of(device: Element) -> str | None:
@@ -40,7 +42,7 @@ def _alias_or(path: str, prefix: str) -> Callable[[Element], "str | None"]:
     return name_of
 
 
-def _disk_of(device: str) -> Callable[[Element], "str | None"]:
+def _disk_of(device: str) -> Callable[[Element], str | None]:
     by_alias = _alias_or("target/@dev", f"ua-{device}-")
     return lambda disk: by_alias(disk) if disk.get("device", "disk") == device else None
 
@@ -61,7 +63,9 @@ def _new_nic(name: str) -> Element:
 
 
 def _new_channel(name: str) -> Element:
-    channel = xmltree.parse('<channel type="unix"><source mode="bind"/><target type="virtio"/></channel>')
+    channel = xmltree.parse(
+        '<channel type="unix"><source mode="bind"/><target type="virtio"/></channel>'
+    )
     xmltree.put(channel, "target/@name", name)
     return channel
 
@@ -90,10 +94,18 @@ DISK_ROWS = (
     Variant("source", "@type", SOURCE),
     Field("bus", "target/@bus", choice("virtio", "scsi", "sata", "usb", "ide")),
     Field("format", "driver/@type", choice("qcow2", "raw")),
-    Field("cache", "driver/@cache", choice("none", "writeback", "writethrough", "directsync", "unsafe", unset="default")),
+    Field(
+        "cache",
+        "driver/@cache",
+        choice("none", "writeback", "writethrough", "directsync", "unsafe", unset="default"),
+    ),
     Field("io", "driver/@io", choice("native", "threads", "io_uring", unset="default")),
     Field("discard", "driver/@discard", choice("unmap", "ignore", unset="default")),
-    Field("serial", "serial", text(r"[A-Za-z0-9_.+ -]{1,36}", "a serial number of up to 36 characters")),
+    Field(
+        "serial",
+        "serial",
+        text(r"[A-Za-z0-9_.+ -]{1,36}", "a serial number of up to 36 characters"),
+    ),
     Field("boot_order", "boot/@order", BOOT_ORDER),
     Field("read_only", "readonly", presence()),
     Field("shareable", "shareable", presence()),
@@ -136,13 +148,31 @@ NIC_ROWS = (
 )
 
 DISKS = Items(
-    "disks", "devices/disk", DISK_ROWS, _disk_of("disk"), _new_disk("disk"), ("name", NAME), "device"
+    "disks",
+    "devices/disk",
+    DISK_ROWS,
+    _disk_of("disk"),
+    _new_disk("disk"),
+    ("name", NAME),
+    "device",
 )
 CDROMS = Items(
-    "cdroms", "devices/disk", CDROM_ROWS, _disk_of("cdrom"), _new_disk("cdrom"), ("name", NAME), "device"
+    "cdroms",
+    "devices/disk",
+    CDROM_ROWS,
+    _disk_of("cdrom"),
+    _new_disk("cdrom"),
+    ("name", NAME),
+    "device",
 )
 NICS = Items(
-    "nics", "devices/interface", NIC_ROWS, _alias_or("mac/@address", "ua-nic-"), _new_nic, ("name", NAME), "device"
+    "nics",
+    "devices/interface",
+    NIC_ROWS,
+    _alias_or("mac/@address", "ua-nic-"),
+    _new_nic,
+    ("name", NAME),
+    "device",
 )
 CHANNELS = Items(
     "channels",
@@ -205,9 +235,21 @@ ROWS: Rows = (
     Field("graphics.type", "devices/graphics!/@type", choice("vnc", "spice", unset="none")),
     Field("graphics.listen", "devices/graphics/@listen"),
     Field("graphics.port", "devices/graphics/@port", integer(-1, 65535, unset=-1)),
-    Field("video", "devices/video/model/@type", choice("virtio", "vga", "qxl", "cirrus", "bochs", "none")),
-    Field("rng", "devices/rng!/backend", choice("/dev/urandom", "/dev/random", "/dev/hwrng", unset="none")),
-    Field("watchdog.model", "devices/watchdog!/@model", choice("i6300esb", "itco", "ib700", unset="none")),
+    Field(
+        "video",
+        "devices/video/model/@type",
+        choice("virtio", "vga", "qxl", "cirrus", "bochs", "none"),
+    ),
+    Field(
+        "rng",
+        "devices/rng!/backend",
+        choice("/dev/urandom", "/dev/random", "/dev/hwrng", unset="none"),
+    ),
+    Field(
+        "watchdog.model",
+        "devices/watchdog!/@model",
+        choice("i6300esb", "itco", "ib700", unset="none"),
+    ),
     Field(
         "watchdog.action",
         "devices/watchdog/@action",

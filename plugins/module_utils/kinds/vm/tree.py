@@ -22,7 +22,7 @@ PREFIX_OF_BUS = {"virtio": "vd", "scsi": "sd", "sata": "sd", "usb": "sd", "ide":
 
 
 def derived_uuid(name: str) -> str:
-    """The UUID of a VM that is new: the same for the same name, so a re-created VM is the same VM."""
+    """The UUID of a new VM: the same for the same name, so a re-created VM is the same VM."""
     return str(uuid.uuid5(FLEET_UUID, f"vm/{name}"))
 
 
