@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import tempfile
 from pathlib import Path
 
 import pytest
 
-from support.private_libvirtd import PrivateLibvirtd, why_not_here
+from support.private_libvirtd import PrivateLibvirtd, wait_until, why_not_here
 
 NETWORK = """
 <network>
@@ -80,6 +81,20 @@ def test_vms_survive_the_death_of_libvirtd(libvirtd: PrivateLibvirtd, running_vm
     assert not libvirtd.answers()
     libvirtd.start_libvirtd()
     assert libvirtd.virsh("domstate", running_vm) == "running"
+
+
+def test_vms_have_cgroups_also_after_a_restart(libvirtd: PrivateLibvirtd, running_vm: str) -> None:
+    if not libvirtd.try_run(["ls", "/sys/fs/cgroup"]).stdout:
+        pytest.skip("there are no cgroups on this machine")
+    libvirtd.restart()
+    wait_until(lambda: shares(libvirtd, running_vm, 2000) == 2000, 30, "libvirt to find its VM")
+    assert shares(libvirtd, running_vm, 3000) == 3000
+
+
+def shares(libvirtd: PrivateLibvirtd, vm: str, wanted: int) -> int:
+    libvirtd.try_run(["virsh", "schedinfo", vm, "--live", "--set", f"cpu_shares={wanted}"])
+    found = re.search(r"cpu_shares *: (\d+)", libvirtd.try_run(["virsh", "schedinfo", vm]).stdout)
+    return int(found[1]) if found else 0
 
 
 def test_two_at_once_stop_and_leave_nothing() -> None:

@@ -22,7 +22,7 @@ def remove_all(uri: str, prefix: str) -> None:
 def _remove_domain(domain: libvirt.virDomain) -> None:
     persistent = domain.isPersistent()
     if domain.isActive():
-        domain.destroy()
+        _destroy(domain)
     if persistent:
         domain.undefineFlags(
             libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
@@ -30,6 +30,16 @@ def _remove_domain(domain: libvirt.virDomain) -> None:
             | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
             | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
         )
+
+
+def _destroy(domain: libvirt.virDomain) -> None:
+    try:
+        domain.destroy()
+    except libvirt.libvirtError as error:
+        # While libvirtd is still connecting to its VMs after a start, it destroys the VM and
+        # then complains that it is gone (seen with 9.0).
+        if error.get_error_code() != libvirt.VIR_ERR_OPERATION_INVALID or domain.isActive():
+            raise
 
 
 def _remove(resource: libvirt.virNetwork | libvirt.virStoragePool) -> None:

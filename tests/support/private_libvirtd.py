@@ -29,7 +29,7 @@ PRIVATE_PATHS = {
 }
 
 UNSHARE_OPTIONS = (
-    *("--mount", "--mount-proc", "--net", "--cgroup", "--pid"),
+    *("--mount", "--mount-proc", "--net", "--pid"),
     *("--fork", "--kill-child"),
 )
 
@@ -162,8 +162,11 @@ class PrivateLibvirtd:
             "nsenter",
             f"--mount={namespaces}/mnt",
             f"--net={namespaces}/net",
-            f"--cgroup={namespaces}/cgroup",
             f"--pid={namespaces}/pid_for_children",
+            "--",
+            # Seen from inside: only the first process there is in the cgroup namespace.
+            "nsenter",
+            "--cgroup=/proc/1/ns/cgroup",
             "--",
         ]
 
