@@ -1,0 +1,251 @@
+"""Edits as data: a folder golden/KIND/CASE for each, and what must hold for all of them.
+
+    before.xml   the stored definition; without the file the resource does not exist
+    live.xml     what runs of it; without the file it does not run
+    world/K/N.xml  another resource that is there, of kind K and name N, and runs as it is stored
+    want.yml     the options of the module
+    changes.yml  the plan: rows of field, before, after and class
+    after.xml    the definition that gets stored; without the file the resource goes
+
+A new row of a table needs a case that sets it. What no row of the table names must be the same
+before and after; what an edit has to drop nevertheless is named in dropped.yml, a list of paths.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Union
+
+import pytest
+import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
+    Field,
+    Items,
+    Key,
+    Row,
+    Rows,
+    Variant,
+    items_of,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds import (
+    storage_pool,
+    storage_pool_table,
+    storage_volume,
+    vswitch,
+    vswitch_table,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import Kind, World
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import kind as vm
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import table as vm_table
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have, Plan
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+# A table, and the element that it is a table of.
+Part = tuple[Rows, Union[xmltree.Element, None]]
+
+
+def vswitch_parts(network: xmltree.Element) -> list[Part]:
+    """Each family of addresses has its own element, with a table of its own."""
+    families = vswitch_table.FAMILIES
+    return [(vswitch_table.ROWS, network), *((f.rows, f.element(network)) for f in families)]
+
+
+def strip_vswitch(network: xmltree.Element) -> None:
+    """What options of a vswitch set, but no rows."""
+    for family in vswitch_table.FAMILIES:
+        element = family.element(network)
+        for attribute in ("address", "prefix", "netmask") if element is not None else ():
+            element.attrib.pop(attribute, None)
+    for host in network.iterfind("dns/host"):
+        for name in host.findall("hostname"):
+            host.remove(name)
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A kind, all its tables, and how they lie over a tree."""
+
+    kind: Kind
+    tables: tuple[Rows, ...]
+    parts: Callable[[xmltree.Element], list[Part]] | None = None
+    strip: Callable[[xmltree.Element], None] = lambda tree: None
+
+
+KINDS: dict[str, Tried] = {
+    "storage_pool": Tried(storage_pool.KIND, (storage_pool_table.ROWS,)),
+    "storage_volume": Tried(storage_volume.KIND, (storage_volume.ROWS,)),
+    "vm": Tried(vm.KIND, (vm_table.ROWS,)),
+    "vswitch": Tried(
+        vswitch.KIND,
+        (vswitch_table.ROWS, *(family.rows for family in vswitch_table.FAMILIES)),
+        vswitch_parts,
+        strip_vswitch,
+    ),
+}
+CASES = sorted(path.parent for path in GOLDEN.glob("*/*/want.yml"))
+
+
+class HostOfFiles:
+    """The host that the files describe; this machine, as far as images go."""
+
+    is_local = True
+    driver = "QEMU"
+    capabilities = xmltree.parse(
+        "<capabilities><host><cpu><arch>x86_64</arch></cpu></host><guest><arch name='x86_64'>"
+        "<machine canonical='pc-q35-7.2'>q35</machine><domain type='qemu'/></arch></guest>"
+        "</capabilities>"
+    )
+
+
+class FromFiles:
+    """A kind that finds its resources in files and is itself in all else."""
+
+    def __init__(self, kind: Kind, there: Mapping[str, Have]) -> None:
+        self.kind = kind
+        self.there = there
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.kind, name)
+
+    def read(self, _host: Any, names: Iterable[str] | None) -> dict[str, Have]:
+        wanted = self.there if names is None else names
+        return {name: self.there.get(name, Have(self.kind.name, name)) for name in wanted}
+
+
+class Case:
+    """One folder, and the plan that its declaration makes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.tried = KINDS[folder.parent.name]
+        self.kind = self.tried.kind
+
+    def plan(self) -> Plan:
+        options = yaml.safe_load((self.folder / "want.yml").read_text())
+        checked = ArgumentSpecValidator(self.kind.spec()).validate(options)
+        assert not checked.error_messages
+        *_others, wanted = self.kind.parse(checked.validated_parameters)
+        have = Have(wanted.kind, wanted.name, self.tree("before"), self.tree("live"), self.facts())
+        return self.kind.plan(wanted, have, self.world(have))
+
+    def tree(self, name: str) -> xmltree.Element | None:
+        file = self.folder / f"{name}.xml"
+        return xmltree.parse(file.read_text()) if file.exists() else None
+
+    def facts(self) -> dict[str, Any]:
+        if self.tree("before") is None:
+            return {}
+        runs = self.tree("live") is not None
+        states = {"vm": ("stopped", "running")}.get(self.kind.name, ("inactive", "active"))
+        return {"state": states[runs], "autostart": False, "persistent": True}
+
+    def world(self, have: Have) -> World:
+        there: dict[str, dict[str, Have]] = {name: {} for name in KINDS}
+        for file in (self.folder / "world").rglob("*.xml"):
+            kind, name = str(file.relative_to(self.folder / "world")).split("/", 1)
+            tree = xmltree.parse(file.read_text())
+            facts = {"state": "active", "autostart": True, "persistent": True}
+            other = Have(kind, name[: -len(".xml")], tree, tree, facts)
+            there[kind][other.name] = other
+        if have.exists:
+            there[have.kind][have.name] = have
+        kinds = {name: FromFiles(tried.kind, there[name]) for name, tried in KINDS.items()}
+        return World(HostOfFiles(), kinds)
+
+
+def plain(value: Any) -> Any:
+    return json.loads(json.dumps(value))
+
+
+@pytest.fixture(params=CASES, ids=lambda folder: f"{folder.parent.name}/{folder.name}")
+def case(request: pytest.FixtureRequest) -> Case:
+    return Case(request.param)
+
+
+def test_the_plan_is_the_one_written_down(case: Case) -> None:
+    told = [plain(change.result()) for change in case.plan().changes]
+    rows = [{key: row[key] for key in ("field", "before", "after", "class")} for row in told]
+    assert rows == yaml.safe_load((case.folder / "changes.yml").read_text())
+
+
+def test_the_definition_is_the_one_written_down(case: Case) -> None:
+    after, written = case.plan().after.stored, case.tree("after")
+    assert (after is None) == (written is None)
+    if after is not None and written is not None:
+        assert xmltree.same(after, written), xmltree.serialise(after)
+
+
+def test_planning_edits_nothing(case: Case) -> None:
+    have, again = case.plan().have, case.tree("before")
+    if have.stored is not None and again is not None:
+        assert xmltree.same(have.stored, again)
+
+
+def test_what_no_row_names_is_the_same(case: Case) -> None:
+    before, after = case.tree("before"), case.plan().after.stored
+    if before is None or after is None:
+        return
+    after = xmltree.clone(after)
+    dropped = case.folder / "dropped.yml"
+    for path in yaml.safe_load(dropped.read_text()) if dropped.exists() else ():
+        xmltree.put(before, path, None)
+    parts = case.tried.parts or (lambda tree: [(case.tried.tables[0], tree)])
+    for (rows, one), (_rows, other) in zip(parts(before), parts(after)):
+        if one is not None and other is not None:
+            _strip(rows, one, other)
+    case.tried.strip(before)
+    case.tried.strip(after)
+    assert xmltree.contains(after, before), (
+        f"{xmltree.serialise(before)}\nis not all in\n{xmltree.serialise(after)}"
+    )
+
+
+def _strip(rows: Rows, before: xmltree.Element, after: xmltree.Element) -> None:
+    """Take out what the rows name, and what is in a list before but not afterwards."""
+    for row in rows:
+        for path in _paths(row):
+            xmltree.put(before, path, None)
+            xmltree.put(after, path, None)
+        if isinstance(row, Items):
+            kept = items_of(row, after)
+            for name, item in items_of(row, before).items():
+                if name in kept:
+                    _strip(row.rows, item, kept[name])
+                else:
+                    xmltree.remove(before, item)
+
+
+def _paths(row: Row) -> list[str]:
+    if isinstance(row, Field):
+        return [row.path]
+    if isinstance(row, Variant):
+        return [row.path, *(field.path for fields in row.cases.values() for field in fields)]
+    return []
+
+
+@pytest.mark.parametrize("kind", sorted({folder.parent.name for folder in CASES}))
+def test_every_row_is_set_by_a_case(kind: str) -> None:
+    cases = [Case(folder) for folder in CASES if folder.parent.name == kind]
+    keys = {key for case in cases for key in case.plan().wanted.values}
+    unset = [name for rows in KINDS[kind].tables for name in _unset(rows, keys)]
+    assert not unset, "add a case that sets them"
+
+
+def _unset(rows: Rows, keys: set[Key], above: str = "") -> Iterator[str]:
+    """The rows that are no key's, however deep below a list or a family of addresses."""
+    names = {".".join(key) for key in keys}
+    for row in rows:
+        own = re.escape(row.name)
+        is_thing = rf"\.{own}\..+" if isinstance(row, Items) else rf"\.{own}"
+        if not any(re.fullmatch(f".*{above}{is_thing}", f".{name}") for name in names):
+            yield row.name
+        if isinstance(row, Items):
+            yield from _unset(row.rows, keys, rf"\.{own}\..+")

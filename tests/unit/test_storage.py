@@ -1,0 +1,191 @@
+"""Storage without a host: what images say they are, what steps a plan takes, whose a path is."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.kvm.fleet.plugins.module_utils import images, volumes, xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds import storage_pool
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool_table import mode, path
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
+    CREATE,
+    DELETE,
+    NONE,
+    UPDATE,
+    Change,
+    Have,
+    Plan,
+    Wanted,
+)
+
+GIB = 2**30
+
+
+def qcow2(version: int = 3, backing: bytes = b"", features: int = 0) -> bytes:
+    """The header of a qcow2 image of 1 GiB."""
+    backing_at = 112 if backing else 0
+    start = struct.pack(">4sIQIIQ", b"QFI\xfb", version, backing_at, len(backing), 16, GIB)
+    return start.ljust(72, b"\0") + struct.pack(">Q", features).ljust(40, b"\0") + backing
+
+
+@pytest.mark.parametrize(
+    ("content", "image"),
+    [
+        (qcow2(), images.Image("qcow2", GIB)),
+        (qcow2(version=2, features=0xFFFF), images.Image("qcow2", GIB)),
+        (qcow2(backing=b"/base"), images.Image("qcow2", GIB, "/base")),
+        (qcow2(features=4), images.Image("qcow2", GIB, "an external data file")),
+        (b"\0" * 5000, images.Image("raw", 5000)),
+        (b"", images.Image("raw", 0)),
+        (b"\0" * 0x40 + b"\x7f\x10\xda\xbe", images.Image("vdi", 0x44)),
+        (b"KDMV", images.Image("vmdk", 4)),
+        (b"\xfd7zXZ\0", images.Image("xz", 6)),
+        (b"\x28\xb5\x2f\xfd", images.Image("zstd", 4)),
+    ],
+)
+def test_an_image_says_what_it_is(content: bytes, image: images.Image, tmp_path: Path) -> None:
+    file = tmp_path / "image"
+    file.write_bytes(content)
+    assert images.inspect(str(file)) == image
+
+
+@pytest.mark.parametrize("content", [qcow2()[:20], qcow2(backing=b"/base" * 2000)])
+def test_a_broken_header_is_told(content: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "image"
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match="its qcow2 header is broken"):
+        images.inspect(str(file))
+
+
+def test_a_digest_is_that_of_the_whole_file(tmp_path: Path) -> None:
+    file = tmp_path / "image"
+    file.write_bytes(b"fleet" * 500_000)
+    assert images.digest(str(file), "sha512") == hashlib.sha512(file.read_bytes()).hexdigest()
+
+
+# ---- pools and volumes
+
+
+def pool(kind: str, directory: str = "", device: str = "") -> Have:
+    tree = xmltree.parse(f"<pool type='{kind}'><name>p</name></pool>")
+    xmltree.put(tree, "target/path", directory or None)
+    xmltree.put(tree, "source/device/@path", device or None)
+    return Have("storage_pool", "p", tree, tree)
+
+
+@pytest.mark.parametrize(
+    ("kind", "source"),
+    [
+        ("dir", {"file": "/srv/v"}),
+        ("fs", {"file": "/srv/v"}),
+        ("netfs", {"file": "/srv/v"}),
+        ("logical", {"device": "/srv/v"}),
+        ("disk", {"device": "/srv/v"}),
+        ("iscsi", {"pool": "p", "volume": "v"}),
+        ("rbd", {"pool": "p", "volume": "v"}),
+    ],
+)
+def test_a_disk_is_named_by_its_path_where_it_has_one(kind: str, source: dict[str, str]) -> None:
+    assert volumes.disk_source(pool(kind, "/srv"), "v") == source
+
+
+def test_the_path_in_a_volume_group_is_known_before_it_exists() -> None:
+    assert volumes.volume_path(pool("logical"), "v") == "/dev/p/v"
+
+
+@pytest.mark.parametrize(
+    ("have", "inside", "outside"),
+    [
+        (pool("dir", "/srv"), "/srv/v", "/srv/below/v"),
+        (pool("disk", "/dev", "/dev/sdb"), "/dev/sdb1", "/dev/sdc1"),
+        (pool("logical", "/dev/vg"), "/dev/vg/lv", "/dev/vg2/lv"),
+    ],
+)
+def test_a_pool_knows_its_paths(have: Have, inside: str, outside: str) -> None:
+    assert storage_pool.holds(have, inside)
+    assert not storage_pool.holds(have, outside)
+
+
+def test_the_disks_of_a_vm_that_are_in_a_pool() -> None:
+    domain = xmltree.parse(
+        "<domain><devices>"
+        "<disk><source file='/srv/a'/><target dev='vda'/></disk>"
+        "<disk><source dev='/dev/x/b'/><target dev='vdb'/></disk>"
+        "<disk><source pool='p' volume='c'/><target dev='vdc'/></disk>"
+        "<disk><target dev='sda'/></disk>"
+        "</devices></domain>"
+    )
+    assert storage_pool.disks_in(pool("dir", "/srv"), domain) == ["vda", "vdc"]
+
+
+def test_a_volume_that_carries_a_file_system_is_raw_still() -> None:
+    tree = xmltree.parse("<volume><target><format type='iso'/></target></volume>")
+    assert volumes.format_of(Have("storage_volume", "p/v", tree)) == "raw"
+
+
+# ---- steps
+
+
+def plan(action: str, was: str, will: str, *fields: str, **options: Any) -> Plan:
+    tree = xmltree.parse("<pool type='dir'><name>p</name></pool>")
+    facts = {"state": was, "autostart": False, "persistent": options.pop("persistent", True)}
+    restarts = options.get("apply") == "restart"
+    have = Have("storage_pool", "p", tree, tree if was == "active" else None, facts)
+    live = xmltree.clone(tree) if restarts or was != "active" else tree
+    after = Have("storage_pool", "p", tree, live if will == "active" else None, {"state": will})
+    changes = [Change("", tuple(field.split(".")), None, "", "") for field in fields]
+    wanted = Wanted("storage_pool", "p", "", {}, {"build": True, **options})
+    return Plan(wanted, action, have, after, tuple(changes))
+
+
+@pytest.mark.parametrize(
+    ("made", "steps"),
+    [
+        (
+            plan(CREATE, "absent", "active", "type", "autostart", "state"),
+            ["define", "autostart", "build", "start"],
+        ),
+        (plan(CREATE, "absent", "active", "type", build=False), ["define", "start"]),
+        (plan(CREATE, "absent", "inactive", "type"), ["define"]),
+        (plan(UPDATE, "active", "active", "path"), ["define"]),
+        (plan(UPDATE, "active", "active", "autostart"), ["autostart"]),
+        (
+            plan(UPDATE, "active", "active", "path", apply="restart"),
+            ["define", "stop", "build", "start"],
+        ),
+        (plan(UPDATE, "active", "inactive", "state"), ["stop"]),
+        (plan(UPDATE, "inactive", "active", "state"), ["build", "start"]),
+        (plan(DELETE, "active", "absent", "state"), ["stop", "undefine"]),
+        (plan(DELETE, "inactive", "absent", "state"), ["undefine"]),
+        (plan(DELETE, "active", "absent", "state", persistent=False), ["stop"]),
+        (plan(NONE, "active", "active"), []),
+    ],
+)
+def test_a_plan_becomes_steps(made: Plan, steps: list[str]) -> None:
+    assert storage_pool.steps_of(made) == steps
+
+
+# ---- values
+
+
+@pytest.mark.parametrize(
+    ("given", "value"), [("/a", "/a"), ("//a//b/", "/a/b"), ("/", "/"), ("///", "/")]
+)
+def test_a_path_is_brought_to_the_form_that_libvirt_has(given: str, value: str) -> None:
+    assert path().parse(given) == value
+
+
+@pytest.mark.parametrize(("given", "value"), [("711", "0711"), ("0711", "0711"), ("000", "0000")])
+def test_a_mode_is_octal(given: str, value: str) -> None:
+    assert mode().parse(given) == value
+
+
+@pytest.mark.parametrize("given", [711, 0o711, "9", "0811", "1711", "", None])
+def test_what_is_no_mode_is_refused(given: Any) -> None:
+    with pytest.raises(ValueError, match="is not a mode"):
+        mode().parse(given)
