@@ -208,7 +208,7 @@ class Live:
         if not wait_until(lambda: name not in items_of(row, self._now()), UNPLUG_TIMEOUT_S):
             raise FleetError(
                 f"the guest did not let it go within {UNPLUG_TIMEOUT_S:.0f} s; what is stored "
-                "is without it already; run again when the guest no longer uses it, or restart the VM",
+                "is without it already; run again when the guest is done with it, or restart it",
                 self.plan.resource,
                 f"{row.name}.{name}",
             )
