@@ -10,7 +10,14 @@ from collections.abc import Iterator, Sequence
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import DELETE, Have, Plan
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool import disks_in, stops
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
+    DELETE,
+    UPDATE,
+    Have,
+    Plan,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.volumes import type_of
 
 
 def unique_macs(plans: Sequence[Plan], world: World) -> Iterator[FleetError]:
@@ -43,8 +50,8 @@ def _macs(have: Have) -> set[str]:
 
 
 def nothing_in_use_goes(plans: Sequence[Plan], world: World) -> Iterator[FleetError]:
-    """A volume or vswitch may only go when no VM that stays refers to it."""
-    goes = [plan for plan in plans if plan.action == DELETE and plan.wanted.kind != "vm"]
+    """A volume or vswitch may only go when no VM refers to it, a pool when none runs from it."""
+    goes = [plan for plan in plans if _takes_away(plan)]
     if not goes:
         return
     vms = world.everything("vm")
@@ -57,7 +64,16 @@ def nothing_in_use_goes(plans: Sequence[Plan], world: World) -> Iterator[FleetEr
             )
 
 
+def _takes_away(plan: Plan) -> bool:
+    """Whether a VM may lose something. A directory that stops being a pool keeps its files."""
+    if plan.wanted.kind == "storage_pool" and plan.action == UPDATE:
+        return stops(plan) and type_of(plan.have) != "dir"
+    return plan.action == DELETE and plan.wanted.kind != "vm"
+
+
 def _uses(vm: Have, plan: Plan) -> bool:
+    if plan.wanted.kind == "storage_pool":
+        return vm.live is not None and bool(disks_in(plan.have, vm.live))
     trees = [tree for tree in (vm.stored, vm.live) if tree is not None]
     if plan.wanted.kind == "vswitch":
         sources = [s for tree in trees for s in tree.findall("devices/interface/source")]

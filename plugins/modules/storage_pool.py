@@ -25,7 +25,8 @@ options:
   state:
     description:
       - V(present) is defined and active, V(inactive) defined and not active.
-      - V(absent) stops the pool and removes its definition. The volumes in it stay as they are.
+      - V(absent) stops the pool and removes its definition. The volumes in it stay as they are. A
+        pool from which VMs run stays too, which is an error.
     type: str
     choices: [present, inactive, absent]
     default: present
@@ -263,14 +264,22 @@ storage_pool:
     available_bytes: 242136403968
 """
 
+from ansible_collections.kvm.fleet.plugins.module_utils import rules
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool import KIND
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.kind import KIND as VM
 from ansible_collections.kvm.fleet.plugins.module_utils.runner import URI_SPEC, create_module, run
 
 
 def main() -> None:
     """Converge one storage pool."""
     module = create_module({**URI_SPEC, **KIND.spec()})
-    run(module, (KIND,), KIND.parse, shown=KIND.name)
+    run(
+        module,
+        kinds=(KIND, VM),
+        parse=KIND.parse,
+        shown=KIND.name,
+        rules=(rules.nothing_in_use_goes,),
+    )
 
 
 if __name__ == "__main__":

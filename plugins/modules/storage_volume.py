@@ -29,7 +29,9 @@ options:
     type: str
     required: true
   state:
-    description: V(absent) deletes the volume with all that is in it.
+    description:
+      - V(absent) deletes the volume with all that is in it. It is an error if a VM has a disk on
+        it, or a linked clone in an active pool stands on it.
     type: str
     choices: [present, absent]
     default: present
@@ -179,17 +181,25 @@ storage_volume:
     backing: /var/lib/libvirt/images/debian-12.qcow2
 """
 
+from ansible_collections.kvm.fleet.plugins.module_utils import rules
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool import (
     KIND as STORAGE_POOL,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume import KIND
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.kind import KIND as VM
 from ansible_collections.kvm.fleet.plugins.module_utils.runner import URI_SPEC, create_module, run
 
 
 def main() -> None:
     """Converge one storage volume."""
     module = create_module({**URI_SPEC, **KIND.spec()})
-    run(module, (STORAGE_POOL, KIND), KIND.parse, shown=KIND.name)
+    run(
+        module,
+        kinds=(STORAGE_POOL, KIND, VM),
+        parse=KIND.parse,
+        shown=KIND.name,
+        rules=(rules.nothing_in_use_goes,),
+    )
 
 
 if __name__ == "__main__":

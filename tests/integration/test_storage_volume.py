@@ -224,6 +224,13 @@ def test_a_volume_grows_under_a_running_vm(
     assert target.image(str(images / "one"))["virtual-size"] == 32 * MIB
     told = target.module("storage_info", {"pools": [pool], "volumes": True}, False)["pools"][0]
     assert [volume["used_by"] for volume in told["volumes"]] == [[f"{prefix}vm"]]
+    with target.unchanged():
+        [error] = refused(target, "storage_volume", {**volume, "state": "absent"})
+        assert f"is used by {prefix}vm" in error
+        [error] = refused(target, "storage_pool", {"name": pool, "state": "absent"})
+        assert f"is used by {prefix}vm" in error
+    target.virsh("destroy", f"{prefix}vm")
+    converge(target, "storage_pool", {"name": pool, "state": "absent"})
 
 
 # ---- refused
