@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
@@ -150,6 +150,13 @@ def compare(
     return changes
 
 
+def waiting(resource: str, stored: Values, live: Values) -> list[Change]:
+    """The fields in which what is stored differs from what runs, whoever changed it."""
+    gone = {key: ABSENT for key, value in live.items() if value is PRESENT and key not in stored}
+    differ = compare(resource, {**stored, **gone}, live, None, lambda *_: (RESTART, ""))
+    return [replace(change, effect=RESTART) for change in differ]
+
+
 def _coming_and_going(want: Mapping[Key, Value], *haves: Values | None) -> set[Key]:
     """The things in lists that are wanted but missing somewhere, or not wanted."""
     return {
@@ -191,8 +198,15 @@ def _meets(found: Value, after: Value) -> bool:
     if after is PRESENT:
         return True
     if isinstance(after, dict) and isinstance(found, dict):
-        return all(_meets(found.get(key), value) for key, value in after.items())
+        return all(_has(found, key, value) for key, value in after.items())
     return bool(found == after)
+
+
+def _has(thing: Mapping[str, Value], key: str, value: Value) -> bool:
+    """Whether a thing has a value; one that says nothing it also has by not having the key."""
+    if isinstance(value, dict):
+        return _meets(thing.get(key, {}), value)
+    return _meets(thing.get(key), value) or (key not in thing and value in _SAYS_NOTHING)
 
 
 # ---- showing

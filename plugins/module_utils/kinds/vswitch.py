@@ -52,6 +52,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
     Wanted,
     compare,
 )
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import waiting as differing
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
 ACTIVE, INACTIVE, GONE, RESTARTED = "active", "inactive", "absent", "restarted"
@@ -128,10 +129,8 @@ def port_groups_of(have: Have) -> set[str]:
 
 
 def waiting(resource: str, stored: Values, live: Values) -> list[Change]:
-    """The fields in which what is stored differs from what runs, whoever changed it."""
-    gone = {key: ABSENT for key, value in live.items() if value is PRESENT and key not in stored}
-    differ = compare(resource, {**stored, **gone}, live, None, lambda *_: (RESTART, ""))
-    return [replace(change, effect=RESTART) for change in differ if change.field != PROTECTED]
+    """The fields that wait for a restart; protection is for us alone and takes effect at once."""
+    return [change for change in differing(resource, stored, live) if change.field != PROTECTED]
 
 
 # ---- plans

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
@@ -55,6 +54,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
     Wanted,
     compare,
     nested,
+    waiting,
 )
 
 STATES = ("present", "running", "stopped", "paused", "saved", "absent")
@@ -320,12 +320,7 @@ class Planner:
 
     def _pending(self, after: Values, runs: Values | None) -> list[Change]:
         """Every field in which what is stored will differ from what runs, whoever changed it."""
-        if runs is None:
-            return []
-        gone = {key: ABSENT for key, value in runs.items() if value is PRESENT and key not in after}
-        stored = {**after, **gone}
-        differs = compare(self.wanted.resource, stored, runs, None, lambda *_: (RESTART, ""))
-        return [replace(change, effect=RESTART) for change in differs]
+        return [] if runs is None else waiting(self.wanted.resource, after, runs)
 
     def _power(self, pending: bool) -> list[Change]:
         resource, after = self.wanted.resource, self.wanted.state
