@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_declaring(commands)
     for name, function, help_text, arguments in (
         ("start", start, "start the hosts without waiting for them", ()),
-        ("ready", make_ready, "wait until a host is usable", ("host",)),
+        ("ready", make_ready, "wait until all hosts are usable", ()),
         ("inventory", write_inventory, "write the Ansible inventory to a file", ("path",)),
         ("destroy", destroy, "remove a lab and everything that belongs to it", ()),
         ("shell", shell, "log in to a host, or run a command there", ("host", "command")),
@@ -141,8 +141,7 @@ def start(home: Home, args: argparse.Namespace) -> None:
 
 def make_ready(home: Home, args: argparse.Namespace) -> None:
     with _lock(home, args.name):
-        run = labs.load(home, args.name, _report())
-        run.make_ready(run.lab.host(args.host), _options(args))
+        labs.make_all_ready(labs.load(home, args.name, _report()), _options(args))
 
 
 def create(home: Home, args: argparse.Namespace) -> None:

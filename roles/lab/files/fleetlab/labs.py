@@ -76,11 +76,15 @@ class LabRun:
         return any(found.mark == mark for found in processes.find(self.directory, mark))
 
     def condition(self, host: Host) -> str:
-        """In one word how the host is: stopped, lost (with the kernel's words) or running."""
+        """How the host is: stopped, lost or running, with what its kernel complained of."""
         if not self.alive(host):
             return "stopped"
-        problem = ready.console_problem(self.host_directory(host))
-        return f"lost: {problem}" if problem else "running"
+        directory = self.host_directory(host)
+        problem = ready.console_problem(directory)
+        if problem:
+            return f"lost ({problem})"
+        stall = ready.console_stall(directory)
+        return f"running (had stalled: {stall})" if stall else "running"
 
     @property
     def accelerator(self) -> qemu.Accelerator:
@@ -305,6 +309,7 @@ def destroy(home: Home, name: str, report: Report) -> bool:
     directory = home.lab(name)
     if not directory.is_dir():
         return False
+    ssh.close_shared_connections(directory)
     stopped = processes.stop(directory, processes.mark_of(name, ""))
     link = directory / INVENTORY_LINK
     if link.exists():

@@ -87,20 +87,31 @@ def _is_below(path: Path, directory: Path) -> bool:
 
 def stop(directory: Path, mark: str, timeout_s: float = 10) -> int:
     """End the processes that ``find`` finds, by force if they don't; how many there were."""
-    processes = find(directory, mark)
+    found = find(directory, mark)
+    left = [process.pid for process in found]
     for signal_number in (signal.SIGTERM, signal.SIGKILL):
-        for process in find(directory, mark):
+        for pid in left:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(process.pid, signal_number)
-        if _gone(directory, mark, time.monotonic() + timeout_s):
-            return len(processes)
-    left = ", ".join(str(process.pid) for process in find(directory, mark))
+                os.kill(pid, signal_number)
+        left = _wait_for_end(left, time.monotonic() + timeout_s)
+        if not left:
+            return len(found)
     raise LabError(f"processes {left} of {mark} did not end within {2 * timeout_s:.0f} s")
 
 
-def _gone(directory: Path, mark: str, deadline: float) -> bool:
-    while find(directory, mark):
-        if time.monotonic() > deadline:
-            return False
+def _wait_for_end(pids: list[int], deadline: float) -> list[int]:
+    """The processes that are still there at the deadline."""
+    left = [pid for pid in pids if _runs(pid)]
+    while left and time.monotonic() < deadline:
         time.sleep(0.1)
-    return True
+        left = [pid for pid in left if _runs(pid)]
+    return left
+
+
+def _runs(pid: int) -> bool:
+    """False for a zombie too: it is gone but for its parent, who may never ask."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in ("Z", "X")

@@ -21,11 +21,13 @@ SETTLE_TIMEOUT_S = 120
 PROBE_TIMEOUT_S = 90
 PROBE_GUEST_TIMEOUT_S = 60
 
-# What the kernel writes, even when quiet, when a host is lost or about to be.
-FATAL = re.compile(
-    r"Kernel panic - not syncing|BUG: (?:soft lockup|unable to handle|stack guard)"
-    r"|rcu: INFO: \S+ (?:self-)?detected stall|lab initrd: cannot mount"
+# What the console says, even with a quiet kernel, when a host is lost.
+LOST = re.compile(
+    r"Kernel panic - not syncing|BUG: (?:unable to handle|TASK stack guard).*"
+    r"|lab initrd: cannot mount the root disk"
 )
+# And when it got no processor for long: its own fault, or that of a busy machine. Hosts survive it.
+STALLED = re.compile(r"BUG: soft lockup.*|rcu: INFO: .*detected stall.*")
 
 # A restored host believes that it is still the time of its snapshot; its clock chip knows better.
 # A failed unit ("degraded") is for the tests to judge.
@@ -51,9 +53,18 @@ sys.exit(not found.accelerated)
 
 
 def console_problem(directory: Path) -> str | None:
-    """The line of the console that says that the kernel is lost, if there is one."""
-    found = FATAL.search(_text(directory / SERIAL_LOG))
-    return found[0] if found else None
+    """What the console says about the kernel being lost, if it does."""
+    return _found(LOST, directory)
+
+
+def console_stall(directory: Path) -> str | None:
+    """What the console says about the kernel having stalled, if it does."""
+    return _found(STALLED, directory)
+
+
+def _found(pattern: re.Pattern[str], directory: Path) -> str | None:
+    found = pattern.search(_text(directory / SERIAL_LOG))
+    return found[0].strip() if found else None
 
 
 def console_tail(directory: Path, lines: int = CONSOLE_TAIL_LINES) -> str:
@@ -73,7 +84,7 @@ def wait(
     except HostFailed:
         raise
     except LabError as error:
-        problem = console_problem(directory)
+        problem = console_problem(directory) or console_stall(directory)
         reason = f"{error} ({problem})" if problem else str(error)
         raise HostFailed(reason, console_tail(directory)) from error
 

@@ -18,6 +18,7 @@ HOST_ALIAS = "kvm-fleet-lab"
 CONNECT_TIMEOUT_S = 15
 # The port has three characters more than "%p", ssh appends 17 more, and 107 are allowed.
 _LONGEST_CONTROL_PATH = 87
+_CONTROL_PREFIX = "ssh-"
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def write_config(path: Path, keys: Keys, ports: Mapping[str, int]) -> None:
 def _control_options(directory: Path) -> list[str]:
     """One connection for many commands, where the path leaves room for its socket."""
     # By port: behind Ansible, every host of the lab is called 127.0.0.1.
-    control = directory / "ssh-%p"
+    control = directory / f"{_CONTROL_PREFIX}%p"
     if len(str(control)) > _LONGEST_CONTROL_PATH:
         return []
     return ["ControlMaster auto", "ControlPersist 60", f'ControlPath "{control}"']
@@ -124,6 +125,14 @@ def run(
     if done.returncode == 255:
         raise LabError(f"{host}: ssh failed: {done.stderr.strip() or 'no message'}")
     return done
+
+
+def close_shared_connections(directory: Path) -> None:
+    """End the ssh processes that keep a lab's connections open for the next command."""
+    for control in directory.glob(f"{_CONTROL_PREFIX}*"):
+        # The host's name is not used, but ssh wants one.
+        command = ["ssh", "-o", f"ControlPath={control}", "-O", "exit", "any"]
+        subprocess.run(command, capture_output=True, timeout=30, check=False)
 
 
 def answers(port: int, timeout_s: float = 3) -> bool:

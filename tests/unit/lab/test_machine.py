@@ -1,0 +1,128 @@
+"""What a lab host is made of: the command line, its wires, its initrd and its own files."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.kvm.fleet.roles.lab.files.fleetlab import (
+    cpio,
+    declaration,
+    hostfiles,
+    initrd,
+    inventory,
+    qemu,
+    recipe,
+    ssh,
+    state,
+)
+
+EMULATED = qemu.Accelerator(False, 1, "no KVM")
+HARDWARE = qemu.Accelerator(True, 4, "KVM works")
+
+
+def lab_of(count: int) -> declaration.Lab:
+    """A lab with that many hosts, all on one network."""
+    nics = [{"name": "lan0", "network": "lan"}]
+    hosts = [{"name": f"h{number}", "nics": nics, "cpus": 3} for number in range(count)]
+    networks = [{"name": "lan", "subnet": "10.0.0.0/24"}]
+    return declaration.parse({"name": "x", "hosts": hosts, "networks": networks})
+
+
+def command(lab: declaration.Lab, accelerator: qemu.Accelerator = EMULATED) -> str:
+    return " ".join(qemu.command("qemu", lab, lab.hosts[0], Path("/k"), accelerator, 2222))
+
+
+def test_an_emulated_host_has_one_cpu_whatever_is_declared():
+    assert "-smp 1" in command(lab_of(1))
+    assert "-accel tcg" in command(lab_of(1))
+
+
+def test_hardware_gives_the_declared_cpus():
+    assert "-smp 3" in command(lab_of(1), HARDWARE)
+    assert "-accel kvm" in command(lab_of(1), HARDWARE)
+
+
+def test_a_nic_alone_on_its_network_is_on_no_wire():
+    assert "hubport,id=lan0" in command(lab_of(1))
+
+
+def test_two_nics_are_wired_directly():
+    assert "local.path=lan0.sock,remote.type=unix,remote.path=../h1/lan0.sock" in command(lab_of(2))
+
+
+def test_more_nics_are_on_a_switch():
+    assert "remote.path=../switch-h0-lan0.sock" in command(lab_of(3))
+
+
+def test_the_kernel_unpacks_what_cpio_writes(tmp_path):
+    entries = {"a/b/file": cpio.regular(b"content", 0o600), "a/empty": cpio.directory()}
+    unpack = ["cpio", "--quiet", "--extract", "--make-directories"]
+    subprocess.run(unpack, input=cpio.archive(entries), cwd=tmp_path, check=True)
+    assert (tmp_path / "a/b/file").read_bytes() == b"content"
+    assert (tmp_path / "a/b/file").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "a/empty").is_dir()
+
+
+def test_modules_are_loaded_behind_what_they_need(tmp_path):
+    (tmp_path / "modules.dep").write_text(
+        "fs/ext4.ko: fs/jbd2.ko lib/crc16.ko\nfs/jbd2.ko:\nlib/crc16.ko:\n"
+        "drivers/virtio-blk.ko: drivers/virtio.ko\ndrivers/virtio.ko:\n"
+    )
+    order = initrd.load_order(tmp_path, ("virtio_blk", "built_in", "ext4"))
+    names = [path.name for path in order]
+    assert names == ["virtio.ko", "virtio-blk.ko", "crc16.ko", "jbd2.ko", "ext4.ko"]
+
+
+@pytest.fixture
+def keys(tmp_path) -> ssh.Keys:
+    for name in ("login", "login.pub", "host", "host.pub", "known_hosts"):
+        (tmp_path / name).write_text(f"{name}\n")
+    return ssh.Keys(tmp_path)
+
+
+def test_a_host_gets_its_own_identity(keys):
+    lab = lab_of(2)
+    first, second = (hostfiles.files(lab, host, keys) for host in lab.hosts)
+    assert first["etc/hostname"].data == b"h0\n"
+    assert first["etc/machine-id"] != second["etc/machine-id"]
+    assert first["etc/iscsi/initiatorname.iscsi"] != second["etc/iscsi/initiatorname.iscsi"]
+    assert b"10.0.0.12 h1" in first["etc/hosts"].data
+
+
+def test_the_name_of_a_host_is_no_loopback_address(keys):
+    lab = lab_of(2)
+    assert b"10.0.0.11 h0" in hostfiles.files(lab, lab.hosts[0], keys)["etc/hosts"].data
+
+
+def test_private_keys_are_for_root_alone(keys):
+    files = hostfiles.files(lab_of(1), lab_of(1).hosts[0], keys)
+    for path in ("root/.ssh/id_ed25519", "etc/ssh/ssh_host_ed25519_key"):
+        assert files[path].mode & 0o777 == 0o600
+
+
+def test_a_bare_image_has_no_libvirt():
+    bare = declaration.ImageSpec("bookworm", "bare")
+    whole = declaration.ImageSpec("bookworm", "kvm_host")
+    assert not [name for name in recipe.packages(bare) if "libvirt" in name or "qemu" in name]
+    assert "libvirt-daemon-system" in recipe.packages(whole)
+    assert recipe.image_key(bare) != recipe.image_key(whole)
+
+
+def test_packages_make_another_image():
+    plain = declaration.ImageSpec("trixie", "kvm_host")
+    more = declaration.ImageSpec("trixie", "kvm_host", ("openvswitch-switch",))
+    assert recipe.image_key(plain) != recipe.image_key(more)
+    assert recipe.image_key(plain) == recipe.image_key(declaration.ImageSpec("trixie", "kvm_host"))
+
+
+def test_the_inventory_leads_to_every_host(tmp_path):
+    lab = lab_of(2)
+    saved = state.State({}, {"name": "tcg"}, ports={"h0": 1, "h1": 2})
+    tree = inventory.of_lab(lab, saved, tmp_path / "with space")
+    hosts = tree["all"]["children"]["kvm_hosts"]["hosts"]
+    assert [host["ansible_port"] for host in hosts.values()] == [1, 2]
+    assert f"-F '{tmp_path}/with space/ssh_config'" == hosts["h0"]["ansible_ssh_common_args"]
+    assert hosts["h1"]["lab_addresses"] == {"lan0": "10.0.0.12/24"}
