@@ -36,7 +36,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds import storage_vol
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import extra, power, rules, tree
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.effects import Effects
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.resolve import resolve
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.resolve import LISTS, resolve
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import AGENT_CHANNEL, ROWS
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
     CREATE,
@@ -133,11 +133,9 @@ class Vm:
         """The VM with every option as it is stored, and its state."""
         if have.stored is None:
             return {"name": have.name, "state": "absent"}
-        values = {
-            k: v for k, v in tree.domain_values(have.stored).items() if v not in (None, "", {})
-        }
         uuid = xmltree.get(have.stored, "uuid")
-        return {"name": have.name, "uuid": uuid, **have.facts, **_listed(nested(values))}
+        options = shown(tree.domain_values(have.stored))
+        return {"name": have.name, "uuid": uuid, **have.facts, **options}
 
 
 KIND = Vm()
@@ -270,8 +268,9 @@ class Planner:
         needs = rules.Needs(self.wanted.values, self.world, self.mistakes)
         needs.check()
         self.warnings = needs.warnings
-        purge = self.wanted.options["purge"]
-        return resolve(self.wanted.name, self.wanted.values, self.stored, self.world, purge)
+        options = self.wanted.options
+        purged = [name for name in LISTS if options["purge"] and options.get(name) is not None]
+        return resolve(self.wanted.name, self.wanted.values, self.stored, self.world, purged)
 
     def _definition(self, want: Mapping[Key, Value]) -> xmltree.Element:
         if self.have.stored is not None:
@@ -354,12 +353,21 @@ def _apart(values: Values, want: Mapping[Key, Value]) -> Values:
     }
 
 
-def _listed(values: dict[str, Any]) -> dict[str, Any]:
-    """Things by name as the list of things that a user would write."""
-    lists = ("disks", "cdroms", "nics", "channels")
-    for name in lists:
-        things = values.get(name, {})
-        values[name] = [
-            {"name": n, **(t if isinstance(t, dict) else {})} for n, t in things.items()
-        ]
-    return values
+def shown(values: Values) -> dict[str, Any]:
+    """Values as the options that a user would write, without those that say nothing."""
+    options = nested({key: value for key, value in values.items() if value not in (None, "", {})})
+    for name in LISTS:
+        options[name] = _listed(options.get(name, {}))
+    cpu = options.get("cpu", {})
+    if "features" in cpu:
+        cpu["features"] = _listed(cpu["features"])
+    return options
+
+
+def _listed(things: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Things by name as a list; what each stands on is an option of it like the others."""
+    listed = []
+    for name, thing in things.items():
+        fields = dict(thing) if isinstance(thing, dict) else {}
+        listed.append({"name": name, **fields.pop("source", {}), **fields})
+    return listed

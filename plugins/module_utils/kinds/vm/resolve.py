@@ -5,17 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.acceleration import (
-    accelerated,
-    choose_virt_type,
-)
 from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT, PRESENT, Key, Values
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import AGENT_CHANNEL
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.tree import derived_mac
 from ansible_collections.kvm.fleet.plugins.module_utils.units import parse_size
 from ansible_collections.kvm.fleet.plugins.module_utils.volumes import disk_source, format_of
@@ -34,9 +30,9 @@ LISTS = ("disks", "cdroms", "nics", "channels")
 
 
 def resolve(
-    name: str, want: Mapping[Key, Value], stored: Values, world: World, purge: bool
+    name: str, want: Mapping[Key, Value], stored: Values, world: World, purged: Collection[str]
 ) -> dict[Key, Value]:
-    """The values to set; `stored` is empty for a new VM."""
+    """The values to set; `stored` is empty for a new VM, `purged` are lists that are complete."""
     values = dict(want) if stored else {**DEFAULTS, **want}
     _virt_type(values, stored, world.host)
     _machine(values, stored, world.host)
@@ -44,8 +40,7 @@ def resolve(
     _memory(values, stored)
     _disks(values, stored, world)
     _nics(name, values, stored)
-    if purge:
-        _purge(values, stored)
+    _purge(values, stored, purged)
     return values
 
 
@@ -54,29 +49,19 @@ def _virt_type(values: dict[Key, Value], stored: Values, host: Host) -> None:
         return
     values.pop(("virt_type",), None)
     if not stored:
-        values[("virt_type",)] = best_virt_type(host)
-
-
-def best_virt_type(host: Host) -> str:
-    """`kvm` only where guests really run under it; `test` on libvirt's driver without guests."""
-    types = {domain.get("type") for domain in host.capabilities.findall("guest/arch/domain")}
-    if "test" in types:
-        return "test"
-    probe = accelerated() if host.is_local and "kvm" in types else None
-    return choose_virt_type(xmltree.serialise(host.capabilities), probe)[0]
+        values[("virt_type",)] = host.best_virt_type
 
 
 def _machine(values: dict[Key, Value], stored: Values, host: Host) -> None:
     """A family such as `q35` means its newest version for a new VM, and what an old one has."""
-    names = {m.text: m.get("canonical") for m in host.capabilities.findall("guest/arch/machine")}
-    if not stored and "q35" in names:
+    if not stored and "q35" in host.machines:
         values.setdefault(("machine",), "q35")
     wanted = values.get(("machine",))
     if wanted is None:
         return
     has = str(stored.get(("machine",), ""))
     of_family = has.startswith(f"pc-{wanted}-") or (wanted == "pc" and has.startswith("pc-i440fx-"))
-    values[("machine",)] = has if of_family else names.get(wanted) or wanted
+    values[("machine",)] = has if of_family else host.machines.get(wanted) or wanted
 
 
 def _cpu(values: dict[Key, Value], stored: Values, host: Host) -> None:
@@ -152,9 +137,8 @@ def _nics(name: str, values: dict[Key, Value], stored: Values) -> None:
             values.setdefault((*key, "model"), "virtio")
 
 
-def _purge(values: dict[Key, Value], stored: Values) -> None:
-    """What is in a declared list and not declared goes."""
-    declared = {key[0] for key in values if key[0] in LISTS}
+def _purge(values: dict[Key, Value], stored: Values, purged: Collection[str]) -> None:
+    """What is not declared of a complete list goes; the agent's channel is an option of its own."""
     for key in stored:
-        if len(key) == 2 and key[0] in declared and key not in values:
+        if len(key) == 2 and key[0] in purged and key[1] != AGENT_CHANNEL and key not in values:
             values[key] = ABSENT
