@@ -12,6 +12,10 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.acceleration import (
+    accelerated,
+    choose_virt_type,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import ConnectionLost, FleetError
 
 try:
@@ -41,6 +45,21 @@ class Host:
     def capabilities(self) -> xmltree.Element:
         """What the hypervisor can run, as libvirt's capabilities tree."""
         return xmltree.parse(self.conn.getCapabilities())
+
+    @cached_property
+    def machines(self) -> dict[str, str | None]:
+        """The machine types by name; a family such as `q35` with its newest version."""
+        machines = self.capabilities.findall("guest/arch/machine")
+        return {machine.text or "": machine.get("canonical") for machine in machines}
+
+    @cached_property
+    def best_virt_type(self) -> str:
+        """`kvm` only where guests really run under it; `test` on the driver without guests."""
+        types = {domain.get("type") for domain in self.capabilities.findall("guest/arch/domain")}
+        if "test" in types:
+            return "test"
+        probe = accelerated() if self.is_local and "kvm" in types else None
+        return choose_virt_type(xmltree.serialise(self.capabilities), probe)[0]
 
     @cached_property
     def driver(self) -> str:
