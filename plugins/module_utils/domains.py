@@ -21,12 +21,14 @@ RUNNING, PAUSED, STOPPED, SAVED, CRASHED = "running", "paused", "stopped", "save
 def read_domains(host: Host, names: Iterable[str] | None = None) -> dict[str, Have]:
     """The named domains (None: all), also those that are not there, with stored and live XML."""
     with host.errors("", "read the domains"):
+        facts = Facts(host.conn)
         if names is None:
-            return {dom.name(): _have(host, dom) for dom in host.conn.listAllDomains()}
+            return {dom.name(): _have(dom, facts) for dom in host.conn.listAllDomains()}
         wanted = list(names)
         there = {dom.name(): dom for dom in _look_up(host, wanted)}
         return {
-            name: _have(host, there[name]) if name in there else Have("vm", name) for name in wanted
+            name: _have(there[name], facts) if name in there else Have("vm", name)
+            for name in wanted
         }
 
 
@@ -37,15 +39,37 @@ def _look_up(host: Host, names: list[str]) -> list[Any]:
     return [dom for dom in looked if dom is not None]
 
 
-def _have(host: Host, dom: Any) -> Have:
-    state = power_state(dom)
-    facts = {
-        "state": state,
-        "autostart": bool(dom.autostart()),
-        "persistent": bool(dom.isPersistent()),
-    }
+class Facts:
+    """What is not in the XML of domains, asked once for all of them instead of once for each."""
+
+    def __init__(self, conn: Any) -> None:
+        self._states = {
+            PAUSED: self._names(conn, libvirt.VIR_CONNECT_LIST_DOMAINS_PAUSED),
+            RUNNING: self._names(conn, libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE),
+            CRASHED: self._names(conn, libvirt.VIR_CONNECT_LIST_DOMAINS_OTHER),
+            SAVED: self._names(conn, libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE),
+        }
+        self._autostart = self._names(conn, libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART)
+        self._persistent = self._names(conn, libvirt.VIR_CONNECT_LIST_DOMAINS_PERSISTENT)
+
+    @staticmethod
+    def _names(conn: Any, flag: int) -> frozenset[str]:
+        return frozenset(dom.name() for dom in conn.listAllDomains(flag))
+
+    def of(self, name: str) -> dict[str, Any]:
+        """Power state, autostart, and whether there is a stored definition."""
+        states = (state for state, names in self._states.items() if name in names)
+        return {
+            "state": next(states, STOPPED),
+            "autostart": name in self._autostart,
+            "persistent": name in self._persistent,
+        }
+
+
+def _have(dom: Any, facts: Facts) -> Have:
+    said = facts.of(dom.name())
     stored = _stored(dom)
-    return Have("vm", dom.name(), stored, _running(dom, state, stored), facts)
+    return Have("vm", dom.name(), stored, _running(dom, said["state"], stored), said)
 
 
 def _stored(dom: Any) -> xmltree.Element:
