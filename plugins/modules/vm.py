@@ -225,17 +225,17 @@ options:
     description:
       - What happens when the guest powers off. A new VM has V(destroy). Changes live.
     type: str
-    choices: [destroy, restart, preserve, rename-restart]
+    choices: [destroy, restart]
   on_reboot:
     description:
       - What happens when the guest reboots. A new VM has V(restart). Changes live.
     type: str
-    choices: [destroy, restart, preserve, rename-restart]
+    choices: [destroy, restart]
   on_crash:
     description:
       - What happens when the guest crashes. A new VM has V(destroy). Changes live.
     type: str
-    choices: [destroy, restart, preserve, rename-restart, coredump-destroy, coredump-restart]
+    choices: [destroy, restart, preserve, coredump-destroy, coredump-restart]
   disks:
     description:
       - Disks. A new one needs O(disks[].pool) and O(disks[].volume), or O(disks[].file), or

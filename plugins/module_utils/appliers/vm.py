@@ -58,8 +58,7 @@ def _define(host: Host, plan: Plan) -> Any:
         return host.conn.lookupByName(plan.wanted.name)
     if plan.action != CREATE:
         _refuse_stale(host, plan)
-    assert plan.after.stored is not None
-    definition = xmltree.serialise(plan.after.stored)
+    definition = xmltree.serialise(plan.after.definition)
     has_extra = any(change.field == ("extra_xml",) for change in plan.changes)
     # Without validation libvirt drops elements that it does not know, silently.
     flags = libvirt.VIR_DOMAIN_DEFINE_VALIDATE if has_extra else 0
@@ -85,8 +84,7 @@ class Live:
     def __init__(self, dom: Any, plan: Plan) -> None:
         self.dom = dom
         self.plan = plan
-        assert plan.after.stored is not None  # a VM that stays has a definition
-        self.after = plan.after.stored
+        self.after = plan.after.definition
         self.changes = [change for change in plan.changes if change.effect in (LIVE, HOTPLUG)]
 
     def apply(self) -> None:
@@ -148,7 +146,6 @@ class Live:
         actions = {
             "destroy": libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_DESTROY,
             "restart": libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_RESTART,
-            "rename-restart": libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_RESTART_RENAME,
             "preserve": libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_PRESERVE,
             "coredump-destroy": libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_COREDUMP_DESTROY,
             "coredump-restart": libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_COREDUMP_RESTART,

@@ -77,6 +77,7 @@ def check_planned(after: Values, new: bool, want: Mapping[Key, Value], mistakes:
     if count > top:
         mistakes.add(f"{count} is above cpu.maximum, which is {top}", "cpu.count")
     _check_topology(after, mistakes)
+    _check_lifecycle(after, mistakes)
     for key in [key for key in after if len(key) == 2 and after[key] is PRESENT]:
         if key[0] == "disks" and key in want:
             _check_disk(key, after, mistakes)
@@ -98,6 +99,12 @@ def _check_topology(after: Values, mistakes: Mistakes) -> None:
         mistakes.add(
             f"makes {product} vCPUs, but cpu.maximum is {most}; make them equal", "cpu.topology"
         )
+
+
+def _check_lifecycle(after: Values, mistakes: Mistakes) -> None:
+    """QEMU has no way to tell the two ends of a guest apart like this (qemuValidateLifecycleAction)."""
+    if (after[("on_poweroff",)], after[("on_reboot",)]) == ("restart", "destroy"):
+        mistakes.add("cannot be restart where on_reboot is destroy", "on_poweroff")
 
 
 def _check_disk(key: Key, after: Values, mistakes: Mistakes) -> None:

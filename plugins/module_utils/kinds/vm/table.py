@@ -190,9 +190,10 @@ FEATURES = Items(
     _named("feature"),
 )
 
-LIFECYCLE = choice("destroy", "restart", "preserve", "rename-restart")
+# Those that QEMU's driver takes (qemuValidateLifecycleAction); libvirt knows more words.
+LIFECYCLE = choice("destroy", "restart")
 ON_CRASH = choice(
-    "destroy", "restart", "preserve", "rename-restart", "coredump-destroy", "coredump-restart"
+    "destroy", "restart", "preserve", "coredump-destroy", "coredump-restart"
 )
 
 ROWS: Rows = (
