@@ -113,6 +113,12 @@ def _check_disk(key: Key, after: Values, mistakes: Mistakes) -> None:
         mistakes.add("needs pool and volume, file or device", named(key))
     elif not after.get((*key, "format")):
         mistakes.add("is not known; write qcow2 or raw", named((*key, "format")))
+    elif after.get((*key, "shareable")) and after[(*key, "format")] != "raw":
+        message = "needs the format raw: nothing else stays whole under two VMs"
+        mistakes.add(message, named((*key, "shareable")))
+    for what in ("iops", "bandwidth"):
+        total = (*key, "limits", f"total_{what}")
+        _check_limits(total, after.get(total, 0), after, mistakes)
 
 
 # ---- against the host
