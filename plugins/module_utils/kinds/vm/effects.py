@@ -69,9 +69,9 @@ class Effects:
         if after is ABSENT:
             # A guest has to let a device go, and a paused one cannot.
             return WAITS if self.paused or not self._pluggable(kind, said) else (HOTPLUG, "device")
-        if not self._pluggable(kind, said) or not self._port_for(kind, said):
+        if not self._pluggable(kind, said) or not self._boots_alike(said):
             return WAITS
-        return HOTPLUG, "device"
+        return (HOTPLUG, "device") if self._port_for(kind, said) else WAITS
 
     def _pluggable(self, kind: str, said: Mapping[str, Value]) -> bool:
         if kind == "disks":
@@ -80,6 +80,12 @@ class Effects:
             kind == "nics"
             or self.live.find("devices/controller[@type='virtio-serial']") is not None
         )
+
+    def _boots_alike(self, said: Mapping[str, Value]) -> bool:
+        """libvirt plugs in no boot order that is taken, or where the VM boots by kind of device."""
+        taken = {boot.get("order") for boot in self.live.findall("devices/*/boot")}
+        order = said.get("boot_order")
+        return not order or (self.live.find("os/boot") is None and str(order) not in taken)
 
     def _port_for(self, kind: str, said: Mapping[str, Value]) -> bool:
         if kind == "channels":
