@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils import arguments, xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import (
     FleetError,
@@ -64,13 +64,13 @@ def _declared(
 ) -> list[Wanted]:
     name = "/".join(str(item[part]) for part in ("pool", "name") if item.get(part))
     resource = f"{kind.name}/{name or '?'}"
-    checked = validator.validate(dict(item))
-    if checked.error_messages:
-        for message in checked.error_messages:
+    params, wrong = arguments.check(validator, item)
+    if wrong:
+        for message in wrong:
             mistakes.add(message, resource=resource)
         return []
     try:
-        return kind.parse(checked.validated_parameters)
+        return kind.parse(params)
     except FleetErrors as errors:
         mistakes.extend(error.within(resource) for error in errors.errors)
     except FleetError as error:

@@ -64,6 +64,13 @@ class Have:
         """Whether it is there at all."""
         return self.stored is not None
 
+    @property
+    def definition(self) -> Element:
+        """The stored definition of what exists."""
+        if self.stored is None:
+            raise LookupError(f"{self.kind}/{self.name} has no definition")
+        return self.stored
+
 
 @dataclass(frozen=True)
 class Change:

@@ -5,18 +5,16 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any
 
 from ansible.module_utils import basic
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.kvm.fleet.plugins.module_utils import connection
+from ansible_collections.kvm.fleet.plugins.module_utils import arguments, connection
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host, connect
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import (
     ConnectionLost,
@@ -55,27 +53,25 @@ class Run:
 
 def create_module(spec: Mapping[str, Any]) -> basic.AnsibleModule:
     """The Ansible module for a spec; wrong arguments are reported all at once, not one by one."""
-    mistakes = _argument_mistakes(spec)
+    mistakes = _argument_mistakes(spec)  # AnsibleModule itself stops at the first
     if len(mistakes) > 1:
-        _refuse(mistakes)
+        _refuse(spec, mistakes)
     return basic.AnsibleModule(argument_spec=dict(spec), supports_check_mode=True)
 
 
 def _argument_mistakes(spec: Mapping[str, Any]) -> list[str]:
-    # AnsibleModule itself stops at the first mistake. Where no arguments were handed to this
-    # process (documentation tools run modules too) there is nothing to look at.
-    if getattr(basic, "_ANSIBLE_ARGS", None) is None and len(sys.argv) < 2:
-        return []
     loaded = basic._load_params()
     if loaded is None:  # ansible-test's validate-modules has replaced the function
         return []
     given = {k: v for k, v in loaded.items() if not k.startswith("_ansible_")}
-    return list(ArgumentSpecValidator(dict(spec)).validate(given).error_messages)
+    return arguments.check(ArgumentSpecValidator(dict(spec)), given)[1]
 
 
-def _refuse(mistakes: Sequence[str]) -> NoReturn:
-    print(json.dumps({"failed": True, "msg": "; ".join(mistakes), "errors": list(mistakes)}))
-    sys.exit(1)
+def _refuse(spec: Mapping[str, Any], mistakes: Sequence[str]) -> None:
+    """Fail through a module that takes anything, since the real one would stop at one mistake."""
+    anything = {name: {"type": "raw"} for name in (*spec, *basic._load_params())}
+    module = basic.AnsibleModule(argument_spec=anything, supports_check_mode=True)
+    module.fail_json(msg="; ".join(mistakes), errors=list(mistakes))
 
 
 def require_libvirt(module: basic.AnsibleModule) -> None:

@@ -213,7 +213,7 @@ def _plan_absent(wanted: Wanted, have: Have) -> Plan:
     gone = Have("vm", wanted.name)
     if not have.exists:
         return Plan(wanted, NONE, have, gone)
-    if tree.domain_values(have.stored)[("protected",)]:  # type: ignore[arg-type]
+    if tree.domain_values(have.definition)[("protected",)]:
         raise FleetError("is protected; set protected to false first", wanted.resource, "state")
     disks = "its volumes go with it" if wanted.options["remove_storage"] else "its disks stay"
     change = Change(wanted.resource, ("state",), have.facts["state"], ABSENT, LIVE, note=disks)
