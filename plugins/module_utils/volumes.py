@@ -23,6 +23,7 @@ RAW_BY_ANOTHER_NAME = {
 }  # fmt: skip
 
 HALF_MADE = "half-made"  # the fact, and the state, of a volume that carries the mark
+UNSEEN = "unseen"  # the fact of a volume in a pool that is not active: it may be there or not
 
 
 def pool_of(name: str) -> str:

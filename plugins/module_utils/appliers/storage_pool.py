@@ -14,10 +14,13 @@ from ansible_collections.kvm.fleet.plugins.module_utils.connection import (
     found,
     libvirt,
     patiently,
-    said,
+    wait_until,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import CREATE, Have, Plan
+
+# How long to wait for another run that is starting the same pool.
+OTHER_RUN_TIMEOUT_S = 5.0
 
 
 def read_pools(host: Host, names: Iterable[str] | None) -> dict[str, Have]:
@@ -59,9 +62,7 @@ def apply_pool(host: Host, plan: Plan, steps: Sequence[str]) -> None:
 def _forget(host: Host, name: str) -> None:
     try:
         pool = found(host.conn.storagePoolLookupByName, name, libvirt.VIR_ERR_NO_STORAGE_POOL)
-        if pool is not None:
-            if pool.isActive():
-                pool.destroy()
+        if pool is not None and not pool.isActive():  # else another run has brought it up
             pool.undefine()
     except libvirt.libvirtError:
         pass  # the error that led here says more
@@ -81,12 +82,15 @@ def _autostart(host: Host, plan: Plan) -> None:
 
 def _build(host: Host, plan: Plan) -> None:
     """Make what the pool stands on, and never overwrite what is there."""
-    try:
-        _pool(host, plan).build(_build_flags(plan))
-    except libvirt.libvirtError as error:
-        # "Already formatted": it was built before, or else starting it tells what is wrong.
-        if error.get_error_code() != libvirt.VIR_ERR_STORAGE_POOL_BUILT:
-            raise FleetError(f"libvirt did not build it: {said(error)}", plan.resource) from error
+    pool = _pool(host, plan)
+    with host.errors(plan.resource, "build it"):
+        try:
+            pool.build(_build_flags(plan))
+        except libvirt.libvirtError as error:
+            # "Already formatted": it was built before, or else starting it tells what is wrong.
+            built = error.get_error_code() == libvirt.VIR_ERR_STORAGE_POOL_BUILT
+            if not built and not _is_brought_up(pool, error):
+                raise
 
 
 def _build_flags(plan: Plan) -> int:
@@ -100,8 +104,19 @@ def _build_flags(plan: Plan) -> int:
 
 
 def _start(host: Host, plan: Plan) -> None:
+    pool = _pool(host, plan)
     with host.errors(plan.resource, "start it"):
-        _pool(host, plan).create(0)
+        try:
+            pool.create(0)
+        except libvirt.libvirtError as error:
+            if not _is_brought_up(pool, error):
+                raise
+
+
+def _is_brought_up(pool: Any, error: Any) -> bool:
+    """Whether a call failed because another run is starting the pool, or has started it."""
+    invalid = error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID
+    return invalid and wait_until(lambda: bool(pool.isActive()), OTHER_RUN_TIMEOUT_S)
 
 
 def _stop(host: Host, plan: Plan) -> None:

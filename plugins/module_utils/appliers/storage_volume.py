@@ -36,8 +36,10 @@ from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
     Plan,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.volumes import (
+    BLOCK_POOLS,
     FILE_POOLS,
     HALF_MADE,
+    UNSEEN,
     capacity_of,
     is_mark,
     mark_of,
@@ -47,10 +49,11 @@ from ansible_collections.kvm.fleet.plugins.module_utils.volumes import (
 
 # A marked volume that has not changed for this long belongs to no run any more.
 QUIET_S = 5.0
-# How long to wait for another run that is making the same volume.
+# How long to wait for another run that is making the same volume, or one in the same pool.
 OTHER_RUN_TIMEOUT_S = 600.0
 
 KIND = "storage_volume"
+MARK_BYTES = str(2**20)  # as little as all kinds of pools can allocate; nothing of it in files
 
 
 # ---- read
@@ -88,15 +91,23 @@ def _read_all(pools: Iterable[Any]) -> dict[str, Have]:
 def _read_some(host: Host, pool_name: str, names: list[str]) -> dict[str, Have]:
     """libvirt knows the volumes it saw last: once in a run it looks again for what is missing."""
     pool = found(host.conn.storagePoolLookupByName, pool_name, libvirt.VIR_ERR_NO_STORAGE_POOL)
-    if pool is None or not pool.isActive():
+    if pool is None:
         return _haves(pool_name, names, {})
+    if not pool.isActive():
+        hidden = ((f"{pool_name}/{name}", {UNSEEN: True}) for name in names)
+        return {name: Have(KIND, name, facts=facts) for name, facts in hidden}
     have = _haves(pool_name, names, _look_up(pool, names))
     missing = any(not one.exists for one in have.values())
     if missing and pool_name not in host.refreshed_pools:
         host.refreshed_pools.add(pool_name)
-        patiently(lambda: pool.refresh(0))
+        _refresh(pool)
         have = _haves(pool_name, names, _look_up(pool, names))
     return have
+
+
+def _refresh(pool: Any) -> None:
+    """Let libvirt look at a pool anew; it refuses to as long as a copy is made in it."""
+    patiently(lambda: pool.refresh(0), OTHER_RUN_TIMEOUT_S)
 
 
 def _look_up(pool: Any, names: list[str]) -> dict[str, Any]:
@@ -222,7 +233,7 @@ def _upload(host: Host, resource: str, pool: Any, tree: xmltree.Element, image: 
     with host.errors(resource, f"upload {image}"):
         volume = patiently(lambda: pool.createXML(xmltree.serialise(empty), 0))
         _send(host, volume, image)
-        patiently(lambda: pool.refresh(0))
+        _refresh(pool)
 
 
 def _send(host: Host, volume: Any, image: str) -> None:
@@ -263,7 +274,7 @@ def _claim(host: Host, plan: Plan, pool: Any, name: str) -> bool:
     """Mark a volume as being made. False if another run has made it meanwhile."""
     if not _needs_mark(plan):
         return True
-    while not _marked(pool, name):
+    while not _marked(plan, pool, name):
         if not _is_abandoned(plan.resource, pool, name):
             return False
         _take_over(host, plan.resource, pool, name)
@@ -276,11 +287,13 @@ def _needs_mark(plan: Plan) -> bool:
     return plan.after.facts["pool_type"] in FILE_POOLS or is_filled
 
 
-def _marked(pool: Any, name: str) -> bool:
+def _marked(plan: Plan, pool: Any, name: str) -> bool:
     """Whether the mark could be set; there is only one of a name."""
     mark = xmltree.Element("volume")
     xmltree.put(mark, "name", mark_of(name))
-    xmltree.put(mark, "capacity", "1024")
+    xmltree.put(mark, "capacity", MARK_BYTES)
+    if plan.after.facts["pool_type"] not in BLOCK_POOLS:
+        xmltree.put(mark, "allocation", "0")
     try:
         patiently(lambda: pool.createXML(xmltree.serialise(mark), 0))
     except libvirt.libvirtError:

@@ -46,6 +46,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.units import format_size
 from ansible_collections.kvm.fleet.plugins.module_utils.volumes import (
     GROWS_VOLUMES,
     HALF_MADE,
+    UNSEEN,
     backing_of,
     capacity_of,
     format_of,
@@ -302,6 +303,8 @@ def _creation(wanted: Wanted, have: Have, world: World) -> Plan:
     warnings = list(new.warnings)
     if have.facts.get(HALF_MADE):
         warnings.append("an interrupted run left it half-made; it is made anew")
+    if have.facts.get(UNSEEN):
+        warnings.append("its pool is not active yet; if the volume is there already, it is kept")
     given: Values = {(key,): value for key, value in wanted.options.items() if value is not None}
     values = {**given, **new.values}
     changes = [Change(wanted.resource, key, None, value, STORED) for key, value in values.items()]
