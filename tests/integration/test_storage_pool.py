@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,14 @@ def test_a_pool_that_somebody_created_for_now_becomes_a_defined_one(
     target.virsh("pool-create-as", pool["name"], "dir", "--target", pool["path"])
     converge(target, "storage_pool", {"name": pool["name"]})
     assert "Persistent:     yes" in target.virsh("pool-info", pool["name"])
+
+
+def test_two_runs_that_make_one_pool(target: Target, pool: dict[str, Any]) -> None:
+    with ThreadPoolExecutor() as threads:
+        runs = [threads.submit(target.module, "storage_pool", pool, False) for _ in range(2)]
+        results = [run.result(timeout=120) for run in runs]
+    assert [result.get("failed") for result in results] == [None, None], results
+    assert "running" in target.virsh("pool-info", pool["name"])
 
 
 # ---- a definition that exists

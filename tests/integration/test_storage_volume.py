@@ -134,6 +134,16 @@ def test_a_file_that_came_after_the_last_look_is_seen(
     assert done["changed"] is False
 
 
+def test_a_file_that_went_is_made_again(
+    target: Target, pool: str, images: Path, libvirtd: PrivateLibvirtd
+) -> None:
+    volume = {"pool": pool, "name": "one", "capacity": "1MiB"}
+    converge(target, "storage_volume", volume)
+    outside(libvirtd, images, "one").unlink()
+    assert target.module("storage_volume", volume, False)["changed"] is True
+    assert outside(libvirtd, images, "one").exists()
+
+
 # ---- made from something
 
 
