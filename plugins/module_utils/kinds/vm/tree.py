@@ -11,9 +11,19 @@ from collections.abc import Mapping
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import Key, Values, edit, values_of
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
+    Key,
+    Values,
+    edit,
+    items_of,
+    values_of,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import extra
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import ROWS
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import (
+    CDROMS,
+    DISKS,
+    ROWS,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
 FLEET_UUID = uuid.UUID("6f1d6b55-6e7c-5b0e-9f3a-3f0f6a5a2c11")  # the namespace of derived UUIDs
@@ -187,6 +197,10 @@ def _agree_singletons(domain: Element) -> None:
 
 def _agree_disks(domain: Element, changed: set[Key]) -> None:
     disks = xmltree.find_all(domain, "devices/disk")
+    for row in (DISKS, CDROMS):
+        for name, disk in items_of(row, domain).items():
+            if (row.name, name, "bus") in changed:
+                xmltree.put(disk, "address!", None)  # it is one on the former bus
     for disk in disks:
         _place_on_bus(disk, disks)
     if any(xmltree.get(disk, "target/@bus") == "scsi" for disk in disks):
@@ -204,9 +218,6 @@ def _place_on_bus(disk: Element, disks: list[Element]) -> None:
         return
     taken = {xmltree.get(other, "target/@dev") for other in disks}
     target.set("dev", next(dev for dev in _targets(prefix) if dev not in taken))
-    address = disk.find("address")
-    if address is not None:  # belongs to the former bus
-        disk.remove(address)
 
 
 def _targets(prefix: str) -> list[str]:
