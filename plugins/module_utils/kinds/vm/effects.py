@@ -69,7 +69,8 @@ class Effects:
         if after is ABSENT:
             # A guest has to let a device go, and a paused one cannot.
             return WAITS if self.paused or not self._pluggable(kind, said) else (HOTPLUG, "device")
-        if not self._pluggable(kind, said) or not self._boots_alike(said):
+        is_another = now is not ABSENT  # the one that runs goes with the next start
+        if is_another or not self._pluggable(kind, said) or not self._boots_alike(said):
             return WAITS
         return (HOTPLUG, "device") if self._port_for(kind, said) else WAITS
 
