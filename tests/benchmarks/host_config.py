@@ -49,7 +49,9 @@ def measure(uri: str, count: int, peer: int) -> dict[str, float]:
     task = [{"kvm.fleet.host_config": declared}]
     create = playbook(task)
     nothing = min(playbook(task, changed=False) for _ in range(2))
-    bare = min(timed([sys.executable, str(Path(__file__).with_name("bare.py")), uri]) for _ in range(3))
+    bare = min(
+        timed([sys.executable, str(Path(__file__).with_name("bare.py")), uri]) for _ in range(3)
+    )
     loop = [{"community.libvirt.virt": {"uri": uri, "name": "{{ item }}", "command": "status"}}]
     loop[0]["loop"] = [vm["name"] for vm in vms(peer)]
     per_vm = (playbook(loop) - empty) / peer
@@ -156,7 +158,9 @@ def print_table(rows: list[dict[str, float]]) -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--vms", type=lambda text: [int(n) for n in text.split(",")], default=[50, 500, 2000])
+    parser.add_argument(
+        "--vms", type=lambda text: [int(n) for n in text.split(",")], default=[50, 500, 2000]
+    )
     parser.add_argument("--peer", type=int, default=50, metavar="N")
     return parser.parse_args()
 
