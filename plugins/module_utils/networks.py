@@ -63,6 +63,16 @@ def _have(host: Host, net: Any) -> Have:
     return Have("vswitch", net.name(), xmltree.parse(net.XMLDesc(inactive)), live, facts)
 
 
+def leases_of(network: Any) -> list[dict[str, Any]]:
+    """The addresses that DHCP gave on an active network, as far as libvirt's driver knows them."""
+    try:
+        return list(network.DHCPLeases())
+    except libvirt.libvirtError as error:
+        if error.get_error_code() in (libvirt.VIR_ERR_NO_SUPPORT, libvirt.VIR_ERR_NO_NETWORK):
+            return []
+        raise
+
+
 # ---- who is attached
 
 

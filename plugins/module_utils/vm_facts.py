@@ -1,0 +1,65 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What there is of VMs on a host: stored and live options, what waits, addresses and statistics.
+
+The connection is no read-only one: such a one is not told how a running CPU was defined, without
+which fields would seem to wait for a restart, and it may not ask guest agents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from ansible_collections.kvm.fleet.plugins.module_utils import vm_addresses
+from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host, libvirt
+from ansible_collections.kvm.fleet.plugins.module_utils.domains import PAUSED, RUNNING
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import named
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import tree
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.kind import KIND, shown
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have, waiting
+from ansible_collections.kvm.fleet.plugins.module_utils.vm_statistics import Record, statistics_of
+
+RUNS = (RUNNING, PAUSED)
+
+
+def gather(host: Host, params: Mapping[str, Any]) -> dict[str, Any]:
+    """The VMs that were asked for (all, if none was named)."""
+    vms = [have for _name, have in sorted(KIND.read(host, params["names"]).items())]
+    found = vm_addresses.find(host, vms, params["addresses"])
+    told = {have.name: {**KIND.result(have), **_told(have, found[have.name])} for have in vms}
+    if params["statistics"]:
+        running = {have.name: have.live for have in vms if have.facts.get("state") in RUNS}
+        for name, record in _records(host, running).items():
+            told[name]["statistics"] = statistics_of(running[name], record)
+    warnings = sorted({one.warning for one in found.values() if one.warning})
+    return {"vms": list(told.values()), **({"warnings": warnings} if warnings else {})}
+
+
+def _told(have: Have, found: vm_addresses.Found) -> dict[str, Any]:
+    """What is told of a VM beside what is stored."""
+    if have.stored is None:
+        return {}
+    addresses = vm_addresses.addresses_of(have, found.answers)
+    return {"guest_agent": found.agent, "addresses": addresses, **_live(have)}
+
+
+def _live(have: Have) -> dict[str, Any]:
+    """The VM as it runs, and the fields in which that is not as it is stored."""
+    if have.stored is None or have.live is None:
+        return {"live": None, "pending_restart": []}
+    stored = tree.domain_values(have.stored)
+    live = tree.live_values(have.live, stored)
+    differ = waiting(have.name, stored, live)
+    return {"live": shown(live), "pending_restart": [named(change.field) for change in differ]}
+
+
+def _records(host: Host, names: Collection[str]) -> dict[str, Record]:
+    """libvirt's statistics of these VMs, in one call that waits for no VM which is busy."""
+    nowait = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
+    with host.errors("", "tell the statistics of VMs"):
+        domains = host.conn.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
+        asked = [domain for domain in domains if domain.name() in names]
+        records = host.conn.domainListGetStats(asked, 0, nowait) if asked else []
+    return {domain.name(): record for domain, record in records}

@@ -1,0 +1,258 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module vm_info: tells of the virtual machines of a KVM host."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: vm_info
+short_description: Tells of the virtual machines of a KVM host
+version_added: "0.1.0"
+author:
+  - kvm.fleet contributors (@kvm-fleet)
+description:
+  - Reads the VMs of a host over one connection, as they are stored and as they run, with the
+    addresses of their NICs and on request their statistics.
+options:
+  names:
+    description:
+      - The VMs to tell of, all if none is named. One that does not exist has the state V(absent).
+    type: list
+    elements: str
+  addresses:
+    description:
+      - Where to look for the addresses of NICs. An empty list looks nowhere.
+      - V(lease) are those that the DHCP servers of vswitches gave.
+      - V(agent) asks the QEMU guest agent where it has opened its channel. One that does not
+        answer within 5 seconds is told of as V(unresponsive). Afterwards the time that libvirt
+        gives the agent of that VM is libvirt's own default again.
+      - V(arp) are those in the ARP table of the host. libvirt 9.0 cannot read that of recent
+        kernels, which gives a warning.
+    type: list
+    elements: str
+    choices: [lease, agent, arp]
+    default: [lease, agent, arp]
+  statistics:
+    description:
+      - Whether to tell the statistics of running VMs too. A VM that is busy with something else
+        in libvirt is not waited for; what it would have to be asked for is left out.
+    type: bool
+    default: false
+extends_documentation_fragment:
+  - kvm.fleet.common
+  - kvm.fleet.common.reads
+seealso:
+  - module: kvm.fleet.vm
+  - module: kvm.fleet.host_info
+"""
+
+EXAMPLES = r"""
+- name: All VMs of this host
+  kvm.fleet.vm_info:
+  register: found
+
+- name: The addresses of each that runs
+  ansible.builtin.debug:
+    msg: "{{ item.addresses | map(attribute='address') }}"
+  loop: "{{ found.vms | selectattr('state', 'equalto', 'running') }}"
+  loop_control:
+    label: "{{ item.name }}"
+
+- name: Wait until a VM has an address
+  kvm.fleet.vm_info:
+    names: [web]
+    addresses: [lease, agent]
+  register: web
+  until: web.vms[0].addresses | default([]) | length > 0
+  retries: 30
+  delay: 2
+
+- name: Stop where a VM does not yet do what it was told
+  ansible.builtin.assert:
+    that: item.pending_restart == []
+  loop: "{{ found.vms }}"
+  loop_control:
+    label: "{{ item.name }}"
+
+- name: What one VM uses
+  kvm.fleet.vm_info:
+    names: [web]
+    addresses: []
+    statistics: true
+"""
+
+RETURN = r"""
+vms:
+  description: The VMs, by name.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The name of the VM.
+      type: str
+      returned: always
+      sample: web
+    state:
+      description:
+        - V(running), V(paused), V(stopped), V(saved), V(crashed) or V(absent). Of an absent VM
+          nothing else is told.
+      type: str
+      returned: always
+      sample: running
+    uuid:
+      description: The VM's UUID.
+      type: str
+      sample: 5c3a9b7e-6f0f-5d38-9d6c-9a6f7c1f0c55
+    autostart:
+      description: Whether it starts with the host.
+      type: bool
+      sample: true
+    persistent:
+      description: Whether it is defined, and not only running until it is stopped.
+      type: bool
+      sample: true
+    cpu:
+      description:
+        - The vCPUs as they are stored. This and everything else that is stored is told beside it,
+          as options of M(kvm.fleet.vm), without those that are not set.
+      type: dict
+      sample: {count: 2, maximum: 8, mode: host-model}
+    memory:
+      description: The memory as it is stored.
+      type: dict
+      sample: {size: 2GiB, maximum: 8GiB, balloon: virtio, balloon_stats_period_s: 0}
+    disks:
+      description: The disks as they are stored.
+      type: list
+      elements: dict
+      sample:
+        - name: root
+          file: /var/lib/libvirt/images/web-root.qcow2
+          bus: virtio
+          format: qcow2
+    nics:
+      description: The NICs as they are stored.
+      type: list
+      elements: dict
+      sample:
+        - {name: lan, vswitch: lan, mac: "52:54:00:2a:77:91", model: virtio, link: up}
+    live:
+      description:
+        - The same options as the VM runs with them, null where it does not run. Of a saved VM, what
+          it will run with.
+        - The memory's size is the stored one, since the guest's driver follows it as it can. What
+          it has reached is in RV(vms[].statistics).
+      type: dict
+      sample:
+        cpu: {count: 2, maximum: 4, mode: host-model}
+    pending_restart:
+      description: The fields that take effect when the VM is next powered on.
+      type: list
+      elements: str
+      sample: [cpu.maximum]
+    guest_agent:
+      description:
+        - V(none) where the VM has no channel for it, V(disconnected) where nobody in the guest has
+          opened that, V(connected), or V(unresponsive) where it was asked and did not answer.
+      type: str
+      sample: connected
+    addresses:
+      description: The addresses of its NICs, each once.
+      type: list
+      elements: dict
+      contains:
+        nic:
+          description: The NIC by its name in the VM.
+          type: str
+          sample: lan
+        mac:
+          description: The NIC's MAC address.
+          type: str
+          sample: "52:54:00:2a:77:91"
+        address:
+          description: The IPv4 or IPv6 address.
+          type: str
+          sample: 192.168.50.117
+        prefix:
+          description: The length of the network's prefix, 0 where only the ARP table knows.
+          type: int
+          sample: 24
+        sources:
+          description: Who knows the address, of V(agent), V(arp) and V(lease).
+          type: list
+          elements: str
+          sample: [agent, lease]
+    statistics:
+      description: What a running VM used since it was started.
+      returned: when it was asked for and the VM runs
+      type: dict
+      contains:
+        cpu:
+          description: CPU time in nanoseconds, of the guest and of the emulator for it.
+          type: dict
+          sample: {time_ns: 8164881000, user_ns: 6725103000, system_ns: 1439777000}
+        memory:
+          description:
+            - What the balloon leaves to the guest, how much that can be, and what the process has
+              of the host's memory (C(rss_bytes)).
+            - The rest is what the guest's driver reports, how much it sees, how much nobody uses,
+              and how much it could have without swapping.
+          type: dict
+          sample:
+            balloon_bytes: 2147483648
+            maximum_bytes: 8589934592
+            rss_bytes: 1207959552
+            available_bytes: 2063597568
+            unused_bytes: 901775360
+            usable_bytes: 1499463680
+        disks:
+          description: Disks and CD-ROMs, with their target in the definition.
+          type: list
+          elements: dict
+          sample:
+            - name: root
+              target: vda
+              read_requests: 6213
+              read_bytes: 201326592
+              write_requests: 1822
+              write_bytes: 41943040
+              capacity_bytes: 21474836480
+              allocation_bytes: 1288490188
+        nics:
+          description: NICs, with their tap device on the host; received and sent by the VM.
+          type: list
+          elements: dict
+          sample:
+            - name: lan
+              target: vnet3
+              received_bytes: 3134
+              received_packets: 49
+              received_errors: 0
+              received_drops: 0
+              sent_bytes: 516
+              sent_packets: 6
+              sent_errors: 0
+              sent_drops: 0
+"""
+
+from ansible_collections.kvm.fleet.plugins.module_utils.information import tell
+from ansible_collections.kvm.fleet.plugins.module_utils.vm_addresses import SOURCES
+from ansible_collections.kvm.fleet.plugins.module_utils.vm_facts import gather
+
+
+def main() -> None:
+    """Tell of the VMs of one host."""
+    sources = list(SOURCES)
+    spec = {
+        "names": {"type": "list", "elements": "str"},
+        "addresses": {"type": "list", "elements": "str", "choices": sources, "default": sources},
+        "statistics": {"type": "bool", "default": False},
+    }
+    tell(spec, gather)
+
+
+if __name__ == "__main__":
+    main()
