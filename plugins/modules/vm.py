@@ -846,7 +846,9 @@ diff:
   type: list
   elements: dict
 pending_restart:
-  description: Fields in which what is stored will differ from what runs, as in RV(plan).
+  description:
+    - Fields in which what is stored will differ from what runs, as in RV(plan). RV(plan[].before)
+      is what runs, RV(plan[].after) what is stored.
   returned: always
   type: list
   elements: dict
@@ -869,11 +871,11 @@ vm:
     memory: {size: 2GiB, maximum: 8GiB, balloon: virtio, balloon_stats_period_s: 0}
     disks:
       - name: root
-        source: {file: /var/lib/libvirt/images/web-root.qcow2}
+        file: /var/lib/libvirt/images/web-root.qcow2
         bus: virtio
         format: qcow2
     nics:
-      - {name: lan, source: {vswitch: lan}, mac: "52:54:00:2a:77:91", model: virtio, link: up}
+      - {name: lan, vswitch: lan, mac: "52:54:00:2a:77:91", model: virtio, link: up}
 errors:
   description: Every mistake in the declaration, or what failed.
   returned: failure
