@@ -1,0 +1,164 @@
+"""The testinfra modules' reading of what virsh and the kernel print."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from types import SimpleNamespace
+
+import pytest
+from testinfra.host import Host
+
+from ansible_collections.kvm.fleet.extensions import testinfra as modules
+from ansible_collections.kvm.fleet.extensions.testinfra import cgroup, storage, virsh, vm, vswitch
+
+RUNNING = """
+<domain type='kvm' id='3'>
+  <name>web</name>
+  <memory unit='KiB'>524288</memory><currentMemory unit='KiB'>262144</currentMemory>
+  <vcpu current='2'>4</vcpu>
+  <os><type machine='pc-q35-7.2'>hvm</type></os>
+  <devices>
+    <disk type='file' device='disk'>
+      <driver name='qemu' type='qcow2'/><source file='/v/root.qcow2' index='1'/>
+      <target dev='vda' bus='virtio'/><alias name='ua-root'/>
+    </disk>
+    <disk type='volume' device='disk'>
+      <driver name='qemu' type='raw'/><source pool='fast' volume='data'/>
+      <target dev='vdb' bus='virtio'/><alias name='virtio-disk1'/>
+    </disk>
+    <disk type='file' device='cdrom'>
+      <target dev='sda' bus='sata'/><readonly/><alias name='ua-media'/>
+    </disk>
+    <interface type='network'>
+      <mac address='52:54:00:00:00:01'/>
+      <source network='prod' portgroup='vlan10' portid='x' bridge='virbr1'/>
+      <target dev='vnet3'/><model type='virtio'/><link state='down'/><alias name='ua-lan'/>
+    </interface>
+    <interface type='bridge'>
+      <mac address='52:54:00:00:00:02'/><source bridge='br0'/><model type='e1000'/>
+    </interface>
+  </devices>
+</domain>
+"""
+
+
+@pytest.fixture
+def domain() -> ET.Element:
+    return ET.fromstring(RUNNING)
+
+
+def stored(text: str = RUNNING) -> ET.Element:
+    """The same VM as libvirt stores it: without what only a running one has."""
+    for only_running in (" portid='x' bridge='virbr1'", "<target dev='vnet3'/>", " index='1'"):
+        text = text.replace(only_running, "")
+    return ET.fromstring(text.replace("<alias name='virtio-disk1'/>", ""))
+
+
+def test_cpus_and_memory(domain):
+    assert vm.cpu_count(domain) == 2
+    assert virsh.bytes_of(domain.find("memory")) == 512 * 2**20
+    assert vm.cpu_count(ET.fromstring("<domain><vcpu>3</vcpu></domain>")) == 3
+
+
+def test_disks(domain):
+    root, data, media = vm.disks(domain)
+    assert root == vm.VmDisk("root", "vda", "/v/root.qcow2", "virtio", "qcow2", "disk", False)
+    assert (data.name, data.source) == (None, "fast/data")
+    assert (media.source, media.device, media.read_only) == (None, "cdrom", True)
+
+
+def test_nics(domain):
+    lan, bridged = vm.nics(domain)
+    assert lan == vm.VmNic("lan", "52:54:00:00:00:01", "prod", "vlan10", None, "virtio", False)
+    assert (bridged.vswitch, bridged.bridge, bridged.link_up) == (None, "br0", True)
+
+
+def test_running_as_stored_is_no_difference(domain):
+    assert vm.differences(vm.facts(domain), vm.facts(stored())) == []
+
+
+CHANGES = {
+    "cpu_maximum": ("current='2'>4", "current='2'>8"),
+    "cpu_count": ("current='2'", "current='3'"),
+    "memory_maximum": (">524288<", ">1048576<"),
+    "disks": ("/v/root.qcow2", "/v/other.qcow2"),
+    "nics": ("type='e1000'", "type='virtio'"),
+    "machine": ("pc-q35-7.2", "pc-q35-7.1"),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_stored_change_is_a_difference(domain, name):
+    changed = stored(RUNNING.replace(*CHANGES[name]))
+    assert vm.differences(vm.facts(domain), vm.facts(changed)) == [name]
+
+
+def test_addresses():
+    text = (
+        " vnet3      52:54:00:00:00:01    ipv4         192.168.1.7/24\n"
+        " -          -                    ipv6         fe80::1/64\n"
+    )
+    assert vm.parse_addresses(text) == ["192.168.1.7"]
+    assert vm.parse_addresses("") == []
+
+
+def test_leases():
+    text = (
+        " 2026-01-01 10:00:00   52:54:00:00:00:01   ipv4   192.168.1.7/24   web   01:52\n"
+        " 2026-01-01 10:00:00   52:54:00:00:00:02   ipv6   fd00::2/64   db   -\n"
+    )
+    assert vswitch.parse_leases(text) == {"52:54:00:00:00:01": "192.168.1.7"}
+
+
+def test_cgroups():
+    path = "/machine.slice/machine-qemu\\x2d1\\x2dweb.scope"
+    assert cgroup.parse_cgroup(f"0::{path}/libvirt/emulator\n") == f"{path}/libvirt/emulator"
+    assert cgroup.vm_cgroup(f"{path}/libvirt/emulator") == path
+    assert cgroup.vm_cgroup(path) == path
+    assert cgroup.parse_cpu_max("20000 100000") == 0.2
+    assert cgroup.parse_cpu_max("max 100000") is None
+
+
+ANSWERS = {
+    "list --all --name": "web\ndb\n",
+    "pool-list --name": " fast   \n",
+    "vol-list fast": " data.qcow2   /v/data.qcow2\n other   /v/other\n",
+    "dominfo web": "Id:   3\nPersistent:  yes\nAutostart:   disable\nManaged save:   no\n",
+}
+
+
+class FakeHost:
+    """Answers virsh commands from a table, as a host's shell would."""
+
+    def run(self, command: str, *arguments: str) -> SimpleNamespace:
+        words = (command % arguments).split(" ", 5)[5]
+        if words not in ANSWERS:
+            return SimpleNamespace(rc=1, stdout="", stderr=f"error: unknown {words}")
+        return SimpleNamespace(rc=0, stdout=ANSWERS[words], stderr="")
+
+
+def bound(module, *arguments):
+    return module.get_module(FakeHost())(*arguments)
+
+
+def test_existence_is_read_from_lists():
+    assert bound(vm.Vm, "web").exists
+    assert not bound(vm.Vm, "we").exists
+    assert bound(storage.StorageVolume, "fast", "data.qcow2").exists
+    assert not bound(storage.StorageVolume, "fast", "data").exists
+    assert not bound(storage.StorageVolume, "slow", "data.qcow2").exists
+
+
+def test_what_virsh_refuses_fails_the_test_with_its_message():
+    assert not bound(vm.Vm, "web").is_autostart
+    with pytest.raises(AssertionError, match="virsh dominfo gone: error: unknown"):
+        assert bound(vm.Vm, "gone").is_autostart
+
+
+def test_every_testinfra_host_gets_the_modules():
+    modules.pytest_configure(None)
+    host = Host.get_host("local://")
+    assert repr(host.vm("web")) == "<Vm web>"
+    assert host.storage_volume("fast", "data").pool == "fast"
+    assert host.cgroup_of_vm("web").name == "web"
+    assert host.vswitch("prod").uri == "qemu:///system"
