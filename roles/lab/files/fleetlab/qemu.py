@@ -18,6 +18,8 @@ SERIAL_LOG = "serial.log"
 QEMU_LOG = "qemu.log"
 
 KERNEL_COMMAND_LINE = "console=ttyS0 root=/dev/vda rw quiet systemd.condition-needs-update=0"
+# KVM's habit of polling before it lets an idle guest sleep doubles what guests cost here.
+EMULATED_COMMAND_LINE = f"{KERNEL_COMMAND_LINE} kvm.halt_poll_ns=0"
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,14 @@ def command(
     binary: str, lab: Lab, host: Host, kernel: Path, accelerator: Accelerator, ssh_port: int
 ) -> list[str]:
     """QEMU's arguments; relative paths are meant inside the host's directory."""
+    command_line = KERNEL_COMMAND_LINE if accelerator.kvm else EMULATED_COMMAND_LINE
     return [
         binary,
         *("-name", mark_of(lab.name, host.name)),
         *machine(host, accelerator),
         *("-chardev", f"file,id=console,path={SERIAL_LOG},append=on", "-serial", "chardev:console"),
         *("-qmp", f"unix:{SOCKET},server=on,wait=off"),
-        *("-kernel", str(kernel), "-initrd", INITRD, "-append", KERNEL_COMMAND_LINE),
+        *("-kernel", str(kernel), "-initrd", INITRD, "-append", command_line),
         *_disks(host),
         *("-netdev", f"user,id={SSH_NIC},hostfwd=tcp:127.0.0.1:{ssh_port}-:22"),
         *_wires(lab, host),
