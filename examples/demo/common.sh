@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 demo=examples/demo
 export ANSIBLE_CONFIG=$PWD/ansible.cfg
+export ANSIBLE_CALLBACK_RESULT_FORMAT=yaml
 options=("$@")
 
 die() {
