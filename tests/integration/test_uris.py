@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
-import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from support.ansible_runs import run_module
+from support.ansible_runs import run_module, run_playbook
+from support.private_libvirtd import wait_until
 
 TEST_DRIVER = "test:///default"
 SESSION = "qemu:///session"
+USER = "nobody"
+XDG_FOLDERS = ("RUNTIME_DIR", "CONFIG_HOME", "CACHE_HOME", "DATA_HOME")
 
 
 @pytest.mark.parametrize(
@@ -59,18 +65,38 @@ def test_the_test_driver_takes_a_whole_host() -> None:
 
 
 @pytest.fixture
-def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A session daemon of its own: its folders are this test's, and it ends with the test."""
-    for name in ("RUNTIME_DIR", "CONFIG_HOME", "CACHE_HOME", "DATA_HOME"):
-        folder = tmp_path / name
-        folder.mkdir(mode=0o711)
-        monkeypatch.setenv(f"XDG_{name}", str(folder))
-    yield tmp_path
-    pid_file = tmp_path / "RUNTIME_DIR" / "libvirt" / "libvirtd.pid"
+def session() -> Iterator[Path]:
+    """A folder for the session daemon of an ordinary user, which ends with the test."""
+    folder = Path(tempfile.mkdtemp(prefix="kvmf-", dir="/tmp"))
+    shutil.chown(folder, USER)
+    yield folder
+    pid_file = folder / "libvirt" / "libvirtd.pid"
     if pid_file.exists():
-        os.kill(int(pid_file.read_text()), signal.SIGTERM)
+        pid = int(pid_file.read_text())
+        os.kill(pid, signal.SIGTERM)
+        wait_until(lambda: not Path(f"/proc/{pid}").exists(), 20, "the session's daemon to end")
+    shutil.rmtree(folder)
 
 
+def in_session(folder: Path, task: dict[str, Any]) -> dict[str, Any]:
+    """Run a task as that user: for root, `qemu:///session` is the system's daemon."""
+    play = {
+        "hosts": "localhost",
+        "gather_facts": False,
+        "become": True,
+        "become_user": USER,
+        "become_method": "ansible.builtin.su",
+        "become_flags": "-s /bin/sh",
+        "environment": {f"XDG_{name}": str(folder) for name in XDG_FOLDERS},
+        "vars": {"ansible_pipelining": True, "ansible_python_interpreter": "/usr/bin/python3"},
+        "tasks": [{"name": "It", **task}],
+    }
+    run = run_playbook(json.dumps([play]))
+    assert run.returncode == 0, run.output
+    return run.result_of("It")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become the user of the session")
 def test_a_session_carries_pools_and_vms(session: Path) -> None:
     declared = {
         "uri": SESSION,
@@ -83,11 +109,12 @@ def test_a_session_carries_pools_and_vms(session: Path) -> None:
             }
         ],
     }
-    assert run_module("host_config", declared)["changed"] is True
-    virsh = ["virsh", "-c", SESSION, "domblklist", "mine"]
-    listed = subprocess.run(virsh, capture_output=True, text=True, check=True).stdout
-    assert str(session / "pool" / "mine-root.qcow2") in listed
-    assert run_module("host_config", declared)["changed"] is False
+    image = session / "pool" / "mine-root.qcow2"
+    assert in_session(session, {"kvm.fleet.host_config": declared})["changed"] is True
+    assert image.owner() == USER
+    listed = in_session(session, {"ansible.builtin.command": f"virsh -c {SESSION} domblklist mine"})
+    assert str(image) in listed["stdout"]
+    assert in_session(session, {"kvm.fleet.host_config": declared})["changed"] is False
     gone = {"uri": SESSION, "name": "mine", "state": "absent", "remove_storage": True}
-    assert run_module("vm", gone)["changed"] is True
-    assert not list((session / "pool").iterdir())
+    assert in_session(session, {"kvm.fleet.vm": gone})["changed"] is True
+    assert not image.exists()
