@@ -109,7 +109,7 @@ def edited(domain: Element, want: Mapping[Key, Value]) -> Element:
     _agree_boot(after)
     _agree_console(after, changed)
     _agree_graphics(after, changed)
-    _agree_singletons(after)
+    _agree_singletons(after, changed)
     _agree_disks(after, changed)
     if ("extra_xml",) in want:
         extra.replace(after, want[("extra_xml",)])
@@ -156,11 +156,12 @@ def _agree_boot(domain: Element) -> None:
 
 
 def _agree_console(domain: Element, changed: set[Key]) -> None:
+    if not changed & {("serial", "type"), ("serial", "path")}:
+        return
     devices = xmltree.ensure(domain, "devices")
-    if {("serial", "type"), ("serial", "path")} & changed:
-        for console in devices.findall("console"):  # libvirt derives it from the serial port again
-            if xmltree.get(console, "target/@type") in (None, "serial"):
-                devices.remove(console)
+    for console in devices.findall("console"):  # libvirt derives it from the serial port again
+        if xmltree.get(console, "target/@type") in (None, "serial"):
+            devices.remove(console)
     for serial in devices.findall("serial"):
         if serial.get("type") == "unix" and serial.find("source") is not None:
             xmltree.put(serial, "source/@mode", "bind")
@@ -170,7 +171,7 @@ def _agree_console(domain: Element, changed: set[Key]) -> None:
 
 def _agree_graphics(domain: Element, changed: set[Key]) -> None:
     graphics = domain.find("devices/graphics")
-    if graphics is None:
+    if graphics is None or not any(key[0] == "graphics" for key in changed):
         return
     if {("graphics", "listen"), ("graphics", "type")} & changed:
         for listen in graphics.findall("listen"):  # has to say the same as the attribute
@@ -178,21 +179,21 @@ def _agree_graphics(domain: Element, changed: set[Key]) -> None:
     graphics.set("autoport", "no" if int(graphics.get("port", "-1")) > 0 else "yes")
 
 
-def _agree_singletons(domain: Element) -> None:
+def _agree_singletons(domain: Element, changed: set[Key]) -> None:
+    """What a device needs beside what was said of it; one that is there keeps what it has."""
     for rng in xmltree.find_all(domain, "devices/rng"):
         rng.set("model", rng.get("model", "virtio"))
         backend = xmltree.ensure(rng, "backend")
         backend.set("model", backend.get("model", "random"))
     for tpm in xmltree.find_all(domain, "devices/tpm"):
-        xmltree.ensure(tpm, "backend").set("type", "emulator")
-    for video in xmltree.find_all(domain, "devices/video"):
-        model = xmltree.ensure(video, "model")
-        if model.get("type") in ("virtio", "none"):
-            for attribute in ("ram", "vram", "vgamem"):
-                model.attrib.pop(attribute, None)
-        if model.get("type") == "none":
-            for child in [child for child in video if child.tag != "model"]:
-                video.remove(child)
+        backend = xmltree.ensure(tpm, "backend")
+        backend.set("type", backend.get("type", "emulator"))
+    model = domain.find("devices/video/model")
+    if ("video",) in changed and model is not None:  # its memory was that of the former model
+        kind = model.get("type", "")
+        model.attrib.clear()
+        model.set("type", kind)
+        xmltree.put(domain, "devices/video/address!", None)
 
 
 def _agree_disks(domain: Element, changed: set[Key]) -> None:
