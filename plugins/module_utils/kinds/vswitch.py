@@ -58,9 +58,6 @@ from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 ACTIVE, INACTIVE, GONE, RESTARTED = "active", "inactive", "absent", "restarted"
 STATE, AUTOSTART, PERSISTENT = ("state",), ("autostart",), ("persistent",)
 
-# What libvirt changes while the network runs, beside DHCP (see vswitch_updates).
-UPDATABLE = (("port_groups",), ("dns", "hosts"))
-
 OPTIONS: dict[str, Any] = {
     "name": {"type": "str", "required": True},
     "state": {"type": "str", "choices": ["present", "inactive", "absent"], "default": "present"},
@@ -85,7 +82,7 @@ class Vswitch:
         mistakes = Mistakes(f"{self.name}/{name}")
         mistakes.extend(rules.check_name(name))
         values = {} if state == GONE else table.want_of(params, mistakes)
-        mistakes.extend(rules.check_values(values))
+        mistakes.extend(rules.check_declared(values))
         mistakes.raise_any()
         options = {option: params[option] for option in ("autostart", "apply", "purge")}
         options["lists"] = table.lists_given(params)
@@ -258,8 +255,7 @@ class Planner:
     def _check(self, after: Values) -> None:
         self._check_type(after)
         self.mistakes.raise_any()
-        self.mistakes.extend(rules.check_values(after))
-        self.mistakes.extend(rules.check_whole(after))
+        self.mistakes.extend(rules.check(after))
         self.mistakes.raise_any()
         self._check_beside_others(after)
         self._check_bridge(after)
@@ -323,8 +319,10 @@ class Planner:
     # ---- changes
 
     def _changed_fields(self, want: Values, after: Values) -> list[Change]:
+        updatable = self._updatable(want, after)
+
         def effect_of(key: Key, _now: Value, _after: Value) -> tuple[str, str]:
-            in_place = self.wanted.options["apply"] != "next_boot" and self._updatable(key, after)
+            in_place = any(key[: len(above)] == above for above in updatable)
             return (LIVE if in_place else RESTART), ""
 
         # Who owns it says nothing about what runs, so what runs has no say in it.
@@ -336,12 +334,25 @@ class Planner:
             *compare(resource, owned, self.stored, None, effect_of),
         ]
 
-    def _updatable(self, key: Key, after: Values) -> bool:
-        """Whether libvirt changes it in place: things in some lists, on an address that runs."""
-        family = next((family for family in FAMILIES if key[0] == family.dhcp), None)
-        if family is not None and self.live is not None:
-            return bool(after[family.key]) and self.live[family.key] == after[family.key]
-        return any(key[: len(above)] == above for above in UPDATABLE)
+    def _updatable(self, want: Values, after: Values) -> set[Key]:
+        """What libvirt is to change in place: lists, where what they will hold can run by itself.
+
+        It cannot on an address that will be another, or beside things that run and are stored no
+        more: a reservation, say, of an address that is still another's.
+        """
+        if self.live is None or self.wanted.options["apply"] == "next_boot":
+            return set()
+        stay = {(f.dhcp,) for f in FAMILIES if after[f.key] and after[f.key] == self.live[f.key]}
+        lists = {("port_groups",), ("dns", "hosts"), *stay}
+        made = {k: v for k, v in want.items() if k[:1] in lists or k[:2] in lists}
+        live = values_of(self._live_with(made))
+        live.update({key: value for key, value in made.items() if value is not ABSENT})
+        clash = {error.field.split(".")[0] for error in rules.check(live)}
+        return {key for key in lists if key[0] not in clash}
+
+    def _live_with(self, values: Values) -> Element:
+        assert self.have.live is not None
+        return table.edited(self.have.live, values)
 
     def _updated(self, want: Values, changes: Iterable[Change]) -> Element | None:
         """What runs, with the changes that are made in place."""
@@ -349,8 +360,7 @@ class Planner:
             return None
         in_place = tuple(change.field for change in changes if change.effect == LIVE)
         made = {k: v for k, v in want.items() if any(k[: len(f)] == f for f in in_place)}
-        assert self.have.live is not None
-        return table.edited(self.have.live, made)
+        return self._live_with(made)
 
     def _restart(self, after: Values, pending: Iterable[Change]) -> Change:
         running = [nic for nic in self.attached if nic.running]

@@ -16,6 +16,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.fields import Key, Value
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch_table import (
     BRIDGE,
     BRIDGE_NAME,
+    DNS_ENABLED,
     FAMILIES,
     MTU,
     NAT,
@@ -46,8 +47,8 @@ def check_name(name: str) -> Iterator[FleetError]:
         yield FleetError(message, "", "name")
 
 
-def check_values(values: Mapping[Key, Value]) -> Iterator[FleetError]:
-    """All rules about values of one vswitch, be they all that it has or only what was declared."""
+def check_declared(values: Mapping[Key, Value]) -> Iterator[FleetError]:
+    """The rules about what was declared, whatever else a vswitch has."""
     yield from _mtu(values)
     yield from _default_port_groups(values)
     for family in FAMILIES:
@@ -58,13 +59,15 @@ def check_values(values: Mapping[Key, Value]) -> Iterator[FleetError]:
         yield from _reservations(values, family, interface)
 
 
-def check_whole(values: Values) -> Iterator[FleetError]:
-    """The rules that need to know all that a vswitch will have."""
+def check(values: Values) -> Iterator[FleetError]:
+    """The rules about all that a vswitch will have."""
+    yield from check_declared(values)
     if values[TYPE] == BRIDGE:
         yield from _only_what_a_host_bridge_takes(values)
     else:
         yield from _has_its_addresses(values)
     yield from _things_are_complete(values)
+    yield from _dns_has_what_it_needs(values)
     yield from _limits_have_an_average(values)
 
 
@@ -109,6 +112,13 @@ def _things_are_complete(values: Values) -> Iterator[FleetError]:
         for key in things_of(values, list_key):
             if not values.get((*key, option)):
                 yield _wrong((*key, option), "is missing")
+
+
+def _dns_has_what_it_needs(values: Values) -> Iterator[FleetError]:
+    given = [option for option in ("forwarders", "hosts") if _things(values, "dns", option)]
+    if given and not values[DNS_ENABLED]:
+        message = f"is false, and there are {' and '.join(given)}; purge them, or enable it"
+        yield _wrong(DNS_ENABLED, message)
 
 
 def _limits_have_an_average(values: Values) -> Iterator[FleetError]:

@@ -44,7 +44,7 @@ NAT, ISOLATED, ROUTED, BRIDGE = "nat", "isolated", "routed", "bridge"
 TYPES = (NAT, ISOLATED, ROUTED, BRIDGE)
 
 TYPE, BRIDGE_NAME, STP, FORWARD_DELAY = ("type",), ("bridge",), ("stp",), ("forward_delay_s",)
-MTU, PROTECTED = ("mtu",), ("protected",)
+MTU, DNS_ENABLED, PROTECTED = ("mtu",), ("dns", "enabled"), ("protected",)
 
 # libvirt's words where they differ from ours: no <forward> at all is an isolated network.
 _MODES = {ISOLATED: None, ROUTED: "route"}

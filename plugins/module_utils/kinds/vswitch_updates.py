@@ -55,11 +55,18 @@ def _of_list(
     section: str, row: Items, before: Element, after: Element, index: int = ANYWHERE
 ) -> Iterable[Update]:
     gone, new, changed = _differing(row, before, after)
-    yield from (Update(DELETE, section, index, one) for one in gone)
+    yield from (Update(DELETE, section, index, _found_by(section, one)) for one in gone)
     for old, now in changed:
-        yield Update(DELETE, section, index, old)
+        yield Update(DELETE, section, index, _found_by(section, old))
         yield Update(ADD, section, index, now)
     yield from (Update(ADD, section, index, one) for one in new)
+
+
+def _found_by(section: str, element: Element) -> Element:
+    """What libvirt is to delete: a DNS host by its address, since its names may be others' too."""
+    if section != DNS_HOST:
+        return element
+    return Element(element.tag, {"ip": element.get("ip", "")})
 
 
 def _of_port_groups(before: Element, after: Element) -> Iterable[Update]:
