@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py
 OURS = "kvm.fleet."
 # What an option has where its documentation or its spec does not say so.
 UNSAID = {"type": "str", "required": False, "default": None, "choices": None, "elements": None}
+
+Example = tuple[str, str, dict[str, Any]]  # the task's name, the module and its arguments
 
 # Examples of these are also parsed as a run would: sizes, names, sources and the items of lists.
 PARSERS = {"vm": VM.parse, "host_config": host_config.parse}
@@ -74,9 +77,10 @@ def flat(options: Mapping[str, Any], below: str, under: str = "") -> dict[str, d
     return all_options
 
 
-def examples_of(name: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """The tasks of a module's examples that use this collection: task, module and arguments."""
-    for task in yaml.safe_load(documentation()[name]["examples"]):
+def examples_of(tasks: Iterable[dict[str, Any]]) -> Iterator[Example]:
+    """The tasks that use this collection, also those of plays."""
+    for task in tasks:
+        yield from examples_of(task.get("tasks", ()))
         for key, arguments in task.items():
             if key.startswith(OURS):
                 yield task["name"], key.removeprefix(OURS), arguments or {}
@@ -97,17 +101,30 @@ def test_the_documented_options_are_the_spec(name: str, monkeypatch: pytest.Monk
     assert documented == flat(spec_of(name, monkeypatch), "options")
 
 
+def check(example: Example, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module takes these arguments."""
+    task, module, arguments = example
+    validator = ArgumentSpecValidator(spec_of(module, monkeypatch))
+    checked = validator.validate(without_templates(arguments))
+    assert checked.error_messages == [], task
+    if module in PARSERS:
+        PARSERS[module](checked.validated_parameters)
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_the_examples_use_options_that_exist(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    examples = list(examples_of(name))
+    examples = list(examples_of(yaml.safe_load(documentation()[name]["examples"])))
     assert any(module == name for _task, module, _arguments in examples)
-    for task, module, arguments in examples:
-        checked = ArgumentSpecValidator(spec_of(module, monkeypatch)).validate(
-            without_templates(arguments)
-        )
-        assert checked.error_messages == [], task
-        if module in PARSERS:
-            PARSERS[module](checked.validated_parameters)
+    for example in examples:
+        check(example, monkeypatch)
+
+
+def test_the_readme_uses_options_that_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = re.findall(r"^```yaml\n(.*?)^```$", (ROOT / "README.md").read_text(), re.DOTALL | re.M)
+    examples = [example for block in blocks for example in examples_of(yaml.safe_load(block))]
+    assert [module for _task, module, _arguments in examples] == ["host_config", "vm"]
+    for example in examples:
+        check(example, monkeypatch)
 
 
 @pytest.mark.parametrize("name", MODULES)
