@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
 from ansible_collections.kvm.fleet.plugins.module_utils.domains import PAUSED
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
@@ -14,9 +15,16 @@ from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
     Items,
     Key,
     Values,
+    items_of,
     rows_by_key,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import ROWS
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import (
+    CDROMS,
+    CHANNELS,
+    DISKS,
+    NICS,
+    ROWS,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import HOTPLUG, LIVE, RESTART
 from ansible_collections.kvm.fleet.plugins.module_utils.units import parse_size
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
@@ -26,10 +34,13 @@ WAITS: Effect = (RESTART, "")
 
 
 class Effects:
-    """The effects of changes on one running VM."""
+    """The effects of changes on one running VM, which will have a definition."""
 
-    def __init__(self, live: Element, values: Values, state: str, apply: str) -> None:
+    def __init__(
+        self, live: Element, definition: Element, values: Values, state: str, apply: str
+    ) -> None:
         self.live = live
+        self.definition = definition
         self.values = values
         self.paused = state == PAUSED
         self.waits_all = apply == "next_boot"
@@ -42,7 +53,7 @@ class Effects:
         if self.waits_all or not applier:
             return WAITS
         if isinstance(row, Items):
-            return self._device(key, now, after)
+            return self._device(row, key[-1], now, after)
         can: Mapping[str, Callable[[Value], bool]] = {
             "vcpus": self._vcpus,
             "balloon": self._balloon,
@@ -61,41 +72,40 @@ class Effects:
         has_balloon = self.values[("memory", "balloon")] == "virtio"
         return has_balloon and parse_size(after) <= parse_size(self.values[("memory", "maximum")])
 
-    def _device(self, key: Key, now: Value, after: Value) -> Effect:
-        kind = key[0]
-        said = now if after is ABSENT else after
-        if kind == "cdroms" or not isinstance(said, dict):
+    def _device(self, row: Items, name: str, now: Value, after: Value) -> Effect:
+        if row is CDROMS or (now is not ABSENT and after is not ABSENT):
+            return WAITS  # a CD-ROM is never plugged in, nor a device while its namesake runs
+        device = items_of(row, self.live if after is ABSENT else self.definition).get(name)
+        if device is None or not self._pluggable(row, device):
             return WAITS
         if after is ABSENT:
             # A guest has to let a device go, and a paused one cannot.
-            return WAITS if self.paused or not self._pluggable(kind, said) else (HOTPLUG, "device")
-        is_another = now is not ABSENT  # the one that runs goes with the next start
-        if is_another or not self._pluggable(kind, said) or not self._boots_alike(said):
-            return WAITS
-        return (HOTPLUG, "device") if self._port_for(kind, said) else WAITS
+            return WAITS if self.paused else (HOTPLUG, "device")
+        fits = self._is_free(device) and self._has_port(row, device)
+        return (HOTPLUG, "device") if fits else WAITS
 
-    def _pluggable(self, kind: str, said: Mapping[str, Value]) -> bool:
-        if kind == "disks":
-            return said.get("bus") in ("virtio", "scsi", "usb")
+    def _pluggable(self, row: Items, device: Element) -> bool:
+        if row is DISKS:
+            return xmltree.get(device, "target/@bus") in ("virtio", "scsi", "usb")
         return (
-            kind == "nics"
-            or self.live.find("devices/controller[@type='virtio-serial']") is not None
+            row is NICS or self.live.find("devices/controller[@type='virtio-serial']") is not None
         )
 
-    def _boots_alike(self, said: Mapping[str, Value]) -> bool:
-        """libvirt plugs in no boot order that is taken, or where the VM boots by kind of device."""
-        taken = {boot.get("order") for boot in self.live.findall("devices/*/boot")}
-        order = said.get("boot_order")
-        return not order or (self.live.find("os/boot") is None and str(order) not in taken)
+    def _is_free(self, device: Element) -> bool:
+        """Whether nothing that runs has its target or boot order, nor boots by kind of device."""
+        order = xmltree.get(device, "boot/@order")
+        orders = {boot.get("order") for boot in self.live.findall("devices/*/boot")}
+        boots = order is None or (order not in orders and self.live.find("os/boot") is None)
+        targets = {target.get("dev") for target in self.live.findall("devices/disk/target")}
+        return boots and xmltree.get(device, "target/@dev") not in targets
 
-    def _port_for(self, kind: str, said: Mapping[str, Value]) -> bool:
-        if kind == "channels":
-            return True
-        if said.get("bus") == "scsi":
+    def _has_port(self, row: Items, device: Element) -> bool:
+        bus = xmltree.get(device, "target/@bus")
+        if bus == "scsi":
             return (
                 self.live.find("devices/controller[@type='scsi'][@model='virtio-scsi']") is not None
             )
-        if said.get("bus") == "usb":
+        if row is CHANNELS or bus == "usb":
             return True
         self.free_ports -= 1
         return self.free_ports >= 0

@@ -246,7 +246,7 @@ class Planner:
         after = self.stored if definition is self.have.stored else tree.domain_values(definition)
         rules.check_planned(after, not self.have.exists, want, self.mistakes)
         self.mistakes.raise_any()
-        changes = self._changes(want, after)
+        changes = self._changes(want, after, self._effects(definition))
         changes += self._autostart()
         runs = self._predicted_live(changes, after)
         pending = self._pending(after, runs)
@@ -283,16 +283,18 @@ class Planner:
         tree.add_spare_ports(definition)
         return definition
 
-    def _changes(self, want: Mapping[Key, Value], after: Values) -> list[Change]:
+    def _changes(
+        self, want: Mapping[Key, Value], after: Values, effect_of: EffectOf
+    ) -> list[Change]:
         """What was asked for, and what changes with it because it hangs together."""
         along = {key: value for key, value in after.items() if self.stored.get(key) != value}
         asked = dict(want) if not self.have.exists else {**_apart(along, want), **want}
-        return compare(self.wanted.resource, asked, self.stored, self.live, self._effects())
+        return compare(self.wanted.resource, asked, self.stored, self.live, effect_of)
 
-    def _effects(self) -> EffectOf:
+    def _effects(self, definition: xmltree.Element) -> EffectOf:
         if self.live is None or self.have.live is None:
             return lambda *_: (STORED, "")
-        return Effects(self.have.live, self.live, self.now, self._apply()).of
+        return Effects(self.have.live, definition, self.live, self.now, self._apply()).of
 
     def _apply(self) -> str:
         # A saved VM is restored as it was; nothing can be changed in its image.
