@@ -206,9 +206,10 @@ def _meets(found: Value, after: Value) -> bool:
         return True
     if found is PRESENT:
         found = {}  # a thing of whose fields none says anything
-    if isinstance(after, dict) and (found is PRESENT or isinstance(found, dict)):
-        thing: dict[str, Value] = {} if found is PRESENT else found
-        return all(_has(thing, key, value) for key, value in after.items())
+    if found is PRESENT and isinstance(after, dict):
+        found = {}
+    if isinstance(after, dict) and isinstance(found, dict):
+        return all(_has(found, key, value) for key, value in after.items())
     return bool(found == after)
 
 

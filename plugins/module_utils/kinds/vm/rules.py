@@ -102,7 +102,7 @@ def _check_topology(after: Values, mistakes: Mistakes) -> None:
 
 
 def _check_lifecycle(after: Values, mistakes: Mistakes) -> None:
-    """QEMU has no way to tell the two ends of a guest apart like this (qemuValidateLifecycleAction)."""
+    """QEMU cannot tell the two ends of a guest apart like this (qemuValidateLifecycleAction)."""
     if (after[("on_poweroff",)], after[("on_reboot",)]) == ("restart", "destroy"):
         mistakes.add("cannot be restart where on_reboot is destroy", "on_poweroff")
 
