@@ -1,0 +1,355 @@
+"""What a host carries, seen by anything but the collection: libvirt's XML and the file system."""
+
+from __future__ import annotations
+
+import os
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import libvirt
+
+from support.private_libvirtd import PrivateLibvirtd
+
+Element = ET.Element
+Reader = Callable[[Element], Any]
+Dump = dict[str, str]
+
+UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+
+
+# ---- everything, as text
+
+
+class Observer:
+    """Sees what on one libvirtd carries a prefix in its name."""
+
+    def __init__(self, libvirtd: PrivateLibvirtd, prefix: str) -> None:
+        self.libvirtd = libvirtd
+        self.prefix = prefix
+        self.conn = libvirt.open(libvirtd.uri)
+
+    def close(self) -> None:
+        self.conn.close()
+
+    def dump(self) -> Dump:
+        """All definitions, stored and live, with what is not XML, and the files of the pools."""
+        seen: Dump = {}
+        for domain in self._mine(self.conn.listAllDomains()):
+            seen |= self._domain(domain)
+        for network in self._mine(self.conn.listAllNetworks()):
+            seen |= self._network(network)
+        for pool in self._mine(self.conn.listAllStoragePools()):
+            seen |= self._pool(pool)
+        return seen
+
+    def tree(self, resource: str, view: str) -> Element | None:
+        """The definition of a resource (`vm/NAME`), `stored` or `live`, None where it has none."""
+        text = self.dump().get(f"{resource} {view}")
+        return None if text is None else ET.fromstring(text)
+
+    def _mine(self, resources: list[Any]) -> Iterator[Any]:
+        return (one for one in resources if one.name().startswith(self.prefix))
+
+    def _domain(self, domain: libvirt.virDomain) -> Dump:
+        at = f"vm/{domain.name()}"
+        secure = libvirt.VIR_DOMAIN_XML_SECURE
+        state, active = domain.state()[0], domain.isActive()
+        facts = (state, active, domain.autostart(), domain.hasManagedSaveImage())
+        stored = domain.XMLDesc(secure | libvirt.VIR_DOMAIN_XML_INACTIVE)
+        live = {f"{at} live": _running_text(domain)} if active else {}
+        return {f"{at} stored": stored, f"{at} facts": repr(facts), **live}
+
+    def _network(self, network: libvirt.virNetwork) -> Dump:
+        at = f"vswitch/{network.name()}"
+        active = network.isActive()
+        facts = (active, network.isPersistent() and network.autostart())
+        stored = network.XMLDesc(libvirt.VIR_NETWORK_XML_INACTIVE)
+        live = {f"{at} live": network.XMLDesc()} if active else {}
+        return {f"{at} stored": stored, f"{at} facts": repr(facts), **live}
+
+    def _pool(self, pool: libvirt.virStoragePool) -> Dump:
+        at = f"storage_pool/{pool.name()}"
+        active = pool.isActive()
+        stored = _pool_text(pool, libvirt.VIR_STORAGE_XML_INACTIVE)
+        seen = {
+            f"{at} stored": stored,
+            f"{at} facts": repr((active, pool.isPersistent() and pool.autostart())),
+            f"{at} files": self._files(ET.fromstring(stored).findtext("target/path")),
+        }
+        if active:
+            pool.refresh()  # libvirt learns some things of a volume only when it looks again
+            seen[f"{at} live"] = _pool_text(pool)
+            for volume in pool.listAllVolumes():
+                seen[f"storage_volume/{pool.name()}/{volume.name()} stored"] = _volume_text(volume)
+        return seen
+
+    def _files(self, path: str | None) -> str:
+        folder = self.libvirtd.outside(path or "/nowhere")
+        if not path or not path.startswith("/var/lib/libvirt") or not folder.is_dir():
+            return ""
+        return "\n".join(_file(entry) for entry in sorted(folder.iterdir()))
+
+
+def _file(path: Path) -> str:
+    stat = os.lstat(path)
+    return f"{path.name} {stat.st_size} {stat.st_mtime_ns} {stat.st_mode:o} {stat.st_uid}"
+
+
+def _running_text(domain: libvirt.virDomain) -> str:
+    # What the guest has given to the balloon so far is its own affair.
+    return re.sub(r"<currentMemory .*", "", domain.XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE))
+
+
+def _pool_text(pool: libvirt.virStoragePool, flags: int = 0) -> str:
+    # How full the file system is changes by itself: others write to it too.
+    return re.sub(r"<(allocation|available) .*", "", pool.XMLDesc(flags))
+
+
+def _volume_text(volume: libvirt.virStorageVol) -> str:
+    # To look at a volume is to read it, and the file system allocates some time after a write.
+    return re.sub(r"<(atime>|allocation ).*", "", volume.XMLDesc())
+
+
+# ---- fields, read from that text
+
+
+def text(path: str, default: str = "") -> Reader:
+    return lambda tree: (tree.findtext(path) or default).strip()
+
+
+def attribute(path: str, name: str, default: Any = None) -> Reader:
+    def read(tree: Element) -> Any:
+        found = tree if path == "." else tree.find(path)
+        return default if found is None else found.get(name, default)
+
+    return read
+
+
+def number(reader: Reader, factor: int = 1) -> Reader:
+    """A reader whose value is a number, of `factor` bytes where it is a size."""
+    return lambda tree: int(reader(tree) or 0) * factor
+
+
+def there(path: str) -> Reader:
+    return lambda tree: tree.find(path) is not None
+
+
+def _vcpus(tree: Element) -> int:
+    return int(attribute("vcpu", "current")(tree) or text("vcpu")(tree))
+
+
+def _firmware(tree: Element) -> str:
+    chosen = attribute("os/loader", "type")(tree) == "pflash"
+    return "efi" if chosen or attribute("os", "firmware")(tree) == "efi" else "bios"
+
+
+FLEET = "metadata/{urn:kvm.fleet:1}resource"
+KIB = 1024
+
+VM: dict[str, Reader] = {
+    "title": text("title"),
+    "description": text("description"),
+    "protected": lambda tree: attribute(FLEET, "protected")(tree) == "yes",
+    "firmware": _firmware,
+    "virt_type": attribute(".", "type"),
+    "clock": attribute("clock", "offset"),
+    "on_poweroff": text("on_poweroff"),
+    "on_reboot": text("on_reboot"),
+    "on_crash": text("on_crash"),
+    "boot.kernel": text("os/kernel"),
+    "boot.cmdline": text("os/cmdline"),
+    "cpu.count": _vcpus,
+    "cpu.maximum": number(text("vcpu")),
+    "cpu.mode": attribute("cpu", "mode"),
+    "cpu.model": text("cpu/model"),
+    "cpu.topology.sockets": number(attribute("cpu/topology", "sockets")),
+    "cpu.topology.cores": number(attribute("cpu/topology", "cores")),
+    "cpu.topology.threads": number(attribute("cpu/topology", "threads")),
+    "memory.maximum": number(text("memory"), KIB),
+    "memory.size": number(text("currentMemory"), KIB),
+    "memory.balloon": attribute("devices/memballoon", "model"),
+    "memory.balloon_stats_period_s": number(attribute("devices/memballoon/stats", "period")),
+    "rng": text("devices/rng/backend", "none"),
+    "video": attribute("devices/video/model", "type"),
+    "graphics.type": attribute("devices/graphics", "type", "none"),
+    "graphics.listen": attribute("devices/graphics", "listen", ""),
+    "serial.type": attribute("devices/serial", "type", "none"),
+    "serial.path": attribute("devices/serial/source", "path", ""),
+    "watchdog.model": attribute("devices/watchdog", "model", "none"),
+    "watchdog.action": attribute("devices/watchdog", "action"),
+    "tpm.model": attribute("devices/tpm", "model", "none"),
+}
+
+DISK: dict[str, Reader] = {
+    "bus": attribute("target", "bus"),
+    "format": attribute("driver", "type"),
+    "cache": attribute("driver", "cache", "default"),
+    "io": attribute("driver", "io", "default"),
+    "discard": attribute("driver", "discard", "default"),
+    "serial": text("serial"),
+    "boot_order": number(attribute("boot", "order")),
+    "read_only": there("readonly"),
+    "shareable": there("shareable"),
+    "source.file": attribute("source", "file", ""),
+    "source.device": attribute("source", "dev", ""),
+    **{f"limits.{n}_iops": number(text(f"iotune/{n}_iops_sec")) for n in ("total", "read")},
+    **{f"limits.{n}_bandwidth": number(text(f"iotune/{n}_bytes_sec")) for n in ("total", "read")},
+}
+
+NIC: dict[str, Reader] = {
+    "mac": attribute("mac", "address"),
+    "model": attribute("model", "type"),
+    "mtu": number(attribute("mtu", "size")),
+    "link": attribute("link", "state", "up"),
+    "boot_order": number(attribute("boot", "order")),
+    "port_group": attribute("source", "portgroup", ""),
+    "source.vswitch": attribute("source", "network"),
+    "source.bridge": attribute("source", "bridge"),
+    **{
+        f"bandwidth.{way}.{limit}": number(attribute(f"bandwidth/{way}", limit), KIB)
+        for way in ("inbound", "outbound")
+        for limit in ("average", "peak", "burst")
+    },
+}
+
+VSWITCH: dict[str, Reader] = {
+    "type": lambda tree: {None: "isolated", "route": "routed"}.get(
+        mode := attribute("forward", "mode")(tree), mode
+    ),
+    "bridge": attribute("bridge", "name"),
+    "stp": lambda tree: attribute("bridge", "stp")(tree) == "on",
+    "forward_delay_s": number(attribute("bridge", "delay")),
+    "mtu": number(attribute("mtu", "size")),
+    "domain": attribute("domain", "name", ""),
+    "dns.enabled": lambda tree: attribute("dns", "enable", "yes")(tree) == "yes",
+    "address": lambda tree: _address(tree, "ipv4"),
+    "address6": lambda tree: _address(tree, "ipv6"),
+}
+
+PORT_GROUP: dict[str, Reader] = {
+    "default": lambda tree: tree.get("default") == "yes",
+    **{f: r for f, r in NIC.items() if f.startswith("bandwidth")},
+}
+
+POOL: dict[str, Reader] = {
+    "type": attribute(".", "type"),
+    "path": text("target/path"),
+    "permissions.mode": text("target/permissions/mode"),
+    "permissions.owner": number(text("target/permissions/owner")),
+    "source.name": text("source/name"),
+    "source.host": attribute("source/host", "name"),
+    "source.device": attribute("source/device", "path"),
+    "source.path": attribute("source/dir", "path"),
+}
+
+VOLUME: dict[str, Reader] = {
+    "capacity": number(text("capacity")),
+    "format": attribute("target/format", "type"),
+}
+
+FIELDS = {"vm": VM, "vswitch": VSWITCH, "storage_pool": POOL, "storage_volume": VOLUME}
+
+
+def _address(network: Element, family: str) -> str:
+    for ip in network.findall("ip"):
+        if ip.get("family", "ipv4") == family:
+            return f"{ip.get('address')}/{ip.get('prefix')}"
+    return ""
+
+
+def _by_alias(prefix: str, path: str) -> Callable[[Element, str], Element | None]:
+    def find(domain: Element, name: str) -> Element | None:
+        for device in domain.findall(path):
+            if attribute("alias", "name")(device) == f"{prefix}{name}":
+                return device
+        return None
+
+    return find
+
+
+def _by_attribute(path: str, name: str) -> Callable[[Element, str], Element | None]:
+    return lambda tree, value: tree.find(f"{path}[@{name}='{value}']")
+
+
+def _reservation(tree: Element, mac: str) -> Element | None:
+    return tree.find(f"ip/dhcp/host[@mac='{mac}']")
+
+
+# Things in lists: how a field names one, how it is found, and what can be read of it.
+THINGS: dict[str, list[tuple[str, Callable[[Element, str], Element | None], dict[str, Reader]]]] = {
+    "vm": [
+        (r"disks\.([\w-]+)", _by_alias("ua-disk-", "devices/disk"), DISK),
+        (r"cdroms\.([\w-]+)", _by_alias("ua-cdrom-", "devices/disk"), DISK),
+        (r"nics\.([\w-]+)", _by_alias("ua-nic-", "devices/interface"), NIC),
+        (r"channels\.([\w.]+)", lambda tree, name: _channel(tree, name), {}),
+        (r"cpu\.features\.([\w-]+)", _by_attribute("cpu/feature", "name"),
+         {"policy": attribute(".", "policy")}),
+    ],
+    "vswitch": [
+        (r"port_groups\.([\w-]+)", _by_attribute("portgroup", "name"), PORT_GROUP),
+        (r"dhcp\.hosts\.([0-9a-f:]+)", _reservation,
+         {"ip": attribute(".", "ip"), "name": attribute(".", "name")}),
+        (r"dhcp\.ranges\.([0-9.]+[0-9])", _by_attribute("ip/dhcp/range", "start"),
+         {"end": attribute(".", "end")}),
+        (r"dns\.hosts\.([0-9.]+[0-9])", _by_attribute("dns/host", "ip"), {}),
+    ],
+}  # fmt: skip
+
+
+def _channel(domain: Element, name: str) -> Element | None:
+    for channel in domain.findall("devices/channel"):
+        if attribute("target", "name")(channel) == name:
+            return channel
+    return None
+
+
+def disagreements(tree: Element, kind: str, field: str, after: Any) -> list[str]:
+    """Where a definition says something else than that this field has become `after`."""
+    for pattern, find, fields in THINGS.get(kind, ()):
+        match = re.fullmatch(pattern + r"(?:\.([a-z].*))?", field)
+        if match:
+            return _of_thing(field, match[2], find(tree, match[1]), fields, after)
+    return _of_fields("", tree, FIELDS[kind], {field: after})
+
+
+def _of_thing(
+    field: str, below: str | None, thing: Element | None, fields: dict[str, Reader], after: Any
+) -> list[str]:
+    if below is None and after == "absent":
+        return [] if thing is None else [f"{field} is still there"]
+    if thing is None:
+        return [f"{field} is not there"]
+    if below:
+        return _of_fields(field.removesuffix(below), thing, fields, {below: after})
+    return _of_fields(f"{field}.", thing, fields, after if isinstance(after, dict) else {})
+
+
+def _of_fields(
+    above: str, tree: Element, fields: dict[str, Reader], values: dict[str, Any]
+) -> list[str]:
+    wrong = []
+    for name, after in _leaves(values):
+        if name in fields:
+            found = fields[name](tree)
+            if found != _comparable(after, found):
+                wrong.append(f"{above}{name} is {found!r}, planned was {after!r}")
+    return wrong
+
+
+def _leaves(values: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", value
+
+
+def _comparable(after: Any, found: Any) -> Any:
+    """A planned size in bytes, where bytes are what was read; anything else as it is."""
+    match = re.fullmatch(r"(\d+)([A-Za-z]+)", after) if isinstance(after, str) else None
+    if match and isinstance(found, int):
+        return int(match[1]) * UNITS[match[2]]
+    return after
