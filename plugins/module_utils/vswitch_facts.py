@@ -10,12 +10,16 @@ from dataclasses import asdict
 from typing import Any
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host, libvirt
+from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
 from ansible_collections.kvm.fleet.plugins.module_utils.domains import read_domains
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import named
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import KIND, waiting
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch_table import values_of
-from ansible_collections.kvm.fleet.plugins.module_utils.networks import attached, look_up
+from ansible_collections.kvm.fleet.plugins.module_utils.networks import (
+    attached,
+    leases_of,
+    look_up,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have
 
 
@@ -48,17 +52,8 @@ def _pending(have: Have) -> list[str]:
 
 
 def _leases(host: Host, have: Have) -> list[dict[str, Any]]:
-    """The addresses given by DHCP, as far as libvirt's driver knows them."""
-    if have.live is None:
-        return []
-    network = look_up(host, have.name)
-    try:
-        leases = [] if network is None else network.DHCPLeases()
-    except libvirt.libvirtError as error:
-        if error.get_error_code() not in (libvirt.VIR_ERR_NO_SUPPORT, libvirt.VIR_ERR_NO_NETWORK):
-            raise
-        leases = []
-    return [_lease(lease) for lease in leases]
+    network = look_up(host, have.name) if have.live is not None else None
+    return [] if network is None else [_lease(lease) for lease in leases_of(network)]
 
 
 def _lease(lease: Mapping[str, Any]) -> dict[str, Any]:
