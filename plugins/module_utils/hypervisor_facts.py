@@ -144,14 +144,13 @@ def _vms(host: Host) -> dict[str, Any]:
     with_image = host.conn.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)
     saved = {domain.name() for domain in with_image}
     told = host.conn.getAllDomainStats(wanted, nowait)
-    states = [_state(record, domain.name() in saved) for domain, record in told]
-    counts = Counter(states)
-    runs = [record for state, (_, record) in zip(states, told) if state in (RUNNING, PAUSED)]
+    records = [(_state(record, domain.name() in saved), record) for domain, record in told]
+    counts = Counter(state for state, _record in records)
     return {
         "vms": {state: counts[state] for state in (RUNNING, PAUSED, STOPPED, SAVED, CRASHED)},
         "allocated": {
-            "running": _allocated(runs),
-            "defined": _allocated([record for _, record in told]),
+            "running": _allocated([r for state, r in records if state in (RUNNING, PAUSED)]),
+            "defined": _allocated([record for _domain, record in told]),
         },
     }
 
