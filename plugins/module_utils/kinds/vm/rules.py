@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -34,8 +33,7 @@ def check_name(name: str, mistakes: Mistakes) -> None:
 
 def check_declared(want: Mapping[Key, Value], mistakes: Mistakes) -> None:
     """Mistakes that show without a host."""
-    _check_twice(want, "mac", "MAC address", mistakes)
-    _check_twice(want, "boot_order", "boot order", mistakes)
+    _check_twins(want, want, mistakes)
     for key, value in want.items():
         if key[-1] == "total_iops" or key[-1] == "total_bandwidth":
             _check_limits(key, value, want, mistakes)
@@ -45,14 +43,17 @@ def check_declared(want: Mapping[Key, Value], mistakes: Mistakes) -> None:
         )
 
 
-def _check_twice(want: Mapping[Key, Value], field: str, says: str, mistakes: Mistakes) -> None:
-    values = [value for key, value in want.items() if key[-1] == field and len(key) == 3 and value]
-    for value, times in Counter(values).items():
-        if times > 1:
-            keys = [named(key[:-1]) for key in want if key[-1] == field and want[key] == value]
-            mistakes.add(
-                f"{' and '.join(keys)} have the same {says} {value}", keys[0].split(".")[0]
-            )
+def _check_twins(values: Mapping[Key, Value], new: Mapping[Key, Value], mistakes: Mistakes) -> None:
+    """Devices with one MAC address or boot order, where a new value makes them so."""
+    for field, says in (("mac", "MAC address"), ("boot_order", "boot order")):
+        owners: dict[Value, list[Key]] = {}
+        for key, value in values.items():
+            if key[-1] == field and len(key) == 3 and value:
+                owners.setdefault(value, []).append(key)
+        for value, keys in owners.items():
+            if len(keys) > 1 and any(key in new for key in keys):
+                devices = " and ".join(named(key[:-1]) for key in keys)
+                mistakes.add(f"{devices} have the same {says} {value}", keys[0][0])
 
 
 def _check_limits(key: Key, value: Value, want: Mapping[Key, Value], mistakes: Mistakes) -> None:
@@ -76,6 +77,7 @@ def check_planned(after: Values, new: bool, want: Mapping[Key, Value], mistakes:
     count, top = after[("cpu", "count")], after[("cpu", "maximum")]
     if count > top:
         mistakes.add(f"{count} is above cpu.maximum, which is {top}", "cpu.count")
+    _check_twins(after, want, mistakes)
     _check_topology(after, mistakes)
     _check_lifecycle(after, mistakes)
     for key in [key for key in after if len(key) == 2 and after[key] is PRESENT]:

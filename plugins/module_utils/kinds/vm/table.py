@@ -192,9 +192,7 @@ FEATURES = Items(
 
 # Those that QEMU's driver takes (qemuValidateLifecycleAction); libvirt knows more words.
 LIFECYCLE = choice("destroy", "restart")
-ON_CRASH = choice(
-    "destroy", "restart", "preserve", "coredump-destroy", "coredump-restart"
-)
+ON_CRASH = choice("destroy", "restart", "preserve", "coredump-destroy", "coredump-restart")
 
 ROWS: Rows = (
     Field("title", "title", text(), "metadata"),
