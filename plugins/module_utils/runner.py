@@ -125,13 +125,15 @@ def plan_all(world: World, wanted: Sequence[Wanted], rules: Sequence[Rule] = ())
     _refuse_twins(wanted, mistakes)
     haves = _read(world, wanted)
     plans = []
+    mistaken: set[tuple[str, str]] = set()
     for one in _ordered(wanted):
+        seen = world.lenient() if one.needs & mistaken else world
         try:
-            plan = world.kinds[one.kind].plan(one, haves[(one.kind, one.name)], world)
-        except FleetErrors as errors:
-            mistakes.extend(error.within(one.resource) for error in errors.errors)
-        except FleetError as error:
-            mistakes.extend([error.within(one.resource)])
+            plan = world.kinds[one.kind].plan(one, haves[(one.kind, one.name)], seen)
+        except (FleetErrors, FleetError) as error:
+            mistaken.add((one.kind, one.name))
+            found = error.errors if isinstance(error, FleetErrors) else [error]
+            mistakes.extend(mistake.within(one.resource) for mistake in found)
         else:
             world.add(plan)
             plans.append(plan)

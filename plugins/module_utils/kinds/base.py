@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import copy
 from typing import Any, Protocol
 
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
@@ -50,6 +51,12 @@ class World:
         self.assume_missing = assume_missing
         self._plans: set[tuple[str, str]] = set()
         self._after: dict[tuple[str, str], Have] = {}
+
+    def lenient(self) -> World:
+        """The same world, in which what is missing is no mistake of the one who needs it."""
+        world = copy(self)
+        world.assume_missing = True
+        return world
 
     def will_be(self, kind: str, name: str) -> Have:
         """A resource as it will be; read from the host once where no plan is about it."""

@@ -126,8 +126,9 @@ def _volume(values: dict[Key, Value], key: Key, source: Mapping[str, str], world
     volume = world.will_be("storage_volume", f"{source['pool']}/{source['volume']}")
     if pool.exists:
         values[(*key, "source")] = disk_source(pool, source["volume"])
-    if key[0] == "disks" and volume.exists:
-        values.setdefault((*key, "format"), format_of(volume))
+    if key[0] == "disks":
+        usual = "raw" if "device" in values[(*key, "source")] else "qcow2"
+        values.setdefault((*key, "format"), format_of(volume) if volume.exists else usual)
 
 
 def _nics(name: str, values: dict[Key, Value], stored: Values) -> None:
