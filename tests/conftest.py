@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from support.leftovers import remove_all
+from support.module_server import ModuleServer
+from support.observer import Observer
 from support.private_libvirtd import IMAGES, PrivateLibvirtd, why_not_here
 
 
@@ -54,3 +56,18 @@ def images(libvirtd: PrivateLibvirtd, prefix: str) -> Iterator[Path]:
     outside.mkdir(mode=0o711)
     yield folder
     shutil.rmtree(outside)
+
+
+@pytest.fixture(scope="session")
+def modules(private_libvirtd: PrivateLibvirtd) -> Iterator[ModuleServer]:
+    """Runs modules where the private libvirtd is the host's own."""
+    with ModuleServer(private_libvirtd.entry()) as server:
+        yield server
+
+
+@pytest.fixture
+def observer(libvirtd: PrivateLibvirtd, prefix: str) -> Iterator[Observer]:
+    """Sees all that carries this test's prefix."""
+    observer = Observer(libvirtd, prefix)
+    yield observer
+    observer.close()

@@ -24,10 +24,11 @@ import libvirt
 import pytest
 import yaml
 from fidelity.declarations import Args, HostConfig, Place, Pool, Step, Vm, Volumes, Vswitch
-from fidelity.observed import Observer, disagreements
+from fidelity.observed import disagreements
 
 from support.guest import COMMAND_LINE, TinyGuest, provide
 from support.module_server import ModuleServer
+from support.observer import Dump, Observer, differences
 from support.private_libvirtd import IMAGES, PrivateLibvirtd
 
 LENGTH = 5  # transitions in a scene
@@ -88,12 +89,6 @@ def place_checksum(place: Place) -> str:
 
 
 @pytest.fixture(scope="session")
-def modules(private_libvirtd: PrivateLibvirtd) -> Iterator[ModuleServer]:
-    with ModuleServer(private_libvirtd.entry()) as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
 def kernel(private_libvirtd: PrivateLibvirtd) -> dict[str, str]:
     """The options of direct kernel boot into the tiny guest."""
     folder = IMAGES / "tiny-guest"
@@ -136,9 +131,9 @@ def test_plan_is_what_a_run_does(
     place: Place,
     libvirtd: PrivateLibvirtd,
     modules: ModuleServer,
+    observer: Observer,
     record_property: Callable[[str, Any], None],
 ) -> None:
-    observer = Observer(libvirtd, place.prefix)
     run = Transitions(modules, observer)
     done = 0
     try:
@@ -152,7 +147,6 @@ def test_plan_is_what_a_run_does(
         raise AssertionError(f"{error}\n\n{_story(scene, run)}") from None
     finally:
         record_property(scene.kind, done)
-        observer.close()
 
 
 def _foreign(observer: Observer, libvirtd: PrivateLibvirtd, scene: Scene, name: str) -> None:
@@ -213,16 +207,14 @@ class Transitions:
         )
         return done
 
-    def _came_true(self, done: dict[str, Any], after: dict[str, str]) -> None:
+    def _came_true(self, done: dict[str, Any], after: Dump) -> None:
         wrong = []
         for change in done["plan"]:
-            wrong += _wrong(change, done, after, self.observer)
+            wrong += _wrong(change, done, after)
         assert not wrong, f"did not come true: {wrong}"
 
 
-def _wrong(
-    change: dict[str, Any], done: dict[str, Any], after: dict[str, str], observer: Observer
-) -> list[str]:
+def _wrong(change: dict[str, Any], done: dict[str, Any], after: Dump) -> list[str]:
     """What of one planned change is not so in the XML."""
     resource, name = change["resource"], change["field"]
     kind = resource.split("/")[0]
@@ -235,8 +227,8 @@ def _wrong(
         views.append("live")
     wrong = []
     for view in views:
-        tree = observer.tree(resource, view)
-        if tree is not None:
+        if f"{resource} {view}" in after:
+            tree = ET.fromstring(after[f"{resource} {view}"])
             told = disagreements(tree, kind, name, change["after"])
             wrong += [f"{resource} {view}: {one}" for one in told]
     waits = [one["field"] for one in done["pending_restart"] if one["resource"] == resource]
@@ -246,13 +238,12 @@ def _wrong(
     return wrong
 
 
-def _same(before: dict[str, str], after: dict[str, str], says: str) -> None:
-    differing = [key for key in {**before, **after} if before.get(key) != after.get(key)]
-    shown = "\n".join(f"{k}\n{before.get(k)}\n---\n{after.get(k)}" for k in differing)
-    assert not differing, f"{says} {differing}:\n{shown}"
+def _same(before: Dump, after: Dump, says: str) -> None:
+    changed = differences(before, after)
+    assert not changed, f"{says} {changed}"
 
 
-def _kept(before: dict[str, str], after: dict[str, str]) -> None:
+def _kept(before: Dump, after: Dump) -> None:
     """What other programs have noted stays in every definition that stays."""
     for key, text in before.items():
         for mark in ("urn:example:note", 'name="FOREIGN"', "name='FOREIGN'"):

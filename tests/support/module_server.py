@@ -52,7 +52,11 @@ class ModuleServer:
 
     def run(self, name: str, args: Mapping[str, Any], check: bool = False) -> dict[str, Any]:
         """What the module returns, as `run_module` of ansible_runs does."""
-        settings = {"_ansible_check_mode": check, "_ansible_diff": True}
+        settings = {
+            "_ansible_check_mode": check,
+            "_ansible_diff": True,
+            "_ansible_module_name": name,
+        }
         request = {"module": name, "args": {"ANSIBLE_MODULE_ARGS": {**args, **settings}}}
         assert self._process.stdin and self._process.stdout
         self._process.stdin.write(json.dumps(request) + "\n")

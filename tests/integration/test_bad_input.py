@@ -1,0 +1,89 @@
+"""Bad input: one clear error that names every mistake, in check mode too, before anything changes.
+
+A case is an entry in bad_input/TOPIC.yml: a module, its arguments, and how its errors begin.
+PREFIX- stands for the test's own prefix, IMAGES for its folder. On the host there are the pool
+PREFIX-pool in IMAGES with the volumes image.qcow2 (8 MiB) and raw.img, the vswitch PREFIX-net, and
+the VMs PREFIX-there, which uses the former volume, and PREFIX-precious, which is protected.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from support.module_server import ModuleServer
+from support.observer import Observer
+from support.private_libvirtd import PrivateLibvirtd
+
+TOPICS = sorted(Path(__file__).with_name("bad_input").glob("*.yml"))
+Case = dict[str, Any]
+
+
+def cases() -> Iterator[Any]:
+    for topic in TOPICS:
+        for name, case in yaml.safe_load(topic.read_text()).items():
+            yield pytest.param(case, id=f"{topic.stem}: {name}")
+
+
+@pytest.fixture
+def host(
+    libvirtd: PrivateLibvirtd, modules: ModuleServer, prefix: str, images: Path
+) -> dict[str, str]:
+    """A host with things that a mistake can be about; what stands for what in a case."""
+    outside = libvirtd.outside(images)
+    for name, form in (("image.qcow2", "qcow2"), ("raw.img", "raw")):
+        subprocess.run(["qemu-img", "create", "-q", "-f", form, outside / name, "8M"], check=True)
+    memory = {"size": "64MiB"}
+    disks = [{"name": "root", "file": f"{images}/image.qcow2", "format": "qcow2"}]
+    nics = [{"name": "lan", "vswitch": f"{prefix}net", "mac": "52:54:00:00:be:ef"}]
+    there = {"name": f"{prefix}there", "memory": memory, "disks": disks, "nics": nics}
+    done = modules.run(
+        "host_config",
+        {
+            "storage_pools": [{"name": f"{prefix}pool", "type": "dir", "path": str(images)}],
+            "vswitches": [{"name": f"{prefix}net", "type": "isolated"}],
+            "vms": [there, {"name": f"{prefix}precious", "memory": memory, "protected": True}],
+        },
+    )
+    assert not done.get("failed"), done["msg"]
+    return {"PREFIX-": prefix, "IMAGES": str(images)}
+
+
+@pytest.mark.parametrize("case", cases())
+def test_every_mistake_is_named_and_nothing_changes(
+    case: Case, host: dict[str, str], modules: ModuleServer, observer: Observer
+) -> None:
+    text = json.dumps(case)
+    for word, meant in host.items():
+        text = text.replace(word, meant)
+    said = json.loads(text)
+    with observer.unchanged():
+        predicted = modules.run(said["module"], said["args"], check=True)
+        done = modules.run(said["module"], said["args"])
+    _names_all(done, said["errors"])
+    if said.get("check") == "warns":
+        assert not predicted.get("failed") and predicted["warnings"], predicted
+    else:
+        assert _errors(predicted) == _errors(done)
+
+
+def _errors(done: dict[str, Any]) -> list[str]:
+    # Ansible's own check of arguments stops at one mistake, and has no list.
+    return done.get("errors") or [done["msg"]]
+
+
+def _names_all(done: dict[str, Any], expected: list[str]) -> None:
+    assert done.get("failed"), f"this was not refused: {done}"
+    assert "Traceback" not in json.dumps(done)
+    told = _errors(done)
+    for beginning in expected:
+        assert any(error.startswith(beginning) for error in told), f"{beginning}\nis not in {told}"
+        assert beginning in done["msg"]
+    assert len(told) == len(expected), told
+    assert not done.get("changed")
