@@ -34,7 +34,7 @@ class VirshModule(Module):
 
     def virsh(self, command: str, *arguments: str) -> str:
         """What virsh prints; the test fails with virsh's message if it refuses."""
-        words = " ".join(["LC_ALL=C virsh -q -c %s", command, *("%s" for _ in arguments)])
+        words = " ".join(["LC_ALL=C virsh -q -c %s", command, *("%s" for _each in arguments)])
         done = self.run(words, self.uri, *arguments)
         if done.rc != 0:
             raise AssertionError(f"virsh {command} {' '.join(arguments)}: {done.stderr.strip()}")

@@ -19,12 +19,24 @@ from ansible_collections.kvm.fleet.plugins.module_utils.acceleration import (
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import ConnectionLost, FleetError
 
 try:
-    import libvirt as libvirt  # the other modules take it from here
+    import libvirt
 except ImportError as _error:
     libvirt = None
     IMPORT_ERROR: ImportError | None = _error
 else:
     IMPORT_ERROR = None
+
+# The rest of the collection takes libvirt from here, where its absence is dealt with.
+__all__ = [
+    "IMPORT_ERROR",
+    "Host",
+    "connect",
+    "found",
+    "libvirt",
+    "patiently",
+    "said",
+    "wait_until",
+]
 
 Result = TypeVar("Result")
 

@@ -34,8 +34,8 @@ VERIFY_TIMEOUT_S = 15.0
 
 URI_SPEC: dict[str, Any] = {"uri": {"type": "str", "default": "qemu:///system"}}
 
-Parse = Callable[[Mapping[str, Any]], "list[Wanted]"]
-Rule = Callable[["Sequence[Plan]", World], "Iterable[FleetError]"]
+Parse = Callable[[Mapping[str, Any]], list[Wanted]]
+Rule = Callable[[Sequence[Plan], World], Iterable[FleetError]]
 
 
 @dataclass

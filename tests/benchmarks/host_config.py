@@ -44,13 +44,13 @@ def main() -> None:
 
 def measure(uri: str, count: int, peer: int) -> dict[str, float]:
     """Every time in seconds for one number of VMs."""
-    empty = min(playbook([{"ansible.builtin.ping": None}]) for _ in range(2))
+    empty = min(playbook([{"ansible.builtin.ping": None}]) for _each in range(2))
     declared = {"uri": uri, "storage_pools": [POOL], "vswitches": [NETWORK], "vms": vms(count)}
     task = [{"kvm.fleet.host_config": declared}]
     create = playbook(task)
-    nothing = min(playbook(task, changed=False) for _ in range(2))
+    nothing = min(playbook(task, changed=False) for _each in range(2))
     bare = min(
-        timed([sys.executable, str(Path(__file__).with_name("bare.py")), uri]) for _ in range(3)
+        timed([sys.executable, str(Path(__file__).with_name("bare.py")), uri]) for _each in range(3)
     )
     loop = [{"community.libvirt.virt": {"uri": uri, "name": "{{ item }}", "command": "status"}}]
     loop[0]["loop"] = [vm["name"] for vm in vms(peer)]

@@ -73,7 +73,7 @@ def big(tmp_path: Path) -> Path:
     path = tmp_path / "big.raw"
     block = os.urandom(MIB)
     with path.open("wb") as file:
-        for _ in range(768):
+        for _time in range(768):
             file.write(block)
     return path
 
@@ -452,7 +452,9 @@ def test_two_runs_that_make_one_volume(
 ) -> None:
     volume = {"pool": pool, "name": "one", "image": str(big)}
     with ThreadPoolExecutor() as threads:
-        runs = [threads.submit(target.module, "storage_volume", volume, False) for _ in range(2)]
+        runs = [
+            threads.submit(target.module, "storage_volume", volume, False) for _time in range(2)
+        ]
         results = [run.result(timeout=240) for run in runs]
     assert [result.get("failed") for result in results] == [None, None], results
     assert same_data(big, outside(libvirtd, images, "one"))

@@ -212,6 +212,7 @@ class TinyGuest:
         return subprocess.run(
             ["virsh", "--quiet", "--connect", self.uri, *arguments],
             capture_output=True, text=True, timeout=120, env={**os.environ, "LC_ALL": "C"},
+            check=False,
         )  # fmt: skip
 
     def _output(self, done: subprocess.CompletedProcess[str]) -> str:
@@ -238,7 +239,7 @@ class _Lines:
         while (remaining := deadline - time.monotonic()) > 0:
             head, newline, self._pending = self._pending.partition(b"\n")
             if newline:
-                _, found, text = head.partition(marker)
+                _before, found, text = head.partition(marker)
                 if found:
                     return json.loads(text)
                 continue
@@ -284,13 +285,15 @@ def _nic(report: dict[str, Any], mac: str | None) -> dict[str, Any] | None:
 def _ipv4(nic: dict[str, Any] | None) -> str:
     for address in nic["addresses"] if nic else ():
         if "." in address:
-            return str(address).split("/")[0]
+            return str(address).split("/", maxsplit=1)[0]
     return ""
 
 
 def build(directory: Path = CACHE) -> Path:
     """Build the guest there unless it is there and up to date; the directory."""
-    done = subprocess.run([str(BUILDER), str(directory)], capture_output=True, text=True)
+    done = subprocess.run(
+        [str(BUILDER), str(directory)], capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise GuestError(done.stderr.strip())
     return directory

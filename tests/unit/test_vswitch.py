@@ -87,10 +87,10 @@ def ip(*dhcp: str) -> str:
     return f"<ip address='192.168.50.1' prefix='24'><dhcp>{''.join(dhcp)}</dhcp></ip>"
 
 
-def told(before: xmltree.Element, after: xmltree.Element) -> list[tuple[str, str, int, str]]:
+def told(has: xmltree.Element, gets: xmltree.Element) -> list[tuple[str, str, int, str]]:
     return [
         (one.command, one.section, one.ip_index, one.element.get("ip") or one.element.get("name"))
-        for one in updates(before, after)
+        for one in updates(has, gets)
     ]
 
 
@@ -157,8 +157,8 @@ def test_a_bridge_is_named_after_its_vswitch(name: str, bridge: str) -> None:
 
 
 def test_port_groups_are_known_to_other_kinds() -> None:
-    [lan] = existing({"lan": {"type": "isolated", "port_groups": [{"name": "a"}]}}).values()
-    assert port_groups_of(lan) == {"a"}
+    there = existing({"lan": {"type": "isolated", "port_groups": [{"name": "a"}]}})
+    assert port_groups_of(there["lan"]) == {"a"}
     assert port_groups_of(Have("vswitch", "nowhere")) == set()
 
 

@@ -69,8 +69,7 @@ def _forget(host: Host, name: str) -> None:
 
 
 def _define(host: Host, plan: Plan) -> None:
-    assert plan.after.stored is not None
-    text = xmltree.serialise(plan.after.stored)
+    text = xmltree.serialise(plan.after.definition)
     with host.errors(plan.resource, "define it"):
         host.conn.storagePoolDefineXML(text, 0)
 
@@ -95,8 +94,7 @@ def _build(host: Host, plan: Plan) -> None:
 
 def _build_flags(plan: Plan) -> int:
     """libvirt makes a file system only with a flag, and takes the flag only of some types."""
-    tree = plan.after.stored
-    assert tree is not None
+    tree = plan.after.definition
     is_fs = tree.get("type") == "fs" and xmltree.get(tree, "source/format/@type") != "auto"
     if is_fs or tree.get("type") in ("disk", "logical"):
         return int(libvirt.VIR_STORAGE_POOL_BUILD_NO_OVERWRITE)

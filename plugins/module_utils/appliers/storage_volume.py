@@ -191,8 +191,7 @@ def _place(host: Host, plan: Plan) -> tuple[Any, str]:
 
 
 def _fill(host: Host, plan: Plan, pool: Any) -> None:
-    tree = plan.after.stored
-    assert tree is not None
+    tree = plan.after.definition
     options = plan.wanted.options
     if options.get("image"):
         _upload(host, plan.resource, pool, tree, options["image"])

@@ -247,8 +247,7 @@ def _update(wanted: Wanted, have: Have, world: World) -> Plan:
     mistakes.raise_any()
     if not grows:
         return Plan(wanted, NONE, have, have)
-    assert have.stored is not None
-    tree = xmltree.clone(have.stored)
+    tree = xmltree.clone(have.definition)
     edit(ROWS, tree, {CAPACITY: capacity})
     change = Change(wanted.resource, CAPACITY, format_size(before), capacity, LIVE)
     return Plan(wanted, UPDATE, have, replace(have, stored=tree), (change,))

@@ -100,7 +100,9 @@ def run(*command: str | Path, cwd: Path | None = None) -> str:
         os.environ, LC_ALL="C", TZ="UTC", SOURCE_DATE_EPOCH=str(BUILD_TIME), MTOOLS_SKIP_CHECK="1"
     )
     words = [str(word) for word in command]
-    done = subprocess.run(words, cwd=cwd, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        words, cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise BuildError(f"{' '.join(words)}: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout

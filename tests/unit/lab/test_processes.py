@@ -159,7 +159,7 @@ class Recorder:
 
 
 def test_the_switch_learns_where_frames_belong():
-    ports = [Recorder() for _ in range(3)]
+    ports = [Recorder() for _each in range(3)]
     learned = {}
     a, b, broadcast = b"\x52AAAAA", b"\x52BBBBB", b"\xff" * 6
 
