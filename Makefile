@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
-TEST_STAGES := lint sanity unit integration fidelity molecule
+TEST_STAGES := lint sanity unit guest integration fidelity molecule
 
 .PHONY: help setup setup-demo demo demo-clean test $(TEST_STAGES) bench lab lab-destroy lab-shell docs clean
 
@@ -22,7 +22,7 @@ demo: setup-demo ## declare a pool, a vswitch and three VMs on this machine, and
 demo-clean: setup-demo ## remove all that the demo made, and nothing else
 	@examples/demo/clean
 
-test: setup ## every test; tests/run STAGE... runs a selection
+test: setup ## every test but the lab's; tests/run STAGE... runs a selection
 	@tests/run
 
 lint: setup ## ansible-lint, yamllint, ruff, mypy, shellcheck, documentation and changelog
@@ -33,6 +33,9 @@ sanity: setup ## ansible-test sanity
 
 unit: setup ## the tests without libvirt
 	@tests/run unit
+
+guest: setup ## the tiny guest itself, booted
+	@tests/run guest
 
 integration: setup ## the tests on a real libvirtd of their own (as root)
 	@tests/run integration
