@@ -38,7 +38,7 @@ attributes:
     details: The probe guest is for x86-64. On other machines the answer is that there is no
       acceleration.
 author:
-  - kvm.fleet contributors
+  - kvm.fleet contributors (@kvm-fleet)
 seealso:
   - module: kvm.fleet.host_info
 """
