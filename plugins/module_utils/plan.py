@@ -71,6 +71,13 @@ class Have:
             raise LookupError(f"{self.kind}/{self.name} has no definition")
         return self.stored
 
+    @property
+    def running(self) -> Element:
+        """The definition that runs, of what does run."""
+        if self.live is None:
+            raise LookupError(f"{self.kind}/{self.name} does not run")
+        return self.live
+
 
 @dataclass(frozen=True)
 class Change:
