@@ -133,6 +133,16 @@ def has_interface(host: Host, name: str) -> bool:
     return _is_this_machine(host) and Path("/sys/class/net", name).exists()
 
 
+def left_behind(host: Host, bridge: str, mac: str) -> bool:
+    """Whether a local host has the bridge of a network that does not run: with the network's own
+    MAC, and nothing on it. A libvirtd that is killed while it starts a network leaves it so."""
+    device = Path("/sys/class/net", bridge)
+    if not _is_this_machine(host) or not (device / "bridge").is_dir():
+        return False
+    address = _read(str(device / "address")).strip()
+    return bool(mac) and address == mac and not any((device / "brif").iterdir())
+
+
 def has_bridge(host: Host, name: str) -> bool | None:
     """Whether the host has such a bridge; None where that cannot be told."""
     if _is_this_machine(host):

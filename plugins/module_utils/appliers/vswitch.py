@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -19,7 +20,11 @@ from ansible_collections.kvm.fleet.plugins.module_utils.connection import (
 from ansible_collections.kvm.fleet.plugins.module_utils.domains import PAUSED, RUNNING, read_domains
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds import vswitch_updates
-from ansible_collections.kvm.fleet.plugins.module_utils.networks import look_up, nics_on
+from ansible_collections.kvm.fleet.plugins.module_utils.networks import (
+    left_behind,
+    look_up,
+    nics_on,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import CREATE, Plan
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
@@ -76,12 +81,29 @@ def update(host: Host, plan: Plan) -> None:
 def start(host: Host, plan: Plan) -> None:
     """Start it. One that was made just now and does not start is not left behind."""
     network = _network(host, plan)
+    _clear_way(host, plan)
     try:
         network.create()
     except libvirt.libvirtError:
         if plan.action == CREATE:
             network.undefine()
         raise
+
+
+def _clear_way(host: Host, plan: Plan) -> None:
+    """Remove the bridge that an interrupted start left: libvirt makes it, or refuses to start."""
+    paths = ("bridge/@name", "mac/@address")
+    bridge, mac = (xmltree.get(_tree(plan.after.stored), path) or "" for path in paths)
+    if not left_behind(host, bridge, mac):
+        return
+    command = ["ip", "link", "delete", "dev", bridge]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise FleetError(
+            f"an interrupted start left the bridge {bridge}, which cannot be removed: "
+            f"{done.stderr.strip()}; remove it and run again",
+            plan.resource,
+        )
 
 
 def stop(host: Host, plan: Plan) -> None:

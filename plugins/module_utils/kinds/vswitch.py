@@ -297,7 +297,9 @@ class Planner:
         if stays or self._runs(BRIDGE_NAME, after):
             return
         if after[TYPE] != BRIDGE:
-            if networks.has_interface(host, name):
+            if networks.left_behind(host, name, self._mac()):
+                self.warnings.append(f"an interrupted start left the bridge {name}; it is removed")
+            elif networks.has_interface(host, name):
                 self.mistakes.add(
                     f"the host has an interface {name} already; name another bridge", "bridge"
                 )
@@ -307,6 +309,9 @@ class Planner:
             self.mistakes.add(f"the host has no bridge {name}; make it first", "bridge")
         elif not there:
             self.warnings.append(f"cannot see whether the host has a bridge {name}")
+
+    def _mac(self) -> str:
+        return xmltree.get(self._definition(), "mac/@address") or ""
 
     def _runs(self, key: Key, after: Values) -> bool:
         return self.now is not None and self.now[key] == after[key]
