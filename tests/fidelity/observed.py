@@ -167,6 +167,13 @@ def _by_alias(prefix: str, path: str) -> Callable[[Element, str], Element | None
     return find
 
 
+def _channel(domain: Element, name: str) -> Element | None:
+    for channel in domain.findall("devices/channel"):
+        if attribute("target", "name")(channel) == name:
+            return channel
+    return None
+
+
 def _by_attribute(path: str, name: str) -> Callable[[Element, str], Element | None]:
     return lambda tree, value: tree.find(f"{path}[@{name}='{value}']")
 
@@ -181,7 +188,7 @@ THINGS: dict[str, list[tuple[str, Callable[[Element, str], Element | None], dict
         (r"disks\.([\w-]+)", _by_alias("ua-disk-", "devices/disk"), DISK),
         (r"cdroms\.([\w-]+)", _by_alias("ua-cdrom-", "devices/disk"), DISK),
         (r"nics\.([\w-]+)", _by_alias("ua-nic-", "devices/interface"), NIC),
-        (r"channels\.([\w.]+)", lambda tree, name: _channel(tree, name), {}),
+        (r"channels\.([\w.]+)", _channel, {}),
         (r"cpu\.features\.([\w-]+)", _by_attribute("cpu/feature", "name"),
          {"policy": attribute(".", "policy")}),
     ],
@@ -194,13 +201,6 @@ THINGS: dict[str, list[tuple[str, Callable[[Element, str], Element | None], dict
         (r"dns\.hosts\.([0-9.]+[0-9])", _by_attribute("dns/host", "ip"), {}),
     ],
 }  # fmt: skip
-
-
-def _channel(domain: Element, name: str) -> Element | None:
-    for channel in domain.findall("devices/channel"):
-        if attribute("target", "name")(channel) == name:
-            return channel
-    return None
 
 
 def disagreements(tree: Element, kind: str, field: str, after: Any) -> list[str]:
