@@ -55,7 +55,7 @@ def host(
     return {"PREFIX-": prefix, "IMAGES": str(images)}
 
 
-@pytest.mark.parametrize("case", cases())
+@pytest.mark.parametrize("case", list(cases()))
 def test_every_mistake_is_named_and_nothing_changes(
     case: Case, host: dict[str, str], modules: ModuleServer, observer: Observer
 ) -> None:

@@ -1,0 +1,235 @@
+"""Runs that end in the middle: libvirtd is killed, or the module itself. The next run converges."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.ansible_runs import COLLECTIONS, MODULES
+from support.module_server import ModuleServer
+from support.observer import Observer
+from support.private_libvirtd import PrivateLibvirtd
+
+Args = dict[str, Any]
+TIMEOUT_S = 120
+
+# Files of libvirt's that show how far a run has come, in the order in which they appear.
+POINTS = {
+    "the pool is defined": "/etc/libvirt/storage/{prefix}pool.xml",
+    "the first volume is claimed": "{images}/.empty.partial",
+    "a copy is being made": "{images}/.copy.partial",
+    "an upload has begun": "{images}/upload",
+    "a clone is made": "{images}/clone",
+    "the first vswitch is defined": "/etc/libvirt/qemu/networks/{prefix}a.xml",
+    "the second vswitch is defined": "/etc/libvirt/qemu/networks/{prefix}b.xml",
+    "the first VM is defined": "/etc/libvirt/qemu/{prefix}one.xml",
+    "the first VM starts": "/run/libvirt/qemu/{prefix}one.pid",
+    "the second VM is defined": "/etc/libvirt/qemu/{prefix}two.xml",
+}
+
+
+class Interrupted:
+    """A declaration of a whole host, and runs of it that do not come to their end."""
+
+    def __init__(self, libvirtd: PrivateLibvirtd, modules: ModuleServer, args: Args) -> None:
+        self.libvirtd = libvirtd
+        self.modules = modules
+        self.args = args
+
+    def start(self) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [*self.libvirtd.entry(), sys.executable, "-m", f"{MODULES}.host_config"],
+            env={**os.environ, "PYTHONPATH": str(COLLECTIONS)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdin
+        process.stdin.write(json.dumps({"ANSIBLE_MODULE_ARGS": self.args}))
+        process.stdin.close()
+        process.stdin = None  # so that communicate() does not flush it
+        return process
+
+    def run(self) -> dict[str, Any]:
+        return self.modules.run("host_config", self.args)
+
+    def converges(self) -> None:
+        """The next run brings all about, and the one after it finds nothing to do."""
+        done = self.run()
+        assert not done.get("failed"), done["msg"]
+        again = self.run()
+        assert (again["changed"], again["plan"]) == (False, []), again
+
+
+@pytest.fixture
+def interrupted(
+    libvirtd: PrivateLibvirtd, modules: ModuleServer, prefix: str, images: Path, tmp_path: Path
+) -> Interrupted:
+    image = tmp_path / "image.raw"
+    image.write_bytes(random.Random(0).randbytes(24 * 2**20))
+    pool = f"{prefix}pool"
+    volumes = [
+        {"name": "empty", "capacity": "8MiB"},
+        {"name": "upload", "image": str(image)},
+        {"name": "copy", "copy_of": {"volume": "upload"}, "format": "raw"},
+        {"name": "clone", "capacity": "32MiB", "backing": {"volume": "upload"}},
+    ]
+    args = {
+        "storage_pools": [{"name": pool, "type": "dir", "path": str(images)}],
+        "storage_volumes": [{"pool": pool, **volume} for volume in volumes],
+        "vswitches": [
+            {"name": f"{prefix}a", "type": "isolated"},
+            {"name": f"{prefix}b", "address": "192.0.2.1/29"},
+        ],
+        "vms": [_vm(f"{prefix}{name}", pool, f"{prefix}b") for name in ("one", "two")],
+    }
+    return Interrupted(libvirtd, modules, args)
+
+
+def _vm(name: str, pool: str, vswitch: str) -> Args:
+    """A VM that needs no system, since it is started paused."""
+    return {
+        "name": name,
+        "virt_type": "qemu",
+        "memory": {"size": "32MiB"},
+        "disks": [{"name": "root", "pool": pool, "capacity": "4MiB"}],
+        "nics": [{"name": "lan", "vswitch": vswitch}],
+        "state": "paused",
+    }
+
+
+def _came_to(path: Path, process: subprocess.Popen[str]) -> None:
+    def there() -> bool:
+        return path.exists() or process.poll() is not None
+
+    deadline = time.monotonic() + TIMEOUT_S
+    while not there():
+        assert time.monotonic() < deadline, f"there was no {path} in {TIMEOUT_S} s"
+        time.sleep(0.001)
+
+
+def _said_clearly(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """What an interrupted run said: that the connection was lost, unless it was done before."""
+    out, err = process.communicate(timeout=TIMEOUT_S)
+    assert "Traceback" not in out + err, out + err
+    said: dict[str, Any] = json.loads(out)
+    if said.get("failed"):
+        told = said["msg"]
+        assert "connection to libvirt" in told and "run again" in told, told
+    return said
+
+
+def _is_whole(interrupted: Interrupted, images: Path) -> None:
+    """The volumes have their contents, and nothing of the work on them is left."""
+    folder = interrupted.libvirtd.outside(images)
+    names = {path.name for path in folder.iterdir()}
+    assert not [name for name in names if name.endswith(".partial")]
+    image = Path(interrupted.args["storage_volumes"][1]["image"]).read_bytes()
+    for name in ("upload", "copy"):
+        assert (folder / name).read_bytes() == image, f"{name} is not what it was made from"
+
+
+def _definitions_are_whole(libvirtd: PrivateLibvirtd, prefix: str) -> None:
+    with closing(Observer(libvirtd, prefix)) as observer:
+        seen = observer.dump()
+    for name in ("one", "two"):
+        assert "(3, 1," in seen[f"vm/{prefix}{name} facts"]  # paused, active
+        assert f"{prefix}{name}-root.qcow2" in seen[f"vm/{prefix}{name} live"]
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_libvirtd_is_killed(
+    point: str, interrupted: Interrupted, libvirtd: PrivateLibvirtd, prefix: str, images: Path
+) -> None:
+    path = libvirtd.outside(POINTS[point].format(prefix=prefix, images=images))
+    process = interrupted.start()
+    _came_to(path, process)
+    libvirtd.kill()
+    said = _said_clearly(process)
+    libvirtd.start_libvirtd()
+    interrupted.converges()
+    _is_whole(interrupted, images)
+    _definitions_are_whole(libvirtd, prefix)
+    assert said.get("failed"), "libvirtd was killed too late to interrupt anything"
+
+
+@pytest.mark.parametrize("point", list(POINTS)[1::3])
+def test_the_module_is_killed(
+    point: str, interrupted: Interrupted, libvirtd: PrivateLibvirtd, prefix: str, images: Path
+) -> None:
+    path = libvirtd.outside(POINTS[point].format(prefix=prefix, images=images))
+    process = interrupted.start()
+    _came_to(path, process)
+    for child in _children(process.pid):  # nsenter's
+        os.kill(child, signal.SIGKILL)
+    out, _err = process.communicate(timeout=TIMEOUT_S)
+    assert out == "", "the module was killed too late to interrupt anything"
+    interrupted.converges()
+    _is_whole(interrupted, images)
+    _definitions_are_whole(libvirtd, prefix)
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_a_run_without_libvirtd_says_so(interrupted: Interrupted) -> None:
+    interrupted.libvirtd.kill()
+    done = interrupted.run()
+    assert done["failed"] and "cannot connect to libvirt" in done["msg"]
+    assert "see that its daemon runs" in done["msg"]
+    interrupted.libvirtd.start_libvirtd()
+    interrupted.converges()
+
+
+def test_libvirtd_is_killed_at_any_time(
+    interrupted: Interrupted, libvirtd: PrivateLibvirtd
+) -> None:
+    """Also between two points, and before anything was changed."""
+    for delay in (0.3, 0.5, 0.7):
+        process = interrupted.start()
+        time.sleep(delay)
+        libvirtd.kill()
+        out, err = process.communicate(timeout=TIMEOUT_S)
+        assert "Traceback" not in out + err, out + err
+        libvirtd.start_libvirtd()
+    interrupted.converges()
+
+
+def test_the_bridge_of_an_interrupted_start_goes(
+    libvirtd: PrivateLibvirtd, modules: ModuleServer, prefix: str
+) -> None:
+    vswitch = {"name": f"{prefix}net", "type": "isolated"}
+    modules.run("vswitch", {**vswitch, "state": "inactive"})
+    xml = libvirtd.virsh("net-dumpxml", vswitch["name"])
+    mac, bridge = (ET.fromstring(xml).find(tag).attrib for tag in ("mac", "bridge"))
+    add = ["ip", "link", "add", bridge["name"], "address"]
+    libvirtd.run([*add, mac["address"], "type", "bridge"])
+    predicted = modules.run("vswitch", vswitch, check=True)
+    done = modules.run("vswitch", vswitch)
+    assert "an interrupted start left the bridge" in str(done["warnings"])
+    assert not done.get("failed") and predicted["plan"] == done["plan"]
+    assert vswitch["name"] in libvirtd.virsh("net-list", "--name")
+    assert modules.run("vswitch", vswitch)["plan"] == []
+
+
+def test_a_bridge_of_others_stays(
+    libvirtd: PrivateLibvirtd, modules: ModuleServer, prefix: str
+) -> None:
+    bridge = f"vs-{prefix}net"
+    libvirtd.run(["ip", "link", "add", bridge, "type", "bridge"])
+    done = modules.run("vswitch", {"name": f"{prefix}net", "type": "isolated"})
+    assert done["failed"] and f"the host has an interface {bridge} already" in done["msg"]
+    libvirtd.run(["ip", "link", "delete", bridge])
