@@ -20,7 +20,7 @@ Gather = Callable[[Host, Mapping[str, Any]], "dict[str, Any]"]
 
 
 def tell(spec: Mapping[str, Any], gather: Gather) -> None:
-    """Return what `gather` finds on the host, and end the module."""
+    """Return what `gather` finds on the host, but for its `warnings`, and end the module."""
     module = create_module({**URI_SPEC, **spec})
     require_libvirt(module)
     try:
@@ -28,4 +28,6 @@ def tell(spec: Mapping[str, Any], gather: Gather) -> None:
             found = gather(host, module.params)
     except FleetError as error:
         module.fail_json(msg=str(error), errors=[str(error)])
+    for warning in found.pop("warnings", ()):
+        module.warn(warning)
     module.exit_json(changed=False, **found)

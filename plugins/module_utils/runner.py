@@ -111,6 +111,8 @@ def run(
         module.fail_json(msg=str(errors), errors=[str(error) for error in errors.errors])
     except FleetError as error:
         module.fail_json(msg=str(error), errors=[str(error)])
+    for warning in outcome.pop("warnings"):
+        module.warn(warning)
     if done.failed:
         module.fail_json(**outcome)
     module.exit_json(**outcome)
@@ -272,10 +274,8 @@ def report(world: World, done: Run, check: bool, shown: str) -> dict[str, Any]:
         "plan": [change.result() for plan in plans for change in plan.changes],
         "diff": [diff_of(plan) for plan in plans],
         "pending_restart": [c.result() for plan in done.plans for c in plan.pending],
+        "warnings": [f"{p.resource}: {warning}" for p in done.plans for warning in p.warnings],
     }
-    warnings = [f"{p.resource}: {warning}" for p in done.plans for warning in p.warnings]
-    if warnings:
-        outcome["warnings"] = warnings
     if done.failed:
         outcome["errors"] = [str(error) for error in done.failed.values()]
         outcome["msg"] = "; ".join(outcome["errors"])

@@ -34,7 +34,7 @@ def gather(host: Host, params: Mapping[str, Any]) -> dict[str, Any]:
         for name, record in _records(host, running).items():
             told[name]["statistics"] = statistics_of(running[name], record)
     warnings = sorted({one.warning for one in found.values() if one.warning})
-    return {"vms": list(told.values()), **({"warnings": warnings} if warnings else {})}
+    return {"vms": list(told.values()), "warnings": warnings}
 
 
 def _told(have: Have, found: vm_addresses.Found) -> dict[str, Any]:
