@@ -23,8 +23,9 @@ description:
     Each option says which it is; where it says nothing, it is V(restart). What waits for a restart
     is returned in RV(pending_restart), also when somebody else left it so.
   - Disks, CD-ROMs and NICs are known by a name, never by their position. The name is kept as
-    libvirt's user alias, C(ua-disk-NAME), C(ua-cdrom-NAME) and C(ua-nic-NAME). A device that
-    others made is known by its target, such as V(vda), or its MAC address.
+    libvirt's user alias, C(ua-disk-NAME), C(ua-cdrom-NAME) and C(ua-nic-NAME). A disk or CD-ROM
+    that others made has its target as its name, such as V(vda). A NIC that others made is told of
+    under its MAC address, and cannot be declared.
   - The UUID of a VM and the MAC addresses of its NICs are derived from the names, so a VM that is
     made again is the same VM.
   - All of a declaration is checked, also against the host, before anything is changed.
@@ -224,6 +225,7 @@ options:
   on_poweroff:
     description:
       - What happens when the guest powers off. A new VM has V(destroy). Changes live.
+      - V(restart) together with O(on_reboot=destroy) is refused, since QEMU cannot do it.
     type: str
     choices: [destroy, restart]
   on_reboot:
@@ -245,7 +247,8 @@ options:
         M(kvm.fleet.storage_volume) would. That needs O(disks[].pool).
       - Come and go by hotplug on the buses V(virtio) and V(usb), and on V(scsi) where the VM runs
         with a virtio-scsi controller. A disk on V(virtio) needs a free PCI port; a new VM of
-        machine type V(q35) has four to spare.
+        machine type V(q35) has four to spare. What has a boot order that something running has,
+        or would be the first to have one, comes at a restart.
     type: list
     elements: dict
     suboptions:
@@ -322,7 +325,7 @@ options:
         type: bool
       shareable:
         description:
-          - Whether other VMs may use it at the same time.
+          - Whether other VMs may use it at the same time. It needs the format V(raw).
         type: bool
       limits:
         description:
@@ -445,7 +448,8 @@ options:
   nics:
     description:
       - NICs. A new one needs O(nics[].vswitch) or O(nics[].bridge).
-      - Come and go by hotplug where the VM has a free PCI port.
+      - Come and go by hotplug where the VM has a free PCI port, and nothing that runs has the same
+        boot order.
     type: list
     elements: dict
     suboptions:
@@ -729,7 +733,7 @@ EXAMPLES = r"""
     tpm: {model: tpm-crb, version: "2.0"}
     memory: {size: 4GiB}
     disks:
-      - {name: root, pool: images, volume: sealed.qcow2}
+      - {name: root, pool: images, capacity: 20GiB}
 
 - name: More vCPUs and memory while it runs
   kvm.fleet.vm:
