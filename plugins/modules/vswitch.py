@@ -34,7 +34,8 @@ options:
     required: true
   state:
     description:
-      - V(present) means defined and active, V(inactive) means defined and stopped.
+      - V(present) means defined and active, V(inactive) means defined and stopped. One that was
+        stopped under running VMs takes their NICs up again when it starts.
       - V(inactive) and V(absent) are refused while running VMs are attached.
     type: str
     choices: [present, inactive, absent]

@@ -36,6 +36,7 @@ def apply(host: Host, plan: Plan, steps: Sequence[str]) -> None:
         "autostart": autostart,
         "update": update,
         "start": start,
+        "connect": connect,
         "stop": stop,
         "restart": restart,
         "undefine": undefine,
@@ -116,7 +117,12 @@ def undefine(host: Host, plan: Plan) -> None:
     _network(host, plan).undefine()
 
 
-# ---- a restart under VMs that run
+# ---- under VMs that run
+
+
+def connect(host: Host, plan: Plan) -> None:
+    """Connect the NICs of VMs that run since before this network was started."""
+    _connect_again(list(_attached(host, plan)), plan.after.live, plan.resource)
 
 
 def restart(host: Host, plan: Plan) -> None:
@@ -142,7 +148,8 @@ def restart(host: Host, plan: Plan) -> None:
 
 def _attached(host: Host, plan: Plan) -> Iterator[tuple[Any, Element]]:
     """The running VMs on this network, with each of their NICs on it."""
-    bridge = xmltree.get(_tree(plan.have.live), "bridge/@name")
+    before = plan.have.live if plan.have.live is not None else plan.have.stored
+    bridge = xmltree.get(_tree(before), "bridge/@name")
     for name, have in read_domains(host).items():
         if have.live is not None and have.facts["state"] in (RUNNING, PAUSED):
             for nic in nics_on(have.live, plan.wanted.name, bridge):
@@ -160,7 +167,7 @@ def _connect_again(nics: list[tuple[Any, Element]], network: Element | None, res
             failed.append(f"{domain.name()} ({mac}): {said(error)}")
     if failed:
         raise FleetError(
-            f"was restarted, but these NICs are not connected: {'; '.join(failed)}; "
+            f"was started, but these NICs are not connected: {'; '.join(failed)}; "
             "stop and start their VMs",
             resource,
         )
@@ -207,5 +214,6 @@ def _define(host: Host, definition: Element | None) -> Any:
 
 
 def _tree(element: Element | None) -> Element:
-    assert element is not None  # a plan with such a step has it
+    if element is None:
+        raise LookupError("a plan with this step has this tree")
     return element

@@ -56,6 +56,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.plan import waiting as d
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
 ACTIVE, INACTIVE, GONE, RESTARTED = "active", "inactive", "absent", "restarted"
+CONNECT = "connect"
 STATE, AUTOSTART, PERSISTENT = ("state",), ("autostart",), ("persistent",)
 
 OPTIONS: dict[str, Any] = {
@@ -140,7 +141,7 @@ def _removal(wanted: Wanted, have: Have, world: World) -> Plan:
     if values_of(have.stored)[PROTECTED]:
         raise FleetError("is protected; set protected to false first", wanted.resource, "state")
     nics = _attached(have, world)
-    _refuse_while_in_use(wanted, nics)
+    _refuse_while_in_use(wanted, [nic for nic in nics if nic.running])
     change = Change(wanted.resource, STATE, have.facts["state"], GONE, LIVE)
     idle = sorted({nic.vm for nic in nics})
     warnings = (f"goes, and {', '.join(idle)} cannot start without it",) if idle else ()
@@ -154,11 +155,10 @@ def _attached(have: Have, world: World) -> list[Nic]:
     return networks.attached(domains, have.name, bridge)
 
 
-def _refuse_while_in_use(wanted: Wanted, nics: Iterable[Nic]) -> None:
-    running = _named([nic for nic in nics if nic.running])
+def _refuse_while_in_use(wanted: Wanted, running: list[Nic]) -> None:
     if running:
         raise FleetError(
-            f"cannot be {wanted.state} while running VMs are attached: {running}; "
+            f"cannot be {wanted.state} while running VMs are attached: {_named(running)}; "
             "shut them down, or move their NICs to another vswitch",
             wanted.resource,
             "state",
@@ -260,7 +260,7 @@ class Planner:
         self._check_beside_others(after)
         self._check_bridge(after)
         if self.have.live is not None and not self.will_run:
-            _refuse_while_in_use(self.wanted, self.attached)
+            _refuse_while_in_use(self.wanted, self.running)
         self.mistakes.raise_any()
 
     def _check_type(self, after: Values) -> None:
@@ -317,9 +317,9 @@ class Planner:
         return self.now is not None and self.now[key] == after[key]
 
     @cached_property
-    def attached(self) -> list[Nic]:
-        """The NICs on this vswitch, read when they matter: it takes reading all VMs."""
-        return _attached(self.have, self.world)
+    def running(self) -> list[Nic]:
+        """The NICs of running VMs on this vswitch, read only when they matter: it takes all VMs."""
+        return [nic for nic in _attached(self.have, self.world) if nic.running]
 
     # ---- changes
 
@@ -356,8 +356,7 @@ class Planner:
         return {key for key in lists if key[0] not in clash}
 
     def _live_with(self, values: Values) -> Element:
-        assert self.have.live is not None
-        return table.edited(self.have.live, values)
+        return table.edited(self.have.running, values)
 
     def _updated(self, want: Values, changes: Iterable[Change]) -> Element | None:
         """What runs, with the changes that are made in place."""
@@ -368,8 +367,9 @@ class Planner:
         return self._live_with(made)
 
     def _restart(self, after: Values, pending: Iterable[Change]) -> Change:
-        running = [nic for nic in self.attached if nic.running]
-        lost = [nic for nic in running if not nic.by_name and not self._runs(BRIDGE_NAME, after)]
+        lost = [
+            nic for nic in self.running if not nic.by_name and not self._runs(BRIDGE_NAME, after)
+        ]
         if lost:
             raise FleetError(
                 f"cannot be restarted on another bridge under NICs that name the bridge it has: "
@@ -379,8 +379,10 @@ class Planner:
             )
         fields = ", ".join(named(change.field) for change in pending)
         note = f"stopped and started again, so that it takes up {fields}"
-        if running:
-            note += f"; these lose it for some seconds and are connected again: {_named(running)}"
+        if self.running:
+            note += (
+                f"; these lose it for some seconds and are connected again: {_named(self.running)}"
+            )
         return Change(self.wanted.resource, STATE, ACTIVE, RESTARTED, RESTART, note=note)
 
     # ---- what is not in the XML
@@ -395,11 +397,20 @@ class Planner:
     def _changed_facts(self, after: Mapping[str, Value]) -> list[Change]:
         before = self.have.facts or {"state": GONE, "autostart": None, "persistent": True}
         effects = {PERSISTENT: STORED, AUTOSTART: STORED, STATE: LIVE}
-        return [
+        changes = [
             Change(self.wanted.resource, key, before[key[0]], after[key[0]], effect)
             for key, effect in effects.items()
             if before[key[0]] != after[key[0]]
         ]
+        return [self._connecting(change) for change in changes]
+
+    def _connecting(self, change: Change) -> Change:
+        """The start of one that was stopped under running VMs: it takes their NICs up again."""
+        starts = change.field == STATE and change.after == ACTIVE and self.have.exists
+        if not starts or not self.running:
+            return change
+        note = f"these are connected again: {_named(self.running)}"
+        return replace(change, applier=CONNECT, note=note)
 
 
 def _explained(change: Change) -> Change:
@@ -427,6 +438,7 @@ def steps_of(plan: Plan) -> list[str]:
         restarts = any(change.after == RESTARTED for change in plan.changes)
         updates = any(change.effect == LIVE for change in plan.changes)
         return steps + (["restart"] if restarts else ["update"] if updates else [])
-    if STATE in fields:
-        steps.append("start" if will == ACTIVE else "stop" if was == ACTIVE else "")
-    return [step for step in steps if step]
+    if will == ACTIVE:
+        connects = any(change.applier == CONNECT for change in plan.changes)
+        return [*steps, "start", *([CONNECT] if connects else [])]
+    return [*steps, *(["stop"] if was == ACTIVE else [])]
