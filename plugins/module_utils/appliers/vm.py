@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -32,6 +33,8 @@ from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
 # How long a guest may take to let an unplugged device go (ACPI and PCIe ask it, and wait).
 UNPLUG_TIMEOUT_S = 20.0
+# A guest that boots misses the power button, so it is pressed again until the deadline.
+ASK_AGAIN_S = 10.0
 DEVICES: dict[str, Items] = {
     row.name: row for row in (table.DISKS, table.CDROMS, table.NICS, table.CHANNELS)
 }
@@ -258,9 +261,11 @@ def _step(dom: Any, step: str, plan: Plan) -> None:
 def shut_down(dom: Any, plan: Plan) -> None:
     """Ask the guest to shut down and wait; after the deadline do what the user wrote."""
     how = plan.wanted.options["shutdown"]
-    _ask_to_shut_down(dom)
-    if wait_until(lambda: not dom.isActive(), how["timeout_s"]):
-        return
+    deadline = time.monotonic() + how["timeout_s"]
+    while (left := deadline - time.monotonic()) > 0:
+        _ask_to_shut_down(dom)
+        if wait_until(lambda: not dom.isActive(), min(left, ASK_AGAIN_S)):
+            return
     if how["on_timeout"] == "power_off":
         dom.destroy()
         return
