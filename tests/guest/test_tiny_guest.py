@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -215,7 +216,7 @@ def test_a_hot_plugged_disk_keeps_what_is_written(
     )  # fmt: skip
     host.virsh_xml("attach-device", disk, "direct")
 
-    def is_there(report: dict) -> bool:
+    def is_there(report: dict[str, Any]) -> bool:
         return any(d["serial"] == f"data-{bus}" and d["size"] == 8 << 20 for d in report["disks"])
 
     direct.wait_report(f"the disk data-{bus}", is_there)
