@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
+from . import ssh
 from .declaration import Lab
 from .state import State
 
@@ -23,7 +24,10 @@ def of_lab(lab: Lab, state: State, directory: Path) -> dict[str, Any]:
             "ansible_host": "127.0.0.1",
             "ansible_port": state.ports[host.name],
             "ansible_user": "root",
-            "ansible_ssh_common_args": f"-F {shlex.quote(str(directory / 'ssh_config'))}",
+            # Without the second, testinfra asks for its own 10 s.
+            "ansible_ssh_common_args": f"-F {shlex.quote(str(directory / 'ssh_config'))}"
+            f" -o ConnectTimeout={ssh.CONNECT_TIMEOUT_S}",
+            "ansible_ssh_timeout": ssh.CONNECT_TIMEOUT_S,
             "ansible_python_interpreter": "/usr/bin/python3",
             "lab_release": host.image.release,
             "lab_profile": host.image.profile,

@@ -191,11 +191,14 @@ class LabRun:
         started = time.monotonic()
         restored = self.state.started[host.name] == "restored"
         timeout_s = RESTORE_TIMEOUT_S if restored else self._patience(boot_timeout_s)
-        directory = self.host_directory(host)
-        port = self.state.ports[host.name]
-        said = ready.wait(
-            directory, self.config, host.name, port, lambda: self.alive(host), timeout_s
+        awaited = ready.Awaited(
+            name=host.name,
+            directory=self.host_directory(host),
+            config=self.config,
+            port=self.state.ports[host.name],
+            alive=lambda: self.alive(host),
         )
+        said = ready.wait(awaited, timeout_s)
         self.report(f"{host.name}: answers after {time.monotonic() - started:.0f} s")
         return said
 

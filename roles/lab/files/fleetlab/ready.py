@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
@@ -17,7 +18,7 @@ from .qemu import QEMU_LOG, SERIAL_LOG
 
 CONSOLE_TAIL_LINES = 40
 POLL_S = 0.5
-SETTLE_TIMEOUT_S = 120
+SETTLE_TIMEOUT_S = 300
 PROBE_TIMEOUT_S = 90
 PROBE_GUEST_TIMEOUT_S = 60
 
@@ -74,34 +75,44 @@ def console_tail(directory: Path, lines: int = CONSOLE_TAIL_LINES) -> str:
     return "\n".join(f"console: {line}" for line in console) + "".join(f"\nqemu: {q}" for q in qemu)
 
 
-def wait(
-    directory: Path, config: Path, host: str, port: int, alive: Callable[[], bool], timeout_s: float
-) -> str:
+@dataclass(frozen=True)
+class Awaited:
+    """A host that is being waited for: how to reach it, and where it leaves its traces."""
+
+    name: str
+    directory: Path
+    config: Path
+    port: int
+    alive: Callable[[], bool]
+
+
+def wait(host: Awaited, timeout_s: float) -> str:
     """Return when ``host`` is usable, what the probe of KVM said; HostFailed when it is lost."""
     try:
-        _wait_for_ssh(directory, host, port, alive, timeout_s)
-        return _settle_and_probe(config, host)
-    except HostFailed:
-        raise
+        return _wait(host, timeout_s)
     except LabError as error:
-        problem = console_problem(directory) or console_stall(directory)
+        problem = console_problem(host.directory) or console_stall(host.directory)
         reason = f"{error} ({problem})" if problem else str(error)
-        raise HostFailed(reason, console_tail(directory)) from error
+        raise HostFailed(reason, console_tail(host.directory)) from error
 
 
-def _wait_for_ssh(
-    directory: Path, host: str, port: int, alive: Callable[[], bool], timeout_s: float
-) -> None:
+def _wait(host: Awaited, timeout_s: float) -> str:
     deadline = time.monotonic() + timeout_s
-    while not ssh.answers(port):
-        problem = console_problem(directory)
-        if problem:
-            raise LabError(f"{host}: its kernel is lost")
-        if not alive():
-            raise LabError(f"{host}: its QEMU process ended")
-        if time.monotonic() > deadline:
-            raise LabError(f"{host}: no answer from ssh within {timeout_s:.0f} s")
-        time.sleep(POLL_S)
+    said = "no answer from ssh"
+    while time.monotonic() < deadline:
+        if console_problem(host.directory):
+            raise LabError(f"{host.name}: its kernel is lost")
+        if not host.alive():
+            raise LabError(f"{host.name}: its QEMU process ended")
+        if not ssh.answers(host.port):
+            time.sleep(POLL_S)
+            continue
+        try:
+            return _settle_and_probe(host.config, host.name)
+        except ssh.UnreachableError as error:
+            # A host that is busy starting may drop one connection and take the next.
+            said = str(error)
+    raise LabError(f"{host.name}: not usable within {timeout_s:.0f} s: {said}")
 
 
 def _settle_and_probe(config: Path, host: str) -> str:

@@ -15,10 +15,15 @@ from .errors import LabError
 from .home import Home, locked
 
 HOST_ALIAS = "kvm-fleet-lab"
-CONNECT_TIMEOUT_S = 15
+# Emulated hosts on a busy machine take long to say hello.
+CONNECT_TIMEOUT_S = 60
 # The port has three characters more than "%p", ssh appends 17 more, and 107 are allowed.
 _LONGEST_CONTROL_PATH = 87
 _CONTROL_PREFIX = "ssh-"
+
+
+class UnreachableError(LabError):
+    """ssh could not connect, or lost the connection."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +128,7 @@ def run(
     except subprocess.TimeoutExpired:
         raise LabError(f"{host}: `{command}` did not end within {timeout_s:.0f} s") from None
     if done.returncode == 255:
-        raise LabError(f"{host}: ssh failed: {done.stderr.strip() or 'no message'}")
+        raise UnreachableError(f"{host}: ssh failed: {done.stderr.strip() or 'no message'}")
     return done
 
 
