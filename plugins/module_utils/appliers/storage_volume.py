@@ -170,12 +170,24 @@ def make(host: Host, plan: Plan) -> None:
     with host.errors(plan.resource, "make it"):
         if _is_whole(pool, name) or not _claim(host, plan, pool, name):
             return  # it was there, or another run made it: reading it back tells if it is right
-        try:
-            _fill(host, plan, pool)
-        except BaseException:
-            _clear_up(pool, name)
-            raise
+        if _volume(pool, name) is None:  # else another run took its mark away just before ours
+            _make_marked(host, plan, pool, name)
         _delete(pool, mark_of(name))
+
+
+def _make_marked(host: Host, plan: Plan, pool: Any, name: str) -> None:
+    try:
+        _fill(host, plan, pool)
+    except BaseException as error:
+        if not _exists(error):  # without a mark of ours, which not all have, it is another run's
+            _clear_up(pool, name)
+        raise
+
+
+def _exists(error: Any) -> bool:
+    """Whether libvirt did not make a volume since there is one of that name."""
+    code = libvirt.VIR_ERR_STORAGE_VOL_EXIST
+    return isinstance(error, libvirt.libvirtError) and error.get_error_code() == code
 
 
 def _is_whole(pool: Any, name: str) -> bool:
@@ -295,8 +307,8 @@ def _marked(plan: Plan, pool: Any, name: str) -> bool:
         xmltree.put(mark, "allocation", "0")
     try:
         patiently(lambda: pool.createXML(xmltree.serialise(mark), 0))
-    except libvirt.libvirtError:
-        if _volume(pool, mark_of(name)) is None:
+    except libvirt.libvirtError as error:
+        if not _exists(error):
             raise
         return False
     return True

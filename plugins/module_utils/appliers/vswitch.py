@@ -82,20 +82,23 @@ def update(host: Host, plan: Plan) -> None:
 def start(host: Host, plan: Plan) -> None:
     """Start it. One that was made just now and does not start is not left behind."""
     network = _network(host, plan)
-    _clear_way(host, plan)
+    _clear_way(host, plan, network)
     try:
         network.create()
     except libvirt.libvirtError:
+        if network.isActive():
+            return  # another run has started it meanwhile
         if plan.action == CREATE:
             network.undefine()
         raise
 
 
-def _clear_way(host: Host, plan: Plan) -> None:
+def _clear_way(host: Host, plan: Plan, network: Any) -> None:
     """Remove the bridge that an interrupted start left: libvirt makes it, or refuses to start."""
     paths = ("bridge/@name", "mac/@address")
     bridge, mac = (xmltree.get(_tree(plan.after.stored), path) or "" for path in paths)
-    if not left_behind(host, bridge, mac):
+    # While another run starts the network, libvirt answers the second question when that is done.
+    if not left_behind(host, bridge, mac) or network.isActive():
         return
     command = ["ip", "link", "delete", "dev", bridge]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
