@@ -75,7 +75,7 @@ class Host:
 
     @cached_property
     def driver(self) -> str:
-        """libvirt's driver: `QEMU`, or `Test` for the one without a hypervisor."""
+        """libvirt's driver: `QEMU`, or `TEST` for the one without a hypervisor."""
         return str(self.conn.getType())
 
     @cached_property
