@@ -76,6 +76,10 @@ def test_modules_are_loaded_behind_what_they_need(tmp_path):
     assert names == ["virtio.ko", "virtio-blk.ko", "crc16.ko", "jbd2.ko", "ext4.ko"]
 
 
+def test_another_archive_may_follow_the_initrd():
+    assert [len(initrd.aligned(b"x" * size)) for size in (0, 1, 4, 7)] == [0, 4, 4, 8]
+
+
 @pytest.fixture
 def keys(tmp_path) -> ssh.Keys:
     for name in ("login", "login.pub", "host", "host.pub", "known_hosts"):

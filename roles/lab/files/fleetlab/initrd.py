@@ -46,7 +46,12 @@ def build(tree: Path) -> bytes:
     for number, module in enumerate(load_order(modules_directory(tree), MODULES)):
         name = f"modules/{number:02d}-{module.name.partition('.')[0]}.ko"
         entries[name] = cpio.regular(_module(module))
-    return gzip.compress(cpio.archive(entries), mtime=0)
+    return aligned(gzip.compress(cpio.archive(entries), mtime=0))
+
+
+def aligned(archive: bytes) -> bytes:
+    """Padded so that another archive may follow: the kernel wants it at a multiple of 4."""
+    return archive + b"\0" * (-len(archive) % 4)
 
 
 def modules_directory(tree: Path) -> Path:
