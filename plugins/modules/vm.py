@@ -25,7 +25,7 @@ description:
   - Disks, CD-ROMs and NICs are known by a name, never by their position. The name is kept as
     libvirt's user alias, C(ua-disk-NAME), C(ua-cdrom-NAME) and C(ua-nic-NAME). A disk or CD-ROM
     that others made has its target as its name, such as V(vda). A NIC that others made is told of
-    under its MAC address, and cannot be declared.
+    under its MAC address; one that is declared with this MAC, under any name, is that NIC.
   - The UUID of a VM and the MAC addresses of its NICs are derived from the names, so a VM that is
     made again is the same VM.
   - All of a declaration is checked, also against the host, before anything is changed.

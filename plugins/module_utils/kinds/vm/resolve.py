@@ -39,6 +39,7 @@ def resolve(
     _cpu(values, stored, world.host)
     _memory(values, stored)
     _disks(values, stored, world)
+    _adopt_nics(values, stored)
     _nics(name, values, stored)
     _purge(values, stored, purged)
     return values
@@ -129,6 +130,15 @@ def _volume(values: dict[Key, Value], key: Key, source: Mapping[str, str], world
     if key[0] == "disks":
         usual = "raw" if "device" in values[(*key, "source")] else "qcow2"
         values.setdefault((*key, "format"), format_of(volume) if volume.exists else usual)
+
+
+def _adopt_nics(values: dict[Key, Value], stored: Values) -> None:
+    """A NIC with the MAC of one that others made, which has no other name, is that one."""
+    for key in [key for key in values if key[0] == "nics" and len(key) == 2]:
+        others = ("nics", str(values.get((*key, "mac"))))
+        if key not in stored and others in stored:
+            for field in [field for field in values if field[:2] == key]:
+                values[(*others, *field[2:])] = values.pop(field)
 
 
 def _nics(name: str, values: dict[Key, Value], stored: Values) -> None:
