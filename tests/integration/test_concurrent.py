@@ -27,7 +27,7 @@ IN_THE_WAY = ("run again", "already", "somebody else", "did not converge", "whic
 def servers(private_libvirtd: PrivateLibvirtd) -> Iterator[list[ModuleServer]]:
     with ExitStack() as stack:
         entry = private_libvirtd.entry()
-        yield [stack.enter_context(ModuleServer(entry)) for _ in range(RUNS)]
+        yield [stack.enter_context(ModuleServer(entry)) for number in range(RUNS)]
 
 
 @pytest.fixture
