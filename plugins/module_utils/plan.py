@@ -213,8 +213,6 @@ def _meets(found: Value, after: Value) -> bool:
         return True
     if found is PRESENT:
         found = {}  # a thing of whose fields none says anything
-    if found is PRESENT and isinstance(after, dict):
-        found = {}
     if isinstance(after, dict) and isinstance(found, dict):
         return all(_has(found, key, value) for key, value in after.items())
     return bool(found == after)

@@ -17,6 +17,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
     Have,
     Plan,
 )
+from ansible_collections.kvm.fleet.plugins.module_utils.references import names_of, uses_of
 from ansible_collections.kvm.fleet.plugins.module_utils.volumes import type_of
 
 
@@ -55,11 +56,16 @@ def nothing_in_use_goes(plans: Sequence[Plan], world: World) -> Iterator[FleetEr
     if not goes:
         return
     vms = world.everything("vm")
+    uses = {name: uses_of(have) for name, have in vms.items()}
     for plan in goes:
-        users = sorted(name for name, have in vms.items() if _uses(have, plan))
+        if plan.wanted.kind == "storage_pool":
+            users = [name for name, have in vms.items() if _runs_from(plan.have, have)]
+        else:
+            users = [name for name, used in uses.items() if used & names_of(plan.have)]
         if users:
             yield FleetError(
-                f"is used by {', '.join(users)}; take it from them first, or remove them too",
+                f"is used by {', '.join(sorted(users))}; take it from them first, or remove them "
+                "too",
                 plan.resource,
             )
 
@@ -71,21 +77,5 @@ def _takes_away(plan: Plan) -> bool:
     return plan.action == DELETE and plan.wanted.kind != "vm"
 
 
-def _uses(vm: Have, plan: Plan) -> bool:
-    if plan.wanted.kind == "storage_pool":
-        return vm.live is not None and bool(disks_in(plan.have, vm.live))
-    trees = [tree for tree in (vm.stored, vm.live) if tree is not None]
-    if plan.wanted.kind == "vswitch":
-        sources = [s for tree in trees for s in tree.findall("devices/interface/source")]
-        return any(source.get("network") == plan.wanted.name for source in sources)
-    if plan.wanted.kind == "storage_volume":
-        sources = [s for tree in trees for s in tree.findall("devices/disk/source")]
-        return any(_is_of_volume(source, plan) for source in sources)
-    return False
-
-
-def _is_of_volume(source: xmltree.Element, plan: Plan) -> bool:
-    pool, _slash, volume = plan.wanted.name.partition("/")
-    path = plan.have.stored is not None and xmltree.get(plan.have.stored, "target/path")
-    named = source.get("pool") == pool and source.get("volume") == volume
-    return named or (bool(path) and path in (source.get("file"), source.get("dev")))
+def _runs_from(pool: Have, vm: Have) -> bool:
+    return vm.live is not None and bool(disks_in(pool, vm.live))

@@ -24,7 +24,14 @@ from ansible_collections.kvm.fleet.plugins.module_utils.errors import (
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT, named
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import Kind, World
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import Plan, Wanted, diff_of
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
+    DELETE,
+    Have,
+    Plan,
+    Wanted,
+    diff_of,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.references import names_of, uses_of
 
 # What is made first; what goes, goes in the opposite order.
 ORDER = ("storage_pool", "storage_volume", "vswitch", "vm")
@@ -35,6 +42,7 @@ VERIFY_TIMEOUT_S = 15.0
 URI_SPEC: dict[str, Any] = {"uri": {"type": "str", "default": "qemu:///system"}}
 
 Parse = Callable[[Mapping[str, Any]], list[Wanted]]
+Id = tuple[str, str]  # (kind, name)
 Rule = Callable[[Sequence[Plan], World], Iterable[FleetError]]
 
 
@@ -127,8 +135,8 @@ def plan_all(world: World, wanted: Sequence[Wanted], rules: Sequence[Rule] = ())
     _refuse_twins(wanted, mistakes)
     haves = _read(world, wanted)
     plans = []
-    mistaken: set[tuple[str, str]] = set()
-    for one in _ordered(wanted):
+    mistaken: set[Id] = set()
+    for one in _ordered(wanted, haves):
         seen = world.lenient() if one.needs & mistaken else world
         try:
             plan = world.kinds[one.kind].plan(one, haves[(one.kind, one.name)], seen)
@@ -154,7 +162,7 @@ def _refuse_twins(wanted: Sequence[Wanted], mistakes: Mistakes) -> None:
         seen.add(one.resource)
 
 
-def _read(world: World, wanted: Sequence[Wanted]) -> dict[tuple[str, str], Any]:
+def _read(world: World, wanted: Sequence[Wanted]) -> dict[Id, Have]:
     haves = {}
     for name in ORDER:
         names = [one.name for one in wanted if one.kind == name]
@@ -164,40 +172,41 @@ def _read(world: World, wanted: Sequence[Wanted]) -> dict[tuple[str, str], Any]:
     return haves
 
 
-def _ordered(wanted: Sequence[Wanted]) -> list[Wanted]:
+def _ordered(wanted: Sequence[Wanted], haves: Mapping[Id, Have]) -> list[Wanted]:
     """VMs that go, then what comes or stays in the order of ORDER, then what else goes, backwards.
 
-    So a volume goes after the VM that used it was changed or removed.
+    So a volume goes after the VM that used it was changed or removed, and a clone before its image.
     """
-    depth = _depths(wanted)
+    depth = _depths(wanted, haves)
 
     def place(one: Wanted) -> tuple[int, int, int]:
         rank = ORDER.index(one.kind)
         if one.state == ABSENT:
-            return (0 if one.kind == "vm" else 2, -rank, -depth[one.resource])
-        return 1, rank, depth[one.resource]
+            return (0 if one.kind == "vm" else 2, -rank, -depth[(one.kind, one.name)])
+        return 1, rank, depth[(one.kind, one.name)]
 
     return sorted(wanted, key=place)
 
 
-def _depths(wanted: Sequence[Wanted]) -> dict[str, int]:
+def _depths(wanted: Sequence[Wanted], haves: Mapping[Id, Have]) -> dict[Id, int]:
     """How many declarations of its own kind stand before each (a clone comes after its image)."""
     by_id = {(one.kind, one.name): one for one in wanted}
-    depths: dict[str, int] = {}
+    called = {name: at for at in by_id for name in names_of(haves[at])}
+    depths: dict[Id, int] = {}
 
-    def depth(one: Wanted, above: frozenset[str]) -> int:
-        if one.resource in above:
-            chain = " and ".join(sorted(above))
-            raise FleetError(f"need each other: {chain}", one.resource)
-        if one.resource not in depths:
-            needed = [by_id[n] for n in one.needs if n in by_id and n[0] == one.kind]
-            depths[one.resource] = 1 + max(
-                (depth(n, above | {one.resource}) for n in needed), default=0
-            )
-        return depths[one.resource]
+    def depth(at: Id, above: frozenset[Id]) -> int:
+        if at in above:
+            chain = " and ".join(sorted(f"{kind}/{name}" for kind, name in above))
+            raise FleetError(f"need each other: {chain}", "/".join(at))
+        if at not in depths:
+            goes = by_id[at].state == ABSENT  # and says nothing of what it stands on
+            needs = {called.get(r, r) for r in uses_of(haves[at])} if goes else by_id[at].needs
+            needed = [n for n in needs if n in by_id and n[0] == at[0]]
+            depths[at] = 1 + max((depth(n, above | {at}) for n in needed), default=0)
+        return depths[at]
 
-    for one in wanted:
-        depth(one, frozenset())
+    for at in by_id:
+        depth(at, frozenset())
     return depths
 
 
@@ -213,20 +222,27 @@ def apply_all(world: World, done: Run) -> None:
 
 
 def _apply(world: World, done: Run, plan: Plan) -> None:
-    blocker = next(
-        (b for b in (f"{k}/{n}" for k, n in plan.wanted.needs) if b in done.failed), None
-    )
-    lost = next((e for e in done.failed.values() if isinstance(e, ConnectionLost)), None)
     try:
-        if lost:
-            raise FleetError("was not touched, the connection to libvirt was lost", plan.resource)
-        if blocker:
-            raise FleetError(f"was not touched, it needs {blocker}, which failed", plan.resource)
+        _check_not_blocked(done, plan)
         with world.host.errors(plan.resource, f"{plan.action} it"):
             world.kinds[plan.wanted.kind].apply(world.host, plan)
         done.done.append(plan.resource)
     except FleetError as error:
         done.failed[plan.resource] = error.within(plan.resource)
+
+
+def _check_not_blocked(done: Run, plan: Plan) -> None:
+    """Raise if something failed that the plan counts on."""
+    if any(isinstance(error, ConnectionLost) for error in done.failed.values()):
+        raise FleetError("was not touched, the connection to libvirt was lost", plan.resource)
+    for failed in (other for other in done.plans if other.resource in done.failed):
+        if (failed.wanted.kind, failed.wanted.name) in plan.wanted.needs:
+            why = f"it needs {failed.resource}, which failed"
+        elif plan.action == DELETE and uses_of(failed.have) & names_of(plan.have):
+            why = f"{failed.resource} uses it and could not be changed"
+        else:
+            continue
+        raise FleetError(f"was not touched, {why}", plan.resource)
 
 
 def _verify(world: World, done: Run) -> None:

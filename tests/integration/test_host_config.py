@@ -116,6 +116,53 @@ def test_a_volume_goes_when_its_vm_lets_it_go_in_the_same_run(host: Declared) ->
     assert not host.libvirtd.outside(f"{host.folder}/pool/{name}").exists()
 
 
+def test_an_image_goes_with_its_clones(host: Declared) -> None:
+    pool = host.pool["name"]
+    base = {"pool": pool, "name": "base", "capacity": "2MiB"}
+    clone = {"pool": pool, "name": "clone", "backing": {"volume": "base"}}
+    disks = [{"name": "root", "pool": pool, "backing": {"volume": "clone"}}]
+    vm = {**host.on_all("vm"), "disks": disks}
+    host.converge(
+        storage_pools=[host.pool],
+        storage_volumes=[base, clone],
+        vswitches=[host.switch],
+        vms=[vm],
+    )
+    gone = [{**volume, "state": "absent"} for volume in (base, clone)]
+    refused = host.run(storage_volumes=gone)
+    assert refused["failed"] and "vm-root.qcow2 stands on" in refused["msg"]
+    host.converge(
+        storage_volumes=gone,
+        vms=[{"name": vm["name"], "state": "absent", "remove_storage": True}],
+    )
+    assert list(host.libvirtd.outside(f"{host.folder}/pool").iterdir()) == []
+
+
+def test_what_a_vm_could_not_let_go_stays(host: Declared) -> None:
+    """A VM without a system does not answer its power button; only the run can find that out."""
+    pool = host.pool["name"]
+    volume = {"pool": pool, "name": "data", "capacity": "2MiB"}
+    disks = [{"name": "data", "pool": pool, "volume": "data"}]
+    vm = {**host.on_all("vm"), "disks": disks, "state": "running"}
+    host.converge(
+        storage_pools=[host.pool], storage_volumes=[volume], vswitches=[host.switch], vms=[vm]
+    )
+    goes = {
+        "storage_volumes": [{**volume, "state": "absent"}],
+        "vswitches": [{**host.switch, "state": "absent"}],
+        "vms": [{"name": vm["name"], "state": "absent", "shutdown": {"timeout_s": 1}}],
+        "storage_pools": [{"name": pool, "state": "absent"}],
+    }
+    done = host.run(**goes)
+    assert done["failed"] and not done["changed"]
+    assert f"vm/{vm['name']} uses it and could not be changed" in done["msg"]
+    assert host.names() == {"net", "vm"}
+    assert host.libvirtd.outside(f"{host.folder}/pool/data").exists()
+    goes["vms"][0]["shutdown"]["on_timeout"] = "power_off"
+    host.converge(**goes)
+    assert host.names() == set()
+
+
 def test_one_failure_stops_only_what_needs_it(host: Declared) -> None:
     """The folder of a pool cannot be made: only the run can find that out."""
     host.libvirtd.outside(f"{host.folder}/file").write_text("no folder")
