@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from .virsh import VirshModule, bytes_of
 
-USER_ALIAS = "ua-"
+# What libvirt wants before a user's own alias, and what kvm.fleet puts before its names, since an
+# alias is unique in the whole VM.
+USER_ALIAS = re.compile(r"ua-((disk|cdrom|nic)-)?")
 MIB = 2**20
 # An address is known from a lease, from the guest's agent, or from the host's ARP table.
 ADDRESS_SOURCES = ("lease", "arp")
@@ -225,7 +228,8 @@ def _nic(element: ET.Element) -> VmNic:
 def _user_name(element: ET.Element) -> str | None:
     """The name that the user gave the device; libvirt's own aliases are no names."""
     alias = _attributes(element.find("alias")).get("name", "")
-    return alias[len(USER_ALIAS) :] if alias.startswith(USER_ALIAS) else None
+    prefix = USER_ALIAS.match(alias)
+    return alias[prefix.end() :] if prefix else None
 
 
 def _attributes(element: ET.Element | None) -> dict[str, str]:

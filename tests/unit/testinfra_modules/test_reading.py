@@ -27,12 +27,12 @@ RUNNING = """
       <target dev='vdb' bus='virtio'/><alias name='virtio-disk1'/>
     </disk>
     <disk type='file' device='cdrom'>
-      <target dev='sda' bus='sata'/><readonly/><alias name='ua-media'/>
+      <target dev='sda' bus='sata'/><readonly/><alias name='ua-cdrom-media'/>
     </disk>
     <interface type='network'>
       <mac address='52:54:00:00:00:01'/>
       <source network='prod' portgroup='vlan10' portid='x' bridge='virbr1'/>
-      <target dev='vnet3'/><model type='virtio'/><link state='down'/><alias name='ua-lan'/>
+      <target dev='vnet3'/><model type='virtio'/><link state='down'/><alias name='ua-nic-lan'/>
     </interface>
     <interface type='bridge'>
       <mac address='52:54:00:00:00:02'/><source bridge='br0'/><model type='e1000'/>
@@ -64,7 +64,8 @@ def test_disks(domain):
     root, data, media = vm.disks(domain)
     assert root == vm.VmDisk("root", "vda", "/v/root.qcow2", "virtio", "qcow2", "disk", False)
     assert (data.name, data.source) == (None, "fast/data")
-    assert (media.source, media.device, media.read_only) == (None, "cdrom", True)
+    assert (media.name, media.source, media.device) == ("media", None, "cdrom")
+    assert media.read_only
 
 
 def test_nics(domain):
