@@ -21,7 +21,12 @@ from typing import NamedTuple
 Element = ET.Element
 
 FLEET_NS = "urn:kvm.fleet:1"
-NAMESPACES = {"fleet": FLEET_NS, "qemu": "http://libvirt.org/schemas/domain/qemu/1.0"}
+RESTART_NS = f"{FLEET_NS}:restart"
+NAMESPACES = {
+    "fleet": FLEET_NS,
+    "fleet-restart": RESTART_NS,
+    "qemu": "http://libvirt.org/schemas/domain/qemu/1.0",
+}
 _DECLARED = re.compile(r"""xmlns:([A-Za-z_][\w.-]*)=(?:"([^"]*)"|'([^']*)')""")
 _STEP = re.compile(r"(?P<tag>[\w:.-]+)(?:\[@(?P<attr>[\w.-]+)='(?P<value>[^']*)'\])?(?P<owner>!)?")
 

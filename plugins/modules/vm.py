@@ -647,7 +647,8 @@ options:
         RV(pending_restart).
       - V(next_boot) only stores changes.
       - V(restart) also shuts the VM down, as O(shutdown) says, and starts it again when something
-        waits for that. Without such changes it does not.
+        waits for that. Without such changes it does not. A run that is interrupted between the two
+        leaves a mark in the VM's metadata, and the next one starts the VM.
       - The image of a saved VM cannot be changed. What changes waits until it has been restored and
         restarted.
     type: str

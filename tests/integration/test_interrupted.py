@@ -233,3 +233,59 @@ def test_a_bridge_of_others_stays(
     done = modules.run("vswitch", {"name": f"{prefix}net", "type": "isolated"})
     assert done["failed"] and f"the host has an interface {bridge} already" in done["msg"]
     libvirtd.run(["ip", "link", "delete", bridge])
+
+
+# ---- between the stop and the start of a restart
+
+
+@pytest.fixture
+def restarting(libvirtd: PrivateLibvirtd, modules: ModuleServer, prefix: str) -> Interrupted:
+    """A VM that runs, and whose restart takes a while: without a system it hears no button."""
+    vm = {"name": f"{prefix}vm", "virt_type": "qemu", "memory": {"size": "32MiB"}}
+    interrupted = Interrupted(libvirtd, modules, {"vms": [{**vm, "state": "running"}]})
+    interrupted.converges()
+    shutdown = {"timeout_s": 3, "on_timeout": "power_off"}
+    restarted = {**vm, "cpu": {"maximum": 3}, "apply": "restart", "shutdown": shutdown}
+    return Interrupted(libvirtd, modules, {"vms": [restarted]})
+
+
+def _state(libvirtd: PrivateLibvirtd, vm: str) -> str:
+    return libvirtd.virsh("domstate", vm).strip()
+
+
+def _is_marked(libvirtd: PrivateLibvirtd, vm: str) -> bool:
+    return "<fleet-restart:restart" in libvirtd.virsh("dumpxml", "--inactive", vm)
+
+
+def test_the_module_is_killed_before_a_restart(
+    restarting: Interrupted, libvirtd: PrivateLibvirtd, prefix: str
+) -> None:
+    vm = f"{prefix}vm"
+    process = restarting.start()
+    deadline = time.monotonic() + TIMEOUT_S
+    while not _is_marked(libvirtd, vm):
+        assert time.monotonic() < deadline, f"no restart of the VM was begun in {TIMEOUT_S} s"
+    for child in _children(process.pid):
+        os.kill(child, signal.SIGKILL)
+    process.communicate(timeout=TIMEOUT_S)
+    assert _is_marked(libvirtd, vm) and _state(libvirtd, vm) == "running"
+    restarting.converges()
+    assert not _is_marked(libvirtd, vm) and _state(libvirtd, vm) == "running"
+    assert ET.fromstring(libvirtd.virsh("dumpxml", vm)).findtext("vcpu") == "3"
+
+
+@pytest.mark.parametrize("state", ["present", "stopped"])
+def test_a_vm_that_a_restart_left_off_is_started_unless_it_is_to_be_off(
+    state: str, restarting: Interrupted, libvirtd: PrivateLibvirtd, prefix: str
+) -> None:
+    vm = f"{prefix}vm"
+    mark = ["--key", "fleet-restart", "--set", "<restart to='running'/>"]
+    libvirtd.virsh("metadata", vm, "urn:kvm.fleet:1:restart", "--config", *mark)
+    libvirtd.virsh("destroy", vm)
+    restarting.args["vms"][0].update(state=state, apply="live")
+    predicted = restarting.modules.run("host_config", restarting.args, check=True)
+    done = restarting.run()
+    assert predicted["plan"] == done["plan"] and done["changed"], done
+    assert _state(libvirtd, vm) == {"present": "running", "stopped": "shut off"}[state]
+    assert not _is_marked(libvirtd, vm)
+    restarting.converges()

@@ -16,15 +16,21 @@ from ansible_collections.kvm.fleet.plugins.module_utils.connection import (
     patiently,
     wait_until,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.domains import PAUSED, RUNNING, power_state
+from ansible_collections.kvm.fleet.plugins.module_utils.domains import (
+    PAUSED,
+    RUNNING,
+    STOPPED,
+    power_state,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT, Items, edit, items_of
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import power, table
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import power, table, tree
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
     CREATE,
     DELETE,
     HOTPLUG,
     LIVE,
+    RESTART,
     Change,
     Plan,
 )
@@ -51,8 +57,7 @@ def apply(host: Host, plan: Plan) -> None:
         dom.setAutostart(int(plan.after.facts["autostart"]))
     Live(dom, plan).apply()
     if fields & {"state", "power"}:
-        for step in _power_steps(plan):
-            _step(dom, step, plan)
+        _power(dom, plan)
 
 
 def _define(host: Host, plan: Plan) -> Any:
@@ -239,11 +244,30 @@ def _forget_runtime_source(device: Element) -> None:
 # ---- power
 
 
-def _power_steps(plan: Plan) -> tuple[str, ...]:
-    now = plan.have.facts.get("state", "stopped")
-    if any(change.field == ("power",) for change in plan.changes):
-        return power.restart(now)
-    return power.steps(now, plan.wanted.state)
+def _power(dom: Any, plan: Plan) -> None:
+    """Take the steps. A VM that is off between two of them is marked, should the run end there."""
+    now = plan.have.facts.get("state", STOPPED)
+    marked = tree.restarting(plan.have.stored) if plan.have.stored is not None else None
+    steps = power.steps(now, power.target(now, plan.wanted.state, marked))
+    if any(change.field == ("power",) and change.effect == RESTART for change in plan.changes):
+        steps = power.restart(now)
+        marked = now
+        _mark_restart(dom, f"<restart to='{now}'/>")
+    try:
+        for step in steps:
+            _step(dom, step, plan)
+    finally:
+        if marked and (dom.isActive() or plan.wanted.state != power.PRESENT):
+            _mark_restart(dom, None)
+
+
+def _mark_restart(dom: Any, mark: str | None) -> None:
+    """Put the mark into what is stored, which outlives a run and its libvirtd; None removes it."""
+    flags = libvirt.VIR_DOMAIN_AFFECT_CONFIG
+    if mark is None and dom.isActive():
+        flags |= libvirt.VIR_DOMAIN_AFFECT_LIVE  # it was started with the mark
+    kind = libvirt.VIR_DOMAIN_METADATA_ELEMENT
+    dom.setMetadata(kind, mark, "fleet-restart", xmltree.RESTART_NS, flags)
 
 
 def _step(dom: Any, step: str, plan: Plan) -> None:

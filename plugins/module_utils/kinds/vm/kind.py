@@ -229,7 +229,9 @@ class Planner:
         self.world = world
         self.mistakes = Mistakes(wanted.resource)
         self.now = have.facts.get("state", STOPPED)
-        self.steps = power.steps(self.now, wanted.state)
+        self.restarting = tree.restarting(have.stored) if have.stored is not None else None
+        self.target = power.target(self.now, wanted.state, self.restarting)
+        self.steps = power.steps(self.now, self.target)
         self.stored: Values = tree.domain_values(have.stored) if have.stored is not None else {}
         self.live = self._live()
 
@@ -324,17 +326,20 @@ class Planner:
         return [] if runs is None else waiting(self.wanted.resource, after, runs)
 
     def _power(self, pending: bool) -> list[Change]:
-        resource, after = self.wanted.resource, self.wanted.state
+        resource, after = self.wanted.resource, self.target
         if self.steps or (not self.have.exists and after != PRESENT):
             before = self.now if self.have.exists else "absent"
             return [Change(resource, ("state",), before, after, LIVE, note=", ".join(self.steps))]
         if pending and self.wanted.options["apply"] == RESTART and power.restart(self.now):
             note = "shut down and started again, so that what is stored takes effect"
             return [Change(resource, ("power",), self.now, "restarted", RESTART, note=note)]
+        if self.restarting:
+            note = "a run that was interrupted while it restarted the VM had left this mark"
+            return [Change(resource, ("power",), "restarting", self.now, STORED, note=note)]
         return []
 
     def _predicted(self, definition: xmltree.Element) -> Have:
-        state = self.now if self.wanted.state == PRESENT else self.wanted.state
+        state = self.now if self.target == PRESENT else self.target
         autostart = self.wanted.options["autostart"]
         facts = {
             "state": state,

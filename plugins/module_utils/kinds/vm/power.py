@@ -57,3 +57,8 @@ def restart(now: str) -> tuple[str, ...]:
         PAUSED: (RESUME, SHUTDOWN, START_PAUSED),
         SAVED: (),
     }.get(now, ())
+
+
+def target(now: str, want: str, restarting: str | None) -> str:
+    """The state to go to: a run that was interrupted while it restarted the VM is carried on."""
+    return restarting if restarting and want == PRESENT and now in (STOPPED, CRASHED) else want

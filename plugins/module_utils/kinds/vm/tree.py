@@ -59,6 +59,11 @@ def new_domain(name: str, arch: str) -> Element:
 # ---- reading
 
 
+def restarting(domain: Element) -> str | None:
+    """The state that a run was to bring it back to which restarts it, or was interrupted then."""
+    return xmltree.get(domain, "metadata/fleet-restart:restart/@to")
+
+
 def domain_values(domain: Element, record: str | None = None) -> Values:
     """All values of a domain, with what libvirt leaves unsaid filled in.
 
