@@ -35,11 +35,15 @@ def holds(domain: Element, text: str) -> bool:
 
 
 def replace(domain: Element, text: str) -> None:
-    """Take out what was put in earlier, put the new fragments in, and record them."""
-    for path, part in list(_leaves(recorded(domain))):
+    """Take out what was put in earlier and is not wanted now, put the rest in, and record it all.
+
+    What stays keeps what libvirt added to it, such as the address at which the guest sees it.
+    """
+    stays = {(path, xmltree.serialise(part)) for path, part in _leaves(text)}
+    for path, part in _leaves(recorded(domain)):
         there = _existing(domain, path, part)
-        if there is not None:
-            xmltree.remove(domain, there)
+        if there is not None and (path, xmltree.serialise(part)) not in stays:
+            _take_out(domain, path, there)
     for path, part in _leaves(text):
         if _existing(domain, path, part) is None:
             _parent(domain, path).append(part)
@@ -50,8 +54,10 @@ def _wrapped(text: str) -> list[Element]:
     root = xmltree.parse(f"<domain {_NAMESPACES}>{text}</domain>")
     if (root.text or "").strip() or any((part.tail or "").strip() for part in root):
         raise ValueError("there is text outside of elements")
-    for element in root.iter():
+    for element in root.iter():  # how it is indented says nothing
         element.tail = None
+        if len(element) and not (element.text or "").strip():
+            element.text = None
     return list(root)
 
 
@@ -76,6 +82,14 @@ def _existing(domain: Element, path: tuple[str, ...], part: Element) -> Element 
     if parent is None:
         return None
     return next((child for child in parent if xmltree.contains(child, part)), None)
+
+
+def _take_out(domain: Element, path: tuple[str, ...], element: Element) -> None:
+    """Remove an element, and its container if that is empty then: libvirt refuses some that are."""
+    xmltree.remove(domain, element)
+    for container in [found for tag in path for found in domain.findall(tag)]:
+        if not len(container) and not container.attrib:
+            domain.remove(container)
 
 
 def _parent(domain: Element, path: tuple[str, ...]) -> Element:
