@@ -247,11 +247,19 @@ def edit(rows: Rows, element: Element, values: Mapping[Key, Value], under: Key =
 
 def _edit_variant(row: Variant, element: Element, value: Mapping[str, Value]) -> None:
     word, case = case_of(row, value)
+    if xmltree.get(element, row.path) not in row.cases:
+        _clear(row, element)
     for field in _fields_of_other_cases(row, case):
         xmltree.put(element, field.path, None)
     xmltree.put(element, row.path, word)
     for field in case:
         xmltree.put(element, field.path, field.codec.encode(value[field.name]))
+
+
+def _clear(row: Variant, element: Element) -> None:
+    """Take out what the fields stand in: it is of a case that no row is about."""
+    for top in {field.path.split("/")[0] for case in row.cases.values() for field in case}:
+        xmltree.put(element, f"{top}!", None)
 
 
 def case_of(row: Variant, value: Mapping[str, Value]) -> tuple[str, tuple[Field, ...]]:
