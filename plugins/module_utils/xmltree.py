@@ -6,7 +6,8 @@
 A path is a chain of steps from an element: `os/type/@machine` is an attribute, `memory` the text
 of a child, `feature[@name='smm']/@state` picks a child by an attribute (and makes it with that
 attribute). A step that ends in `!` owns what is below it: taking the value away takes that whole
-element away (`devices/watchdog!/@model`). Prefixes of NAMESPACES may be used in steps.
+element away, and all others like it (`devices/watchdog!/@model`). Prefixes of NAMESPACES may be
+used in steps.
 """
 
 from __future__ import annotations
@@ -210,7 +211,8 @@ def _take(element: Element, steps: tuple[Step, ...], attr: str | None) -> None:
         chain.append(child)
     owner = next((place for place, step in enumerate(steps) if step.owner), None)
     if owner is not None:
-        chain[owner].remove(chain[owner + 1])
+        for element in [child for child in chain[owner] if _matches(child, steps[owner])]:
+            chain[owner].remove(element)
         _prune(chain[: owner + 1], steps[:owner])
         return
     if attr:
