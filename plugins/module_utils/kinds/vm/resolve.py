@@ -68,13 +68,11 @@ def _machine(values: dict[Key, Value], stored: Values, host: Host) -> None:
 def _cpu(values: dict[Key, Value], stored: Values, host: Host) -> None:
     """The count pulls the maximum up with it, and the maximum the count down."""
     count, most = values.get(("cpu", "count")), values.get(("cpu", "maximum"))
-    topology = [
-        values.get(("cpu", "topology", part)) for part in ("sockets", "dies", "cores", "threads")
-    ]
-    if any(topology):
+    topology = [("cpu", "topology", part) for part in ("sockets", "dies", "cores", "threads")]
+    if any(values.get(part) for part in topology):
         product = 1
-        for number in topology:
-            product *= number or 1
+        for part in topology:
+            product *= values.get(part) or stored.get(part) or 1
         most = values.setdefault(("cpu", "maximum"), product)
     if not stored:
         count = values.setdefault(("cpu", "count"), count or most or 1)
