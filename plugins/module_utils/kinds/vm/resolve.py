@@ -36,6 +36,7 @@ def resolve(
     values = dict(want) if stored else {**DEFAULTS, **want}
     _virt_type(values, stored, world.host)
     _machine(values, stored, world.host)
+    _firmware(values, stored)
     _cpu(values, stored, world.host)
     _memory(values, stored)
     _disks(values, stored, world)
@@ -63,6 +64,12 @@ def _machine(values: dict[Key, Value], stored: Values, host: Host) -> None:
     has = str(stored.get(("machine",), ""))
     of_family = has.startswith(f"pc-{wanted}-") or (wanted == "pc" and has.startswith("pc-i440fx-"))
     values[("machine",)] = has if of_family else host.machines.get(wanted) or wanted
+
+
+def _firmware(values: dict[Key, Value], stored: Values) -> None:
+    """Where secure boot is said of a firmware that was picked, libvirt has to pick again."""
+    if ("secure_boot",) in values and stored.get(("firmware",)) == "efi":
+        values.setdefault(("firmware",), "efi")
 
 
 def _cpu(values: dict[Key, Value], stored: Values, host: Host) -> None:

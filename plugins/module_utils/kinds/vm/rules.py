@@ -79,6 +79,8 @@ def check_planned(after: Values, new: bool, want: Mapping[Key, Value], mistakes:
         mistakes.add(f"{count} is above cpu.maximum, which is {top}", "cpu.count")
     _check_twins(after, want, mistakes)
     _check_topology(after, mistakes)
+    if want.get(("secure_boot",)) is not None and after[("firmware",)] != "efi":
+        mistakes.add(f"needs the firmware efi, not {after[('firmware',)]}", "secure_boot")
     _check_lifecycle(after, mistakes)
     for key in [key for key in after if len(key) == 2 and after[key] is PRESENT]:
         if key[0] == "disks" and key in want:
