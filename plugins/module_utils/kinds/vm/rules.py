@@ -120,6 +120,10 @@ def _check_disk(key: Key, after: Values, mistakes: Mistakes) -> None:
     elif after.get((*key, "shareable")) and after[(*key, "format")] != "raw":
         message = "needs the format raw: nothing else stays whole under two VMs"
         mistakes.add(message, named((*key, "shareable")))
+    if after.get((*key, "read_only")) and after.get((*key, "bus")) in ("ide", "sata"):
+        # libvirt: "readonly ide disks are not supported", and the same of sata.
+        bus = after[(*key, "bus")]
+        mistakes.add(f"is not possible on the bus {bus}", named((*key, "read_only")))
     for what in ("iops", "bandwidth"):
         total = (*key, "limits", f"total_{what}")
         _check_limits(total, after.get(total, 0), after, mistakes)
