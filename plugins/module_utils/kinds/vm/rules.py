@@ -85,8 +85,8 @@ def check_planned(after: Values, new: bool, want: Mapping[Key, Value], mistakes:
     for key in [key for key in after if len(key) == 2 and after[key] is PRESENT]:
         if key[0] == "disks" and key in want:
             _check_disk(key, after, mistakes)
-        if key[0] == "nics" and after.get((*key, "source")) in ({"vswitch": ""}, {"bridge": ""}):
-            mistakes.add("needs a vswitch or a bridge", named(key))
+        if key[0] == "nics":
+            _check_nic(key, after, want, mistakes)
 
 
 def _check_topology(after: Values, mistakes: Mistakes) -> None:
@@ -127,6 +127,16 @@ def _check_disk(key: Key, after: Values, mistakes: Mistakes) -> None:
     for what in ("iops", "bandwidth"):
         total = (*key, "limits", f"total_{what}")
         _check_limits(total, after.get(total, 0), after, mistakes)
+
+
+def _check_nic(key: Key, after: Values, want: Mapping[Key, Value], mistakes: Mistakes) -> None:
+    if after.get((*key, "source")) in ({"vswitch": ""}, {"bridge": ""}):
+        mistakes.add("needs a vswitch or a bridge", named(key))
+    for way in ("inbound", "outbound"):
+        limit = (*key, "bandwidth", way)
+        above = [want.get((*limit, name)) for name in ("peak", "burst")]
+        if after[(*limit, "average")] == "0B" and any(a not in (None, "0B") for a in above):
+            mistakes.add("has a peak or burst but no average; set its average", named(limit))
 
 
 # ---- against the host

@@ -117,6 +117,7 @@ def edited(domain: Element, want: Mapping[Key, Value]) -> Element:
     _agree_singletons(after, changed)
     _agree_disks(after, changed)
     if ("extra_xml",) in want:
+    _agree_bandwidth(after)
         extra.replace(after, want[("extra_xml",)])
     return after
 
@@ -232,6 +233,15 @@ def _targets(prefix: str) -> list[str]:
 
 
 def add_spare_ports(domain: Element) -> None:
+def _agree_bandwidth(domain: Element) -> None:
+    """A peak and a burst go with their average; libvirt refuses them without it."""
+    for nic in xmltree.find_all(domain, "devices/interface"):
+        for way in ("inbound", "outbound"):
+            if xmltree.get(nic, f"bandwidth/{way}/@average") is None:
+                xmltree.put(nic, f"bandwidth/{way}/@peak", None)
+                xmltree.put(nic, f"bandwidth/{way}/@burst", None)
+
+
     """Give a new q35 VM a root port for each of its PCI devices, and some to spare.
 
     libvirt adds ports as devices need them, and leaves none free for a device that comes later.
