@@ -50,10 +50,15 @@ def _disk_of(device: str) -> Callable[[Element], str | None]:
 def _new_disk(device: str) -> Callable[[str], Element]:
     def new(name: str) -> Element:
         disk = xmltree.parse(f'<disk type="file" device="{device}"><driver name="qemu"/></disk>')
-        xmltree.put(disk, "alias/@name", f"ua-{device}-{name}")
+        name_disk(disk, name)
         return disk
 
     return new
+
+
+def name_disk(disk: Element, name: str) -> None:
+    """Make a disk or CD-ROM known by a name, whatever its target."""
+    xmltree.put(disk, "alias/@name", f"ua-{disk.get('device', 'disk')}-{name}")
 
 
 def _new_nic(name: str) -> Element:

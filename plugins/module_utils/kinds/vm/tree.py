@@ -23,6 +23,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import (
     CDROMS,
     DISKS,
     ROWS,
+    name_disk,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
@@ -116,8 +117,8 @@ def edited(domain: Element, want: Mapping[Key, Value]) -> Element:
     _agree_graphics(after, changed)
     _agree_singletons(after, changed)
     _agree_disks(after, changed)
-    if ("extra_xml",) in want:
     _agree_bandwidth(after)
+    if ("extra_xml",) in want:
         extra.replace(after, want[("extra_xml",)])
     return after
 
@@ -210,6 +211,9 @@ def _agree_disks(domain: Element, changed: set[Key]) -> None:
                 xmltree.put(disk, "address!", None)  # it is one on the former bus
     for disk in disks:
         _place_on_bus(disk, disks)
+                name_disk(disk, name)  # its target may change, and what others made is known by it
+            if (row.name, name, "source") in changed:
+                xmltree.put(disk, "backingStore!", None)  # that of the former image
     if any(xmltree.get(disk, "target/@bus") == "scsi" for disk in disks):
         devices = xmltree.ensure(domain, "devices")
         if not any(c.get("type") == "scsi" for c in devices.findall("controller")):
@@ -229,10 +233,6 @@ def _place_on_bus(disk: Element, disks: list[Element]) -> None:
 
 def _targets(prefix: str) -> list[str]:
     letters = "abcdefghijklmnopqrstuvwxyz"
-    return [prefix + one for one in letters] + [prefix + a + b for a in letters for b in letters]
-
-
-def add_spare_ports(domain: Element) -> None:
 def _agree_bandwidth(domain: Element) -> None:
     """A peak and a burst go with their average; libvirt refuses them without it."""
     for nic in xmltree.find_all(domain, "devices/interface"):
@@ -242,6 +242,10 @@ def _agree_bandwidth(domain: Element) -> None:
                 xmltree.put(nic, f"bandwidth/{way}/@burst", None)
 
 
+    return [prefix + one for one in letters] + [prefix + a + b for a in letters for b in letters]
+
+
+def add_spare_ports(domain: Element) -> None:
     """Give a new q35 VM a root port for each of its PCI devices, and some to spare.
 
     libvirt adds ports as devices need them, and leaves none free for a device that comes later.
