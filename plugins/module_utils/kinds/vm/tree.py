@@ -173,7 +173,7 @@ def _agree_console(domain: Element, changed: set[Key]) -> None:
         if serial.get("type") == "unix" and serial.find("source") is not None:
             xmltree.put(serial, "source/@mode", "bind")
         if serial.get("type") == "pty":
-            xmltree.put(serial, "source/@path", None)
+            xmltree.put(serial, "source!/@path", None)
 
 
 def _agree_graphics(domain: Element, changed: set[Key]) -> None:
@@ -201,6 +201,8 @@ def _agree_singletons(domain: Element, changed: set[Key]) -> None:
         model.attrib.clear()
         model.set("type", kind)
         xmltree.put(domain, "devices/video/address!", None)
+    if ("watchdog", "model") in changed:  # each model has its own bus
+        xmltree.put(domain, "devices/watchdog/address!", None)
 
 
 def _agree_disks(domain: Element, changed: set[Key]) -> None:
@@ -209,11 +211,11 @@ def _agree_disks(domain: Element, changed: set[Key]) -> None:
         for name, disk in items_of(row, domain).items():
             if (row.name, name, "bus") in changed:
                 xmltree.put(disk, "address!", None)  # it is one on the former bus
-    for disk in disks:
-        _place_on_bus(disk, disks)
                 name_disk(disk, name)  # its target may change, and what others made is known by it
             if (row.name, name, "source") in changed:
                 xmltree.put(disk, "backingStore!", None)  # that of the former image
+    for disk in disks:
+        _place_on_bus(disk, disks)
     if any(xmltree.get(disk, "target/@bus") == "scsi" for disk in disks):
         devices = xmltree.ensure(domain, "devices")
         if not any(c.get("type") == "scsi" for c in devices.findall("controller")):
@@ -231,8 +233,6 @@ def _place_on_bus(disk: Element, disks: list[Element]) -> None:
     target.set("dev", next(dev for dev in _targets(prefix) if dev not in taken))
 
 
-def _targets(prefix: str) -> list[str]:
-    letters = "abcdefghijklmnopqrstuvwxyz"
 def _agree_bandwidth(domain: Element) -> None:
     """A peak and a burst go with their average; libvirt refuses them without it."""
     for nic in xmltree.find_all(domain, "devices/interface"):
@@ -242,6 +242,8 @@ def _agree_bandwidth(domain: Element) -> None:
                 xmltree.put(nic, f"bandwidth/{way}/@burst", None)
 
 
+def _targets(prefix: str) -> list[str]:
+    letters = "abcdefghijklmnopqrstuvwxyz"
     return [prefix + one for one in letters] + [prefix + a + b for a in letters for b in letters]
 
 
