@@ -150,15 +150,15 @@ def compare(
     changes = []
     things = _coming_and_going(want, stored, live)
     for key, after in _folded(want, things):
-        look = _thing if key in things else dict.get
+        look, meets = (_thing, _meets) if key in things else (dict.get, _same)
         before = look(stored, key)
         now = before if live is None else look(live, key)
-        if _meets(before, after) and _meets(now, after):
+        if meets(before, after) and meets(now, after):
             continue
         effect, applier = STORED, ""
-        if live is not None and not _meets(now, after):
+        if live is not None and not meets(now, after):
             effect, applier = effect_of(key, now, after)
-        if effect == RESTART and _meets(before, after):
+        if effect == RESTART and meets(before, after):
             continue
         changes.append(Change(resource, key, before, after, effect, now, applier))
     return changes
@@ -203,6 +203,14 @@ def _thing(have: Values, key: Key) -> Value:
 
 
 _SAYS_NOTHING: tuple[Value, ...] = (None, "", 0, False, "0B", "default", {})
+
+
+def _same(found: Value, after: Value) -> bool:
+    """Whether a field is as wanted, as a whole; one empty drive is as good as another."""
+    if isinstance(found, dict) and isinstance(after, dict) and found and after:
+        said = [value for value in (*found.values(), *after.values()) if value]
+        return found == after or not said
+    return bool(found == after)
 
 
 def _meets(found: Value, after: Value) -> bool:
