@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import json
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -16,8 +17,8 @@ from typing import Any, Callable
 
 import yaml  # type: ignore[import-untyped]
 
-from . import declaration, labs, logs
-from .errors import LabError
+from . import declaration, image, labs, logs
+from .errors import LabError, describe
 from .home import Home, default_home, locked
 
 LOCK_TIMEOUT_S = 1800
@@ -30,8 +31,8 @@ def main() -> int:
     home = Home(args.home.absolute()) if args.home else default_home()
     try:
         return int(args.function(home, args) or 0)
-    except LabError as error:
-        print(f"lab: {labs.describe(error)}", file=sys.stderr)
+    except (LabError, OSError, subprocess.TimeoutExpired) as error:
+        print(f"lab: {describe(error)}", file=sys.stderr)
     except KeyboardInterrupt:
         print("lab: interrupted; `destroy` removes what was made so far", file=sys.stderr)
     return 1
@@ -76,7 +77,8 @@ _ARGUMENTS: dict[str, dict[str, Any]] = {
 def _add_declaring(commands: Any) -> None:
     for name, function, help_text in (
         ("create", create, "prepare, start and wait, all hosts at once; write the inventory"),
-        ("prepare", prepare, "check the declaration and build its images"),
+        ("prepare", prepare, "check the declaration, build its images and remember it"),
+        ("images", build_images, "build the images of a declaration, and nothing else"),
     ):
         command = commands.add_parser(name, help=help_text)
         command.set_defaults(function=function)
@@ -133,6 +135,11 @@ def prepare(home: Home, args: argparse.Namespace) -> None:
     print(json.dumps({"name": name, "hosts": [host.name for host in run.lab.hosts]}))
 
 
+def build_images(home: Home, args: argparse.Namespace) -> None:
+    lab = declaration.parse(_declared(args), args.default_name)
+    image.ensure_all(home, [host.image for host in lab.hosts], _report())
+
+
 def start(home: Home, args: argparse.Namespace) -> None:
     with _lock(home, args.name):
         started = labs.load(home, args.name, _report()).start(_options(args))
@@ -141,7 +148,8 @@ def start(home: Home, args: argparse.Namespace) -> None:
 
 def make_ready(home: Home, args: argparse.Namespace) -> None:
     with _lock(home, args.name):
-        labs.make_all_ready(labs.load(home, args.name, _report()), _options(args))
+        again = labs.make_all_ready(labs.load(home, args.name, _report()), _options(args))
+    print(f"restarted {' '.join(again)}" if again else "ready")
 
 
 def create(home: Home, args: argparse.Namespace) -> None:
@@ -184,7 +192,7 @@ def collect_logs(home: Home, args: argparse.Namespace) -> None:
     if args.name not in labs.names(home):
         print("absent")
         return
-    logs.collect(labs.load(home, args.name, _report()), args.path.absolute())
+    print(logs.collect(labs.load(home, args.name, _report()), args.path.absolute()), end="")
 
 
 def list_labs(home: Home, args: argparse.Namespace) -> None:

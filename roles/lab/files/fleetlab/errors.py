@@ -16,3 +16,8 @@ class HostFailed(LabError):
     def __init__(self, message: str, evidence: str) -> None:
         super().__init__(message)
         self.evidence = evidence
+
+
+def describe(error: BaseException) -> str:
+    """The error's message, with the end of the console where it is about a lost host."""
+    return f"{error}\n{error.evidence}" if isinstance(error, HostFailed) else str(error)

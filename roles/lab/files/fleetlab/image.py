@@ -9,18 +9,20 @@ complete. It never changes afterwards, so a running overlay's image is safe what
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Callable
 
-from . import recipe
+from . import distribution, parallel, programs, recipe
 from .declaration import ImageSpec
 from .errors import LabError
 from .home import Home, locked
@@ -28,10 +30,9 @@ from .home import Home, locked
 Report = Callable[[str], None]
 
 BUILD_TIMEOUT_S = 1800
+REMOVE_TIMEOUT_S = 120
+SCRATCH_PREFIX = ".building-"
 SOURCES = Path(__file__).resolve().parents[1]
-
-# Nothing in a test reads them, and writing them is a third of the files.
-EXCLUDED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,13 @@ def by_key(home: Home, key: str) -> Image:
     return Image(key, home.images / key)
 
 
+def ensure_all(home: Home, specs: Sequence[ImageSpec], report: Report) -> dict[ImageSpec, Image]:
+    """The images of ``specs``; those that are missing are built side by side."""
+    distinct = list(dict.fromkeys(specs))
+    images = parallel.run([partial(ensure, home, spec, report) for spec in distinct])
+    return dict(zip(distinct, images))
+
+
 def ensure(home: Home, spec: ImageSpec, report: Report) -> Image:
     """The image of ``spec``, built now if it is not there yet."""
     key = recipe.image_key(spec)
@@ -71,18 +79,21 @@ def ensure(home: Home, spec: ImageSpec, report: Report) -> Image:
 
 def _build(home: Home, spec: ImageSpec, image: Image, report: Report) -> None:
     started = time.monotonic()
+    programs.require(programs.TO_BUILD)
+    if os.geteuid() != 0:
+        programs.require(programs.TO_BUILD_AS_USER)
     report(f"image: building {spec.release}, profile {spec.profile} (once, some minutes)")
-    distribution = _ensure_distribution(home, spec, report)
+    unpacked = _ensure_distribution(home, spec, report)
     home.images.mkdir(parents=True, exist_ok=True)
     with _scratch(home.images) as scratch:
         out = scratch / "image"
         out.mkdir()
-        command = [sys.executable, "-m", "fleetlab.tree", str(distribution), str(out)]
+        command = [sys.executable, "-m", "fleetlab.tree", str(unpacked), str(out)]
         if recipe.preloads_guest(spec):
             command += ["--guest", str(_ensure_guest(home, report))]
         _run(_as_root(command), home.images / f"{image.key}.log")
         out.rename(image.directory)
-    report(f"image: {image.key} built in {time.monotonic() - started:.0f} s")
+    report(f"image: {spec.release} built in {time.monotonic() - started:.0f} s")
 
 
 def _ensure_distribution(home: Home, spec: ImageSpec, report: Report) -> Path:
@@ -92,12 +103,12 @@ def _ensure_distribution(home: Home, spec: ImageSpec, report: Report) -> Path:
     with locked(home.lock(f"distribution-{key}"), BUILD_TIMEOUT_S):
         if tar.exists():
             return tar
-        report(f"image: installing {len(recipe.packages(spec))} packages with mmdebstrap")
+        report(f"image: installing {len(recipe.packages(spec))} packages of {spec.release}")
         home.distributions.mkdir(parents=True, exist_ok=True)
         with _scratch(home.distributions) as scratch:
-            partial = scratch / "distribution.tar"
-            _run(_mmdebstrap(spec, partial), home.distributions / f"{key}.log")
-            partial.rename(tar)
+            unfinished = scratch / "distribution.tar"
+            _run(distribution.command(spec, unfinished), home.distributions / f"{key}.log")
+            unfinished.rename(tar)
     return tar
 
 
@@ -116,19 +127,6 @@ def _ensure_guest(home: Home, report: Report) -> Path:
     return directory
 
 
-def _mmdebstrap(spec: ImageSpec, tar: Path) -> list[str]:
-    return [
-        "mmdebstrap",
-        f"--mode={'root' if os.geteuid() == 0 else 'unshare'}",
-        "--variant=minbase",
-        "--format=tar",
-        *(f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED),
-        f"--include={','.join(recipe.packages(spec))}",
-        spec.release,
-        str(tar),
-    ]
-
-
 def _as_root(command: Sequence[str]) -> list[str]:
     """``command`` with the right to give files to any user, inside a namespace if need be."""
     if os.geteuid() == 0:
@@ -136,25 +134,36 @@ def _as_root(command: Sequence[str]) -> list[str]:
     return ["unshare", "--user", "--map-root-user", "--map-auto", "--", *command]
 
 
-class _scratch(tempfile.TemporaryDirectory):  # type: ignore[type-arg]
-    """A temporary directory that can be removed although its files belong to other users' ids."""
+@contextlib.contextmanager
+def _scratch(parent: Path) -> Iterator[Path]:
+    """A temporary directory in ``parent``."""
+    path = Path(tempfile.mkdtemp(prefix=SCRATCH_PREFIX, dir=parent))
+    try:
+        yield path
+    finally:
+        remove(path)
 
-    def __init__(self, parent: Path) -> None:
-        super().__init__(prefix=".building-", dir=parent)
 
-    def __enter__(self) -> Path:
-        return Path(super().__enter__())
+def remove(path: Path) -> None:
+    """Remove what was built, although files of it may belong to the ids of a namespace."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    if not path.exists():
+        return
+    command = _as_root(["rm", "-rf", "--", str(path)])
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=REMOVE_TIMEOUT_S, check=False
+    )
+    if done.returncode != 0:
+        raise LabError(f"cannot remove {path}: {done.stderr.strip()}")
 
 
 def _run(command: Sequence[str], log: Path) -> None:
-    missing = [program for program in (command[0], "mkfs.ext4") if not _program(program)]
-    if missing:
-        raise LabError(f"{missing[0]} is needed to build an image and is not installed")
     # INITRD=No: the lab has an initrd of its own, so initramfs-tools need not make one.
     environment = {
         **os.environ,
         "INITRD": "No",
-        "PATH": _SEARCH,
+        "PATH": programs.SEARCH_PATH,
         "PYTHONPATH": str(SOURCES),
         "LC_ALL": "C.UTF-8",
     }
@@ -175,11 +184,3 @@ def _run(command: Sequence[str], log: Path) -> None:
     if done.returncode != 0:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
         raise LabError(f"{command[0]} failed, the end of {log}:\n{tail}")
-
-
-# mkfs.ext4 lies where an ordinary user's PATH does not look.
-_SEARCH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
-
-
-def _program(name: str) -> bool:
-    return shutil.which(name, path=_SEARCH) is not None

@@ -15,12 +15,14 @@ from . import ssh
 from .declaration import Lab
 from .state import State
 
-GROUP = "kvm_hosts"
+# By what is installed: whoever tests what makes a KVM host means other hosts than everybody else.
+GROUPS = {"kvm_host": "kvm_hosts", "bare": "bare_hosts"}
 
 
 def of_lab(lab: Lab, state: State, directory: Path) -> dict[str, Any]:
-    hosts = {
-        host.name: {
+    groups: dict[str, Any] = {}
+    for host in lab.hosts:
+        groups.setdefault(GROUPS[host.image.profile], {"hosts": {}})["hosts"][host.name] = {
             "ansible_host": "127.0.0.1",
             "ansible_port": state.ports[host.name],
             "ansible_user": "root",
@@ -34,15 +36,11 @@ def of_lab(lab: Lab, state: State, directory: Path) -> dict[str, Any]:
             "lab_accelerator": state.accelerator["name"],
             "lab_addresses": {nic.name: nic.address for nic in host.nics if nic.address},
         }
-        for host in lab.hosts
-    }
-    releases: dict[str, Any] = {}
-    for host in lab.hosts:
-        releases.setdefault(host.image.release, {"hosts": {}})["hosts"][host.name] = {}
+        groups.setdefault(host.image.release, {"hosts": {}})["hosts"][host.name] = {}
     return {
         "all": {
             "vars": {"lab_name": lab.name, "lab_directory": str(directory)},
-            "children": {GROUP: {"hosts": hosts}, **releases},
+            "children": groups,
         }
     }
 

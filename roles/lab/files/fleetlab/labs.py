@@ -6,25 +6,28 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable
 
 from . import (
     accelerator,
     declaration,
+    disks,
     hostfiles,
     image,
     inventory,
+    parallel,
     processes,
+    programs,
     qemu,
     ready,
     ssh,
@@ -33,7 +36,7 @@ from . import (
 )
 from . import snapshot as snapshots
 from .declaration import Host, Lab
-from .errors import HostFailed, LabError
+from .errors import HostFailed, LabError, describe
 from .home import Home
 from .qmp import Monitor
 
@@ -65,6 +68,8 @@ class LabRun:
         self.report = report
         self.keys = ssh.ensure_keys(home)
         self.config = self.directory / "ssh_config"
+        # Hosts become ready in threads of their own, and share these two files.
+        self._writing = threading.Lock()
 
     # Looking -------------------------------------------------------------------------------------
 
@@ -99,13 +104,14 @@ class LabRun:
         stopped = [host for host in self.lab.hosts if not self.alive(host)]
         for host in stopped:
             self.start_host(host, restore=options.snapshots)
-        ssh.write_config(self.config, self.keys, self.state.ports)
         return len(stopped)
 
     def start_host(self, host: Host, restore: bool) -> None:
         """Start ``host`` from its snapshot if that exists and is wanted, else from its image."""
         directory = self.host_directory(host)
         directory.mkdir(parents=True, exist_ok=True)
+        # This start is not judged by what the console said in an earlier one.
+        self.console(host).unlink(missing_ok=True)
         built = self._image(host)
         own_files = hostfiles.archive(self.lab, host, self.keys)
         (directory / qemu.INITRD).write_bytes(built.initrd.read_bytes() + own_files)
@@ -114,11 +120,16 @@ class LabRun:
         if restored:
             snapshots.copy(saved, directory, host)
         else:
-            _make_disks(directory, host, built)
+            disks.make(directory, host, built)
         self.state.started[host.name] = "restored" if restored else "booted"
         self.state.ports[host.name] = self._launch(host, built, restored)
-        self.state.write(self.directory)
+        self._remember()
         self.report(f"{host.name}: {'restoring' if restored else 'booting'}")
+
+    def _remember(self) -> None:
+        with self._writing:
+            self.state.write(self.directory)
+            ssh.write_config(self.config, self.keys, self.state.ports)
 
     def _launch(self, host: Host, built: image.Image, restored: bool) -> int:
         directory = self.host_directory(host)
@@ -167,23 +178,29 @@ class LabRun:
 
     # Becoming ready ------------------------------------------------------------------------------
 
-    def make_ready(self, host: Host, options: Options) -> None:
-        """Return when ``host`` is usable; a host that is lost is reported and started once more."""
+    def make_ready(self, host: Host, options: Options) -> bool:
+        """Return when ``host`` is usable; a host that is lost is reported and started once more.
+
+        Whether that was necessary.
+        """
         try:
             self._await(host, options)
-        except HostFailed as failure:
-            self._record_failure(host, failure)
-            self.report(f"{host.name}: starting it once more, from its image")
-            self.stop_host(host)
-            self.start_host(host, restore=False)
-            ssh.write_config(self.config, self.keys, self.state.ports)
+            return False
+        except LabError as error:
+            self._record_failure(host, ready.lost(self.host_directory(host), error))
+        self.report(f"{host.name}: starting it once more, from its image")
+        self.stop_host(host)
+        self.start_host(host, restore=False)
+        try:
             self._await(host, options)
+        except LabError as error:
+            raise ready.lost(self.host_directory(host), error) from error
+        return True
 
     def _await(self, host: Host, options: Options) -> None:
         said = self._await_once(host, options.boot_timeout_s)
-        saved = self._snapshot(host)
-        if options.snapshots and not saved.exists:
-            self._save(host, saved)
+        if options.snapshots and not self._snapshot(host).exists:
+            self._save(host)
             said = self._await_once(host, options.boot_timeout_s)
         self.report(f"{host.name}: ready, {said}")
 
@@ -206,8 +223,9 @@ class LabRun:
         """More hosts than processors take turns."""
         return boot_timeout_s * max(1, len(self.lab.hosts) / (os.cpu_count() or 1))
 
-    def _save(self, host: Host, saved: snapshots.Snapshot) -> None:
+    def _save(self, host: Host) -> None:
         """Keep the booted host for the next time, and go on with its restored copy."""
+        saved = self._snapshot(host)
         directory = self.host_directory(host)
         snapshots.warm_up(self.config, host.name)
         snapshots.save(saved, directory, host)
@@ -215,13 +233,12 @@ class LabRun:
         snapshots.keep(saved, directory, host)
         self.report(f"{host.name}: snapshot {saved.directory.name} saved")
         self.start_host(host, restore=True)
-        ssh.write_config(self.config, self.keys, self.state.ports)
 
     def _record_failure(self, host: Host, failure: HostFailed) -> None:
         """Show and keep what a lost host left behind, so that a retry hides nothing."""
         failures = self.state.failures.setdefault(host.name, [])
         failures.append(str(failure))
-        self.state.write(self.directory)
+        self._remember()
         kept = self.directory / FAILED_DIRECTORY / f"{host.name}-{len(failures)}"
         kept.mkdir(parents=True, exist_ok=True)
         for name in (qemu.SERIAL_LOG, qemu.QEMU_LOG):
@@ -251,6 +268,7 @@ class LabRun:
 def prepare(home: Home, raw: Any, default_name: str, report: Report) -> LabRun:
     """Check the declaration, build the images it needs and remember it. Starts nothing yet."""
     lab = declaration.parse(raw, default_name)
+    programs.require(programs.TO_RUN)
     directory = home.lab(lab.name)
     saved = state.read(directory)
     if saved and saved.declaration != raw and processes.find(directory):
@@ -263,9 +281,9 @@ def prepare(home: Home, raw: Any, default_name: str, report: Report) -> LabRun:
         saved = state.State(raw, {**asdict(chosen), "name": chosen.name})
     run = LabRun(home, lab, saved, report)
     report(f"lab {lab.name}: by {run.accelerator.name} ({run.accelerator.reason})")
-    for host in lab.hosts:
-        if not run.alive(host):
-            saved.images[host.name] = image.ensure(home, host.image, report).key
+    stopped = [host for host in lab.hosts if not run.alive(host)]
+    images = image.ensure_all(home, [host.image for host in stopped], report)
+    saved.images.update({host.name: images[host.image].key for host in stopped})
     directory.mkdir(parents=True, exist_ok=True)
     saved.write(directory)
     return run
@@ -284,21 +302,10 @@ def names(home: Home) -> list[str]:
     return sorted(path.name for path in found if (path / state.FILE).exists())
 
 
-def make_all_ready(run: LabRun, options: Options) -> None:
-    """All hosts at once; the error names every host that failed."""
-    with ThreadPoolExecutor(len(run.lab.hosts)) as pool:
-        waiting = [pool.submit(run.make_ready, host, options) for host in run.lab.hosts]
-    errors = [error for error in (future.exception() for future in waiting) if error]
-    for error in errors:
-        if not isinstance(error, LabError):
-            raise error
-    if errors:
-        raise LabError("\n".join(describe(error) for error in errors))
-
-
-def describe(error: BaseException) -> str:
-    """The error's message, with the end of the console where it is about a lost host."""
-    return f"{error}\n{error.evidence}" if isinstance(error, HostFailed) else str(error)
+def make_all_ready(run: LabRun, options: Options) -> list[str]:
+    """Return when all hosts are usable; the names of those that were lost and started once more."""
+    restarted = parallel.run([partial(run.make_ready, host, options) for host in run.lab.hosts])
+    return [host.name for host, again in zip(run.lab.hosts, restarted) if again]
 
 
 def write_inventory(run: LabRun, path: Path) -> None:
@@ -324,39 +331,18 @@ def destroy(home: Home, name: str, report: Report) -> bool:
 
 def clean(home: Home, report: Report) -> None:
     """Remove what only costs disk space: distributions, and images and snapshots not in use."""
-    used = _images_in_use(home)
+    used = disks.images_in_use(home)
     for directory in (home.distributions, home.guests, home.snapshots, home.images):
         for path in sorted(directory.iterdir()) if directory.is_dir() else ():
-            if path.name.partition(".")[0] in used:
-                continue
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-            report(f"removed {path}")
+            if path.name.partition(".")[0] not in used and not _being_built(path):
+                image.remove(path)
+                report(f"removed {path}")
 
 
-def _images_in_use(home: Home) -> set[str]:
-    """The keys of the images below the disks of all labs, read from the disks themselves."""
-    found = set()
-    for disk in home.labs.glob(f"*/*/{qemu.ROOT_DISK}"):
-        information = json.loads(_qemu_img(["info", "-U", "--output=json", str(disk)]))
-        found.add(Path(information["backing-filename"]).parent.name)
-    return found
-
-
-def _make_disks(directory: Path, host: Host, built: image.Image) -> None:
-    base = ["-F", "raw", "-b", str(built.disk)]
-    _qemu_img(["create", "-q", "-f", "qcow2", *base, str(directory / qemu.ROOT_DISK)])
-    for disk in host.disks:
-        path = directory / f"{disk.name}.qcow2"
-        _qemu_img(["create", "-q", "-f", "qcow2", str(path), f"{disk.size_mib}M"])
-
-
-def _qemu_img(arguments: list[str]) -> str:
-    done = subprocess.run(
-        ["qemu-img", *arguments], capture_output=True, text=True, timeout=60, check=False
-    )
-    if done.returncode != 0:
-        raise LabError(f"qemu-img failed: {done.stderr.strip()}")
-    return done.stdout
+def _being_built(path: Path) -> bool:
+    """Whether a build that runs may be writing there; one that was killed is older than that."""
+    age_s = time.time() - path.stat().st_mtime
+    return path.name.startswith(".") and age_s < image.BUILD_TIMEOUT_S
 
 
 def _qemu_version() -> str:

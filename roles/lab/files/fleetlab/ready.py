@@ -91,9 +91,16 @@ def wait(host: Awaited, timeout_s: float) -> str:
     try:
         return _wait(host, timeout_s)
     except LabError as error:
-        problem = console_problem(host.directory) or console_stall(host.directory)
-        reason = f"{error} ({problem})" if problem else str(error)
-        raise HostFailed(reason, console_tail(host.directory)) from error
+        raise lost(host.directory, error) from error
+
+
+def lost(directory: Path, error: LabError) -> HostFailed:
+    """``error`` about the host in ``directory``, with what its console says."""
+    if isinstance(error, HostFailed):
+        return error
+    problem = console_problem(directory) or console_stall(directory)
+    reason = f"{error} ({problem})" if problem else str(error)
+    return HostFailed(reason, console_tail(directory))
 
 
 def _wait(host: Awaited, timeout_s: float) -> str:

@@ -40,6 +40,9 @@ BASE_PACKAGES = (
 
 # The kinds of storage whose packages a lab host has, in the role kvm_host's words.
 STORAGE_TYPES = ("disk", "iscsi", "logical", "netfs", "scsi")
+# And what serves one of them, so that a lab host can be its own storage server. The kernel's iSCSI
+# target needs no package.
+STORAGE_SERVERS = ("nfs-kernel-server",)
 
 # Distribution units that cost boot time under emulation and that no test needs. They are disabled,
 # not masked: a role under test may enable them.
@@ -53,6 +56,7 @@ DISABLED_UNITS = (
     "getty@tty1.service",
     "logrotate.timer",
     "nfs-client.target",
+    "nfs-server.service",
     "rpcbind.service",
     "systemd-pstore.service",
 )
@@ -67,14 +71,20 @@ def packages(spec: ImageSpec) -> list[str]:
     return sorted({*BASE_PACKAGES, *profile, *spec.packages})
 
 
+def downloads(spec: ImageSpec) -> list[str]:
+    """What lies in apt's cache, not installed: a role that makes a KVM host fetches nothing."""
+    return kvm_host_packages(spec.release) if spec.profile == "bare" else []
+
+
 def kvm_host_packages(release: str) -> list[str]:
-    """What the role kvm_host would install, from its own list: a scenario has nothing to fetch."""
+    """What the role kvm_host would install, by its own list, and servers for tests of storage."""
     file = ROLES / f"kvm_host/vars/Debian-{_DEBIAN[release]}.yml"
     variables = yaml.safe_load(file.read_text())
     storage = variables["__kvm_host_storage_packages"]
     return [
         *variables["__kvm_host_packages"],
         *(package for kind in STORAGE_TYPES for package in storage[kind]),
+        *STORAGE_SERVERS,
     ]
 
 
@@ -90,7 +100,14 @@ def guest_key() -> str:
 
 def packages_key(spec: ImageSpec) -> str:
     """Names the unpacked distribution: the slow part, which needs the network."""
-    return _digest({"release": spec.release, "packages": packages(spec)})
+    return _digest(
+        {
+            "release": spec.release,
+            "packages": packages(spec),
+            "downloads": downloads(spec),
+            "how": _file_digest(HERE / "distribution.py"),
+        }
+    )
 
 
 def image_key(spec: ImageSpec) -> str:

@@ -100,7 +100,11 @@ def copy(snapshot: Snapshot, directory: Path, host: Host) -> None:
     for name in qemu.disk_files(host):
         source = str(snapshot.directory / name)
         command = ["cp", "--reflink=auto", "--sparse=always", source, str(directory)]
-        subprocess.run(command, check=True, timeout=COPY_TIMEOUT_S)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=COPY_TIMEOUT_S, check=False
+        )
+        if done.returncode != 0:
+            raise LabError(f"{host.name}: restoring its snapshot failed: {done.stderr.strip()}")
     snapshot.directory.touch()
 
 

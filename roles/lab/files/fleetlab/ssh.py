@@ -90,7 +90,10 @@ def write_config(path: Path, keys: Keys, ports: Mapping[str, int]) -> None:
     ]
     lines = [line for host, port in ports.items() for line in (f"Host {host}", f"  Port {port}")]
     lines += ["Host *", *(f"  {option}" for option in common)]
-    path.write_text("\n".join(lines) + "\n")
+    # Another host's ssh may be reading it.
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text("\n".join(lines) + "\n")
+    partial.replace(path)
 
 
 def _control_options(directory: Path) -> list[str]:
@@ -140,8 +143,11 @@ def close_shared_connections(directory: Path) -> None:
         subprocess.run(command, capture_output=True, timeout=30, check=False)
 
 
-def answers(port: int, timeout_s: float = 3) -> bool:
-    """Whether an ssh server says hello behind the forwarded port. QEMU itself always accepts."""
+def answers(port: int, timeout_s: float = 10) -> bool:
+    """Whether an ssh server says hello behind the forwarded port. QEMU itself always accepts.
+
+    Patient, as each question costs a busy host a process; a refusal is known at once.
+    """
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=timeout_s) as connection:
             return connection.recv(4) == b"SSH-"
