@@ -55,7 +55,8 @@ lab: setup ## start a lab of nested KVM hosts to play in
 lab-destroy: setup ## remove that lab
 	@tools/lab destroy
 
-lab-shell: setup ## a shell on a lab host: make lab-shell HOST=kvm1
+lab-shell: HOST ?= kvm1
+lab-shell: setup ## a shell on a lab host: make lab-shell HOST=kvm2
 	@tools/lab shell $(HOST)
 
 docs: setup ## the collection's documentation as HTML, in docs/_build

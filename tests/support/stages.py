@@ -25,6 +25,8 @@ LOGS = ROOT / ".cache" / "test-logs"
 PROGRAMS = ROOT / ".venv" / "bin"
 # How long a stage may take to clean up after an interrupt or at its time limit.
 GRACE_S = 60
+# How much of a failed stage's output is shown again at the end: CI shows little more than that.
+END_LINES = 40
 
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 PYTEST_SUMMARY = re.compile(r"^=+ (.*) in [\d.]+s.* =+$", re.MULTILINE)
@@ -132,7 +134,7 @@ def all_stages(pytest_options: Sequence[str]) -> list[Stage]:
         pytest_stage("fidelity", 2400, pytest_options),
         Stage(
             "molecule",
-            ["molecule", "test", "--all"],
+            ["python", "tests/support/scenarios.py"],
             3600,
             molecule_counts,
             only_by_name=True,
@@ -224,6 +226,16 @@ def run_stage(stage: Stage) -> Row:
     return Row(stage.name, time.monotonic() - start, stage.count(ended))
 
 
+def print_ends(rows: Sequence[Row]) -> None:
+    """The end of what each failed stage said."""
+    for row in rows:
+        if row.counts.failed:
+            log = LOGS / f"{row.stage}.log"
+            lines = COLOURS.sub("", log.read_text(encoding="utf-8")).splitlines()
+            print(f"\n=== the end of {row.stage}, from {log.relative_to(ROOT)}")
+            print("\n".join(lines[-END_LINES:]))
+
+
 def print_table(rows: Sequence[Row]) -> None:
     print(f"\n{'stage':<12} {'seconds':>8} {'passed':>7} {'failed':>7} {'skipped':>8}  result")
     for row in rows:
@@ -232,9 +244,6 @@ def print_table(rows: Sequence[Row]) -> None:
             f"{row.stage:<12} {row.seconds:>8.1f} {counts.passed:>7} {counts.failed:>7}"
             f" {counts.skipped:>8}  {row.result}"
         )
-    for row in rows:
-        if row.counts.failed:
-            print(f"log of {row.stage}: {(LOGS / row.stage).relative_to(ROOT)}.log")
 
 
 def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
@@ -262,6 +271,7 @@ def main(argv: Sequence[str]) -> int:
     LOGS.mkdir(parents=True, exist_ok=True)
     stages = all_stages(arguments.pytest_options)
     rows = [run_stage(stage) for stage in stages if stage.name in arguments.stages]
+    print_ends(rows)
     print_table(rows)
     total = sum((row.counts for row in rows), Counts())
     print(f"\n{total}")

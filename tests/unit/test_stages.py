@@ -57,7 +57,9 @@ def test_a_failed_stage_does_not_stop_the_next(
     monkeypatch.setattr(stages, "LOGS", tmp_path)
     monkeypatch.setattr(stages, "all_stages", lambda _options: two_stages())
     assert stages.main([]) == 1
-    assert capsys.readouterr().out.endswith("\n1 passed, 1 failed, 0 skipped\n")
+    printed = capsys.readouterr().out
+    assert printed.endswith("\n1 passed, 1 failed, 0 skipped\n")
+    assert "=== the end of bad, from bad.log\nsaid\n\nstage " in printed
     assert (tmp_path / "bad.log").read_text() == "said\n"
 
 
