@@ -290,8 +290,19 @@ class Planner:
     ) -> list[Change]:
         """What was asked for, and what changes with it because it hangs together."""
         along = {key: value for key, value in after.items() if self.stored.get(key) != value}
-        asked = dict(want) if not self.have.exists else {**_apart(along, want), **want}
+        asked = dict(want) if not self.have.exists else {**self._apart(along, want), **want}
         return compare(self.wanted.resource, asked, self.stored, self.live, effect_of)
+
+    def _apart(self, values: Values, want: Mapping[Key, Value]) -> Values:
+        """The values that are not of a thing which comes or goes as a whole."""
+        things = [
+            key
+            for key, value in want.items()
+            if value is ABSENT or (value is PRESENT and key not in self.stored)
+        ]
+        return {
+            k: v for k, v in values.items() if not any(k[: len(thing)] == thing for thing in things)
+        }
 
     def _effects(self, definition: xmltree.Element) -> EffectOf:
         if self.live is None or self.have.live is None:
@@ -350,14 +361,6 @@ class Planner:
         }
         live = definition if state in (RUNNING, PAUSED) else None
         return Have("vm", self.wanted.name, definition, live, facts)
-
-
-def _apart(values: Values, want: Mapping[Key, Value]) -> Values:
-    """The values that are not of a thing which is asked for as a whole."""
-    things = [key for key, value in want.items() if value is ABSENT or value is PRESENT]
-    return {
-        k: v for k, v in values.items() if not any(k[: len(thing)] == thing for thing in things)
-    }
 
 
 def shown(values: Values) -> dict[str, Any]:
