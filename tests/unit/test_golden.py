@@ -6,6 +6,8 @@
     want.yml     the options of the module
     changes.yml  the plan: rows of field, before, after and class
     after.xml    the definition that gets stored; without the file the resource goes
+    waiting.yml  the fields in which what runs will then differ from what is stored; without the
+                 file they are those of class restart
 
 A new row of a table needs a case that sets it. What no row of the table names must be the same
 before and after; what an edit has to drop nevertheless is named in dropped.yml, a list of paths.
@@ -25,6 +27,7 @@ import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
     Field,
     Items,
@@ -33,6 +36,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
     Rows,
     Variant,
     items_of,
+    named,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds import (
     storage_pool,
@@ -44,7 +48,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds import (
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import Kind, World
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import kind as vm
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import table as vm_table
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have, Plan
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import RESTART, Have, Plan
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -93,16 +97,19 @@ KINDS: dict[str, Tried] = {
 CASES = sorted(path.parent for path in GOLDEN.glob("*/*/want.yml"))
 
 
-class HostOfFiles:
-    """The host that the files describe; this machine, as far as images go."""
+class HostOfFiles(Host):
+    """The host that the files describe. It is another machine: none of its paths is looked at."""
 
-    is_local = True
     driver = "QEMU"
     capabilities = xmltree.parse(
         "<capabilities><host><cpu><arch>x86_64</arch></cpu></host><guest><arch name='x86_64'>"
-        "<machine canonical='pc-q35-7.2'>q35</machine><domain type='qemu'/></arch></guest>"
-        "</capabilities>"
+        "<machine canonical='pc-q35-7.2'>q35</machine>"
+        "<machine canonical='pc-i440fx-7.2'>pc</machine>"
+        "<domain type='qemu'/></arch></guest></capabilities>"
     )
+
+    def __init__(self) -> None:
+        super().__init__(None, "qemu+ssh://host/system")
 
 
 class FromFiles:
@@ -128,13 +135,19 @@ class Case:
         self.tried = KINDS[folder.parent.name]
         self.kind = self.tried.kind
 
-    def plan(self) -> Plan:
+    def plan(self, after: Plan | None = None) -> Plan:
+        """The plan for the files, or for what another plan has made of them."""
         options = yaml.safe_load((self.folder / "want.yml").read_text())
         checked = ArgumentSpecValidator(self.kind.spec()).validate(options)
         assert not checked.error_messages
-        *_others, wanted = self.kind.parse(checked.validated_parameters)
-        have = Have(wanted.kind, wanted.name, self.tree("before"), self.tree("live"), self.facts())
-        return self.kind.plan(wanted, have, self.world(have))
+        *brought, wanted = self.kind.parse(checked.validated_parameters)
+        trees = (self.tree("before"), self.tree("live"))
+        have = after.after if after else Have(wanted.kind, wanted.name, *trees, self.facts())
+        world = self.world(have)
+        for one in brought:  # a disk of a VM may bring its volume
+            there = world.will_be(one.kind, one.name)
+            world.add(KINDS[one.kind].kind.plan(one, there, world))
+        return self.kind.plan(wanted, have, world)
 
     def tree(self, name: str) -> xmltree.Element | None:
         file = self.folder / f"{name}.xml"
@@ -181,6 +194,19 @@ def test_the_definition_is_the_one_written_down(case: Case) -> None:
     assert (after is None) == (written is None)
     if after is not None and written is not None:
         assert xmltree.same(after, written), xmltree.serialise(after)
+
+
+def test_what_waits_for_a_restart_is_written_down(case: Case) -> None:
+    plan, file = case.plan(), case.folder / "waiting.yml"
+    waiting = {named(change.field) for change in plan.changes if change.effect == RESTART}
+    if file.exists():
+        waiting = set(yaml.safe_load(file.read_text()))
+    assert {named(change.field) for change in plan.pending} == waiting
+
+
+def test_a_second_run_changes_nothing(case: Case) -> None:
+    again = case.plan(after=case.plan())
+    assert [plain(change.result()) for change in again.changes] == []
 
 
 def test_planning_edits_nothing(case: Case) -> None:
