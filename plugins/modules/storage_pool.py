@@ -112,7 +112,11 @@ options:
         description: The device of the file system, the disk, or the name of the iSCSI target.
         type: str
       devices:
-        description: The devices that the volume group or ZFS pool is made of.
+        description:
+          - The devices that the volume group or ZFS pool is made of.
+          - A lasting name such as V(/dev/disk/by-id/ata-X) is the safe way to write one. For a
+            volume group it is stored as the device that it is at the time, since libvirt does not
+            follow it.
         type: list
         elements: dict
         suboptions:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import struct
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from ansible_collections.kvm.fleet.plugins.module_utils import images, volumes, xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds import storage_pool
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool_table import mode, path
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
@@ -189,3 +191,37 @@ def test_a_mode_is_octal(given: str, value: str) -> None:
 def test_what_is_no_mode_is_refused(given: Any) -> None:
     with pytest.raises(ValueError, match="is not a mode"):
         mode().parse(given)
+
+
+# ---- the devices of a volume group
+
+
+def _declared(kind: str, device: str) -> Wanted:
+    params = {"name": "fast", "state": "present", "type": kind}
+    return storage_pool.KIND.parse(
+        {**params, "source": {"name": "vg", "devices": [{"path": device}]}}
+    )[0]
+
+
+@pytest.fixture
+def by_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A lasting name of /dev/null."""
+    monkeypatch.setattr(storage_pool, "LINKS", f"{tmp_path}/")
+    (tmp_path / "by-id").symlink_to("/dev/null")
+    return f"{tmp_path}/by-id"
+
+
+@pytest.mark.parametrize(("kind", "followed"), [("logical", True), ("zfs", False)])
+def test_links_to_the_devices_of_a_volume_group_are_followed(
+    kind: str, followed: bool, by_id: str
+) -> None:
+    here: Any = SimpleNamespace(is_local=True)
+    wanted = storage_pool.without_links(_declared(kind, by_id), Have("storage_pool", "fast"), here)
+    devices = [key[-1] for key in wanted.values if key[:2] == ("source", "devices")]
+    assert devices == ["/dev/null" if followed else by_id]
+
+
+def test_links_on_another_machine_are_refused(by_id: str) -> None:
+    there: Any = SimpleNamespace(is_local=False)
+    with pytest.raises(FleetError, match="only the machine itself can follow"):
+        storage_pool.without_links(_declared("logical", by_id), Have("storage_pool", "f"), there)

@@ -13,13 +13,14 @@ import posixpath
 import re
 import uuid
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.appliers import storage_pool as appliers
 from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
-from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
+from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError, Mistakes
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
     ABSENT,
     Values,
@@ -53,6 +54,8 @@ from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import FLEET_NS,
 
 ACTIVE, INACTIVE, GONE = "active", "inactive", "absent"
 STATE, AUTOSTART, PERSISTENT, TYPE = ("state",), ("autostart",), ("persistent",), ("type",)
+DEVICES = ("source", "devices")
+LINKS = "/dev/disk/"  # where udev keeps lasting names of disks: by-id, by-path and the like
 
 
 class StoragePool:
@@ -94,6 +97,7 @@ class StoragePool:
         """What is to be done about one pool."""
         if wanted.state == ABSENT:
             return _removal(wanted, have)
+        wanted = without_links(wanted, have, world.host)
         _check(wanted, have, world)
         return _update(wanted, have) if have.exists else _creation(wanted, have)
 
@@ -211,6 +215,29 @@ def _sources(pool: Element | None) -> set[tuple[str, str]]:
     if kind in ("dir", "fs", "netfs"):
         found.add(("path", values[("path",)]))
     return found
+
+
+def without_links(wanted: Wanted, have: Have, host: Host) -> Wanted:
+    """A volume group's devices by the names that LVM calls them, so that libvirt finds them.
+
+    It compares the declared paths with those of `pvs` as text (up to at least libvirt 11.3).
+    """
+    kind = wanted.values.get(TYPE) or (have.exists and have.definition.get("type"))
+    links = [key for key in wanted.values if key[:2] == DEVICES and key[-1].startswith(LINKS)]
+    if kind != "logical" or not links:
+        return wanted
+    if not host.is_local:
+        raise FleetError(
+            f"{links[0][2]} is a link, which only the machine itself can follow, and libvirt does "
+            "not; write the device as pvs calls it, such as /dev/sdb",
+            wanted.resource,
+            "source.devices",
+        )
+    values = {
+        (*DEVICES, posixpath.realpath(key[-1])) if key in links else key: value
+        for key, value in wanted.values.items()
+    }
+    return replace(wanted, values=values)
 
 
 # ---- plans
