@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.appliers import vm as appliers
-from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
+from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value, mac
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
 from ansible_collections.kvm.fleet.plugins.module_utils.domains import (
     PAUSED,
@@ -29,6 +29,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
     PRESENT,
     Key,
     Values,
+    named,
     spec_of,
     want_of,
 )
@@ -105,6 +106,7 @@ class Vm:
             return [Wanted("vm", name, ABSENT, options=params)]
         volumes, disks = _volumes(name, params.get("disks") or [], mistakes)
         want = want_of(ROWS, {**params, "disks": disks}, mistakes)
+        _macs_of_absent(want, params.get("nics") or [], mistakes)
         _agent(want, params.get("agent"))
         _extra(want, params.get("extra_xml"), mistakes)
         rules.check_declared(want, mistakes)
@@ -179,6 +181,18 @@ def _volume(
         for error in errors.errors:
             mistakes.add(error.message, f"{field}.{error.field}" if error.field else field)
         return []
+
+
+def _macs_of_absent(want: Values, nics: list[Mapping[str, Any]], mistakes: Mistakes) -> None:
+    """A NIC that others made has no name but its MAC, by which it can go too."""
+    for nic in nics:
+        if nic.get("state") != ABSENT or not nic.get("mac"):
+            continue
+        at = ("nics", nic["name"], "mac")
+        try:
+            want[at] = mac().parse(nic["mac"])
+        except ValueError as error:
+            mistakes.add(str(error), named(at))
 
 
 def _agent(want: Values, agent: bool | None) -> None:

@@ -11,7 +11,13 @@ from pathlib import Path
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import PRESENT, Key, Values, named
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
+    ABSENT,
+    PRESENT,
+    Key,
+    Values,
+    named,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import port_groups_of
 from ansible_collections.kvm.fleet.plugins.module_utils.units import parse_size
@@ -48,7 +54,8 @@ def _check_twins(values: Mapping[Key, Value], new: Mapping[Key, Value], mistakes
     for field, says in (("mac", "MAC address"), ("boot_order", "boot order")):
         owners: dict[Value, list[Key]] = {}
         for key, value in values.items():
-            if key[-1] == field and len(key) == 3 and value:
+            stays = values.get(key[:-1]) is not ABSENT
+            if key[-1] == field and len(key) == 3 and value and stays:
                 owners.setdefault(value, []).append(key)
         for value, keys in owners.items():
             if len(keys) > 1 and any(key in new for key in keys):
