@@ -54,6 +54,8 @@ class Effects:
             return WAITS
         if isinstance(row, Items):
             return self._device(row, key[-1], now, after)
+        if key[0] == NICS.name and key[-1] == "source" and not self._moves(key[1]):
+            return WAITS
         can: Mapping[str, Callable[[Value], bool]] = {
             "vcpus": self._vcpus,
             "balloon": self._balloon,
@@ -83,6 +85,11 @@ class Effects:
             return WAITS if self.paused else (HOTPLUG, "device")
         fits = self._is_free(device) and self._has_port(row, device)
         return (HOTPLUG, "device") if fits else WAITS
+
+    def _moves(self, nic: str) -> bool:
+        """Whether a NIC can be moved: libvirt does that from one bridge to another, and only so."""
+        device = items_of(NICS, self.live).get(nic)
+        return device is not None and device.get("type") in ("network", "bridge")
 
     def _pluggable(self, row: Items, device: Element) -> bool:
         if row is DISKS:
