@@ -3,6 +3,8 @@
 `molecule test --all` does the same, but stops at the first scenario that fails. Here each runs, a
 failed one leaves the lab's logs in .cache/test-logs/lab/SCENARIO, and one during which a lab host
 was lost (it panicked, ended or no longer answers) is run once more, and the table says so.
+
+    tests/support/scenarios.py [SCENARIO...]
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +29,9 @@ EPHEMERAL = ROOT / ".cache" / "molecule"
 INVENTORY = EPHEMERAL / "inventory" / "lab.yml"
 LOGS = ROOT / ".cache" / "test-logs" / "lab"
 LAB = str(ROOT / "tools" / "lab")
+
+# Molecule would wrap the lines of Ansible and pytest, and frame them.
+PLAIN = ("--no-command-borders",)
 
 STEP_TIMEOUT_S = 1200
 GRACE_S = 20
@@ -45,11 +50,11 @@ class Row:
         return self.result.startswith("FAILED")
 
 
-def main() -> int:
+def main(names: Sequence[str]) -> int:
     shutil.rmtree(LOGS, ignore_errors=True)
     rows = []
     try:
-        for row in steps():
+        for row in steps(names or scenario_names()):
             rows.append(row)
     finally:
         rows.append(timed("destroy", destroy))
@@ -57,25 +62,25 @@ def main() -> int:
     return 1 if any(row.failed for row in rows) else 0
 
 
-def steps() -> Iterator[Row]:
+def steps(names: Sequence[str]) -> Iterator[Row]:
     # What an interrupted run left would be taken for this run's lab.
     destroy()
     for row in (
         timed("images", lambda: said_by(LAB, "images", str(DECLARATION))),
-        timed("create", lambda: said_by("molecule", "create", "-s", "default")),
+        timed("create", lambda: said_by("molecule", "create", "-s", "default", *PLAIN)),
     ):
         yield row
         if row.failed:
             return
     state = EPHEMERAL / "state.yml"
     fresh = state.read_text()
-    for name in scenario_names():
+    for name in names:
         # Molecule notes here that hosts are prepared: for all scenarios, but each prepares its own.
         state.write_text(fresh)
         yield run_scenario(name)
 
 
-def scenario_names() -> list[str]:
+def scenario_names() -> Sequence[str]:
     """All but the owner of the lab; first the one that tests the lab itself."""
     found = {path.parent.name for path in SCENARIOS.glob("*/molecule.yml")} - {"default"}
     return sorted(found, key=lambda name: (name != "lab", name))
@@ -87,7 +92,7 @@ def run_scenario(name: str) -> Row:
         return row
     show_logs(name)
     restarted = restart_lost_hosts()
-    run("molecule", "cleanup", "-s", name)
+    run("molecule", "cleanup", "-s", name, *PLAIN)
     if not restarted:
         return row
     again = timed(name, lambda: test(name))
@@ -95,11 +100,11 @@ def run_scenario(name: str) -> Row:
 
 
 def test(name: str) -> str:
-    return said_by("molecule", "test", "-s", name, "--destroy", "never")
+    return said_by("molecule", "test", "-s", name, "--destroy", "never", *PLAIN)
 
 
 def destroy() -> str:
-    return said_by("molecule", "destroy", "-s", "default")
+    return said_by("molecule", "destroy", "-s", "default", *PLAIN)
 
 
 def show_logs(name: str) -> None:
@@ -165,4 +170,4 @@ def print_table(rows: list[Row]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
