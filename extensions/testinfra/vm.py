@@ -165,12 +165,13 @@ def nics(domain: ET.Element) -> list[VmNic]:
 
 def facts(domain: ET.Element) -> dict[str, Any]:
     """What a start could change, from the running or the stored definition alike."""
-    cpu = domain.find("cpu")
+    mode = _attributes(domain.find("cpu")).get("mode")
     return {
         "cpu_count": cpu_count(domain),
         "cpu_maximum": domain.findtext("vcpu"),
         "cpu_topology": _attributes(domain.find("cpu/topology")),
-        "cpu_mode": None if cpu is None else cpu.get("mode"),
+        # A host-model that runs is told as the custom model that it became.
+        "cpu_mode": "custom" if mode == "host-model" else mode,
         "memory_maximum": bytes_of(domain.find("memory"), "KiB"),
         "machine": _attributes(domain.find("os/type")).get("machine"),
         "kernel": [domain.findtext(f"os/{part}") for part in ("kernel", "initrd", "cmdline")],
@@ -191,12 +192,14 @@ def parse_addresses(text: str) -> list[str]:
 
 def _disk(element: ET.Element) -> VmDisk:
     target = _attributes(element.find("target"))
+    source = _disk_source(element.find("source"))
     return VmDisk(
         name=_user_name(element),
         target=target["dev"],
-        source=_disk_source(element.find("source")),
+        source=source,
         bus=target.get("bus", ""),
-        format=_attributes(element.find("driver")).get("type"),
+        # An empty drive is stored with a format, but runs without.
+        format=_attributes(element.find("driver")).get("type") if source else None,
         device=element.get("device", "disk"),
         read_only=element.find("readonly") is not None,
     )

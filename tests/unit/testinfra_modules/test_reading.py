@@ -78,6 +78,23 @@ def test_running_as_stored_is_no_difference(domain):
     assert vm.differences(vm.facts(domain), vm.facts(stored())) == []
 
 
+@pytest.mark.parametrize(
+    ("runs", "is_stored"),
+    [
+        ("<cpu mode='custom'><model>EPYC</model></cpu>", "<cpu mode='host-model'/>"),
+        (
+            "<devices><disk device='cdrom'><target dev='sda'/></disk></devices>",
+            "<devices><disk device='cdrom'><driver type='raw'/><target dev='sda'/></disk></devices>",
+        ),
+    ],
+    ids=["host-model", "empty drive"],
+)
+def test_what_libvirt_tells_otherwise_is_no_difference(runs, is_stored):
+    domain = "<domain><memory>1</memory>{}</domain>"
+    live, inactive = (ET.fromstring(domain.format(part)) for part in (runs, is_stored))
+    assert vm.differences(vm.facts(live), vm.facts(inactive)) == []
+
+
 CHANGES = {
     "cpu_maximum": ("current='2'>4", "current='2'>8"),
     "cpu_count": ("current='2'", "current='3'"),
