@@ -83,8 +83,8 @@ def test_running_as_stored_is_no_difference(domain):
     [
         ("<cpu mode='custom'><model>EPYC</model></cpu>", "<cpu mode='host-model'/>"),
         (
-            "<devices><disk device='cdrom'><target dev='sda'/></disk></devices>",
-            "<devices><disk device='cdrom'><driver type='raw'/><target dev='sda'/></disk></devices>",
+            "<devices><disk><driver name='qemu'/><target dev='sda'/></disk></devices>",
+            "<devices><disk><driver type='raw'/><target dev='sda'/></disk></devices>",
         ),
     ],
     ids=["host-model", "empty drive"],
