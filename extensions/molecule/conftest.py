@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 
 TOOLS = "/usr/local/lib/kvm-fleet/tests"
 ANSWER_TIMEOUT_S = 150
+REPORT_TIMEOUT_S = 60
 
 
 class RemoteGuest:
@@ -32,8 +35,32 @@ class RemoteGuest:
 
         return call
 
+    def wait_report(self, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """The first report for which HOLDS(report); a guest takes a moment to see what changes."""
+        deadline = time.monotonic() + REPORT_TIMEOUT_S
+        while not holds(report := self.report()):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{self._name}: still after {REPORT_TIMEOUT_S} s: {report}")
+        return report
+
 
 @pytest.fixture
 def guest(host: Any) -> Callable[[str], RemoteGuest]:
     """guest("web").ping("192.168.1.2"): asks the tiny guest in the VM `web`."""
     return lambda name: RemoteGuest(host, name)
+
+
+@pytest.fixture
+def limits(host: Any) -> Callable[[str, str], dict[str, int]]:
+    """limits("web", MAC): what the kernel lets that NIC of the VM receive and send, in Kbit/s."""
+
+    def limits_of(vm: str, mac: str) -> dict[str, int]:
+        [tap] = host.vm(vm).xml.findall(f".//mac[@address='{mac}']/../target")
+        told = {
+            "inbound": host.check_output("tc class show dev %s", tap.get("dev")),
+            "outbound": host.check_output("tc filter show dev %s ingress", tap.get("dev")),
+        }
+        found = {way: re.search(r"\brate (\d+)Kbit", text) for way, text in told.items()}
+        return {way: int(match[1]) for way, match in found.items() if match}
+
+    return limits_of
