@@ -20,13 +20,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 LAB = ROOT / "tools" / "lab"
 NAME = "stability"
-HOSTS = ("kvm1", "kvm2")
+HOSTS = {"kvm1": "bookworm", "kvm2": "trixie"}
 GUESTS = ("one", "two", "three")
 CREATE_TIMEOUT_S = 1500
 GUESTS_TIMEOUT_S = 600
 SHORT_TIMEOUT_S = 120
 
-DECLARATION = {"name": NAME, "hosts": [{"name": host} for host in HOSTS]}
+DECLARATION = {
+    "name": NAME,
+    "hosts": [{"name": host, "release": release} for host, release in HOSTS.items()],
+}
 
 # Runs on the lab host: starts the guests, then waits until each has said that it is up.
 BOOT_GUESTS = """
@@ -63,7 +66,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--no-snapshots", action="store_true", help="boot every host every time")
     args = parser.parse_args()
-    print(f"{'run':>4} {'create':>8} {'guests':>8} {'destroy':>8}  hosts were  retries  result")
+    print(f"{'run':>4} {'create':>8} {'guests':>8} {'destroy':>8}  {'hosts were':17} retries  result")
     runs = []
     for number in range(1, args.runs + 1):
         runs.append(one_run(number, args.no_snapshots))
@@ -80,14 +83,22 @@ def one_run(number: int, no_snapshots: bool) -> Run:
         run.create_s = timed(create, no_snapshots)
         run.started, run.retries = how_hosts_started()
         run.guests_s = timed(boot_guests)
-    except (AssertionError, subprocess.TimeoutExpired) as error:
-        run.result = str(error)
-        lab("logs", "--name", NAME, str(ROOT / ".cache/test-logs/lab"), timeout_s=SHORT_TIMEOUT_S)
+    except AssertionError as error:
+        run.result = f"{error}; {keep_logs(number)}"
     try:
         run.destroy_s = timed(destroy)
-    except (AssertionError, subprocess.TimeoutExpired) as error:
+    except AssertionError as error:
         run.result += f"; {error}"
     return run
+
+
+def keep_logs(number: int) -> str:
+    logs = f".cache/test-logs/stability-{number}"
+    try:
+        lab("logs", "--name", NAME, str(ROOT / logs), timeout_s=SHORT_TIMEOUT_S)
+    except AssertionError as error:
+        return str(error)
+    return f"logs are in {logs}"
 
 
 def timed(step: object, *arguments: object) -> float:
@@ -130,21 +141,24 @@ def lab_directory() -> Path:
 
 
 def lab(*arguments: str, timeout_s: float, stdin: str = "") -> str:
-    done = subprocess.run(
-        [LAB, *arguments],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=timeout_s,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            [LAB, *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise AssertionError(f"lab {arguments[0]} did not end within {timeout_s:g} s") from None
     assert done.returncode == 0, f"lab {arguments[0]}: {done.stderr.strip()}"
     return done.stdout
 
 
 def show(run: Run) -> None:
     times = f"{run.create_s:7.1f}s {run.guests_s:7.1f}s {run.destroy_s:7.1f}s"
-    print(f"{run.number:>4} {times}  {run.started:10} {run.retries:7}  {run.result}", flush=True)
+    print(f"{run.number:>4} {times}  {run.started:17} {run.retries:7}  {run.result}", flush=True)
 
 
 if __name__ == "__main__":
