@@ -66,7 +66,9 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--no-snapshots", action="store_true", help="boot every host every time")
     args = parser.parse_args()
-    print(f"{'run':>4} {'create':>8} {'guests':>8} {'destroy':>8}  {'hosts were':17} retries  result")
+    print(
+        f"{'run':>4} {'create':>8} {'guests':>8} {'destroy':>8}  {'hosts were':17} retries  result"
+    )
     runs = []
     for number in range(1, args.runs + 1):
         runs.append(one_run(number, args.no_snapshots))
