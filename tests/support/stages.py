@@ -25,8 +25,6 @@ LOGS = ROOT / ".cache" / "test-logs"
 PROGRAMS = ROOT / ".venv" / "bin"
 # How long a stage may take to clean up after an interrupt or at its time limit.
 GRACE_S = 60
-# How much of a failed stage's output is shown again at the end: CI shows little more than that.
-END_LINES = 40
 
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 PYTEST_SUMMARY = re.compile(r"^=+ (.*) in [\d.]+s.* =+$", re.MULTILINE)
@@ -67,6 +65,8 @@ class Stage:
     timeout_s: int
     count: Callable[[Ended], Counts]
     only_by_name: bool = False  # not part of `make test` yet
+    # How much is shown again at the end when it failed: CI shows little more than that.
+    end_lines: int = 40
 
 
 def one_test(ended: Ended) -> Counts:
@@ -134,10 +134,11 @@ def all_stages(pytest_options: Sequence[str]) -> list[Stage]:
         pytest_stage("fidelity", 2400, pytest_options),
         Stage(
             "molecule",
-            ["python", "tests/support/scenarios.py"],
+            ["python", "tests/scenarios.py"],
             3600,
             molecule_counts,
             only_by_name=True,
+            end_lines=150,
         ),
     ]
 
@@ -226,14 +227,12 @@ def run_stage(stage: Stage) -> Row:
     return Row(stage.name, time.monotonic() - start, stage.count(ended))
 
 
-def print_ends(rows: Sequence[Row]) -> None:
-    """The end of what each failed stage said."""
-    for row in rows:
-        if row.counts.failed:
-            log = LOGS / f"{row.stage}.log"
-            lines = COLOURS.sub("", log.read_text(encoding="utf-8")).splitlines()
-            print(f"\n=== the end of {row.stage}, from {log.relative_to(ROOT)}")
-            print("\n".join(lines[-END_LINES:]))
+def print_end(stage: Stage) -> None:
+    """The end of what a stage said."""
+    log = LOGS / f"{stage.name}.log"
+    lines = COLOURS.sub("", log.read_text(encoding="utf-8")).splitlines()
+    print(f"\n=== the end of {stage.name}, from {log.relative_to(ROOT)}")
+    print("\n".join(lines[-stage.end_lines :]))
 
 
 def print_table(rows: Sequence[Row]) -> None:
@@ -270,8 +269,11 @@ def main(argv: Sequence[str]) -> int:
     arguments = parse_arguments(argv)
     LOGS.mkdir(parents=True, exist_ok=True)
     stages = all_stages(arguments.pytest_options)
-    rows = [run_stage(stage) for stage in stages if stage.name in arguments.stages]
-    print_ends(rows)
+    chosen = [stage for stage in stages if stage.name in arguments.stages]
+    rows = [run_stage(stage) for stage in chosen]
+    for stage, row in zip(chosen, rows):
+        if row.counts.failed:
+            print_end(stage)
     print_table(rows)
     total = sum((row.counts for row in rows), Counts())
     print(f"\n{total}")

@@ -1,0 +1,171 @@
+"""Runs the Molecule scenarios in one lab, and says where the time went: the stage `molecule`.
+
+    .venv/bin/python tests/scenarios.py [SCENARIO...]
+
+`molecule test --all` does the same, but stops at the first scenario that fails. Here each runs, and
+a failed one leaves the lab's logs in .cache/test-logs/lab/SCENARIO. One during which a lab host was
+lost (it panicked, ended or no longer answers) is run once more, and the table says so.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from support.stages import COLOURS, Ended, run_logged
+
+ROOT = Path(__file__).resolve().parents[1]
+SCENARIOS = ROOT / "extensions" / "molecule"
+DECLARATION = SCENARIOS / "default" / "lab.yml"
+EPHEMERAL = ROOT / ".cache" / "molecule"
+INVENTORY = EPHEMERAL / "inventory" / "lab.yml"
+LOGS = ROOT / ".cache" / "test-logs" / "lab"
+LAB = str(ROOT / "tools" / "lab")
+
+STEP_TIMEOUT_S = 1200
+# Of each failed step, at the end.
+END_LINES = 30
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table. The step's output is in a file named after it."""
+
+    name: str
+    seconds: float
+    result: str
+
+    @property
+    def failed(self) -> bool:
+        return self.result.startswith("FAILED")
+
+
+def main(names: Sequence[str]) -> int:
+    shutil.rmtree(LOGS, ignore_errors=True)
+    rows = []
+    try:
+        for row in steps(names or scenario_names()):
+            rows.append(row)
+    finally:
+        rows.append(step("destroy", destroy))
+        print_ends(rows)
+        print_table(rows)
+    return 1 if any(row.failed for row in rows) else 0
+
+
+def steps(names: Sequence[str]) -> Iterator[Row]:
+    # What an interrupted run left would be taken for this run's lab.
+    destroy()
+    for name, command in (
+        ("images", lambda: run("images", LAB, "images", str(DECLARATION))),
+        ("create", lambda: molecule("create", "create", "-s", "default")),
+    ):
+        row = step(name, command)
+        yield row
+        if row.failed:
+            return
+    state = EPHEMERAL / "state.yml"
+    fresh = state.read_text()
+    for name in names:
+        # Molecule notes here that hosts are prepared: for all scenarios, but each prepares its own.
+        state.write_text(fresh)
+        yield scenario(name)
+
+
+def scenario_names() -> Sequence[str]:
+    """All but the owner of the lab; first the one that tests the lab itself."""
+    found = {path.parent.name for path in SCENARIOS.glob("*/molecule.yml")} - {"default"}
+    return sorted(found, key=lambda name: (name != "lab", name))
+
+
+def scenario(name: str) -> Row:
+    row = step(name, lambda: test(name))
+    if not row.failed:
+        return row
+    keep_logs(name)
+    restarted = restart_lost_hosts()
+    molecule("cleanup", "cleanup", "-s", name)
+    if not restarted:
+        return row
+    again = step(name, lambda: test(name))
+    return Row(name, row.seconds + again.seconds, f"{again.result} when run again, {restarted}")
+
+
+def test(name: str) -> Ended:
+    return molecule(name, "test", "-s", name, "--destroy", "never")
+
+
+def destroy() -> Ended:
+    return molecule("destroy", "destroy", "-s", "default")
+
+
+def keep_logs(name: str) -> None:
+    run("logs", LAB, "logs", "--name", lab_name(), str(LOGS / name))
+
+
+def restart_lost_hosts() -> str:
+    """Which hosts were lost and had to be started once more, in words; empty when none was."""
+    ready = run("ready", LAB, "ready", "--name", lab_name())
+    # A host that was started once more has another port.
+    run("inventory", LAB, "inventory", "--name", lab_name(), str(INVENTORY))
+    found = [line for line in ready.output.splitlines() if line.startswith("restarted ")]
+    return found[0] if found else ""
+
+
+def lab_name() -> str:
+    inventory = yaml.safe_load(INVENTORY.read_text())
+    return str(inventory["all"]["vars"]["lab_name"])
+
+
+def molecule(name: str, *arguments: str) -> Ended:
+    # With borders, Molecule wraps the lines of Ansible and pytest.
+    return run(name, "molecule", *arguments, "--no-command-borders")
+
+
+def run(name: str, *command: str) -> Ended:
+    return run_logged(command, STEP_TIMEOUT_S, output_of(name))
+
+
+def output_of(name: str) -> Path:
+    LOGS.mkdir(parents=True, exist_ok=True)
+    return LOGS / f"{name}.log"
+
+
+def step(name: str, command: Callable[[], Ended]) -> Row:
+    print(f"\n--- {name}", flush=True)
+    started = time.monotonic()
+    code = command().returncode
+    result = f"FAILED with exit code {code}" if code else "passed"
+    return Row(name, time.monotonic() - started, result)
+
+
+def print_ends(rows: Sequence[Row]) -> None:
+    """Of each failed step, the end of its output, and what the lab's hosts had to say."""
+    for row in rows:
+        if row.failed:
+            for path in (output_of(row.name), *(LOGS / row.name).glob("*/ends.log")):
+                print_end(path)
+
+
+def print_end(path: Path) -> None:
+    print(f"\n--- the end of {path.relative_to(ROOT)}")
+    lines = COLOURS.sub("", path.read_text()).splitlines()
+    print("\n".join(lines[-END_LINES:]))
+
+
+def print_table(rows: Sequence[Row]) -> None:
+    width = max(len(row.name) for row in rows)
+    print(f"\n{'step':<{width}} {'seconds':>8}  result")
+    for row in rows:
+        print(f"{row.name:<{width}} {row.seconds:>8.1f}  {row.result}")
+    print(f"{'in all':<{width}} {sum(row.seconds for row in rows):>8.1f}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
