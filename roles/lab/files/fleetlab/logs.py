@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from functools import partial
 from pathlib import Path
@@ -15,11 +16,11 @@ from .errors import LabError
 from .labs import FAILED_DIRECTORY, LabRun
 
 # For each file: collecting must end although a host hangs, and before a caller loses patience.
-COLLECT_TIMEOUT_S = 20
+COLLECT_TIMEOUT_S = 40
 ENDS_FILE = "ends.log"
 
 _COMMANDS = {
-    "journal.log": "journalctl --boot --no-pager",
+    "journal.log": "journalctl --boot --no-pager --lines 5000",
     "journal-errors.log": "journalctl --boot --no-pager --quiet --priority err",
     "dmesg.log": "dmesg",
     "failed-units.log": "systemctl --failed --no-legend --no-pager",
@@ -36,6 +37,8 @@ _ENDS = {
     "libvirt-qemu.log": 10,
 }
 _CONSOLE_LINES_OF_LOST_HOST = 30
+# libvirt logs QEMU's command line, in dozens of lines with a backslash at their ends.
+_COMMAND = re.compile(r"^-|\\$")
 
 
 def collect(run: LabRun, target: Path) -> str:
@@ -86,6 +89,7 @@ def _ends(host: str, directory: Path) -> str:
     found = []
     for name, lines in _ENDS.items():
         path = directory / name
-        end = path.read_text(errors="replace").splitlines()[-lines:] if path.exists() else []
-        found += [f"{host}: {name}: {line}" for line in end if line.strip()]
+        text = path.read_text(errors="replace") if path.exists() else ""
+        telling = [line for line in text.splitlines() if line.strip() and not _COMMAND.search(line)]
+        found += [f"{host}: {name}: {line}" for line in telling[-lines:]]
     return "".join(f"{line}\n" for line in found)
