@@ -19,9 +19,9 @@ QEMU_LOG = "qemu.log"
 
 KERNEL_COMMAND_LINE = "console=ttyS0 root=/dev/vda rw quiet systemd.condition-needs-update=0"
 # What makes emulated hosts cheaper. KVM's habit of polling before it lets an idle guest sleep
-# doubles what guests cost here. Guarding against flaws of real CPUs takes a quarter of the time of a
-# boot. Without hurry, the kernel waits for itself in every mount. And on a busy machine it would find
-# the clock unreliable, and take one that QEMU emulates at every reading.
+# doubles what guests cost here. Guarding against flaws of real CPUs takes a quarter of the time
+# of a boot. Without hurry, the kernel waits for itself in every mount. And on a busy machine it
+# would find the clock unreliable, and take one that QEMU emulates at every reading.
 EMULATED_COMMAND_LINE = (
     f"{KERNEL_COMMAND_LINE} kvm.halt_poll_ns=0 mitigations=off rcupdate.rcu_expedited=1"
     " tsc=reliable"
