@@ -22,7 +22,7 @@ from support.stages import COLOURS, Ended, run_logged
 
 ROOT = Path(__file__).resolve().parents[1]
 SCENARIOS = ROOT / "extensions" / "molecule"
-DECLARATION = SCENARIOS / "default" / "lab.yml"
+DECLARATION = SCENARIOS / "default" / "files" / "lab.yml"
 EPHEMERAL = ROOT / ".cache" / "molecule"
 INVENTORY = EPHEMERAL / "inventory" / "lab.yml"
 LOGS = ROOT / ".cache" / "test-logs" / "lab"
