@@ -31,8 +31,8 @@ def lab(*arguments, stdin="", timeout_s=600):
 
 @pytest.fixture
 def panicked():
-    lab("create", "--no-snapshots", "-", stdin=json.dumps(DECLARATION))
     try:
+        lab("create", "--no-snapshots", "-", stdin=json.dumps(DECLARATION))
         lab("shell", "--name", NAME, "lost", PANIC)
         yield
     finally:

@@ -90,13 +90,19 @@ def keep(snapshot: Snapshot, directory: Path, host: Host) -> None:
         complete.mkdir()
         for name in qemu.disk_files(host):
             (directory / name).rename(complete / name)
-        if not snapshot.exists:
+        try:
             complete.rename(snapshot.directory)
+        except OSError:
+            # Another lab may have saved the same host meanwhile: either will do.
+            if not snapshot.exists:
+                raise
     prune(parent)
 
 
 def copy(snapshot: Snapshot, directory: Path, host: Host) -> None:
     """Put the snapshot's disks into the host's directory, sharing blocks where the disk can."""
+    # First of all: what was used last is not pruned by another lab.
+    snapshot.directory.touch()
     for name in qemu.disk_files(host):
         source = str(snapshot.directory / name)
         command = ["cp", "--reflink=auto", "--sparse=always", source, str(directory)]
@@ -105,7 +111,6 @@ def copy(snapshot: Snapshot, directory: Path, host: Host) -> None:
         )
         if done.returncode != 0:
             raise LabError(f"{host.name}: restoring its snapshot failed: {done.stderr.strip()}")
-    snapshot.directory.touch()
 
 
 def prune(parent: Path, keep_newest: int = KEEP) -> None:
