@@ -10,14 +10,17 @@ import pytest
 from ansible_collections.kvm.fleet.roles.lab.files.fleetlab import (
     cpio,
     declaration,
+    distribution,
     hostfiles,
     initrd,
     inventory,
+    programs,
     qemu,
     recipe,
     ssh,
     state,
 )
+from ansible_collections.kvm.fleet.roles.lab.files.fleetlab.errors import LabError
 
 EMULATED = qemu.Accelerator(False, 1, "no KVM")
 HARDWARE = qemu.Accelerator(True, 4, "KVM works")
@@ -115,6 +118,23 @@ def test_a_bare_image_has_no_libvirt():
     assert recipe.image_key(bare) != recipe.image_key(whole)
 
 
+def test_a_bare_host_can_become_a_kvm_host_without_a_network():
+    bare = declaration.ImageSpec("trixie", "bare")
+    assert "libvirt-daemon-system" in recipe.downloads(bare)
+    assert recipe.downloads(declaration.ImageSpec("trixie", "kvm_host")) == []
+    command = distribution.command(bare, Path("/out.tar"))
+    assert "--skip=cleanup/apt" in command
+    hooks = [word for word in command if word.startswith("--customize-hook=")]
+    assert len(hooks) == 2
+    assert "--download-only" in hooks[1]
+
+
+def test_an_image_that_downloads_nothing_keeps_nothing_of_apt():
+    command = distribution.command(declaration.ImageSpec("bookworm", "kvm_host"), Path("/out.tar"))
+    assert not [word for word in command if word.startswith(("--skip", "--customize-hook"))]
+    assert command[-2:] == ["bookworm", "/out.tar"]
+
+
 def test_packages_make_another_image():
     plain = declaration.ImageSpec("trixie", "kvm_host")
     more = declaration.ImageSpec("trixie", "kvm_host", ("openvswitch-switch",))
@@ -130,3 +150,22 @@ def test_the_inventory_leads_to_every_host(tmp_path):
     assert [host["ansible_port"] for host in hosts.values()] == [1, 2]
     assert f"-F '{tmp_path}/with space/ssh_config' " in hosts["h0"]["ansible_ssh_common_args"]
     assert hosts["h1"]["lab_addresses"] == {"lan0": "10.0.0.12/24"}
+
+
+def test_a_bare_host_is_no_kvm_host_in_the_inventory(tmp_path):
+    hosts = [{"name": "whole"}, {"name": "empty", "profile": "bare", "release": "trixie"}]
+    lab = declaration.parse({"name": "x", "hosts": hosts})
+    saved = state.State({}, {"name": "tcg"}, ports={"whole": 1, "empty": 2})
+    groups = inventory.of_lab(lab, saved, tmp_path)["all"]["children"]
+    members = {name: list(group["hosts"]) for name, group in groups.items()}
+    assert members == {
+        "kvm_hosts": ["whole"],
+        "bookworm": ["whole"],
+        "bare_hosts": ["empty"],
+        "trixie": ["empty"],
+    }
+
+
+def test_all_missing_programs_are_named_with_their_packages():
+    with pytest.raises(LabError, match="needs absent-a, absent-b; install one, two"):
+        programs.require({"absent-b": "two", "sh": "dash", "absent-a": "one"})
