@@ -81,7 +81,7 @@ def _stored(dom: Any) -> xmltree.Element:
 def _running(dom: Any, state: str, stored: xmltree.Element) -> xmltree.Element | None:
     """What runs now; of a saved VM what will run again, since it is restored from its image."""
     if state in (RUNNING, PAUSED):
-        live = xmltree.parse(dom.XMLDesc(0))
+        live = live_definition(dom)
         checked = xmltree.get(live, "cpu/@check") == "full"
         if checked and xmltree.get(stored, "cpu/@check") != "full":
             _undo_cpu_expansion(dom, live)
@@ -89,6 +89,19 @@ def _running(dom: Any, state: str, stored: xmltree.Element) -> xmltree.Element |
     if state == SAVED:
         return xmltree.parse(dom.managedSaveGetXMLDesc(0))
     return None
+
+
+def live_definition(dom: Any) -> xmltree.Element:
+    """What runs now, with NICs on networks as such, as they were defined.
+
+    libvirt gives a NIC the type that it became, bridge on a network that is a bridge of the host,
+    and keeps the network's name beside it (virDomainNetDefFormat).
+    """
+    live = xmltree.parse(dom.XMLDesc(0))
+    for nic in live.findall("devices/interface"):
+        if xmltree.get(nic, "source/@network"):
+            nic.set("type", "network")
+    return live
 
 
 def _undo_cpu_expansion(dom: Any, live: xmltree.Element) -> None:

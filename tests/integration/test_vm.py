@@ -336,6 +336,27 @@ def test_a_protected_vm_stays(deaf: Machine) -> None:
     deaf.set(protected=False)
 
 
+# ---- networks of the host
+
+
+def test_a_nic_on_a_vswitch_that_is_a_bridge_of_the_host(site: Site, deaf: Machine) -> None:
+    site.libvirtd.run(["ip", "link", "add", "vmt-host", "type", "bridge"])
+    try:
+        vswitch = {"name": f"{PREFIX}host", "type": "bridge", "bridge": "vmt-host"}
+        site.run("vswitch", vswitch)
+        nic = {"name": "prod", "vswitch": vswitch["name"]}
+        assert classes(deaf.set(nics=[nic])) == {"nics.prod": "hotplug"}
+        assert classes(deaf.set(nics=[{**nic, "link": "down"}])) == {"nics.prod.link": "live"}
+        for xml in (deaf.xml(), deaf.xml("--inactive")):
+            source = xml.find("devices/interface/source")
+            assert source is not None and source.get("network") == vswitch["name"]
+        site.libvirtd.virsh("destroy", deaf.name)
+        deaf.set(nics=[{"name": "prod", "state": "absent"}])
+        site.run("vswitch", {"name": vswitch["name"], "state": "absent"})
+    finally:
+        site.libvirtd.run(["ip", "link", "del", "vmt-host"])
+
+
 # ---- firmware and storage
 
 

@@ -20,6 +20,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.domains import (
     PAUSED,
     RUNNING,
     STOPPED,
+    live_definition,
     power_state,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
@@ -219,7 +220,7 @@ class Live:
             )
 
     def _now(self) -> Element:
-        return xmltree.parse(self.dom.XMLDesc(0))
+        return live_definition(self.dom)
 
 
 def _without_namespace(element: Element) -> Element:
