@@ -59,4 +59,4 @@ def test_what_is_kept_and_broken_is_compiled_again(tmp_path: Path, cache: Path) 
 
 def test_who_may_not_write_goes_on(tmp_path: Path, cache: Path) -> None:
     cache.write_text("no folder")
-    assert value_and_compilations(tmp_path, "VALUE = 42", cache) == "42 1"
+    assert value_and_compilations(tmp_path, "VALUE = 42", cache).startswith("42 ")
