@@ -26,7 +26,8 @@ def compile_once(path, source):
         with open(kept, "rb") as file:
             return marshal.load(file)
     except (OSError, EOFError, ValueError, TypeError):
-        code = compile_source(path, source)
+        pass  # never compiled, or not kept as a whole
+    code = compile_source(path, source)
     try:
         keep(code, kept)
     except OSError:
