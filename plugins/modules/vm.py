@@ -502,8 +502,8 @@ options:
       bandwidth:
         description:
           - Limits. Change live.
-          - libvirt has the kernel count a kilobyte as 1000 bytes here, so the limit is 2.3 % below what
-            is written.
+          - libvirt has the kernel count a kilobyte as 1000 bytes here, so the limit is 2.3 % below
+            what is written.
         type: dict
         suboptions:
           inbound:

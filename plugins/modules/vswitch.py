@@ -258,8 +258,8 @@ options:
       bandwidth:
         description:
           - Limits for each NIC.
-          - libvirt has the kernel count a kilobyte as 1000 bytes here, so the limit is 2.3 % below what
-            is written.
+          - libvirt has the kernel count a kilobyte as 1000 bytes here, so the limit is 2.3 % below
+            what is written.
         type: dict
         suboptions:
           inbound:
