@@ -166,6 +166,8 @@ def run_logged(argv: Sequence[str], timeout_s: float, log: Path) -> Ended:
         text=True,
         errors="replace",
         start_new_session=True,
+        # What a shell starts in the background ignores Ctrl-C, and so would all that it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     limit = threading.Timer(timeout_s, interrupt, (process, f"stopped after {timeout_s} s"))
     limit.start()
