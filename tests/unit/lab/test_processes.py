@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -30,12 +31,21 @@ def start():
     def start(directory, mark, code=SLEEP):
         process = processes.spawn([sys.executable, "-c", code, mark], directory, directory / "log")
         started.append(process)
+        wait_for_command_line(process.pid, mark)
         return process.pid
 
     yield start
     for process in started:
         process.kill()
         process.wait(10)
+
+
+def wait_for_command_line(pid, mark):
+    """A process that was just started has none for a moment: the kernel is not done with exec."""
+    deadline = time.monotonic() + 10
+    while mark.encode() not in Path(f"/proc/{pid}/cmdline").read_bytes():
+        assert time.monotonic() < deadline, f"{pid} has no {mark} on its command line"
+        time.sleep(0.01)
 
 
 def pids(directory, mark):
