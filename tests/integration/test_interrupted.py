@@ -149,6 +149,12 @@ def _definitions_are_whole(libvirtd: PrivateLibvirtd, prefix: str) -> None:
         assert f"{prefix}{name}-root.qcow2" in seen[f"vm/{prefix}{name} live"]
 
 
+def _converges_whole(interrupted: Interrupted, prefix: str, images: Path) -> None:
+    interrupted.converges()
+    _is_whole(interrupted, images)
+    _definitions_are_whole(interrupted.libvirtd, prefix)
+
+
 @pytest.mark.parametrize("point", POINTS)
 def test_libvirtd_is_killed(
     point: str, interrupted: Interrupted, libvirtd: PrivateLibvirtd, prefix: str, images: Path
@@ -159,9 +165,7 @@ def test_libvirtd_is_killed(
     libvirtd.kill()
     said = _said_clearly(process)
     libvirtd.start_libvirtd()
-    interrupted.converges()
-    _is_whole(interrupted, images)
-    _definitions_are_whole(libvirtd, prefix)
+    _converges_whole(interrupted, prefix, images)
     assert said.get("failed"), "libvirtd was killed too late to interrupt anything"
 
 
@@ -176,9 +180,7 @@ def test_the_module_is_killed(
         os.kill(child, signal.SIGKILL)
     out, _err = process.communicate(timeout=TIMEOUT_S)
     assert out == "", "the module was killed too late to interrupt anything"
-    interrupted.converges()
-    _is_whole(interrupted, images)
-    _definitions_are_whole(libvirtd, prefix)
+    _converges_whole(interrupted, prefix, images)
 
 
 def _children(pid: int) -> list[int]:
@@ -289,3 +291,16 @@ def test_a_vm_that_a_restart_left_off_is_started_unless_it_is_to_be_off(
     assert _state(libvirtd, vm) == {"present": "running", "stopped": "shut off"}[state]
     assert not _is_marked(libvirtd, vm)
     restarting.converges()
+
+
+def test_a_vm_that_was_saved_meanwhile_stays_saved(
+    restarting: Interrupted, libvirtd: PrivateLibvirtd, prefix: str
+) -> None:
+    vm = f"{prefix}vm"
+    mark = ["--key", "fleet-restart", "--set", "<restart to='running'/>"]
+    libvirtd.virsh("metadata", vm, "urn:kvm.fleet:1:restart", "--config", *mark)
+    libvirtd.virsh("managedsave", vm)
+    restarting.args["vms"][0].update(apply="live")
+    restarting.converges()
+    assert not _is_marked(libvirtd, vm) and _state(libvirtd, vm) == "shut off"
+    assert "Managed save:   yes" in libvirtd.virsh("dominfo", vm)

@@ -17,6 +17,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.connection import (
     wait_until,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.domains import (
+    CRASHED,
     PAUSED,
     RUNNING,
     STOPPED,
@@ -258,7 +259,8 @@ def _power(dom: Any, plan: Plan) -> None:
         for step in steps:
             _step(dom, step, plan)
     finally:
-        if marked and (dom.isActive() or plan.wanted.state != power.PRESENT):
+        is_off = power_state(dom) in (STOPPED, CRASHED)
+        if marked and not (is_off and plan.wanted.state == power.PRESENT):
             _mark_restart(dom, None)
 
 
