@@ -242,7 +242,8 @@ options:
   port_groups:
     description:
       - Settings that NICs share. A NIC names its port group, or gets the default one.
-      - A change does not reach NICs that are connected; they take it up when they connect again.
+      - A change does not reach NICs that are connected. They take it up when their VMs start again;
+        a restart of the vswitch under running VMs leaves their limits as they were.
     type: list
     elements: dict
     suboptions:
