@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any, Callable
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from . import declaration, image, labs, logs
 from .errors import LabError, describe

@@ -9,7 +9,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from . import ssh
 from .declaration import Lab
