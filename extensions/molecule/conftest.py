@@ -13,6 +13,7 @@ import pytest
 TOOLS = "/usr/local/lib/kvm-fleet/tests"
 ANSWER_TIMEOUT_S = 150
 REPORT_TIMEOUT_S = 60
+REACH_TIMEOUT_S = 60
 
 
 class RemoteGuest:
@@ -42,6 +43,16 @@ class RemoteGuest:
             if time.monotonic() > deadline:
                 raise AssertionError(f"{self._name}: still after {REPORT_TIMEOUT_S} s: {report}")
         return report
+
+    def wait_reach(self, address: str) -> None:
+        """Return once three pings out of three come back: emulated hosts forward late at times."""
+        deadline = time.monotonic() + REACH_TIMEOUT_S
+        while (received := self.ping(address)) != 3:
+            if time.monotonic() > deadline:
+                raise AssertionError(
+                    f"{self._name}: of 3 pings to {address}, {received} came back, the last time"
+                    f" in {REACH_TIMEOUT_S} s of trying"
+                )
 
 
 @pytest.fixture

@@ -154,6 +154,11 @@ def has_bridge(host: Host, name: str) -> bool | None:
         return None  # its interface driver is not installed, or cannot work there
 
 
+def is_on_bridge(host: Host, tap: str, bridge: str) -> bool:
+    """Whether a tap of this machine is on a bridge; of another machine, nobody can tell."""
+    return not _is_this_machine(host) or Path("/sys/class/net", bridge, "brif", tap).exists()
+
+
 def _is_this_machine(host: Host) -> bool:
     return host.is_local and host.driver != "TEST"
 

@@ -242,8 +242,8 @@ options:
   port_groups:
     description:
       - Settings that NICs share. A NIC names its port group, or gets the default one.
-      - A change does not reach NICs that are connected. They take it up when their VMs start again;
-        a restart of the vswitch under running VMs leaves their limits as they were.
+      - A change does not reach NICs that are connected. They take it up when their VMs start again,
+        or with the next restart of the vswitch, see O(apply). Limits of their own go before.
     type: list
     elements: dict
     suboptions:

@@ -11,6 +11,7 @@ import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.appliers.reconnect import connected_again
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError, FleetErrors
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds import vswitch_table as table
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
@@ -191,3 +192,43 @@ def test_a_limit_goes_with_its_peak() -> None:
     none = {"name": "slow", "bandwidth": {"inbound": {"average": "0B"}}}
     plan = planned("lan", {"state": "inactive", "port_groups": [none]}, there)
     assert {change.field[-1] for change in plan.changes} == {"average", "peak"}
+
+
+LIMITS = '<bandwidth><inbound average="1024"/></bandwidth>'
+LIMITED = xmltree.parse(f'<network><portgroup name="slow">{LIMITS}</portgroup></network>')
+DEFAULT = xmltree.parse(
+    f'<network><portgroup name="slow" default="yes">{LIMITS}</portgroup></network>'
+)
+UNLIMITED = xmltree.parse('<network><portgroup name="slow" default="yes"/></network>')
+
+
+@pytest.mark.parametrize(
+    ("group", "own", "networks", "stays"),
+    [
+        (' portgroup="slow"', "", [LIMITED, UNLIMITED], False),
+        (' portgroup="slow"', "", [UNLIMITED, LIMITED], False),
+        (' portgroup="slow"', LIMITS, [LIMITED], True),
+        (' portgroup="slow"', "", [UNLIMITED], True),
+        ("", "", [DEFAULT], False),
+        ("", "", [LIMITED], True),
+    ],
+)
+def test_a_nic_that_is_connected_again_keeps_its_own_limits_only(
+    group: str, own: str, networks: list[xmltree.Element], stays: bool
+) -> None:
+    nic = (
+        "<interface type='network'><mac address='52:54:00:00:00:01'/><source network='lan'{}/>{}"
+        "</interface>"
+    )
+    assigned = f"{group} portid='p' bridge='vs-lan'"
+    stored = xmltree.parse(f"<domain><devices>{nic.format(group, own)}</devices></domain>")
+    again = connected_again(xmltree.parse(nic.format(assigned, LIMITS)), stored, networks)
+    wanted = xmltree.parse(nic.format(group, LIMITS if stays else ""))
+    assert xmltree.same(again, wanted)
+
+
+def test_a_nic_that_is_not_stored_keeps_its_limits() -> None:
+    nic = f"<interface type='network'><source network='lan' portgroup='slow'/>{LIMITS}</interface>"
+    for stored in (None, xmltree.parse("<domain><devices/></domain>")):
+        again = connected_again(xmltree.parse(nic), stored, [LIMITED])
+        assert again.find("bandwidth") is not None

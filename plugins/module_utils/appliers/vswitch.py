@@ -6,25 +6,15 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.connection import (
-    Host,
-    libvirt,
-    patiently,
-    said,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.domains import PAUSED, RUNNING, read_domains
+from ansible_collections.kvm.fleet.plugins.module_utils.appliers.reconnect import reconnecting
+from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host, libvirt, said
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds import vswitch_updates
-from ansible_collections.kvm.fleet.plugins.module_utils.networks import (
-    left_behind,
-    look_up,
-    nics_on,
-)
+from ansible_collections.kvm.fleet.plugins.module_utils.networks import left_behind, look_up
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import CREATE, Plan
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
@@ -125,7 +115,8 @@ def undefine(host: Host, plan: Plan) -> None:
 
 def connect(host: Host, plan: Plan) -> None:
     """Connect the NICs of VMs that run since before this network was started."""
-    _connect_again(list(_attached(host, plan)), plan.after.live, plan.resource)
+    with reconnecting(host, plan) as reconnect:
+        reconnect(_tree(plan.after.live))
 
 
 def restart(host: Host, plan: Plan) -> None:
@@ -133,73 +124,21 @@ def restart(host: Host, plan: Plan) -> None:
 
     One that does not start as it is stored is put back as it was, and the error reported.
     """
-    nics = list(_attached(host, plan))
     network = _network(host, plan)
-    network.destroy()
-    try:
-        network.create()
-    except libvirt.libvirtError as error:
-        _define(host, plan.have.live).create()
-        _define(host, plan.have.stored)
-        _connect_again(nics, plan.have.live, plan.resource)
-        raise FleetError(
-            f"does not start as it was declared, and is again as it was before: {said(error)}",
-            plan.resource,
-        ) from error
-    _connect_again(nics, plan.after.live, plan.resource)
-
-
-def _attached(host: Host, plan: Plan) -> Iterator[tuple[Any, Element]]:
-    """The running VMs on this network, with each of their NICs on it."""
-    before = plan.have.live if plan.have.live is not None else plan.have.stored
-    bridge = xmltree.get(_tree(before), "bridge/@name")
-    for name, have in read_domains(host).items():
-        if have.live is not None and have.facts["state"] in (RUNNING, PAUSED):
-            for nic in nics_on(have.live, plan.wanted.name, bridge):
-                yield host.conn.lookupByName(name), nic
-
-
-def _connect_again(nics: list[tuple[Any, Element]], network: Element | None, resource: str) -> None:
-    """Put each NIC's tap on the bridge again; all are tried, and those that fail are named."""
-    failed = []
-    for domain, nic in nics:
+    with reconnecting(host, plan) as reconnect:
+        network.destroy()
         try:
-            _connect(domain, nic, _tree(network))
+            network.create()
         except libvirt.libvirtError as error:
-            mac = xmltree.get(nic, "mac/@address")
-            failed.append(f"{domain.name()} ({mac}): {said(error)}")
-    if failed:
-        raise FleetError(
-            f"was started, but these NICs are not connected: {'; '.join(failed)}; "
-            "stop and start their VMs",
-            resource,
-        )
-
-
-def _connect(domain: Any, nic: Element, network: Element) -> None:
-    """Connect one NIC by way of a detour.
-
-    libvirt puts a tap on a bridge only where the interface's source changes (qemuDomainChangeNet),
-    and up to at least version 9.0 not by itself when a network starts. So the NIC is declared to be
-    on the network's bridge, which connects it, and then on the network again, as it was.
-    """
-    detour, back = xmltree.clone(nic), xmltree.clone(nic)
-    if nic.get("type") == "network":
-        _set_source(detour, "bridge", xmltree.get(network, "bridge/@name"))
-        for assigned in ("portid", "bridge"):  # by libvirt, to the connection that is no more
-            xmltree.put(back, f"source/@{assigned}", None)
-    else:
-        _set_source(detour, "network", xmltree.get(network, "name"))
-    for wanted in (detour, back):
-        call = partial(domain.updateDeviceFlags, xmltree.serialise(wanted))
-        patiently(partial(call, libvirt.VIR_DOMAIN_AFFECT_LIVE))
-
-
-def _set_source(nic: Element, kind: str, name: str | None) -> None:
-    nic.set("type", kind)
-    source = xmltree.ensure(nic, "source")
-    source.attrib.clear()
-    source.set(kind, name or "")
+            why = f"does not start as it was declared, and is again as it was before: {said(error)}"
+            _define(host, plan.have.live).create()
+            _define(host, plan.have.stored)
+            try:
+                reconnect(_tree(plan.have.live))
+            except FleetError as lost:
+                why = f"{why}; it {lost.message}"
+            raise FleetError(why, plan.resource) from error
+        reconnect(_tree(plan.after.live))
 
 
 # ---- handles
