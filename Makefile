@@ -22,7 +22,7 @@ demo: setup-demo ## declare a pool, a vswitch and three VMs on this machine, and
 demo-clean: setup-demo ## remove all that the demo made, and nothing else
 	@examples/demo/clean
 
-test: setup ## every test but the lab's; tests/run STAGE... runs a selection
+test: setup ## every test; tests/run STAGE... runs a selection
 	@tests/run
 
 lint: setup ## ansible-lint, yamllint, ruff, mypy, shellcheck, documentation and changelog

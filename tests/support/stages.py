@@ -64,7 +64,6 @@ class Stage:
     argv: Sequence[str]
     timeout_s: int
     count: Callable[[Ended], Counts]
-    only_by_name: bool = False  # not part of `make test` yet
     # How much is shown again at the end when it failed: CI shows little more than that.
     end_lines: int = 40
 
@@ -137,7 +136,6 @@ def all_stages(pytest_options: Sequence[str]) -> list[Stage]:
             ["python", "tests/scenarios.py"],
             3600,
             molecule_counts,
-            only_by_name=True,
             end_lines=150,
         ),
     ]
@@ -255,14 +253,13 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="tests/run",
         description="Run the test stages, or those named.",
-        epilog="What follows -- goes to pytest. The stage molecule runs only when named.",
+        epilog="What follows -- goes to pytest.",
     )
     parser.add_argument("stages", nargs="*", metavar="STAGE", help=", ".join(names))
     arguments = parser.parse_args(own)
     if unknown := set(arguments.stages) - set(names):
         parser.error(f"unknown stage {', '.join(sorted(unknown))}; known are {', '.join(names)}")
-    by_default = [stage.name for stage in all_stages([]) if not stage.only_by_name]
-    arguments.stages = arguments.stages or by_default
+    arguments.stages = arguments.stages or names
     arguments.pytest_options = pytest_options
     return arguments
 
