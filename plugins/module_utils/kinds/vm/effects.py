@@ -31,6 +31,8 @@ from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
 Effect = tuple[str, str]  # the class of a change, and the applier that brings it about
 WAITS: Effect = (RESTART, "")
+# What a disk or NIC has from when it is plugged in until it is unplugged.
+KEPT_FOR_LIFE = ("target/@bus", "model/@type", "mac/@address")
 
 
 class Effects:
@@ -54,6 +56,8 @@ class Effects:
             return WAITS
         if isinstance(row, Items):
             return self._device(row, key[-1], now, after)
+        if len(key) > 2 and self._is_replaced(key):
+            return WAITS
         if key[0] == NICS.name and key[-1] == "source" and not self._moves(key[1]):
             return WAITS
         can: Mapping[str, Callable[[Value], bool]] = {
@@ -85,6 +89,22 @@ class Effects:
             return WAITS if self.paused else (HOTPLUG, "device")
         fits = self._is_free(device) and self._has_port(row, device)
         return (HOTPLUG, "device") if fits else WAITS
+
+    def _is_replaced(self, key: Key) -> bool:
+        """Whether the next start puts another device in this one's place, which is then left alone.
+
+        A plan for a device that comes while its namesake still runs is one for the next start as a
+        whole; the plan after it, which sees both, must not find parts that could be had now.
+        """
+        row = next((row for row in (DISKS, CDROMS, NICS) if row.name == key[0]), None)
+        if row is None:
+            return False
+        runs, comes = (items_of(row, tree).get(key[1]) for tree in (self.live, self.definition))
+        return (
+            runs is not None
+            and comes is not None
+            and any(xmltree.get(runs, path) != xmltree.get(comes, path) for path in KEPT_FOR_LIFE)
+        )
 
     def _moves(self, nic: str) -> bool:
         """Whether a NIC can be moved: libvirt does that from one bridge to another, and only so."""
