@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-testinfra_hosts = ["ansible://kvm1"]
+testinfra_hosts = ["ansible://kvm_hosts"]
 
 
 def test_nothing_declared_is_left(host):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-testinfra_hosts = ["ansible://kvm1"]
+testinfra_hosts = ["ansible://kvm_hosts"]
 
 MIB = 2**20
 

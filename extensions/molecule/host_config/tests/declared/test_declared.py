@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-testinfra_hosts = ["ansible://kvm1"]
+testinfra_hosts = ["ansible://kvm_hosts"]
 
 MIB = 2**20
 
