@@ -115,8 +115,15 @@ def undefine(host: Host, plan: Plan) -> None:
 
 def connect(host: Host, plan: Plan) -> None:
     """Connect the NICs of VMs that run since before this network was started."""
-    with reconnecting(host, plan) as reconnect:
-        reconnect(_tree(plan.after.live))
+    try:
+        with reconnecting(host, plan) as reconnect:
+            reconnect(_tree(plan.after.live))
+    except libvirt.libvirtError as error:
+        raise FleetError(
+            f"was started, but NICs of running VMs are not connected: {said(error)}; "
+            "stop and start their VMs",
+            plan.resource,
+        ) from error
 
 
 def restart(host: Host, plan: Plan) -> None:
