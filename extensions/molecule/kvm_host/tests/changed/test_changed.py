@@ -18,6 +18,6 @@ def test_the_default_network_is_stopped_and_stays_defined(host):
 
 
 def test_the_daemon_was_started_since(host):
-    started = "stat -c %Y /proc/$(pgrep -o -x libvirtd)"
+    started = 'date -d "$(systemctl show -P ExecMainStartTimestamp libvirtd)" +%s'
     written = "stat -c %Y /etc/libvirt/qemu.conf"
     assert int(host.check_output(started)) >= int(host.check_output(written))
