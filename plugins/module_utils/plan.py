@@ -156,12 +156,37 @@ def compare(
         if meets(before, after) and meets(now, after):
             continue
         effect, applier = STORED, ""
+        parts: list[Change] = []
         if live is not None and not meets(now, after):
-            effect, applier = effect_of(key, now, after)
+            if key in things and ABSENT not in (now, after):
+                effect, parts = _returned(resource, key, want, live, effect_of)
+            else:
+                effect, applier = effect_of(key, now, after)
         if effect == RESTART and meets(before, after):
             continue
         changes.append(Change(resource, key, before, after, effect, now, applier))
+        changes += parts
     return changes
+
+
+def _returned(
+    resource: str, thing: Key, want: Mapping[Key, Value], live: Values, effect_of: EffectOf
+) -> tuple[str, list[Change]]:
+    """What becomes of a thing that is stored no more but runs still, and is wanted again.
+
+    Its class, which is that of what has to wait, and the changes of what can be had at once.
+    """
+    size, waits = len(thing), False
+    parts: list[Change] = []
+    for key, after in want.items():
+        now = live.get(key)
+        if key[:size] != thing or key == thing or _same(now, after):
+            continue
+        effect, applier = effect_of(key, now, after)
+        waits = waits or effect == RESTART
+        if effect != RESTART:
+            parts.append(Change(resource, key, now, after, effect, now, applier))
+    return (RESTART if waits else STORED), parts
 
 
 def waiting(resource: str, stored: Values, live: Values) -> list[Change]:

@@ -73,7 +73,9 @@ class Vm:
         self.memory_mib = 0  # at most
         self.devices: dict[str, set[str]] = {"disks": set(), "cdroms": set(), "nics": set()}
         self.formats: dict[str, str] = {}  # of the disks
+        self.volumes_mib: dict[str, int] = {}  # that were made for disks
         self.machine = ""
+        self.state = runs
 
     def steps(self) -> Iterator[Step]:
         """The VM as it is made, and then how it changes."""
@@ -113,7 +115,14 @@ class Vm:
 
     def _of_running(self) -> Args:
         word = self.rng.choices(["live", "next_boot"], [4, 1])[0]
-        return {"apply": word, "state": self.rng.choice([self.runs, "present"])}
+        if self.runs != "running":
+            return {"apply": word, "state": self.rng.choice([self.runs, "present"])}
+        states = ["running", "present", "paused", "saved"]
+        said = self.rng.choices(states, [5, 3, 1, 1])[0]
+        self.state = self.state if said == "present" else said
+        if self.state == "running":  # else its guest would be left before it has booted
+            word = self.rng.choices([word, "restart"], [5, 1])[0]
+        return {"apply": word, "state": said}
 
     def _fields(self, share: float) -> Args:
         pick = self.rng.choice
@@ -275,7 +284,10 @@ class Vm:
         pool, dice = self.place.pool, self.rng.random()
         if dice < 0.4:
             self.formats[name] = "qcow2"
-            return {"pool": pool, "capacity": self.rng.choice(["1MiB", "8MiB"])}
+            # The volume stays when its disk goes, and never shrinks.
+            mib = max(self.rng.choice([1, 8]), self.volumes_mib.get(name, 0))
+            self.volumes_mib[name] = mib
+            return {"pool": pool, "capacity": f"{mib}MiB"}
         file = {"a": "one.qcow2", "b": "two.qcow2", "c": "three.raw"}[name]
         self.formats[name] = self.place.images[file]
         if dice < 0.7:

@@ -9,6 +9,7 @@ libvirt's XML by means of our own (observed.py), and the same declaration again 
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import subprocess
@@ -35,7 +36,8 @@ LENGTH = 5  # transitions in a scene
 
 # In which proportion. A guest that really boots takes its time, one that is paused none.
 SCENES = (
-    *("vm", "vswitch", "pool", "vm", "host_config", "volumes", "vm", "vswitch", "paused_vm", "vm"),
+    *("vm", "vswitch", "pool", "vm", "host_config", "volumes", "guest", "vswitch", "paused_vm"),
+    "vm",
     *("host_config", "vm", "vswitch", "volumes", "guest", "vm", "pool", "vswitch", "paused_vm"),
 )
 
@@ -141,23 +143,29 @@ def test_plan_is_what_a_run_does(
             scene.history.append((module, args))
             run.transition(module, args)
             done += 1
+            if scene.kind == "guest":
+                _wait_for_guest(libvirtd, f"{place.prefix}x")
             if done == 1:
-                _foreign(observer, libvirtd, scene, f"{place.prefix}x")
+                _foreign(observer.conn, scene.kind, f"{place.prefix}x")
     except AssertionError as error:
         raise AssertionError(f"{error}\n\n{_story(scene, run)}") from None
     finally:
         record_property(scene.kind, done)
 
 
-def _foreign(observer: Observer, libvirtd: PrivateLibvirtd, scene: Scene, name: str) -> None:
-    """Let other programs edit what was made; and see that a guest which runs is up."""
-    if scene.kind == "guest":
-        TinyGuest(name, libvirtd.uri, libvirtd.outside).wait_ready()
-    conn = observer.conn
-    if scene.kind in ("vm", "paused_vm", "guest"):
+def _wait_for_guest(libvirtd: PrivateLibvirtd, name: str) -> None:
+    """See that a guest which runs is up: before it is, it lets nothing go."""
+    guest = TinyGuest(name, libvirtd.uri, libvirtd.outside)
+    if guest.state() == "running":
+        guest.wait_ready()
+
+
+def _foreign(conn: Any, kind: str, name: str) -> None:
+    """Let other programs edit what was made."""
+    if kind in ("vm", "paused_vm", "guest"):
         text = conn.lookupByName(name).XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
         conn.defineXML(_with_foreign(text, qemu=True))
-    if scene.kind == "vswitch":
+    if kind == "vswitch":
         text = conn.networkLookupByName(name).XMLDesc(libvirt.VIR_NETWORK_XML_INACTIVE)
         conn.networkDefineXML(_with_foreign(text))
 
@@ -219,11 +227,14 @@ def _wrong(change: dict[str, Any], done: dict[str, Any], after: Dump) -> list[st
     resource, name = change["resource"], change["field"]
     kind = resource.split("/")[0]
     if name in ("state", "power"):
-        gone = change["after"] == "absent"
-        there = f"{resource} stored" in after
-        return [f"{resource} should be {change['after']}"] if there == gone else []
+        found, wanted = _state(resource, after), change["after"]
+        there = wanted in ("present", "restarted") and found != "absent"
+        return [] if there or found == wanted else [f"{resource} is {found}, not {wanted}"]
+    restarted = {"resource": resource, "field": "power", "after": "restarted"}
+    restarts = any(restarted.items() <= one.items() for one in done["plan"])
     views = ["stored"]
-    if change["class"] in ("live", "hotplug") and name != "memory.size":  # the guest's to give
+    is_live = restarts or change["class"] in ("live", "hotplug")
+    if is_live and name not in ("memory.size", "autostart"):  # the guest's to give; not in the XML
         views.append("live")
     wrong = []
     for view in views:
@@ -233,9 +244,22 @@ def _wrong(change: dict[str, Any], done: dict[str, Any], after: Dump) -> list[st
             wrong += [f"{resource} {view}: {one}" for one in told]
     waits = [one["field"] for one in done["pending_restart"] if one["resource"] == resource]
     told = any(f"{field}.".startswith(f"{name}.") for field in waits)
-    if kind == "vm" and change["class"] == "restart" and not told:
+    if kind == "vm" and change["class"] == "restart" and not told and not restarts:
         wrong.append(f"{resource} {name} waits for a restart, but is not in pending_restart")
     return wrong
+
+
+def _state(resource: str, seen: Dump) -> str:
+    """The state by libvirt's own numbers."""
+    facts = seen.get(f"{resource} facts")
+    if facts is None:
+        return "present" if f"{resource} stored" in seen else "absent"
+    if not resource.startswith("vm/"):
+        return "active" if ast.literal_eval(facts)[0] else "inactive"
+    state, active, _autostart, saved = ast.literal_eval(facts)
+    if active:
+        return "paused" if state == libvirt.VIR_DOMAIN_PAUSED else "running"
+    return "saved" if saved else "stopped"
 
 
 def _same(before: Dump, after: Dump, says: str) -> None:

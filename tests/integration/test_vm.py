@@ -257,6 +257,46 @@ def test_pausing_saving_and_resuming_go_on_where_it_was(live: Machine) -> None:
     assert live.xml().findtext("vcpu") == "3"
 
 
+@pytest.mark.boots_guest
+def test_what_was_paused_when_it_was_saved_runs_again(live: Machine) -> None:
+    boot = live.guest.report()["boot_id"]
+    live.set(state="paused")
+    live.set(state="saved")
+    nic = {"name": "more", "vswitch": live.site.vswitch, "mac": "52:54:00:aa:bb:02"}
+    # It is woken first, and is changed as one that runs.
+    assert classes(live.set(state="running", nics=[nic])) == {
+        "nics.more": "hotplug",
+        "state": "live",
+    }
+    assert live.guest.wait_ready()["boot_id"] == boot
+    live.guest.wait_report("another NIC", lambda _report: live.guest.nic(nic["mac"]))
+    live.set(state="paused")
+    done = live.set(state="running", nics=[{"name": "more", "state": "absent"}])
+    assert classes(done) == {"nics.more": "hotplug", "state": "live"}
+    live.guest.wait_report("one NIC", lambda report: len(report["nics"]) == 1)
+
+
+@pytest.mark.boots_guest
+def test_a_disk_takes_the_place_of_another(live: Machine) -> None:
+    pool = live.site.pool
+    live.set(disks=[{"name": "out", "pool": pool, "capacity": "4MiB", "serial": "OUT"}])
+    come = {"name": "in", "pool": pool, "capacity": "4MiB", "serial": "IN"}
+    done = live.set(disks=[come, {"name": "out", "state": "absent"}])
+    assert {name: found for name, found in classes(done).items() if name.startswith("disks")} == {
+        "disks.in": "hotplug",
+        "disks.out": "hotplug",
+    }
+    targets = [xml.find("devices/disk[serial='IN']/target").get("dev")
+               for xml in (live.xml(), live.xml("--inactive"))]  # fmt: skip
+    assert targets == ["vda", "vda"]  # the one that the other had left
+
+    def serials() -> set[str]:
+        return {disk["serial"] for disk in live.guest.report()["disks"]}
+
+    live.guest.wait_report("only the new one", lambda _: serials() & {"IN", "OUT"} == {"IN"})
+    live.set(disks=[{"name": "in", "state": "absent"}])
+
+
 def _saved(machine: Machine) -> str:
     info = machine.site.libvirtd.virsh("dominfo", machine.name)
     return next(line for line in info.splitlines() if line.startswith("Managed save"))
@@ -273,8 +313,10 @@ def test_what_cannot_change_now_waits_for_a_restart(live: Machine) -> None:
     assert classes(later) == {"title": "restart"}
     assert {change["field"] for change in later["pending_restart"]} == {*waiting, "title"}
     assert live.guest.report()["boot_id"] == boot
-    done = live.set(apply="restart", shutdown={"timeout_s": 60})
-    assert [change["after"] for change in done["plan"]] == ["restarted"]
+    live.set(state="paused")
+    done = live.set(state="running", apply="restart", shutdown={"timeout_s": 60})
+    assert [change["after"] for change in done["plan"]] == ["running", "restarted"]
+    assert not done["pending_restart"]
     live.guest.wait_reboot(boot)
     report = live.guest.report()
     assert report["installed_memory_mib"] == 384

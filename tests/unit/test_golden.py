@@ -2,6 +2,7 @@
 
     before.xml   the stored definition; without the file the resource does not exist
     live.xml     what runs of it; without the file it does not run
+    state        its state, where that is another than running or stopped, active or inactive
     world/K/N.xml  another resource that is there, of kind K and name N, and runs as it is stored
     want.yml     the options of the module
     changes.yml  the plan: rows of field, before, after and class
@@ -158,7 +159,9 @@ class Case:
             return {}
         runs = self.tree("live") is not None
         states = {"vm": ("stopped", "running")}.get(self.kind.name, ("inactive", "active"))
-        return {"state": states[runs], "autostart": False, "persistent": True}
+        file = self.folder / "state"
+        state = file.read_text().strip() if file.exists() else states[runs]
+        return {"state": state, "autostart": False, "persistent": True}
 
     def world(self, have: Have) -> World:
         there: dict[str, dict[str, Have]] = {name: {} for name in KINDS}

@@ -57,9 +57,14 @@ def apply(host: Host, plan: Plan) -> None:
     fields = {change.field[0] for change in plan.changes}
     if "autostart" in fields:
         dom.setAutostart(int(plan.after.facts["autostart"]))
+    now, after = plan.have.facts.get("state", STOPPED), plan.after.facts["state"]
+    if power.wakes(now, after):  # first, since only a guest that is awake lets devices go
+        for step in power.steps(now, after):
+            _step(dom, step, plan)
+        now = after
     Live(dom, plan).apply()
     if fields & {"state", "power"}:
-        _power(dom, plan)
+        _power(dom, plan, now)
 
 
 def _define(host: Host, plan: Plan) -> Any:
@@ -197,12 +202,14 @@ class Live:
             self.dom.updateDeviceFlags(xmltree.serialise(device), libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
     def _devices_plugged(self, changes: list[Change]) -> None:
-        for change in changes:
+        # What leaves makes room: for its target's name, its boot order, its PCI port.
+        for change in sorted(changes, key=lambda change: change.after is not ABSENT):
             row, name = DEVICES[change.field[0]], change.field[1]
             if change.after is ABSENT:
                 self._unplug(row, name)
             else:
                 device = xmltree.clone(items_of(row, self.after)[name])
+                _forget_unfit_address(device, self._now())
                 self.dom.attachDeviceFlags(
                     xmltree.serialise(device), libvirt.VIR_DOMAIN_AFFECT_LIVE
                 )
@@ -243,18 +250,29 @@ def _forget_runtime_source(device: Element) -> None:
         device.remove(element)
 
 
+def _forget_unfit_address(device: Element, live: Element) -> None:
+    """Drop an address that fits what is stored, but is another's in what runs, or not there."""
+    address = device.find("address")
+    if address is None:
+        return
+    taken = any(address.attrib == a.attrib for a in live.findall("devices/*/address"))
+    buses = [int(c.get("index", "0")) for c in live.findall("devices/controller[@type='pci']")]
+    if taken or (address.get("type") == "pci" and int(address.get("bus", "0"), 0) not in buses):
+        device.remove(address)
+
+
 # ---- power
 
 
-def _power(dom: Any, plan: Plan) -> None:
+def _power(dom: Any, plan: Plan, now: str) -> None:
     """Take the steps. A VM that is off between two of them is marked, should the run end there."""
-    now = plan.have.facts.get("state", STOPPED)
     marked = tree.restarting(plan.have.stored) if plan.have.stored is not None else None
-    steps = power.steps(now, power.target(now, plan.wanted.state, marked))
+    target = power.target(now, plan.wanted.state, marked)
+    steps = power.steps(now, target)
     if any(change.field == ("power",) and change.effect == RESTART for change in plan.changes):
-        steps = power.restart(now)
-        marked = now
-        _mark_restart(dom, f"<restart to='{now}'/>")
+        steps = power.restart(now, target)
+        marked = plan.after.facts["state"]
+        _mark_restart(dom, f"<restart to='{marked}'/>")
     try:
         for step in steps:
             _step(dom, step, plan)
@@ -275,7 +293,7 @@ def _mark_restart(dom: Any, mark: str | None) -> None:
 
 def _step(dom: Any, step: str, plan: Plan) -> None:
     calls: dict[str, Callable[[], Any]] = {
-        power.START: lambda: dom.createWithFlags(0),
+        power.START: lambda: _start(dom),
         power.START_PAUSED: lambda: dom.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED),
         power.SUSPEND: dom.suspend,
         power.RESUME: dom.resume,
@@ -283,6 +301,12 @@ def _step(dom: Any, step: str, plan: Plan) -> None:
         power.SHUTDOWN: lambda: shut_down(dom, plan),
     }
     patiently(calls[step])
+
+
+def _start(dom: Any) -> None:
+    dom.createWithFlags(0)
+    if power_state(dom) == PAUSED:  # so it was when it was saved, and so it was restored
+        dom.resume()
 
 
 def shut_down(dom: Any, plan: Plan) -> None:

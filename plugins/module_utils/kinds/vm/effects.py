@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
 from ansible_collections.kvm.fleet.plugins.module_utils.domains import PAUSED
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
     ABSENT,
+    PRESENT,
     Items,
     Key,
     Values,
@@ -31,22 +32,33 @@ from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
 Effect = tuple[str, str]  # the class of a change, and the applier that brings it about
 WAITS: Effect = (RESTART, "")
-# What a disk or NIC has from when it is plugged in until it is unplugged.
-KEPT_FOR_LIFE = ("target/@bus", "model/@type", "mac/@address")
+# What a device has from when it is plugged in until it is unplugged.
+KEPT_FOR_LIFE: dict[str, tuple[str, ...]] = {
+    DISKS.name: ("target/@bus", "target/@dev"),
+    CDROMS.name: ("target/@bus", "target/@dev"),
+    NICS.name: ("model/@type", "mac/@address"),
+}
 
 
 class Effects:
     """The effects of changes on one running VM, which will have a definition."""
 
     def __init__(
-        self, live: Element, definition: Element, values: Values, state: str, apply: str
+        self,
+        live: Element,
+        definition: Element,
+        values: Values,
+        state: str,
+        apply: str,
+        leaving: Collection[Key] = (),
     ) -> None:
         self.live = live
         self.definition = definition
         self.values = values
         self.paused = state == PAUSED
         self.waits_all = apply == "next_boot"
-        self.free_ports = free_pci_ports(live)
+        self.stays = self._without(leaving) if leaving else live
+        self.free_ports = free_pci_ports(self.stays)
 
     def of(self, key: Key, now: Value, after: Value) -> Effect:
         """The effect of one change; asked in the order of the plan, it counts free PCI ports."""
@@ -67,20 +79,36 @@ class Effects:
         }
         return (LIVE, applier) if can.get(applier, _always)(after) else WAITS
 
+    def _without(self, leaving: Collection[Key]) -> Element:
+        """What runs, less what is unplugged in this run: it leaves before others come."""
+        stays = xmltree.clone(self.live)
+        for key in leaving:
+            row = rows_by_key(ROWS, key)
+            if isinstance(row, Items) and self._device(row, key[-1], PRESENT, ABSENT) != WAITS:
+                xmltree.remove(stays, items_of(row, stays)[key[-1]])
+        return stays
+
     def _vcpus(self, after: Value) -> bool:
+        if after < self.values[("cpu", "count")] and not self._lets_vcpus_go():
+            return False
         # libvirt unplugs only vCPUs that were plugged in; those present at boot stay.
         vcpus = self.live.findall("vcpus/vcpu")
         fixed = sum(c.get("enabled") == "yes" and c.get("hotpluggable") == "no" for c in vcpus)
         least = fixed or self.values[("cpu", "count")]
         return bool(least <= after <= self.values[("cpu", "maximum")])
 
+    def _lets_vcpus_go(self) -> bool:
+        # As with a device, the guest has to. Under emulation QEMU does not say that a vCPU went,
+        # for which libvirt waits, and crashes when one comes again (seen with QEMU 7.2).
+        return not self.paused and self.live.get("type") == "kvm"
+
     def _balloon(self, after: Value) -> bool:
         has_balloon = self.values[("memory", "balloon")] == "virtio"
         return has_balloon and parse_size(after) <= parse_size(self.values[("memory", "maximum")])
 
     def _device(self, row: Items, name: str, now: Value, after: Value) -> Effect:
-        if row is CDROMS or (now is not ABSENT and after is not ABSENT):
-            return WAITS  # a CD-ROM is never plugged in, nor a device while its namesake runs
+        if row is CDROMS:
+            return WAITS  # never plugged in
         device = items_of(row, self.live if after is ABSENT else self.definition).get(name)
         if device is None or not self._pluggable(row, device):
             return WAITS
@@ -100,10 +128,10 @@ class Effects:
         if row is None:
             return False
         runs, comes = (items_of(row, tree).get(key[1]) for tree in (self.live, self.definition))
-        return (
-            runs is not None
-            and comes is not None
-            and any(xmltree.get(runs, path) != xmltree.get(comes, path) for path in KEPT_FOR_LIFE)
+        if runs is None or comes is None:
+            return False
+        return any(
+            xmltree.get(runs, path) != xmltree.get(comes, path) for path in KEPT_FOR_LIFE[row.name]
         )
 
     def _moves(self, nic: str) -> bool:
@@ -121,16 +149,17 @@ class Effects:
     def _is_free(self, device: Element) -> bool:
         """Whether nothing that runs has its target or boot order, nor boots by kind of device."""
         order = xmltree.get(device, "boot/@order")
-        orders = {boot.get("order") for boot in self.live.findall("devices/*/boot")}
-        boots = order is None or (order not in orders and self.live.find("os/boot") is None)
-        targets = {target.get("dev") for target in self.live.findall("devices/disk/target")}
+        orders = {boot.get("order") for boot in self.stays.findall("devices/*/boot")}
+        boots = order is None or (order not in orders and self.stays.find("os/boot") is None)
+        targets = {target.get("dev") for target in self.stays.findall("devices/disk/target")}
         return boots and xmltree.get(device, "target/@dev") not in targets
 
     def _has_port(self, row: Items, device: Element) -> bool:
         bus = xmltree.get(device, "target/@bus")
         if bus == "scsi":
             return (
-                self.live.find("devices/controller[@type='scsi'][@model='virtio-scsi']") is not None
+                self.stays.find("devices/controller[@type='scsi'][@model='virtio-scsi']")
+                is not None
             )
         if row is CHANNELS or bus == "usb":
             return True

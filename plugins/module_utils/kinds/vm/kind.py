@@ -262,12 +262,13 @@ class Planner:
         after = self.stored if definition is self.have.stored else tree.domain_values(definition)
         rules.check_planned(after, not self.have.exists, want, self.mistakes)
         self.mistakes.raise_any()
-        changes = self._changes(want, after, self._effects(definition))
+        changes = self._changes(want, after, self._effects(want, definition))
         changes += self._autostart()
         runs = self._predicted_live(changes, after)
         pending = self._pending(after, runs)
-        changes += self._power(bool(pending))
-        if self.wanted.options["apply"] == RESTART:
+        restarts = bool(pending) and self._restarts()
+        changes += self._power(restarts)
+        if restarts:
             pending = []
         action = CREATE if not self.have.exists else UPDATE if changes else NONE
         return Plan(
@@ -318,14 +319,17 @@ class Planner:
             k: v for k, v in values.items() if not any(k[: len(thing)] == thing for thing in things)
         }
 
-    def _effects(self, definition: xmltree.Element) -> EffectOf:
+    def _effects(self, want: Mapping[Key, Value], definition: xmltree.Element) -> EffectOf:
         if self.live is None or self.have.live is None:
             return lambda *_: (STORED, "")
-        return Effects(self.have.live, definition, self.live, self.now, self._apply()).of
+        state = self.target if power.wakes(self.now, self.target) else self.now
+        leaving = [k for k, v in want.items() if v is ABSENT and len(k) == 2 and k[0] in LISTS]
+        return Effects(self.have.live, definition, self.live, state, self._apply(), leaving).of
 
     def _apply(self) -> str:
-        # A saved VM is restored as it was; nothing can be changed in its image.
-        return "next_boot" if self.now == SAVED else str(self.wanted.options["apply"])
+        # Nothing can be changed in the image of a VM that stays saved.
+        stays = self.now == SAVED and not power.wakes(self.now, self.target)
+        return "next_boot" if stays else str(self.wanted.options["apply"])
 
     def _autostart(self) -> list[Change]:
         want, has = self.wanted.options["autostart"], self.have.facts.get("autostart", False)
@@ -350,18 +354,25 @@ class Planner:
         """Every field in which what is stored will differ from what runs, whoever changed it."""
         return [] if runs is None else waiting(self.wanted.resource, after, runs)
 
-    def _power(self, pending: bool) -> list[Change]:
+    def _restarts(self) -> bool:
+        """Whether the VM is restarted where something stored waits for it."""
+        asked = self.wanted.options["apply"] == RESTART
+        return asked and bool(power.restart(self.now, self.target))
+
+    def _power(self, restarts: bool) -> list[Change]:
         resource, after = self.wanted.resource, self.target
+        changes = []
         if self.steps or (not self.have.exists and after != PRESENT):
             before = self.now if self.have.exists else "absent"
-            return [Change(resource, ("state",), before, after, LIVE, note=", ".join(self.steps))]
-        if pending and self.wanted.options["apply"] == RESTART and power.restart(self.now):
+            note = "" if restarts else ", ".join(self.steps)
+            changes.append(Change(resource, ("state",), before, after, LIVE, note=note))
+        if restarts:
             note = "shut down and started again, so that what is stored takes effect"
-            return [Change(resource, ("power",), self.now, "restarted", RESTART, note=note)]
-        if self.restarting:
+            changes.append(Change(resource, ("power",), self.now, "restarted", RESTART, note=note))
+        if not changes and self.restarting:
             note = "a run that was interrupted while it restarted the VM had left this mark"
-            return [Change(resource, ("power",), "restarting", self.now, STORED, note=note)]
-        return []
+            changes.append(Change(resource, ("power",), "restarting", self.now, STORED, note=note))
+        return changes
 
     def _predicted(self, definition: xmltree.Element) -> Have:
         state = self.now if self.target == PRESENT else self.target

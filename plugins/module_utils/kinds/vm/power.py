@@ -50,13 +50,17 @@ def steps(now: str, want: str) -> tuple[str, ...]:
     return STEPS[(now, want)]
 
 
-def restart(now: str) -> tuple[str, ...]:
-    """The steps that make stored changes take effect on what runs."""
-    return {
-        RUNNING: (SHUTDOWN, START),
-        PAUSED: (RESUME, SHUTDOWN, START_PAUSED),
-        SAVED: (),
-    }.get(now, ())
+def wakes(now: str, want: str) -> bool:
+    """Whether the steps only wake what is there, so that live changes can be made after them."""
+    return now in (PAUSED, SAVED) and want in (RUNNING, PAUSED) and now != want
+
+
+def restart(now: str, want: str) -> tuple[str, ...]:
+    """The steps by which stored changes take effect; none where nothing is to run after them."""
+    off = {RUNNING: (SHUTDOWN,), PAUSED: (RESUME, SHUTDOWN), SAVED: (START, SHUTDOWN)}
+    on = {RUNNING: START, PAUSED: START_PAUSED}
+    after = now if want == PRESENT else want
+    return (*off[now], on[after]) if now in off and after in on else ()
 
 
 def target(now: str, want: str, restarting: str | None) -> str:
