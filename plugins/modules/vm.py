@@ -127,8 +127,10 @@ options:
       count:
         description:
           - How many vCPUs the VM has.
-          - Changes live up to O(cpu.maximum), and down to the number that it was started with. A
-            count above the maximum raises the stored maximum with it if that is not given.
+          - Changes live up to O(cpu.maximum), and down to the number that it was started with. It
+            goes down only where the guest can let go of vCPUs, which is not while it is paused, nor
+            under emulation (V(qemu) as O(virt_type)).
+          - A count above the maximum raises the stored maximum with it if that is not given.
           - A new VM has as many as O(cpu.maximum), or 1.
         type: int
       maximum:
@@ -652,7 +654,7 @@ options:
         waits for that. Without such changes it does not. A run that is interrupted between the two
         leaves a mark in the VM's metadata, and the next one starts the VM.
       - The image of a saved VM cannot be changed. What changes waits until it has been restored and
-        restarted.
+        restarted. With O(state=running) it is restored first, and then changed as one that runs.
     type: str
     choices: [live, next_boot, restart]
     default: live

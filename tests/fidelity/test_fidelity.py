@@ -1,6 +1,6 @@
 """The plan is the truth: random transitions between declarations, on a real libvirtd.
 
-    pytest tests/fidelity --transitions 1000 --seed 7
+    pytest tests/fidelity --transitions 1000 --seed random
 
 A scene is a few declarations in a row, each a transition from what the one before led to. For each:
 check mode writes nothing, the run's plan is check mode's plan, what was planned is then read in
