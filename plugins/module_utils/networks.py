@@ -19,6 +19,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
 IpNetwork = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
+IFF_TAP = 0x0002  # Linux, include/uapi/linux/if_tun.h
 # Below this many it is cheaper to look names up than to list all networks of a host.
 FEW = 8
 
@@ -157,6 +158,19 @@ def has_bridge(host: Host, name: str) -> bool | None:
 def is_on_bridge(host: Host, tap: str, bridge: str) -> bool:
     """Whether a tap of this machine is on a bridge; of another machine, nobody can tell."""
     return not _is_this_machine(host) or Path("/sys/class/net", bridge, "brif", tap).exists()
+
+
+def loose_taps(host: Host) -> set[str]:
+    """The taps of this machine that are on no bridge or switch; of another, none are known."""
+    if not _is_this_machine(host):
+        return set()
+    devices = Path("/sys/class/net").iterdir()
+    return {d.name for d in devices if _is_tap(d) and not (d / "master").exists()}
+
+
+def _is_tap(device: Path) -> bool:
+    flags = _read(str(device / "tun_flags")).strip()
+    return bool(flags) and bool(int(flags, 16) & IFF_TAP)
 
 
 def _is_this_machine(host: Host) -> bool:

@@ -650,7 +650,8 @@ def guest(libvirtd: PrivateLibvirtd, full: Switch) -> TinyGuest:
     xml = GUEST.format(
         name=name, files=GUEST_FILES, command_line=COMMAND_LINE, network=full.name, bridge=bridge
     )
-    libvirtd.run(["virsh", "create", "/dev/stdin"], stdin=xml)
+    libvirtd.run(["virsh", "define", "/dev/stdin"], stdin=xml)
+    libvirtd.virsh("start", name)
     guest = TinyGuest(name, libvirtd.uri, libvirtd.outside)
     guest.wait_ready()
     return guest
@@ -676,15 +677,55 @@ def test_a_vm_that_runs_keeps_its_network(
     assert all(f"{guest.name} ({mac})" in restart["note"] for mac in reserved)
     assert full.link()["ifindex"] != bridge
     wait_for(libvirtd, *reserved.values())
-    by_name, by_bridge = sources(guest)
+    by_name, _by_bridge = sources(guest)
     assert (by_name["network"], by_name["portgroup"]) == (full.name, "normal")
-    ports = libvirtd.run(["ip", "-brief", "link", "show", "master", by_bridge["bridge"]])
-    assert len(ports.splitlines()) == 2
+    assert len(ports(libvirtd, full)) == 2
 
     libvirtd.virsh("net-destroy", full.name)
     [start] = full.converge({})["plan"]
     assert all(f"{guest.name} ({mac})" in start["note"] for mac in reserved)
     wait_for(libvirtd, *reserved.values())
+
+
+DETOUR = "<network><name>detour-of-{name}</name><bridge name='vs-detour'/></network>"
+
+
+@pytest.mark.boots_guest
+def test_what_an_interrupted_run_left_is_finished(
+    libvirtd: PrivateLibvirtd, full: Switch, guest: TinyGuest
+) -> None:
+    """One NIC is on the bridge of the detour, the other on none: between start and connect."""
+    by_name, by_bridge = (nic.get("dev") for nic in targets(guest))
+    libvirtd.run(["virsh", "net-create", "/dev/stdin"], stdin=DETOUR.format(name=full.name))
+    nic = ET.fromstring(guest.virsh("dumpxml", guest.name)).find("devices/interface")
+    nic.set("type", "bridge")
+    nic.find("source").attrib = {"bridge": "vs-detour"}
+    xml = ET.tostring(nic, encoding="unicode")
+    libvirtd.run(["virsh", "update-device", guest.name, "/dev/stdin", "--live"], stdin=xml)
+    libvirtd.run(["ip", "link", "set", by_bridge, "nomaster"])
+    assert not full.module({"apply": "next_boot"})["changed"]
+    assert ports(libvirtd, full) == set()
+
+    [change] = full.converge({})["plan"]
+    lost = [f"{guest.name} ({mac})" for mac in (MAC1, MAC2)]
+    assert change["field"] == "connections"
+    assert change["before"] == {**dict.fromkeys(lost, "not connected"), "detour": "left"}
+    assert ports(libvirtd, full) == {by_name, by_bridge}
+    wait_for(libvirtd, "192.168.231.11", "192.168.231.12")
+    source, _other = sources(guest)
+    assert (source["network"], source["portgroup"]) == (full.name, "normal")
+    assert f"detour-of-{full.name}" not in libvirtd.virsh("net-list", "--all")
+
+
+def targets(guest: TinyGuest) -> list[ET.Element]:
+    domain = ET.fromstring(guest.virsh("dumpxml", guest.name))
+    return domain.findall("devices/interface/target")
+
+
+def ports(libvirtd: PrivateLibvirtd, switch: Switch) -> set[str]:
+    bridge = switch.xml().find("bridge").get("name")
+    told = json.loads(libvirtd.run(["ip", "-json", "link", "show", "master", bridge]))
+    return {port["ifname"] for port in told if port}
 
 
 def wait_for(libvirtd: PrivateLibvirtd, *addresses: str) -> None:

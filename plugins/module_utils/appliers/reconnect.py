@@ -10,7 +10,7 @@ NIC is declared to be on a bridge that is there for that moment, and then on its
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -28,9 +28,10 @@ from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
 from ansible_collections.kvm.fleet.plugins.module_utils.networks import (
     is_on_bridge,
     look_up,
+    loose_taps,
     nics_on,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import Plan
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have, Plan
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
 
@@ -38,18 +39,28 @@ from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 class Connection:
     """A NIC of a running VM: as it is connected now, and as it is to be connected again."""
 
-    domain: Any
+    vm: str
     now: Element
     again: Element
 
+    @property
+    def tap(self) -> str:
+        """Its device on the host."""
+        return xmltree.get(self.now, "target/@dev") or ""
+
+    def __str__(self) -> str:
+        return f"{self.vm} ({xmltree.get(self.now, 'mac/@address')})"
+
 
 @contextmanager
-def reconnecting(host: Host, plan: Plan) -> Iterator[Callable[[Element], None]]:
-    """What connects the NICs of running VMs again to the network of a plan, once it runs.
+def reconnecting(
+    host: Host, plan: Plan, connections: Sequence[Connection]
+) -> Iterator[Callable[[Element], None]]:
+    """What connects NICs of running VMs again to the network of a plan, once it runs.
 
     It takes the network's definition. All that it needs is there before the network is stopped.
     """
-    connections = _connections(host, plan)
+    clear_detour(host, plan.wanted.name)
     if not connections:
         yield lambda _network: None
         return
@@ -57,16 +68,29 @@ def reconnecting(host: Host, plan: Plan) -> Iterator[Callable[[Element], None]]:
         yield partial(_reconnect, host, plan, connections, elsewhere)
 
 
-def _connections(host: Host, plan: Plan) -> list[Connection]:
-    before = plan.have.live if plan.have.live is not None else plan.have.definition
+def connections_to(host: Host, plan: Plan) -> list[Connection]:
+    """All NICs of running VMs on the network of a plan."""
+    return _connections(read_domains(host), plan.have, plan.after.definition)
+
+
+def _connections(domains: Mapping[str, Have], have: Have, after: Element) -> list[Connection]:
+    before = _before(have)
     bridge = xmltree.get(before, "bridge/@name")
-    networks = [before, plan.after.definition]
     return [
-        Connection(host.conn.lookupByName(name), nic, connected_again(nic, have.stored, networks))
-        for name, have in read_domains(host).items()
-        if have.live is not None and have.facts["state"] in (RUNNING, PAUSED)
-        for nic in nics_on(have.live, plan.wanted.name, bridge)
+        Connection(vm, nic, connected_again(nic, stored, [before, after]))
+        for vm, live, stored in _running(domains)
+        for nic in nics_on(live, have.name, bridge)
     ]
+
+
+def _running(domains: Mapping[str, Have]) -> Iterator[tuple[str, Element, Element | None]]:
+    for name, have in sorted(domains.items()):
+        if have.live is not None and have.facts["state"] in (RUNNING, PAUSED):
+            yield name, have.live, have.stored
+
+
+def _before(have: Have) -> Element:
+    return have.live if have.live is not None else have.definition
 
 
 def _reconnect(
@@ -77,31 +101,39 @@ def _reconnect(
     failed = []
     for connection in connections:
         try:
-            _connect(connection, elsewhere)
-            if not is_on_bridge(host, _tap(connection), bridge):
-                failed.append(f"{_named(connection)}: it is not on the bridge {bridge}")
+            _connect(host, connection, elsewhere)
+            if not is_on_bridge(host, connection.tap, bridge):
+                failed.append(f"{connection}: it is not on the bridge {bridge}")
         except libvirt.libvirtError as error:
-            failed.append(f"{_named(connection)}: {said(error)}")
+            failed.append(f"{connection}: {said(error)}")
     if failed:
         raise FleetError(
-            f"was started, but these NICs are not connected: {'; '.join(failed)}; "
+            f"runs, but these NICs are not connected: {'; '.join(failed)}; "
             "stop and start their VMs",
             plan.resource,
         )
 
 
+def _connect(host: Host, connection: Connection, elsewhere: str) -> None:
+    domain = host.conn.lookupByName(connection.vm)
+    detour = xmltree.clone(connection.now)
+    detour.set("type", "bridge")
+    source = xmltree.ensure(detour, "source")
+    source.attrib.clear()
+    source.set("bridge", elsewhere)
+    for wanted in (detour, connection.again):
+        call = partial(domain.updateDeviceFlags, xmltree.serialise(wanted))
+        patiently(partial(call, libvirt.VIR_DOMAIN_AFFECT_LIVE))
+
+
+# ---- the detour
+
+
 @contextmanager
 def _detour(host: Host, network: str) -> Iterator[str]:
-    """The bridge of a network without addresses, which libvirt forgets when it is stopped.
-
-    One that an interrupted run left is in the way of nothing but this, and taken away first.
-    """
-    name = f"detour-of-{network}"
+    """The bridge of a network without addresses, which libvirt forgets when it is stopped."""
     definition = Element("network")
-    xmltree.put(definition, "name", name)
-    left = look_up(host, name)
-    if left is not None and not left.isPersistent():
-        left.destroy()
+    xmltree.put(definition, "name", _detour_of(network))
     detour = host.conn.networkCreateXML(xmltree.serialise(definition))
     try:
         yield detour.bridgeName()
@@ -109,23 +141,73 @@ def _detour(host: Host, network: str) -> Iterator[str]:
         detour.destroy()
 
 
-def _connect(connection: Connection, elsewhere: str) -> None:
-    detour = xmltree.clone(connection.now)
-    detour.set("type", "bridge")
-    source = xmltree.ensure(detour, "source")
-    source.attrib.clear()
-    source.set("bridge", elsewhere)
-    for wanted in (detour, connection.again):
-        call = partial(connection.domain.updateDeviceFlags, xmltree.serialise(wanted))
-        patiently(partial(call, libvirt.VIR_DOMAIN_AFFECT_LIVE))
+def _detour_of(network: str) -> str:
+    return f"detour-of-{network}"
 
 
-def _tap(connection: Connection) -> str:
-    return xmltree.get(connection.now, "target/@dev") or ""
+def _left_detour(host: Host, network: str) -> Any:
+    """libvirt's handle of a detour that an interrupted run left; None if there is none."""
+    left = look_up(host, _detour_of(network))
+    return left if left is not None and not left.isPersistent() else None
 
 
-def _named(connection: Connection) -> str:
-    return f"{connection.domain.name()} ({xmltree.get(connection.now, 'mac/@address')})"
+def clear_detour(host: Host, network: str) -> None:
+    """Take away what an interrupted run left: it is in the way of nothing but the next detour."""
+    left = _left_detour(host, network)
+    if left is not None:
+        left.destroy()
+
+
+# ---- what an interrupted run left
+
+
+@dataclass(frozen=True)
+class Left:
+    """What a run left that was interrupted: NICs that are not connected, and the detour."""
+
+    connections: Sequence[Connection] = ()
+    detour: bool = False
+
+
+def left_by_interrupted_run(
+    host: Host, have: Have, after: Element, domains: Callable[[], Mapping[str, Have]]
+) -> Left:
+    """What is left to do for a network that runs.
+
+    A NIC is not connected whose tap is on no bridge, or still on the detour. To read all VMs takes
+    its time, so they are asked for only where there is such a tap, of whomever, or the detour.
+    """
+    taps, detour = loose_taps(host), _left_detour(host, have.name)
+    if not taps and detour is None:
+        return Left()
+    there = domains()
+    loose = [one for one in _connections(there, have, after) if one.tap in taps]
+    if detour is not None:
+        loose += _astray(there, have, detour.bridgeName())
+    return Left(loose, detour is not None)
+
+
+def _astray(domains: Mapping[str, Have], have: Have, detour: str) -> Iterator[Connection]:
+    """The NICs on the detour, to be connected as they are stored."""
+    bridge = xmltree.get(_before(have), "bridge/@name")
+    for vm, live, stored in _running(domains):
+        homes = nics_on(stored, have.name, bridge) if stored is not None else ()
+        by_mac = {xmltree.get(home, "mac/@address"): home for home in homes}
+        for nic in nics_on(live, _detour_of(have.name), detour):
+            home = by_mac.get(xmltree.get(nic, "mac/@address"))
+            if home is not None:
+                yield Connection(vm, nic, _at_home(nic, home))
+
+
+def _at_home(nic: Element, home: Element) -> Element:
+    """A NIC on the detour as it is connected where it is stored to be, with the limits of that."""
+    again = xmltree.clone(nic)
+    again.set("type", home.get("type", ""))
+    for name in ("source", "bandwidth"):
+        for element in again.findall(name):
+            again.remove(element)
+        again.extend(xmltree.clone(element) for element in home.findall(name))
+    return again
 
 
 # ---- what libvirt shows of a NIC, and what it is to be told

@@ -10,8 +10,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.appliers.reconnect import reconnecting
+from ansible_collections.kvm.fleet.plugins.module_utils.appliers.reconnect import (
+    connections_to,
+    left_by_interrupted_run,
+    reconnecting,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host, libvirt, said
+from ansible_collections.kvm.fleet.plugins.module_utils.domains import read_domains
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds import vswitch_updates
 from ansible_collections.kvm.fleet.plugins.module_utils.networks import left_behind, look_up
@@ -114,13 +119,19 @@ def undefine(host: Host, plan: Plan) -> None:
 
 
 def connect(host: Host, plan: Plan) -> None:
-    """Connect the NICs of VMs that run since before this network was started."""
+    """Connect the NICs of running VMs: all after a start, else those that are not connected."""
+    after = plan.after.definition
     try:
-        with reconnecting(host, plan) as reconnect:
+        if plan.have.live is None:
+            connections = connections_to(host, plan)
+        else:
+            left = left_by_interrupted_run(host, plan.have, after, lambda: read_domains(host))
+            connections = list(left.connections)
+        with reconnecting(host, plan, connections) as reconnect:
             reconnect(_tree(plan.after.live))
     except libvirt.libvirtError as error:
         raise FleetError(
-            f"was started, but NICs of running VMs are not connected: {said(error)}; "
+            f"runs, but NICs of running VMs are not connected: {said(error)}; "
             "stop and start their VMs",
             plan.resource,
         ) from error
@@ -132,7 +143,7 @@ def restart(host: Host, plan: Plan) -> None:
     One that does not start as it is stored is put back as it was, and the error reported.
     """
     network = _network(host, plan)
-    with reconnecting(host, plan) as reconnect:
+    with reconnecting(host, plan, connections_to(host, plan)) as reconnect:
         network.destroy()
         try:
             network.create()

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from ansible_collections.kvm.fleet.plugins.module_utils import networks, xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.appliers import vswitch as appliers
+from ansible_collections.kvm.fleet.plugins.module_utils.appliers.reconnect import (
+    left_by_interrupted_run,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
 from ansible_collections.kvm.fleet.plugins.module_utils.domains import read_domains
@@ -58,6 +61,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 ACTIVE, INACTIVE, GONE, RESTARTED = "active", "inactive", "absent", "restarted"
 CONNECT = "connect"
 STATE, AUTOSTART, PERSISTENT = ("state",), ("autostart",), ("persistent",)
+CONNECTIONS = ("connections",)
 
 OPTIONS: dict[str, Any] = {
     "name": {"type": "str", "required": True},
@@ -148,8 +152,12 @@ def _removal(wanted: Wanted, have: Have, world: World) -> Plan:
     return Plan(wanted, DELETE, have, after, (change,), warnings=warnings)
 
 
+def _domains(world: World) -> Mapping[str, Have]:
+    return world.everything("vm") if "vm" in world.kinds else read_domains(world.host)
+
+
 def _attached(have: Have, world: World) -> list[Nic]:
-    domains = world.everything("vm") if "vm" in world.kinds else read_domains(world.host)
+    domains = _domains(world)
     tree = have.live if have.live is not None else have.stored
     bridge = None if tree is None else xmltree.get(tree, "bridge/@name")
     return networks.attached(domains, have.name, bridge)
@@ -196,6 +204,8 @@ class Planner:
         if pending and self.wanted.options["apply"] == RESTART:
             changes.append(self._restart(after, pending))
             live, pending = definition, []
+        else:
+            changes += self._left_to_connect(definition)
         facts = self._facts()
         changes += self._changed_facts(facts)
         runs = (definition if live is None else live) if self.will_run else None
@@ -385,6 +395,23 @@ class Planner:
             )
         return Change(self.wanted.resource, STATE, ACTIVE, RESTARTED, RESTART, note=note)
 
+    def _left_to_connect(self, definition: Element) -> list[Change]:
+        """What a run left that was interrupted while it connected NICs again."""
+        if self.live is None or self.wanted.options["apply"] == "next_boot":
+            return []
+        left = left_by_interrupted_run(
+            self.world.host, self.have, definition, partial(_domains, self.world)
+        )
+        before = {str(connection): "not connected" for connection in left.connections}
+        after: dict[str, str] = dict.fromkeys(before, "connected")
+        if left.detour:
+            before["detour"], after["detour"] = "left", GONE
+        note = "as a run left them that was interrupted, or somebody else"
+        change = Change(
+            self.wanted.resource, CONNECTIONS, before, after, LIVE, applier=CONNECT, note=note
+        )
+        return [change] if before else []
+
     # ---- what is not in the XML
 
     def _facts(self) -> dict[str, Any]:
@@ -432,13 +459,14 @@ def steps_of(plan: Plan) -> list[str]:
         stop = ["stop"] if was == ACTIVE else []
         return stop + (["undefine"] if plan.have.facts["persistent"] else [])
     fields = {change.field for change in plan.changes}
-    steps = ["define"] if fields - {STATE, AUTOSTART} else []
+    connects = any(change.applier == CONNECT for change in plan.changes)
+    steps = ["define"] if fields - {STATE, AUTOSTART, CONNECTIONS} else []
     steps += ["autostart"] if AUTOSTART in fields else []
     if was == will == ACTIVE:
         restarts = any(change.after == RESTARTED for change in plan.changes)
-        updates = any(change.effect == LIVE for change in plan.changes)
-        return steps + (["restart"] if restarts else ["update"] if updates else [])
+        updates = any(c.effect == LIVE and c.field != CONNECTIONS for c in plan.changes)
+        steps += ["restart"] if restarts else ["update"] if updates else []
+        return [*steps, *([CONNECT] if connects else [])]
     if will == ACTIVE:
-        connects = any(change.applier == CONNECT for change in plan.changes)
         return [*steps, "start", *([CONNECT] if connects else [])]
     return [*steps, *(["stop"] if was == ACTIVE else [])]
