@@ -19,7 +19,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.errors import (
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import Kind
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool import (
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.kind import (
     KIND as STORAGE_POOL,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume import (
@@ -27,7 +27,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume imp
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.kind import KIND as VM
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.storage import volumes_that_go
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import KIND as VSWITCH
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.kind import KIND as VSWITCH
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have, Wanted
 
 KINDS: tuple[Kind, ...] = (STORAGE_POOL, STORAGE_VOLUME, VSWITCH, VM)

@@ -10,7 +10,10 @@ from collections.abc import Iterator, Sequence
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool import disks_in, stops
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.kind import (
+    disks_in,
+    stops,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
     DELETE,
     UPDATE,

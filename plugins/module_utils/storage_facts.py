@@ -14,7 +14,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.appliers.storage_volume 
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
 from ansible_collections.kvm.fleet.plugins.module_utils.domains import read_domains
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool import KIND as POOL
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.kind import KIND as POOL
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume import KIND as VOLUME
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have
 from ansible_collections.kvm.fleet.plugins.module_utils.volumes import (

@@ -13,8 +13,9 @@ from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
 from ansible_collections.kvm.fleet.plugins.module_utils.domains import read_domains
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import named
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import KIND, waiting
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch_table import values_of
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.kind import KIND
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.planner import waiting
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.tree import values_of
 from ansible_collections.kvm.fleet.plugins.module_utils.networks import (
     attached,
     leases_of,

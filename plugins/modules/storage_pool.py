@@ -269,7 +269,7 @@ storage_pool:
 """
 
 from ansible_collections.kvm.fleet.plugins.module_utils import rules
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool import KIND
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.kind import KIND
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.kind import KIND as VM
 from ansible_collections.kvm.fleet.plugins.module_utils.runner import URI_SPEC, create_module, run
 

@@ -182,7 +182,7 @@ storage_volume:
 """
 
 from ansible_collections.kvm.fleet.plugins.module_utils import rules
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool import (
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.kind import (
     KIND as STORAGE_POOL,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume import KIND

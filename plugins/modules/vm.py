@@ -900,7 +900,7 @@ warnings:
 """
 
 from ansible_collections.kvm.fleet.plugins.module_utils import rules
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool import (
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.kind import (
     KIND as STORAGE_POOL,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume import (
@@ -908,7 +908,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume imp
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.kind import KIND as VM
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.storage import volumes_that_go
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import KIND as VSWITCH
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.kind import KIND as VSWITCH
 from ansible_collections.kvm.fleet.plugins.module_utils.runner import URI_SPEC, create_module, run
 
 

@@ -39,16 +39,18 @@ from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
     items_of,
     named,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds import (
-    storage_pool,
-    storage_pool_table,
-    storage_volume,
-    vswitch,
-    vswitch_table,
-)
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds import storage_volume
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import Kind, World
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool import (
+    kind as storage_pool,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool import (
+    table as storage_pool_table,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import kind as vm
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import table as vm_table
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import kind as vswitch
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import table as vswitch_table
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import RESTART, Have, Plan
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -98,6 +100,13 @@ KINDS: dict[str, Tried] = {
 CASES = sorted(path.parent for path in GOLDEN.glob("*/*/want.yml"))
 
 
+class NoConnection:
+    """What is asked of libvirt beside the files: whether an interrupted run left its network."""
+
+    def networkLookupByName(self, _name: str) -> None:
+        return None
+
+
 class HostOfFiles(Host):
     """The host that the files describe. It is another machine: none of its paths is looked at."""
 
@@ -110,7 +119,7 @@ class HostOfFiles(Host):
     )
 
     def __init__(self) -> None:
-        super().__init__(None, "qemu+ssh://host/system")
+        super().__init__(NoConnection(), "qemu+ssh://host/system")
 
 
 class FromFiles:

@@ -12,8 +12,10 @@ import pytest
 
 from ansible_collections.kvm.fleet.plugins.module_utils import images, volumes, xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds import storage_pool
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool_table import mode, path
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool import (
+    kind as storage_pool,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.table import mode, path
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
     CREATE,
     DELETE,

@@ -13,14 +13,14 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.appliers.reconnect import connected_again
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError, FleetErrors
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds import vswitch_table as table
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import (
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import tree
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.kind import (
     KIND,
     Vswitch,
     port_groups_of,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch_updates import (
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.updates import (
     HOST,
     PORT_GROUP,
     RANGE,
@@ -146,7 +146,7 @@ def test_the_former_default_port_group_is_told_first() -> None:
     ],
 )
 def test_an_address_is_read_in_all_of_libvirts_ways(given: str, expected: str) -> None:
-    assert table.values_of(network(given))[("address",)] == expected
+    assert tree.values_of(network(given))[("address",)] == expected
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_an_address_is_read_in_all_of_libvirts_ways(given: str, expected: str) -
     [("lan", "vs-lan"), ("twelve-chars", "vs-twelve-chars"), ("a lan", "vs-5b6c469ca4a7")],
 )
 def test_a_bridge_is_named_after_its_vswitch(name: str, bridge: str) -> None:
-    assert table.derived_bridge(name) == bridge
+    assert tree.derived_bridge(name) == bridge
 
 
 def test_port_groups_are_known_to_other_kinds() -> None:

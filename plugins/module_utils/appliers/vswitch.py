@@ -18,7 +18,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.appliers.reconnect impor
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host, libvirt, said
 from ansible_collections.kvm.fleet.plugins.module_utils.domains import read_domains
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds import vswitch_updates
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import updates
 from ansible_collections.kvm.fleet.plugins.module_utils.networks import left_behind, look_up
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import CREATE, Plan
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
@@ -53,18 +53,18 @@ def autostart(host: Host, plan: Plan) -> None:
 def update(host: Host, plan: Plan) -> None:
     """Change the network that runs, in place; only what runs, since the rest has been stored."""
     commands = {
-        vswitch_updates.DELETE: libvirt.VIR_NETWORK_UPDATE_COMMAND_DELETE,
-        vswitch_updates.MODIFY: libvirt.VIR_NETWORK_UPDATE_COMMAND_MODIFY,
-        vswitch_updates.ADD: libvirt.VIR_NETWORK_UPDATE_COMMAND_ADD_LAST,
+        updates.DELETE: libvirt.VIR_NETWORK_UPDATE_COMMAND_DELETE,
+        updates.MODIFY: libvirt.VIR_NETWORK_UPDATE_COMMAND_MODIFY,
+        updates.ADD: libvirt.VIR_NETWORK_UPDATE_COMMAND_ADD_LAST,
     }
     sections = {
-        vswitch_updates.RANGE: libvirt.VIR_NETWORK_SECTION_IP_DHCP_RANGE,
-        vswitch_updates.HOST: libvirt.VIR_NETWORK_SECTION_IP_DHCP_HOST,
-        vswitch_updates.DNS_HOST: libvirt.VIR_NETWORK_SECTION_DNS_HOST,
-        vswitch_updates.PORT_GROUP: libvirt.VIR_NETWORK_SECTION_PORTGROUP,
+        updates.RANGE: libvirt.VIR_NETWORK_SECTION_IP_DHCP_RANGE,
+        updates.HOST: libvirt.VIR_NETWORK_SECTION_IP_DHCP_HOST,
+        updates.DNS_HOST: libvirt.VIR_NETWORK_SECTION_DNS_HOST,
+        updates.PORT_GROUP: libvirt.VIR_NETWORK_SECTION_PORTGROUP,
     }
     network = _network(host, plan)
-    for one in vswitch_updates.updates(_tree(plan.have.live), _tree(plan.after.live)):
+    for one in updates.updates(_tree(plan.have.live), _tree(plan.after.live)):
         network.update(
             commands[one.command],
             sections[one.section],

@@ -19,7 +19,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
     named,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import port_groups_of
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.kind import port_groups_of
 from ansible_collections.kvm.fleet.plugins.module_utils.units import parse_size
 from ansible_collections.kvm.fleet.plugins.module_utils.volumes import format_of
 

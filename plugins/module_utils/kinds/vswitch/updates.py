@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from ansible_collections.kvm.fleet.plugins.module_utils import fields, xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import Items
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch_table import (
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.table import (
     DNS_HOSTS,
     FAMILIES,
     PORT_GROUPS,

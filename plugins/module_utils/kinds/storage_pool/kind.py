@@ -29,7 +29,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
     want_of,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool_table import (
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.table import (
     ROWS,
     TYPES,
     option_of,

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, kvm.fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The kind `vswitch`: virtual switches as libvirt networks."""
+"""Plans for vswitches: what a declaration does to one, and to the VMs that are on it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ from functools import cached_property, partial
 from typing import Any
 
 from ansible_collections.kvm.fleet.plugins.module_utils import networks, xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.appliers import vswitch as appliers
 from ansible_collections.kvm.fleet.plugins.module_utils.appliers.reconnect import (
     left_by_interrupted_run,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
-from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
 from ansible_collections.kvm.fleet.plugins.module_utils.domains import read_domains
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError, Mistakes
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
@@ -26,10 +24,9 @@ from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
     Values,
     named,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds import vswitch_rules as rules
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds import vswitch_table as table
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch_table import (
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import rules, tree
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.table import (
     BRIDGE,
     BRIDGE_NAME,
     FAMILIES,
@@ -38,8 +35,8 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch_table impo
     PROTECTED,
     STP,
     TYPE,
-    values_of,
 )
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.tree import values_of
 from ansible_collections.kvm.fleet.plugins.module_utils.networks import Nic
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
     CREATE,
@@ -63,82 +60,14 @@ CONNECT = "connect"
 STATE, AUTOSTART, PERSISTENT = ("state",), ("autostart",), ("persistent",)
 CONNECTIONS = ("connections",)
 
-OPTIONS: dict[str, Any] = {
-    "name": {"type": "str", "required": True},
-    "state": {"type": "str", "choices": ["present", "inactive", "absent"], "default": "present"},
-    "autostart": {"type": "bool"},
-    "apply": {"type": "str", "choices": ["live", "next_boot", "restart"], "default": "live"},
-    "purge": {"type": "bool", "default": False},
-}
-
-
-class Vswitch:
-    """Virtual switches, as networks of libvirt."""
-
-    name = "vswitch"
-
-    def spec(self) -> dict[str, Any]:
-        """The argument spec of one vswitch."""
-        return {**OPTIONS, **table.spec()}
-
-    def parse(self, params: Mapping[str, Any]) -> list[Wanted]:
-        """The vswitch that is declared."""
-        name, state = params["name"], params["state"]
-        mistakes = Mistakes(f"{self.name}/{name}")
-        mistakes.extend(rules.check_name(name))
-        values = {} if state == GONE else table.want_of(params, mistakes)
-        mistakes.extend(rules.check_declared(values))
-        mistakes.raise_any()
-        options = {option: params[option] for option in ("autostart", "apply", "purge")}
-        options["lists"] = table.lists_given(params)
-        return [Wanted(self.name, name, state, values, options)]
-
-    def read(self, host: Host, names: Iterable[str] | None) -> dict[str, Have]:
-        """The networks with these names."""
-        return networks.read_networks(host, names)
-
-    def plan(self, wanted: Wanted, have: Have, world: World) -> Plan:
-        """What is to be done about one vswitch."""
-        if wanted.state == GONE:
-            return _removal(wanted, have, world)
-        return Planner(wanted, have, world).plan()
-
-    def apply(self, host: Host, plan: Plan) -> None:
-        """Do what the plan says."""
-        appliers.apply(host, plan, steps_of(plan))
-
-    def result(self, have: Have) -> dict[str, Any]:
-        """A vswitch with every option as it is stored, and its state."""
-        if have.stored is None:
-            return {"name": have.name, "state": GONE}
-        uuid = xmltree.get(have.stored, "uuid")
-        return {
-            "name": have.name,
-            "uuid": uuid,
-            **have.facts,
-            **table.listed(values_of(have.stored)),
-        }
-
-
-KIND = Vswitch()
-
-
-def port_groups_of(have: Have) -> set[str]:
-    """The names of the port groups that a vswitch has, or will have."""
-    if have.stored is None:
-        return set()
-    return {key[-1] for key in table.things_of(values_of(have.stored), ("port_groups",))}
-
 
 def waiting(resource: str, stored: Values, live: Values) -> list[Change]:
     """The fields that wait for a restart; protection is for us alone and takes effect at once."""
     return [change for change in differing(resource, stored, live) if change.field != PROTECTED]
 
 
-# ---- plans
-
-
-def _removal(wanted: Wanted, have: Have, world: World) -> Plan:
+def removal(wanted: Wanted, have: Have, world: World) -> Plan:
+    """The plan for a vswitch that is to go."""
     after = Have(have.kind, have.name)
     if have.stored is None:
         return Plan(wanted, NONE, have, after)
@@ -194,7 +123,7 @@ class Planner:
     def plan(self) -> Plan:
         """The plan, or every mistake in the declaration."""
         want = self._want()
-        definition = table.edited(self._definition(), want)
+        definition = tree.edited(self._definition(), want)
         after = values_of(definition)
         # What has no place in the tree, such as DHCP without an address, is a mistake too.
         self._check({**after, **{key: value for key, value in want.items() if value is not ABSENT}})
@@ -249,15 +178,15 @@ class Planner:
             return {}
         if self.wanted.values.get(TYPE, NAT) == BRIDGE:
             return {}
-        bridge = table.derived_bridge(self.wanted.name)
+        bridge = tree.derived_bridge(self.wanted.name)
         return {TYPE: NAT, BRIDGE_NAME: bridge, STP: True, FORWARD_DELAY: 0}
 
     def _definition(self) -> Element:
         if self.have.stored is not None:
             return self.have.stored
-        network = table.new_network(self.wanted.name)
+        network = tree.new_network(self.wanted.name)
         if self.wanted.values.get(TYPE) != BRIDGE:
-            xmltree.put(network, "mac/@address", table.derived_mac(self.wanted.name))
+            xmltree.put(network, "mac/@address", tree.derived_mac(self.wanted.name))
         return network
 
     # ---- checks
@@ -366,7 +295,7 @@ class Planner:
         return {key for key in lists if key[0] not in clash}
 
     def _live_with(self, values: Values) -> Element:
-        return table.edited(self.have.running, values)
+        return tree.edited(self.have.running, values)
 
     def _updated(self, want: Values, changes: Iterable[Change]) -> Element | None:
         """What runs, with the changes that are made in place."""
@@ -447,26 +376,3 @@ def _explained(change: Change) -> Change:
     return replace(
         change, note="NICs that are connected keep their limits until they connect again"
     )
-
-
-# ---- steps
-
-
-def steps_of(plan: Plan) -> list[str]:
-    """What is to be called for a plan, in order; the applier has a function of each name."""
-    was, will = plan.have.facts.get("state"), plan.after.facts.get("state")
-    if plan.action == DELETE:
-        stop = ["stop"] if was == ACTIVE else []
-        return stop + (["undefine"] if plan.have.facts["persistent"] else [])
-    fields = {change.field for change in plan.changes}
-    connects = any(change.applier == CONNECT for change in plan.changes)
-    steps = ["define"] if fields - {STATE, AUTOSTART, CONNECTIONS} else []
-    steps += ["autostart"] if AUTOSTART in fields else []
-    if was == will == ACTIVE:
-        restarts = any(change.after == RESTARTED for change in plan.changes)
-        updates = any(c.effect == LIVE and c.field != CONNECTIONS for c in plan.changes)
-        steps += ["restart"] if restarts else ["update"] if updates else []
-        return [*steps, *([CONNECT] if connects else [])]
-    if will == ACTIVE:
-        return [*steps, "start", *([CONNECT] if connects else [])]
-    return [*steps, *(["stop"] if was == ACTIVE else [])]

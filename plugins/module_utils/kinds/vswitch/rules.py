@@ -13,7 +13,7 @@ from typing import Any, Union
 from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import Key, Values, named
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch_table import (
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.table import (
     BRIDGE,
     BRIDGE_NAME,
     DNS_ENABLED,
@@ -24,8 +24,8 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch_table impo
     TYPE,
     Family,
     things_of,
-    values_of,
 )
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.tree import values_of
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
 IpInterface = Union[ipaddress.IPv4Interface, ipaddress.IPv6Interface]

@@ -1,0 +1,123 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The kind `vswitch`: virtual switches as libvirt networks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible_collections.kvm.fleet.plugins.module_utils import networks, xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.appliers import vswitch as appliers
+from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
+from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import rules, table, tree
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.planner import (
+    ACTIVE,
+    AUTOSTART,
+    CONNECT,
+    CONNECTIONS,
+    GONE,
+    RESTARTED,
+    STATE,
+    Planner,
+    removal,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
+    DELETE,
+    LIVE,
+    Have,
+    Plan,
+    Wanted,
+)
+
+OPTIONS: dict[str, Any] = {
+    "name": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": ["present", "inactive", "absent"], "default": "present"},
+    "autostart": {"type": "bool"},
+    "apply": {"type": "str", "choices": ["live", "next_boot", "restart"], "default": "live"},
+    "purge": {"type": "bool", "default": False},
+}
+
+
+class Vswitch:
+    """Virtual switches, as networks of libvirt."""
+
+    name = "vswitch"
+
+    def spec(self) -> dict[str, Any]:
+        """The argument spec of one vswitch."""
+        return {**OPTIONS, **table.spec()}
+
+    def parse(self, params: Mapping[str, Any]) -> list[Wanted]:
+        """The vswitch that is declared."""
+        name, state = params["name"], params["state"]
+        mistakes = Mistakes(f"{self.name}/{name}")
+        mistakes.extend(rules.check_name(name))
+        values = {} if state == GONE else table.want_of(params, mistakes)
+        mistakes.extend(rules.check_declared(values))
+        mistakes.raise_any()
+        options = {option: params[option] for option in ("autostart", "apply", "purge")}
+        options["lists"] = table.lists_given(params)
+        return [Wanted(self.name, name, state, values, options)]
+
+    def read(self, host: Host, names: Iterable[str] | None) -> dict[str, Have]:
+        """The networks with these names."""
+        return networks.read_networks(host, names)
+
+    def plan(self, wanted: Wanted, have: Have, world: World) -> Plan:
+        """What is to be done about one vswitch."""
+        if wanted.state == GONE:
+            return removal(wanted, have, world)
+        return Planner(wanted, have, world).plan()
+
+    def apply(self, host: Host, plan: Plan) -> None:
+        """Do what the plan says."""
+        appliers.apply(host, plan, steps_of(plan))
+
+    def result(self, have: Have) -> dict[str, Any]:
+        """A vswitch with every option as it is stored, and its state."""
+        if have.stored is None:
+            return {"name": have.name, "state": GONE}
+        uuid = xmltree.get(have.stored, "uuid")
+        return {
+            "name": have.name,
+            "uuid": uuid,
+            **have.facts,
+            **table.listed(tree.values_of(have.stored)),
+        }
+
+
+KIND = Vswitch()
+
+
+def port_groups_of(have: Have) -> set[str]:
+    """The names of the port groups that a vswitch has, or will have."""
+    if have.stored is None:
+        return set()
+    return {key[-1] for key in table.things_of(tree.values_of(have.stored), ("port_groups",))}
+
+
+# ---- steps
+
+
+def steps_of(plan: Plan) -> list[str]:
+    """What is to be called for a plan, in order; the applier has a function of each name."""
+    was, will = plan.have.facts.get("state"), plan.after.facts.get("state")
+    if plan.action == DELETE:
+        stop = ["stop"] if was == ACTIVE else []
+        return stop + (["undefine"] if plan.have.facts["persistent"] else [])
+    fields = {change.field for change in plan.changes}
+    connects = any(change.applier == CONNECT for change in plan.changes)
+    steps = ["define"] if fields - {STATE, AUTOSTART, CONNECTIONS} else []
+    steps += ["autostart"] if AUTOSTART in fields else []
+    if was == will == ACTIVE:
+        restarts = any(change.after == RESTARTED for change in plan.changes)
+        updates = any(c.effect == LIVE and c.field != CONNECTIONS for c in plan.changes)
+        steps += ["restart"] if restarts else ["update"] if updates else []
+        return [*steps, *([CONNECT] if connects else [])]
+    if will == ACTIVE:
+        return [*steps, "start", *([CONNECT] if connects else [])]
+    return [*steps, *(["stop"] if was == ACTIVE else [])]

@@ -1,0 +1,143 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The network XML of a vswitch, read, edited and made. What is to be set is decided elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import re
+import uuid
+from collections.abc import Iterator, Mapping
+
+from ansible_collections.kvm.fleet.plugins.module_utils import fields, xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
+    Key,
+    Values,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.table import (
+    DNS_HOSTS,
+    FAMILIES,
+    HOSTNAMES,
+    NAT,
+    ROWS,
+    TYPE,
+    Family,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import FLEET_NS, Element
+
+# ---- reading a tree
+
+
+def values_of(network: Element) -> Values:
+    """Every value of a network as this tree has it."""
+    have = fields.values_of(ROWS, network)
+    for family in FAMILIES:
+        ip = family.element(network)
+        have[family.key] = "" if ip is None else _address_of(ip)
+        if ip is not None:
+            have.update(fields.values_of(family.rows, ip, (family.dhcp,)))
+    for name, host in fields.items_of(DNS_HOSTS, network).items():
+        have[("dns", "hosts", name, HOSTNAMES.name)] = sorted(_texts(host, "hostname"))
+    return have
+
+
+def _address_of(ip: Element) -> str:
+    given = ip.get("address", "")
+    length = ip.get("prefix") or ip.get("netmask") or _default_prefix(given)
+    return ipaddress.ip_interface(f"{given}/{length}").with_prefixlen
+
+
+def _default_prefix(given: str) -> int:
+    """What libvirt takes where nothing is said: the class of old (virSocketAddrGetIPPrefix)."""
+    value = ipaddress.ip_address(given)
+    if value.version == 6:
+        return 64
+    first = value.packed[0]
+    return 8 if first < 128 else 16 if first < 192 else 24
+
+
+def _texts(element: Element, tag: str) -> Iterator[str]:
+    return ((child.text or "").strip() for child in element.findall(tag))
+
+
+# ---- editing a tree
+
+
+def edited(network: Element, want: Mapping[Key, Value]) -> Element:
+    """A copy with these values; all that is not named stays as it is."""
+    after = xmltree.clone(network)
+    fields.edit(ROWS, after, want)
+    if want.get(TYPE, NAT) != NAT:
+        for nat in after.findall("forward/nat"):  # libvirt refuses it elsewhere
+            xmltree.remove(after, nat)
+    for family in FAMILIES:
+        _edit_family(after, family, want)
+    for ip, host in fields.items_of(DNS_HOSTS, after).items():
+        wanted = want.get(("dns", "hosts", ip, HOSTNAMES.name))
+        if wanted is not None:
+            _replace_hostnames(host, wanted)
+    return after
+
+
+def _edit_family(network: Element, family: Family, want: Mapping[Key, Value]) -> None:
+    given = want.get(family.key)
+    ip = family.element(network)
+    if given == "" and ip is not None:
+        network.remove(ip)
+        return
+    if given and (ip is None or _address_of(ip) != given):
+        ip = _ensure_ip(network, family)
+        value = ipaddress.ip_interface(given)
+        ip.attrib.pop("netmask", None)
+        ip.set("address", str(value.ip))
+        ip.set("prefix", str(value.network.prefixlen))
+    if ip is not None:
+        fields.edit(family.rows, ip, want, (family.dhcp,))
+
+
+def _ensure_ip(network: Element, family: Family) -> Element:
+    ip = family.element(network)
+    if ip is None:
+        ip = Element("ip", {"family": "ipv6"} if family.version == 6 else {})
+        network.append(ip)
+    return ip
+
+
+def _replace_hostnames(host: Element, wanted: list[str]) -> None:
+    if sorted(_texts(host, "hostname")) == wanted:
+        return
+    for child in host.findall("hostname"):
+        host.remove(child)
+    for name in wanted:
+        child = Element("hostname")
+        child.text = name
+        host.append(child)
+
+
+# ---- a network that is new
+
+
+def new_network(name: str) -> Element:
+    """A bare network, to be edited like one that exists."""
+    network = Element("network")
+    xmltree.put(network, "name", name)
+    xmltree.put(network, "uuid", str(uuid.uuid5(uuid.NAMESPACE_URL, f"{FLEET_NS}:vswitch/{name}")))
+    xmltree.put(network, "metadata/fleet:resource/@managed", "yes")
+    return network
+
+
+def derived_mac(name: str) -> str:
+    """The MAC of a new vswitch's bridge, in QEMU's range 52:54:00, the same for the same name."""
+    digest = hashlib.sha256(f"{FLEET_NS}:vswitch/{name}".encode()).hexdigest()
+    return "52:54:00:" + ":".join(digest[place : place + 2] for place in (0, 2, 4))
+
+
+def derived_bridge(name: str) -> str:
+    """The bridge of a new vswitch: named after it where Linux's 15 characters suffice."""
+    readable = f"vs-{name}"
+    if re.fullmatch(r"[A-Za-z0-9_.-]{1,15}", readable):
+        return readable
+    return f"vs-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
