@@ -9,9 +9,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.appliers.storage_volume import (
-    read_volumes_of,
-)
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
 from ansible_collections.kvm.fleet.plugins.module_utils.domains import read_domains
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.kind import KIND as POOL
@@ -19,6 +16,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume imp
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have
 from ansible_collections.kvm.fleet.plugins.module_utils.volumes import (
     pool_of,
+    read_volumes_of,
 )
 
 

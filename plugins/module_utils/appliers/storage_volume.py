@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, kvm.fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads, makes, grows and deletes storage volumes in libvirt.
+"""Makes, grows and deletes storage volumes in libvirt.
 
 A volume is made in several calls (define, fill, resize), any of which may be the last one that a
 killed run or a killed libvirtd got to; and what libvirt had started, such as a copy by qemu-img,
@@ -15,150 +15,40 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import (
     Host,
-    found,
     libvirt,
     patiently,
     wait_until,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.domains import FEW
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
     CREATE,
     DELETE,
     UPDATE,
-    Have,
     Plan,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.volumes import (
     BLOCK_POOLS,
     FILE_POOLS,
-    HALF_MADE,
-    UNSEEN,
+    OTHER_RUN_TIMEOUT_S,
     capacity_of,
-    is_mark,
+    look_up_volume,
     mark_of,
     name_in_pool,
     pool_of,
+    refresh_pool,
+    tree_of,
 )
 
 # A marked volume that has not changed for this long belongs to no run any more.
 QUIET_S = 5.0
-# How long to wait for another run that is making the same volume, or one in the same pool.
-OTHER_RUN_TIMEOUT_S = 600.0
 
-KIND = "storage_volume"
 MARK_BYTES = str(2**20)  # as little as all kinds of pools can allocate; nothing of it in files
-
-
-# ---- read
-
-
-def read_volumes(host: Host, names: Iterable[str] | None) -> dict[str, Have]:
-    """The named volumes (None: all), also those that are not there; one listing for each pool."""
-    with host.errors("", "read the storage volumes"):
-        if names is None:
-            active = host.conn.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)
-            return _read_all(active)
-        wanted: dict[str, list[str]] = {}
-        for name in names:
-            wanted.setdefault(pool_of(name), []).append(name_in_pool(name))
-        have = {}
-        for pool, volumes in wanted.items():
-            have.update(_read_some(host, pool, volumes))
-        return have
-
-
-def read_volumes_of(host: Host, pools: Iterable[str]) -> dict[str, Have]:
-    """All volumes of some pools that are active."""
-    with host.errors("", "read the storage volumes"):
-        return _read_all([host.conn.storagePoolLookupByName(pool) for pool in pools])
-
-
-def _read_all(pools: Iterable[Any]) -> dict[str, Have]:
-    have = {}
-    for pool in pools:
-        there = _list(pool)
-        have.update(_haves(pool.name(), [name for name in there if not is_mark(name)], there))
-    return have
-
-
-def _read_some(host: Host, pool_name: str, names: list[str]) -> dict[str, Have]:
-    """libvirt knows the volumes it saw last: once in a run it looks again for what is missing."""
-    pool = found(host.conn.storagePoolLookupByName, pool_name, libvirt.VIR_ERR_NO_STORAGE_POOL)
-    if pool is None:
-        return _haves(pool_name, names, {})
-    if not pool.isActive():
-        hidden = ((f"{pool_name}/{name}", {UNSEEN: True}) for name in names)
-        return {name: Have(KIND, name, facts=facts) for name, facts in hidden}
-    have = _haves(pool_name, names, _look_up(pool, names))
-    missing = any(not one.exists for one in have.values())
-    if missing and pool_name not in host.refreshed_pools:
-        host.refreshed_pools.add(pool_name)
-        _refresh(pool)
-        have = _haves(pool_name, names, _look_up(pool, names))
-    return have
-
-
-def _refresh(pool: Any) -> None:
-    """Let libvirt look at a pool anew; it refuses to as long as a copy is made in it."""
-    patiently(lambda: pool.refresh(0), OTHER_RUN_TIMEOUT_S)
-
-
-def _look_up(pool: Any, names: list[str]) -> dict[str, Any]:
-    """The volumes and their marks, as far as they are there."""
-    if len(names) > FEW:
-        return _list(pool)
-    wanted = [*names, *(mark_of(name) for name in names)]
-    volumes = {name: _volume(pool, name) for name in wanted}
-    return {name: volume for name, volume in volumes.items() if volume is not None}
-
-
-def _list(pool: Any) -> dict[str, Any]:
-    return {volume.name(): volume for volume in patiently(pool.listAllVolumes)}
-
-
-def _volume(pool: Any, name: str) -> Any:
-    return found(pool.storageVolLookupByName, name, libvirt.VIR_ERR_NO_STORAGE_VOL)
-
-
-def _haves(pool: str, names: Iterable[str], there: dict[str, Any]) -> dict[str, Have]:
-    return {f"{pool}/{name}": _have(f"{pool}/{name}", there) for name in names}
-
-
-def _have(full_name: str, there: dict[str, Any]) -> Have:
-    name = name_in_pool(full_name)
-    if mark_of(name) in there:
-        return Have(KIND, full_name, facts={HALF_MADE: True})
-    volume = there.get(name)
-    return Have(KIND, full_name, _tree(volume) if volume is not None else None)
-
-
-def _tree(volume: Any) -> xmltree.Element | None:
-    """The volume's definition, or None if it has gone since libvirt last looked."""
-    try:
-        return xmltree.parse(volume.XMLDesc(0))
-    except libvirt.libvirtError:
-        if _is_gone(volume):
-            return None
-        raise
-
-
-def _is_gone(volume: Any) -> bool:
-    """Whether libvirt cannot open a volume, of whose file it still has the name."""
-    try:
-        volume.info()
-    except libvirt.libvirtError as error:
-        return error.get_error_code() in (
-            libvirt.VIR_ERR_NO_STORAGE_VOL,
-            libvirt.VIR_ERR_SYSTEM_ERROR,
-        )
-    return False
 
 
 # ---- make
@@ -170,7 +60,8 @@ def make(host: Host, plan: Plan) -> None:
     with host.errors(plan.resource, "make it"):
         if _is_whole(pool, name) or not _claim(host, plan, pool, name):
             return  # it was there, or another run made it: reading it back tells if it is right
-        if _volume(pool, name) is None:  # else another run took its mark away just before ours
+        # Another run may have taken its mark away just before ours.
+        if look_up_volume(pool, name) is None:
             _make_marked(host, plan, pool, name)
         _delete(pool, mark_of(name))
 
@@ -192,7 +83,7 @@ def _exists(error: Any) -> bool:
 
 def _is_whole(pool: Any, name: str) -> bool:
     """Whether a volume is there without a mark, unseen since its pool was not active."""
-    return _volume(pool, mark_of(name)) is None and _volume(pool, name) is not None
+    return look_up_volume(pool, mark_of(name)) is None and look_up_volume(pool, name) is not None
 
 
 def _place(host: Host, plan: Plan) -> tuple[Any, str]:
@@ -244,7 +135,7 @@ def _upload(host: Host, resource: str, pool: Any, tree: xmltree.Element, image: 
     with host.errors(resource, f"upload {image}"):
         volume = patiently(lambda: pool.createXML(xmltree.serialise(empty), 0))
         _send(host, volume, image)
-        _refresh(pool)
+        refresh_pool(pool)
 
 
 def _send(host: Host, volume: Any, image: str) -> None:
@@ -335,17 +226,17 @@ def _is_abandoned(resource: str, pool: Any, name: str) -> bool:
 
 def _fingerprint(pool: Any, name: str) -> list[Any] | None:
     """What changes while a volume is being made; None when the mark is gone."""
-    there = {one: _volume(pool, one) for one in (mark_of(name), name)}
+    there = {one: look_up_volume(pool, one) for one in (mark_of(name), name)}
     if there[mark_of(name)] is None:
         return None
-    trees = [_tree(volume) for volume in there.values() if volume is not None]
+    trees = [tree_of(volume) for volume in there.values() if volume is not None]
     paths = ("allocation", "physical", "target/timestamps/mtime")
     return [xmltree.get(tree, path) for tree in trees if tree is not None for path in paths]
 
 
 def _take_over(host: Host, resource: str, pool: Any, name: str) -> None:
     """Remove what an interrupted run left, unless somebody has put it to use."""
-    volume = _volume(pool, name)
+    volume = look_up_volume(pool, name)
     users = disks_on(host, volume, running=False) if volume is not None else []
     if users:
         vms = ", ".join(domain.name() for domain, _target in users)
@@ -368,7 +259,7 @@ def _clear_up(pool: Any, name: str) -> None:
 
 
 def _delete(pool: Any, name: str) -> None:
-    volume = _volume(pool, name)
+    volume = look_up_volume(pool, name)
     if volume is not None:
         patiently(lambda: volume.delete(0))
 

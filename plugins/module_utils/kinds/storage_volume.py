@@ -53,6 +53,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.volumes import (
     is_mark,
     name_in_pool,
     pool_of,
+    read_volumes,
     type_of,
     volume_path,
 )
@@ -127,7 +128,7 @@ class StorageVolume:
 
     def read(self, host: Host, names: Iterable[str] | None) -> dict[str, Have]:
         """Volumes as they are; those of a pool that is not active cannot be seen."""
-        return appliers.read_volumes(host, names)
+        return read_volumes(host, names)
 
     def plan(self, wanted: Wanted, have: Have, world: World) -> Plan:
         """What is to be done about one volume."""
