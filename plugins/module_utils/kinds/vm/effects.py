@@ -12,7 +12,6 @@ from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
 from ansible_collections.kvm.fleet.plugins.module_utils.domains import PAUSED
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
     ABSENT,
-    PRESENT,
     Items,
     Key,
     Values,
@@ -60,14 +59,14 @@ class Effects:
         self.stays = self._without(leaving) if leaving else live
         self.free_ports = free_pci_ports(self.stays)
 
-    def of(self, key: Key, now: Value, after: Value) -> Effect:
+    def of(self, key: Key, _now: Value, after: Value) -> Effect:
         """The effect of one change; asked in the order of the plan, it counts free PCI ports."""
         row = rows_by_key(ROWS, key)
         applier = row.applier if row is not None else ""
         if self.waits_all or not applier:
             return WAITS
         if isinstance(row, Items):
-            return self._device(row, key[-1], now, after)
+            return self._device(row, key[-1], after)
         if len(key) > 2 and self._is_replaced(key):
             return WAITS
         if key[0] == NICS.name and key[-1] == "source" and not self._moves(key[1]):
@@ -84,7 +83,7 @@ class Effects:
         stays = xmltree.clone(self.live)
         for key in leaving:
             row = rows_by_key(ROWS, key)
-            if isinstance(row, Items) and self._device(row, key[-1], PRESENT, ABSENT) != WAITS:
+            if isinstance(row, Items) and self._device(row, key[-1], ABSENT) != WAITS:
                 xmltree.remove(stays, items_of(row, stays)[key[-1]])
         return stays
 
@@ -106,7 +105,7 @@ class Effects:
         has_balloon = self.values[("memory", "balloon")] == "virtio"
         return has_balloon and parse_size(after) <= parse_size(self.values[("memory", "maximum")])
 
-    def _device(self, row: Items, name: str, now: Value, after: Value) -> Effect:
+    def _device(self, row: Items, name: str, after: Value) -> Effect:
         if row is CDROMS:
             return WAITS  # never plugged in
         device = items_of(row, self.live if after is ABSENT else self.definition).get(name)
