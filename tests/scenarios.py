@@ -13,12 +13,12 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
 
-from support.stages import COLOURS, Ended, run_logged
+from support.stages import COLOURS, Counts, Ended, run_logged, scenarios_total, summary_counts
 
 ROOT = Path(__file__).resolve().parents[1]
 SCENARIOS = ROOT / "extensions" / "molecule"
@@ -40,6 +40,7 @@ class Row:
     name: str
     seconds: float
     result: str
+    counts: Counts
 
     @property
     def failed(self) -> bool:
@@ -56,6 +57,7 @@ def main(names: Sequence[str]) -> int:
         rows.append(step("destroy", destroy))
         print_ends(rows)
         print_table(rows)
+        print(scenarios_total(sum((row.counts for row in rows), Counts())), flush=True)
     return 1 if any(row.failed for row in rows) else 0
 
 
@@ -94,7 +96,8 @@ def scenario(name: str) -> Row:
     if not restarted:
         return row
     again = step(name, lambda: test(name))
-    return Row(name, row.seconds + again.seconds, f"{again.result} when run again, {restarted}")
+    result = f"{again.result} when run again, {restarted}"
+    return replace(again, seconds=row.seconds + again.seconds, result=result)
 
 
 def test(name: str) -> Ended:
@@ -140,9 +143,16 @@ def output_of(name: str) -> Path:
 def step(name: str, command: Callable[[], Ended]) -> Row:
     print(f"\n--- {name}", flush=True)
     started = time.monotonic()
-    code = command().returncode
+    ended = command()
+    code = ended.returncode
     result = f"FAILED with exit code {code}" if code else "passed"
-    return Row(name, time.monotonic() - started, result)
+    return Row(name, time.monotonic() - started, result, step_counts(ended))
+
+
+def step_counts(ended: Ended) -> Counts:
+    """The tests of a step, and one failure more where it failed before or after them."""
+    counts = summary_counts(ended.output)
+    return counts + Counts(failed=1) if ended.returncode and not counts.failed else counts
 
 
 def print_ends(rows: Sequence[Row]) -> None:

@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 import scenarios
 
-from support.stages import Ended
+from support.stages import Counts, Ended, molecule_counts
 
 INVENTORY = "all: {vars: {lab_name: mine}}\n"
+LOST = Ended(2, "== 1 failed, 4 passed in 9.00s ==\nunreachable\n")
+GOOD = Ended(0, "== 3 passed in 9.00s ==\n== 2 passed, 1 skipped in 4.00s ==\n")
+RESTARTED = Ended(0, "[ 9.0 s] WARNING kvm1: its kernel is lost\nrestarted kvm1\n")
 
 
 @pytest.fixture
@@ -26,6 +29,7 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Ended
         outcomes["commands"].append(" ".join(words).replace(f"{scenarios.LAB} ", "lab "))
         ended = outcomes[log.stem].pop(0) if outcomes.get(log.stem) else Ended(0, "")
         log.write_text(ended.output)
+        print(ended.output, end="")
         if log.stem == "create":
             (tmp_path / "state.yml").write_text("prepared: false\n")
             (tmp_path / "lab.yml").write_text(INVENTORY)
@@ -65,7 +69,7 @@ def test_a_failed_scenario_leaves_logs_and_does_not_stop_the_next(lab, tmp_path,
 
 def test_a_scenario_that_lost_a_host_runs_once_more_and_the_table_says_so(lab, capsys):
     lab["vm"] = [Ended(2, "unreachable\n"), Ended(0, "")]
-    lab["ready"] = [Ended(0, "[ 9.0 s] WARNING kvm1: its kernel is lost\nrestarted kvm1\n")]
+    lab["ready"] = [RESTARTED]
     assert scenarios.main(["vm"]) == 0
     assert lab["commands"].count("molecule test -s vm --destroy never") == 2
     assert "passed when run again, restarted kvm1" in capsys.readouterr().out
@@ -75,3 +79,33 @@ def test_without_a_lab_no_scenario_runs_but_what_is_there_is_destroyed(lab):
     lab["create"] = [Ended(1, "kvm1: not usable\n")]
     assert scenarios.main(["vm"]) == 1
     assert lab["commands"][-2:] == ["molecule create -s default", "molecule destroy -s default"]
+
+
+def stage_counts(names: list[str], capsys: pytest.CaptureFixture[str]) -> Counts:
+    """What the stage makes of the runner's exit code and of all that it prints."""
+    return molecule_counts(Ended(scenarios.main(names), capsys.readouterr().out))
+
+
+def test_of_a_scenario_that_ran_again_the_stage_counts_the_second_run(lab, capsys):
+    lab["vm"], lab["vswitch"], lab["ready"] = [LOST, GOOD], [GOOD], [RESTARTED]
+    assert stage_counts(["vm", "vswitch"], capsys) == Counts(passed=10, skipped=2)
+
+
+def test_the_stage_counts_a_failure_once_though_its_end_is_shown_again(lab, capsys):
+    lab["vm"], lab["vswitch"] = [LOST], [GOOD]
+    assert stage_counts(["vm", "vswitch"], capsys) == Counts(passed=9, failed=1, skipped=1)
+
+
+def test_a_scenario_that_fails_outside_its_tests_is_one_failure(lab, capsys):
+    lab["vm"], lab["vswitch"] = [LOST], [Ended(2, "== 5 passed in 1.00s ==\nfatal: cleanup\n")]
+    assert stage_counts(["vm", "vswitch"], capsys) == Counts(passed=9, failed=2)
+
+
+def test_scenarios_without_a_test_fail_the_stage(lab, capsys):
+    assert stage_counts(["vm"], capsys) == Counts(failed=1)
+
+
+def test_the_counts_are_the_last_line(lab, capsys):
+    lab["vm"] = [GOOD]
+    scenarios.main(["vm"])
+    assert capsys.readouterr().out.endswith("\nscenarios: 5 passed, 0 failed, 1 skipped\n")

@@ -35,6 +35,10 @@ def test_all_summaries_of_molecule_are_counted() -> None:
     assert stages.summary_counts(MOLECULE_OUTPUT) == Counts(passed=5, failed=2, skipped=1)
 
 
+def test_summaries_without_a_total_of_the_scenarios_are_no_tests() -> None:
+    assert stages.molecule_counts(Ended(0, "== 3 passed in 9.00s ==\n")) == Counts(failed=1)
+
+
 @pytest.mark.parametrize(
     ("counts", "returncode", "expected"),
     [
