@@ -119,7 +119,13 @@ def find_kernel(source: str) -> Kernel:
     needs = re.search(r"\b(linux-image-\d\S+)", fields.get("Depends", ""))
     if needs:
         source, fields = needs[1], package_fields(needs[1])
-    return Kernel(source, fields["Version"], fields["SHA256"])
+    try:
+        return Kernel(source, fields["Version"], fields["SHA256"])
+    except KeyError as missing:  # all that apt knows of a package that is only installed
+        raise BuildError(
+            f"apt's lists do not tell the {missing.args[0]} of {source}: run apt-get update, or "
+            "pass --kernel with a package that they have, or with `installed`"
+        ) from missing
 
 
 def package_fields(package: str) -> dict[str, str]:
