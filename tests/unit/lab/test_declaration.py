@@ -79,6 +79,27 @@ WRONG = {
         {"hosts": [{"name": "a"}], "networks": [{"name": "x", "subnet": "10.0.0.1/24"}]},
         "host bits set",
     ),
+    "one address twice": (
+        {
+            "hosts": [
+                {"name": "a", "nics": [{"name": "n", "network": "x", "address": "10.0.0.1/24"}]},
+                {"name": "b", "nics": [{"name": "n", "network": "x", "address": "10.0.0.1/16"}]},
+            ],
+            "networks": [{"name": "x"}],
+        },
+        "two NICs have the address 10.0.0.1",
+    ),
+    "a number for an address": (
+        {
+            "hosts": [{"name": "a", "nics": [{"name": "n", "network": "x", "address": 7}]}],
+            "networks": [{"name": "x"}],
+        },
+        "7 is no address",
+    ),
+    "the name of a directory of the lab's own": (
+        {"hosts": [{"name": "failed"}]},
+        "failed is reserved",
+    ),
     "a subnet without room": (
         {
             "hosts": [{"name": "a", "nics": [{"name": "n", "network": "x"}]}],

@@ -52,6 +52,12 @@ def test_a_nic_alone_on_its_network_is_on_no_wire():
     assert "hubport,id=lan0" in command(lab_of(1))
 
 
+def test_a_disk_named_root_is_not_the_root_disk():
+    disks = [{"name": "root", "size": "1GiB"}]
+    lab = declaration.parse({"name": "x", "hosts": [{"name": "a", "disks": disks}]})
+    assert len(set(qemu.disk_files(lab.hosts[0]))) == 2
+
+
 def test_two_nics_are_wired_directly():
     assert "local.path=lan0.sock,remote.type=unix,remote.path=../h1/lan0.sock" in command(lab_of(2))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import threading
@@ -77,14 +78,10 @@ def test_destroy_removes_a_half_made_lab_and_nothing_else(tmp_path, start):
     place = home.Home(tmp_path / "home")
     for name in ("half", "other"):
         (place.lab(name) / "kvm1").mkdir(parents=True)
-    inventory = tmp_path / "lab.yml"
-    inventory.write_text("all: {}\n")
-    (place.lab("half") / labs.INVENTORY_LINK).write_text(f"{inventory}\n")
     start(place.lab("half") / "kvm1", processes.mark_of("half", "kvm1"))
     other = start(place.lab("other") / "kvm1", processes.mark_of("other", "kvm1"))
     assert labs.destroy(place, "half", print)
     assert not place.lab("half").exists()
-    assert not inventory.exists()
     assert pids(place.lab("other"), processes.mark_of("other", "kvm1")) == [other]
     assert not labs.destroy(place, "half", print)
 
@@ -182,3 +179,35 @@ def test_the_switch_learns_where_frames_belong():
     assert forward(1, a, b) == [1, 1, 1]
     assert forward(0, b, a) == [1, 2, 1]
     assert forward(2, b"\x52CCCCC", b"\x52DDDDD") == [2, 3, 1]
+
+
+def test_a_switch_that_runs_learns_who_is_where(tmp_path):
+    names = ("a", "b", "c")
+    hosts = {}
+    for name in names:
+        hosts[name] = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        hosts[name].settimeout(10)
+        hosts[name].bind(str(tmp_path / f"{name}.sock"))
+    ports = [f"switch-{name}.sock={name}.sock" for name in names]
+    process = processes.spawn(
+        [sys.executable, switch.__file__, "mark", *ports], tmp_path, tmp_path / "log"
+    )
+    try:
+        deadline = time.monotonic() + 10
+        while not (tmp_path / "switch-c.sock").exists():
+            assert time.monotonic() < deadline, (tmp_path / "log").read_text()
+            time.sleep(0.02)
+        everybody = b"\xff" * 6 + b"\x02aaaaa" + b"who is there"
+        hosts["a"].sendto(everybody, str(tmp_path / "switch-a.sock"))
+        assert [hosts[name].recv(100) for name in ("b", "c")] == [everybody] * 2
+        answer = b"\x02aaaaa" + b"\x02bbbbb" + b"b is"
+        hosts["b"].sendto(answer, str(tmp_path / "switch-b.sock"))
+        assert hosts["a"].recv(100) == answer
+        hosts["c"].setblocking(False)
+        with pytest.raises(BlockingIOError):
+            hosts["c"].recv(100)
+    finally:
+        process.kill()
+        process.wait(10)
+        for endpoint in hosts.values():
+            endpoint.close()

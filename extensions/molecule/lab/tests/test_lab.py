@@ -24,8 +24,9 @@ def test_declared_disk_and_nics_are_there(host):
     assert not host.interface("up0").addresses
 
 
-def test_hosts_reach_each_other_by_name(host):
-    assert host.check_output("timeout 60 ssh kvm2 hostname") == "kvm2"
+@pytest.mark.parametrize("other", ["kvm2", "bare1"])  # three on one network are on a switch
+def test_hosts_reach_each_other_by_name(host, other):
+    assert host.check_output(f"timeout 60 ssh {other} hostname") == other
 
 
 @pytest.mark.parametrize("name", GUESTS)

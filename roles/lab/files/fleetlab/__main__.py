@@ -28,7 +28,7 @@ STDIN = Path("-")
 
 def main() -> int:
     args = _parser().parse_args()
-    home = Home(args.home.absolute()) if args.home else default_home()
+    home = Home(args.home) if args.home else default_home()
     try:
         return int(args.function(home, args) or 0)
     except (LabError, OSError, subprocess.TimeoutExpired) as error:
@@ -40,13 +40,13 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="lab", description="KVM hosts for tests.")
-    parser.add_argument("--home", type=Path, help="default: $KVM_FLEET_LAB_HOME, or in the cache")
+    parser.add_argument("--home", type=_path, help="default: $KVM_FLEET_LAB_HOME, or in the cache")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_declaring(commands)
     for name, function, help_text, arguments in (
         ("start", start, "start the hosts without waiting for them", ()),
         ("ready", make_ready, "wait until all hosts are usable", ()),
-        ("inventory", write_inventory, "write the Ansible inventory to a file", ("path",)),
+        ("inventory", write_inventory, "write the Ansible inventory to a file", ()),
         ("destroy", destroy, "remove a lab and everything that belongs to it", ()),
         ("shell", shell, "log in to a host, or run a command there", ("host", "command")),
         ("link", set_link, "connect or cut a NIC", ("host", "nic", "to")),
@@ -57,6 +57,12 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--name", default="default", help="the lab (default: %(default)s)")
         for argument in arguments:
             command.add_argument(argument, **_ARGUMENTS.get(argument, {}))
+        if function is write_inventory:
+            command.add_argument("path", type=_path, nargs="?", help=_INVENTORY_HELP)
+        if function is destroy:
+            command.add_argument(
+                "--inventory", type=_path, help="also the lab whose inventory was written there"
+            )
         if function in (start, make_ready):
             _add_options(command)
     for name, function, help_text in (
@@ -67,8 +73,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _path(text: str) -> Path:
+    return Path(text).expanduser().absolute()
+
+
+_INVENTORY_HELP = "default: in the lab's directory"
 _ARGUMENTS: dict[str, dict[str, Any]] = {
-    "path": {"type": Path},
+    "path": {"type": _path},
     "command": {"nargs": argparse.REMAINDER},
     "to": {"choices": ("up", "down")},
 }
@@ -90,7 +101,7 @@ def _add_declaring(commands: Any) -> None:
             help="the declaration as YAML, - for stdin; default: two hosts, see %(default)s",
         )
         command.add_argument("--default-name", default="default")
-        command.add_argument("--inventory", type=Path, help="default: in the lab's directory")
+        command.add_argument("--inventory", type=_path, help=_INVENTORY_HELP)
         _add_options(command)
 
 
@@ -110,7 +121,9 @@ def _report() -> Callable[[str], None]:
 
 def _lock(home: Home, name: str) -> contextlib.AbstractContextManager[None]:
     """One command at a time for each lab; a create that still runs is waited for."""
-    return locked(home.lock(f"lab-{name}"), LOCK_TIMEOUT_S)
+    report = _report()
+    lock = home.lock(f"lab-{declaration.check_name(name)}")
+    return locked(lock, LOCK_TIMEOUT_S, lambda: report(f"lab {name}: waits for another command"))
 
 
 def _declared(args: argparse.Namespace) -> Any:
@@ -159,18 +172,25 @@ def create(home: Home, args: argparse.Namespace) -> None:
         run = labs.prepare(home, raw, args.default_name, _report())
         run.start(_options(args))
         labs.make_all_ready(run, _options(args))
-        labs.write_inventory(run, args.inventory or run.directory / "inventory.yml")
+        labs.write_inventory(run, args.inventory)
 
 
 def write_inventory(home: Home, args: argparse.Namespace) -> None:
     with _lock(home, args.name):
-        labs.write_inventory(labs.load(home, args.name, _report()), args.path.absolute())
+        labs.write_inventory(labs.load(home, args.name, _report()), args.path)
 
 
 def destroy(home: Home, args: argparse.Namespace) -> None:
-    with _lock(home, args.name):
-        found = labs.destroy(home, args.name, _report())
-    print("destroyed" if found else "absent")
+    report = _report()
+    wanted = [args.name, *(labs.with_inventory(home, args.inventory) if args.inventory else ())]
+    found = []
+    for name in dict.fromkeys(wanted):
+        with _lock(home, name):
+            found.append(labs.destroy(home, name, report))
+    if not any(found):
+        left = ", ".join(labs.names(home)) or "none"
+        report(f"there is no lab {args.name}; labs: {left}")
+    print("destroyed" if any(found) else "absent")
 
 
 def shell(home: Home, args: argparse.Namespace) -> None:
@@ -192,7 +212,7 @@ def collect_logs(home: Home, args: argparse.Namespace) -> None:
     if args.name not in labs.names(home):
         print("absent")
         return
-    print(logs.collect(labs.load(home, args.name, _report()), args.path.absolute()), end="")
+    print(logs.collect(labs.load(home, args.name, _report()), args.path), end="")
 
 
 def list_labs(home: Home, args: argparse.Namespace) -> None:

@@ -19,6 +19,7 @@ RELEASES = ("bookworm", "trixie")
 PROFILES = ("kvm_host", "bare")
 SSH_NIC = "lab0"
 
+RESERVED = "failed"
 DEFAULT_MEMORY = "1536MiB"
 FIRST_ADDRESS = 11
 
@@ -137,6 +138,18 @@ class _Reader:
         for name in sorted({name for name in names if names.count(name) > 1}):
             self.error(where, f"two {what} are named {name}")
 
+    def distinct_addresses(self, nics: Sequence[Nic], where: str) -> None:
+        addresses = [nic.address.partition("/")[0] for nic in nics if nic.address]
+        for address in sorted({one for one in addresses if addresses.count(one) > 1}):
+            self.error(where, f"two NICs have the address {address}")
+
+
+def check_name(name: str) -> str:
+    """The name, if it can be that of a lab; it becomes a directory, which destroying removes."""
+    if not _NAME.fullmatch(name):
+        raise LabError(f"{name!r} is no name of a lab (it must match {_NAME.pattern})")
+    return name
+
 
 def parse(declaration: Any, default_name: str = "default") -> Lab:
     """The lab that ``declaration`` describes; a LabError that lists every mistake in it."""
@@ -153,6 +166,9 @@ def parse(declaration: Any, default_name: str = "default") -> Lab:
     )
     host_names = [host.name for host in hosts]
     reader.distinct(host_names, "lab.hosts", "hosts")
+    if RESERVED in host_names:
+        reader.error("lab.hosts", f"the name {RESERVED} is reserved for the logs of lost hosts")
+    reader.distinct_addresses([nic for host in hosts for nic in host.nics], "lab.hosts")
     for host_name in sorted(set(uplinks) - set(host_names)):
         reader.error("lab.uplinks", f"there is no host {host_name}")
     if reader.errors:
@@ -304,8 +320,11 @@ def _nth_address(
     return f"{subnet[number]}/{subnet.prefixlen}"
 
 
-def _interface(reader: _Reader, address: str | None, where: str) -> str | None:
+def _interface(reader: _Reader, address: Any, where: str) -> str | None:
     if address is None:
+        return None
+    if not isinstance(address, str):  # a number would be taken for 0.0.0.7
+        reader.error(where, f"{address!r} is no address; write one such as 10.0.0.7/24")
         return None
     try:
         return str(ipaddress.IPv4Interface(address))

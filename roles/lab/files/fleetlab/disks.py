@@ -20,7 +20,7 @@ def make(directory: Path, host: Host, built: Image) -> None:
     base = ["-F", "raw", "-b", str(built.disk)]
     _qemu_img(["create", "-q", "-f", "qcow2", *base, str(directory / qemu.ROOT_DISK)])
     for disk in host.disks:
-        path = directory / f"{disk.name}.qcow2"
+        path = directory / qemu.disk_file(disk)
         _qemu_img(["create", "-q", "-f", "qcow2", str(path), f"{disk.size_mib}M"])
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
+from .declaration import check_name
 from .errors import LabError
 
 HOME_VARIABLE = "KVM_FLEET_LAB_HOME"
@@ -50,7 +51,13 @@ class Home:
         return self.path / "labs"
 
     def lab(self, name: str) -> Path:
-        return self.labs / name
+        return self.labs / check_name(name)
+
+    def make_private(self) -> None:
+        """Disks and snapshots hold the keys to log in with: they are for this user alone."""
+        for directory in (self.labs, self.snapshots):
+            directory.mkdir(parents=True, exist_ok=True)
+            directory.chmod(0o700)
 
     def lock(self, name: str) -> Path:
         return self.path / "locks" / f"{name}.lock"

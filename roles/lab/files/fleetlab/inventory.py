@@ -45,6 +45,15 @@ def of_lab(lab: Lab, state: State, directory: Path) -> dict[str, Any]:
     }
 
 
+def is_of(path: Path, directory: Path) -> bool:
+    """Whether this file is the inventory of the lab in a directory; another may have its place."""
+    try:
+        inventory = yaml.safe_load(path.read_text())
+        return bool(inventory["all"]["vars"]["lab_directory"] == str(directory))
+    except (OSError, yaml.YAMLError, KeyError, TypeError):
+        return False
+
+
 def write(path: Path, inventory: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     text = "# Written by the lab of kvm.fleet; gone when the lab is destroyed.\n"

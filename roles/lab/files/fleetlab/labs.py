@@ -122,8 +122,15 @@ class LabRun:
         else:
             disks.make(directory, host, built)
         self.state.started[host.name] = "restored" if restored else "booted"
-        self.state.ports[host.name] = self._launch(host, built, restored)
-        self._remember()
+        try:
+            self._launch(host, built, restored)
+        except LabError as error:
+            if not restored:
+                raise
+            self.report(f"WARNING {host.name}: its snapshot is of no use, and removed: {error}")
+            snapshots.drop(saved)
+            self.start_host(host, restore=False)
+            return
         self.report(f"{host.name}: {'restoring' if restored else 'booting'}")
 
     def _remember(self) -> None:
@@ -131,23 +138,38 @@ class LabRun:
             self.state.write(self.directory)
             ssh.write_config(self.config, self.keys, self.state.ports)
 
-    def _launch(self, host: Host, built: image.Image, restored: bool) -> int:
+    def port(self, host: Host) -> int:
+        """Where its ssh is forwarded to."""
+        if host.name not in self.state.ports:
+            raise LabError(f"{host.name} was never started; start the lab again")
+        return self.state.ports[host.name]
+
+    def _launch(self, host: Host, built: image.Image, restored: bool) -> None:
         directory = self.host_directory(host)
         for _attempt in range(PORT_ATTEMPTS):
-            port = _free_port()
+            # Before the process is there: it outlives this program, however that ends.
+            port = self.state.ports[host.name] = _free_port()
+            self._remember()
             binary = accelerator.find_qemu()
             command = qemu.command(binary, self.lab, host, built.kernel, self.accelerator, port)
             if restored:
                 command += ["-loadvm", snapshots.TAG]
             (directory / qemu.QEMU_LOG).unlink(missing_ok=True)
             process = processes.spawn(command, directory, directory / qemu.QEMU_LOG)
-            if _monitor_answers(directory, process):
-                return port
+            if self._came_up(host, process):
+                return
             said = (directory / qemu.QEMU_LOG).read_text(errors="replace").strip()
             # Somebody may have taken the port since it was found free.
             if "forwarding rule" not in said:
                 raise LabError(f"{host.name}: QEMU did not start: {said or 'no message'}")
         raise LabError(f"{host.name}: found no free port in {PORT_ATTEMPTS} attempts")
+
+    def _came_up(self, host: Host, process: subprocess.Popen[bytes]) -> bool:
+        try:
+            return _monitor_answers(self.host_directory(host), process)
+        except LabError:
+            self.stop_host(host)
+            raise
 
     def _snapshot(self, host: Host) -> snapshots.Snapshot:
         own_files = hostfiles.archive(self.lab, host, self.keys)
@@ -183,6 +205,7 @@ class LabRun:
 
         Whether that was necessary.
         """
+        self.port(host)
         try:
             self._await(host, options)
             return False
@@ -190,6 +213,8 @@ class LabRun:
             self._record_failure(host, ready.lost(self.host_directory(host), error))
         self.report(f"{host.name}: starting it once more, from its image")
         self.stop_host(host)
+        if self.state.started.get(host.name) == "restored":
+            snapshots.drop(self._snapshot(host))  # it may be what the host was lost of
         self.start_host(host, restore=False)
         try:
             self._await(host, options)
@@ -200,19 +225,24 @@ class LabRun:
     def _await(self, host: Host, options: Options) -> None:
         said = self._await_once(host, options.boot_timeout_s)
         if options.snapshots and not self._snapshot(host).exists:
-            self._save(host)
+            try:
+                self._save(host)
+            except LabError as error:
+                self.report(f"WARNING {host.name}: no snapshot of it was saved: {error}")
+                self.stop_host(host)
+                self.start_host(host, restore=False)
             said = self._await_once(host, options.boot_timeout_s)
         self.report(f"{host.name}: ready, {said}")
 
     def _await_once(self, host: Host, boot_timeout_s: float) -> str:
         started = time.monotonic()
-        restored = self.state.started[host.name] == "restored"
+        restored = self.state.started.get(host.name) == "restored"
         timeout_s = RESTORE_TIMEOUT_S if restored else self._patience(boot_timeout_s)
         awaited = ready.Awaited(
             name=host.name,
             directory=self.host_directory(host),
             config=self.config,
-            port=self.state.ports[host.name],
+            port=self.port(host),
             alive=lambda: self.alive(host),
         )
         said = ready.wait(awaited, timeout_s)
@@ -284,6 +314,7 @@ def prepare(home: Home, raw: Any, default_name: str, report: Report) -> LabRun:
     stopped = [host for host in lab.hosts if not run.alive(host)]
     images = image.ensure_all(home, [host.image for host in stopped], report)
     saved.images.update({host.name: images[host.image].key for host in stopped})
+    home.make_private()
     directory.mkdir(parents=True, exist_ok=True)
     saved.write(directory)
     return run
@@ -308,10 +339,24 @@ def make_all_ready(run: LabRun, options: Options) -> list[str]:
     return [host.name for host, again in zip(run.lab.hosts, restarted) if again]
 
 
-def write_inventory(run: LabRun, path: Path) -> None:
-    """Write the inventory and remember where, for destroy."""
+def write_inventory(run: LabRun, path: Path | None) -> None:
+    """Write the inventory, by default beside the lab's disks, and remember where, for destroy."""
+    path = path or run.directory / "inventory.yml"
+    for host in run.lab.hosts:
+        run.port(host)  # or say which of them has none
     inventory.write(path, inventory.of_lab(run.lab, run.state, run.directory))
     (run.directory / INVENTORY_LINK).write_text(f"{path}\n")
+    run.report(f"lab {run.lab.name}: its inventory is {path}")
+
+
+def with_inventory(home: Home, path: Path) -> list[str]:
+    """The labs whose inventory was written to this file."""
+    return [name for name in names(home) if _inventory_of(home.lab(name)) == path]
+
+
+def _inventory_of(directory: Path) -> Path | None:
+    link = directory / INVENTORY_LINK
+    return Path(link.read_text().strip()) if link.exists() else None
 
 
 def destroy(home: Home, name: str, report: Report) -> bool:
@@ -321,9 +366,9 @@ def destroy(home: Home, name: str, report: Report) -> bool:
         return False
     ssh.close_shared_connections(directory)
     stopped = processes.stop(directory, processes.mark_of(name, ""))
-    link = directory / INVENTORY_LINK
-    if link.exists():
-        Path(link.read_text().strip()).unlink(missing_ok=True)
+    written = _inventory_of(directory)
+    if written is not None and inventory.is_of(written, directory):
+        written.unlink()
     shutil.rmtree(directory)
     report(f"lab {name}: {stopped} processes stopped, {directory} removed")
     return True
@@ -331,12 +376,18 @@ def destroy(home: Home, name: str, report: Report) -> bool:
 
 def clean(home: Home, report: Report) -> None:
     """Remove what only costs disk space: distributions, and images and snapshots not in use."""
-    used = disks.images_in_use(home)
+    used = disks.images_in_use(home) | _images_prepared(home)
     for directory in (home.distributions, home.guests, home.snapshots, home.images):
         for path in sorted(directory.iterdir()) if directory.is_dir() else ():
             if path.name.partition(".")[0] not in used and not _being_built(path):
                 image.remove(path)
                 report(f"removed {path}")
+
+
+def _images_prepared(home: Home) -> set[str]:
+    """The images of labs whose hosts may have no disk yet."""
+    saved = [state.read(home.lab(name)) for name in names(home)]
+    return {key for one in saved if one is not None for key in one.images.values()}
 
 
 def _being_built(path: Path) -> bool:

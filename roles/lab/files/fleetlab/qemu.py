@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from .declaration import SSH_NIC, Host, Lab, mac_of
+from .declaration import SSH_NIC, Disk, Host, Lab, mac_of
 from .processes import mark_of
 from .qmp import SOCKET
 
@@ -89,7 +89,12 @@ def nic_devices(host: Host) -> list[str]:
 
 def disk_files(host: Host) -> list[str]:
     """The qcow2 files of the host, the root disk first."""
-    return [ROOT_DISK, *(f"{disk.name}.qcow2" for disk in host.disks)]
+    return [ROOT_DISK, *(disk_file(disk) for disk in host.disks)]
+
+
+def disk_file(disk: Disk) -> str:
+    """Named so that no disk, whatever its name, is the root disk."""
+    return f"disk-{disk.name}.qcow2"
 
 
 def _disks(host: Host) -> list[str]:

@@ -113,6 +113,11 @@ def copy(snapshot: Snapshot, directory: Path, host: Host) -> None:
             raise LabError(f"{host.name}: restoring its snapshot failed: {done.stderr.strip()}")
 
 
+def drop(snapshot: Snapshot) -> None:
+    """Remove a snapshot; a lab that is copying it boots its host instead."""
+    shutil.rmtree(snapshot.directory, ignore_errors=True)
+
+
 def prune(parent: Path, keep_newest: int = KEEP) -> None:
     """Remove the snapshots that were not used for longest."""
     found = [path for path in parent.iterdir() if not path.name.startswith(".")]
