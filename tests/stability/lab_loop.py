@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -18,12 +17,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-LAB = ROOT / "tools" / "lab"
-NAME = "stability"
+from support.lab_tool import ROOT, lab, lab_name
+
+NAME = lab_name("stability")
 HOSTS = {"kvm1": "bookworm", "kvm2": "trixie"}
 GUESTS = ("one", "two", "three")
 CREATE_TIMEOUT_S = 1500
+# Shorter than for the whole step, so that the error can say which guest it was.
+GUESTS_UP_TIMEOUT_S = 480
 GUESTS_TIMEOUT_S = 600
 SHORT_TIMEOUT_S = 120
 
@@ -44,8 +45,16 @@ for guest in {guests}; do
 <devices><serial type='file'><source path='/var/log/$guest.console'/></serial></devices></domain>
 X
 done
+deadline=$(($(date +%s) + {timeout_s}))
 for guest in {guests}; do
-    until grep -q GUEST-READY /var/log/$guest.console; do sleep 1; done
+    until grep -qs GUEST-READY /var/log/$guest.console; do
+        if [ $(date +%s) -ge $deadline ]; then
+            echo "guest $guest is not up after {timeout_s} s; its console ends with:" >&2
+            tail -n 20 /var/log/$guest.console >&2
+            exit 1
+        fi
+        sleep 1
+    done
 done
 dmesg --level emerg,alert,crit,err | grep -E 'BUG|stall|lockup|Oops' || true
 """
@@ -121,14 +130,17 @@ def how_hosts_started() -> tuple[str, int]:
 
 
 def boot_guests() -> None:
-    script = BOOT_GUESTS.format(guests=" ".join(GUESTS))
+    script = BOOT_GUESTS.format(guests=" ".join(GUESTS), timeout_s=GUESTS_UP_TIMEOUT_S)
     with ThreadPoolExecutor(len(HOSTS)) as pool:
         said = list(pool.map(lambda host: on_host(host, script), HOSTS))
     assert not "".join(said).strip(), f"kernel complaints: {said}"
 
 
 def on_host(host: str, script: str) -> str:
-    return lab("shell", "--name", NAME, host, script, timeout_s=GUESTS_TIMEOUT_S)
+    try:
+        return lab("shell", "--name", NAME, host, script, timeout_s=GUESTS_TIMEOUT_S).stdout
+    except AssertionError as error:
+        raise AssertionError(f"{host}: {error}") from None
 
 
 def destroy() -> None:
@@ -141,22 +153,6 @@ def lab_directory() -> Path:
     home = os.environ.get("KVM_FLEET_LAB_HOME")
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(home or f"{cache}/kvm-fleet-lab").expanduser() / "labs" / NAME
-
-
-def lab(*arguments: str, timeout_s: float, stdin: str = "") -> str:
-    try:
-        done = subprocess.run(
-            [LAB, *arguments],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise AssertionError(f"lab {arguments[0]} did not end within {timeout_s:g} s") from None
-    assert done.returncode == 0, f"lab {arguments[0]}: {done.stderr.strip()}"
-    return done.stdout
 
 
 def show(run: Run) -> None:

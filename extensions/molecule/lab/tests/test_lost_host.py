@@ -3,44 +3,36 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
-from pathlib import Path
 
 import pytest
 
-LAB = Path(__file__).resolve().parents[4] / "tools" / "lab"
-NAME = "panic"
+from support.lab_tool import lab, lab_name
+
+NAME = lab_name("panic")
 # The image is that of the molecule lab's bare host; a snapshot would be of no use.
 DECLARATION = {"name": NAME, "hosts": [{"name": "lost", "profile": "bare", "memory": "512MiB"}]}
 # Later and detached, so that ssh ends before the host does.
 PANIC = "setsid sh -c 'sleep 1; echo c >/proc/sysrq-trigger' </dev/null >/dev/null 2>&1 &"
 SEEN_TIMEOUT_S = 60
-
-
-def lab(*arguments, stdin="", timeout_s=600):
-    return subprocess.run(
-        [LAB, *arguments],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=timeout_s,
-        check=True,
-    )
+SHORT_TIMEOUT_S = 120
+READY_TIMEOUT_S = 600
+OPTIONS = ("--no-snapshots",)
 
 
 @pytest.fixture
 def panicked():
     try:
-        lab("create", "--no-snapshots", "-", stdin=json.dumps(DECLARATION))
-        lab("shell", "--name", NAME, "lost", PANIC)
+        declared = json.dumps(DECLARATION)
+        lab("create", *OPTIONS, "-", stdin=declared, timeout_s=READY_TIMEOUT_S)
+        lab("shell", "--name", NAME, "lost", PANIC, timeout_s=SHORT_TIMEOUT_S)
         yield
     finally:
-        lab("destroy", "--name", NAME)
+        lab("destroy", "--name", NAME, timeout_s=SHORT_TIMEOUT_S)
 
 
 def condition():
-    lines = lab("list").stdout.splitlines()
+    lines = lab("list", timeout_s=SHORT_TIMEOUT_S).stdout.splitlines()
     return next(line for line in lines if line.split()[:2] == [NAME, "lost"])
 
 
@@ -53,11 +45,11 @@ def wait_until_seen():
 
 def test_a_panic_is_reported_and_the_host_started_once_more(panicked, tmp_path):
     wait_until_seen()
-    again = lab("ready", "--no-snapshots", "--name", NAME)
+    again = lab("ready", *OPTIONS, "--name", NAME, timeout_s=READY_TIMEOUT_S)
     assert again.stdout == "restarted lost\n"
     assert "WARNING lost: its kernel is lost (Kernel panic - not syncing" in again.stderr
     assert "console: " in again.stderr
     assert "sysrq triggered crash" in again.stderr
     assert "running, booted, 1 failures" in condition()
-    lab("logs", "--name", NAME, str(tmp_path))
+    lab("logs", "--name", NAME, str(tmp_path), timeout_s=SHORT_TIMEOUT_S)
     assert "Kernel panic" in (tmp_path / NAME / "failed/lost-1/serial.log").read_text()
