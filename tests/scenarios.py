@@ -22,13 +22,17 @@ from support.stages import COLOURS, Counts, Ended, run_logged, scenarios_total, 
 
 ROOT = Path(__file__).resolve().parents[1]
 SCENARIOS = ROOT / "extensions" / "molecule"
+CREATE = SCENARIOS / "default" / "create.yml"
 DECLARATION = SCENARIOS / "default" / "files" / "lab.yml"
 EPHEMERAL = ROOT / ".cache" / "molecule"
 INVENTORY = EPHEMERAL / "inventory" / "lab.yml"
 LOGS = ROOT / ".cache" / "test-logs" / "lab"
 LAB = str(ROOT / "tools" / "lab")
 
-STEP_TIMEOUT_S = 1200
+# The lab's own deadlines come first: they leave a console to read. An image has 1800 s. A host may
+# be booted twice, and three hosts on two processors have 360 s for each boot; one that answers has
+# 300 s to settle and 90 s to run a guest.
+STEP_TIMEOUT_S = 1900
 # Of each failed step, at the end.
 END_LINES = 30
 
@@ -114,7 +118,8 @@ def keep_logs(name: str) -> None:
 
 def restart_lost_hosts() -> str:
     """Which hosts were lost and had to be started once more, in words; empty when none was."""
-    ready = run("ready", LAB, "ready", "--name", lab_name())
+    timeout_s = str(boot_timeout_s())
+    ready = run("ready", LAB, "ready", "--name", lab_name(), "--boot-timeout", timeout_s)
     # A host that was started once more has another port.
     run("inventory", LAB, "inventory", "--name", lab_name(), str(INVENTORY))
     found = [line for line in ready.output.splitlines() if line.startswith("restarted ")]
@@ -124,6 +129,11 @@ def restart_lost_hosts() -> str:
 def lab_name() -> str:
     inventory = yaml.safe_load(INVENTORY.read_text())
     return str(inventory["all"]["vars"]["lab_name"])
+
+
+def boot_timeout_s() -> int:
+    """What the hosts were given when the lab was created."""
+    return int(yaml.safe_load(CREATE.read_text())[0]["vars"]["lab_boot_timeout"])
 
 
 def molecule(name: str, *arguments: str) -> Ended:

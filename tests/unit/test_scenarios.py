@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import scenarios
+import yaml
 
 from support.stages import Counts, Ended, molecule_counts
 
@@ -72,7 +73,13 @@ def test_a_scenario_that_lost_a_host_runs_once_more_and_the_table_says_so(lab, c
     lab["ready"] = [RESTARTED]
     assert scenarios.main(["vm"]) == 0
     assert lab["commands"].count("molecule test -s vm --destroy never") == 2
+    assert f"lab ready --name mine --boot-timeout {scenarios.boot_timeout_s()}" in lab["commands"]
     assert "passed when run again, restarted kvm1" in capsys.readouterr().out
+
+
+def test_a_step_outlasts_two_boots_of_every_host_in_turn():
+    hosts = yaml.safe_load(scenarios.DECLARATION.read_text())["hosts"]
+    assert 2 * scenarios.boot_timeout_s() * len(hosts) < scenarios.STEP_TIMEOUT_S
 
 
 def test_without_a_lab_no_scenario_runs_but_what_is_there_is_destroyed(lab):
