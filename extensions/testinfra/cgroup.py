@@ -15,7 +15,7 @@ UNLIMITED = "max"
 
 
 class CgroupOfVm(Module):
-    """The cgroup of a running VM
+    """The cgroup of a running VM of qemu:///system, whose PID file leads to it
 
     >>> host.cgroup_of_vm("web").cpu_weight
     200
