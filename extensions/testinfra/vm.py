@@ -5,45 +5,16 @@
 
 from __future__ import annotations
 
-import re
 import xml.etree.ElementTree as ET
-from dataclasses import asdict, dataclass
 from typing import Any
 
+from .domain import VmDisk, VmNic, cpu_count, disks, nics
+from .pending import pending
 from .virsh import VirshModule, bytes_of
 
-# What libvirt wants before a user's own alias, and what kvm.fleet puts before its names, since an
-# alias is unique in the whole VM.
-USER_ALIAS = re.compile(r"ua-((disk|cdrom|nic)-)?")
 MIB = 2**20
 # An address is known from a lease, from the guest's agent, or from the host's ARP table.
 ADDRESS_SOURCES = ("lease", "arp")
-
-
-@dataclass(frozen=True)
-class VmDisk:
-    """A disk or CD-ROM. ``source`` is a path, POOL/VOLUME, a remote name, or None without media."""
-
-    name: str | None
-    target: str
-    source: str | None
-    bus: str
-    format: str | None
-    device: str
-    read_only: bool
-
-
-@dataclass(frozen=True)
-class VmNic:
-    """A NIC. ``vswitch`` is the libvirt network; ``bridge`` is set where it is on a bridge."""
-
-    name: str | None
-    mac: str
-    vswitch: str | None
-    port_group: str | None
-    bridge: str | None
-    model: str | None
-    link_up: bool
 
 
 class Vm(VirshModule):
@@ -140,103 +111,26 @@ class Vm(VirshModule):
 
     @property
     def pending_restart(self) -> list[str]:
-        """What the next start will change, by name; empty when it runs as it is stored.
+        """What the next start will change, by name, of what pending.py compares.
 
         >>> host.vm("web").pending_restart
         ['cpu_count']
+
+        Compared are boot order, kernel, firmware, secure boot, machine, type, CPUs, CPU mode, model
+        and topology, maximum memory, balloon, clock, lifecycle, disks, NICs, channels, serial
+        ports, graphics, video, random number generator, watchdog and TPM; docs/lab.md has the
+        names, and what of each. All else is not, and neither is the memory that the balloon holds:
+        what a guest has of its maximum is the guest's to give, and libvirt tells no target.
         """
         if self.state == "shut off":
             return []
-        return differences(facts(self.xml), facts(self.stored_xml))
-
-
-def cpu_count(domain: ET.Element) -> int:
-    vcpu = domain.find("vcpu")
-    return 0 if vcpu is None else int(vcpu.get("current") or vcpu.text or 0)
-
-
-def disks(domain: ET.Element) -> list[VmDisk]:
-    return [_disk(element) for element in domain.iterfind("devices/disk")]
-
-
-def nics(domain: ET.Element) -> list[VmNic]:
-    return [_nic(element) for element in domain.iterfind("devices/interface")]
-
-
-def facts(domain: ET.Element) -> dict[str, Any]:
-    """What a start could change, from the running or the stored definition alike."""
-    mode = _attributes(domain.find("cpu")).get("mode")
-    return {
-        "cpu_count": cpu_count(domain),
-        "cpu_maximum": domain.findtext("vcpu"),
-        "cpu_topology": _attributes(domain.find("cpu/topology")),
-        # A host-model that runs is told as the custom model that it became.
-        "cpu_mode": "custom" if mode == "host-model" else mode,
-        "memory_maximum": bytes_of(domain.find("memory"), "KiB"),
-        "machine": _attributes(domain.find("os/type")).get("machine"),
-        "kernel": [domain.findtext(f"os/{part}") for part in ("kernel", "initrd", "cmdline")],
-        "disks": [asdict(disk) for disk in disks(domain)],
-        "nics": [asdict(nic) for nic in nics(domain)],
-    }
-
-
-def differences(live: dict[str, Any], stored: dict[str, Any]) -> list[str]:
-    return sorted(name for name in live if live[name] != stored[name])
+        return pending(self.xml, self.stored_xml)
 
 
 def parse_addresses(text: str) -> list[str]:
     """The IPv4 addresses of domifaddr: lines of interface, MAC, protocol, address/prefix."""
     rows = (line.split() for line in text.splitlines())
     return [row[3].partition("/")[0] for row in rows if len(row) == 4 and row[2] == "ipv4"]
-
-
-def _disk(element: ET.Element) -> VmDisk:
-    target = _attributes(element.find("target"))
-    source = _disk_source(element.find("source"))
-    return VmDisk(
-        name=_user_name(element),
-        target=target["dev"],
-        source=source,
-        bus=target.get("bus", ""),
-        # An empty drive is stored with a format, but runs without.
-        format=_attributes(element.find("driver")).get("type") if source else None,
-        device=element.get("device", "disk"),
-        read_only=element.find("readonly") is not None,
-    )
-
-
-def _disk_source(source: ET.Element | None) -> str | None:
-    if source is None:
-        return None
-    if source.get("pool"):
-        return f"{source.get('pool')}/{source.get('volume')}"
-    return source.get("file") or source.get("dev") or source.get("name")
-
-
-def _nic(element: ET.Element) -> VmNic:
-    source = _attributes(element.find("source"))
-    vswitch = source.get("network")
-    return VmNic(
-        name=_user_name(element),
-        mac=_attributes(element.find("mac")).get("address", ""),
-        vswitch=vswitch,
-        port_group=source.get("portgroup"),
-        # A running NIC on a network names the network's bridge too, a stored one does not.
-        bridge=None if vswitch else source.get("bridge"),
-        model=_attributes(element.find("model")).get("type"),
-        link_up=_attributes(element.find("link")).get("state", "up") == "up",
-    )
-
-
-def _user_name(element: ET.Element) -> str | None:
-    """The name that the user gave the device; libvirt's own aliases are no names."""
-    alias = _attributes(element.find("alias")).get("name", "")
-    prefix = USER_ALIAS.match(alias)
-    return alias[prefix.end() :] if prefix else None
-
-
-def _attributes(element: ET.Element | None) -> dict[str, str]:
-    return {} if element is None else element.attrib
 
 
 def _one(devices: list[Any], what: str, name: str, *attributes: str) -> Any:

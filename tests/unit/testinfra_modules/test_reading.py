@@ -10,6 +10,7 @@ from testinfra.host import Host
 
 from ansible_collections.kvm.fleet.extensions import testinfra as modules
 from ansible_collections.kvm.fleet.extensions.testinfra import cgroup, storage, virsh, vm, vswitch
+from ansible_collections.kvm.fleet.extensions.testinfra import domain as definition
 
 RUNNING = """
 <domain type='kvm' id='3'>
@@ -47,68 +48,28 @@ def domain() -> ET.Element:
     return ET.fromstring(RUNNING)
 
 
-def stored(text: str = RUNNING) -> ET.Element:
-    """The same VM as libvirt stores it: without what only a running one has."""
-    for only_running in (" portid='x' bridge='virbr1'", "<target dev='vnet3'/>", " index='1'"):
-        text = text.replace(only_running, "")
-    return ET.fromstring(text.replace("<alias name='virtio-disk1'/>", ""))
-
-
 def test_cpus_and_memory(domain):
-    assert vm.cpu_count(domain) == 2
+    assert definition.cpu_count(domain) == 2
     assert virsh.bytes_of(domain.find("memory")) == 512 * 2**20
-    assert vm.cpu_count(ET.fromstring("<domain><vcpu>3</vcpu></domain>")) == 3
+    assert definition.cpu_count(ET.fromstring("<domain><vcpu>3</vcpu></domain>")) == 3
 
 
 def test_disks(domain):
-    root, data, media = vm.disks(domain)
-    assert root == vm.VmDisk("root", "vda", "/v/root.qcow2", "virtio", "qcow2", "disk", False)
+    root, data, media = definition.disks(domain)
+    assert root == definition.VmDisk(
+        "root", "vda", "/v/root.qcow2", "virtio", "qcow2", "disk", False
+    )
     assert (data.name, data.source) == (None, "fast/data")
     assert (media.name, media.source, media.device) == ("media", None, "cdrom")
     assert media.read_only
 
 
 def test_nics(domain):
-    lan, bridged = vm.nics(domain)
-    assert lan == vm.VmNic("lan", "52:54:00:00:00:01", "prod", "vlan10", None, "virtio", False)
+    lan, bridged = definition.nics(domain)
+    assert lan == definition.VmNic(
+        "lan", "52:54:00:00:00:01", "prod", "vlan10", None, "virtio", False
+    )
     assert (bridged.vswitch, bridged.bridge, bridged.link_up) == (None, "br0", True)
-
-
-def test_running_as_stored_is_no_difference(domain):
-    assert vm.differences(vm.facts(domain), vm.facts(stored())) == []
-
-
-@pytest.mark.parametrize(
-    ("runs", "is_stored"),
-    [
-        ("<cpu mode='custom'><model>EPYC</model></cpu>", "<cpu mode='host-model'/>"),
-        (
-            "<devices><disk><driver name='qemu'/><target dev='sda'/></disk></devices>",
-            "<devices><disk><driver type='raw'/><target dev='sda'/></disk></devices>",
-        ),
-    ],
-    ids=["host-model", "empty drive"],
-)
-def test_what_libvirt_tells_otherwise_is_no_difference(runs, is_stored):
-    domain = "<domain><memory>1</memory>{}</domain>"
-    live, inactive = (ET.fromstring(domain.format(part)) for part in (runs, is_stored))
-    assert vm.differences(vm.facts(live), vm.facts(inactive)) == []
-
-
-CHANGES = {
-    "cpu_maximum": ("current='2'>4", "current='2'>8"),
-    "cpu_count": ("current='2'", "current='3'"),
-    "memory_maximum": (">524288<", ">1048576<"),
-    "disks": ("/v/root.qcow2", "/v/other.qcow2"),
-    "nics": ("type='e1000'", "type='virtio'"),
-    "machine": ("pc-q35-7.2", "pc-q35-7.1"),
-}
-
-
-@pytest.mark.parametrize("name", CHANGES)
-def test_a_stored_change_is_a_difference(domain, name):
-    changed = stored(RUNNING.replace(*CHANGES[name]))
-    assert vm.differences(vm.facts(domain), vm.facts(changed)) == [name]
 
 
 def test_addresses():
