@@ -14,12 +14,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.kind 
     disks_in,
     stops,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
-    DELETE,
-    UPDATE,
-    Have,
-    Plan,
-)
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import DELETE, UPDATE, Have, Plan
 from ansible_collections.kvm.fleet.plugins.module_utils.references import names_of, uses_of
 from ansible_collections.kvm.fleet.plugins.module_utils.volumes import type_of
 

@@ -14,10 +14,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.domains import read_doma
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.kind import KIND as POOL
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume import KIND as VOLUME
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have
-from ansible_collections.kvm.fleet.plugins.module_utils.volumes import (
-    pool_of,
-    read_volumes_of,
-)
+from ansible_collections.kvm.fleet.plugins.module_utils.volumes import pool_of, read_volumes_of
 
 
 def gather(host: Host, params: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,11 +16,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.fields import named
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.kind import KIND
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.planner import waiting
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.tree import values_of
-from ansible_collections.kvm.fleet.plugins.module_utils.networks import (
-    attached,
-    leases_of,
-    look_up,
-)
+from ansible_collections.kvm.fleet.plugins.module_utils.networks import attached, leases_of, look_up
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have
 
 

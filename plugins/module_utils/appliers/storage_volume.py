@@ -26,12 +26,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.connection import (
     wait_until,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
-    CREATE,
-    DELETE,
-    UPDATE,
-    Plan,
-)
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import CREATE, DELETE, UPDATE, Plan
 from ansible_collections.kvm.fleet.plugins.module_utils.volumes import (
     BLOCK_POOLS,
     FILE_POOLS,

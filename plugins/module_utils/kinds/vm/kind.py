@@ -12,13 +12,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.appliers import vm as appliers
 from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value, mac
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
-from ansible_collections.kvm.fleet.plugins.module_utils.domains import (
-    PAUSED,
-    RUNNING,
-    SAVED,
-    STOPPED,
-    read_domains,
-)
+from ansible_collections.kvm.fleet.plugins.module_utils.domains import read_domains
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import (
     FleetError,
     FleetErrors,
@@ -35,28 +29,11 @@ from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds import storage_volume
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import extra, power, rules, tree
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.effects import Effects
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.resolve import LISTS, resolve
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import extra, rules, tree
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.planner import Planner, removal
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.resolve import LISTS
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import AGENT_CHANNEL, ROWS
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
-    CREATE,
-    DELETE,
-    HOTPLUG,
-    LIVE,
-    NONE,
-    RESTART,
-    STORED,
-    UPDATE,
-    Change,
-    EffectOf,
-    Have,
-    Plan,
-    Wanted,
-    compare,
-    nested,
-    waiting,
-)
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have, Plan, Wanted, nested
 
 STATES = ("present", "running", "stopped", "paused", "saved", "absent")
 
@@ -124,7 +101,7 @@ class Vm:
                 "is transient: it has no stored definition; stop it first", wanted.resource
             )
         if wanted.state == ABSENT:
-            return _plan_absent(wanted, have)
+            return removal(wanted, have)
         return Planner(wanted, have, world).plan()
 
     def apply(self, host: Host, plan: Plan) -> None:
@@ -220,172 +197,7 @@ def _needs(want: Mapping[Key, Value]) -> frozenset[tuple[str, str]]:
     return frozenset(needs)
 
 
-# ---- plans
-
-
-def _plan_absent(wanted: Wanted, have: Have) -> Plan:
-    gone = Have("vm", wanted.name)
-    if not have.exists:
-        return Plan(wanted, NONE, have, gone)
-    if tree.domain_values(have.definition)[("protected",)]:
-        raise FleetError("is protected; set protected to false first", wanted.resource, "state")
-    disks = "its volumes go with it" if wanted.options["remove_storage"] else "its disks stay"
-    change = Change(wanted.resource, ("state",), have.facts["state"], ABSENT, LIVE, note=disks)
-    return Plan(wanted, DELETE, have, gone, (change,))
-
-
-class Planner:
-    """Makes the plan for one VM that is to be there."""
-
-    def __init__(self, wanted: Wanted, have: Have, world: World) -> None:
-        self.wanted = wanted
-        self.have = have
-        self.world = world
-        self.mistakes = Mistakes(wanted.resource)
-        self.now = have.facts.get("state", STOPPED)
-        self.restarting = tree.restarting(have.stored) if have.stored is not None else None
-        self.target = power.target(self.now, wanted.state, self.restarting)
-        self.steps = power.steps(self.now, self.target)
-        self.stored: Values = tree.domain_values(have.stored) if have.stored is not None else {}
-        self.live = self._live()
-
-    def _live(self) -> Values | None:
-        """What runs, unless it is going to be stopped and so only the stored definition counts."""
-        if self.have.live is None or power.SHUTDOWN in self.steps:
-            return None
-        return tree.live_values(self.have.live, self.stored)
-
-    def plan(self) -> Plan:
-        """The plan, or every mistake in the declaration."""
-        want = self._want()
-        definition = self._definition(want)
-        after = self.stored if definition is self.have.stored else tree.domain_values(definition)
-        rules.check_planned(after, not self.have.exists, want, self.mistakes)
-        self.mistakes.raise_any()
-        changes = self._changes(want, after, self._effects(want, definition))
-        changes += self._autostart()
-        runs = self._predicted_live(changes, after)
-        pending = self._pending(after, runs)
-        restarts = bool(pending) and self._restarts()
-        changes += self._power(restarts)
-        if restarts:
-            pending = []
-        action = CREATE if not self.have.exists else UPDATE if changes else NONE
-        return Plan(
-            self.wanted,
-            action,
-            self.have,
-            self._predicted(definition),
-            tuple(changes),
-            tuple(pending),
-            tuple(self.warnings),
-        )
-
-    def _want(self) -> dict[Key, Value]:
-        needs = rules.Needs(self.wanted.values, self.world, self.mistakes)
-        needs.check()
-        self.warnings = needs.warnings
-        options = self.wanted.options
-        purged = [name for name in LISTS if options["purge"] and options.get(name) is not None]
-        return resolve(self.wanted.name, self.wanted.values, self.stored, self.world, purged)
-
-    def _definition(self, want: Mapping[Key, Value]) -> xmltree.Element:
-        if self.have.stored is not None:
-            as_is = not compare(
-                self.wanted.resource, want, self.stored, None, lambda *_: (STORED, "")
-            )
-            return self.have.stored if as_is else tree.edited(self.have.stored, want)
-        arch = xmltree.get(self.world.host.capabilities, "host/cpu/arch") or "x86_64"
-        definition = tree.edited(tree.new_domain(self.wanted.name, arch), want)
-        tree.add_spare_ports(definition)
-        return definition
-
-    def _changes(
-        self, want: Mapping[Key, Value], after: Values, effect_of: EffectOf
-    ) -> list[Change]:
-        """What was asked for, and what changes with it because it hangs together."""
-        along = {key: value for key, value in after.items() if self.stored.get(key) != value}
-        asked = dict(want) if not self.have.exists else {**self._apart(along, want), **want}
-        return compare(self.wanted.resource, asked, self.stored, self.live, effect_of)
-
-    def _apart(self, values: Values, want: Mapping[Key, Value]) -> Values:
-        """The values that are not of a thing which comes or goes as a whole."""
-        things = [
-            key
-            for key, value in want.items()
-            if value is ABSENT or (value is PRESENT and key not in self.stored)
-        ]
-        return {
-            k: v for k, v in values.items() if not any(k[: len(thing)] == thing for thing in things)
-        }
-
-    def _effects(self, want: Mapping[Key, Value], definition: xmltree.Element) -> EffectOf:
-        if self.live is None or self.have.live is None:
-            return lambda *_: (STORED, "")
-        state = self.target if power.wakes(self.now, self.target) else self.now
-        leaving = [k for k, v in want.items() if v is ABSENT and len(k) == 2 and k[0] in LISTS]
-        return Effects(self.have.live, definition, self.live, state, self._apply(), leaving).of
-
-    def _apply(self) -> str:
-        # Nothing can be changed in the image of a VM that stays saved.
-        stays = self.now == SAVED and not power.wakes(self.now, self.target)
-        return "next_boot" if stays else str(self.wanted.options["apply"])
-
-    def _autostart(self) -> list[Change]:
-        want, has = self.wanted.options["autostart"], self.have.facts.get("autostart", False)
-        if want is None or want == has:
-            return []
-        return [Change(self.wanted.resource, ("autostart",), has, want, STORED)]
-
-    def _predicted_live(self, changes: list[Change], after: Values) -> Values | None:
-        """What will run once the live changes are made."""
-        if self.live is None:
-            return None
-        runs = dict(self.live)
-        for change in changes:
-            if change.effect in (LIVE, HOTPLUG):
-                size = len(change.field)
-                for key in [key for key in runs if key[:size] == change.field]:
-                    del runs[key]
-                runs.update({k: v for k, v in after.items() if k[:size] == change.field})
-        return runs
-
-    def _pending(self, after: Values, runs: Values | None) -> list[Change]:
-        """Every field in which what is stored will differ from what runs, whoever changed it."""
-        return [] if runs is None else waiting(self.wanted.resource, after, runs)
-
-    def _restarts(self) -> bool:
-        """Whether the VM is restarted where something stored waits for it."""
-        asked = self.wanted.options["apply"] == RESTART
-        return asked and bool(power.restart(self.now, self.target))
-
-    def _power(self, restarts: bool) -> list[Change]:
-        resource, after = self.wanted.resource, self.target
-        changes = []
-        if self.steps or (not self.have.exists and after != PRESENT):
-            before = self.now if self.have.exists else "absent"
-            note = "" if restarts else ", ".join(self.steps)
-            changes.append(Change(resource, ("state",), before, after, LIVE, note=note))
-        if restarts:
-            note = "shut down and started again, so that what is stored takes effect"
-            changes.append(Change(resource, ("power",), self.now, "restarted", RESTART, note=note))
-        if not changes and self.restarting:
-            note = "a run that was interrupted while it restarted the VM had left this mark"
-            changes.append(Change(resource, ("power",), "restarting", self.now, STORED, note=note))
-        return changes
-
-    def _predicted(self, definition: xmltree.Element) -> Have:
-        state = self.now if self.target == PRESENT else self.target
-        autostart = self.wanted.options["autostart"]
-        facts = {
-            "state": state,
-            "autostart": self.have.facts.get("autostart", False)
-            if autostart is None
-            else autostart,
-            "persistent": True,
-        }
-        live = definition if state in (RUNNING, PAUSED) else None
-        return Have("vm", self.wanted.name, definition, live, facts)
+# ---- showing
 
 
 def shown(values: Values) -> dict[str, Any]:

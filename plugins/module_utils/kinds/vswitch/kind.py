@@ -25,13 +25,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.planner im
     Planner,
     removal,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
-    DELETE,
-    LIVE,
-    Have,
-    Plan,
-    Wanted,
-)
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import DELETE, LIVE, Have, Plan, Wanted
 
 OPTIONS: dict[str, Any] = {
     "name": {"type": "str", "required": True},

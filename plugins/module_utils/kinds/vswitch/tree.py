@@ -13,10 +13,7 @@ from collections.abc import Iterator, Mapping
 
 from ansible_collections.kvm.fleet.plugins.module_utils import fields, xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
-    Key,
-    Values,
-)
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import Key, Values
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.table import (
     DNS_HOSTS,
     FAMILIES,
