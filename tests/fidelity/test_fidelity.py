@@ -134,7 +134,7 @@ def test_plan_is_what_a_run_does(
     libvirtd: PrivateLibvirtd,
     modules: ModuleServer,
     observer: Observer,
-    record_property: Callable[[str, Any], None],
+    request: pytest.FixtureRequest,
 ) -> None:
     run = Transitions(modules, observer)
     done = 0
@@ -150,7 +150,7 @@ def test_plan_is_what_a_run_does(
     except AssertionError as error:
         raise AssertionError(f"{error}\n\n{_story(scene, run)}") from None
     finally:
-        record_property(scene.kind, done)
+        request.node.user_properties.append((scene.kind, done))
 
 
 def _wait_for_guest(libvirtd: PrivateLibvirtd, name: str) -> None:
