@@ -140,7 +140,7 @@ WAITS: list[tuple[str, Edits, Edits]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "live", "stored"), WAITS, ids=[name for name, *_ in WAITS])
+@pytest.mark.parametrize(("name", "live", "stored"), WAITS, ids=[case[0] for case in WAITS])
 def test_what_is_stored_otherwise_waits(name, live, stored):
     assert waiting(live, stored) == [name]
 
@@ -274,7 +274,7 @@ def test_what_libvirt_tells_otherwise_does_not_wait(name):
 
 
 def test_each_fact_is_tried():
-    assert {name for name, *_ in WAITS} == set(pending.FACTS)
+    assert {case[0] for case in WAITS} == set(pending.FACTS)
 
 
 # What the collection itself says of these, read from its own plans: the first word of a change's
