@@ -136,12 +136,7 @@ class _Reader:
 
     def distinct(self, names: Sequence[str], where: str, what: str) -> None:
         for name in sorted({name for name in names if names.count(name) > 1}):
-            self.error(where, f"two {what} are named {name}")
-
-    def distinct_addresses(self, nics: Sequence[Nic], where: str) -> None:
-        addresses = [nic.address.partition("/")[0] for nic in nics if nic.address]
-        for address in sorted({one for one in addresses if addresses.count(one) > 1}):
-            self.error(where, f"two NICs have the address {address}")
+            self.error(where, f"two {what} {name}")
 
 
 def check_name(name: str) -> str:
@@ -165,10 +160,12 @@ def parse(declaration: Any, default_name: str = "default") -> Lab:
         _host(reader, raw, index, subnets, uplinks) for index, raw in enumerate(raw_hosts)
     )
     host_names = [host.name for host in hosts]
-    reader.distinct(host_names, "lab.hosts", "hosts")
+    reader.distinct(host_names, "lab.hosts", "hosts are named")
     if RESERVED in host_names:
         reader.error("lab.hosts", f"the name {RESERVED} is reserved for the logs of lost hosts")
-    reader.distinct_addresses([nic for host in hosts for nic in host.nics], "lab.hosts")
+    addresses = [nic.address for host in hosts for nic in host.nics if nic.address]
+    bare = [address.partition("/")[0] for address in addresses]
+    reader.distinct(bare, "lab.hosts", "NICs have the address")
     for host_name in sorted(set(uplinks) - set(host_names)):
         reader.error("lab.uplinks", f"there is no host {host_name}")
     if reader.errors:
@@ -243,7 +240,7 @@ def _host(
         for nic, wire in uplinks.get(name, [])
     ]
     nics = tuple(declared + wired)
-    reader.distinct([SSH_NIC, *(nic.name for nic in nics)], where, "NICs")
+    reader.distinct([SSH_NIC, *(nic.name for nic in nics)], where, "NICs are named")
     return Host(
         name=name,
         uuid=str(uuid.uuid5(_UUID_NAMESPACE, name)),
@@ -286,7 +283,7 @@ def _disks(reader: _Reader, raw: Any, where: str) -> tuple[Disk, ...]:
                 size_mib=reader.size_mib(disk.get("size"), f"{where}[{index}].size"),
             )
         )
-    reader.distinct([disk.name for disk in disks], where, "disks")
+    reader.distinct([disk.name for disk in disks], where, "disks are named")
     return tuple(disks)
 
 
