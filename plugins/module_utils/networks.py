@@ -165,7 +165,7 @@ def loose_taps(host: Host) -> set[str]:
     if not _is_this_machine(host):
         return set()
     devices = Path("/sys/class/net").iterdir()
-    return {d.name for d in devices if _is_tap(d) and not (d / "master").exists()}
+    return {d.name for d in devices if not (d / "master").exists() and _is_tap(d)}
 
 
 def _is_tap(device: Path) -> bool:

@@ -69,8 +69,12 @@ def reconnecting(
 
 
 def connections_to(host: Host, plan: Plan) -> list[Connection]:
-    """All NICs of running VMs on the network of a plan."""
-    return _connections(read_domains(host), plan.have, plan.after.definition)
+    """All NICs of running VMs on the network of a plan, or still on the detour."""
+    domains, detour = read_domains(host), _left_detour(host, plan.wanted.name)
+    return [
+        *_connections(domains, plan.have, plan.after.definition),
+        *_astray(domains, plan.have, detour),
+    ]
 
 
 def _connections(domains: Mapping[str, Have], have: Have, after: Element) -> list[Connection]:
@@ -182,18 +186,19 @@ def left_by_interrupted_run(
         return Left()
     there = domains()
     loose = [one for one in _connections(there, have, after) if one.tap in taps]
-    if detour is not None:
-        loose += _astray(there, have, detour.bridgeName())
-    return Left(loose, detour is not None)
+    return Left([*loose, *_astray(there, have, detour)], detour is not None)
 
 
-def _astray(domains: Mapping[str, Have], have: Have, detour: str) -> Iterator[Connection]:
-    """The NICs on the detour, to be connected as they are stored."""
+def _astray(domains: Mapping[str, Have], have: Have, detour: Any) -> Iterator[Connection]:
+    """The NICs on a detour that was left, if one was, to be connected as they are stored."""
+    if detour is None:
+        return
+    elsewhere = detour.bridgeName()
     bridge = xmltree.get(_before(have), "bridge/@name")
     for vm, live, stored in _running(domains):
         homes = nics_on(stored, have.name, bridge) if stored is not None else ()
         by_mac = {xmltree.get(home, "mac/@address"): home for home in homes}
-        for nic in nics_on(live, _detour_of(have.name), detour):
+        for nic in nics_on(live, detour.name(), elsewhere):
             home = by_mac.get(xmltree.get(nic, "mac/@address"))
             if home is not None:
                 yield Connection(vm, nic, _at_home(nic, home))
