@@ -72,7 +72,7 @@ def _check_pool(pool: Have, world: World, mistakes: Mistakes, warnings: list[str
             "pool",
         )
     elif pool.live is None and not world.assume_missing:
-        mistakes.add(f"pool {pool.name} is not active; declare it with state: present", "pool")
+        mistakes.add(f"pool {pool.name} is not active; declare it with state: active", "pool")
 
 
 # ---- what it is made from

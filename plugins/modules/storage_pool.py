@@ -24,12 +24,13 @@ options:
     required: true
   state:
     description:
-      - V(present) is defined and active, V(inactive) defined and not active.
+      - V(active) is defined and active, V(inactive) defined and not active.
+      - V(present) is defined, and whether it is active stays as it is. A new one is not active.
       - V(absent) stops the pool and removes its definition. The volumes in it stay as they are. A
         pool from which VMs run stays too, which is an error.
     type: str
-    choices: [present, inactive, absent]
-    default: present
+    choices: [active, inactive, present, absent]
+    default: active
   type:
     description:
       - What the pool stands on. Needed for a new pool; the type of a pool cannot change.

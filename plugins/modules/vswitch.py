@@ -34,12 +34,13 @@ options:
     required: true
   state:
     description:
-      - V(present) means defined and active, V(inactive) means defined and stopped. One that was
+      - V(active) means defined and active, V(inactive) means defined and stopped. One that was
         stopped under running VMs takes their NICs up again when it starts.
+      - V(present) means defined, and leaves alone whether it is active. A new one is not.
       - V(inactive) and V(absent) are refused while running VMs are attached.
     type: str
-    choices: [present, inactive, absent]
-    default: present
+    choices: [active, inactive, present, absent]
+    default: active
   type:
     description:
       - V(nat) reaches other networks through the host's own address.

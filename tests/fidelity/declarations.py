@@ -359,7 +359,7 @@ class Vswitch:
         self.kind = self.rng.choice(["nat", "isolated", "routed"])
         args = {"name": self.name, "type": self.kind, **self._addresses(), **self._fields(0.4)}
         if self.rng.random() < 0.2:
-            args["state"] = "inactive"
+            args["state"] = self.rng.choice(["inactive", "present"])
         return args
 
     def change(self) -> Args:
@@ -373,7 +373,7 @@ class Vswitch:
         if args.get("dns", {}).get("enabled") is False:
             args["purge"] = True  # a switch without DNS has nothing to say there
         args.setdefault("purge", self.rng.random() < 0.2)
-        args["state"] = self.rng.choices(["present", "inactive"], [5, 1])[0]
+        args["state"] = self.rng.choices(["active", "present", "inactive"], [4, 1, 1])[0]
         return args
 
     def _addresses(self) -> Args:
@@ -484,7 +484,7 @@ class Pool:
         """The declaration of one that is not there."""
         self.sources = self._sources()
         args = {"name": self.name, **self.sources[0], **self._fields()}
-        args["state"] = self.rng.choice(["present", "present", "inactive"])
+        args["state"] = self.rng.choices(["active", "present", "inactive"], [4, 1, 2])[0]
         return self._only_defined(args)
 
     def change(self) -> Args:
@@ -492,7 +492,7 @@ class Pool:
         args = {"name": self.name, **self._fields(), "apply": self.rng.choice(["live", "restart"])}
         if self.rng.random() < 0.4:
             args |= self.rng.choice(self.sources)
-        args["state"] = self.rng.choice(["present", "present", "inactive"])
+        args["state"] = self.rng.choices(["active", "present", "inactive"], [4, 1, 2])[0]
         return self._only_defined(args)
 
     def _only_defined(self, args: Args) -> Args:

@@ -103,6 +103,20 @@ def test_an_inactive_pool_is_only_defined(
     assert not outside(libvirtd, pool).exists()
 
 
+def test_present_leaves_alone_whether_a_pool_is_active(
+    target: Target, pool: dict[str, Any], libvirtd: PrivateLibvirtd
+) -> None:
+    present = {**pool, "state": "present"}
+    made = converge(target, "storage_pool", present)["storage_pool"]
+    assert (made["state"], made["autostart"]) == ("inactive", False)
+    assert not outside(libvirtd, pool).exists()
+    converge(target, "storage_pool", pool)
+    change = {**present, "permissions": {"mode": "0700"}, "apply": "restart"}
+    assert converge(target, "storage_pool", change)["storage_pool"]["state"] == "active"
+    target.virsh("pool-destroy", pool["name"])
+    assert converge(target, "storage_pool", present)["changed"] is False
+
+
 def test_a_pool_that_somebody_created_for_now_becomes_a_defined_one(
     target: Target, pool: dict[str, Any], libvirtd: PrivateLibvirtd
 ) -> None:

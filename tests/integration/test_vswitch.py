@@ -231,6 +231,18 @@ def test_a_new_one_may_stay_inactive(switch: Switch) -> None:
     assert "Autostart:      no" in switch.libvirtd.virsh("net-info", switch.name)
 
 
+def test_present_leaves_alone_whether_it_runs(switch: Switch) -> None:
+    made = switch.converge({**FULL, "state": "present"})["vswitch"]
+    assert (made["state"], made["autostart"]) == ("inactive", False)
+    switch.libvirtd.virsh("net-start", switch.name)
+    done = switch.converge({"state": "present", "mtu": 1300})
+    assert [change["field"] for change in done["pending_restart"]] == ["mtu"]
+    switch.converge({"state": "present", "apply": "restart"})
+    assert switch.link()["mtu"] == 1300
+    switch.libvirtd.virsh("net-destroy", switch.name)
+    assert switch.converge({"state": "present"})["changed"] is False
+
+
 def test_what_is_protected_does_not_go(full: Switch) -> None:
     full.converge({"protected": True})
     assert "is protected" in full.refuse({"state": "absent"})[0]

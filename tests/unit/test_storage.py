@@ -199,7 +199,7 @@ def test_what_is_no_mode_is_refused(given: Any) -> None:
 
 
 def _declared(kind: str, device: str) -> Wanted:
-    params = {"name": "fast", "state": "present", "type": kind}
+    params = {"name": "fast", "state": "active", "type": kind}
     return storage_pool.KIND.parse(
         {**params, "source": {"name": "vg", "devices": [{"path": device}]}}
     )[0]

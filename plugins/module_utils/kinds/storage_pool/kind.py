@@ -22,13 +22,19 @@ from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError, Mistakes
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
-    ABSENT,
     Values,
     edit,
     spec_of,
     want_of,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import (
+    ACTIVE,
+    GONE,
+    INACTIVE,
+    STATE_SPEC,
+    World,
+    state_after,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.table import (
     ROWS,
     TYPES,
@@ -52,7 +58,6 @@ from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import FLEET_NS, Element
 
-ACTIVE, INACTIVE, GONE = "active", "inactive", "absent"
 STATE, AUTOSTART, PERSISTENT, TYPE = ("state",), ("autostart",), ("persistent",), ("type",)
 DEVICES = ("source", "devices")
 LINKS = "/dev/disk/"  # where udev keeps lasting names of disks: by-id, by-path and the like
@@ -67,11 +72,7 @@ class StoragePool:
         """The argument spec of one pool."""
         return {
             "name": {"type": "str", "required": True},
-            "state": {
-                "type": "str",
-                "choices": ["present", "inactive", "absent"],
-                "default": "present",
-            },
+            "state": STATE_SPEC,
             "autostart": {"type": "bool"},
             "build": {"type": "bool", "default": True},
             "apply": {"type": "str", "choices": ["live", "restart"], "default": "live"},
@@ -95,7 +96,7 @@ class StoragePool:
 
     def plan(self, wanted: Wanted, have: Have, world: World) -> Plan:
         """What is to be done about one pool."""
-        if wanted.state == ABSENT:
+        if wanted.state == GONE:
             return _removal(wanted, have)
         wanted = without_links(wanted, have, world.host)
         _check(wanted, have, world)
@@ -253,7 +254,10 @@ def _removal(wanted: Wanted, have: Have) -> Plan:
 
 def _creation(wanted: Wanted, have: Have) -> Plan:
     tree = _edited(wanted, have)
-    facts = {"state": _target(wanted), "autostart": _autostart(wanted), "persistent": True}
+    state, autostart = state_after(wanted, have), wanted.options.get("autostart")
+    if autostart is None:
+        autostart = state == ACTIVE
+    facts = {"state": state, "autostart": autostart, "persistent": True}
     values = {**_defaults(wanted), **wanted.values}
     changes = [Change(wanted.resource, key, None, value, STORED) for key, value in values.items()]
     changes.append(Change(wanted.resource, AUTOSTART, None, facts["autostart"], STORED))
@@ -263,7 +267,7 @@ def _creation(wanted: Wanted, have: Have) -> Plan:
 
 
 def _update(wanted: Wanted, have: Have) -> Plan:
-    facts = {**have.facts, "state": _target(wanted), "persistent": True}
+    facts = {**have.facts, "state": state_after(wanted, have), "persistent": True}
     if wanted.options.get("autostart") is not None:
         facts["autostart"] = wanted.options["autostart"]
     tree = _edited(wanted, have)
@@ -307,16 +311,6 @@ def _changed_facts(
         for key, effect in effects.items()
         if before[key[0]] != after[key[0]]
     ]
-
-
-def _target(wanted: Wanted) -> str:
-    return ACTIVE if wanted.state == "present" else INACTIVE
-
-
-def _autostart(wanted: Wanted) -> bool:
-    """Whether a new pool is to start with the host: as its user says, or if it is to be active."""
-    said = wanted.options.get("autostart")
-    return _target(wanted) == ACTIVE if said is None else bool(said)
 
 
 def _defaults(wanted: Wanted) -> Values:

@@ -12,14 +12,17 @@ from ansible_collections.kvm.fleet.plugins.module_utils import networks, xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.appliers import vswitch as appliers
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import (
+    ACTIVE,
+    GONE,
+    STATE_SPEC,
+    World,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import rules, table, tree
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.planner import (
-    ACTIVE,
     AUTOSTART,
     CONNECT,
     CONNECTIONS,
-    GONE,
     RESTARTED,
     STATE,
     Planner,
@@ -29,7 +32,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.plan import DELETE, LIVE
 
 OPTIONS: dict[str, Any] = {
     "name": {"type": "str", "required": True},
-    "state": {"type": "str", "choices": ["present", "inactive", "absent"], "default": "present"},
+    "state": STATE_SPEC,
     "autostart": {"type": "bool"},
     "apply": {"type": "str", "choices": ["live", "next_boot", "restart"], "default": "live"},
     "purge": {"type": "bool", "default": False},

@@ -24,7 +24,12 @@ from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
     Values,
     named,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import (
+    ACTIVE,
+    GONE,
+    World,
+    state_after,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import rules, tree
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.table import (
     BRIDGE,
@@ -55,8 +60,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import waiting as differing
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
-ACTIVE, INACTIVE, GONE, RESTARTED = "active", "inactive", "absent", "restarted"
-CONNECT = "connect"
+CONNECT, RESTARTED = "connect", "restarted"
 STATE, AUTOSTART, PERSISTENT = ("state",), ("autostart",), ("persistent",)
 CONNECTIONS = ("connections",)
 
@@ -115,7 +119,8 @@ class Planner:
         self.world = world
         self.mistakes = Mistakes(wanted.resource)
         self.warnings: list[str] = []
-        self.will_run = wanted.state == PRESENT
+        self.state = state_after(wanted, have)
+        self.will_run = self.state == ACTIVE
         self.stored: Values = {} if have.stored is None else values_of(have.stored)
         self.now: Values | None = None if have.live is None else values_of(have.live)
         self.live = self.now if self.will_run else None
@@ -347,8 +352,7 @@ class Planner:
         autostart = self.wanted.options["autostart"]
         if autostart is None:
             autostart = self.have.facts.get("autostart", self.will_run)
-        state = ACTIVE if self.will_run else INACTIVE
-        return {"state": state, "autostart": autostart, "persistent": True}
+        return {"state": self.state, "autostart": autostart, "persistent": True}
 
     def _changed_facts(self, after: Mapping[str, Value]) -> list[Change]:
         before = self.have.facts or {"state": GONE, "autostart": None, "persistent": True}
