@@ -30,6 +30,9 @@ class Presence(str):
 
 PRESENT, ABSENT = Presence("present"), Presence("absent")
 
+# What every Variant is called. Users know only the fields of its cases.
+UNION = "source"
+
 
 @dataclass(frozen=True)
 class Field:

@@ -275,21 +275,6 @@ def nested(values: Mapping[Key, Value]) -> dict[str, Any]:
     return tree
 
 
-def diff_of(plan: Plan) -> dict[str, str]:
-    """The plan as a before and after that Ansible shows as a unified diff of YAML."""
-    before = {change.field: change.before for change in plan.changes if plan.action != CREATE}
-    after = {change.field: change.after for change in plan.changes if plan.action != DELETE}
-    classes = {c.field: c.effect for c in plan.changes if plan.action == UPDATE}
-    return {
-        "before_header": f"{plan.resource} (before)",
-        "after_header": f"{plan.resource} (after)",
-        "before": to_yaml(nested(before)),
-        "after": to_yaml(
-            nested(after), {field: f"  # {effect}" for field, effect in classes.items()}
-        ),
-    }
-
-
 def to_yaml(value: Any, comments: Mapping[Key, str] | None = None) -> str:
     """YAML text of plain values. (PyYAML is not promised on a target host.)"""
     if isinstance(value, dict) and not value:

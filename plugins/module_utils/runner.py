@@ -30,9 +30,15 @@ from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
     Have,
     Plan,
     Wanted,
-    diff_of,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.references import names_of, uses_of
+from ansible_collections.kvm.fleet.plugins.module_utils.showing import (
+    diffs,
+    names,
+    results,
+    summary,
+    unfolded,
+)
 
 # What is made first; what goes, goes in the opposite order.
 ORDER = ("storage_pool", "storage_volume", "vswitch", "vm")
@@ -278,7 +284,7 @@ def _fresh(world: World) -> World:
 def _not_converged(plan: Plan) -> FleetError:
     fields = "; ".join(
         f"{named(c.field)} is {c.before if c.live is None else c.live!r}, should be {c.after!r}"
-        for c in plan.changes
+        for c in unfolded(plan.changes)
     )
     return FleetError(f"did not converge: {fields}", plan.resource)
 
@@ -291,9 +297,10 @@ def report(world: World, done: Run, check: bool, shown: str) -> dict[str, Any]:
     plans = [plan for plan in done.plans if plan.changed]
     outcome: dict[str, Any] = {
         "changed": bool(plans) if check else done.changed,
-        "plan": [change.result() for plan in plans for change in plan.changes],
-        "diff": [diff_of(plan) for plan in plans],
-        "pending_restart": [c.result() for plan in done.plans for c in plan.pending],
+        "plan": [row for plan in plans for row in results(plan.changes)],
+        "summary": summary(done.plans),
+        "diff": diffs(done.plans),
+        "pending_restart": [row for plan in done.plans for row in results(plan.pending)],
         "warnings": [f"{p.resource}: {warning}" for p in done.plans for warning in p.warnings],
     }
     if done.failed:
@@ -325,5 +332,5 @@ def _result(plan: Plan, done: Run) -> dict[str, Any]:
     if error is not None:
         said["error"] = str(error)
     if plan.pending:
-        said["pending_restart"] = [named(change.field) for change in plan.pending]
+        said["pending_restart"] = names(plan.pending)
     return said

@@ -15,10 +15,10 @@ from typing import Any
 from ansible_collections.kvm.fleet.plugins.module_utils import vm_addresses
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host, libvirt
 from ansible_collections.kvm.fleet.plugins.module_utils.domains import PAUSED, RUNNING
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import named
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import tree
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.kind import KIND, shown
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have, waiting
+from ansible_collections.kvm.fleet.plugins.module_utils.showing import names
 from ansible_collections.kvm.fleet.plugins.module_utils.vm_statistics import Record, statistics_of
 
 RUNS = (RUNNING, PAUSED)
@@ -52,7 +52,7 @@ def _live(have: Have) -> dict[str, Any]:
     stored = tree.domain_values(have.stored)
     live = tree.live_values(have.live, stored)
     differ = waiting(have.name, stored, live)
-    return {"live": shown(live), "pending_restart": [named(change.field) for change in differ]}
+    return {"live": shown(live), "pending_restart": names(differ)}
 
 
 def _records(host: Host, names: Collection[str]) -> dict[str, Record]:

@@ -220,6 +220,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+summary:
+  description: The plan in one line, as it ends RV(diff); how many changes of which class, what is
+    restarted, what waits for a restart, and what is removed.
+  returned: always
+  type: str
+  sample: "plan: 3 changes (2 live, 1 restart); waits for a restart: vm/web"
 plan:
   description: What the run changed, or would change in check mode.
   returned: always

@@ -804,6 +804,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+summary:
+  description: The plan in one line, as it ends RV(diff); how many changes of which class, what is
+    restarted, what waits for a restart, and what is removed.
+  returned: always
+  type: str
+  sample: "plan: 3 changes (2 live, 1 restart); waits for a restart: vm/web"
 plan:
   description:
     - All that changes, in check mode all that would change, also of volumes that disks bring.
@@ -850,7 +856,7 @@ plan:
       returned: when there is something to say
       sample: shutdown
 diff:
-  description: The same as a before and after in YAML, for each thing that changes.
+  description: The same as a before and after in YAML, for each thing that changes, and RV(summary).
   returned: always
   type: list
   elements: dict

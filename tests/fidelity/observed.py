@@ -90,8 +90,8 @@ DISK: dict[str, Reader] = {
     "boot_order": number(attribute("boot", "order")),
     "read_only": there("readonly"),
     "shareable": there("shareable"),
-    "source.file": attribute("source", "file", ""),
-    "source.device": attribute("source", "dev", ""),
+    "file": attribute("source", "file", ""),
+    "device": attribute("source", "dev", ""),
     **{f"limits.{n}_iops": number(text(f"iotune/{n}_iops_sec")) for n in ("total", "read")},
     **{f"limits.{n}_bandwidth": number(text(f"iotune/{n}_bytes_sec")) for n in ("total", "read")},
 }
@@ -103,8 +103,8 @@ NIC: dict[str, Reader] = {
     "link": attribute("link", "state", "up"),
     "boot_order": number(attribute("boot", "order")),
     "port_group": attribute("source", "portgroup", ""),
-    "source.vswitch": attribute("source", "network"),
-    "source.bridge": attribute("source", "bridge"),
+    "vswitch": attribute("source", "network"),
+    "bridge": attribute("source", "bridge"),
     **{
         f"bandwidth.{way}.{limit}": number(attribute(f"bandwidth/{way}", limit), KIB)
         for way in ("inbound", "outbound")
@@ -138,7 +138,7 @@ POOL: dict[str, Reader] = {
     "permissions.owner": number(text("target/permissions/owner")),
     "source.name": text("source/name"),
     "source.host": attribute("source/host", "name"),
-    "source.device": attribute("source/device", "path"),
+    "device": attribute("source/device", "path"),
     "source.path": attribute("source/dir", "path"),
 }
 
@@ -245,7 +245,12 @@ def _leaves(values: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]
 
 
 def _comparable(after: Any, found: Any) -> Any:
-    """A planned size in bytes, where bytes are what was read; anything else as it is."""
+    """A planned size in bytes, where bytes are what was read; anything else as it is.
+
+    An option that goes, since another says now what a device stands on, is none or empty.
+    """
+    if after is None and found == "":
+        return found
     match = re.fullmatch(r"(\d+)([A-Za-z]+)", after) if isinstance(after, str) else None
     if match and isinstance(found, int):
         return int(match[1]) * UNITS[match[2]]

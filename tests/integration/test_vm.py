@@ -205,7 +205,7 @@ def test_a_nic_moves_to_another_vswitch(live: Machine) -> None:
     switch = {"name": other, "address": "203.0.113.1/28", "dhcp": {"ranges": ranges}}
     live.site.run("vswitch", switch)
     done = live.set(nics=[{"name": "lan", "vswitch": other}])
-    assert classes(done) == {"nics.lan.source": "live"}
+    assert classes(done) == {"nics.lan.vswitch": "live"}
     live.guest.renew_dhcp("eth0")
     live.guest.wait_report(
         "an address there", lambda _report: live.guest.wait_address().startswith("203.0.113.")
@@ -217,7 +217,7 @@ def test_a_nic_moves_to_another_vswitch(live: Machine) -> None:
 def test_media_and_limits_change(live: Machine) -> None:
     (live.site.folder / "media.iso").write_bytes(bytes(2 * MIB))
     done = live.set(cdroms=[{"name": "cd", "file": f"{FOLDER}/media.iso"}])
-    assert classes(done) == {"cdroms.cd.source": "live"}
+    assert classes(done) == {"cdroms.cd.file": "live"}
     cdrom = live.xml().find("devices/disk[@device='cdrom']")
     assert cdrom.find("source").get("file") == f"{FOLDER}/media.iso"
     live.set(cdroms=[{"name": "cd", "file": ""}])

@@ -37,7 +37,6 @@ from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
     Rows,
     Variant,
     items_of,
-    named,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds import storage_volume
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import Kind, World
@@ -52,6 +51,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import table as
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import kind as vswitch
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import table as vswitch_table
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import RESTART, Have, Plan
+from ansible_collections.kvm.fleet.plugins.module_utils.showing import names, results
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -196,7 +196,7 @@ def case(request: pytest.FixtureRequest) -> Case:
 
 
 def test_the_plan_is_the_one_written_down(case: Case) -> None:
-    told = [plain(change.result()) for change in case.plan().changes]
+    told = [plain(row) for row in results(case.plan().changes)]
     rows = [{key: row[key] for key in ("field", "before", "after", "class")} for row in told]
     assert rows == yaml.safe_load((case.folder / "changes.yml").read_text())
 
@@ -210,15 +210,15 @@ def test_the_definition_is_the_one_written_down(case: Case) -> None:
 
 def test_what_waits_for_a_restart_is_written_down(case: Case) -> None:
     plan, file = case.plan(), case.folder / "waiting.yml"
-    waiting = {named(change.field) for change in plan.changes if change.effect == RESTART}
+    waiting = set(names(c for c in plan.changes if c.effect == RESTART))
     if file.exists():
         waiting = set(yaml.safe_load(file.read_text()))
-    assert {named(change.field) for change in plan.pending} == waiting
+    assert set(names(plan.pending)) == waiting
 
 
 def test_a_second_run_changes_nothing(case: Case) -> None:
     again = case.plan(after=case.plan())
-    assert [plain(change.result()) for change in again.changes] == []
+    assert results(again.changes) == []
 
 
 def test_planning_edits_nothing(case: Case) -> None:

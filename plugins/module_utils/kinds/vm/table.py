@@ -23,7 +23,13 @@ from ansible_collections.kvm.fleet.plugins.module_utils.codecs import (
     size,
     text,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import Field, Items, Rows, Variant
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
+    UNION,
+    Field,
+    Items,
+    Rows,
+    Variant,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
 NAME = text(
@@ -96,7 +102,7 @@ KIB_PER_S = size(1024, unset="0B")
 BOOT_ORDER = integer(minimum=0, unset=0)
 
 DISK_ROWS = (
-    Variant("source", "@type", SOURCE),
+    Variant(UNION, "@type", SOURCE),
     Field("bus", "target/@bus", choice("virtio", "scsi", "sata", "usb", "ide")),
     Field("format", "driver/@type", choice("qcow2", "raw")),
     Field(
@@ -123,14 +129,14 @@ DISK_ROWS = (
 )
 
 CDROM_ROWS = (
-    Variant("source", "@type", SOURCE, "media"),
+    Variant(UNION, "@type", SOURCE, "media"),
     Field("bus", "target/@bus", choice("sata", "scsi", "ide", "usb")),
     Field("boot_order", "boot/@order", BOOT_ORDER),
 )
 
 NIC_ROWS = (
     Variant(
-        "source",
+        UNION,
         "@type",
         {
             "network": (Field("vswitch", "source/@network"),),
