@@ -96,6 +96,12 @@ DISK: dict[str, Reader] = {
     **{f"limits.{n}_bandwidth": number(text(f"iotune/{n}_bytes_sec")) for n in ("total", "read")},
 }
 
+
+def _own_bridge(nic: Element) -> str | None:
+    """The bridge that a NIC is on by itself: beside a network stands that network's."""
+    return None if attribute("source", "network")(nic) else attribute("source", "bridge")(nic)
+
+
 NIC: dict[str, Reader] = {
     "mac": attribute("mac", "address"),
     "model": attribute("model", "type"),
@@ -104,7 +110,7 @@ NIC: dict[str, Reader] = {
     "boot_order": number(attribute("boot", "order")),
     "port_group": attribute("source", "portgroup", ""),
     "vswitch": attribute("source", "network"),
-    "bridge": attribute("source", "bridge"),
+    "bridge": _own_bridge,
     **{
         f"bandwidth.{way}.{limit}": number(attribute(f"bandwidth/{way}", limit), KIB)
         for way in ("inbound", "outbound")
