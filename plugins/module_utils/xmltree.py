@@ -8,27 +8,26 @@ of a child, `feature[@name='smm']/@state` picks a child by an attribute (and mak
 attribute). A step that ends in `!` owns what is below it: taking the value away takes that whole
 element away, and all others like it (`devices/watchdog!/@model`). Prefixes of NAMESPACES may be
 used in steps.
+
+Among the children of an element there are comments and processing instructions too, whose tag is
+no text. Loops that look at more than the tag take `elements`.
 """
 
 from __future__ import annotations
 
 import copy
 import re
-import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-Element = ET.Element
+from ansible_collections.kvm.fleet.plugins.module_utils import xmltext
+from ansible_collections.kvm.fleet.plugins.module_utils.xmltext import is_element, plain
 
-FLEET_NS = "urn:kvm.fleet:1"
-RESTART_NS = f"{FLEET_NS}:restart"
-NAMESPACES = {
-    "fleet": FLEET_NS,
-    "fleet-restart": RESTART_NS,
-    "qemu": "http://libvirt.org/schemas/domain/qemu/1.0",
-}
-_DECLARED = re.compile(r"""xmlns:([A-Za-z_][\w.-]*)=(?:"([^"]*)"|'([^']*)')""")
+Element = xmltext.Element
+FLEET_NS, RESTART_NS, NAMESPACES = xmltext.FLEET_NS, xmltext.RESTART_NS, xmltext.NAMESPACES
+parse, serialise = xmltext.parse, xmltext.serialise
+
 _STEP = re.compile(r"(?P<tag>[\w:.-]+)(?:\[@(?P<attr>[\w.-]+)='(?P<value>[^']*)'\])?(?P<owner>!)?")
 
 
@@ -39,30 +38,6 @@ class Step(NamedTuple):
     attr: str | None
     value: str | None
     owner: bool
-
-
-def parse(text: str) -> Element:
-    """The root element of a document. ValueError when it is not well-formed.
-
-    ElementTree would rename the prefixes it does not know, so those of the document are registered.
-    """
-    for prefix, double, single in _DECLARED.findall(text):
-        _register(prefix, double or single)
-    try:
-        return ET.fromstring(text)
-    except ET.ParseError as error:
-        raise ValueError(f"not well-formed XML: {error}") from error
-
-
-@lru_cache(maxsize=256)
-def _register(prefix: str, uri: str) -> None:
-    if not re.fullmatch(r"ns\d+|xml", prefix):  # ElementTree keeps these for itself
-        ET.register_namespace(prefix, uri)
-
-
-def serialise(element: Element) -> str:
-    """The document text of an element."""
-    return ET.tostring(element, encoding="unicode")
 
 
 def clone(element: Element) -> Element:
@@ -80,7 +55,7 @@ def get(element: Element, path: str) -> str | None:
     found = _walk(element, steps)
     if found is None:
         return None
-    return found.get(attr) if attr else (found.text or "").strip()
+    return found.get(attr) if attr else plain(found.text).strip()
 
 
 def put(element: Element, path: str, value: str | None) -> None:
@@ -94,7 +69,7 @@ def put(element: Element, path: str, value: str | None) -> None:
         target = _made(target, step)
     if attr:
         target.set(attr, value)
-    elif (target.text or "").strip() != value:
+    elif plain(target.text).strip() != value:
         target.text = value
 
 
@@ -125,12 +100,18 @@ def remove(root: Element, element: Element) -> None:
             return
 
 
+def elements(element: Element) -> list[Element]:
+    """The children that are elements: no comments, no processing instructions."""
+    return [child for child in element if is_element(child)]
+
+
 def same(one: Element, other: Element) -> bool:
-    """Whether two trees say the same, white space between elements aside."""
+    """Whether two trees say the same, white space around texts aside."""
     return (
         one.tag == other.tag
-        and one.attrib == other.attrib
-        and (one.text or "").strip() == (other.text or "").strip()
+        and (one.attrib == other.attrib or _said(one) == _said(other))
+        and plain(one.text).strip() == plain(other.text).strip()
+        and plain(one.tail).strip() == plain(other.tail).strip()
         and len(one) == len(other)
         and all(same(a, b) for a, b in zip(one, other))
     )
@@ -138,13 +119,21 @@ def same(one: Element, other: Element) -> bool:
 
 def contains(have: Element, fragment: Element) -> bool:
     """Whether an element says all that a fragment says; libvirt adds addresses and defaults."""
-    text = (fragment.text or "").strip()
+    text = plain(fragment.text).strip()
     return (
         have.tag == fragment.tag
-        and all(have.get(key) == value for key, value in fragment.attrib.items())
-        and (not text or (have.text or "").strip() == text)
+        and all(have.get(key) == value for key, value in _said(fragment).items())
+        and (not text or plain(have.text).strip() == text)
         and all(any(contains(child, part) for child in have) for part in fragment)
     )
+
+
+def _said(element: Element) -> dict[str, str]:
+    """The attributes without declarations of the namespaces of ours, which may stand anywhere."""
+    return {key: value for key, value in element.attrib.items() if key not in _DECLARATIONS}
+
+
+_DECLARATIONS = {f"xmlns:{prefix}" for prefix in NAMESPACES}
 
 
 @lru_cache(maxsize=4096)
@@ -164,13 +153,7 @@ def _step(text: str) -> Step:
     match = _STEP.fullmatch(text)
     if not match:
         raise ValueError(f"not a step of a path: {text}")
-    return Step(qualified(match["tag"]), match["attr"], match["value"], bool(match["owner"]))
-
-
-def qualified(tag: str) -> str:
-    """The ElementTree name of a tag: `qemu:arg` is `{http://...}arg`."""
-    prefix, colon, local = tag.partition(":")
-    return f"{{{NAMESPACES[prefix]}}}{local}" if colon else tag
+    return Step(match["tag"], match["attr"], match["value"], bool(match["owner"]))
 
 
 def _matches(element: Element, step: Step) -> bool:
@@ -189,8 +172,12 @@ def _made(element: Element, step: Step) -> Element:
     found = _child(element, step)
     if found is not None:  # an element without children is false, so `or` would not do
         return found
-    attributes = {step.attr: step.value or ""} if step.attr else {}
-    return ET.SubElement(element, step.tag, attributes)
+    made = Element(step.tag, {step.attr: step.value or ""} if step.attr else {})
+    prefix = step.tag.rpartition(":")[0]
+    if prefix and not element.tag.startswith(f"{prefix}:"):
+        made.set(f"xmlns:{prefix}", NAMESPACES[prefix])
+    element.append(made)
+    return made
 
 
 def _walk(element: Element, steps: tuple[Step, ...]) -> Element | None:
@@ -226,11 +213,7 @@ def _prune(chain: list[Element], steps: tuple[Step, ...]) -> None:
     """Remove elements that hold nothing any more, from the end of the chain up."""
     for place in range(len(steps), 0, -1):
         element, step = chain[place], steps[place - 1]
-        kept = {key for key in element.attrib if key != step.attr}
+        kept = _said(element).keys() - {step.attr}
         if kept or len(element) or (element.text or "").strip():
             return
         chain[place - 1].remove(element)
-
-
-for _prefix, _uri in NAMESPACES.items():
-    _register(_prefix, _uri)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils import xmltext, xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import (
     Host,
     libvirt,
@@ -234,8 +234,9 @@ class Live:
 def _without_namespace(element: Element) -> Element:
     """libvirt puts the namespace in itself, and refuses an element that has it already."""
     plain = xmltree.clone(element)
-    for part in plain.iter():
-        part.tag = part.tag.rpartition("}")[2]
+    plain.attrib.pop("xmlns:fleet", None)
+    for part in filter(xmltext.is_element, plain.iter()):
+        part.tag = part.tag[len("fleet:") :] if part.tag.startswith("fleet:") else part.tag
     return plain
 
 
