@@ -31,6 +31,9 @@ RECREATE = "recreate"  # impossible on what exists; never done, always an error
 # What happens to a resource as a whole.
 NONE, CREATE, UPDATE, DELETE = "none", "create", "update", "delete"
 
+# What a plan says of data that is left when its resource goes. It is told, but is no change.
+STAYS = "kept"
+
 
 @dataclass(frozen=True)
 class Wanted:

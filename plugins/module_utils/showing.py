@@ -21,6 +21,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
     HOTPLUG,
     LIVE,
     RESTART,
+    STAYS,
     STORED,
     UPDATE,
     Change,
@@ -77,7 +78,8 @@ def diff_of(plan: Plan) -> dict[str, str]:
     """The plan as a before and after that Ansible shows as a unified diff of YAML."""
     changes = list(unfolded(plan.changes))
     before = {c.field: c.before for c in changes if plan.action != CREATE and not _comes(c)}
-    after = {c.field: c.after for c in changes if plan.action != DELETE and not _goes(c)}
+    stays = [c for c in changes if plan.action != DELETE or c.after == STAYS]
+    after = {c.field: c.after for c in stays if not _goes(c)}
     classes = {c.field: c.effect for c in changes if plan.action == UPDATE}
     return {
         "before_header": f"{plan.resource} (before)",
@@ -115,7 +117,8 @@ def diffs(plans: Sequence[Plan]) -> list[dict[str, str]]:
 
 def summary(plans: Sequence[Plan]) -> str:
     """One line: how many changes of which class, what is restarted, what waits, what goes."""
-    changes = [change for plan in plans if plan.changed for change in unfolded(plan.changes)]
+    told = (change for plan in plans if plan.changed for change in unfolded(plan.changes))
+    changes = [change for change in told if change.after != STAYS]
     counts = ((kind, sum(c.effect == kind for c in changes)) for kind in _CLASSES)
     classes = ", ".join(f"{count} {kind}" for kind, count in counts if count)
     many = "change" if len(changes) == 1 else "changes"
@@ -138,12 +141,12 @@ def _restarted(changes: Iterable[Change]) -> list[str]:
 
 
 def _removed(plans: Iterable[Plan]) -> list[str]:
-    """Resources that go, and things in lists that go from what stays."""
+    """Resources that go with what goes along, and things in lists that go from what stays."""
     gone = []
     for plan in plans:
         if plan.action == DELETE:
             gone.append(plan.resource)
-        elif plan.action == UPDATE:
-            things = (c.field for c in plan.changes if c.after is ABSENT)
+        if plan.action in (UPDATE, DELETE):
+            things = (c.field for c in plan.changes if c.after is ABSENT and c.field != ("state",))
             gone += [f"{plan.resource} {named(field)}" for field in things]
     return gone

@@ -201,7 +201,7 @@ plan:
       returned: always
       sample: 2
     after:
-      description: Its value as it will be.
+      description: Its value as it will be; V(kept) of data that stays though its VM goes.
       type: raw
       returned: always
       sample: 4

@@ -51,8 +51,10 @@ options:
         run.
       - V(saved) saves the memory of a running or paused VM to disk and stops it. One that is
         stopped has nothing to save, which is an error.
-      - V(absent) shuts it down as O(shutdown) says, and removes its definition with the variables
-        of its firmware, its saved memory, and what libvirt knows of its snapshots.
+      - V(absent) shuts it down as O(shutdown) says, and removes its definition with what libvirt
+        knows of its snapshots. One that was saved is started for that too. Its disks, the variables
+        of its UEFI firmware (NVRAM) and the state of its TPM stay, and a VM that is declared again
+        under the same name finds them. See O(remove_storage). The plan has a line for each of them.
     type: str
     choices: [present, running, stopped, paused, saved, absent]
     default: present
@@ -687,6 +689,10 @@ options:
       - Whether the volumes of the VM's disks are deleted with it by O(state=absent). That is every
         volume in a storage pool that the stored definition names, except CD-ROMs, and disks that
         are read-only or shareable. Without it they stay.
+      - The variables of its UEFI firmware and the state of its TPM go too, and so does the memory
+        of a VM that is saved, which is then not started again. What cannot go is in the plan with
+        the reason, such as an NVRAM that another VM uses too, or a disk that is in no pool.
+      - libvirt before 8.9 cannot keep the state of a TPM. The plan says so.
       - A volume that another VM uses is an error, and nothing is removed.
     type: bool
     default: false
@@ -833,7 +839,7 @@ plan:
       returned: always
       sample: 2
     after:
-      description: Its value as it will be.
+      description: Its value as it will be; V(kept) of data that stays though its VM goes.
       type: raw
       returned: always
       sample: 4

@@ -402,12 +402,13 @@ def test_a_nic_on_a_vswitch_that_is_a_bridge_of_the_host(site: Site, deaf: Machi
 # ---- firmware and storage
 
 
-def test_uefi_comes_with_a_variable_store_that_goes_too(site: Site) -> None:
+def test_uefi_comes_with_a_variable_store_that_goes_with_the_storage(site: Site) -> None:
     machine = Machine(site, "efi")
     machine.set(virt_type="qemu", memory={"size": "192MiB"}, firmware="efi", state="paused")
     nvram = site.libvirtd.outside(machine.xml().findtext("os/nvram"))
     assert nvram.exists()
-    machine.set(state="absent", shutdown={"timeout_s": 1, "on_timeout": "power_off"})
+    off = {"timeout_s": 1, "on_timeout": "power_off"}
+    machine.set(state="absent", shutdown=off, remove_storage=True)
     assert not nvram.exists()
 
 

@@ -101,10 +101,17 @@ CASES = sorted(path.parent for path in GOLDEN.glob("*/*/want.yml"))
 
 
 class NoConnection:
-    """What is asked of libvirt beside the files: whether an interrupted run left its network."""
+    """What is asked of libvirt beside the files: whether an interrupted run left its network,
+    what it knows of snapshots, and its version."""
 
     def networkLookupByName(self, _name: str) -> None:
         return None
+
+    def lookupByName(self, _name: str) -> None:
+        return None
+
+    def getLibVersion(self) -> int:
+        return 9_000_000
 
 
 class HostOfFiles(Host):

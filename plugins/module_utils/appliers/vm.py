@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltext, xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.appliers.vm_removal import remove
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import (
     Host,
     libvirt,
@@ -19,7 +20,6 @@ from ansible_collections.kvm.fleet.plugins.module_utils.connection import (
 from ansible_collections.kvm.fleet.plugins.module_utils.domains import (
     CRASHED,
     PAUSED,
-    RUNNING,
     STOPPED,
     live_definition,
     power_state,
@@ -51,7 +51,7 @@ DEVICES: dict[str, Items] = {
 def apply(host: Host, plan: Plan) -> None:
     """Make a plan true: one define, each live change, then the power."""
     if plan.action == DELETE:
-        _remove(host, plan)
+        remove(host, plan, shut_down)
         return
     dom = _define(host, plan)
     fields = {change.field[0] for change in plan.changes}
@@ -335,20 +335,3 @@ def _ask_to_shut_down(dom: Any) -> None:
     except libvirt.libvirtError:
         if dom.isActive():  # otherwise it stopped by itself in the meantime
             raise
-
-
-def _remove(host: Host, plan: Plan) -> None:
-    dom = host.conn.lookupByName(plan.wanted.name)
-    state = power_state(dom)
-    if state == PAUSED:
-        dom.resume()
-    if state in (RUNNING, PAUSED):
-        shut_down(dom, plan)
-    flags = (
-        libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
-    )
-    if host.driver == "QEMU":
-        flags |= (
-            libvirt.VIR_DOMAIN_UNDEFINE_NVRAM | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
-        )
-    patiently(lambda: dom.undefineFlags(flags))

@@ -30,7 +30,8 @@ from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds import storage_volume
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import extra, rules, tree
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.planner import Planner, removal
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.planner import Planner
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.removal import removal
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.resolve import LISTS
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import AGENT_CHANNEL, ROWS
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have, Plan, Wanted, nested
@@ -96,12 +97,12 @@ class Vm:
 
     def plan(self, wanted: Wanted, have: Have, world: World) -> Plan:
         """What is to be done about one VM."""
+        if wanted.state == ABSENT:
+            return removal(wanted, have, world)
         if have.exists and not have.facts["persistent"]:
             raise FleetError(
                 "is transient: it has no stored definition; stop it first", wanted.resource
             )
-        if wanted.state == ABSENT:
-            return removal(wanted, have)
         return Planner(wanted, have, world).plan()
 
     def apply(self, host: Host, plan: Plan) -> None:

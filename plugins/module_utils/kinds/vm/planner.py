@@ -15,15 +15,15 @@ from ansible_collections.kvm.fleet.plugins.module_utils.domains import (
     SAVED,
     STOPPED,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError, Mistakes
+from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT, PRESENT, Key, Values
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import power, rules, tree
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.effects import Effects
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.resolve import LISTS, resolve
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.state_files import found_again
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
     CREATE,
-    DELETE,
     HOTPLUG,
     LIVE,
     NONE,
@@ -38,18 +38,6 @@ from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
     compare,
     waiting,
 )
-
-
-def removal(wanted: Wanted, have: Have) -> Plan:
-    """The plan for a VM that is to go."""
-    gone = Have("vm", wanted.name)
-    if not have.exists:
-        return Plan(wanted, NONE, have, gone)
-    if tree.domain_values(have.definition)[("protected",)]:
-        raise FleetError("is protected; set protected to false first", wanted.resource, "state")
-    disks = "its volumes go with it" if wanted.options["remove_storage"] else "its disks stay"
-    change = Change(wanted.resource, ("state",), have.facts["state"], ABSENT, LIVE, note=disks)
-    return Plan(wanted, DELETE, have, gone, (change,))
 
 
 class Planner:
@@ -77,6 +65,8 @@ class Planner:
         """The plan, or every mistake in the declaration."""
         want = self._want()
         definition = self._definition(want)
+        if definition is not self.have.stored:
+            self.warnings += found_again(self.world.host, self.have.stored, definition)
         after = self.stored if definition is self.have.stored else tree.domain_values(definition)
         rules.check_planned(after, not self.have.exists, want, self.mistakes)
         self.mistakes.raise_any()

@@ -11,7 +11,8 @@ from typing import Any
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host, found, libvirt
 from ansible_collections.kvm.fleet.plugins.module_utils.domains import read_domains
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT, items_of
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import DISKS
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import Wanted
 
 
@@ -31,18 +32,49 @@ def volumes_that_go(host: Host, wanted: Sequence[Wanted]) -> list[Wanted]:
 
 
 def _volumes_of(host: Host, domain: xmltree.Element) -> Iterator[str]:
-    """`POOL/NAME` of every disk that is a volume and is this VM's alone: no CD-ROM, none shared."""
+    """`POOL/NAME` of every disk that is a volume and is this VM's alone."""
     for disk in domain.findall("devices/disk"):
-        source = disk.find("source")
-        alone = disk.get("device", "disk") == "disk" and disk.find("shareable") is None
-        if not alone or disk.find("readonly") is not None or source is None:
-            continue
-        if source.get("pool"):
-            yield f"{source.get('pool')}/{source.get('volume')}"
-        path = source.get("file") or source.get("dev")
-        volume = _volume_at(host, path) if path else None
-        if volume is not None:
-            yield f"{volume.storagePoolLookupByVolume().name()}/{volume.name()}"
+        volume = "" if _why_it_stays(disk) else _volume_of(host, disk)
+        if volume:
+            yield volume
+
+
+def disks_that_stay(host: Host, domain: xmltree.Element) -> Iterator[tuple[str, str, str]]:
+    """What a VM that goes with its storage leaves: each disk's name, where it is, and why."""
+    for name, disk in items_of(DISKS, domain).items():
+        where = _where(disk)
+        why = _why_it_stays(disk) or ("" if _volume_of(host, disk) else "is in no storage pool")
+        if where and why:
+            yield name, where, why
+
+
+def _why_it_stays(disk: xmltree.Element) -> str:
+    """Why a disk is not removed with its VM, whatever it is on; empty if nothing keeps it."""
+    if disk.get("device", "disk") != "disk":
+        return "is a medium"
+    if disk.find("shareable") is not None:
+        return "is shareable"
+    return "is read-only" if disk.find("readonly") is not None else ""
+
+
+def _volume_of(host: Host, disk: xmltree.Element) -> str:
+    """`POOL/NAME` of the volume that a disk is on, empty where it is on something else."""
+    source = disk.find("source")
+    if source is None:
+        return ""
+    if source.get("pool"):
+        return f"{source.get('pool')}/{source.get('volume')}"
+    path = source.get("file") or source.get("dev")
+    volume = _volume_at(host, path) if path else None
+    return f"{volume.storagePoolLookupByVolume().name()}/{volume.name()}" if volume else ""
+
+
+def _where(disk: xmltree.Element) -> str:
+    source = disk.find("source")
+    named = ("file", "dev", "volume", "name", "path", "dir")
+    return (
+        "" if source is None else next((source.get(at, "") for at in named if source.get(at)), "")
+    )
 
 
 def _volume_at(host: Host, path: str) -> Any:

@@ -1,0 +1,126 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The files that hold a VM's state beside its disks: NVRAM, the TPM's state, saved memory."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host, libvirt
+from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+
+# Where libvirt's QEMU driver keeps them (virQEMUDriverConfigNew). No setting moves them.
+OF_SYSTEM = {
+    "nvram": "/var/lib/libvirt/qemu/nvram",
+    "tpm_state": "/var/lib/libvirt/swtpm",
+    "saved_memory": "/var/lib/libvirt/qemu/save",
+}
+OF_SESSION = {"nvram": "qemu/nvram", "tpm_state": "qemu/swtpm", "saved_memory": "qemu/save"}
+NAMES = {"nvram": "NVRAM", "tpm_state": "TPM state"}
+
+# From this version on libvirt can be told to keep a TPM's state (VIR_DOMAIN_UNDEFINE_KEEP_TPM);
+# an older one takes it along with the VM.
+KEEPS_TPM = 8_009_000
+
+
+@dataclass(frozen=True)
+class StateFile:
+    """One file, or folder, with state of a VM."""
+
+    field: str
+    path: str
+    removable: bool = True  # by libvirt; it would unlink the node of a device
+
+
+def nvram_of(host: Host, domain: Element) -> StateFile | None:
+    """The variables of a VM's UEFI firmware."""
+    loader, nvram = domain.find("os/loader"), domain.find("os/nvram")
+    if loader is not None and loader.get("stateless") == "yes":
+        return None
+    if nvram is not None and (nvram.text or "").strip():
+        return StateFile("nvram", (nvram.text or "").strip())
+    source = None if nvram is None else nvram.find("source")
+    if nvram is not None and source is not None:
+        path = source.get("file") or source.get("dev") or source.get("name") or ""
+        return StateFile("nvram", path, removable=nvram.get("type", "file") == "file")
+    if xmltree.get(domain, "os/@firmware") != "efi":
+        return None
+    # libvirt 9.0 picks it at each start, and shows it in what runs only.
+    name = xmltree.get(domain, "name")
+    return StateFile("nvram", f"{_folder(host, 'nvram')}/{name}_VARS.fd")
+
+
+def tpm_state_of(host: Host, domain: Element) -> StateFile | None:
+    """The state of an emulated TPM; of one of the host, the VM has nothing."""
+    backend = domain.find("devices/tpm/backend[@type='emulator']")
+    if backend is None:
+        return None
+    source = backend.find("source")  # since libvirt 10.10
+    if source is not None and source.get("path"):
+        return StateFile("tpm_state", source.get("path", ""))
+    uuid = xmltree.get(domain, "uuid")
+    return StateFile("tpm_state", f"{_folder(host, 'tpm_state')}/{uuid}")
+
+
+def saved_memory_of(host: Host, domain: Element) -> StateFile:
+    """The memory of a VM that is saved."""
+    name = xmltree.get(domain, "name")
+    return StateFile("saved_memory", f"{_folder(host, 'saved_memory')}/{name}.save")
+
+
+def state_files_of(host: Host, domain: Element) -> list[StateFile]:
+    """What is kept of a VM when it goes, unless it goes with its storage."""
+    if host.driver != "QEMU":
+        return []
+    found = (nvram_of(host, domain), tpm_state_of(host, domain))
+    return [file for file in found if file is not None]
+
+
+def found_again(host: Host, before: Element | None, after: Element) -> list[str]:
+    """What to say of state that is there already where a definition comes to have its file."""
+    had = {file.path for file in state_files_of(host, before)} if before is not None else set()
+    return [
+        f"takes up the {NAMES[file.field]} of an earlier VM at {file.path}, last written "
+        f"{_changed_on(file.path)}; remove it first where it is to begin anew"
+        for file in state_files_of(host, after)
+        if file.path not in had and exists(host, file.path)
+    ]
+
+
+def can_keep_tpm(host: Host) -> bool:
+    """Whether libvirt, there and its binding here, can be told what becomes of a TPM's state."""
+    known = hasattr(libvirt, "VIR_DOMAIN_UNDEFINE_KEEP_TPM")
+    return known and bool(host.conn.getLibVersion() >= KEEPS_TPM)
+
+
+def exists(host: Host, path: str) -> bool | None:
+    """Whether a file is there; None where that cannot be seen from here."""
+    if not host.is_local:
+        return None
+    try:
+        Path(path).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def _changed_on(path: str) -> str:
+    """The day on which a file that is there was last written."""
+    try:
+        return datetime.fromtimestamp(Path(path).stat().st_mtime).strftime("%Y-%m-%d %H:%M")
+    except OSError:
+        return "an unknown day"
+
+
+def _folder(host: Host, field: str) -> str:
+    if not host.uri.partition("?")[0].endswith("/session"):
+        return OF_SYSTEM[field]
+    config = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    return f"{config}/libvirt/{OF_SESSION[field]}"
