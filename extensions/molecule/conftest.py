@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 TOOLS = "/usr/local/lib/kvm-fleet/tests"
-ANSWER_TIMEOUT_S = 150
-REPORT_TIMEOUT_S = 60
-REACH_TIMEOUT_S = 60
+ANSWER_TIMEOUT_S = 400
+REPORT_TIMEOUT_S = 240
+REACH_TIMEOUT_S = 240
 
 
 class RemoteGuest:

@@ -176,11 +176,11 @@ def test_addresses_by_lease_and_by_agent(host: Host) -> None:
 
     script = GUEST_AGENT.format(channel=AGENT, interfaces=INTERFACES.replace("MAC", mac))
     assert guest.shell(script)[0] == 0
-    in_background(guest, "exec 3<>/dev/$(cat /run/agent-port); sleep 30")
+    in_background(guest, "exec 3<>/dev/$(cat /run/agent-port); sleep 600")
     wait_for_agent(host, "connected")
     began = time.monotonic()
     assert host.told(host.vm, addresses=["agent"])["guest_agent"] == "unresponsive"
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 120
 
     guest.shell("kill $(cat /run/background)")
     wait_for_agent(host, "disconnected")
@@ -220,9 +220,9 @@ def in_background(guest: TinyGuest, script: str) -> None:
 
 def wait_for_agent(host: Host, state: str) -> None:
     """libvirt hears from QEMU that the guest has opened or closed the channel."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while (now := host.told(host.vm)["guest_agent"]) != state:
-        assert time.monotonic() < deadline, f"the agent is {now} and not {state} after a minute"
+        assert time.monotonic() < deadline, f"the agent is {now} and not {state} after five minutes"
         time.sleep(0.3)
 
 

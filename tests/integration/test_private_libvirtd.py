@@ -44,7 +44,7 @@ def create(libvirtd: PrivateLibvirtd, command: str, xml: str) -> None:
 
 def virsh_outside(uri: str, *arguments: str) -> str:
     argv = ["virsh", "--quiet", "--connect", uri, *arguments]
-    return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=60).stdout
+    return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=300).stdout
 
 
 def pids_below(directory: Path) -> list[str]:

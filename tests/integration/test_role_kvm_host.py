@@ -78,7 +78,7 @@ def run_role(
         },
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
     return Result(

@@ -129,7 +129,7 @@ def test_a_pool_that_somebody_created_for_now_becomes_a_defined_one(
 def test_two_runs_that_make_one_pool(target: Target, pool: dict[str, Any]) -> None:
     with ThreadPoolExecutor() as threads:
         runs = [threads.submit(target.module, "storage_pool", pool, False) for _time in range(2)]
-        results = [run.result(timeout=120) for run in runs]
+        results = [run.result(timeout=600) for run in runs]
     assert [result.get("failed") for result in results] == [None, None], results
     assert "running" in target.virsh("pool-info", pool["name"])
 

@@ -355,7 +355,7 @@ def interrupted(
         wait_until(lambda: being_filled(file) or run.done(), 60, "the volume to be filled")
         assert not run.done(), run.result()
         interrupt()
-        done = run.result(timeout=120)
+        done = run.result(timeout=600)
     assert done["failed"] is True, done
     assert "Traceback" not in json.dumps(done)
     assert (file.parent / f".{file.name}.partial").exists()
@@ -395,9 +395,9 @@ def test_a_killed_run(
     assert process.stdin
     process.stdin.write(json.dumps({"ANSIBLE_MODULE_ARGS": volume}).encode())
     process.stdin.close()
-    wait_until(lambda: being_filled(file), 60, "the volume to be filled")
+    wait_until(lambda: being_filled(file), 300, "the volume to be filled")
     process.kill()
-    process.wait(timeout=30)
+    process.wait(timeout=300)
     made_anew(target, volume, file)
     assert same_data(big, file)
 
@@ -455,7 +455,7 @@ def test_two_runs_that_make_one_volume(
         runs = [
             threads.submit(target.module, "storage_volume", volume, False) for _time in range(2)
         ]
-        results = [run.result(timeout=240) for run in runs]
+        results = [run.result(timeout=600) for run in runs]
     assert [result.get("failed") for result in results] == [None, None], results
     assert same_data(big, outside(libvirtd, images, "one"))
     assert list(target.volumes(pool)) == ["one"]
@@ -466,7 +466,7 @@ def test_many_runs_in_one_pool(target: Target, pool: str, qcow2: Path) -> None:
     volumes = [{"pool": pool, "name": f"v{n}", **kinds[n % 2]} for n in range(8)]
     with ThreadPoolExecutor(4) as threads:
         runs = [threads.submit(target.module, "storage_volume", v, False) for v in volumes]
-        results = [run.result(timeout=240) for run in runs]
+        results = [run.result(timeout=600) for run in runs]
     assert not [result["msg"] for result in results if result.get("failed")]
     assert sorted(target.volumes(pool)) == [volume["name"] for volume in volumes]
 

@@ -314,7 +314,7 @@ def test_what_cannot_change_now_waits_for_a_restart(live: Machine) -> None:
     assert {change["field"] for change in later["pending_restart"]} == {*waiting, "title"}
     assert live.guest.report()["boot_id"] == boot
     live.set(state="paused")
-    done = live.set(state="running", apply="restart", shutdown={"timeout_s": 60})
+    done = live.set(state="running", apply="restart", shutdown={"timeout_s": 240})
     assert [change["after"] for change in done["plan"]] == ["running", "restarted"]
     assert not done["pending_restart"]
     live.guest.wait_reboot(boot)
@@ -329,7 +329,7 @@ def _sata(machine: Machine) -> Args:
 
 @pytest.mark.boots_guest
 def test_it_shuts_down_and_goes_with_its_own_storage_only(live: Machine) -> None:
-    done = live.set(state="stopped", shutdown={"timeout_s": 60, "on_timeout": "fail"})
+    done = live.set(state="stopped", shutdown={"timeout_s": 240, "on_timeout": "fail"})
     assert classes(done) == {"state": "live"}
     assert live.state() == "shut off"
     live.set(state="absent", remove_storage=True)

@@ -26,7 +26,7 @@ CREATE_TIMEOUT_S = 1500
 # Shorter than for the whole step, so that the error can say which guest it was.
 GUESTS_UP_TIMEOUT_S = 480
 GUESTS_TIMEOUT_S = 600
-SHORT_TIMEOUT_S = 120
+SHORT_TIMEOUT_S = 300
 
 DECLARATION = {
     "name": NAME,

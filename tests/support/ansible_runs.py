@@ -17,7 +17,7 @@ from support.private_libvirtd import PrivateLibvirtd
 ROOT = Path(__file__).resolve().parents[2]
 COLLECTIONS = ROOT / ".ansible" / "collections"
 MODULES = "ansible_collections.kvm.fleet.plugins.modules"
-TIMEOUT_S = 300
+TIMEOUT_S = 900
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from typing import IO, Any
 ROOT = Path(__file__).resolve().parents[2]
 COLLECTIONS = ROOT / ".ansible" / "collections"
 MODULES = "ansible_collections.kvm.fleet.plugins.modules"
-TIMEOUT_S = 300
+TIMEOUT_S = 600
 
 
 class ModuleServer:

@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-START_TIMEOUT_S = 60
-STOP_TIMEOUT_S = 30
-COMMAND_TIMEOUT_S = 120
+START_TIMEOUT_S = 180
+STOP_TIMEOUT_S = 120
+COMMAND_TIMEOUT_S = 300
 
 # Where libvirt and what it starts keep files, and the folder that takes each one's place.
 PRIVATE_PATHS = {

@@ -43,7 +43,7 @@ def documentation() -> dict[str, Any]:
         check=True,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
     )
     return {name.removeprefix(OURS): said for name, said in json.loads(done.stdout).items()}

@@ -26,7 +26,7 @@ def test_declared_disk_and_nics_are_there(host):
 
 @pytest.mark.parametrize("other", ["kvm2", "bare1"])  # three on one network are on a switch
 def test_hosts_reach_each_other_by_name(host, other):
-    assert host.check_output(f"timeout 60 ssh {other} hostname") == other
+    assert host.check_output(f"timeout 240 ssh {other} hostname") == other
 
 
 @pytest.mark.parametrize("name", GUESTS)

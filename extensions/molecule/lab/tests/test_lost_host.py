@@ -14,12 +14,12 @@ NAME = lab_name("panic")
 DECLARATION = {"name": NAME, "hosts": [{"name": "lost", "profile": "bare", "memory": "512MiB"}]}
 # Later and detached, so that ssh ends before the host does.
 PANIC = "setsid sh -c 'sleep 1; echo c >/proc/sysrq-trigger' </dev/null >/dev/null 2>&1 &"
-SEEN_TIMEOUT_S = 60
-SHORT_TIMEOUT_S = 120
-BOOT_TIMEOUT_S = 240
+SEEN_TIMEOUT_S = 240
+SHORT_TIMEOUT_S = 300
+BOOT_TIMEOUT_S = 400
 # The lab's own deadlines come first: they leave a console to read. It may boot a host twice, and
-# one that answers has 300 s to settle and 90 s to run a guest.
-READY_TIMEOUT_S = 2 * (BOOT_TIMEOUT_S + 300 + 90) + 60
+# one that answers has 300 s to settle and 240 s to run a guest.
+READY_TIMEOUT_S = 2 * (BOOT_TIMEOUT_S + 300 + 240) + 60
 OPTIONS = ("--no-snapshots", "--boot-timeout", str(BOOT_TIMEOUT_S))
 
 

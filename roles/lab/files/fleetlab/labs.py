@@ -42,9 +42,9 @@ from .qmp import Monitor
 
 Report = Callable[[str], None]
 
-START_TIMEOUT_S = 30
+START_TIMEOUT_S = 120
 PORT_ATTEMPTS = 5
-RESTORE_TIMEOUT_S = 120
+RESTORE_TIMEOUT_S = 240
 # A boot takes 30 s of an idle processor; this is for machines that others load.
 BOOT_TIMEOUT_S = 480
 FAILED_DIRECTORY = "failed"

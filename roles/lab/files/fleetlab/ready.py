@@ -19,8 +19,8 @@ from .qemu import QEMU_LOG, SERIAL_LOG
 CONSOLE_TAIL_LINES = 40
 POLL_S = 0.5
 SETTLE_TIMEOUT_S = 300
-PROBE_TIMEOUT_S = 90
-PROBE_GUEST_TIMEOUT_S = 60
+PROBE_TIMEOUT_S = 240
+PROBE_GUEST_TIMEOUT_S = 180
 
 # What the console says, even with a quiet kernel, when a host is lost.
 LOST = re.compile(

@@ -28,7 +28,7 @@ GUEST = """
 """
 KERNEL = "/var/lib/libvirt/images/vmlinuz"
 CONSOLE = "/var/log/libvirt/qemu/first-console.log"
-BOOT_TIMEOUT_S = 120
+BOOT_TIMEOUT_S = 400
 
 
 def test_libvirt_starts_with_the_host(host):
