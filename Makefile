@@ -5,7 +5,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 TEST_STAGES := lint sanity unit guest integration fidelity molecule
 
-.PHONY: help setup setup-demo demo demo-clean test $(TEST_STAGES) bench lab lab-destroy lab-shell docs clean
+.PHONY: help setup setup-demo demo demo-clean test test-all $(TEST_STAGES) bench lab lab-destroy lab-shell docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,8 +22,11 @@ demo: setup-demo ## declare a pool, a vswitch and three VMs on this machine, and
 demo-clean: setup-demo ## remove all that the demo made, and nothing else
 	@examples/demo/clean
 
-test: setup ## every test; tests/run STAGE... runs a selection
+test: setup ## what CI runs: all but a sample of the scenarios; tests/run STAGE... runs a selection
 	@tests/run
+
+test-all: setup ## everything, for hours; goes on where it was stopped (MINUTES=60 ends sooner)
+	@tests/run --all $(if $(MINUTES),--minutes $(MINUTES))
 
 lint: setup ## ansible-lint, yamllint, ruff, mypy, shellcheck, documentation and changelog
 	@tests/run lint
@@ -43,7 +46,7 @@ integration: setup ## the tests on a real libvirtd of their own (as root)
 fidelity: setup ## random declarations: the plan must be what a run does
 	@tests/run fidelity
 
-molecule: setup ## the scenarios in the lab of nested KVM hosts
+molecule: setup ## a sample of the scenarios in the lab of nested KVM hosts
 	@tests/run molecule
 
 bench: setup ## the benchmarks of tests/benchmarks

@@ -8,7 +8,7 @@ import pytest
 import scenarios
 import yaml
 
-from support.stages import Counts, Ended, molecule_counts
+from support.counts import Counts, Ended, molecule_counts
 
 INVENTORY = "all: {vars: {lab_name: mine}}\n"
 LOST = Ended(2, "== 1 failed, 4 passed in 9.00s ==\nunreachable\n")

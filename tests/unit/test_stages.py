@@ -1,88 +1,174 @@
-"""The runner of the stages counts right and takes no empty stage for a passed one."""
+"""The runner of the stages: side by side, none stops another, and what passed is not run again."""
 
 from __future__ import annotations
 
 import sys
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from support import stages
-from support.stages import Counts, Ended, Stage
+from support import commands, counts, everything, side_by_side, stages
+from support.counts import Counts
+from support.side_by_side import Queue, Row, SideBySide, Stage
 
-REPORT = """<testsuites>
-  <testsuite tests="7" failures="1" errors="1" skipped="2" name="pytest"/>
-</testsuites>"""
-
-MOLECULE_OUTPUT = """
-\x1b[32m===== \x1b[32m\x1b[1m3 passed\x1b[0m, \x1b[33m1 skipped\x1b[0m\x1b[32m in 1.05s ====\x1b[0m
-INFO     default scenario test matrix
-=================== 1 failed, 2 passed, 1 error in 70.10s (0:01:10) ===================
-"""
+WAITS_S = 60
 
 
-def test_a_report_of_pytest_is_counted(tmp_path: Path) -> None:
-    report = tmp_path / "report.xml"
-    report.write_text(REPORT)
-    assert stages.junit_counts(report) == Counts(passed=3, failed=2, skipped=2)
+@pytest.fixture
+def two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The runner has two stages, of which one fails; the folder of its logs."""
+    for module in (stages, commands):
+        monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(stages, "LOGS", tmp_path)
+    monkeypatch.setattr(stages, "sampled_stages", lambda _options: two_stages())
+    return tmp_path
 
 
-def test_a_missing_report_has_no_tests(tmp_path: Path) -> None:
-    assert stages.junit_counts(tmp_path / "none.xml") == Counts()
+def two_stages() -> list[Stage]:
+    return [python("bad", "print('said'); raise SystemExit(3)"), python("good", "print('fine')")]
 
 
-def test_all_summaries_of_molecule_are_counted() -> None:
-    assert stages.summary_counts(MOLECULE_OUTPUT) == Counts(passed=5, failed=2, skipped=1)
-
-
-def test_summaries_without_a_total_of_the_scenarios_are_no_tests() -> None:
-    assert stages.molecule_counts(Ended(0, "== 3 passed in 9.00s ==\n")) == Counts(failed=1)
-
-
-@pytest.mark.parametrize(
-    ("counts", "returncode", "expected"),
-    [
-        (Counts(passed=3), 0, Counts(passed=3)),
-        (Counts(passed=3, failed=1), 1, Counts(passed=3, failed=1)),
-        (Counts(passed=3), 1, Counts(passed=3, failed=1)),
-        (Counts(), 5, Counts(failed=1)),
-        (Counts(), 0, Counts(failed=1)),
-        (Counts(skipped=2), 0, Counts(skipped=2)),
-    ],
-)
-def test_nothing_hides_a_failure(counts: Counts, returncode: int, expected: Counts) -> None:
-    assert stages.counted(counts, Ended(returncode, "")) == expected
+def python(name: str, code: str, **options: object) -> Stage:
+    return Stage(name, [sys.executable, "-c", code], counts.one_test, **options)
 
 
 def test_a_failed_stage_does_not_stop_the_next(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    two: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(stages, "ROOT", tmp_path)
-    monkeypatch.setattr(stages, "LOGS", tmp_path)
-    monkeypatch.setattr(stages, "all_stages", lambda _options: two_stages())
     assert stages.main([]) == 1
     printed = capsys.readouterr().out
     assert printed.endswith("\n1 passed, 1 failed, 0 skipped\n")
     assert "=== the end of bad, from bad.log\nsaid\n\nstage " in printed
-    assert (tmp_path / "bad.log").read_text() == "said\n"
+    assert (two / "bad.log").read_text() == "said\n"
 
 
-def two_stages() -> list[Stage]:
-    bad = [sys.executable, "-c", "print('said'); raise SystemExit(3)"]
-    good = [sys.executable, "-c", ""]
-    return [
-        Stage("bad", bad, 60, stages.one_test),
-        Stage("good", good, 60, stages.one_test),
-    ]
+def test_the_output_of_a_stage_is_in_one_piece(
+    two: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stages.main(["--jobs", "2"])
+    printed = capsys.readouterr().out
+    for name, said in (("bad", "0 passed, 1 failed, 0 skipped\nsaid"), ("good", "skipped\nfine")):
+        assert f"begins: {name}\n" in printed
+        assert f"=== {name}: 0 s, " in printed and said in printed
 
 
-def test_a_stage_is_stopped_at_its_time_limit(tmp_path: Path) -> None:
-    sleeper = [sys.executable, "-c", "import time; time.sleep(60)"]
-    ended = stages.run_logged(sleeper, 0.5, tmp_path / "log")
-    assert ended.returncode != 0
+def test_a_single_stage_is_seen_while_it_runs(
+    two: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert stages.main(["good"]) == 0
+    assert capsys.readouterr().out.startswith("\n=== good\nfine\n")
 
 
 def test_an_unknown_stage_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         stages.main(["untit"])
-    assert "unknown stage untit; known are lint, sanity, unit" in capsys.readouterr().err
+    assert "unknown stage untit; known are molecule, lint, unit" in capsys.readouterr().err
+
+
+def test_a_stage_that_the_limit_ends_has_failed_and_so_have_those_after_it(
+    two: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sleeps = [python("long", "import time; time.sleep(60)"), python("next", "")]
+    monkeypatch.setattr(stages, "sampled_stages", lambda _options: sleeps)
+    monkeypatch.setattr(stages, "LIMIT_MINUTES", 0.01)
+    assert stages.main(["--jobs", "1"]) == 1
+    printed = capsys.readouterr().out
+    assert "the limit of the whole run" in printed and "FAILED, not run" in printed
+    assert printed.endswith("\n0 passed, 2 failed, 0 skipped\n")
+
+
+def test_a_command_is_stopped_at_its_time_limit(tmp_path: Path) -> None:
+    sleeper = [sys.executable, "-c", "import time; time.sleep(60)"]
+    ended = commands.run_logged(sleeper, 0.5, tmp_path / "log")
+    assert ended.returncode != 0
+
+
+# ---- what runs beside what
+
+
+def test_only_one_stage_uses_the_lab() -> None:
+    queue = Queue([python("a", "", uses="lab"), python("b", "", uses="lab"), python("c", "")])
+    first, second = queue.take(), queue.take()
+    assert first and second and (first.name, second.name) == ("a", "c")
+    queue.done(first)
+    third = queue.take()
+    assert third and third.name == "b"
+    assert queue.take() is None
+
+
+def test_a_stage_that_measures_runs_alone() -> None:
+    queue = Queue([python("a", ""), python("bench", "", alone=True), python("c", "")])
+    first, second = queue.take(), queue.take()
+    assert first and second and (first.name, second.name) == ("a", "c")
+    taken: list[Stage | None] = []
+    waiter = threading.Thread(target=lambda: taken.append(queue.take()))
+    waiter.start()
+    queue.done(first)
+    assert not taken
+    queue.done(second)
+    waiter.join(WAITS_S)
+    assert [one.name for one in taken if one] == ["bench"]
+
+
+def test_two_stages_run_at_a_time(tmp_path: Path) -> None:
+    meet = (
+        "import pathlib, time\n"
+        "mine, other = {}\n"
+        "mine.touch()\n"
+        "while not other.exists(): time.sleep(0.1)\n"
+    )
+    paths = [f"pathlib.Path({str(tmp_path / name)!r})" for name in ("a", "b")]
+    both = [python("a", meet.format(", ".join(paths))),
+            python("b", meet.format(", ".join(paths[::-1])))]  # fmt: skip
+    run = SideBySide(Queue(both), 2, tmp_path)
+    run.run(limit_s=WAITS_S)
+    assert [row.result for row in run.rows.values()] == ["passed", "passed"]
+
+
+# ---- everything
+
+
+def test_all_goes_on_where_it_was_stopped(
+    two: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(everything, "digest_of_files", lambda _root: "same")
+    monkeypatch.setattr(stages, "all_stages", lambda _options: two_stages())
+    assert stages.main(["--all", "--minutes", "0", "--jobs", "1"]) == 0
+    assert "left for the next run" in capsys.readouterr().out
+    assert stages.main(["--all"]) == 1
+    capsys.readouterr()
+    assert stages.main(["--all"]) == 1
+    printed = capsys.readouterr().out
+    assert "=== bad\n" in printed and "=== good" not in printed
+    assert "passed, before" in printed and printed.endswith("1 passed, 1 failed, 0 skipped\n")
+    assert stages.main(["--all", "--afresh", "good"]) == 0
+    assert "=== good\n" in capsys.readouterr().out
+
+
+def test_what_passed_on_other_files_is_run_again(tmp_path: Path) -> None:
+    root = tmp_path / "repository"
+    root.mkdir()
+    run_git(root, "init", "-q")
+    (root / "file").write_text("one")
+    everything.Passed(tmp_path, root).write({"unit": Row("unit", 1.0, Counts(passed=3))})
+    assert everything.Passed(tmp_path, root).read()["unit"].counts == Counts(passed=3)
+    (root / "file").write_text("two")
+    assert everything.Passed(tmp_path, root).read() == {}
+
+
+def run_git(root: Path, *arguments: str) -> None:
+    everything.subprocess.run(["git", "-C", str(root), *arguments], check=True)
+
+
+def names_of(found: Sequence[Stage]) -> set[str]:
+    return {stage.name for stage in found}
+
+
+def test_all_has_every_stage_of_the_sample_and_every_scenario() -> None:
+    every = names_of(stages.all_stages([]))
+    assert names_of(stages.sampled_stages([])) - {"molecule", "fidelity"} <= every
+    assert {"scenario-vm", "scenario-kvm_host-swapped", "fidelity-1", "core-lowest"} <= every
+    assert len(every) == len(stages.all_stages([]))
+    assert side_by_side.SAY_EVERY_S < stages.LIMIT_MINUTES * 60

@@ -1,0 +1,91 @@
+"""Chooses scenarios for `make test`: what the last commits touch, and a share of the others."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+# How many commits are the last ones. Of what they leave out, a run takes one of so many shares.
+COMMITS = 3
+SHARES = 3
+
+# What a file says of a scenario: the first pattern that fits its path.
+TOUCHES = (
+    (r"extensions/molecule/(default|resources)/|extensions/molecule/[^/]+$", "lab"),
+    (r"extensions/molecule/([^/]+)/", r"\1"),
+    (r"extensions/testinfra/|playbooks/lab_|roles/(lab|tiny_guest)/", "lab"),
+    (r"roles/kvm_host/|plugins/.*/(host_probe|acceleration|libvirt_conf)\.py$", "kvm_host"),
+    (r"plugins/.*\bstorage_pool\b", "storage_pool"),
+    (r"plugins/.*(\bstorage_volume\b|/new_volume|/volumes?\b|/images?\b)", "storage_volume"),
+    (r"plugins/.*(/vswitch|/networks?\b|/reconnect)", "vswitch"),
+    (r"plugins/.*(/vm\b|/vm_|/domains?\b)", "vm"),
+    # The engine: the scenario that goes through all kinds.
+    (r"plugins/", "host_config"),
+)
+
+
+def choose(names: Sequence[str], changes: Mapping[str, Iterable[str]], tree: str) -> dict[str, str]:
+    """The scenarios to run, in their order, each with the reason.
+
+    `changes` are paths by what changed them, `tree` the hash of all files: the same files get the
+    same share, however much of the history is there.
+    """
+    touched = touched_by(changes)
+    others = [name for name in names if name not in touched]
+    share = int(tree or "0", 16) % SHARES
+    drawn = dict.fromkeys(others[share::SHARES], f"share {share + 1} of {SHARES}")
+    reasons = {**touched, **drawn}
+    return {name: reasons[name] for name in names if name in reasons}
+
+
+def touched_by(changes: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    """Each scenario that one of the changes touches, and the first of these changes."""
+    touched: dict[str, str] = {}
+    for change, paths in changes.items():
+        for path in paths:
+            if name := scenario_of(path):
+                touched.setdefault(name, f"{change} touches {path}")
+    return touched
+
+
+def scenario_of(path: str) -> str:
+    """The scenario that tests what is in a file; empty for what none tests."""
+    for pattern, name in TOUCHES:
+        if match := re.match(pattern, path):
+            return match.expand(name)
+    return ""
+
+
+# ---- what git says
+
+
+def changes_of(root: Path) -> dict[str, list[str]]:
+    """The paths that the last commits changed, and those that are not committed yet.
+
+    A commit whose parent is not there, in a shallow clone or as the first of all, would have
+    changed every file: it says nothing.
+    """
+    changes = {"the working tree": _lines(root, "diff", "--name-only", "HEAD")}
+    log = ["log", f"-{COMMITS}", "-m", "--first-parent", "--name-only", "--format=%x00%h %P"]
+    for entry in "\n".join(_lines(root, *log)).split("\0")[1:]:
+        head, *paths = entry.splitlines()
+        commit, *parents = head.split()
+        if parents:
+            changes[commit] = [path for path in paths if path]
+    return changes
+
+
+def tree_of(root: Path) -> str:
+    """The hash of all committed files; empty where there is no repository."""
+    return "".join(_lines(root, "rev-parse", "HEAD^{tree}"))
+
+
+def _lines(root: Path, *arguments: str) -> list[str]:
+    command = ["git", "-C", str(root), *arguments]
+    try:
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+    except FileNotFoundError:
+        return []
+    return done.stdout.splitlines() if done.returncode == 0 else []

@@ -1,0 +1,107 @@
+"""`make test` runs the scenarios that were touched, and each of the others in its turn."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import scenarios
+
+from support import choice
+
+NAMES = ("lab", "host_config", "kvm_host", "storage_pool", "storage_volume", "vm", "vswitch")
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_a_touched_scenario_runs_and_says_why() -> None:
+    chosen = choice.choose(NAMES, {"abc": ["README.md", "roles/kvm_host/tasks/main.yml"]}, "0")
+    assert chosen["kvm_host"] == "abc touches roles/kvm_host/tasks/main.yml"
+
+
+def test_each_scenario_is_in_one_share() -> None:
+    drawn = [choice.choose(NAMES, {}, tree) for tree in ("0", "1", "2")]
+    assert sorted(name for one in drawn for name in one) == sorted(NAMES)
+    assert drawn[1]["host_config"] == "share 2 of 3"
+
+
+def test_they_keep_their_order() -> None:
+    changes = {
+        "abc": ["plugins/modules/vswitch.py", "plugins/modules/vm.py", "roles/lab/README.md"]
+    }
+    assert [
+        one for one in choice.choose(NAMES, changes, "2") if one in ("lab", "vm", "vswitch")
+    ] == [
+        "lab",
+        "vm",
+        "vswitch",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("extensions/molecule/vswitch/tests/absent/test_absent.py", "vswitch"),
+        ("extensions/molecule/conftest.py", "lab"),
+        ("extensions/molecule/resources/files/remove-all", "lab"),
+        ("extensions/testinfra/vm.py", "lab"),
+        ("roles/lab/files/fleetlab/qemu.py", "lab"),
+        ("plugins/module_utils/kinds/storage_pool/table.py", "storage_pool"),
+        ("plugins/module_utils/kinds/storage_volume.py", "storage_volume"),
+        ("plugins/module_utils/appliers/vswitch.py", "vswitch"),
+        ("plugins/module_utils/kinds/vm/tree.py", "vm"),
+        ("plugins/modules/vm_info.py", "vm"),
+        ("plugins/modules/host_probe.py", "kvm_host"),
+        ("plugins/module_utils/runner.py", "host_config"),
+        ("docs/design.md", ""),
+        ("tests/unit/test_vswitch.py", ""),
+    ],
+)
+def test_a_file_touches_what_tests_it(path: str, name: str) -> None:
+    assert choice.scenario_of(path) == name
+
+
+def test_what_is_touched_is_a_scenario() -> None:
+    files = [path for top in ("plugins", "roles", "extensions") for path in (ROOT / top).rglob("*")]
+    touched = {choice.scenario_of(str(path.relative_to(ROOT))) for path in files} - {""}
+    assert touched - {"default"} == set(scenarios.scenario_names())
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """Two commits: the second touches the kind `vm`."""
+    root = tmp_path / "repository"
+    (root / "plugins" / "modules").mkdir(parents=True)
+    git(tmp_path, "init", "-q", str(root))
+    for name in ("vswitch", "vm"):
+        (root / "plugins" / "modules" / f"{name}.py").touch()
+        git(root, "add", ".")
+        git(root, "-c", "user.name=x", "-c", "user.email=x@example.org", "commit", "-qm", name)
+    return root
+
+
+def git(folder: Path, *arguments: str) -> None:
+    subprocess.run(["git", "-C", str(folder), *arguments], check=True)
+
+
+def test_the_first_of_all_commits_touches_nothing(repository: Path) -> None:
+    changes = choice.changes_of(repository)
+    assert [paths for paths in changes.values() if paths] == [["plugins/modules/vm.py"]]
+
+
+def test_a_shallow_clone_takes_the_same_share(repository: Path, tmp_path: Path) -> None:
+    git(tmp_path, "clone", "-q", "--depth", "1", f"file://{repository}", "shallow")
+    shallow = tmp_path / "shallow"
+    assert not any(choice.changes_of(shallow).values())
+    assert choice.tree_of(shallow) == choice.tree_of(repository)
+    assert choice.choose(NAMES, choice.changes_of(shallow), choice.tree_of(shallow))
+
+
+def test_what_is_not_committed_yet_touches_too(repository: Path) -> None:
+    (repository / "plugins" / "modules" / "vswitch.py").write_text("changed")
+    changes = choice.changes_of(repository)
+    assert changes["the working tree"] == ["plugins/modules/vswitch.py"]
+
+
+def test_without_a_repository_there_is_still_a_choice(tmp_path: Path) -> None:
+    assert choice.choose(NAMES, choice.changes_of(tmp_path), choice.tree_of(tmp_path))
