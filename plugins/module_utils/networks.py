@@ -124,29 +124,19 @@ def host_networks(host: Host) -> list[tuple[str, IpNetwork]]:
 
     What it reaches through a gateway does not count: a route to a part of that may well be another.
     """
-    if not _is_this_machine(host):
+    if not is_this_machine(host):
         return []
     return [*connected4(_read("/proc/net/route")), *connected6(_read("/proc/net/ipv6_route"))]
 
 
 def has_interface(host: Host, name: str) -> bool:
     """Whether a local host has a network interface of this name."""
-    return _is_this_machine(host) and Path("/sys/class/net", name).exists()
-
-
-def left_behind(host: Host, bridge: str, mac: str) -> bool:
-    """Whether a local host has the bridge of a network that does not run: with the network's own
-    MAC, and nothing on it. A libvirtd that is killed while it starts a network leaves it so."""
-    device = Path("/sys/class/net", bridge)
-    if not _is_this_machine(host) or not (device / "bridge").is_dir():
-        return False
-    address = _read(str(device / "address")).strip()
-    return bool(mac) and address == mac and not any((device / "brif").iterdir())
+    return is_this_machine(host) and Path("/sys/class/net", name).exists()
 
 
 def has_bridge(host: Host, name: str) -> bool | None:
     """Whether the host has such a bridge; None where that cannot be told."""
-    if _is_this_machine(host):
+    if is_this_machine(host):
         return Path("/sys/class/net", name, "bridge").is_dir()
     try:
         there = found(host.conn.interfaceLookupByName, name, libvirt.VIR_ERR_NO_INTERFACE)
@@ -157,12 +147,12 @@ def has_bridge(host: Host, name: str) -> bool | None:
 
 def is_on_bridge(host: Host, tap: str, bridge: str) -> bool:
     """Whether a tap of this machine is on a bridge; of another machine, nobody can tell."""
-    return not _is_this_machine(host) or Path("/sys/class/net", bridge, "brif", tap).exists()
+    return not is_this_machine(host) or Path("/sys/class/net", bridge, "brif", tap).exists()
 
 
 def loose_taps(host: Host) -> set[str]:
     """The taps of this machine that are on no bridge or switch; of another, none are known."""
-    if not _is_this_machine(host):
+    if not is_this_machine(host):
         return set()
     devices = Path("/sys/class/net").iterdir()
     return {d.name for d in devices if not (d / "master").exists() and _is_tap(d)}
@@ -173,8 +163,10 @@ def _is_tap(device: Path) -> bool:
     return bool(flags) and bool(int(flags, 16) & IFF_TAP)
 
 
-def _is_this_machine(host: Host) -> bool:
-    return host.is_local and host.driver != "TEST"
+def is_this_machine(host: Host) -> bool:
+    """Whether the host's interfaces are those that can be seen here. Behind a socket of its own
+    libvirt may be in another network namespace."""
+    return host.is_local and "socket=" not in host.uri and host.driver != "TEST"
 
 
 def _read(path: str) -> str:

@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Sequence
 from typing import Any
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils import network_leftovers, xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.appliers.reconnect import (
     connections_to,
     left_by_interrupted_run,
@@ -19,7 +18,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host, 
 from ansible_collections.kvm.fleet.plugins.module_utils.domains import read_domains
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import updates
-from ansible_collections.kvm.fleet.plugins.module_utils.networks import left_behind, look_up
+from ansible_collections.kvm.fleet.plugins.module_utils.networks import attached, look_up
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import CREATE, Plan
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
@@ -30,6 +29,7 @@ def apply(host: Host, plan: Plan, steps: Sequence[str]) -> None:
         "define": define,
         "autostart": autostart,
         "update": update,
+        "clear": clear,
         "start": start,
         "connect": connect,
         "stop": stop,
@@ -77,7 +77,6 @@ def update(host: Host, plan: Plan) -> None:
 def start(host: Host, plan: Plan) -> None:
     """Start it. One that was made just now and does not start is not left behind."""
     network = _network(host, plan)
-    _clear_way(host, plan, network)
     try:
         network.create()
     except libvirt.libvirtError:
@@ -88,21 +87,20 @@ def start(host: Host, plan: Plan) -> None:
         raise
 
 
-def _clear_way(host: Host, plan: Plan, network: Any) -> None:
-    """Remove the bridge that an interrupted start left: libvirt makes it, or refuses to start."""
-    paths = ("bridge/@name", "mac/@address")
-    bridge, mac = (xmltree.get(_tree(plan.after.stored), path) or "" for path in paths)
-    # While another run starts the network, libvirt answers the second question when that is done.
-    if not left_behind(host, bridge, mac) or network.isActive():
-        return
-    command = ["ip", "link", "delete", "dev", bridge]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise FleetError(
-            f"an interrupted start left the bridge {bridge}, which cannot be removed: "
-            f"{done.stderr.strip()}; remove it and run again",
-            plan.resource,
-        )
+def clear(host: Host, plan: Plan) -> None:
+    """End and remove what an interrupted start or stop left, in the way of the next start."""
+    definition = plan.have.stored if plan.have.stored is not None else _tree(plan.after.stored)
+    left = network_leftovers.find(host, definition, lambda: taps_on(host, definition))
+    network = look_up(host, plan.wanted.name)
+    # While another run starts the network, libvirt answers this question when that is done.
+    if network is None or not network.isActive():
+        network_leftovers.clear(host, definition, left, plan.resource)
+
+
+def taps_on(host: Host, network: Element) -> set[str]:
+    """The taps of running VMs that are on a network, which may itself not run."""
+    name, bridge = (xmltree.get(network, path) for path in ("name", "bridge/@name"))
+    return {nic.target for nic in attached(read_domains(host), name or "", bridge) if nic.target}
 
 
 def stop(host: Host, plan: Plan) -> None:

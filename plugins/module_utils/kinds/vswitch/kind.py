@@ -26,8 +26,9 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.planner im
     RESTARTED,
     STATE,
     Planner,
-    removal,
 )
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.removal import removal
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.surroundings import LEFT
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import DELETE, LIVE, Have, Plan, Wanted
 
 OPTIONS: dict[str, Any] = {
@@ -105,10 +106,12 @@ def steps_of(plan: Plan) -> list[str]:
     was, will = plan.have.facts.get("state"), plan.after.facts.get("state")
     if plan.action == DELETE:
         stop = ["stop"] if was == ACTIVE else []
+        stop += ["clear"] if any(change.field == LEFT for change in plan.changes) else []
         return stop + (["undefine"] if plan.have.facts["persistent"] else [])
     fields = {change.field for change in plan.changes}
     connects = any(change.applier == CONNECT for change in plan.changes)
-    steps = ["define"] if fields - {STATE, AUTOSTART, CONNECTIONS} else []
+    steps = ["define"] if fields - {STATE, AUTOSTART, CONNECTIONS, LEFT} else []
+    steps += ["clear"] if LEFT in fields else []
     steps += ["autostart"] if AUTOSTART in fields else []
     if was == will == ACTIVE:
         restarts = any(change.after == RESTARTED for change in plan.changes)

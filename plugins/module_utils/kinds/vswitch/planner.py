@@ -15,7 +15,6 @@ from ansible_collections.kvm.fleet.plugins.module_utils.appliers.reconnect impor
     left_by_interrupted_run,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
-from ansible_collections.kvm.fleet.plugins.module_utils.domains import read_domains
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError, Mistakes
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
     ABSENT,
@@ -31,6 +30,14 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import (
     state_after,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import rules, tree
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.surroundings import (
+    attached_to,
+    domains_of,
+    left_of,
+    leftovers,
+    named_nics,
+    refuse_while_in_use,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.table import (
     BRIDGE,
     BRIDGE_NAME,
@@ -42,10 +49,10 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.table impo
     TYPE,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.tree import values_of
+from ansible_collections.kvm.fleet.plugins.module_utils.network_leftovers import Left
 from ansible_collections.kvm.fleet.plugins.module_utils.networks import Nic
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
     CREATE,
-    DELETE,
     LIVE,
     NONE,
     RESTART,
@@ -68,46 +75,6 @@ CONNECTIONS = ("connections",)
 def waiting(resource: str, stored: Values, live: Values) -> list[Change]:
     """The fields that wait for a restart; protection is for us alone and takes effect at once."""
     return [change for change in differing(resource, stored, live) if change.field != PROTECTED]
-
-
-def removal(wanted: Wanted, have: Have, world: World) -> Plan:
-    """The plan for a vswitch that is to go."""
-    after = Have(have.kind, have.name)
-    if have.stored is None:
-        return Plan(wanted, NONE, have, after)
-    if values_of(have.stored)[PROTECTED]:
-        raise FleetError("is protected; set protected to false first", wanted.resource, "state")
-    nics = _attached(have, world)
-    _refuse_while_in_use(wanted, [nic for nic in nics if nic.running])
-    change = Change(wanted.resource, STATE, have.facts["state"], GONE, LIVE)
-    idle = sorted({nic.vm for nic in nics})
-    warnings = (f"goes, and {', '.join(idle)} cannot start without it",) if idle else ()
-    return Plan(wanted, DELETE, have, after, (change,), warnings=warnings)
-
-
-def _domains(world: World) -> Mapping[str, Have]:
-    return world.everything("vm") if "vm" in world.kinds else read_domains(world.host)
-
-
-def _attached(have: Have, world: World) -> list[Nic]:
-    domains = _domains(world)
-    tree = have.live if have.live is not None else have.stored
-    bridge = None if tree is None else xmltree.get(tree, "bridge/@name")
-    return networks.attached(domains, have.name, bridge)
-
-
-def _refuse_while_in_use(wanted: Wanted, running: list[Nic]) -> None:
-    if running:
-        raise FleetError(
-            f"cannot be {wanted.state} while running VMs are attached: {_named(running)}; "
-            "shut them down, or move their NICs to another vswitch",
-            wanted.resource,
-            "state",
-        )
-
-
-def _named(nics: Iterable[Nic]) -> str:
-    return ", ".join(f"{nic.vm} ({nic.mac})" for nic in nics)
 
 
 class Planner:
@@ -141,7 +108,7 @@ class Planner:
         else:
             changes += self._left_to_connect(definition)
         facts = self._facts()
-        changes += self._changed_facts(facts)
+        changes += [*leftovers(self.wanted.resource, self.left), *self._changed_facts(facts)]
         runs = (definition if live is None else live) if self.will_run else None
         action = CREATE if not self.have.exists else UPDATE if changes else NONE
         return Plan(
@@ -204,7 +171,7 @@ class Planner:
         self._check_beside_others(after)
         self._check_bridge(after)
         if self.have.live is not None and not self.will_run:
-            _refuse_while_in_use(self.wanted, self.running)
+            refuse_while_in_use(self.wanted, self.running)
         self.mistakes.raise_any()
 
     def _check_type(self, after: Values) -> None:
@@ -227,7 +194,8 @@ class Planner:
             if name != self.wanted.name and have.stored is not None
         }
         taken = {f"vswitch/{name}": rules.networks_in(values) for name, values in others.items()}
-        bridges = {values[BRIDGE_NAME] for values in (after, self.now or after, *others.values())}
+        mine = (after, self.now or after, self.stored or after)
+        bridges = {values[BRIDGE_NAME] for values in (*mine, *others.values())}
         for interface, network in networks.host_networks(self.world.host):
             if interface not in bridges:
                 taken.setdefault(f"the host's interface {interface}", []).append(network)
@@ -241,9 +209,7 @@ class Planner:
         if stays or self._runs(BRIDGE_NAME, after):
             return
         if after[TYPE] != BRIDGE:
-            if networks.left_behind(host, name, self._mac()):
-                self.warnings.append(f"an interrupted start left the bridge {name}; it is removed")
-            elif networks.has_interface(host, name):
+            if name != self.left.bridge and networks.has_interface(host, name):
                 self.mistakes.add(
                     f"the host has an interface {name} already; name another bridge", "bridge"
                 )
@@ -254,16 +220,18 @@ class Planner:
         elif not there:
             self.warnings.append(f"cannot see whether the host has a bridge {name}")
 
-    def _mac(self) -> str:
-        return xmltree.get(self._definition(), "mac/@address") or ""
-
     def _runs(self, key: Key, after: Values) -> bool:
         return self.now is not None and self.now[key] == after[key]
 
     @cached_property
+    def left(self) -> Left:
+        """What is in the way of its next start."""
+        return left_of(self.have, self._definition(), self.world, self.will_run)
+
+    @cached_property
     def running(self) -> list[Nic]:
         """The NICs of running VMs on this vswitch, read only when they matter: it takes all VMs."""
-        return [nic for nic in _attached(self.have, self.world) if nic.running]
+        return [nic for nic in attached_to(self.have, self.world) if nic.running]
 
     # ---- changes
 
@@ -316,17 +284,16 @@ class Planner:
         ]
         if lost:
             raise FleetError(
-                f"cannot be restarted on another bridge under NICs that name the bridge it has: "
-                f"{_named(lost)}; shut their VMs down, or connect them to the vswitch by its name",
+                "cannot be restarted on another bridge under NICs that name the bridge it has: "
+                f"{named_nics(lost)}; shut their VMs down, or connect them to the vswitch by name",
                 self.wanted.resource,
                 "bridge",
             )
         fields = ", ".join(named(change.field) for change in pending)
         note = f"stopped and started again, so that it takes up {fields}"
         if self.running:
-            note += (
-                f"; these lose it for some seconds and are connected again: {_named(self.running)}"
-            )
+            nics = named_nics(self.running)
+            note += f"; these lose it for some seconds and are connected again: {nics}"
         return Change(self.wanted.resource, STATE, ACTIVE, RESTARTED, RESTART, note=note)
 
     def _left_to_connect(self, definition: Element) -> list[Change]:
@@ -334,7 +301,7 @@ class Planner:
         if self.live is None or self.wanted.options["apply"] == "next_boot":
             return []
         left = left_by_interrupted_run(
-            self.world.host, self.have, definition, partial(_domains, self.world)
+            self.world.host, self.have, definition, partial(domains_of, self.world)
         )
         before = {str(connection): "not connected" for connection in left.connections}
         after: dict[str, str] = dict.fromkeys(before, "connected")
@@ -369,7 +336,7 @@ class Planner:
         starts = change.field == STATE and change.after == ACTIVE and self.have.exists
         if not starts or not self.running:
             return change
-        note = f"these are connected again: {_named(self.running)}"
+        note = f"these are connected again: {named_nics(self.running)}"
         return replace(change, applier=CONNECT, note=note)
 
 

@@ -39,6 +39,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 # A place for more: `open`, and Open vSwitch as a bridge with a virtual port.
 NAT, ISOLATED, ROUTED, BRIDGE = "nat", "isolated", "routed", "bridge"
 TYPES = (NAT, ISOLATED, ROUTED, BRIDGE)
+RUN_BY_LIBVIRT = (NAT, ISOLATED, ROUTED, "open")  # on a bridge that it makes
 
 TYPE, BRIDGE_NAME, STP, FORWARD_DELAY = ("type",), ("bridge",), ("stp",), ("forward_delay_s",)
 MTU, DNS_ENABLED, PROTECTED = ("mtu",), ("dns", "enabled"), ("protected",)

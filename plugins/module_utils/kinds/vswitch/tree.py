@@ -33,7 +33,7 @@ def values_of(network: Element) -> Values:
     have = fields.values_of(ROWS, network)
     for family in FAMILIES:
         ip = family.element(network)
-        have[family.key] = "" if ip is None else _address_of(ip)
+        have[family.key] = "" if ip is None else address_of(ip)
         if ip is not None:
             have.update(fields.values_of(family.rows, ip, (family.dhcp,)))
     for name, host in fields.items_of(DNS_HOSTS, network).items():
@@ -41,10 +41,16 @@ def values_of(network: Element) -> Values:
     return have
 
 
-def _address_of(ip: Element) -> str:
+def address_of(ip: Element) -> str:
     given = ip.get("address", "")
     length = ip.get("prefix") or ip.get("netmask") or _default_prefix(given)
     return ipaddress.ip_interface(f"{given}/{length}").with_prefixlen
+
+
+def subnets_of(network: Element) -> set[str]:
+    """Every network that a network has an address in, such as `192.0.2.0/24`."""
+    addresses = (address_of(ip) for ip in network.findall("ip") if ip.get("address"))
+    return {str(ipaddress.ip_interface(one).network) for one in addresses}
 
 
 def _default_prefix(given: str) -> int:
@@ -85,7 +91,7 @@ def _edit_family(network: Element, family: Family, want: Mapping[Key, Value]) ->
     if given == "" and ip is not None:
         network.remove(ip)
         return
-    if given and (ip is None or _address_of(ip) != given):
+    if given and (ip is None or address_of(ip) != given):
         ip = _ensure_ip(network, family)
         value = ipaddress.ip_interface(given)
         ip.attrib.pop("netmask", None)

@@ -1,0 +1,46 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan for a vswitch that is to go."""
+
+from __future__ import annotations
+
+from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import GONE, World
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.surroundings import (
+    attached_to,
+    left_of,
+    leftovers,
+    refuse_while_in_use,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.table import PROTECTED
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.tree import values_of
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
+    DELETE,
+    LIVE,
+    NONE,
+    Change,
+    Have,
+    Plan,
+    Wanted,
+)
+
+STATE = ("state",)
+
+
+def removal(wanted: Wanted, have: Have, world: World) -> Plan:
+    """The plan for a vswitch that is to go."""
+    after = Have(have.kind, have.name)
+    if have.stored is None:
+        return Plan(wanted, NONE, have, after)
+    if values_of(have.stored)[PROTECTED]:
+        raise FleetError("is protected; set protected to false first", wanted.resource, "state")
+    nics = attached_to(have, world)
+    refuse_while_in_use(wanted, [nic for nic in nics if nic.running])
+    changes = [
+        *leftovers(wanted.resource, left_of(have, have.stored, world, False)),
+        Change(wanted.resource, STATE, have.facts["state"], GONE, LIVE),
+    ]
+    idle = sorted({nic.vm for nic in nics})
+    warnings = (f"goes, and {', '.join(idle)} cannot start without it",) if idle else ()
+    return Plan(wanted, DELETE, have, after, tuple(changes), warnings=warnings)

@@ -1,0 +1,73 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is around a vswitch: the VMs on it, and what an interrupted run left of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ansible_collections.kvm.fleet.plugins.module_utils import (
+    network_leftovers,
+    networks,
+    xmltree,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.domains import read_domains
+from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import GONE, World
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.table import (
+    RUN_BY_LIBVIRT,
+    TYPE,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.tree import values_of
+from ansible_collections.kvm.fleet.plugins.module_utils.network_leftovers import Left
+from ansible_collections.kvm.fleet.plugins.module_utils.networks import Nic
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import LIVE, Change, Have, Wanted
+from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+
+LEFT = ("leftovers",)
+
+
+def left_of(have: Have, network: Element, world: World, thoroughly: bool) -> Left:
+    """What an interrupted start or stop left of a network that does not run."""
+    if have.live is not None or values_of(network)[TYPE] not in RUN_BY_LIBVIRT:
+        return Left()
+
+    def taps() -> set[str]:
+        return {nic.target for nic in attached_to(have, world) if nic.target}
+
+    return network_leftovers.find(world.host, network, taps, thoroughly)
+
+
+def leftovers(resource: str, left: Left) -> list[Change]:
+    """The change that ends and removes it."""
+    note = "as a start or stop left it that was interrupted; ended, with its firewall rules"
+    return [Change(resource, LEFT, str(left), GONE, LIVE, note=note)] if left else []
+
+
+def domains_of(world: World) -> Mapping[str, Have]:
+    """All VMs as they will be, where the run is about VMs too; else as they are."""
+    return world.everything("vm") if "vm" in world.kinds else read_domains(world.host)
+
+
+def attached_to(have: Have, world: World) -> list[Nic]:
+    """The NICs on a vswitch as it runs, or else as it is stored."""
+    tree = have.live if have.live is not None else have.stored
+    bridge = None if tree is None else xmltree.get(tree, "bridge/@name")
+    return networks.attached(domains_of(world), have.name, bridge)
+
+
+def refuse_while_in_use(wanted: Wanted, running: list[Nic]) -> None:
+    """Raise if VMs that run would lose their network."""
+    if running:
+        raise FleetError(
+            f"cannot be {wanted.state} while running VMs are attached: {named_nics(running)}; "
+            "shut them down, or move their NICs to another vswitch",
+            wanted.resource,
+            "state",
+        )
+
+
+def named_nics(nics: Iterable[Nic]) -> str:
+    """NICs as a plan names them."""
+    return ", ".join(f"{nic.vm} ({nic.mac})" for nic in nics)
