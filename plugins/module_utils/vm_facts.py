@@ -15,8 +15,8 @@ from typing import Any
 from ansible_collections.kvm.fleet.plugins.module_utils import vm_addresses
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host, libvirt
 from ansible_collections.kvm.fleet.plugins.module_utils.domains import PAUSED, RUNNING
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import tree
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.kind import KIND, shown
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import told, tree
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.kind import KIND
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have, waiting
 from ansible_collections.kvm.fleet.plugins.module_utils.showing import names
 from ansible_collections.kvm.fleet.plugins.module_utils.vm_statistics import Record, statistics_of
@@ -52,7 +52,7 @@ def _live(have: Have) -> dict[str, Any]:
     stored = tree.domain_values(have.stored)
     live = tree.live_values(have.live, stored)
     differ = waiting(have.name, stored, live)
-    return {"live": shown(live), "pending_restart": names(differ)}
+    return {"live": told.options(live), "pending_restart": names(differ)}
 
 
 def _records(host: Host, names: Collection[str]) -> dict[str, Record]:

@@ -139,6 +139,14 @@ vms:
       elements: dict
       sample:
         - {name: lan, vswitch: lan, mac: "52:54:00:2a:77:91", model: virtio, link: up}
+    unmanaged:
+      description:
+        - What the stored definition says and no option of M(kvm.fleet.vm) can, as paths in its
+          XML, a disk or NIC by its name. Every change keeps it.
+        - An option whose value is none that one could declare is not told as such, but here.
+      type: list
+      elements: str
+      sample: [devices/hostdev, "devices/interface[lan]/filterref"]
     live:
       description:
         - The same options as the VM runs with them, null where it does not run. Of a saved VM, what

@@ -29,12 +29,11 @@ from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds import storage_volume
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import extra, rules, tree
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import extra, rules, told, tree
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.planner import Planner
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.removal import removal
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.resolve import LISTS
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import AGENT_CHANNEL, ROWS
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have, Plan, Wanted, nested
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have, Plan, Wanted
 
 STATES = ("present", "running", "stopped", "paused", "saved", "absent")
 
@@ -114,8 +113,9 @@ class Vm:
         if have.stored is None:
             return {"name": have.name, "state": "absent"}
         uuid = xmltree.get(have.stored, "uuid")
-        options = shown(tree.domain_values(have.stored))
-        return {"name": have.name, "uuid": uuid, **have.facts, **options}
+        options = told.options(tree.domain_values(have.stored))
+        left = {"unmanaged": told.unmanaged(have.stored)}
+        return {"name": have.name, "uuid": uuid, **have.facts, **options, **left}
 
 
 KIND = Vm()
@@ -196,26 +196,3 @@ def _needs(want: Mapping[Key, Value]) -> frozenset[tuple[str, str]]:
             needs.add(("storage_pool", source["pool"]))
             needs.add(("storage_volume", f"{source['pool']}/{source['volume']}"))
     return frozenset(needs)
-
-
-# ---- showing
-
-
-def shown(values: Values) -> dict[str, Any]:
-    """Values as the options that a user would write, without those that say nothing."""
-    options = nested({key: value for key, value in values.items() if value not in (None, "", {})})
-    for name in LISTS:
-        options[name] = _listed(options.get(name, {}))
-    cpu = options.get("cpu", {})
-    if "features" in cpu:
-        cpu["features"] = _listed(cpu["features"])
-    return options
-
-
-def _listed(things: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Things by name as a list; what each stands on is an option of it like the others."""
-    listed = []
-    for name, thing in things.items():
-        fields = dict(thing) if isinstance(thing, dict) else {}
-        listed.append({"name": name, **fields.pop("source", {}), **fields})
-    return listed

@@ -68,7 +68,8 @@ class Planner:
         if definition is not self.have.stored:
             self.warnings += found_again(self.world.host, self.have.stored, definition)
         after = self.stored if definition is self.have.stored else tree.domain_values(definition)
-        rules.check_planned(after, not self.have.exists, want, self.mistakes)
+        rules.check_unnamed(want, self.stored, self.mistakes)
+        rules.check_planned(after, self.stored, want, self.mistakes)
         self.mistakes.raise_any()
         changes = self._changes(want, after, self._effects(want, definition))
         changes += self._autostart()
@@ -90,7 +91,7 @@ class Planner:
         )
 
     def _want(self) -> dict[Key, Value]:
-        needs = rules.Needs(self.wanted.values, self.world, self.mistakes)
+        needs = rules.Needs(self.wanted.values, self.stored, self.world, self.mistakes)
         needs.check()
         self.warnings = needs.warnings
         options = self.wanted.options

@@ -14,6 +14,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
     ABSENT,
     PRESENT,
+    UNION,
     Key,
     Values,
     named,
@@ -73,8 +74,33 @@ def _check_limits(key: Key, value: Value, want: Mapping[Key, Value], mistakes: M
 # ---- a VM as it would be
 
 
-def check_planned(after: Values, new: bool, want: Mapping[Key, Value], mistakes: Mistakes) -> None:
-    """Mistakes that show in the whole of a VM's values."""
+def check_unnamed(want: Mapping[Key, Value], stored: Values, mistakes: Mistakes) -> None:
+    """A MAC address names a NIC that others made, and none that is to come."""
+    for key, value in want.items():
+        is_mac = key[0] == "nics" and len(key) == 2 and ":" in key[1]
+        if is_mac and value is PRESENT and key not in stored:
+            message = "no NIC is known by this MAC address; give the new one a name and a mac"
+            mistakes.add(message, named(key))
+
+
+def check_planned(
+    after: Values, stored: Values, want: Mapping[Key, Value], mistakes: Mistakes
+) -> None:
+    """Mistakes that show in the whole of a VM's values; `stored` is empty for a new VM.
+
+    What is so already is no mistake of the declaration: libvirt takes more than we would make.
+    """
+    found, there = Mistakes(), Mistakes()
+    _check_whole(after, not stored, want, found)
+    if found.errors and stored:
+        _check_whole(stored, False, want, there)
+    known = {(error.field, error.message) for error in there.errors}
+    for error in found.errors:
+        if (error.field, error.message) not in known:
+            mistakes.add(error.message, error.field)
+
+
+def _check_whole(after: Values, new: bool, want: Mapping[Key, Value], mistakes: Mistakes) -> None:
     if new and after.get(("memory", "size")) is None:
         mistakes.add("is needed for a new VM; write a size such as 2GiB", "memory.size")
         return
@@ -152,8 +178,11 @@ def _check_nic(key: Key, after: Values, want: Mapping[Key, Value], mistakes: Mis
 class Needs:
     """Checks what a VM refers to; what cannot be seen yet becomes a warning."""
 
-    def __init__(self, values: Mapping[Key, Value], world: World, mistakes: Mistakes) -> None:
+    def __init__(
+        self, values: Mapping[Key, Value], stored: Values, world: World, mistakes: Mistakes
+    ) -> None:
         self.values = values
+        self.stored = stored
         self.world = world
         self.mistakes = mistakes
         self.warnings: list[str] = []
@@ -168,11 +197,23 @@ class Needs:
         }
         for key, value in self.values.items():
             if key[-1] == "source" and isinstance(value, dict):
-                for word in checks.keys() & value.keys():
+                for word in checks.keys() & value.keys() if not self._is_there(key) else ():
                     checks[word](key, value)
         for key in (("boot", "kernel"), ("boot", "initrd")):
-            if self.values.get(key):
+            if self.values.get(key) and self.values[key] != self.stored.get(key):
                 self._exists(named(key), self.values[key])
+
+    def _is_there(self, key: Key) -> bool:
+        """Whether a device of the VM stands on this already, whatever has become of it."""
+        return any(
+            have == self.values[key] and self._says_the_same(key, place)
+            for place, have in self.stored.items()
+            if place[-1] == UNION and place[0] == key[0]
+        )
+
+    def _says_the_same(self, key: Key, place: Key) -> bool:
+        said = ((self.values.get((*key[:-1], name)), name) for name in ("format", "port_group"))
+        return all(value in (None, self.stored.get((*place[:-1], name))) for value, name in said)
 
     def _missing(self, what: str, field: str, hint: str) -> None:
         if self.world.assume_missing:

@@ -11,6 +11,7 @@ NIC may have one name); of those that others made, the target (`vda`) or the MAC
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.codecs import (
@@ -35,6 +36,8 @@ from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 NAME = text(
     r"[A-Za-z0-9_-]+", "a name of letters, digits, - and _ (libvirt allows no others in an alias)"
 )
+# A NIC that others made has no name but its MAC address.
+NIC_NAME = replace(NAME, parse=lambda given: (mac() if ":" in str(given) else NAME).parse(given))
 AGENT_CHANNEL = "org.qemu.guest_agent.0"
 
 
@@ -182,7 +185,7 @@ NICS = Items(
     NIC_ROWS,
     _alias_or("mac/@address", "ua-nic-"),
     _new_nic,
-    ("name", NAME),
+    ("name", NIC_NAME),
     "device",
 )
 CHANNELS = Items(

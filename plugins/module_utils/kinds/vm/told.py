@@ -1,0 +1,92 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A VM as a module tells of it: its options as one could declare them, and what is beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.kvm.fleet.plugins.module_utils import told
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import UNION, Values
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.resolve import LISTS
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import ROWS
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import nested
+from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+
+# What libvirt writes by itself into every definition, and what is told under another name.
+KNOWN: told.Known = {
+    "name": (),
+    "uuid": (),
+    "@id": (),
+    "metadata/resource": (),
+    "metadata/restart": (),
+    "memory@unit": (),
+    "currentMemory@unit": (),
+    "vcpu@placement": ("static",),
+    "os/type": ("hvm",),
+    "os/type@arch": ("x86_64",),
+    "os/type@machine": (),
+    "features/acpi": (),
+    "features/apic": (),
+    "cpu@match": ("exact",),
+    "cpu@check": (),
+    "cpu@migratable": ("on",),
+    "cpu/model@fallback": (),
+    "devices/emulator": (),
+    "devices/controller": (),
+    "devices/input": (),
+    "devices/audio": (),
+    "devices/console": (),
+    "devices/disk/driver@name": ("qemu",),
+    "devices/disk/target@dev": (),
+    "devices/disk@device": (),
+    "devices/graphics@autoport": (),
+    "devices/graphics/listen": (),
+    "devices/rng@model": ("virtio",),
+    "devices/rng/backend@model": ("random",),
+    "devices/serial/target": (),
+    "devices/channel@type": ("unix",),
+    "devices/channel/target@type": ("virtio",),
+    "devices/channel/source@mode": ("bind",),
+    "devices/video/model@heads": (),
+    "devices/video/model@primary": (),
+    "devices/video/model@vram": (),
+    "devices/video/model@ram": (),
+    "devices/video/model@vgamem": (),
+    **{
+        f"devices/{tag}/{part}": ()
+        for tag in (
+            *("channel", "disk", "interface", "memballoon", "rng", "tpm", "video", "watchdog"),
+            "serial",
+        )
+        for part in ("address", "alias")
+    },
+}
+
+
+def options(values: Values) -> dict[str, Any]:
+    """Values as the options that a user would write, without those that say nothing."""
+    said = told.sayable(ROWS, values)
+    shown = nested({key: value for key, value in said.items() if value not in (None, "", {})})
+    for name in LISTS:
+        shown[name] = _listed(shown.get(name, {}))
+    cpu = shown.get("cpu", {})
+    if "features" in cpu:
+        cpu["features"] = _listed(cpu["features"])
+    return shown
+
+
+def _listed(things: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Things by name as a list; what each stands on is an option of it like the others."""
+    listed = []
+    for name, thing in things.items():
+        fields = dict(thing) if isinstance(thing, dict) else {}
+        listed.append({"name": name, **fields.pop(UNION, {}), **fields})
+    return listed
+
+
+def unmanaged(domain: Element) -> list[str]:
+    """The paths of what a definition says and no option does."""
+    return told.unmanaged(ROWS, domain, KNOWN)
