@@ -24,6 +24,10 @@ ROOT = Path(__file__).resolve().parents[2]
 COLLECTIONS = ROOT / ".ansible" / "collections"
 MODULES = "ansible_collections.kvm.fleet.plugins.modules"
 TIMEOUT_S = 600
+MODULES_SERVED = (
+    *("host_config", "storage_info", "storage_pool", "storage_volume", "vm", "vm_info", "vswitch"),
+    "vswitch_info",
+)
 
 
 class ModuleServer:
@@ -77,7 +81,7 @@ class ModuleServer:
 
 def serve(requests: IO[str], answers: IO[str]) -> None:
     """Answer requests, a line each, until there are no more."""
-    for module in ("host_config", "storage_pool", "storage_volume", "vswitch", "vm"):
+    for module in MODULES_SERVED:
         importlib.import_module(f"{MODULES}.{module}")
     for line in requests:
         request = json.loads(line)
