@@ -91,7 +91,7 @@ class Host:
         try:
             yield
         except libvirt.libvirtError as error:
-            if not self._alive():
+            if not self.is_alive():
                 raise ConnectionLost(
                     f"the connection to libvirt at {self.uri} was lost while it should {doing}; "
                     "see that its daemon runs, and run again: the next run converges",
@@ -99,7 +99,8 @@ class Host:
                 ) from error
             raise FleetError(f"libvirt did not {doing}: {said(error)}", resource) from error
 
-    def _alive(self) -> bool:
+    def is_alive(self) -> bool:
+        """Whether libvirt still answers."""
         try:
             return bool(self.conn.isAlive())
         except libvirt.libvirtError:

@@ -102,7 +102,7 @@ CASES = sorted(path.parent for path in GOLDEN.glob("*/*/want.yml"))
 
 class NoConnection:
     """What is asked of libvirt beside the files: whether an interrupted run left its network,
-    what it knows of snapshots, and its version."""
+    what it knows of snapshots, its version, and what it has against a VM that is planned."""
 
     def networkLookupByName(self, _name: str) -> None:
         return None
@@ -112,6 +112,9 @@ class NoConnection:
 
     def getLibVersion(self) -> int:
         return 9_000_000
+
+    def domainXMLToNative(self, _form: str, _definition: str, _flags: int) -> str:
+        return ""
 
 
 class HostOfFiles(Host):

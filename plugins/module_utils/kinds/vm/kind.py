@@ -12,7 +12,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.appliers import vm as appliers
 from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value, mac
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
-from ansible_collections.kvm.fleet.plugins.module_utils.domains import read_domains
+from ansible_collections.kvm.fleet.plugins.module_utils.domains import read_domains, refusal
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import (
     FleetError,
     FleetErrors,
@@ -29,7 +29,13 @@ from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds import storage_volume
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import extra, rules, told, tree
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import (
+    extra,
+    judge,
+    rules,
+    told,
+    tree,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.planner import Planner
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.removal import removal
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import AGENT_CHANNEL, ROWS
@@ -102,7 +108,8 @@ class Vm:
             raise FleetError(
                 "is transient: it has no stored definition; stop it first", wanted.resource
             )
-        return Planner(wanted, have, world).plan()
+        plan = Planner(wanted, have, world).plan()
+        return judge.judged(plan, lambda definition: refusal(world.host, definition))
 
     def apply(self, host: Host, plan: Plan) -> None:
         """Define, change what runs, then the power."""

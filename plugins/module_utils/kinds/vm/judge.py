@@ -1,0 +1,142 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""libvirt judges a planned VM before anything is changed.
+
+QEMU's driver makes a command line of a definition without starting or storing anything
+(virConnectDomainXMLToNative). On the way it meets what it would refuse, first at a define and then
+at a start. It is given copies, in which what this host, or the run, may yet bring is replaced by
+something harmless: a plan that would succeed is never refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.domains import (
+    CRASHED,
+    PAUSED,
+    RUNNING,
+    STOPPED,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import named
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import RESTART, Plan
+from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+
+# What libvirt says against a definition; None where it has nothing against it.
+Refuse = Callable[[Element], "str | None"]
+
+# A pool that no host has: libvirt looks for the pools of disks first of all when it starts a VM.
+PROBE_POOL = "kvm.fleet: where a start ends"
+
+
+def judged(plan: Plan, refuse: Refuse) -> Plan:
+    """The plan, with a warning where it leaves a VM that cannot start. FleetError if libvirt would
+    refuse what the plan does."""
+    after = plan.after.stored
+    defines = after is not None and after is not plan.have.stored
+    if after is None or not (defines or starts(plan)):
+        return plan
+    warnings = _defining(plan, after, refuse) if defines else []
+    said = refuse(startable(after))
+    if said is not None and starts(plan):
+        raise FleetError(f"libvirt would refuse to start it: {said}", plan.resource, _field(plan))
+    if said is not None and not warnings:
+        warnings.append(f"is stored, but libvirt would refuse to start it: {said}")
+    return replace(plan, warnings=(*plan.warnings, *warnings))
+
+
+def _defining(plan: Plan, after: Element, refuse: Refuse) -> list[str]:
+    """What is said against storing it is an error, unless it was to be said before already."""
+    said = refuse(storable(after))
+    if said is None or PROBE_POOL in said:
+        return []
+    before = plan.have.stored
+    if before is not None and refuse(storable(before)) == said:
+        return [f"libvirt has this against it, with or without the change: {said}"]
+    raise FleetError(f"libvirt would refuse it: {said}", plan.resource, _field(plan))
+
+
+def starts(plan: Plan) -> bool:
+    """Whether the plan starts the VM from what is stored; a saved one runs on as it was saved."""
+    if any(change.field == ("power",) and change.effect == RESTART for change in plan.changes):
+        return True
+    is_off = plan.have.facts.get("state", STOPPED) in (STOPPED, CRASHED)
+    return is_off and plan.after.facts.get("state") in (RUNNING, PAUSED)
+
+
+def _field(plan: Plan) -> str:
+    """The one option that the plan changes; where there are more, libvirt's words have to do."""
+    fields = [named(c.field) for c in plan.changes if c.field[0] not in ("state", "power")]
+    return fields[0] if len(fields) == 1 and plan.have.exists else ""
+
+
+# ---- the copies that libvirt is given
+
+
+def storable(definition: Element) -> Element:
+    """A copy that is judged as at a define: its start ends at a pool that is not there."""
+    copy = xmltree.clone(definition)
+    for nic in copy.findall("devices/interface[@type='hostdev']"):
+        _of_user(nic)
+    _without_secrets(copy)
+    _without_what_comes(copy)
+    probe = f"""<disk type="volume" device="cdrom"><source pool="{PROBE_POOL}" volume="none"/>
+                <target dev="sdzz" bus="usb"/></disk>"""
+    xmltree.ensure(copy, "devices").append(xmltree.parse(probe))
+    return copy
+
+
+def startable(definition: Element) -> Element:
+    """A copy that is judged as at a start, without the devices that are prepared only then.
+
+    libvirt would make a tap device for each NIC, for as long as it judges.
+    """
+    copy = xmltree.clone(definition)
+    for tag in ("hostdev", "interface"):
+        for device in copy.findall(f"devices/{tag}"):
+            xmltree.remove(copy, device)
+    for backend in copy.findall("devices/tpm/backend[@type='passthrough']"):
+        _emulated(backend)
+    _without_what_comes(copy)
+    return copy
+
+
+def _of_user(nic: Element) -> None:
+    """libvirt (9.0) frees the device behind a NIC of type hostdev here, uses it, and crashes."""
+    nic.set("type", "user")
+    for part in list(nic):
+        if part.tag not in ("mac", "alias", "boot", "address"):
+            nic.remove(part)
+
+
+def _without_secrets(copy: Element) -> None:
+    for disk in copy.findall("devices/disk"):
+        for part in [part for part in disk.iter() if part.tag in ("auth", "encryption")]:
+            xmltree.remove(disk, part)
+
+
+def _without_what_comes(copy: Element) -> None:
+    """Replace what may be made by the same run, or is asked of others at a start."""
+    for disk in copy.findall("devices/disk[@type='volume']"):
+        disk.set("type", "file")
+        source = xmltree.ensure(disk, "source")
+        source.attrib.clear()
+        source.set("file", "/kvm.fleet/judged")
+    for graphics in copy.findall("devices/graphics"):
+        for listen in graphics.findall("listen[@type='network']"):
+            graphics.remove(listen)
+    for vcpu in copy.findall("vcpu[@placement='auto']"):
+        del vcpu.attrib["placement"]
+    if copy.find("numatune/memory[@placement='auto']") is not None:
+        xmltree.put(copy, "numatune!", None)
+
+
+def _emulated(backend: Element) -> None:
+    """A TPM of the host can be opened once only, by a VM that runs."""
+    backend.set("type", "emulator")
+    for part in list(backend):
+        backend.remove(part)
