@@ -27,6 +27,8 @@ MARKS = (
 )
 HEADER_SIZE = 4096
 EXTERNAL_DATA_FILE = 1 << 2  # a bit of qcow2's incompatible features
+# What qcow2's header may be followed by.
+BACKING_FORMAT, DATA_FILE = 0xE2792ACA, 0x44415441
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,9 @@ class Image:
 
     format: str
     capacity: int  # bytes that a guest sees
-    backing: str = ""  # another file without which it is not whole
+    backing: str = ""  # what it stands on, as QEMU wrote it there
+    backing_format: str = ""
+    data_file: str = ""  # where its data is, if that is another file
 
 
 def inspect(path: str) -> Image:
@@ -59,14 +63,28 @@ def _qcow2(header: bytes) -> Image:
         version, backing_at, backing_size = struct.unpack_from(">IQI", header, 4)
         (capacity,) = struct.unpack_from(">Q", header, 24)
         (features,) = struct.unpack_from(">Q", header, 72) if version >= 3 else (0,)
+        (length,) = struct.unpack_from(">I", header, 100) if version >= 3 else (72,)
         if backing_at + backing_size > len(header):
             raise ValueError("the name of its backing file is not in its header")
+        more = _extensions(header, max(length, 72))
     except (struct.error, ValueError) as error:
         raise ValueError(f"its qcow2 header is broken: {error}") from error
     backing = header[backing_at : backing_at + backing_size].decode(errors="replace")
-    if features & EXTERNAL_DATA_FILE:
-        backing = backing or "an external data file"
-    return Image("qcow2", capacity, backing)
+    unnamed = "an external data file" if features & EXTERNAL_DATA_FILE else ""
+    data_file = more.get(DATA_FILE, unnamed)
+    return Image("qcow2", capacity, backing, more.get(BACKING_FORMAT, ""), data_file)
+
+
+def _extensions(header: bytes, at: int) -> dict[int, str]:
+    """What follows qcow2's header, by kind, as far as it was read."""
+    found: dict[int, str] = {}
+    while at + 8 <= len(header):
+        kind, size = struct.unpack_from(">II", header, at)
+        if kind == 0:
+            break
+        found[kind] = header[at + 8 : at + 8 + size].decode(errors="replace").rstrip("\0")
+        at += 8 + (size + 7) // 8 * 8
+    return found
 
 
 def digest(path: str, algorithm: str) -> str:

@@ -119,10 +119,10 @@ def _image(file: str, checksum: str | None, mistakes: Mistakes) -> Origin:
     found = _inspected(file, "image", mistakes)
     if not found:
         return Origin(file)
-    if found.backing:
+    other = found.backing or found.data_file
+    if other:
         mistakes.add(
-            f"{file} is not whole, it stands on {found.backing}; make a whole one with qemu-img "
-            "convert",
+            f"{file} is not whole, it stands on {other}; make a whole one with qemu-img convert",
             "image",
         )
     if checksum:

@@ -253,6 +253,13 @@ options:
         with a virtio-scsi controller. A disk on V(virtio) needs a free PCI port; a new VM of
         machine type V(q35) has four to spare. What has a boot order that something running has,
         or would be the first to have one, comes at a restart.
+      - A disk with the image of one that is there, under a name that the VM does not have, is
+        that one, and goes by its target (C(vda)) in plans and results. So disks that others made
+        can be declared under any name.
+      - After a snapshot (C(virsh snapshot-create-as --disk-only), a backup tool) a disk writes to
+        an overlay that stands on its image. Where the image that is declared is below the overlay,
+        the disk is as declared and stays as it is; a warning tells. To put another image in the
+        place of an overlay is an error, as is one that was an overlay of what the VM writes to.
     type: list
     elements: dict
     suboptions:

@@ -43,7 +43,7 @@ def qcow2(version: int = 3, backing: bytes = b"", features: int = 0) -> bytes:
         (qcow2(), images.Image("qcow2", GIB)),
         (qcow2(version=2, features=0xFFFF), images.Image("qcow2", GIB)),
         (qcow2(backing=b"/base"), images.Image("qcow2", GIB, "/base")),
-        (qcow2(features=4), images.Image("qcow2", GIB, "an external data file")),
+        (qcow2(features=4), images.Image("qcow2", GIB, data_file="an external data file")),
         (b"\0" * 5000, images.Image("raw", 5000)),
         (b"", images.Image("raw", 0)),
         (b"\0" * 0x40 + b"\x7f\x10\xda\xbe", images.Image("vdi", 0x44)),

@@ -21,6 +21,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import power, rules, tree
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.effects import Effects
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.resolve import LISTS, resolve
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.standing import Standing
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.state_files import found_again
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
     CREATE,
@@ -96,7 +97,11 @@ class Planner:
         self.warnings = needs.warnings
         options = self.wanted.options
         purged = [name for name in LISTS if options["purge"] and options.get(name) is not None]
-        return resolve(self.wanted.name, self.wanted.values, self.stored, self.world, purged)
+        standing = Standing(self.have, self.world, self.mistakes)
+        name, values = self.wanted.name, self.wanted.values
+        want = resolve(name, values, self.stored, self.world, purged, standing)
+        self.warnings += standing.warnings
+        return want
 
     def _definition(self, want: Mapping[Key, Value]) -> xmltree.Element:
         if self.have.stored is not None:

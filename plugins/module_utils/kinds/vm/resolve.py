@@ -11,6 +11,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT, PRESENT, Key, Values
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.standing import Standing
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import AGENT_CHANNEL
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.tree import derived_mac
 from ansible_collections.kvm.fleet.plugins.module_utils.units import parse_size
@@ -30,7 +31,12 @@ LISTS = ("disks", "cdroms", "nics", "channels")
 
 
 def resolve(
-    name: str, want: Mapping[Key, Value], stored: Values, world: World, purged: Collection[str]
+    name: str,
+    want: Mapping[Key, Value],
+    stored: Values,
+    world: World,
+    purged: Collection[str],
+    standing: Standing,
 ) -> dict[Key, Value]:
     """The values to set; `stored` is empty for a new VM, `purged` are lists that are complete."""
     values = dict(want) if stored else {**DEFAULTS, **want}
@@ -39,7 +45,10 @@ def resolve(
     _firmware(values, stored)
     _cpu(values, stored, world.host)
     _memory(values, stored)
-    _disks(values, stored, world)
+    _sources(values, world)
+    standing.adopt(values, stored)
+    standing.keep(values, stored)
+    _disks(values, stored)
     _adopt_nics(values, stored)
     _nics(name, values, stored)
     _purge(values, stored, purged)
@@ -111,20 +120,29 @@ def _memory(values: dict[Key, Value], stored: Values) -> None:
         values.setdefault(("memory", "maximum"), size)
 
 
-def _disks(values: dict[Key, Value], stored: Values, world: World) -> None:
+def _sources(values: dict[Key, Value], world: World) -> None:
     """A disk on a volume gets the volume's own path and format."""
-    for key in [key for key in values if key[0] in ("disks", "cdroms") and len(key) == 2]:
-        if values[key] is ABSENT:
-            continue
+    for key in _declared(values):
         source = values.get((*key, "source"))
         if source and "pool" in source:
             _volume(values, key, source, world)
-        if key not in stored:
-            values.setdefault((*key, "bus"), "virtio" if key[0] == "disks" else "sata")
-            if key[0] == "cdroms":
-                values.setdefault((*key, "source"), {"file": ""})
-            if key[0] == "disks" and source and "device" in source:
-                values.setdefault((*key, "format"), "raw")
+
+
+def _disks(values: dict[Key, Value], stored: Values) -> None:
+    """What a new disk or drive has where nothing is said."""
+    for key in _declared(values):
+        if key in stored or values[key] is ABSENT:
+            continue
+        source = values.get((*key, "source"))
+        values.setdefault((*key, "bus"), "virtio" if key[0] == "disks" else "sata")
+        if key[0] == "cdroms":
+            values.setdefault((*key, "source"), {"file": ""})
+        if key[0] == "disks" and source and "device" in source:
+            values.setdefault((*key, "format"), "raw")
+
+
+def _declared(values: Mapping[Key, Value]) -> list[Key]:
+    return [key for key in values if key[0] in ("disks", "cdroms") and len(key) == 2]
 
 
 def _volume(values: dict[Key, Value], key: Key, source: Mapping[str, str], world: World) -> None:

@@ -1,0 +1,164 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What disks stand on: an image, what is below it (snapshots, linked clones), and so on down.
+
+libvirt tells the whole chain of what runs, and in a stored definition what it knows from taking a
+snapshot. The rest stands in the headers of the images; where they cannot be read (another machine,
+another user's file) libvirt tells it of the volumes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import posixpath
+import re
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.kvm.fleet.plugins.module_utils import images, xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have
+from ansible_collections.kvm.fleet.plugins.module_utils.volumes import (
+    backing_of,
+    disk_source,
+    format_of,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+
+LONGEST = 200  # images in a chain; libvirt itself takes no more
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One image of a chain. Below a raw one there is nothing, whatever a guest wrote into it."""
+
+    path: str
+    format: str = ""
+
+
+class Chains:
+    """The chains of images on one host; each image is looked at once."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self._below: dict[str, Layer | None] = {}
+        self._volumes: dict[str, Have] | None = None
+
+    def place(self, path: str) -> str:
+        """What is the same for all paths to one file or device."""
+        return place(path) if self.world.host.is_local else posixpath.normpath(path)
+
+    def source(self, kind: str, source: Element) -> str:
+        """The path of a source in a domain's XML; of one without, a name that is only its own."""
+        if source.get("volume"):
+            pool = self.world.will_be("storage_pool", source.get("pool", ""))
+            options = {name: source.get(name, "") for name in ("pool", "volume")}
+            return self.path(disk_source(pool, options["volume"]) if pool.exists else options)
+        if kind == "network":
+            return f"{source.get('protocol')}:{source.get('name')}"
+        return source.get("file") or source.get("dev") or source.get("dir") or ""
+
+    def path(self, source: Mapping[str, str]) -> str:
+        """The same of a source in the options of a disk."""
+        if "pool" in source:
+            return f"{source['pool']}:{source['volume']}"
+        return source.get("file") or source.get("device") or ""
+
+    def of(self, disk: Element) -> list[Layer]:
+        """The images of a disk, from the one that it reads and writes down to the last."""
+        told, ended = self._told(disk)
+        return told + ([] if ended or not told else list(self.below(told[-1])))
+
+    def below(self, layer: Layer) -> Iterator[Layer]:
+        """What an image stands on, and what that stands on."""
+        seen = {self.place(layer.path)}
+        while layer.format != "raw" and len(seen) < LONGEST:
+            next_one = self._next(layer.path)
+            if next_one is None or self.place(next_one.path) in seen:
+                return
+            yield next_one
+            layer = next_one
+            seen.add(self.place(layer.path))
+
+    def _told(self, disk: Element) -> tuple[list[Layer], bool]:
+        """What the XML of a disk says of its chain, and whether it says where that ends."""
+        told: list[Layer] = []
+        part: Element | None = disk
+        while part is not None:
+            source = part.find("source")
+            if source is None:
+                return told, bool(told)
+            where = "driver/@type" if part is disk else "format/@type"
+            form = xmltree.get(part, where) or ("raw" if part is disk else "")
+            told.append(Layer(self.source(part.get("type", "file"), source), form))
+            part = part.find("backingStore")
+        return told, False
+
+    def _next(self, path: str) -> Layer | None:
+        if path not in self._below:
+            self._below[path] = self._read(path)
+        return self._below[path]
+
+    def _read(self, path: str) -> Layer | None:
+        if self.world.host.is_local:
+            try:
+                found = images.inspect(path)
+            except ValueError:
+                return None
+            except OSError:
+                return self._of_volume(path)
+            where = backing_path(found.backing, path)
+            return Layer(where, found.backing_format) if where else None
+        return self._of_volume(path)
+
+    def _of_volume(self, path: str) -> Layer | None:
+        """What libvirt tells of the volume at a path; asked of all volumes in one batch."""
+        if self._volumes is None:
+            there = self.world.everything("storage_volume").values()
+            paths = {xmltree.get(have.definition, "target/path") or "": have for have in there}
+            self._volumes = {self.place(path): have for path, have in paths.items() if path}
+        have = self._volumes.get(self.place(path))
+        if have is None or format_of(have) == "raw" or not backing_of(have):
+            return None
+        form = xmltree.get(have.definition, "backingStore/format/@type")
+        return Layer(backing_of(have), form or "")
+
+
+def place(path: str) -> str:
+    """What is the same for all paths of this machine to one file or device."""
+    try:
+        status = Path(path).stat()
+    except (OSError, ValueError):
+        return os.path.realpath(path) if path.startswith("/") else path
+    if stat.S_ISBLK(status.st_mode):
+        return f"block:{status.st_rdev}"
+    return f"file:{status.st_dev}:{status.st_ino}"
+
+
+def backing_path(name: str, image: str) -> str:
+    """Where an image's backing is, by the name in its header; `""` where there is none."""
+    if name.startswith("json:"):
+        try:
+            name = _filename(json.loads(name[len("json:") :]))
+        except ValueError:
+            return name
+    if name.startswith("file:"):
+        name = re.sub("^file:(//)?", "", name)
+    has_protocol = re.match("[^/:]+:", name)
+    if not name or has_protocol:
+        return name
+    return str(Path(image).parent / name)
+
+
+def _filename(options: Any) -> str:
+    """The file in QEMU's options of an image, which may be nested or have dots."""
+    if not isinstance(options, dict):
+        return ""
+    nested = _filename(options.get("file"))
+    found = nested or options.get("file.filename") or options.get("filename") or ""
+    return str(found)

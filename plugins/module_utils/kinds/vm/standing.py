@@ -1,0 +1,175 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which disk of a VM a declaration means by its source, where snapshots and others moved it.
+
+A snapshot puts an overlay over a disk's image, from then on the VM writes into that. The image that
+was declared is below it, and to plan the disk back onto it would lose what was written since.
+So a disk whose chain holds the declared image is as declared.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.chains import Chains, Layer
+from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
+from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
+    ABSENT,
+    PRESENT,
+    Key,
+    Values,
+    items_of,
+    named,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import CDROMS, DISKS
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have
+from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+
+ROWS = {row.name: row for row in (DISKS, CDROMS)}
+Source = Mapping[str, str]
+
+
+class Standing:
+    """What the disks of one VM stand on; looked at only where another source is declared."""
+
+    def __init__(self, have: Have, world: World, mistakes: Mistakes) -> None:
+        self.have = have
+        self.mistakes = mistakes
+        self.chains = Chains(world)
+        self.warnings: list[str] = []
+
+    def adopt(self, values: dict[Key, Value], stored: Values) -> None:
+        """A disk with the source of one that is there, under a name that is not, is that one.
+
+        As a NIC is by its MAC: it goes by the name that it has, its target.
+        """
+        for key in [key for key in values if _is_new(key, values, stored)]:
+            wanted = _source(key, values)
+            found = self._holders(key, wanted, values, stored) if wanted else []
+            if len(found) > 1:
+                names = ", ".join(named(one) for one in found)
+                self.mistakes.add(
+                    f"{_text(wanted)} is what {names} stand on; name the one that is meant",
+                    named(key),
+                )
+            elif found and values[key] is PRESENT and self._has_name(found[0]):
+                self.mistakes.add(
+                    f"{_text(wanted)} is what the disk {found[0][1]} of this VM stands on; declare "
+                    f"it as {found[0][1]}, or give this disk another image",
+                    named(key),
+                )
+            elif found:
+                for field in [field for field in values if field[:2] == key]:
+                    values[(*found[0], *field[2:])] = values.pop(field)
+
+    def keep(self, values: dict[Key, Value], stored: Values) -> None:
+        """Take the source out of what is wanted where a disk stands on it already."""
+        for key in [key for key in values if key[0] in ROWS and len(key) == 2]:
+            wanted, now = _source(key, values), _source(key, stored)
+            if not wanted or key not in stored or wanted == now or values[key] is ABSENT:
+                continue
+            chain = self._chain(key)
+            at = self._depth(chain, wanted)
+            if at is None:
+                self._check_other(key, chain, wanted)
+            elif at > 0 or self._is_same_kind(wanted, now):
+                if at > 0:
+                    self._tell(key, chain, chain[at])
+                    values.pop((*key, "format"), None)
+                values.pop((*key, "source"))
+
+    def _holders(self, key: Key, wanted: Source, values: Values, stored: Values) -> list[Key]:
+        """The things of one list, not named in the declaration, that stand on a source."""
+        others = [one for one in stored if len(one) == 2 and one[0] == key[0] and one not in values]
+        return [one for one in others if self._depth(self._chain(one), wanted) is not None]
+
+    def _has_name(self, key: Key) -> bool:
+        """Whether a user gave it its name. After a change of the bus a target is kept as a name."""
+        name = xmltree.get(self._element(key, self.have.definition), "alias/@name") or ""
+        return name.startswith("ua-") and not re.fullmatch("(x?v|s|h|f)d[a-z]+", key[1])
+
+    def _element(self, key: Key, tree: Element) -> Element:
+        return items_of(ROWS[key[0]], tree)[key[1]]
+
+    def _chain(self, key: Key) -> list[Layer]:
+        """The images below a disk; those of what runs where that is what is stored."""
+        stored = self._element(key, self.have.definition)
+        if self.have.live is None or key[1] not in items_of(ROWS[key[0]], self.have.live):
+            return self.chains.of(stored)
+        live = self.chains.of(self._element(key, self.have.live))
+        tops = [layer.path for layer in (*self._top(stored), *live[:1])]
+        return (
+            live
+            if len({self.chains.place(path) for path in tops}) < 2
+            else [
+                *self.chains.of(stored),
+                *live,
+            ]
+        )
+
+    def _top(self, disk: Element) -> Iterator[Layer]:
+        source = disk.find("source")
+        if source is not None:
+            yield Layer(self.chains.source(disk.get("type", "file"), source))
+
+    def _depth(self, chain: list[Layer], wanted: Source) -> int | None:
+        """How far below a disk's own image a source is; None if it is not in the chain."""
+        place = self.chains.place(self.chains.path(wanted))
+        places = [self.chains.place(layer.path) if layer.path else "" for layer in chain]
+        return places.index(place) if place in places else None
+
+    def _is_same_kind(self, wanted: Source, now: Source) -> bool:
+        """Whether two paths to one image are said in one way; a device is more than its file."""
+        return not now or "pool" in now or set(wanted) == set(now)
+
+    def _tell(self, key: Key, chain: list[Layer], declared: Layer) -> None:
+        self.warnings.append(
+            f"{named(key)} stands on {declared.path} as declared, and the VM writes to the overlay "
+            f"{chain[0].path}, as after a snapshot; it is left so"
+        )
+
+    def _check_other(self, key: Key, chain: list[Layer], wanted: Source) -> None:
+        """Another image instead of an overlay, or an overlay on what is written to meanwhile."""
+        overlays = self._overlays(key)
+        if overlays:
+            self.mistakes.add(
+                f"the VM writes to the overlay {overlays[0].path}, which stands on "
+                f"{overlays[-1].path} and would be left; merge it first (virsh blockcommit), or "
+                "remove the snapshots",
+                named(key),
+            )
+        below = [self.chains.place(one.path) for one in self.chains.below(self._layer(wanted))]
+        if self.have.live is not None and chain and self.chains.place(chain[0].path) in below:
+            self.mistakes.add(
+                f"{_text(wanted)} is an overlay of {chain[0].path}, to which the VM writes, and "
+                "does not fit it any more",
+                named(key),
+            )
+
+    def _layer(self, wanted: Source) -> Layer:
+        return Layer(self.chains.path(wanted))
+
+    def _overlays(self, key: Key) -> list[Layer]:
+        """A chain that libvirt made: it writes down the images below only of a snapshot's."""
+        stored = self._element(key, self.have.definition)
+        below = stored.find("backingStore/source")
+        return self.chains.of(stored) if below is not None else []
+
+
+def _is_new(key: Key, values: Mapping[Key, Value], stored: Values) -> bool:
+    return len(key) == 2 and key[0] in ROWS and key not in stored
+
+
+def _source(key: Key, values: Mapping[Key, Value]) -> Source:
+    """What a disk or drive stands on in these values; nothing for one that is empty."""
+    source: Source = values.get((*key, "source")) or {}
+    return source if any(source.values()) else {}
+
+
+def _text(source: Source) -> str:
+    return "/".join(source.values())
