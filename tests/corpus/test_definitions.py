@@ -21,10 +21,9 @@ from support.corpus import (
     GIVEN,
     STORED,
     adapted,
-    at_least,
     definitions_in,
     lines_apart,
-    needed_version,
+    missing,
     only_added,
     options_of,
 )
@@ -61,9 +60,8 @@ def conn(libvirtd: PrivateLibvirtd) -> Iterator[libvirt.virConnect]:
 def domain(definition: Path, conn: libvirt.virConnect) -> Iterator[libvirt.virDomain]:
     """The definition on a libvirtd; one that this libvirt refuses fails the test."""
     text = definition.read_text(encoding="utf-8")
-    needs = needed_version(text)
-    if needs and not at_least(needs, conn):
-        pytest.skip(f"needs libvirt {needs}")
+    if needs := missing(text, conn):
+        pytest.skip(f"needs {needs}")
     domain = conn.defineXML(adapted(text, conn))
     # libvirt sorts the controllers that it added when it reads them again.
     domain = conn.defineXML(domain.XMLDesc(STORED))
@@ -114,11 +112,11 @@ class Trial:
 
 def given(told: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """A field, a disk and a NIC; and what takes them away again."""
-    disk = {"name": GIVEN, "file": str(IMAGES / "given.img"), "format": "raw"}
-    if told.get("machine") == "isapc":
-        disk["bus"] = "ide"
-    nic = {"name": GIVEN, "bridge": "br-given", "mac": "52:54:00:c0:4d:05"}
     field, value, former = _field(told)
+    if told.get("machine") in ("microvm", "isapc"):  # have no bus for them
+        return {field: value}, {field: former}
+    disk = {"name": GIVEN, "file": str(IMAGES / "given.img"), "format": "raw"}
+    nic = {"name": GIVEN, "bridge": "br-given", "mac": "52:54:00:c0:4d:05"}
     comes = {field: value, "disks": [disk], "nics": [nic]}
     gone = {"name": GIVEN, "state": "absent"}
     return comes, {field: former, "disks": [gone], "nics": [gone]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ import libvirt
 
 CORPUS = Path(__file__).resolve().parents[1] / "corpus"
 NEEDS = re.compile(r"<!-- needs libvirt ([\d.]+) -->")
+KVM = "<!-- needs kvm -->"
 STORED = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
 
 # What a trial gives to a VM, and takes away again.
@@ -23,21 +25,26 @@ def definitions_in(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*.xml"))
 
 
-def needed_version(text: str) -> str:
-    """The libvirt version that a definition says it needs, or an empty text."""
-    found = NEEDS.search(text)
-    return found[1] if found else ""
+def missing(text: str, conn: libvirt.virConnect) -> str:
+    """What a definition says that it needs and this host has not, or an empty text."""
+    version = NEEDS.search(text)
+    if version and not _at_least(version[1], conn):
+        return f"libvirt {version[1]}"
+    return "KVM" if KVM in text and not _has_kvm(conn) else ""
 
 
-def at_least(version: str, conn: libvirt.virConnect) -> bool:
-    """Whether libvirt is new enough."""
+def _at_least(version: str, conn: libvirt.virConnect) -> bool:
     parts = [*map(int, version.split(".")), 0, 0][:3]
     return bool(conn.getLibVersion() >= parts[0] * 10**6 + parts[1] * 1000 + parts[2])
 
 
+def _has_kvm(conn: libvirt.virConnect) -> bool:
+    return "<domain type='kvm'" in conn.getCapabilities()
+
+
 def adapted(text: str, conn: libvirt.virConnect) -> str:
     """The definition as this host takes it, which may have no hardware virtualisation."""
-    if "<domain type='kvm'" in conn.getCapabilities():
+    if _has_kvm(conn):
         return text
     text = re.sub(r"(<domain\b[^>]*\btype=)(['\"])kvm\2", r"\1\2qemu\2", text, count=1)
     return re.sub(r"(<cpu\b[^>]*\bmode=)(['\"])host-passthrough\2", r"\1\2maximum\2", text)
@@ -69,8 +76,12 @@ def only_added(before: str, after: str) -> list[str]:
     for device in list(devices):
         if (alias := device.find("alias")) is not None and alias.get("name") in given:
             devices.remove(device)
-    _without_new_ports(ET.fromstring(before), tree)
-    return _differences(ET.fromstring(before), tree, tree.tag)
+    return _beside_new_ports(ET.fromstring(before), tree)
+
+
+def _beside_new_ports(before: ET.Element, after: ET.Element) -> list[str]:
+    _without_new_ports(before, after)
+    return _differences(before, after, after.tag)
 
 
 def _without_new_ports(before: ET.Element, after: ET.Element) -> None:
@@ -81,6 +92,14 @@ def _without_new_ports(before: ET.Element, after: ET.Element) -> None:
     for controller in devices.findall("controller"):
         if _controller(controller) not in known:
             devices.remove(controller)
+    for one in (before, after):
+        _without_multifunction(one)
+
+
+def _without_multifunction(tree: ET.Element) -> None:
+    """libvirt says so of the first of several ports in one slot, once there are several."""
+    for address in tree.findall("devices/controller/address"):
+        address.attrib.pop("multifunction", None)
 
 
 def _controller(element: ET.Element) -> tuple[str | None, str | None]:
@@ -103,13 +122,8 @@ def _differences(one: ET.Element, other: ET.Element, at: str) -> list[str]:
 
 def lines_apart(before: str, after: str) -> list[str]:
     """The lines in which two definitions differ, ports that libvirt added aside."""
-    tree = ET.fromstring(after)
-    _without_new_ports(ET.fromstring(before), tree)
-    if len(ET.fromstring(after).findall("devices/controller")) != len(
-        tree.findall("devices/controller")
-    ):
-        return _differences(ET.fromstring(before), tree, tree.tag)
-    old, new = before.splitlines(), after.splitlines()
-    return [f"- {line}" for line in old if line not in new] + [
-        f"+ {line}" for line in new if line not in old
-    ] or ([] if before == after else ["the order of lines"])
+    ports = [len(ET.fromstring(text).findall("devices/controller")) for text in (before, after)]
+    if ports[0] != ports[1]:
+        return _beside_new_ports(ET.fromstring(before), ET.fromstring(after))
+    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=0)
+    return [line for line in lines if not line.startswith(("---", "+++", "@@"))]
