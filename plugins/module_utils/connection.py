@@ -52,6 +52,7 @@ class Host:
         self.conn = conn
         self.uri = uri
         self.refreshed_pools: set[str] = set()  # those whose volumes this run has looked for anew
+        self._answers: dict[tuple[Any, ...], Any] = {}
 
     @cached_property
     def capabilities(self) -> xmltree.Element:
@@ -63,6 +64,38 @@ class Host:
         """The machine types by name; a family such as `q35` with its newest version."""
         machines = self.capabilities.findall("guest/arch/machine")
         return {machine.text or "": machine.get("canonical") for machine in machines}
+
+    def machines_of(self, arch: str) -> list[str]:
+        """The names of all machine types for an architecture, in libvirt's order."""
+        of_arch = f"guest/arch[@name='{arch}']"
+        machines = self.capabilities.findall(f"{of_arch}/machine")
+        machines += self.capabilities.findall(f"{of_arch}/domain/machine")
+        names = [name for m in machines for name in (m.text, m.get("canonical")) if name]
+        return list(dict.fromkeys(names))
+
+    def cpu_models(self, arch: str) -> list[str]:
+        """The CPU models that libvirt knows for an architecture; none where it cannot be asked."""
+        return list(self._asked("cpu-models", self.conn.getCPUModelNames, arch) or ())
+
+    def cpu_modes(self, arch: str, machine: str, virt_type: str) -> dict[str, str]:
+        """Whether each CPU mode is possible, `yes` or `no`; empty where nobody can tell."""
+        told = self._asked(
+            "capabilities", self.conn.getDomainCapabilities, None, arch, machine, virt_type
+        )
+        modes = xmltree.parse(told).findall("cpu/mode") if told else []
+        return {mode.get("name", ""): mode.get("supported", "") for mode in modes}
+
+    def _asked(self, what: str, call: Callable[..., Result], *of: Any) -> Result | None:
+        """What a call tells, asked once; None where the driver or this host has no answer."""
+        if (what, *of) not in self._answers:
+            try:
+                self._answers[(what, *of)] = call(*of)
+            except libvirt.libvirtError:
+                if not self.is_alive():
+                    raise
+                self._answers[(what, *of)] = None
+        answer: Result | None = self._answers[(what, *of)]
+        return answer
 
     @cached_property
     def best_virt_type(self) -> str:

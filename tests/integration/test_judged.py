@@ -182,3 +182,80 @@ def test_judging_makes_no_taps_files_or_sockets(host: Host, images: Path, prefix
         done = host.modules.run("vm", args, check=True)
     assert not done.get("failed"), done["msg"]
     assert (files(), index()) == (there, counted + 1)
+
+
+# ---- what is said before libvirt says it, or because it does not
+
+CELLS = """<cpu><numa><cell id="0" cpus="0-1" memory="32768" unit="KiB"/>
+    <cell id="1" cpus="2-3" memory="32768" unit="KiB"/></numa></cpu>"""
+
+
+@pytest.mark.parametrize(
+    "inside, words",
+    [
+        (CELLS, "a NUMA cell has vCPU 3"),
+        ("<cputune><vcpupin vcpu='2' cpuset='0'/></cputune>", "vcpupin pins vCPU 2"),
+        (
+            "<cputune><vcpusched vcpus='0-3,^3' scheduler='fifo' priority='1'/></cputune>",
+            "vcpusched schedules vCPU 2",
+        ),
+    ],
+)
+def test_vcpus_that_are_spoken_of_stay(host: Host, inside: str, words: str) -> None:
+    host.defined(inside, vcpus="4")
+    said = host.refused(cpu={"maximum": 2})
+    assert f"vm/{host.name} cpu.maximum: 2 vCPUs are too few: {words}, counted from 0" in said
+    assert host.declare(cpu={"maximum": 5 if inside is not CELLS else 4, "count": 3})["changed"]
+
+
+def test_a_kernel_goes_with_what_it_is_given(host: Host) -> None:
+    host.defined(system="<kernel>/k</kernel><initrd>/i</initrd><cmdline>quiet</cmdline>")
+    assert f"vm/{host.name} boot.initrd: goes with a kernel only" in host.refused(
+        boot={"kernel": ""}
+    )
+    host.declare(boot={"kernel": "", "initrd": "", "cmdline": ""})
+
+
+def test_what_was_wrong_before_is_no_mistake_of_another_change(host: Host) -> None:
+    host.defined("<cpu mode='host-passthrough'/>", system="<cmdline>quiet</cmdline>")
+    assert host.declare(title="changed")["changed"]
+
+
+def test_emulation_is_refused_where_the_cpu_is_the_hosts(host: Host) -> None:
+    host.defined()
+    said = host.refused(cpu={"mode": "host-passthrough"})
+    assert "cpu.mode: the CPU mode host-passthrough is not possible with virt_type qemu" in said
+
+
+# ---- memory that libvirt adds up
+
+
+def test_memory_of_numa_cells_is_what_they_have(host: Host) -> None:
+    host.defined(CELLS, vcpus="4")
+    said = host.refused(memory={"maximum": "128MiB"})
+    assert f"vm/{host.name} memory.maximum: cannot be 128MiB: libvirt adds up" in said
+    assert "which is 64MiB" in said
+    assert f"vm/{host.name} memory.size: cannot be 80MiB" in host.refused(memory={"size": "80MiB"})
+    fields = [change["field"] for change in host.declare(memory={"size": "48MiB"})["plan"]]
+    assert fields == ["memory.size"]
+    host.declare(memory={"size": "64MiB", "maximum": "64MiB"})
+
+
+def dimm(kib: int) -> str:
+    size = f'<size unit="KiB">{kib}</size>'
+    return f'<memory model="dimm"><target>{size}<node>0</node></target></memory>'
+
+
+def test_memory_devices_count(host: Host) -> None:
+    slots = '<maxMemory slots="4" unit="MiB">1024</maxMemory>'
+    host.defined(slots + CELLS, devices=dimm(128 * 1024), vcpus="4")
+    assert "which is 192MiB" in host.refused(memory={"maximum": "64MiB"})
+    done = host.declare(extra_xml=f"<devices>{dimm(64 * 1024)}</devices>")
+    changes = {change["field"]: change["after"] for change in done["plan"]}
+    assert changes["memory.maximum"] == "256MiB"
+
+
+def test_a_new_vm_has_what_its_cells_have(host: Host) -> None:
+    said = host.refused(memory={"size": "96MiB"}, cpu={"count": 4}, extra_xml=CELLS)
+    assert f"vm/{host.name} memory.size: cannot be 96MiB" in said
+    host.declare(memory={"size": "64MiB"}, cpu={"count": 4}, extra_xml=CELLS)

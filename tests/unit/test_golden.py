@@ -102,7 +102,7 @@ CASES = sorted(path.parent for path in GOLDEN.glob("*/*/want.yml"))
 
 class NoConnection:
     """What is asked of libvirt beside the files: whether an interrupted run left its network,
-    what it knows of snapshots, its version, and what it has against a VM that is planned."""
+    what it knows of snapshots, its version, its CPUs, and what it has against a planned VM."""
 
     def networkLookupByName(self, _name: str) -> None:
         return None
@@ -115,6 +115,12 @@ class NoConnection:
 
     def domainXMLToNative(self, _form: str, _definition: str, _flags: int) -> str:
         return ""
+
+    def getCPUModelNames(self, _arch: str) -> list[str]:
+        return []
+
+    def getDomainCapabilities(self, *_of: str) -> str:
+        return "<domainCapabilities/>"
 
 
 class HostOfFiles(Host):

@@ -18,7 +18,13 @@ from ansible_collections.kvm.fleet.plugins.module_utils.domains import (
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT, PRESENT, Key, Values
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import power, rules, tree
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import (
+    abilities,
+    hardware,
+    power,
+    rules,
+    tree,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.effects import Effects
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.resolve import LISTS, resolve
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.standing import Standing
@@ -71,6 +77,9 @@ class Planner:
         after = self.stored if definition is self.have.stored else tree.domain_values(definition)
         rules.check_unnamed(want, self.stored, self.mistakes)
         rules.check_planned(after, self.stored, want, self.mistakes)
+        if definition is not self.have.stored:
+            hardware.check(definition, self.have.stored, self.mistakes)
+            abilities.check(definition, self.have.stored, self.world.host, self.mistakes)
         self.mistakes.raise_any()
         changes = self._changes(want, after, self._effects(want, definition))
         changes += self._autostart()

@@ -20,8 +20,8 @@ from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
     named,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import memory
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.kind import port_groups_of
-from ansible_collections.kvm.fleet.plugins.module_utils.units import parse_size
 from ansible_collections.kvm.fleet.plugins.module_utils.volumes import format_of
 
 QCOW2_MAGIC = b"QFI\xfb"
@@ -98,15 +98,14 @@ def check_planned(
     for error in found.errors:
         if (error.field, error.message) not in known:
             mistakes.add(error.message, error.field)
+    if after.get(memory.SIZE) is not None:
+        memory.check(want, after, mistakes)
 
 
 def _check_whole(after: Values, new: bool, want: Mapping[Key, Value], mistakes: Mistakes) -> None:
     if new and after.get(("memory", "size")) is None:
         mistakes.add("is needed for a new VM; write a size such as 2GiB", "memory.size")
         return
-    size, most = after[("memory", "size")], after[("memory", "maximum")]
-    if parse_size(size) > parse_size(most):
-        mistakes.add(f"{size} is above memory.maximum, which is {most}", "memory.size")
     count, top = after[("cpu", "count")], after[("cpu", "maximum")]
     if count > top:
         mistakes.add(f"{count} is above cpu.maximum, which is {top}", "cpu.count")

@@ -18,7 +18,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
     items_of,
     values_of,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import extra
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import extra, memory
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import (
     CDROMS,
     DISKS,
@@ -120,6 +120,7 @@ def edited(domain: Element, want: Mapping[Key, Value]) -> Element:
     _agree_bandwidth(after)
     if ("extra_xml",) in want:
         extra.replace(after, want[("extra_xml",)])
+    memory.agree(after)
     return after
 
 

@@ -1,0 +1,78 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a VM may ask of a host's hypervisor: its machine types, CPU modes and CPU models.
+
+libvirt itself knows the first of these at a define, and the others at the start only.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
+from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
+from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+
+# What a CPU mode depends on, and the option that each is; the first that changes is to blame.
+_MODE = (("cpu/@mode", "cpu.mode"), ("@type", "virt_type"), ("os/type/@machine", "machine"))
+
+
+def check(after: Element, before: Element | None, host: Host, mistakes: Mistakes) -> None:
+    """What the host does not have of what a plan changes."""
+    changed = [path for path in _PATHS if _said(after, path) != _said(before, path)]
+    if "os/type/@machine" in changed:
+        _machine(after, host, mistakes)
+    if "cpu/model" in changed:
+        _model(after, host, mistakes)
+    field = next((field for path, field in _MODE if path in changed), "")
+    if field and not mistakes.errors:
+        _mode(after, field, host, mistakes)
+
+
+_PATHS = ("os/type/@machine", "@type", "cpu/@mode", "cpu/model")
+
+
+def _said(domain: Element | None, path: str) -> str | None:
+    return None if domain is None else xmltree.get(domain, path)
+
+
+def _machine(after: Element, host: Host, mistakes: Mistakes) -> None:
+    wanted, arch = xmltree.get(after, "os/type/@machine") or "", _arch(after)
+    has = host.machines_of(arch)
+    if not has or wanted in has:
+        return
+    family = wanted.rpartition("-")[0]
+    kin = [name for name in has if family and name.startswith(f"{family}-")] or sorted(has)
+    mistakes.add(f"this host has no {wanted}; it has {', '.join(kin)}", "machine")
+
+
+def _model(after: Element, host: Host, mistakes: Mistakes) -> None:
+    wanted, arch = xmltree.get(after, "cpu/model"), _arch(after)
+    known = host.cpu_models(arch)
+    if wanted and known and wanted not in known:
+        near = get_close_matches(wanted, known, 3, 0.4)
+        hint = f"near to it are {', '.join(near)}; " if near else ""
+        mistakes.add(
+            f"libvirt knows no {wanted} for {arch}; {hint}`virsh cpu-models {arch}` lists all",
+            "cpu.model",
+        )
+
+
+def _mode(after: Element, field: str, host: Host, mistakes: Mistakes) -> None:
+    mode, virt_type = xmltree.get(after, "cpu/@mode"), after.get("type", "")
+    machine = xmltree.get(after, "os/type/@machine") or ""
+    if mode is None:
+        return
+    modes = host.cpu_modes(_arch(after), machine, virt_type)
+    if modes.get(mode) == "no":
+        can = ", ".join(name for name, can in modes.items() if can == "yes")
+        mistakes.add(
+            f"the CPU mode {mode} is not possible with virt_type {virt_type}; possible are {can}",
+            field,
+        )
+
+
+def _arch(domain: Element) -> str:
+    return xmltree.get(domain, "os/type/@arch") or "x86_64"

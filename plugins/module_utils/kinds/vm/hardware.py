@@ -1,0 +1,85 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a definition cannot be, where libvirt says so late, in other words, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError, Mistakes
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import items_of
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import DISKS
+from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+
+
+def check(after: Element, before: Element | None, mistakes: Mistakes) -> None:
+    """What is wrong with a definition as it would be, and was not wrong with it before."""
+    known = {(e.field, e.message) for e in _wrong(before)} if before is not None else set()
+    mistakes.extend(e for e in _wrong(after) if (e.field, e.message) not in known)
+
+
+def _wrong(domain: Element) -> Iterator[FleetError]:
+    yield from _goes_with_a_kernel(domain)
+    yield from _goes_with_a_cache(domain)
+    yield from _has_its_vcpus(domain)
+
+
+def _goes_with_a_kernel(domain: Element) -> Iterator[FleetError]:
+    """libvirt stores it, and QEMU does not start."""
+    if xmltree.get(domain, "os/kernel"):
+        return
+    for tag in ("initrd", "cmdline"):
+        if xmltree.get(domain, f"os/{tag}"):
+            yield FleetError(
+                'goes with a kernel only; set boot.kernel too, or this to ""', field=f"boot.{tag}"
+            )
+
+
+def _goes_with_a_cache(domain: Element) -> Iterator[FleetError]:
+    """QEMU's native I/O bypasses the host's cache (virDomainDiskDefValidate)."""
+    for name, disk in items_of(DISKS, domain).items():
+        cache = xmltree.get(disk, "driver/@cache") or "default"
+        if xmltree.get(disk, "driver/@io") == "native" and cache not in ("none", "directsync"):
+            yield FleetError(
+                f"native needs the cache none or directsync, and it is {cache}; set cache too",
+                field=f"disks.{name}.io",
+            )
+
+
+def _has_its_vcpus(domain: Element) -> Iterator[FleetError]:
+    """Other parts of a definition name single vCPUs: those have to be there.
+
+    libvirt refuses some that are not, and drops others (pinning) in silence.
+    """
+    count = int(xmltree.get(domain, "vcpu") or 1)
+    for path, attribute, words in _LISTS:
+        named = [cpus_in(element.get(attribute, "")) for element in domain.findall(path)]
+        highest = max((max(cpus, default=-1) for cpus in named), default=-1)
+        if highest >= count:
+            yield FleetError(
+                f"{count} vCPUs are too few: {words} vCPU {highest}, counted from 0; "
+                f"write {highest + 1} or more, or take that out of the definition first",
+                field="cpu.maximum",
+            )
+
+
+_LISTS = (
+    ("cpu/numa/cell", "cpus", "a NUMA cell has"),
+    ("cputune/vcpupin", "vcpu", "vcpupin pins"),
+    ("cputune/vcpusched", "vcpus", "vcpusched schedules"),
+    ("cputune/cachetune", "vcpus", "cachetune is about"),
+    ("cputune/memorytune", "vcpus", "memorytune is about"),
+)
+
+
+def cpus_in(text: str) -> set[int]:
+    """The numbers in one of libvirt's lists, such as `0-3,^2,8`."""
+    cpus: set[int] = set()
+    for part in text.replace(" ", "").split(","):
+        first, _dash, last = part.lstrip("^").partition("-")
+        if first.isdecimal():
+            some = set(range(int(first), int(last if last.isdecimal() else first) + 1))
+            cpus = cpus - some if part.startswith("^") else cpus | some
+    return cpus

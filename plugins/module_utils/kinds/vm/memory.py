@@ -1,0 +1,69 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Memory that libvirt adds up itself: that of a VM with NUMA cells, and of its memory devices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
+from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import Key, Values, named
+from ansible_collections.kvm.fleet.plugins.module_utils.units import parse_size
+from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+
+SIZE, MAXIMUM = ("memory", "size"), ("memory", "maximum")
+# All words that libvirt takes in a definition (virScaleInteger); it writes KiB.
+_LETTERS = {letter: power for power, letter in enumerate("KMGTPE", 1)}
+_UNITS = {
+    **{"b": 1, "bytes": 1, "k": 1024},
+    **{letter: 1024**power for letter, power in _LETTERS.items()},
+    **{f"{letter}iB": 1024**power for letter, power in _LETTERS.items()},
+    **{f"{letter}B": 1000**power for letter, power in _LETTERS.items()},
+}
+
+
+def added_up(domain: Element) -> int | None:
+    """The bytes that NUMA cells and memory devices make; None where `<memory>` says how much it is.
+
+    So virDomainDefPostParseMemory does it, for every model of memory device.
+    """
+    cells = domain.findall("cpu/numa/cell[@memory]")
+    if not cells:
+        return None
+    devices = domain.findall("devices/memory/target/size")
+    return sum(
+        [
+            *(_bytes(cell.get("memory"), cell.get("unit")) for cell in cells),
+            *(_bytes(size.text, size.get("unit")) for size in devices),
+        ]
+    )
+
+
+def agree(domain: Element) -> None:
+    """Let `<memory>` say what libvirt makes of it."""
+    total = added_up(domain)
+    memory = domain.find("memory")
+    if total is None or memory is None:
+        return
+    if _bytes(memory.text, memory.get("unit")) != total:
+        memory.set("unit", "KiB")
+        memory.text = str(total // 1024)
+
+
+def check(want: Mapping[Key, Value], after: Values, mistakes: Mistakes) -> None:
+    """The size fits in the maximum, and that is what was declared, or pulled up by the size."""
+    size, most, declared = after[SIZE], after[MAXIMUM], want.get(MAXIMUM)
+    if declared not in (None, most):
+        mistakes.add(
+            f"cannot be {declared}: libvirt adds up what the VM's NUMA cells and memory devices "
+            f"have, which is {most}; write no more than that, or change those (virsh edit)",
+            named(SIZE if want.get(SIZE) == declared else MAXIMUM),
+        )
+    elif parse_size(size) > parse_size(most):
+        mistakes.add(f"{size} is above memory.maximum, which is {most}", named(SIZE))
+
+
+def _bytes(number: str | None, unit: str | None) -> int:
+    return int((number or "0").strip()) * _UNITS[unit or "KiB"]
