@@ -130,10 +130,19 @@ def mapping() -> Codec:
 
     return Codec(
         parse,
-        lambda found: json.loads(found) if found else {},
+        _mapping_in,
         lambda value: json.dumps(value, sort_keys=True) if value else None,
         {"type": "dict"},
     )
+
+
+def _mapping_in(text: str | None) -> dict[str, str]:
+    """The mapping in a text; what somebody else wrote there, and is none, says nothing."""
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 MAC_PATTERN = r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}"

@@ -10,14 +10,13 @@ from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.kvm.fleet.plugins.module_utils import arguments, xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils import arguments, pruning
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import (
     FleetError,
     FleetErrors,
     Mistakes,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import Kind
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.kind import (
     KIND as STORAGE_POOL,
@@ -28,7 +27,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume imp
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.kind import KIND as VM
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.storage import volumes_that_go
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.kind import KIND as VSWITCH
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have, Wanted
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import Wanted
 
 KINDS: tuple[Kind, ...] = (STORAGE_POOL, STORAGE_VOLUME, VSWITCH, VM)
 SECTIONS: dict[str, Kind] = {
@@ -37,13 +36,10 @@ SECTIONS: dict[str, Kind] = {
     "vswitches": VSWITCH,
     "vms": VM,
 }
-# What a host carries for nobody but its VMs. Storage is never pruned.
-PRUNABLE: tuple[Kind, ...] = (VM, VSWITCH)
 
 SPEC: dict[str, Any] = {
-    **{section: {"type": "list", "elements": "dict", "default": []} for section in SECTIONS},
-    "prune": {"type": "bool", "default": False},
-    "prune_limit": {"type": "int", "default": 5},
+    **{section: {"type": "list", "elements": "dict"} for section in SECTIONS},
+    **pruning.SPEC,
 }
 
 
@@ -51,9 +47,11 @@ def parse(params: Mapping[str, Any]) -> list[Wanted]:
     """All declarations of a host; every mistake in any of them is reported."""
     mistakes = Mistakes()
     wanted: list[Wanted] = []
+    prune = pruning.prune_of(params, mistakes)
     for section, kind in SECTIONS.items():
         validator = ArgumentSpecValidator(kind.spec())
-        for item in params[section]:
+        for given in params[section] or ():
+            item = pruning.in_scope(prune, section, given, mistakes)
             wanted += _declared(kind, validator, item, mistakes)
     mistakes.raise_any()
     return wanted
@@ -78,41 +76,14 @@ def _declared(
     return []
 
 
-def pruner(prune: bool, limit: int) -> Callable[[Host, Sequence[Wanted]], list[Wanted]]:
+def more(
+    params: Mapping[str, Any], warn: Callable[[str], None]
+) -> Callable[[Host, Sequence[Wanted]], list[Wanted]]:
     """What goes beside what was declared absent: volumes of VMs that go, and what is pruned."""
 
-    def more(host: Host, wanted: Sequence[Wanted]) -> list[Wanted]:
-        pruned = _pruned(host, wanted, limit) if prune else []
-        return [*volumes_that_go(host, wanted), *pruned]
+    def found(host: Host, wanted: Sequence[Wanted]) -> list[Wanted]:
+        prune = pruning.prune_of(params, Mistakes())
+        goes = [] if prune is None else pruning.pruned(host, prune, wanted, warn)
+        return [*volumes_that_go(host, wanted), *goes]
 
-    return more
-
-
-def _pruned(host: Host, wanted: Sequence[Wanted], limit: int) -> list[Wanted]:
-    declared = {(one.kind, one.name) for one in wanted}
-    goes = [
-        _absent(kind, name)
-        for kind in PRUNABLE
-        for name, have in kind.read(host, None).items()
-        if (kind.name, name) not in declared and _is_ours(have)
-    ]
-    if len(goes) > limit:
-        names = ", ".join(one.resource for one in goes)
-        raise FleetError(
-            f"prune would remove {len(goes)} things and prune_limit is {limit}: {names}; "
-            "declare those that stay, or raise the limit"
-        )
-    return goes
-
-
-def _is_ours(have: Have) -> bool:
-    """Whether the collection made it, and nobody protected it since."""
-    if have.stored is None:
-        return False
-    managed = xmltree.get(have.stored, "metadata/fleet:resource/@managed") == "yes"
-    return managed and xmltree.get(have.stored, "metadata/fleet:resource/@protected") != "yes"
-
-
-def _absent(kind: Kind, name: str) -> Wanted:
-    params = ArgumentSpecValidator(kind.spec()).validate({"name": name, "state": ABSENT})
-    return kind.parse(params.validated_parameters)[0]
+    return found

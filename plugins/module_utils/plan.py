@@ -45,6 +45,7 @@ class Wanted:
     values: Values = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     needs: frozenset[tuple[str, str]] = frozenset()  # (kind, name) that must be there first
+    pruned: bool = False  # no user wrote it: it goes because nothing declares it
 
     @property
     def resource(self) -> str:

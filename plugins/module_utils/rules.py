@@ -61,11 +61,13 @@ def nothing_in_use_goes(plans: Sequence[Plan], world: World) -> Iterator[FleetEr
         else:
             users = [name for name, used in uses.items() if used & names_of(plan.have)]
         if users:
-            yield FleetError(
-                f"is used by {', '.join(sorted(users))}; take it from them first, or remove them "
-                "too",
-                plan.resource,
-            )
+            yield FleetError(_used(plan, ", ".join(sorted(users))), plan.resource)
+
+
+def _used(plan: Plan, users: str) -> str:
+    if plan.wanted.pruned:
+        return f"would go by prune and is used by {users}; declare it, and it stays"
+    return f"is used by {users}; take it from them first, or remove them too"
 
 
 def _takes_away(plan: Plan) -> bool:

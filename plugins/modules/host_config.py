@@ -31,35 +31,43 @@ options:
       - Storage pools, with the options of M(kvm.fleet.storage_pool).
     type: list
     elements: dict
-    default: []
   storage_volumes:
     description:
       - Volumes, with the options of M(kvm.fleet.storage_volume). Volumes that disks of VMs bring
         with them are not declared here again.
     type: list
     elements: dict
-    default: []
   vswitches:
     description:
       - Virtual switches, with the options of M(kvm.fleet.vswitch).
     type: list
     elements: dict
-    default: []
   vms:
     description:
       - VMs, with the options of M(kvm.fleet.vm).
     type: list
     elements: dict
-    default: []
   prune:
     description:
       - Whether VMs and vswitches go that are not declared here, but were made by this collection.
-        It knows them by a mark in their metadata.
-      - A VM or vswitch that is C(protected) stays, and so do storage pools, volumes, and
-        everything that somebody else made. A VM that runs is shut down, and stays if its guest does
-        not within two minutes, which fails the task.
+        It knows them by a mark in their metadata that names their UUID, so that a clone by another
+        program is not taken for one of them.
+      - It keeps to the lists that are given. Where O(vms) is omitted, no VM goes, and where
+        O(vswitches) is, no vswitch. A list that names nothing which is to be there is an error,
+        unless C(empty) says that this is meant.
+      - V(true) prunes what is of no scope. To say more, write a dictionary of these keys.
+      - C(scope) is the name of the set of declarations that this task is. All that it declares
+        gets this scope, which is in the plan, and only what has it goes. So several tasks can
+        declare parts of one host, and each prunes its own.
+      - With C(tags), only what has all of these tags goes. Vswitches have no tags, so that no
+        vswitch goes then.
+      - With C(empty=true) a list may name nothing that is to be there, and everything goes.
+      - A VM or vswitch that is C(protected) stays, which is a warning, and so do storage pools,
+        volumes, and everything that somebody else made or renamed. A VM that runs is shut down, and
+        stays if its guest does not within two minutes, which fails the task. What belongs to a VM
+        stays as with C(state=absent), namely its disks, its NVRAM and the state of its TPM.
       - The plan shows what goes; look at it in check mode first.
-    type: bool
+    type: raw
     default: false
   prune_limit:
     description:
@@ -124,6 +132,19 @@ EXAMPLES = r"""
           - {name: data, pool: images, capacity: 200GiB}
         nics:
           - {name: lan, vswitch: lan}
+
+- name: The shop's VMs, beside those that other playbooks declare on the same host
+  kvm.fleet.host_config:
+    vms: "{{ shop_vms }}"
+    prune:
+      scope: shop
+
+- name: No VM of the shop any more
+  kvm.fleet.host_config:
+    vms: []
+    prune:
+      scope: shop
+      empty: true
 
 - name: What is declared for this host in the inventory
   kvm.fleet.host_config:
@@ -258,7 +279,7 @@ def main() -> None:
         kinds=host_config.KINDS,
         parse=host_config.parse,
         rules=(rules.unique_macs, rules.nothing_in_use_goes),
-        more=host_config.pruner(module.params["prune"], module.params["prune_limit"]),
+        more=host_config.more(module.params, module.warn),
     )
 
 

@@ -75,6 +75,12 @@ options:
     description:
       - Whether the VM must not be removed, neither by O(state=absent) nor by pruning. Changes live.
     type: bool
+  scope:
+    description:
+      - The set of declarations that the VM belongs to. One task of M(kvm.fleet.host_config) that
+        prunes leaves alone what is of another scope than its own. An empty string takes it away.
+        Changes live.
+    type: str
   autostart:
     description:
       - Whether the VM starts with the host.
@@ -889,6 +895,7 @@ vm:
   sample:
     name: web
     uuid: 5c3a9b7e-6f0f-5d38-9d6c-9a6f7c1f0c55
+    managed: true
     state: running
     autostart: true
     persistent: true

@@ -106,6 +106,12 @@ vms:
       description: The VM's UUID.
       type: str
       sample: 5c3a9b7e-6f0f-5d38-9d6c-9a6f7c1f0c55
+    managed:
+      description:
+        - Whether this collection made it, by a mark for this very UUID in its metadata. Pruning by
+          M(kvm.fleet.host_config) takes no other. A clone by another program is not managed.
+      type: bool
+      sample: true
     autostart:
       description: Whether it starts with the host.
       type: bool

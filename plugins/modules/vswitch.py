@@ -314,6 +314,12 @@ options:
     description:
       - Whether the vswitch must not be removed, neither by O(state=absent) nor by pruning.
     type: bool
+  scope:
+    description:
+      - The set of declarations that the vswitch belongs to. One task of M(kvm.fleet.host_config)
+        that prunes leaves alone what is of another scope than its own. An empty string takes it
+        away.
+    type: str
   purge:
     description:
       - Whether things are removed that are not in a list. It concerns the lists that are given,
@@ -447,6 +453,7 @@ vswitch:
   sample:
     name: lan
     uuid: 4f5ab1bf-3ae5-5b4b-9d44-0b3e3c3a4f0e
+    managed: true
     state: active
     autostart: true
     persistent: true

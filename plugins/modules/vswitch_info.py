@@ -70,6 +70,12 @@ vswitches:
       description: The network's UUID.
       type: str
       sample: 4f5ab1bf-3ae5-5b4b-9d44-0b3e3c3a4f0e
+    managed:
+      description:
+        - Whether this collection made it, by a mark for this very UUID in its metadata. Pruning by
+          M(kvm.fleet.host_config) takes no other. A clone by another program is not managed.
+      type: bool
+      sample: true
     autostart:
       description: Whether it starts with the host.
       type: bool

@@ -131,6 +131,7 @@ class Vm:
             "description": lambda: pick(["", "two\nlines", "of <a> VM"]),
             "tags": lambda: pick([{}, {"env": "test"}, {"env": "prod", "owner": "a b"}]),
             "protected": lambda: pick([True, False]),
+            "scope": lambda: pick(["", "shop", "blog"]),
             "clock": lambda: pick(["utc", "localtime"]),
             "on_poweroff": lambda: "destroy",  # restart does not go with on_reboot: destroy
             "on_reboot": lambda: pick(["restart", "destroy"]),
@@ -428,6 +429,7 @@ class Vswitch:
             "stp": lambda: pick([True, False]),
             "forward_delay_s": lambda: pick([0, 2, 15]),
             "protected": lambda: pick([True, False]),
+            "scope": lambda: pick(["", "shop", "blog"]),
             "port_groups": self._port_groups,
             "dns": self._dns,
         }

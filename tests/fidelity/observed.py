@@ -50,6 +50,7 @@ VM: dict[str, Reader] = {
     "title": text("title"),
     "description": text("description"),
     "protected": lambda tree: attribute(FLEET, "protected")(tree) == "yes",
+    "scope": attribute(FLEET, "scope", ""),
     "firmware": _firmware,
     "virt_type": attribute(".", "type"),
     "clock": attribute("clock", "offset"),

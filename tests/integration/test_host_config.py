@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support.ansible_runs import run_module
 from support.module_server import ModuleServer
 from support.observer import Observer
 from support.private_libvirtd import PrivateLibvirtd
@@ -226,38 +228,59 @@ def carried(host: Declared) -> Declared:
 OTHERS = {"precious", "kept", "foreign", "theirs"}
 
 
+def gone(done: Result) -> set[str]:
+    """What a plan removes."""
+    return {c["resource"] for c in done["plan"] if (c["field"], c["after"]) == ("state", "absent")}
+
+
 def test_without_prune_all_stays(carried: Declared, observer: Observer) -> None:
     with observer.unchanged():
-        done = carried.run(storage_pools=[carried.pool])
-    assert not done["changed"]
+        for lists in ({}, {"vms": [], "vswitches": []}):
+            done = carried.run(storage_pools=[carried.pool], **lists)
+            assert not done["changed"], done
 
 
-def test_prune_takes_what_is_ours_and_no_longer_declared(carried: Declared) -> None:
+def test_prune_keeps_to_the_lists_that_are_given(carried: Declared) -> None:
+    done = carried.run(storage_pools=[carried.pool], prune=True)
+    assert not done["changed"] and "vms and vswitches are not" in str(done["warnings"])
     done = carried.converge(vms=[carried.vm("b")], prune=True)
-    gone = {c["resource"]: c["after"] for c in done["plan"]}
-    assert gone == {
-        f"vm/{carried.prefix}a": "absent",
-        f"vswitch/{carried.prefix}net": "absent",
-    }
+    assert gone(done) == {f"vm/{carried.prefix}a"}
+    assert carried.names() == {"b", "net", *OTHERS}
+    done = carried.converge(vswitches=[], prune={"empty": True})
+    assert gone(done) == {f"vswitch/{carried.prefix}net"}
     assert carried.names() == {"b", *OTHERS}
 
 
+def test_prune_takes_nothing_for_an_empty_list(carried: Declared, observer: Observer) -> None:
+    """A variable that is empty by mistake, or a list of nothing but what goes."""
+    absent = {"name": f"{carried.prefix}b", "state": "absent"}
+    with observer.unchanged():
+        for vms in ([], [absent]):
+            done = carried.run(vms=vms, vswitches=[carried.switch], prune=True)
+            assert done["failed"] and "prune: {empty: true}" in done["msg"], done
+
+
 def test_prune_never_takes_storage(carried: Declared) -> None:
-    carried.converge(vms=[], prune=True)
-    assert carried.names() == OTHERS
+    done = carried.converge(vms=[], prune={"empty": True})
+    assert carried.names() == {"net", *OTHERS}
+    assert f"vm/{carried.prefix}precious, which is not declared: it is protected" in str(
+        done["warnings"]
+    )
     assert f"{carried.prefix}pool" in carried.libvirtd.virsh("pool-list", "--name").split()
     volume = carried.libvirtd.outside(f"{carried.folder}/pool/{carried.prefix}a-root.qcow2")
     assert volume.exists()
 
 
 def test_prune_stops_at_its_limit(carried: Declared, observer: Observer) -> None:
+    everything = {"vms": [], "vswitches": [], "prune": {"empty": True}}
     with observer.unchanged():
         for check in (True, False):
-            done = carried.run(check=check, prune=True, prune_limit=2)
+            done = carried.run(check=check, **everything, prune_limit=2)
             assert done["failed"] and "prune would remove 3 things" in done["msg"]
+            assert "set prune_limit to 3" in done["msg"]
             for name in ("vm/{}a", "vm/{}b", "vswitch/{}net"):
                 assert name.format(carried.prefix) in done["msg"]
-    carried.converge(prune=True, prune_limit=3)
+    carried.converge(**everything, prune_limit=3)
     assert carried.names() == OTHERS
 
 
@@ -269,9 +292,12 @@ def test_what_loses_its_protection_is_pruned(carried: Declared) -> None:
 
 
 def test_what_a_vm_that_stays_is_on_is_not_pruned(carried: Declared, observer: Observer) -> None:
+    lists = {"vms": [carried.on_all("a"), carried.vm("b")], "vswitches": []}
     with observer.unchanged():
-        done = carried.run(vms=[carried.on_all("a"), carried.vm("b")], prune=True)
-    assert done["failed"] and f"is used by {carried.prefix}a" in done["msg"]
+        done = carried.run(**lists, prune={"empty": True})
+    assert done["failed"]
+    assert f"would go by prune and is used by {carried.prefix}a; declare it" in done["msg"]
+    carried.converge(**{**lists, "vswitches": [carried.switch]}, prune=True)
 
 
 def test_a_vm_that_runs_is_asked_to_shut_down(carried: Declared) -> None:
@@ -281,3 +307,63 @@ def test_a_vm_that_runs_is_asked_to_shut_down(carried: Declared) -> None:
     predicted = carried.run(check=True, **kept, prune=True)
     [change] = predicted["plan"]
     assert (change["resource"], change["before"]) == (f"vm/{carried.prefix}b", "running")
+    assert change["note"] == "pruned, shutdown, its disks stay"
+
+
+def test_a_clone_by_another_program_is_not_pruned(carried: Declared) -> None:
+    """It has all of the metadata, the mark too, and another UUID."""
+    redefine = {"vm": ("dumpxml", "define"), "vswitch": ("net-dumpxml", "net-define")}
+    for kind, name in (("vm", "b"), ("vswitch", "net")):
+        dump, define = redefine[kind]
+        xml = carried.libvirtd.virsh(dump, "--inactive", carried.prefix + name)
+        xml = xml.replace(f"<name>{carried.prefix}{name}<", f"<name>{carried.prefix}{name}-clone<")
+        xml = re.sub("<(uuid|bridge|mac).*", "", xml)
+        carried.libvirtd.run(["virsh", define, "/dev/stdin"], stdin=xml)
+    carried.libvirtd.virsh("domrename", f"{carried.prefix}a", f"{carried.prefix}old")
+    told = {v["name"]: v["managed"] for v in run_module("vm_info", {}, on=carried.libvirtd)["vms"]}
+    assert told[f"{carried.prefix}b"] and not told[f"{carried.prefix}b-clone"]
+    done = carried.converge(
+        vms=[carried.vm("c")], vswitches=[carried.switch], prune={"empty": True}
+    )
+    assert gone(done) == {f"vm/{carried.prefix}b"}
+    assert f"vm/{carried.prefix}old, which is not declared: somebody renamed it" in str(
+        done["warnings"]
+    )
+    assert carried.names() == {"b-clone", "c", "old", "net", "net-clone", *OTHERS}
+
+
+def test_two_tasks_on_one_host_prune_each_their_own(host: Declared) -> None:
+    shop = {"vms": [host.vm("web"), host.vm("db")], "prune": {"scope": "shop"}}
+    blog = {"vms": [host.vm("blog")], "vswitches": [host.switch], "prune": {"scope": "blog"}}
+    plain = {"vms": [host.vm("plain")], "prune": True}
+    for task in (shop, blog, plain):
+        host.converge(**task)
+    assert host.names() == {"web", "db", "blog", "plain", "net"}
+    for task in (shop, blog, plain):
+        assert not host.run(**task)["changed"]
+    done = host.converge(vms=[host.vm("web")], prune={"scope": "shop"})
+    assert gone(done) == {f"vm/{host.prefix}db"}
+    [change] = host.converge(vms=[host.vm("plain")], prune={"scope": "blog", "empty": True})[
+        "plan"
+    ][:1]
+    assert change["resource"] == f"vm/{host.prefix}blog"
+    assert host.names() == {"web", "plain", "net"}
+
+
+def test_what_a_task_adopts_gets_its_scope_as_a_change(host: Declared) -> None:
+    host.converge(vms=[host.vm("web")], vswitches=[host.switch])
+    done = host.converge(vms=[host.vm("web")], vswitches=[host.switch], prune={"scope": "shop"})
+    told = [(c["resource"], c["field"], c["after"]) for c in done["plan"]]
+    assert told == [
+        (f"vswitch/{host.switch['name']}", "scope", "shop"),
+        (f"vm/{host.prefix}web", "scope", "shop"),
+    ]
+    done = host.run(vms=[{**host.vm("web"), "scope": "blog"}], prune={"scope": "shop"})
+    assert f"vm/{host.prefix}web scope: is 'blog', and the task prunes" in done["msg"]
+
+
+def test_prune_goes_by_tags(host: Declared) -> None:
+    shop, blog = {"owner": "shop", "tier": "1"}, {"owner": "blog", "tier": "1"}
+    host.converge(vms=[host.vm("web", tags=shop), host.vm("db", tags=blog), host.vm("bare")])
+    done = host.converge(vms=[], prune={"tags": {"owner": "shop", "tier": 1}, "empty": True})
+    assert gone(done) == {f"vm/{host.prefix}web"}

@@ -321,9 +321,10 @@ def shut_down(dom: Any, plan: Plan) -> None:
     if how["on_timeout"] == "power_off":
         dom.destroy()
         return
+    advice = "declare it with state: absent and" if plan.wanted.pruned else "with"
     raise FleetError(
-        f"did not shut down within {how['timeout_s']} s; with shutdown.on_timeout: power_off "
-        "it would be switched off then",
+        f"did not shut down within {how['timeout_s']} s; {advice} shutdown.on_timeout: power_off, "
+        "and it is switched off then",
         plan.resource,
         "state",
     )

@@ -293,7 +293,8 @@ FACT_OF = {
     "rng": "rng",
 }
 NOT_COMPARED = {
-    "memory.balloon_stats_period_s", "memory.size", "power", "protected", "state", "title",
+    "memory.balloon_stats_period_s", "memory.size", "power", "protected", "scope", "state",
+    "title",
 }  # fmt: skip
 
 

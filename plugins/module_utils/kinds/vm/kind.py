@@ -39,6 +39,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import (
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.planner import Planner
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.removal import removal
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import AGENT_CHANNEL, ROWS
+from ansible_collections.kvm.fleet.plugins.module_utils.mark import is_made_here
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have, Plan, Wanted
 
 STATES = ("present", "running", "stopped", "paused", "saved", "absent")
@@ -121,7 +122,8 @@ class Vm:
             return {"name": have.name, "state": "absent"}
         uuid = xmltree.get(have.stored, "uuid")
         options = told.options(tree.domain_values(have.stored))
-        left = {"unmanaged": told.unmanaged(have.stored)}
+        managed = is_made_here(have.stored, tree.derived_uuid(have.name))
+        left = {"managed": managed, "unmanaged": told.unmanaged(have.stored)}
         return {"name": have.name, "uuid": uuid, **have.facts, **options, **left}
 
 

@@ -66,7 +66,8 @@ class _Going:
 
     def state(self) -> Change:
         disks = "its volumes go with it" if self._with_storage else "its disks stay"
-        note = ", ".join((*self._steps(), disks))
+        why = ("pruned",) if self.wanted.pruned else ()
+        note = ", ".join((*why, *self._steps(), disks))
         now = self.have.facts["state"]
         return Change(self.wanted.resource, ("state",), now, ABSENT, LIVE, note=note)
 

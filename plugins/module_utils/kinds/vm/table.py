@@ -31,6 +31,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
     Rows,
     Variant,
 )
+from ansible_collections.kvm.fleet.plugins.module_utils.mark import SCOPE, SCOPE_PATH
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
 NAME = text(
@@ -213,6 +214,7 @@ ROWS: Rows = (
     Field("description", "description", text(), "metadata"),
     Field("tags", "metadata/fleet:resource/fleet:tags", mapping(), "metadata"),
     Field("protected", "metadata/fleet:resource/@protected", boolean(unset=False), "metadata"),
+    Field("scope", SCOPE_PATH, SCOPE, "metadata"),
     Field("virt_type", "@type", choice("auto", "kvm", "qemu")),
     Field("machine", "os/type/@machine"),
     Field("firmware", "os/@firmware", choice("efi", unset="bios")),

@@ -25,6 +25,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import (
     ROWS,
     name_disk,
 )
+from ansible_collections.kvm.fleet.plugins.module_utils.mark import put_mark
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
 FLEET_UUID = uuid.UUID("6f1d6b55-6e7c-5b0e-9f3a-3f0f6a5a2c11")  # the namespace of derived UUIDs
@@ -48,7 +49,7 @@ def new_domain(name: str, arch: str) -> Element:
     domain = xmltree.Element("domain")
     xmltree.put(domain, "name", name)
     xmltree.put(domain, "uuid", derived_uuid(name))
-    xmltree.put(domain, "metadata/fleet:resource/@managed", "yes")
+    put_mark(domain)
     xmltree.put(domain, "os/type", "hvm")
     xmltree.put(domain, "os/type/@arch", arch)
     for feature in ("acpi", "apic") if arch in ("x86_64", "i686") else ():

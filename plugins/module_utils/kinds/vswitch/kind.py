@@ -29,6 +29,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.planner im
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.removal import removal
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.surroundings import LEFT
+from ansible_collections.kvm.fleet.plugins.module_utils.mark import is_made_here
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import DELETE, LIVE, Have, Plan, Wanted
 
 OPTIONS: dict[str, Any] = {
@@ -83,6 +84,7 @@ class Vswitch:
         return {
             "name": have.name,
             "uuid": uuid,
+            "managed": is_made_here(have.stored, tree.derived_uuid(have.name)),
             **have.facts,
             **table.listed(tree.values_of(have.stored)),
         }

@@ -44,7 +44,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.table impo
     FAMILIES,
     FORWARD_DELAY,
     NAT,
-    PROTECTED,
+    OURS,
     STP,
     TYPE,
 )
@@ -73,8 +73,8 @@ CONNECTIONS = ("connections",)
 
 
 def waiting(resource: str, stored: Values, live: Values) -> list[Change]:
-    """The fields that wait for a restart; protection is for us alone and takes effect at once."""
-    return [change for change in differing(resource, stored, live) if change.field != PROTECTED]
+    """The fields that wait for a restart; what is for us alone takes effect at once."""
+    return [change for change in differing(resource, stored, live) if change.field not in OURS]
 
 
 class Planner:
@@ -243,8 +243,8 @@ class Planner:
             return (LIVE if in_place else RESTART), ""
 
         # Who owns it says nothing about what runs, so what runs has no say in it.
-        owned: Values = {key: value for key, value in want.items() if key == PROTECTED}
-        rest: Values = {key: value for key, value in want.items() if key != PROTECTED}
+        owned: Values = {key: value for key, value in want.items() if key in OURS}
+        rest: Values = {key: value for key, value in want.items() if key not in OURS}
         resource = self.wanted.resource
         return [
             *(_explained(c) for c in compare(resource, rest, self.stored, self.live, effect_of)),

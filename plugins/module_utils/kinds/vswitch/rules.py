@@ -36,7 +36,7 @@ LONGEST_RANGE = 65535
 SMALLEST_MTU = 68
 
 # All that a host bridge does not take: libvirt runs nothing on it.
-ON_A_HOST_BRIDGE = {"type", "bridge", "port_groups", "protected"}
+ON_A_HOST_BRIDGE = {"type", "bridge", "port_groups", "protected", "scope"}
 _BARE = values_of(Element("network"))
 
 

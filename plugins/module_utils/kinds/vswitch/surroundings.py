@@ -59,6 +59,12 @@ def attached_to(have: Have, world: World) -> list[Nic]:
 
 def refuse_while_in_use(wanted: Wanted, running: list[Nic]) -> None:
     """Raise if VMs that run would lose their network."""
+    if running and wanted.pruned:
+        raise FleetError(
+            f"would go by prune while running VMs are attached: {named_nics(running)}; declare "
+            "it, and it stays",
+            wanted.resource,
+        )
     if running:
         raise FleetError(
             f"cannot be {wanted.state} while running VMs are attached: {named_nics(running)}; "

@@ -34,6 +34,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
     Rows,
     Values,
 )
+from ansible_collections.kvm.fleet.plugins.module_utils.mark import SCOPE, SCOPE_PATH
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
 # A place for more: `open`, and Open vSwitch as a bridge with a virtual port.
@@ -43,6 +44,8 @@ RUN_BY_LIBVIRT = (NAT, ISOLATED, ROUTED, "open")  # on a bridge that it makes
 
 TYPE, BRIDGE_NAME, STP, FORWARD_DELAY = ("type",), ("bridge",), ("stp",), ("forward_delay_s",)
 MTU, DNS_ENABLED, PROTECTED = ("mtu",), ("dns", "enabled"), ("protected",)
+# Who owns it, and who may remove it: for us alone, nothing of it runs.
+OURS = (PROTECTED, ("scope",))
 
 # libvirt's words where they differ from ours: no <forward> at all is an isolated network.
 _MODES = {ISOLATED: None, ROUTED: "route"}
@@ -186,6 +189,7 @@ ROWS: Rows = (
     DNS_HOSTS,
     PORT_GROUPS,
     Field("protected", "metadata/fleet:resource/@protected", boolean(unset=False)),
+    Field("scope", SCOPE_PATH, SCOPE),
 )
 
 

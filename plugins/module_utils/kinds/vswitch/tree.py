@@ -23,6 +23,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.table impo
     TYPE,
     Family,
 )
+from ansible_collections.kvm.fleet.plugins.module_utils.mark import put_mark
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import FLEET_NS, Element
 
 # ---- reading a tree
@@ -127,9 +128,14 @@ def new_network(name: str) -> Element:
     """A bare network, to be edited like one that exists."""
     network = Element("network")
     xmltree.put(network, "name", name)
-    xmltree.put(network, "uuid", str(uuid.uuid5(uuid.NAMESPACE_URL, f"{FLEET_NS}:vswitch/{name}")))
-    xmltree.put(network, "metadata/fleet:resource/@managed", "yes")
+    xmltree.put(network, "uuid", derived_uuid(name))
+    put_mark(network)
     return network
+
+
+def derived_uuid(name: str) -> str:
+    """The UUID of a new vswitch, the same for the same name."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{FLEET_NS}:vswitch/{name}"))
 
 
 def derived_mac(name: str) -> str:
