@@ -14,6 +14,7 @@ import libvirt
 CORPUS = Path(__file__).resolve().parents[1] / "corpus"
 NEEDS = re.compile(r"<!-- needs libvirt ([\d.]+) -->")
 KVM = "<!-- needs kvm -->"
+ARCH = re.compile(r"<!-- needs arch (\w+) -->")
 STORED = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
 
 # What a trial gives to a VM, and takes away again.
@@ -30,6 +31,9 @@ def missing(text: str, conn: libvirt.virConnect) -> str:
     version = NEEDS.search(text)
     if version and not _at_least(version[1], conn):
         return f"libvirt {version[1]}"
+    arch = ARCH.search(text)
+    if arch and f"<arch name='{arch[1]}'>" not in conn.getCapabilities():
+        return f"an emulator of {arch[1]}"
     return "KVM" if KVM in text and not _has_kvm(conn) else ""
 
 
