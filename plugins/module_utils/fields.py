@@ -10,9 +10,10 @@ through it sets just the keys that are given, and leaves everything else in the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import count
 from typing import Any, Union
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
@@ -226,9 +227,27 @@ def values_of(rows: Rows, element: Element, under: Key = ()) -> Values:
 
 
 def items_of(row: Items, element: Element) -> dict[str, Element]:
-    """The elements of a list by their names, in the order of the tree."""
-    named_items = ((row.name_of(item), item) for item in xmltree.find_all(element, row.path))
-    return {name: item for name, item in named_items if name is not None}
+    """The elements of a list by their names, in the order of the tree.
+
+    Of several with one name, which others may have made, the second is called NAME#2, and so on.
+    """
+    items: dict[str, Element] = {}
+    for item in xmltree.find_all(element, row.path):
+        name = row.name_of(item)
+        if name is not None:
+            items[_free_name(name, items)] = item
+    return items
+
+
+def _free_name(name: str, taken: Container[str]) -> str:
+    if name not in taken:
+        return name
+    return next(free for free in (f"{name}#{n}" for n in count(2)) if free not in taken)
+
+
+def fits_several(values: Mapping[Key, Value], key: Key) -> bool:
+    """Whether the name of a thing is that of several, so that nobody knows which is meant."""
+    return (*key[:-1], f"{key[-1]}#2") in values
 
 
 # ---- editing a tree
@@ -239,13 +258,19 @@ def edit(rows: Rows, element: Element, values: Mapping[Key, Value], under: Key =
     for row in rows:
         if isinstance(row, Field):
             key = under + key_of(row.name)
-            if key in values:
+            if key in values and not _is_so(row, element, values[key]):
                 xmltree.put(element, row.path, row.codec.encode(values[key]))
         elif isinstance(row, Variant):
             if (*under, row.name) in values:
                 _edit_variant(row, element, values[(*under, row.name)])
         else:
             _edit_items(row, element, values, under + key_of(row.name))
+
+
+def _is_so(row: Field, element: Element, value: Value) -> bool:
+    """Whether an element says a value already, be it in other letters: then it keeps those."""
+    found = xmltree.get(element, row.path)
+    return found is not None and bool(row.codec.decode(found) == value)
 
 
 def _edit_variant(row: Variant, element: Element, value: Mapping[str, Value]) -> None:

@@ -143,6 +143,7 @@ def plan_all(world: World, wanted: Sequence[Wanted], rules: Sequence[Rule] = ())
     """The plans for all declarations, in the order in which they are to be applied."""
     mistakes = Mistakes()
     _refuse_twins(wanted, mistakes)
+    world.declared = {(one.kind, one.name): one for one in wanted}
     haves = _read(world, wanted)
     plans = []
     mistaken: set[Id] = set()

@@ -105,22 +105,35 @@ options:
             default: present
       hosts:
         description:
-          - Addresses reserved for certain VMs.
+          - Addresses reserved for certain VMs. Each is known by a MAC address, be it by
+            O(dhcp.hosts[].mac) or by O(dhcp.hosts[].vm) and O(dhcp.hosts[].nic); without any by its
+            O(dhcp.hosts[].name).
         type: list
         elements: dict
         suboptions:
           mac:
             description:
-              - MAC address of the VM's NIC. It identifies the reservation.
+              - MAC address of the VM's NIC, in small or capital letters.
             type: str
-            required: true
+          vm:
+            description:
+              - Name of the VM, with O(dhcp.hosts[].nic) in place of O(dhcp.hosts[].mac). The
+                reservation is for the MAC address that the NIC is declared with in the same task,
+                or else has on the host, or else will get. The filter P(kvm.fleet.mac#filter) tells
+                that one too.
+            type: str
+          nic:
+            description:
+              - Name of the VM's NIC.
+            type: str
           ip:
             description:
               - Address that is reserved. Required for a new reservation.
             type: str
           name:
             description:
-              - Host name that the VM is given, which DNS then knows too.
+              - Host name that the VM is given, which DNS then knows too. Without a MAC address it
+                is the name that the VM itself gives, by which it is known then.
             type: str
           state:
             description:
@@ -161,22 +174,23 @@ options:
             default: present
       hosts:
         description:
-          - Addresses reserved for certain VMs.
+          - Addresses reserved for certain VMs. Each is known by its O(dhcp6.hosts[].id), or without
+            one by its O(dhcp6.hosts[].name).
         type: list
         elements: dict
         suboptions:
           id:
             description:
-              - DUID of the VM, bytes in hexadecimal with colons. It identifies the reservation.
+              - DUID of the VM, bytes in hexadecimal with colons, in small or capital letters.
             type: str
-            required: true
           ip:
             description:
               - Address that is reserved. Required for a new reservation.
             type: str
           name:
             description:
-              - Host name that the VM is given, which DNS then knows too.
+              - Host name that the VM is given, which DNS then knows too. Without a DUID it is the
+                name that the VM itself gives, by which it is known then.
             type: str
           state:
             description:
@@ -355,6 +369,13 @@ EXAMPLES = r"""
         - {start: 192.168.50.100, end: 192.168.50.199}
       hosts:
         - {mac: "52:54:00:50:00:10", ip: 192.168.50.10, name: web}
+
+- name: An address for a NIC of a VM that is made later
+  kvm.fleet.vswitch:
+    name: lan
+    dhcp:
+      hosts:
+        - {vm: web, nic: lan, ip: 192.168.50.10}
 
 - name: A vswitch between VMs only, with jumbo frames
   kvm.fleet.vswitch:

@@ -65,6 +65,7 @@ class World:
         self.kinds = kinds
         # In check mode of a single task, what is missing may be what an earlier task would make.
         self.assume_missing = assume_missing
+        self.declared: Mapping[tuple[str, str], Wanted] = {}  # all declarations of this run
         self._plans: set[tuple[str, str]] = set()
         self._after: dict[tuple[str, str], Have] = {}
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.kvm.fleet.plugins.module_utils import networks, xmltree
@@ -18,7 +19,12 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import (
     STATE_SPEC,
     World,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import rules, table, tree
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import (
+    reserved_nics,
+    rules,
+    table,
+    tree,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.planner import (
     AUTOSTART,
     CONNECT,
@@ -60,6 +66,7 @@ class Vswitch:
         mistakes.raise_any()
         options = {option: params[option] for option in ("autostart", "apply", "purge")}
         options["lists"] = table.lists_given(params)
+        options["nics"] = reserved_nics.given((params.get("dhcp") or {}).get("hosts") or ())
         return [Wanted(self.name, name, state, values, options)]
 
     def read(self, host: Host, names: Iterable[str] | None) -> dict[str, Have]:
@@ -70,7 +77,9 @@ class Vswitch:
         """What is to be done about one vswitch."""
         if wanted.state == GONE:
             return removal(wanted, have, world)
-        return Planner(wanted, have, world).plan()
+        by_mac, warnings = reserved_nics.with_macs(wanted, world)
+        plan = Planner(by_mac, have, world).plan()
+        return replace(plan, warnings=(*warnings, *plan.warnings))
 
     def apply(self, host: Host, plan: Plan) -> None:
         """Do what the plan says."""

@@ -21,6 +21,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
     PRESENT,
     Key,
     Values,
+    fits_several,
     named,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import (
@@ -165,8 +166,12 @@ class Planner:
 
     def _check(self, after: Values) -> None:
         self._check_type(after)
+        self._check_names()
         self.mistakes.raise_any()
-        self.mistakes.extend(rules.check(after))
+        # What others made may break a rule, and is nobody's mistake as long as it stays so.
+        known = {(e.field, e.message) for e in (rules.check(self.stored) if self.stored else ())}
+        found = (e for e in rules.check(after) if (e.field, e.message) not in known)
+        self.mistakes.extend(found)
         self.mistakes.raise_any()
         self._check_beside_others(after)
         self._check_bridge(after)
@@ -182,6 +187,18 @@ class Planner:
                 "or remove this one first",
                 "type",
             )
+
+    def _check_names(self) -> None:
+        """Names of several things, where one of these is to change."""
+        for key in (k for k, v in self.wanted.values.items() if v in (PRESENT, ABSENT)):
+            below = {k: v for k, v in self.wanted.values.items() if k[: len(key)] == key}
+            changes = any(self.stored.get(k) != v for k, v in below.items())
+            if changes and fits_several(self.stored, key):
+                self.mistakes.add(
+                    "is the name of several, and nobody knows which is meant; make them differ "
+                    "by virsh net-edit, or list all and purge",
+                    named(key),
+                )
 
     def _check_beside_others(self, after: Values) -> None:
         """Against other vswitches and the host's networks; not again for what runs so already."""

@@ -20,7 +20,6 @@ from ansible_collections.kvm.fleet.plugins.module_utils.codecs import (
     Value,
     boolean,
     integer,
-    mac,
     size,
     text,
 )
@@ -33,6 +32,16 @@ from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
     Key,
     Rows,
     Values,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.reservations import (
+    DUID,
+    HOST_NAME,
+    MAC,
+    Identity,
+    named,
+    option_of,
+    reservations,
+    spec_of,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.mark import SCOPE, SCOPE_PATH
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
@@ -106,10 +115,8 @@ def names() -> Codec:
     )
 
 
-HOST_NAME = text(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252})", "a host name")
 DOMAIN = text(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252})", "a domain name")
 INTERFACE = text(r"[A-Za-z0-9_.-]{1,15}", "the name of a bridge: up to 15 letters, digits and ._-")
-DUID = text(r"[0-9A-Fa-f]{1,2}(:[0-9A-Fa-f]{1,2})+", "a DUID, bytes in hexadecimal with colons")
 KIB_PER_S = size(1024, unset="0B")
 
 
@@ -133,25 +140,6 @@ def _ranges() -> Items:
     told_apart = _told_apart_by("start", "range", address(), "start")
     return Items("ranges", "dhcp/range", (Field("end", "@end", address()),), **told_apart)
 
-
-DHCP4 = (
-    _ranges(),
-    Items(
-        "hosts",
-        "dhcp/host",
-        (Field("ip", "@ip", address()), Field("name", "@name", HOST_NAME)),
-        **_told_apart_by("mac", "host", mac(), "mac"),
-    ),
-)
-DHCP6 = (
-    _ranges(),
-    Items(
-        "hosts",
-        "dhcp/host",
-        (Field("ip", "@ip", address()), Field("name", "@name", HOST_NAME)),
-        **_told_apart_by("id", "host", DUID, "id"),
-    ),
-)
 
 # One value for several elements: read and edited by hand below.
 HOSTNAMES = Field("hostnames", "", names())
@@ -200,6 +188,7 @@ class Family:
     version: int
     address: str
     dhcp: str
+    identity: Identity
     rows: tuple[Items, ...]
 
     @property
@@ -214,7 +203,10 @@ class Family:
         return next((ip for ip in mine if ip.find("dhcp") is not None), mine[0] if mine else None)
 
 
-FAMILIES = (Family(4, "address", "dhcp", DHCP4), Family(6, "address6", "dhcp6", DHCP6))
+FAMILIES = (
+    Family(4, "address", "dhcp", MAC, (_ranges(), reservations(MAC, address()))),
+    Family(6, "address6", "dhcp6", DUID, (_ranges(), reservations(DUID, address()))),
+)
 
 # All lists, by the key under which their things stand.
 LISTS: dict[Key, Items] = {
@@ -232,7 +224,9 @@ def spec() -> dict[str, Any]:
     options["dns"]["options"]["hosts"]["options"].update(fields.spec_of((HOSTNAMES,)))
     for family in FAMILIES:
         options[family.address] = {"type": "str"}
-        options[family.dhcp] = {"type": "dict", "options": fields.spec_of(family.rows)}
+        rows = fields.spec_of(family.rows)
+        rows["hosts"] = spec_of(rows["hosts"], family.identity)
+        options[family.dhcp] = {"type": "dict", "options": rows}
     return options
 
 
@@ -242,7 +236,9 @@ def want_of(params: Mapping[str, Any], mistakes: Mistakes) -> Values:
     for family in FAMILIES:
         row = Field(family.address, "", interface_address(family.version))
         want.update(fields.want_of((row,), params, mistakes))
-        given = params.get(family.dhcp) or {}
+        given = dict(params.get(family.dhcp) or {})
+        at = f"{family.dhcp}.hosts"
+        given["hosts"] = list(named(given.get("hosts"), family.identity, at, mistakes))
         want.update(fields.want_of(family.rows, given, mistakes, (family.dhcp,)))
     for host in (params.get("dns") or {}).get("hosts") or ():
         _want_hostnames(host, want, mistakes)
@@ -301,6 +297,9 @@ def _list_of(key: Key) -> Key | None:
 
 
 def _thing(values: Mapping[Key, Value], at: Key, option: str) -> dict[str, Any]:
+    family = next((f for f in FAMILIES if at[:2] == (f.dhcp, "hosts")), None)
+    if family is not None:
+        option = option_of(at[-1], family.identity)
     thing: dict[str, Any] = {option: at[-1]}
     for key, value in values.items():
         if key[: len(at)] == at and key != at and value not in (None, "", "0B"):

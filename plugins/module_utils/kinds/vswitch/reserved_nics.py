@@ -1,0 +1,78 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reservations for a VM's NIC, by the names of both: the MAC that it has, or that it will get."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from ansible_collections.kvm.fleet.plugins.module_utils import fields
+from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
+from ansible_collections.kvm.fleet.plugins.module_utils.domains import read_domains
+from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT, PRESENT, Key, Values
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.tree import (
+    derived_mac,
+    domain_values,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.reservations import MAC
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.table import FAMILIES
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have, Wanted
+
+[_FAMILY] = [family for family in FAMILIES if family.identity is MAC]
+HOSTS = (_FAMILY.dhcp, "hosts")
+[_ROW] = [row for row in _FAMILY.rows if row.name == "hosts"]
+
+
+def with_macs(wanted: Wanted, world: World) -> tuple[Wanted, list[str]]:
+    """The declaration with reservations by MAC only, and what to warn of."""
+    items = wanted.options.get("nics") or ()
+    if not items:
+        return wanted, []
+    mistakes, values = Mistakes(wanted.resource), dict(wanted.values)
+    warnings = []
+    for item in items:
+        vm, nic = item["vm"], item["nic"]
+        found = _mac_of(vm, nic, world)
+        if found is None:
+            warnings.append(f"the VM {vm} has no NIC {nic}; the address is kept for one to come")
+        mac, derived = found or derived_mac(vm, nic), derived_mac(vm, nic)
+        if (*HOSTS, mac) in values:
+            mistakes.add(f"the NIC {nic} of the VM {vm} has it, and is named too", f"dhcp.{mac}")
+        values.update(_reserved({**item, "mac": mac}, mistakes))
+        if mac != derived:
+            values.setdefault((*HOSTS, derived), ABSENT)  # reserved when the NIC had no MAC yet
+    mistakes.raise_any()
+    options = {**wanted.options, "nics": ()}
+    return replace(wanted, values=values, options=options), warnings
+
+
+def _reserved(item: Mapping[str, Value], mistakes: Mistakes) -> Values:
+    return fields.want_of((_ROW,), {"hosts": [item]}, mistakes, (_FAMILY.dhcp,))
+
+
+def _mac_of(vm: str, nic: str, world: World) -> str | None:
+    """The MAC that is declared in this run, or the one that the NIC has; `""` for one to come."""
+    key: Key = ("nics", nic)
+    declared = world.declared.get(("vm", vm))
+    said: Values = declared.values if declared is not None else {}
+    if said.get((*key, "mac")):
+        return str(said[(*key, "mac")])
+    have = _read(vm, world)
+    there = {} if have.stored is None else domain_values(have.stored)
+    if there.get(key) is PRESENT and there.get((*key, "mac")):
+        return str(there[(*key, "mac")])
+    is_to_come = said.get(key) is PRESENT or (declared is None and not have.exists)
+    return "" if is_to_come else None
+
+
+def _read(vm: str, world: World) -> Have:
+    return world.will_be("vm", vm) if "vm" in world.kinds else read_domains(world.host, [vm])[vm]
+
+
+def given(items: Iterable[Mapping[str, Value]]) -> list[Mapping[str, Value]]:
+    """The reservations of a declaration that are for a VM's NIC."""
+    return [item for item in items if item.get("vm") and item.get("nic")]

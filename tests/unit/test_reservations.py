@@ -1,0 +1,83 @@
+"""Things of one name in a list of a vswitch, and reservations for NICs of VMs."""
+
+from __future__ import annotations
+
+import pytest
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.kvm.fleet.plugins.filter.mac import mac
+from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetErrors
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import named
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.tree import derived_mac
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have
+from support.vswitches import planned
+
+TWINS = """
+<network>
+  <name>lan</name>
+  <forward mode='nat'/>
+  <bridge name='virbr9'/>
+  <dns>
+    <forwarder domain='one.example' addr='192.0.2.53'/>
+    <forwarder domain='two.example' addr='192.0.2.53'/>
+  </dns>
+  <ip address='192.168.50.1' prefix='24'>
+    <dhcp>
+      <host mac='52:54:00:aa:00:01' ip='192.168.50.10'/>
+      <host mac='52:54:00:AA:00:01' ip='192.168.50.11'/>
+    </dhcp>
+  </ip>
+</network>
+"""
+
+
+@pytest.fixture
+def twins() -> dict[str, Have]:
+    facts = {"state": "inactive", "autostart": False, "persistent": True}
+    return {"lan": Have("vswitch", "lan", xmltree.parse(TWINS), None, facts)}
+
+
+@pytest.mark.parametrize(
+    "want",
+    [
+        {"mtu": 1400},
+        {"dhcp": {"hosts": [{"mac": "52:54:00:aa:00:01", "ip": "192.168.50.10"}]}},
+        {"dns": {"forwarders": [{"address": "192.0.2.53", "domain": "one.example"}]}},
+    ],
+)
+def test_things_of_one_name_stay_as_they_are(twins: dict[str, Have], want: object) -> None:
+    plan = planned("lan", {"state": "present", **want}, twins)
+    after = xmltree.clone(plan.after.definition)
+    xmltree.put(after, "mtu!/@size", None)
+    assert xmltree.same(after, twins["lan"].definition)
+
+
+def test_things_of_one_name_are_purged_together(twins: dict[str, Have]) -> None:
+    want = {"dhcp": {"hosts": []}, "dns": {"forwarders": []}, "purge": True}
+    plan = planned("lan", {"state": "present", **want}, twins)
+    after = plan.after.definition
+    assert not [*after.iter("host"), *after.iter("forwarder")]
+    assert sorted(named(change.field) for change in plan.changes) == [
+        "dhcp.hosts.52:54:00:aa:00:01",
+        "dhcp.hosts.52:54:00:aa:00:01#2",
+        "dns.forwarders.192.0.2.53",
+        "dns.forwarders.192.0.2.53#2",
+    ]
+
+
+@pytest.mark.parametrize("item", [{"ip": "192.168.50.12"}, {"state": "absent"}])
+def test_a_change_of_one_of_several_is_refused(twins: dict[str, Have], item: object) -> None:
+    want = {"dhcp": {"hosts": [{"mac": "52:54:00:aa:00:01", **item}]}}
+    with pytest.raises(FleetErrors, match="is the name of several"):
+        planned("lan", {"state": "present", **want}, twins)
+
+
+def test_the_filter_tells_the_mac_that_the_module_derives() -> None:
+    assert mac("web", "lan") == derived_mac("web", "lan")
+
+
+@pytest.mark.parametrize("names", [("", "lan"), ("web", ""), (1, "lan")])
+def test_the_filter_wants_names(names: tuple[str, str]) -> None:
+    with pytest.raises(AnsibleFilterError, match="is no name"):
+        mac(*names)
