@@ -7,6 +7,7 @@ import random
 import pytest
 
 TRANSITIONS = 300
+OTHERS = 0
 # The same for everybody, so that a change is judged by what it changes and not by its luck.
 SEED = 20261125
 
@@ -18,6 +19,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=int,
         default=TRANSITIONS,
         help="how many to try (%(default)s)",
+    )
+    group.addoption(
+        "--others",
+        type=int,
+        default=OTHERS,
+        help="how many to try with others acting between them (%(default)s)",
     )
     group.addoption(
         "--seed",
@@ -33,7 +40,11 @@ def _seed(text: str) -> int:
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    return f"fidelity: {config.option.transitions} transitions, --seed {config.option.seed}"
+    options = config.option
+    return (
+        f"fidelity: {options.transitions} transitions, {options.others} with others,"
+        f" --seed {options.seed}"
+    )
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,0 +1,77 @@
+"""Random declarations of several things at once, some of which need others of the same task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from random import Random
+from typing import Any
+
+from fidelity.place import Args, Place, Step
+from fidelity.storage import Pool
+from fidelity.vms import Vm
+from fidelity.vswitches import Vswitch
+
+
+class HostConfig:
+    """Declarations of several things at once, some of which need others of the same task."""
+
+    def __init__(self, rng: Random, place: Place, number: int) -> None:
+        self.rng = rng
+        self.place = place
+        prefix = place.prefix
+        self.pool = Pool(rng, f"{prefix}p", place)
+        self.pool.sources = [{"type": "dir", "path": f"{place.folder}/inner"}]
+        self.switches = [Vswitch(rng, f"{prefix}s{i}", place, number + i) for i in (1, 2)]
+        inner = Place(prefix, place.folder, f"{prefix}p", f"{prefix}fix")
+        self.vms = [Vm(rng, f"{prefix}m{i}", inner) for i in (1, 2, 3)]
+        self.sizes = {"data": 4, "more.raw": 8}
+
+    def steps(self) -> Iterator[Step]:
+        """The host as it is made, and then how it changes."""
+        yield "host_config", self._whole(self._first)
+        while True:
+            yield "host_config", self._whole(self._change)
+
+    def learn(self, seen: Mapping[str, str]) -> None:
+        """What others have left of its VMs and vswitches."""
+        for thing in (*self.vms, *self.switches):
+            thing.learn(seen)
+
+    def _whole(self, declared: Callable[[Any], Args]) -> Args:
+        return {
+            "storage_pools": [{"name": self.pool.name, **self.pool.sources[0]}],
+            "storage_volumes": [*self._images(), *self._volumes()],
+            "vswitches": [self._fixed(), *(declared(one) for one in self._few(self.switches))],
+            "vms": [declared(vm) for vm in self._few(self.vms)],
+        }
+
+    def _few(self, things: list[Any]) -> list[Any]:
+        return [one for one in things if self.rng.random() < 0.8]
+
+    def _first(self, thing: Any) -> Args:
+        thing.made = True
+        return thing.first()
+
+    def _change(self, thing: Any) -> Args:
+        return thing.change() if getattr(thing, "made", False) else self._first(thing)
+
+    def _images(self) -> list[Args]:
+        """What disks of the VMs may refer to."""
+        return [
+            {"pool": self.pool.name, "name": name, "capacity": "64MiB", "format": form}
+            for name, form in self.place.images.items()
+        ]
+
+    def _volumes(self) -> list[Args]:
+        volumes = []
+        for name in self.sizes:
+            self.sizes[name] += self.rng.choice([0, 0, 4])
+            form = "raw" if name.endswith("raw") else "qcow2"
+            capacity = f"{self.sizes[name]}MiB"
+            volumes.append({"name": name, "format": form, "capacity": capacity})
+        return [{"pool": self.pool.name, **one} for one in volumes]
+
+    def _fixed(self) -> Args:
+        """The vswitch that the VMs are on."""
+        groups = [{"name": "slow"}, {"name": "fast", "default": True}]
+        return {"name": f"{self.place.prefix}fix", "type": "isolated", "port_groups": groups}

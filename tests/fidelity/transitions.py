@@ -1,0 +1,121 @@
+"""One transition: from what is there to what is declared, with all that has to hold."""
+
+from __future__ import annotations
+
+import ast
+import xml.etree.ElementTree as ET
+from typing import Any
+
+import libvirt
+from fidelity.observed import disagreements
+from fidelity.place import Args
+from fidelity.unnamed import lost
+
+from support.module_server import ModuleServer
+from support.observer import Dump, Observer, differences
+
+# What no operator can do anything about: a refusal is none of these.
+FAULTS = ("Traceback", "fault of the collection", "internal error", "not accounted for")
+
+
+class Transitions:
+    """Goes from what is there to what is declared, and sees that all is as planned.
+
+    `may_refuse`: after what others did, a declaration may be one that cannot be brought about.
+    """
+
+    def __init__(self, modules: ModuleServer, observer: Observer, may_refuse: bool = False) -> None:
+        self.modules = modules
+        self.observer = observer
+        self.may_refuse = may_refuse
+        self.seen: dict[str, Any] = {}
+
+    def transition(self, module: str, args: Args) -> str:
+        """How it ended: `done`, `no change`, or `refused`."""
+        before = self.observer.dump()
+        self.seen = {"before": before}
+        predicted = self._run(module, args, check=True)
+        _same(before, self.observer.dump(), "check mode changed")
+        done = self._run(module, args)
+        if predicted.get("failed") or done.get("failed"):
+            return self._refused(predicted, done, before)
+        for part in ("changed", "plan", "diff", "pending_restart"):
+            assert predicted[part] == done[part], f"the run's {part} is not that of check mode"
+        after = self.seen["after"] = self.observer.dump()
+        self._came_true(done, after)
+        again = self._run(module, args)
+        assert not again.get("failed"), f"a second run fails: {again['msg']}"
+        assert (again["changed"], again["plan"]) == (False, []), "a second run changes something"
+        _same(after, self.observer.dump(), "a second run changed")
+        return "done" if done["plan"] else "no change"
+
+    def _run(self, module: str, args: Args, check: bool = False) -> dict[str, Any]:
+        done = self.modules.run(module, args, check)
+        self.seen["check" if check else "run"] = done
+        said = f"{'check mode' if check else 'the run'} fails: {done.get('msg')}"
+        assert self.may_refuse or not done.get("failed"), said
+        return done
+
+    def _refused(self, predicted: dict[str, Any], done: dict[str, Any], before: Dump) -> str:
+        told = done.get("msg", "(nothing)")
+        if predicted.get("warnings") and not predicted.get("failed"):
+            return "refused"  # an earlier task might have brought what was missing
+        assert predicted.get("failed"), f"the run fails and check mode does not: {told}"
+        assert done.get("failed"), f"check mode fails and the run does not: {predicted['msg']}"
+        assert predicted["msg"] == told, f"check mode refuses otherwise: {predicted['msg']}: {told}"
+        assert not any(fault in told for fault in FAULTS), f"this is no refusal: {told}"
+        _same(before, self.observer.dump(), "a run that refuses changed")
+        return "refused"
+
+    def _came_true(self, done: dict[str, Any], after: Dump) -> None:
+        wrong = []
+        for change in done["plan"]:
+            wrong += _wrong(change, done, after)
+        assert not wrong, f"did not come true: {wrong}"
+        unnamed = lost(self.seen["before"], after, done["plan"])
+        assert not unnamed, "changed without being in the plan:\n" + "\n".join(unnamed)
+
+
+def _wrong(change: dict[str, Any], done: dict[str, Any], after: Dump) -> list[str]:
+    """What of one planned change is not so in the XML."""
+    resource, name = change["resource"], change["field"]
+    kind = resource.split("/")[0]
+    if name in ("state", "power"):
+        found, wanted = _state(resource, after), change["after"]
+        there = wanted in ("present", "restarted") and found != "absent"
+        return [] if there or found == wanted else [f"{resource} is {found}, not {wanted}"]
+    restarted = {"resource": resource, "field": "power", "after": "restarted"}
+    restarts = any(restarted.items() <= one.items() for one in done["plan"])
+    views = ["stored"]
+    is_live = restarts or change["class"] in ("live", "hotplug")
+    if is_live and name not in ("memory.size", "autostart"):  # the guest's to give; not in the XML
+        views.append("live")
+    wrong = []
+    for view in views:
+        if f"{resource} {view}" in after:
+            tree = ET.fromstring(after[f"{resource} {view}"])
+            told = disagreements(tree, kind, name, change["after"])
+            wrong += [f"{resource} {view}: {one}" for one in told]
+    waits = [one["field"] for one in done["pending_restart"] if one["resource"] == resource]
+    told = any(f"{field}.".startswith(f"{name}.") for field in waits)
+    if kind == "vm" and change["class"] == "restart" and not told and not restarts:
+        wrong.append(f"{resource} {name} waits for a restart, but is not in pending_restart")
+    return wrong
+
+
+def _state(resource: str, seen: Dump) -> str:
+    """The state by libvirt's own numbers."""
+    facts = seen.get(f"{resource} facts")
+    if facts is None:
+        return "present" if f"{resource} stored" in seen else "absent"
+    if not resource.startswith("vm/"):
+        return "active" if ast.literal_eval(facts)[0] else "inactive"
+    state, active, _autostart, saved = ast.literal_eval(facts)
+    if active:
+        return "paused" if state == libvirt.VIR_DOMAIN_PAUSED else "running"
+    return "saved" if saved else "stopped"
+
+
+def _same(before: Dump, after: Dump, says: str) -> None:
+    changed = differences(before, after)
+    assert not changed, f"{says} {changed}"

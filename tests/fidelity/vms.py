@@ -1,0 +1,309 @@
+"""Random declarations of a VM, each another one of what the one before led to."""
+
+from __future__ import annotations
+
+import hashlib
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Iterator, Mapping
+from random import Random
+from typing import Any
+
+from fidelity.place import Args, Place, Step, some
+
+DEVICE = "<devices><sound model='ich9'/></devices>"
+EXTRA_XML = (
+    "",
+    DEVICE,
+    "<devices><input type='tablet' bus='usb'/></devices>",
+    "<memoryBacking><nosharepages/></memoryBacking>",
+    "<qemu:commandline><qemu:arg value='-no-user-config'/></qemu:commandline>",
+    "<features><hyperv mode='custom'><relaxed state='on'/></hyperv></features>" + DEVICE,
+)
+
+
+class Vm:
+    """Declarations of one VM. `runs`: it is there to be changed while it is running or paused."""
+
+    def __init__(self, rng: Random, name: str, place: Place, runs: str = "") -> None:
+        self.rng = rng
+        self.name = name
+        self.place = place
+        self.runs = runs
+        self.cpus = 0  # at most; known once it was declared
+        self.topology = False
+        self.memory_mib = 0  # at most
+        self.devices: dict[str, set[str]] = {"disks": set(), "cdroms": set(), "nics": set()}
+        self.formats: dict[str, str] = {}  # of the disks
+        self.volumes_mib: dict[str, int] = {}  # that were made for disks
+        self.machine = ""
+        self.state = runs
+
+    def steps(self) -> Iterator[Step]:
+        """The VM as it is made, and then how it changes."""
+        yield "vm", self.first()
+        while True:
+            yield "vm", self.change()
+
+    def first(self) -> Args:
+        """The declaration of a VM that is not there."""
+        self.machine = self.rng.choice(["q35", "q35", "pc"])
+        args = {
+            "name": self.name,
+            "virt_type": "qemu",
+            "machine": self.machine,
+            **self._fields(0.2),
+            "cpu": self._new_cpu(),
+            "memory": self._new_memory(),
+            **self._devices(0.5),
+        }
+        if self.runs:
+            args |= {"state": self.runs, "boot": dict(self.place.kernel or {})}
+        elif self.rng.random() < 0.2 and self.machine == "q35":
+            args["firmware"] = "efi"
+        return args
+
+    def change(self) -> Args:
+        """Another declaration of it."""
+        args = {"name": self.name, **self._fields(0.25), **self._devices(0.4)}
+        cpu, memory = self._cpu(), self._memory()
+        args |= {"cpu": cpu} if cpu else {}
+        args |= {"memory": memory} if memory else {}
+        if self.runs:
+            args |= self._of_running()
+        elif self.machine == "q35" and self.rng.random() < 0.1:
+            args["firmware"] = self.rng.choice(["efi", "bios"])
+        return args
+
+    def learn(self, seen: Mapping[str, str]) -> None:
+        """What others, or a declaration that was refused, have left of it: the next fits that."""
+        text = seen.get(f"vm/{self.name} stored")
+        if text is None:
+            return
+        root = ET.fromstring(text)
+        self.cpus = int(root.findtext("vcpu") or 1)
+        self.topology = root.find("cpu/topology") is not None
+        self.memory_mib = int(root.findtext("memory") or 0) // 1024
+        aliases = [alias.get("name", "") for alias in root.iterfind("devices/*/alias")]
+        for kind in self.devices:
+            prefix = f"ua-{kind[:-1]}-"
+            self.devices[kind] = {one[len(prefix) :] for one in aliases if one.startswith(prefix)}
+
+    def _of_running(self) -> Args:
+        word = self.rng.choices(["live", "next_boot"], [4, 1])[0]
+        if self.runs != "running":
+            return {"apply": word, "state": self.rng.choice([self.runs, "present"])}
+        states = ["running", "present", "paused", "saved"]
+        said = self.rng.choices(states, [5, 3, 1, 1])[0]
+        self.state = self.state if said == "present" else said
+        if self.state == "running":  # else its guest would be left before it has booted
+            word = self.rng.choices([word, "restart"], [5, 1])[0]
+        return {"apply": word, "state": said}
+
+    def _fields(self, share: float) -> Args:
+        pick = self.rng.choice
+        options: dict[str, Callable[[], Any]] = {
+            "title": lambda: pick(["", "web", "A title: 50% <&> ünïcode"]),
+            "description": lambda: pick(["", "two\nlines", "of <a> VM"]),
+            "tags": lambda: pick([{}, {"env": "test"}, {"env": "prod", "owner": "a b"}]),
+            "protected": lambda: pick([True, False]),
+            "scope": lambda: pick(["", "shop", "blog"]),
+            "clock": lambda: pick(["utc", "localtime"]),
+            "on_poweroff": lambda: "destroy",  # restart does not go with on_reboot: destroy
+            "on_reboot": lambda: pick(["restart", "destroy"]),
+            "on_crash": lambda: pick(["destroy", "restart", "preserve", "coredump-destroy"]),
+            "autostart": lambda: pick([True, False]),
+            "agent": lambda: pick([True, False]),
+            "channels": self._channels,
+            "rng": lambda: pick(["none", "/dev/urandom", "/dev/random"]),
+            "video": lambda: pick(["none", "virtio", "vga", "cirrus", "bochs"]),
+            "extra_xml": lambda: pick(EXTRA_XML),
+            "graphics": self._graphics,
+            "watchdog": lambda: pick(
+                [{"model": "none"}, {"model": "i6300esb", "action": pick(["reset", "pause"])}]
+            ),
+            "serial": self._serial,
+            "tpm": lambda: pick([{"model": "none"}, {"model": "tpm-tis", "version": "2.0"}]),
+        }
+        chosen = some(self.rng, options, share)
+        if self.runs:  # it would have to be there for the VM to start
+            chosen.pop("tpm", None)
+        return chosen
+
+    def _channels(self) -> list[Args]:
+        state = self.rng.choice(["present", "absent"])
+        return [{"name": "org.example.0", "state": state}]
+
+    def _graphics(self) -> Args:
+        kind = self.rng.choice(["none", "vnc", "vnc"])
+        if kind == "none":
+            return {"type": "none"}
+        listen = {"listen": self.rng.choice(["127.0.0.1", "0.0.0.0"])}
+        return {"type": kind, **(listen if self.rng.random() < 0.5 else {})}
+
+    def _serial(self) -> Args:
+        if self.runs:
+            return {"type": "pty"}  # the tests talk to the guest through it
+        return self.rng.choice(
+            [{"type": "none"}, {"type": "pty"},
+             {"type": "file", "path": f"{self.place.folder}/{self.name}.log"},
+             {"type": "unix", "path": f"{self.place.folder}/{self.name}.socket"}]
+        )  # fmt: skip
+
+    # ---- CPU and memory
+
+    def _new_cpu(self) -> Args:
+        self.cpus = self.rng.choice([1, 2, 3, 4])
+        cpu: Args = {"maximum": self.cpus, "count": self.rng.randint(1, self.cpus)}
+        if self.cpus == 4 and self.rng.random() < 0.5:
+            cpu["topology"] = {"sockets": 2, "cores": 2}
+            self.topology = True
+        return cpu
+
+    def _cpu(self) -> Args:
+        cpu: Args = {}
+        dice = self.rng.random()
+        if dice < 0.4:
+            cpu["count"] = self.rng.randint(1, self.cpus)
+        elif dice < 0.6 and not self.topology:
+            self.cpus = self.rng.randint(1, 5)
+            cpu["maximum"] = self.cpus
+        elif dice < 0.7 and self.cpus == 4:
+            cpu["topology"] = self.rng.choice([{"cores": 4}, {"sockets": 2, "threads": 2}])
+            cpu["topology"] = {"sockets": 1, "cores": 1, "threads": 1, **cpu["topology"]}
+            self.topology = True
+        if self.rng.random() < 0.15:
+            cpu |= self.rng.choice(
+                [{"model": "qemu64"}, {"model": "Nehalem"}, {"mode": "maximum"}]
+            )  # fmt: skip
+        elif self.rng.random() < 0.1 and not self.runs:
+            policy = self.rng.choice(["require", "disable"])
+            cpu |= {"model": "qemu64", "features": [{"name": "aes", "policy": policy}]}
+        return cpu
+
+    def _new_memory(self) -> Args:
+        self.memory_mib = self.rng.choice([160, 192])
+        size = self.memory_mib - (0 if self.runs else self.rng.choice([0, 32, 96]))
+        memory = {"size": f"{size}MiB", "maximum": f"{self.memory_mib}MiB"}
+        return {**memory, **some(self.rng, self._balloon(), 0.3)}
+
+    def _balloon(self) -> dict[str, Callable[[], Any]]:
+        stats = {"balloon_stats_period_s": lambda: self.rng.choice([0, 5, 10])}
+        if self.runs:  # without a balloon nothing of the memory can change live
+            return stats
+        return {"balloon": lambda: self.rng.choice(["virtio", "virtio", "none"])}
+
+    def _memory(self) -> Args:
+        dice = self.rng.random()
+        memory: Args = some(self.rng, self._balloon(), 0.2)
+        if dice < 0.3:
+            memory["size"] = self.rng.choice(
+                [f"{self.memory_mib - 32}MiB", f"{self.memory_mib}MiB"]
+            )
+        elif dice < 0.5:
+            self.memory_mib = self.rng.choice([160, 176, 192, 256])
+            memory["maximum"] = f"{self.memory_mib}MiB"
+        return memory
+
+    # ---- disks, CD-ROMs and NICs
+
+    def _devices(self, share: float) -> Args:
+        makers = {"disks": self._disk, "cdroms": self._cdrom, "nics": self._nic}
+        declared: Args = {}
+        for kind, make in makers.items():
+            if self.rng.random() < share:
+                declared[kind] = self._list(kind, make)
+        if declared and self.rng.random() < 0.15:
+            declared["purge"] = True
+            for kind in makers.keys() & declared.keys():
+                self.devices[kind] &= {one["name"] for one in declared[kind]}
+        return declared
+
+    def _list(self, kind: str, make: Callable[[str, bool], Args]) -> list[Args]:
+        names = self.rng.sample(["a", "b", "c"], self.rng.randint(1, 2))
+        return [self._one(kind, name, make) for name in names]
+
+    def _one(self, kind: str, name: str, make: Callable[[str, bool], Args]) -> Args:
+        known = self.devices[kind]
+        if name in known and self.rng.random() < 0.25:
+            known.discard(name)
+            return {"name": name, "state": "absent"}
+        new = name not in known
+        known.add(name)
+        return {"name": name, **make(name, new)}
+
+    def _disk(self, name: str, new: bool) -> Args:
+        pick = self.rng.choice
+        disk: Args = {}
+        if new:
+            disk = self._new_disk_source(name)
+            disk["bus"] = pick(["virtio", "virtio", "scsi", "sata"])
+        limits = pick(
+            [{"total_iops": pick([0, 100, 500])}, {"read_iops": 0, "total_bandwidth": "1MiB"},
+             {"total_bandwidth": pick(["0B", "3MiB"])}]
+        )  # fmt: skip
+        options: dict[str, Callable[[], Any]] = {
+            "cache": lambda: pick(["default", "none", "writeback", "unsafe"]),
+            "discard": lambda: pick(["default", "unmap", "ignore"]),
+            "serial": lambda: pick(["", f"S-{name}", "1234 x"]),
+            "boot_order": lambda: pick([0, "abc".index(name) + 1]),
+            "limits": lambda: limits,
+        }
+        if not self.runs:
+            options["io"] = lambda: pick(["default", "threads"])
+            options["read_only"] = lambda: False
+            if self.formats.get(name) == "raw":  # libvirt shares no other
+                options["shareable"] = lambda: pick([True, False])
+            options["bus"] = lambda: pick(["virtio", "scsi", "sata", "usb"])
+        return {**disk, **some(self.rng, options, 0.3)}
+
+    def _new_disk_source(self, name: str) -> Args:
+        pool, dice = self.place.pool, self.rng.random()
+        if dice < 0.4:
+            self.formats[name] = "qcow2"
+            # The volume stays when its disk goes, and never shrinks.
+            mib = max(self.rng.choice([1, 8]), self.volumes_mib.get(name, 0))
+            self.volumes_mib[name] = mib
+            return {"pool": pool, "capacity": f"{mib}MiB"}
+        file = {"a": "one.qcow2", "b": "two.qcow2", "c": "three.raw"}[name]
+        self.formats[name] = self.place.images[file]
+        if dice < 0.7:
+            return {"pool": pool, "volume": file}
+        return {"file": f"{self.place.folder}/{file}", "format": self.formats[name]}
+
+    def _cdrom(self, name: str, new: bool) -> Args:
+        media = [{"file": ""}, {"file": f"{self.place.folder}/four.raw"}]
+        cdrom: Args = {**self.rng.choice(media)} if not new or self.rng.random() < 0.7 else {}
+        if new:
+            cdrom["bus"] = self.rng.choice(["sata", "scsi"])
+        if self.rng.random() < 0.2:
+            cdrom["boot_order"] = self.rng.choice([0, 11 + "abc".index(name)])
+        return cdrom
+
+    def _nic(self, name: str, new: bool) -> Args:
+        pick = self.rng.choice
+        nic: Args = self._network() if new or self.rng.random() < 0.3 else {}
+        if new and self.rng.random() < 0.5:
+            digest = hashlib.sha256(f"{self.name}{name}".encode()).hexdigest()
+            nic["mac"] = f"52:54:01:{digest[:2]}:{digest[2:4]}:{digest[4:6]}"
+        options: dict[str, Callable[[], Any]] = {
+            "link": lambda: pick(["up", "down"]),
+            "boot_order": lambda: pick([0, 21 + "abc".index(name)]),
+        }
+        if not self.runs:
+            # This kernel has no traffic scheduler (sfq): libvirt starts no NIC with a limit on it.
+            options["bandwidth"] = self._bandwidth
+            options["mtu"] = lambda: pick([1400, 9000])
+            options["model"] = lambda: pick(["virtio", "e1000e", "e1000"])
+        return {**nic, **some(self.rng, options, 0.3)}
+
+    def _network(self) -> Args:
+        group = {"port_group": self.rng.choice(["slow", "fast", ""])} if not self.runs else {}
+        ways = [{"vswitch": self.place.vswitch, **group}]
+        if self.place.bridge:
+            ways.append({"bridge": self.place.bridge, "port_group": ""})
+        return dict(self.rng.choice(ways))
+
+    def _bandwidth(self) -> Args:
+        average = self.rng.choice(["64KiB", "1MiB"])
+        inbound = self.rng.choice([{"average": average}, {"average": average, "peak": "2MiB"}])
+        return self.rng.choice([{"inbound": inbound}, {"outbound": {"average": average}}])
