@@ -60,11 +60,11 @@ def apply(host: Host, plan: Plan) -> None:
     now, after = plan.have.facts.get("state", STOPPED), plan.after.facts["state"]
     if power.wakes(now, after):  # first, since only a guest that is awake lets devices go
         for step in power.steps(now, after):
-            _step(dom, step, plan)
+            _step(host, dom, step, plan)
         now = after
     Live(dom, plan).apply()
     if fields & {"state", "power"}:
-        _power(dom, plan, now)
+        _power(host, dom, plan, now)
 
 
 def _define(host: Host, plan: Plan) -> Any:
@@ -265,7 +265,7 @@ def _forget_unfit_address(device: Element, live: Element) -> None:
 # ---- power
 
 
-def _power(dom: Any, plan: Plan, now: str) -> None:
+def _power(host: Host, dom: Any, plan: Plan, now: str) -> None:
     """Take the steps. A VM that is off between two of them is marked, should the run end there."""
     marked = tree.restarting(plan.have.stored) if plan.have.stored is not None else None
     target = power.target(now, plan.wanted.state, marked)
@@ -276,7 +276,7 @@ def _power(dom: Any, plan: Plan, now: str) -> None:
         _mark_restart(dom, f"<restart to='{marked}'/>")
     try:
         for step in steps:
-            _step(dom, step, plan)
+            _step(host, dom, step, plan)
     finally:
         is_off = power_state(dom) in (STOPPED, CRASHED)
         if marked and not (is_off and plan.wanted.state == power.PRESENT):
@@ -292,7 +292,7 @@ def _mark_restart(dom: Any, mark: str | None) -> None:
     dom.setMetadata(kind, mark, "fleet-restart", xmltree.RESTART_NS, flags)
 
 
-def _step(dom: Any, step: str, plan: Plan) -> None:
+def _step(host: Host, dom: Any, step: str, plan: Plan) -> None:
     calls: dict[str, Callable[[], Any]] = {
         power.START: lambda: _start(dom),
         power.START_PAUSED: lambda: dom.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED),
@@ -301,7 +301,9 @@ def _step(dom: Any, step: str, plan: Plan) -> None:
         power.SAVE: lambda: dom.managedSave(0),
         power.SHUTDOWN: lambda: shut_down(dom, plan),
     }
-    patiently(calls[step])
+    verb = step.partition("_")[0].replace(power.SHUTDOWN, "shut down")
+    with host.errors(plan.resource, f"{verb} it"):
+        patiently(calls[step])
 
 
 def _start(dom: Any) -> None:
