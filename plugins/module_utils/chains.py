@@ -15,8 +15,9 @@ import os
 import posixpath
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,6 @@ class Chains:
     def __init__(self, world: World) -> None:
         self.world = world
         self._below: dict[str, Layer | None] = {}
-        self._volumes: dict[str, Have] | None = None
 
     def place(self, path: str) -> str:
         """What is the same for all paths to one file or device."""
@@ -71,7 +71,7 @@ class Chains:
 
     def of(self, disk: Element) -> list[Layer]:
         """The images of a disk, from the one that it reads and writes down to the last."""
-        told, ended = self._told(disk)
+        told, ended = self.told(disk)
         return told + ([] if ended or not told else list(self.below(told[-1])))
 
     def below(self, layer: Layer) -> Iterator[Layer]:
@@ -85,7 +85,7 @@ class Chains:
             layer = next_one
             seen.add(self.place(layer.path))
 
-    def _told(self, disk: Element) -> tuple[list[Layer], bool]:
+    def told(self, disk: Element) -> tuple[list[Layer], bool]:
         """What the XML of a disk says of its chain, and whether it says where that ends."""
         told: list[Layer] = []
         part: Element | None = disk
@@ -101,32 +101,39 @@ class Chains:
 
     def _next(self, path: str) -> Layer | None:
         if path not in self._below:
-            self._below[path] = self._read(path)
+            self._below[path] = self._read(path) if path.startswith("/") else None
         return self._below[path]
 
     def _read(self, path: str) -> Layer | None:
-        if self.world.host.is_local:
-            try:
-                found = images.inspect(path)
-            except ValueError:
-                return None
-            except OSError:
-                return self._of_volume(path)
-            where = backing_path(found.backing, path)
-            return Layer(where, found.backing_format) if where else None
-        return self._of_volume(path)
+        if not self.world.host.is_local:
+            return self._of_volume(path, self._all_volumes)
+        try:
+            found = images.inspect(path)
+        except FileNotFoundError:
+            return self._of_volume(path, self._places(self.world.planned("storage_volume")))
+        except OSError:
+            return self._of_volume(path, self._all_volumes)
+        except ValueError:
+            return None
+        where = backing_path(found.backing, path)
+        return Layer(where, found.backing_format) if where else None
 
-    def _of_volume(self, path: str) -> Layer | None:
-        """What libvirt tells of the volume at a path; asked of all volumes in one batch."""
-        if self._volumes is None:
-            there = self.world.everything("storage_volume").values()
-            paths = {xmltree.get(have.definition, "target/path") or "": have for have in there}
-            self._volumes = {self.place(path): have for path, have in paths.items() if path}
-        have = self._volumes.get(self.place(path))
+    def _of_volume(self, path: str, volumes: Mapping[str, Have]) -> Layer | None:
+        """What libvirt tells of the volume at a path, or a plan of one that is to come."""
+        have = volumes.get(self.place(path))
         if have is None or format_of(have) == "raw" or not backing_of(have):
             return None
         form = xmltree.get(have.definition, "backingStore/format/@type")
         return Layer(backing_of(have), form or "")
+
+    @cached_property
+    def _all_volumes(self) -> dict[str, Have]:
+        """Asked for in one batch."""
+        return self._places(self.world.everything("storage_volume").values())
+
+    def _places(self, volumes: Iterable[Have]) -> dict[str, Have]:
+        paths = {xmltree.get(h.definition, "target/path") or "": h for h in volumes if h.exists}
+        return {self.place(path): have for path, have in paths.items() if path}
 
 
 def place(path: str) -> str:

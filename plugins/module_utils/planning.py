@@ -54,8 +54,19 @@ def _refuse_twins(wanted: Sequence[Wanted], mistakes: Mistakes) -> None:
     seen: set[str] = set()
     for one in wanted:
         if one.resource in seen:
-            mistakes.add("is declared twice; keep one declaration", resource=one.resource)
+            mistakes.add(_twin(one, wanted), resource=one.resource)
         seen.add(one.resource)
+
+
+def _twin(one: Wanted, wanted: Sequence[Wanted]) -> str:
+    """What to do about two declarations of one thing; two VMs may bring a volume of one name."""
+    vms = [vm.resource for vm in wanted if vm.kind == "vm" and (one.kind, one.name) in vm.needs]
+    if len(vms) < 2:
+        return "is declared twice; keep one declaration"
+    return (
+        f"is declared twice, by disks of {' and '.join(vms)}; name another volume (volume) for the "
+        "disk of one of them"
+    )
 
 
 def _read(world: World, wanted: Sequence[Wanted]) -> dict[Id, Have]:

@@ -268,7 +268,7 @@ warnings:
   elements: str
 """
 
-from ansible_collections.kvm.fleet.plugins.module_utils import host_config, rules
+from ansible_collections.kvm.fleet.plugins.module_utils import host_config, one_writer, rules
 from ansible_collections.kvm.fleet.plugins.module_utils.runner import URI_SPEC, create_module, run
 
 
@@ -278,7 +278,7 @@ def main() -> None:
         module,
         kinds=host_config.KINDS,
         parse=host_config.parse,
-        rules=(rules.unique_macs, rules.nothing_in_use_goes),
+        rules=(rules.unique_macs, rules.nothing_in_use_goes, one_writer.one_writer),
         more=host_config.more(module.params, module.warn),
     )
 

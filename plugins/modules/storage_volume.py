@@ -187,7 +187,7 @@ storage_volume:
     backing: /var/lib/libvirt/images/debian-12.qcow2
 """
 
-from ansible_collections.kvm.fleet.plugins.module_utils import rules
+from ansible_collections.kvm.fleet.plugins.module_utils import one_writer, rules
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.kind import (
     KIND as STORAGE_POOL,
 )
@@ -204,7 +204,7 @@ def main() -> None:
         kinds=(STORAGE_POOL, KIND, VM),
         parse=KIND.parse,
         shown=KIND.name,
-        rules=(rules.nothing_in_use_goes,),
+        rules=(rules.nothing_in_use_goes, one_writer.one_writer),
     )
 
 

@@ -925,7 +925,7 @@ warnings:
   sample: ["vm/web: the vswitch lan does not exist yet; the plan assumes that it will"]
 """
 
-from ansible_collections.kvm.fleet.plugins.module_utils import rules
+from ansible_collections.kvm.fleet.plugins.module_utils import one_writer, rules
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.kind import (
     KIND as STORAGE_POOL,
 )
@@ -945,7 +945,7 @@ def main() -> None:
         kinds=(STORAGE_POOL, STORAGE_VOLUME, VSWITCH, VM),
         parse=VM.parse,
         shown=VM.name,
-        rules=(rules.unique_macs, rules.nothing_in_use_goes),
+        rules=(rules.unique_macs, rules.nothing_in_use_goes, one_writer.one_writer),
         more=volumes_that_go,
     )
 

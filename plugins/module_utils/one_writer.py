@@ -1,0 +1,211 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The rule that an image has one writer: one disk of one VM, and none while others stand on it.
+
+Asked only of what a plan brings: a disk's source, a clone, a volume that grows or goes. What others
+have made so already is no mistake of a plan that does not touch it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+
+from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.chains import Chains
+from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
+from ansible_collections.kvm.fleet.plugins.module_utils.image_uses import (
+    READS,
+    STANDS,
+    WRITES,
+    Use,
+    places_of,
+    uses_of_domain,
+    uses_of_volumes,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
+    CREATE,
+    DELETE,
+    NONE,
+    UPDATE,
+    Have,
+    Plan,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.references import names_of, uses_of
+from ansible_collections.kvm.fleet.plugins.module_utils.volumes import backing_of
+
+
+def one_writer(plans: Sequence[Plan], world: World) -> Iterator[FleetError]:
+    """Every image that a plan brings into use, grows or removes is nobody else's."""
+    images = _Images(plans, world)
+    for plan in plans:
+        if plan.wanted.kind == "vm" and plan.action in (CREATE, UPDATE):
+            yield from _of_vm(plan, images)
+        elif plan.wanted.kind == "storage_volume" and plan.action != NONE:
+            yield from _of_volume(plan, images)
+
+
+def _of_vm(plan: Plan, images: _Images) -> Iterator[FleetError]:
+    for use in images.brought_by(plan):
+        if use.does == STANDS:
+            others = [other for other in images.others(use) if other.does == WRITES]
+            if others:
+                yield _error(plan, use, f"stands on {use.path}, which {_names(others)} writes to")
+            continue
+        standing = [other for other in images.others(use) if other.does == STANDS]
+        if standing and use.does == WRITES:
+            yield _error(
+                plan,
+                use,
+                f"would write to {use.path}, on which {_names(standing)} stands; make a clone or a "
+                "copy of it for this disk",
+            )
+        clash = [other for other in images.others(use) if _clash(use, other)]
+        if clash:
+            yield _error(
+                plan,
+                use,
+                f"{use.path} is in use by {_names(clash)}; name another volume (volume) or file "
+                "for one of them, or say shareable (raw images) or read_only of both",
+            )
+
+
+def _of_volume(plan: Plan, images: _Images) -> Iterator[FleetError]:
+    have = plan.after if plan.action == CREATE else plan.have
+    path = xmltree.get(have.definition, "target/path") if have.stored is not None else ""
+    if not path:
+        return
+    if plan.action == CREATE:
+        base = backing_of(plan.after)
+        writers = [use for use in images.at(base) if use.does == WRITES] if base else []
+        if writers:
+            yield FleetError(
+                f"would stand on {base}, which {_names(writers)} writes to; take it from there, or "
+                "make a copy of it (copy_of)",
+                plan.resource,
+                "backing",
+            )
+        return
+    uses = images.at(path)
+    if plan.action == UPDATE:
+        yield from _growth(plan, path, uses)
+    elif plan.action == DELETE:
+        others = [use for use in uses if use.user not in images.known_users(plan.have)]
+        if others:
+            yield FleetError(
+                f"is used by {_names(others)}; take it from them first, or remove them too",
+                plan.resource,
+            )
+
+
+def _growth(plan: Plan, path: str, uses: Sequence[Use]) -> Iterator[FleetError]:
+    standing = [use for use in uses if use.does == STANDS]
+    if standing:
+        yield FleetError(
+            f"{path} cannot grow below {_names(standing)}; merge an overlay first (virsh "
+            "blockcommit), grow a linked clone itself",
+            plan.resource,
+            "capacity",
+        )
+    writers = [use for use in uses if use.does == WRITES]
+    if any(_clash(one, other) for one in writers for other in writers if one.user != other.user):
+        yield FleetError(
+            f"{path} is in use by {_names(writers)}, of which each would see it grow; give each a "
+            "volume of its own (volume)",
+            plan.resource,
+            "capacity",
+        )
+
+
+def _clash(one: Use, other: Use) -> bool:
+    """Whether two disks cannot have one image: one that is written to has to be shared."""
+    does = {one.does, other.does}
+    if STANDS in does or does == {READS}:
+        return False
+    return not all(use.shared or use.does == READS for use in (one, other))
+
+
+def _names(uses: Iterable[Use]) -> str:
+    return " and ".join(sorted({use.named for use in uses}))
+
+
+def _error(plan: Plan, use: Use, message: str) -> FleetError:
+    return FleetError(message, plan.resource, use.what)
+
+
+class _Images:
+    """The uses of images as they will be, read once and only when a plan brings something."""
+
+    def __init__(self, plans: Sequence[Plan], world: World) -> None:
+        self.plans = plans
+        self.world = world
+        self.chains = Chains(world)
+
+    def at(self, path: str) -> list[Use]:
+        """All uses of an image that is there already."""
+        place = self.chains.place(path)
+        return [use for by_place in (self._deep, self._clones) for use in by_place.get(place, ())]
+
+    def others(self, use: Use) -> list[Use]:
+        """The uses of the same image by others, and by other disks of the same VM."""
+        place = self.chains.place(use.path)
+        found = self._told.get(place, []) if place in self._new else self.at(use.path)
+        return [other for other in found if (other.user, other.what) != (use.user, use.what)]
+
+    def known_users(self, volume: Have) -> set[str]:
+        """The VMs that name a volume as it is named here, of which another rule tells."""
+        vms = self.world.everything("vm").values()
+        return {f"vm/{have.name}" for have in vms if uses_of(have) & names_of(volume)}
+
+    def brought_by(self, plan: Plan) -> list[Use]:
+        """What a plan brings for a VM, with what is below it."""
+        before = set(self._uses(plan.have.stored, plan.resource, deep=False))
+        after = set(self._uses(plan.after.stored, plan.resource, deep=False))
+        new = {use.what for use in after - before}
+        deep = self._uses(plan.after.stored, plan.resource, deep=True) if new else ()
+        return [use for use in dict.fromkeys(deep) if use.what in new]
+
+    def _uses(self, tree: xmltree.Element | None, user: str, deep: bool) -> Iterable[Use]:
+        return () if tree is None else uses_of_domain(tree, user, self.chains, deep)
+
+    @cached_property
+    def _new(self) -> set[str]:
+        """Where volumes come to be in this run: there can be nothing that stands on them."""
+        made = (plan.after.stored for plan in self.plans if _makes_volume(plan))
+        paths = (xmltree.get(tree, "target/path") for tree in made if tree is not None)
+        return {self.chains.place(path) for path in paths if path}
+
+    @cached_property
+    def _told(self) -> dict[str, list[Use]]:
+        return self._of_all(deep=False)
+
+    @cached_property
+    def _deep(self) -> dict[str, list[Use]]:
+        return self._of_all(deep=True)
+
+    @cached_property
+    def _clones(self) -> dict[str, list[Use]]:
+        volumes = self.world.everything("storage_volume").values()
+        return places_of(uses_of_volumes(volumes), self.chains)
+
+    def _of_all(self, deep: bool) -> dict[str, list[Use]]:
+        running = {plan.wanted.name: plan for plan in self.plans if plan.wanted.kind == "vm"}
+        uses: dict[Use, None] = {}
+        for name, have in self.world.everything("vm").items():
+            for tree in _trees(have, running.get(name)):
+                uses.update(dict.fromkeys(self._uses(tree, f"vm/{name}", deep)))
+        return places_of(uses, self.chains)
+
+
+def _makes_volume(plan: Plan) -> bool:
+    return plan.wanted.kind == "storage_volume" and plan.action == CREATE
+
+
+def _trees(have: Have, plan: Plan | None) -> Iterator[xmltree.Element]:
+    """What a VM will be, and what it goes on running as where that waits for a restart."""
+    yield have.definition
+    live = have.live if plan is None else plan.have.live if plan.pending else None
+    if live is not None:
+        yield live

@@ -1,0 +1,144 @@
+"""An image has one writer: what would give it a second one is refused in the plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.image_site import ImageSite, disk_xml
+from support.module_server import ModuleServer
+from support.private_libvirtd import PrivateLibvirtd
+
+Args = dict[str, Any]
+
+
+@pytest.fixture
+def site(libvirtd: PrivateLibvirtd, modules: ModuleServer, prefix: str, images: Path) -> ImageSite:
+    return ImageSite(libvirtd, modules, prefix, images)
+
+
+def on_file(path: str, **options: Any) -> list[Args]:
+    return [{"name": "root", "file": path, "format": "qcow2", **options}]
+
+
+def test_an_image_of_another_vm_is_refused(site: ImageSite) -> None:
+    path = site.image("web.qcow2")
+    site.define(disk_xml(path), name=f"{site.vm}-other")
+    link, hard_link = f"{site.folder.parent}/link", f"{site.folder.parent}/hard"
+    site.libvirtd.run(["ln", "-s", path, link])
+    site.libvirtd.run(["ln", path, hard_link])
+    for way in (path, link, hard_link):
+        told = site.refused(**site.args(disks=on_file(way)))
+        assert f"disks.vda of vm/{site.vm}-other" in told and "shareable" in told
+    by_name = [{"name": "root", "pool": site.pool, "volume": "web.qcow2"}]
+    assert f"{site.vm}-other" in site.refused(**site.args(disks=by_name))
+    assert f"{site.vm}-other" in site.refused(**site.args(disks=on_file(path, read_only=True)))
+
+
+def test_the_image_below_the_snapshot_of_another_vm_is_refused(site: ImageSite) -> None:
+    path = site.image("web.qcow2")
+    site.define(disk_xml(path), name=f"{site.vm}-other")
+    overlay = f"{site.folder}/web.s1"
+    site.virsh("snapshot-create-as", f"{site.vm}-other", "s1", "--disk-only", "--no-metadata")
+    told = site.refused(**site.args(disks=on_file(path)))
+    assert "would write to" in told and overlay in told
+    grows = {"pool": site.pool, "name": "web.qcow2", "capacity": "20MiB"}
+    assert overlay in site.refused("storage_volume", **grows)
+    gone = {"pool": site.pool, "name": "web.qcow2", "state": "absent"}
+    site.refused("storage_volume", **gone)
+
+
+def test_a_disk_does_not_grow_below_its_own_overlay(site: ImageSite) -> None:
+    site.declare(state="paused")
+    overlay = site.snapshot("s1")
+    disks = [{"name": "root", "pool": site.pool, "capacity": "20MiB"}]
+    assert overlay in site.refused(**site.args(disks=disks))
+    site.virsh("blockcommit", site.vm, "vda", "--active", "--pivot", "--wait")
+    assert site.declare(disks=disks)["changed"]
+
+
+def test_what_clones_stand_on_is_no_writable_disk(site: ImageSite) -> None:
+    base = site.image("base.qcow2")
+    clone = {"pool": site.pool, "name": "clone.qcow2", "backing": {"volume": "base.qcow2"}}
+    site.run("storage_volume", **clone)
+    assert "clone.qcow2" in site.refused(**site.args(disks=on_file(base)))
+    site.declare(disks=on_file(base, read_only=True))
+    site.define(disk_xml(site.image("own.qcow2")), name=f"{site.vm}-other")
+    of_other = {"pool": site.pool, "name": "second.qcow2", "backing": {"volume": "own.qcow2"}}
+    assert f"{site.vm}-other" in site.refused("storage_volume", **of_other)
+
+
+def test_images_that_all_share_are_shared(site: ImageSite) -> None:
+    raw = f"{site.folder}/shared.img"
+    site.libvirtd.run(["truncate", "-s", "10M", raw])
+    shared = disk_xml(raw, form="raw", more="<shareable/>")
+    site.define(shared, name=f"{site.vm}-other")
+    disk = {"name": "root", "file": raw, "format": "raw"}
+    assert "shareable" in site.refused(**site.args(disks=[disk]))
+    site.declare(disks=[{**disk, "shareable": True}])
+    assert site.refused(**site.args(disks=[{**disk, "shareable": False}]))
+
+
+def test_media_are_used_by_all(site: ImageSite) -> None:
+    medium = f"{site.folder}/medium.iso"
+    site.libvirtd.run(["truncate", "-s", "1M", medium])
+    drives = [{"name": "medium", "file": medium}]
+    site.declare(disks=[], cdroms=drives)
+    site.run("vm", **{**site.args(disks=[], cdroms=drives), "name": f"{site.vm}-other"})
+
+
+def test_a_vm_with_one_image_twice_is_refused(site: ImageSite) -> None:
+    path = site.image("web.qcow2")
+    disks = [*on_file(path), {"name": "again", "file": path, "format": "qcow2"}]
+    told = site.refused(**site.args(disks=disks))
+    assert "disks.root" in told and "disks.again" in told
+
+
+def test_what_others_did_already_blocks_nothing_else(site: ImageSite) -> None:
+    path = site.image("web.qcow2")
+    for name in (site.vm, f"{site.vm}-other"):
+        site.define(disk_xml(path), name=name)
+    disks = on_file(path)
+    assert not site.declare(disks=disks)["changed"]
+    assert site.declare(disks=disks, title="new")["changed"]
+    grows = {"pool": site.pool, "name": "web.qcow2", "capacity": "20MiB"}
+    assert "each would see it grow" in site.refused("storage_volume", **grows)
+
+
+def test_names_that_collide_take_no_volume_over(site: ImageSite) -> None:
+    one = {**site.args(), "disks": [{"name": "y-z", "pool": site.pool, "capacity": "10MiB"}]}
+    other = {
+        **site.args(),
+        "name": f"{site.vm}-y",
+        "disks": [{"name": "z", "pool": site.pool, "capacity": "20MiB"}],
+    }
+    told = site.refused("host_config", vms=[one, other])
+    assert f"vm/{site.vm} and vm/{site.vm}-y" in told and "volume" in told
+    site.run("vm", **one)
+    told = site.refused(**other)
+    assert f"disks.y-z of vm/{site.vm}" in told
+    size = {**other["disks"][0], "capacity": "10MiB"}
+    assert "(volume)" in site.refused(**{**other, "disks": [size]})
+    named = {**size, "volume": "own.qcow2"}
+    site.run("vm", **{**other, "disks": [named]})
+
+
+def test_two_new_vms_on_one_image_are_refused(site: ImageSite) -> None:
+    path = site.image("web.qcow2")
+    one = site.args(disks=on_file(path))
+    told = site.refused("host_config", vms=[one, {**one, "name": f"{site.vm}-other"}])
+    assert f"vm/{site.vm}-other disks.root" in told
+
+
+def test_a_variable_store_of_another_vm_is_refused(site: ImageSite) -> None:
+    """A NVRAM file is written to as a disk is."""
+    path = f"{site.folder}/vars.fd"
+    site.image(path)
+    site.define(name=f"{site.vm}-other")
+    text = site.virsh("dumpxml", f"{site.vm}-other", "--inactive")
+    firmware = "<loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader>"
+    nvram = f"{firmware}<nvram>{path}</nvram></os>"
+    site.libvirtd.run(["virsh", "define", "/dev/stdin"], stdin=text.replace("</os>", nvram))
+    assert "NVRAM" in site.refused(**site.args(disks=on_file(path)))
