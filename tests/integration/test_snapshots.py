@@ -144,3 +144,52 @@ def test_a_disk_under_two_names_is_refused(site: ImageSite) -> None:
     site.declare(state="stopped")
     disks = [{"name": "other", "pool": site.pool, "volume": f"{site.vm}-root.qcow2"}]
     assert "declare it as root" in site.refused(**site.args(disks=disks))
+
+
+# ---- removal
+
+
+def test_overlays_and_their_base_go_together(site: ImageSite) -> None:
+    site.declare(state="paused")
+    overlays = [site.snapshot(name) for name in ("s1", "s2")]
+    done = site.remove(remove_storage=True)
+    gone = {change["resource"] for change in done["plan"] if change["after"] == "absent"}
+    volumes = {Path(path).name for path in (site.base, *overlays)}
+    assert {f"storage_volume/{site.pool}/{name}" for name in volumes} < gone
+    assert site.files() == set()
+
+
+def test_images_stay_where_the_vm_goes_alone(site: ImageSite) -> None:
+    site.declare(state="stopped")
+    overlay = site.snapshot("s1")
+    done = site.remove()
+    assert "snapshots" in [change["field"] for change in done["plan"]]
+    assert site.files() == {Path(site.base).name, Path(overlay).name}
+
+
+def test_what_a_clone_stands_on_stays(site: ImageSite) -> None:
+    golden = site.image("golden.qcow2")
+    disk = {"name": "root", "pool": site.pool, "backing": {"volume": "golden.qcow2"}}
+    site.declare(disks=[disk], state="paused")
+    site.snapshot("s1")
+    done = site.remove(remove_storage=True)
+    assert golden in [change["before"] for change in done["plan"] if change["after"] == "kept"]
+    assert site.files() == {"golden.qcow2"}
+
+
+def test_images_of_which_nobody_knows_whose_they_are_stay(site: ImageSite) -> None:
+    site.declare(state="paused")
+    overlay = site.snapshot("s1", "--no-metadata")
+    told = site.refused(**site.args(disks=None, state="absent", remove_storage=True))
+    assert overlay in told and site.base in told and "virsh blockcommit" in told
+
+
+def test_an_overlay_outside_of_every_pool_is_refused(site: ImageSite) -> None:
+    site.declare(state="paused")
+    elsewhere = f"{site.folder.parent}/s1.qcow2"
+    site.virsh(
+        *("snapshot-create-as", site.vm, "s1", "--disk-only", "--diskspec", f"vda,file={elsewhere}")
+    )
+    assert not site.declare()["changed"]
+    told = site.refused(**site.args(disks=None, state="absent", remove_storage=True))
+    assert elsewhere in told and site.base in told

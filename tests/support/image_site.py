@@ -54,6 +54,19 @@ class ImageSite:
         assert (again["changed"], again["plan"]) == (False, []), again
         return done
 
+    def remove(self, **options: Any) -> Result:
+        """Have the VM absent, as check mode said."""
+        how = {"timeout_s": 1, "on_timeout": "power_off"}
+        args = {"name": self.vm, "state": "absent", "shutdown": how, **options}
+        predicted = self.run("vm", check=True, **args)
+        done = self.run("vm", **args)
+        assert predicted["plan"] == done["plan"]
+        assert not self.run("vm", **args)["changed"]
+        return done
+
+    def files(self) -> set[str]:
+        return {path.name for path in self.libvirtd.outside(self.folder).iterdir()}
+
     def virsh(self, *arguments: str) -> str:
         return self.libvirtd.virsh(*arguments)
 

@@ -127,7 +127,7 @@ class _Going:
                 yield self._line(field, ", ".join(sorted(names)), ABSENT, note)
 
     def _disks_that_stay(self) -> Iterator[Change]:
-        for target, path, why in storage.disks_that_stay(self.world.host, self.have.definition):
+        for target, path, why in storage.disks_that_stay(self.world.host, self.have):
             field = ("disks", target)
             yield Change(self.wanted.resource, field, path, STAYS, STORED, note=why)
 

@@ -6,14 +6,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host, found, libvirt
 from ansible_collections.kvm.fleet.plugins.module_utils.domains import read_domains
+from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT, items_of
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.own_images import (
+    Images,
+    OwnImages,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import DISKS
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import Wanted
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have, Wanted
+from ansible_collections.kvm.fleet.plugins.module_utils.volumes import refresh_pool
 
 
 def volumes_that_go(host: Host, wanted: Sequence[Wanted]) -> list[Wanted]:
@@ -22,30 +29,66 @@ def volumes_that_go(host: Host, wanted: Sequence[Wanted]) -> list[Wanted]:
         w for w in wanted if w.kind == "vm" and w.state == ABSENT and w.options["remove_storage"]
     ]
     haves = read_domains(host, [one.name for one in going]) if going else {}
+    images, mistakes = OwnImages(host), Mistakes()
     volumes: dict[str, Wanted] = {}
     for one in going:
-        domain = haves[one.name].stored
-        for name in _volumes_of(host, domain) if domain is not None else ():
+        for name in _volumes_of(images, haves[one.name], mistakes):
             needs = frozenset({("vm", one.name)})
             volumes[name] = Wanted("storage_volume", name, ABSENT, needs=needs)
+    mistakes.raise_any()
     return list(volumes.values())
 
 
-def _volumes_of(host: Host, domain: xmltree.Element) -> Iterator[str]:
-    """`POOL/NAME` of every disk that is a volume and is this VM's alone."""
-    for disk in domain.findall("devices/disk"):
-        volume = "" if _why_it_stays(disk) else _volume_of(host, disk)
-        if volume:
-            yield volume
+def _volumes_of(images: OwnImages, have: Have, mistakes: Mistakes) -> Iterator[str]:
+    """`POOL/NAME` of every disk that is a volume and is this VM's alone, overlays included."""
+    for disk, found_images in images.of(have):
+        if _why_it_stays(disk):
+            continue
+        if len(found_images.own) == 1 and not found_images.unclear:
+            volumes = [_volume_of(images.host, disk)]
+        else:
+            volumes = [_volume_of_overlay(images.host, path) for path in found_images.own]
+            _check_overlays(have, disk, found_images, volumes, mistakes)
+        yield from filter(None, volumes)
 
 
-def disks_that_stay(host: Host, domain: xmltree.Element) -> Iterator[tuple[str, str, str]]:
+def _check_overlays(
+    have: Have, disk: xmltree.Element, images: Images, volumes: Sequence[str], mistakes: Mistakes
+) -> None:
+    """All the images of a snapshot go together, or none of them does."""
+    resource, field = f"vm/{have.name}", f"disks.{xmltree.get(disk, 'target/@dev')}"
+    if images.unclear:
+        mistakes.add(
+            f"writes to the overlay {images.own[0]}, which stands on {images.below[0]}, and no "
+            "snapshot says whose that is; merge it first (virsh blockcommit), or remove the VM "
+            "without remove_storage and each by storage_volume",
+            field,
+            resource,
+        )
+    lost = [path for path, volume in zip(images.own, volumes) if not volume]
+    if lost and any(volumes):
+        mistakes.add(
+            f"stands on {' and '.join(images.own)}, of which {' and '.join(lost)} is in no storage "
+            "pool and would stay without the rest; merge the snapshots first (virsh blockcommit)",
+            field,
+            resource,
+        )
+
+
+def disks_that_stay(host: Host, have: Have) -> Iterator[tuple[str, str, str]]:
     """What a VM that goes with its storage leaves: each disk's name, where it is, and why."""
-    for name, disk in items_of(DISKS, domain).items():
+    below = {
+        xmltree.get(disk, "target/@dev"): images.below
+        for disk, images in OwnImages(host).of(have)
+        if images.below
+    }
+    for name, disk in items_of(DISKS, have.definition).items():
         where = _where(disk)
         why = _why_it_stays(disk) or ("" if _volume_of(host, disk) else "is in no storage pool")
         if where and why:
             yield name, where, why
+        for path in below.get(xmltree.get(disk, "target/@dev"), ()) if not why else ():
+            yield name, path, "is what it stands on, and may be others' too"
 
 
 def _why_it_stays(disk: xmltree.Element) -> str:
@@ -75,6 +118,19 @@ def _where(disk: xmltree.Element) -> str:
     return (
         "" if source is None else next((source.get(at, "") for at in named if source.get(at)), "")
     )
+
+
+def _volume_of_overlay(host: Host, path: str) -> str:
+    """The same of a path; libvirt may not yet know what a snapshot put into a pool's folder."""
+    volume = _volume_at(host, path)
+    if volume is None:
+        lookup, missing = host.conn.storagePoolLookupByTargetPath, libvirt.VIR_ERR_NO_STORAGE_POOL
+        with host.errors("", f"look for the pool of {path}"):
+            pool = found(lookup, str(Path(path).parent), missing)
+            if pool is not None and pool.isActive():
+                refresh_pool(pool)
+        volume = _volume_at(host, path)
+    return f"{volume.storagePoolLookupByVolume().name()}/{volume.name()}" if volume else ""
 
 
 def _volume_at(host: Host, path: str) -> Any:

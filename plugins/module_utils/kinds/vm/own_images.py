@@ -1,0 +1,77 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which of the images below a disk are the VM's own: those that its snapshots left there.
+
+Below an overlay there may as well be what the VM was cloned from, which is others' too. libvirt's
+record of a snapshot says to what the disk wrote before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ansible_collections.kvm.fleet.plugins.module_utils import snapshots, xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.chains import Chains
+from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds import storage_volume
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import Kind, World
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.kind import (
+    KIND as STORAGE_POOL,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have
+from ansible_collections.kvm.fleet.plugins.module_utils.snapshots import Snapshot
+from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+
+
+@dataclass(frozen=True)
+class Images:
+    """The images of one disk, from the one that the VM writes to down."""
+
+    own: tuple[str, ...]
+    below: tuple[str, ...]  # what its own stand on
+    unclear: bool = False  # an overlay is there, and no record says whose the image below it is
+
+
+class OwnImages:
+    """The images of the disks of VMs on a host."""
+
+    def __init__(self, host: Host) -> None:
+        kinds: dict[str, Kind] = {
+            STORAGE_POOL.name: STORAGE_POOL,
+            "storage_volume": storage_volume.KIND,
+        }
+        self.host = host
+        self.chains = Chains(World(host, kinds))
+
+    def of(self, have: Have) -> Iterator[tuple[Element, Images]]:
+        """Each disk of a VM with its images; two where it runs on others than are stored."""
+        known = snapshots.read(self.host, have.name)
+        seen = set()
+        for tree in (have.stored, have.live):
+            for disk in xmltree.find_all(tree, "devices/disk") if tree is not None else ():
+                images = images_of(disk, self.chains, known)
+                if images.own[:1] not in seen:
+                    seen.add(images.own[:1])
+                    yield disk, images
+
+
+def images_of(disk: Element, chains: Chains, known: Sequence[Snapshot]) -> Images:
+    """The images of a disk, by its chain and by what is known of snapshots."""
+    chain = [layer.path for layer in chains.of(disk)]
+    target = xmltree.get(disk, "target/@dev") or ""
+    former = {
+        chains.place(path)
+        for snapshot in known
+        for path in (snapshot.overlays.get(target), snapshot.bases.get(target))
+        if path
+    }
+    count = 1
+    while count < len(chain) and chains.place(chain[count]) in former:
+        count += 1
+    # Of what runs libvirt tells every chain, of what is stored only one that it made itself.
+    runs = xmltree.get(disk, "source/@index") is not None
+    told = disk.find("backingStore/source") is not None and not runs
+    unclear = told and count == 1 and len(chain) > 1
+    return Images(tuple(chain[:count]), tuple(chain[count:]), unclear)
