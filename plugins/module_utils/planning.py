@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from ansible_collections.kvm.fleet.plugins.module_utils.accounting import audited
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import (
     FleetError,
     FleetErrors,
@@ -35,7 +36,8 @@ def plan_all(world: World, wanted: Sequence[Wanted], rules: Sequence[Rule] = ())
     for one in _ordered(wanted, haves):
         seen = world.lenient() if one.needs & mistaken else world
         try:
-            plan = world.kinds[one.kind].plan(one, haves[(one.kind, one.name)], seen)
+            kind = world.kinds[one.kind]
+            plan = audited(kind.books, kind.plan(one, haves[(one.kind, one.name)], seen))
         except (FleetErrors, FleetError) as error:
             mistaken.add((one.kind, one.name))
             found = error.errors if isinstance(error, FleetErrors) else [error]

@@ -78,6 +78,16 @@ def find(element: Element, path: str) -> Element | None:
     return _walk(element, compile_path(path)[0])
 
 
+def along(element: Element, path: str) -> Iterator[tuple[Element, Step]]:
+    """The elements that a path goes through, each with its step, as far as they are there."""
+    found: Element | None = element
+    for step in compile_path(path)[0]:
+        found = _child(found, step) if found is not None else None
+        if found is None:
+            return
+        yield found, step
+
+
 def ensure(element: Element, path: str) -> Element:
     """The element at a path, made when it is missing."""
     for step in compile_path(path)[0]:

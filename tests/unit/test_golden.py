@@ -19,6 +19,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Union
@@ -28,6 +29,7 @@ import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.accounting import audited
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
     Field,
@@ -50,7 +52,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import kind as 
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import table as vm_table
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import kind as vswitch
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import table as vswitch_table
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import RESTART, Have, Plan
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import RESTART, Have, Plan, Wanted
 from ansible_collections.kvm.fleet.plugins.module_utils.showing import names, results
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -163,17 +165,22 @@ class Case:
 
     def plan(self, after: Plan | None = None) -> Plan:
         """The plan for the files, or for what another plan has made of them."""
-        options = yaml.safe_load((self.folder / "want.yml").read_text())
-        checked = ArgumentSpecValidator(self.kind.spec()).validate(options)
-        assert not checked.error_messages
-        *brought, wanted = self.kind.parse(checked.validated_parameters)
-        trees = (self.tree("before"), self.tree("live"))
-        have = after.after if after else Have(wanted.kind, wanted.name, *trees, self.facts())
+        *brought, wanted = self.wanted()
+        have = after.after if after else self.have(wanted.name)
         world = self.world(have)
         for one in brought:  # a disk of a VM may bring its volume
             there = world.will_be(one.kind, one.name)
             world.add(KINDS[one.kind].kind.plan(one, there, world))
-        return self.kind.plan(wanted, have, world)
+        return audited(self.kind.books, self.kind.plan(wanted, have, world))
+
+    def wanted(self) -> list[Wanted]:
+        options = yaml.safe_load((self.folder / "want.yml").read_text())
+        checked = ArgumentSpecValidator(deepcopy(self.kind.spec())).validate(options)
+        assert not checked.error_messages
+        return self.kind.parse(checked.validated_parameters)
+
+    def have(self, name: str) -> Have:
+        return Have(self.kind.name, name, self.tree("before"), self.tree("live"), self.facts())
 
     def tree(self, name: str) -> xmltree.Element | None:
         file = self.folder / f"{name}.xml"

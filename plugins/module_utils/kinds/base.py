@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from copy import copy
 from typing import Any, Protocol
 
+from ansible_collections.kvm.fleet.plugins.module_utils.accounting import Books
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have, Plan, Wanted
 
@@ -33,6 +34,7 @@ class Kind(Protocol):
     """One kind of resource: how it is declared, read, planned, applied and shown."""
 
     name: str
+    books: Books  # what an edit of its XML may change, and as what the plan shows it
 
     def spec(self) -> dict[str, Any]:
         """The argument spec of one declaration."""

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.accounting import Books, Part
 from ansible_collections.kvm.fleet.plugins.module_utils.appliers import storage_volume as appliers
 from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Codec, choice, size
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
@@ -87,6 +88,7 @@ class StorageVolume:
     """The kind `storage_volume`."""
 
     name = "storage_volume"
+    books = Books(lambda volume: [Part(ROWS, volume)])
 
     def spec(self) -> dict[str, Any]:
         """The argument spec of one volume."""

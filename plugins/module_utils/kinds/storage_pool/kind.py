@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.accounting import Books, Consequence, Part
 from ansible_collections.kvm.fleet.plugins.module_utils.appliers import storage_pool as appliers
 from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
@@ -63,10 +64,24 @@ DEVICES = ("source", "devices")
 LINKS = "/dev/disk/"  # where udev keeps lasting names of disks: by-id, by-path and the like
 
 
+BOOKS = Books(
+    lambda pool: [Part(ROWS, pool)],
+    (
+        Consequence(
+            "source.auth.secret_uuid",
+            ("source/auth/secret/@uuid",),
+            ("source.auth.secret",),
+            "libvirt takes a secret by its UUID or by its usage, not both",
+        ),
+    ),
+)
+
+
 class StoragePool:
     """The kind `storage_pool`."""
 
     name = "storage_pool"
+    books = BOOKS
 
     def spec(self) -> dict[str, Any]:
         """The argument spec of one pool."""

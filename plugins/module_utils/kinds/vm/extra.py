@@ -34,6 +34,14 @@ def holds(domain: Element, text: str) -> bool:
     return all(_existing(domain, path, part) is not None for path, part in _leaves(text))
 
 
+def elements(domain: Element) -> Iterator[tuple[Element, Element]]:
+    """What was put in as extra XML, as the domain has recorded it, each with what it is in."""
+    for path, part in _leaves(recorded(domain)):
+        there = _existing(domain, path, part)
+        if there is not None:
+            yield _parent(domain, path), there
+
+
 def replace(domain: Element, text: str) -> None:
     """Take out what was put in earlier and is not wanted now, put the rest in, and record it all.
 

@@ -36,6 +36,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import (
     told,
     tree,
 )
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.books import BOOKS
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.planner import Planner
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.removal import removal
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import AGENT_CHANNEL, ROWS
@@ -71,6 +72,7 @@ class Vm:
     """Virtual machines, as domains of libvirt."""
 
     name = "vm"
+    books = BOOKS
 
     def spec(self) -> dict[str, Any]:
         """The options of the table, those beside it, and those that make a disk's volume."""

@@ -25,6 +25,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import (
     table,
     tree,
 )
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.books import BOOKS
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.planner import (
     AUTOSTART,
     CONNECT,
@@ -51,6 +52,7 @@ class Vswitch:
     """Virtual switches, as networks of libvirt."""
 
     name = "vswitch"
+    books = BOOKS
 
     def spec(self) -> dict[str, Any]:
         """The argument spec of one vswitch."""

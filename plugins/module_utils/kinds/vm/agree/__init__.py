@@ -1,0 +1,41 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What hangs together in a domain: edited only where something changes that it hangs on.
+
+Each file is about one concern. Beside its edits it has them as `CONSEQUENCES`, by which the plan
+shows them and the engine accounts for them.
+"""
+
+from __future__ import annotations
+
+from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import Key
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.agree import (
+    cpu,
+    disks,
+    display,
+    firmware,
+    machine,
+    nics,
+    single,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.agree.base import Changed
+from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+
+CONSEQUENCES = (
+    *machine.CONSEQUENCES,
+    *cpu.CONSEQUENCES,
+    *firmware.CONSEQUENCES,
+    *display.CONSEQUENCES,
+    *single.CONSEQUENCES,
+    *disks.CONSEQUENCES,
+    *nics.CONSEQUENCES,
+)
+
+
+def agree(domain: Element, before: dict[Key, Value], changed: Changed) -> None:
+    """Make what hangs on the changed values go with them."""
+    machine.agree(domain, changed, str(before.get(("machine",)) or ""))
+    for concern in (cpu, firmware, display, single, disks, nics):
+        concern.agree(domain, changed)

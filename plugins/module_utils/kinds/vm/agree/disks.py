@@ -1,0 +1,160 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Disks and CD-ROMs: their place on a bus, and what goes with one bus, format or image only."""
+
+from __future__ import annotations
+
+from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.accounting import Consequence
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import Key, items_of
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.agree.base import (
+    Changed,
+    drop,
+    prune,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.agree.targets import place
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import (
+    CDROMS,
+    DISKS,
+    name_disk,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+
+# What libvirt refuses elsewhere (qemuValidateDomainDeviceDefDiskFrontend).
+_OF_VIRTIO = (
+    "@model",
+    *(
+        f"driver/@{name}"
+        for name in (
+            *("queues", "queue_size", "iothread", "ioeventfd", "event_idx", "iommu", "ats"),
+            *("packed", "page_per_vq"),
+        )
+    ),
+    "driver/iothreads",
+)
+_OF_BUS = {
+    "virtio": _OF_VIRTIO,
+    "scsi": ("wwn", "vendor", "product", "target/@rotation_rate"),
+    "sata": ("wwn", "target/@rotation_rate"),
+    "ide": ("wwn", "target/@rotation_rate"),
+    "usb": ("target/@removable",),
+}
+_OF_SOME_BUS = tuple(dict.fromkeys(path for paths in _OF_BUS.values() for path in paths))
+_OF_QCOW2 = ("driver/metadata_cache", "driver/@discard_no_unref")
+_OF_IMAGE = ("source/encryption", "source/slices", "source/@index")
+_OF_SOURCE = (
+    *(f"source/@{name}" for name in ("protocol", "name", "query", "tls", "tlsHostname", "mode")),
+    *(f"source/@{name}" for name in ("managed", "namespace", "type", "path", "startupPolicy")),
+    *(f"source/@{name}" for name in ("fdgroup", "index")),
+    "source/*",
+)
+_LIMITS = tuple(f"{half}_{of}" for half in ("total", "read", "write") for of in ("iops", "bytes"))
+_OPTION_OF_LIMIT = {name: f"limits.{name.replace('bytes', 'bandwidth')}" for name in _LIMITS}
+_BURSTS = ("max", "max_length")
+
+
+def _of(above: str) -> tuple[Consequence, ...]:
+    """What goes along with an option of each disk, or of each CD-ROM."""
+    return (
+        Consequence("target", ("target/@dev",), ("bus",), "the first free one on its bus", above),
+        Consequence("address", ("address",), ("bus",), "libvirt gives it one on its bus", above),
+        Consequence("alias", ("alias",), ("bus",), "keeps its name, which was its target", above),
+        Consequence("bus_details", _OF_SOME_BUS, ("bus",), "not possible on its bus", above),
+        Consequence("format_details", _OF_QCOW2, ("format",), "only qcow2 has it", above),
+        Consequence(
+            "backing_chain",
+            ("backingStore",),
+            ("source",),
+            "of the former image",
+            above,
+            told=lambda said: said[0],  # an empty one only says that there is none
+        ),
+        Consequence("source_details", _OF_SOURCE, ("source",), "of the former source", above),
+        *(
+            Consequence(
+                f"{option}_burst",
+                tuple(f"iotune/{name}_sec_{burst}" for burst in _BURSTS),
+                (option,),
+                "goes with its limit",
+                above,
+            )
+            for name, option in _OPTION_OF_LIMIT.items()
+        ),
+        Consequence(
+            "limits.group",
+            ("iotune/group_name", "iotune/size_iops_sec"),
+            tuple(_OPTION_OF_LIMIT.values()),
+            "no limit is left",
+            above,
+        ),
+    )
+
+
+CONSEQUENCES = (
+    *_of(DISKS.name),
+    *_of(CDROMS.name),
+    Consequence(
+        "scsi_controller",
+        ("devices/controller[@type='scsi']",),
+        (DISKS.name, CDROMS.name),
+        "a disk on scsi needs one",
+    ),
+)
+
+
+def agree(domain: Element, changed: Changed) -> None:
+    """Make the rest of each disk go with what changed of it, and place what comes or moves."""
+    disks = xmltree.find_all(domain, "devices/disk")
+    for row in (DISKS, CDROMS):
+        for name, disk in items_of(row, domain).items():
+            at = (row.name, name)
+            if at not in changed:
+                _agree_disk(disk, at, changed)
+            if (*at, "bus") in changed:
+                _move(disk, name, disks)
+    on_scsi = any(
+        key[-1] == "bus" and key[0] in (DISKS.name, CDROMS.name) for key in changed
+    ) and any(xmltree.get(disk, "target/@bus") == "scsi" for disk in disks)
+    if on_scsi and domain.find("devices/controller[@type='scsi']") is None:
+        controller = '<controller type="scsi" index="0" model="virtio-scsi"/>'
+        xmltree.ensure(domain, "devices").append(xmltree.parse(controller))
+
+
+def _move(disk: Element, name: str, disks: list[Element]) -> None:
+    """Put a disk on the bus that it is to have, under the name that it has."""
+    former = xmltree.get(disk, "target/@dev")
+    xmltree.put(disk, "address!", None)  # it is one on the former bus
+    place(disk, disks)
+    if former == name and xmltree.get(disk, "target/@dev") != name:
+        name_disk(disk, name)  # others made it, so it was known by its target
+
+
+def _agree_disk(disk: Element, at: Key, changed: Changed) -> None:
+    if (*at, "bus") in changed:
+        fits = _OF_BUS.get(xmltree.get(disk, "target/@bus") or "", ())
+        drop(disk, *(path for path in _OF_SOME_BUS if path not in fits))
+    if (*at, "format") in changed and xmltree.get(disk, "driver/@type") != "qcow2":
+        drop(disk, *_OF_QCOW2)
+    if (*at, "source") in changed:
+        _agree_source(disk)
+    for name, option in _OPTION_OF_LIMIT.items():
+        if (*at, *option.split(".")) in changed and disk.find(f"iotune/{name}_sec") is None:
+            drop(disk, *(f"iotune/{name}_sec_{burst}" for burst in _BURSTS))
+    if any(key[: len(at) + 1] == (*at, "limits") for key in changed):
+        _agree_limits(disk)
+
+
+def _agree_source(disk: Element) -> None:
+    drop(disk, "backingStore", *_OF_IMAGE)
+    if disk.get("type") != "block":
+        drop(disk, "source/reservations")
+    if disk.get("type") != "volume":
+        drop(disk, "source/@mode")
+
+
+def _agree_limits(disk: Element) -> None:
+    """A group without any limit is refused."""
+    if not any(disk.find(f"iotune/{name}_sec") is not None for name in _LIMITS):
+        drop(disk, "iotune/group_name", "iotune/size_iops_sec")
+    prune(disk, "iotune")

@@ -1,0 +1,135 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Graphics, and what only SPICE has; video, whose memory is that of its model."""
+
+from __future__ import annotations
+
+from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.accounting import Consequence
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.agree.base import (
+    Changed,
+    drop,
+    touched,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+
+_ON_TYPE = ("graphics.type",)
+_NEEDS_SPICE = "needs SPICE, which goes"
+_OF_ALL_TYPES = ("type", "port", "autoport", "listen", "keymap", "passwd", "passwdValidTo")
+# What of a SPICE connection or of one to a socket has no attribute of the same name elsewhere.
+_ATTRIBUTES = (
+    *("tlsPort", "defaultMode", "connected", "socket", "websocket", "websocketGenerated"),
+    *("sharePolicy", "powerControl", "display", "xauth", "fullscreen", "multiUser"),
+    *("replaceUser", "p2p", "address", "audio"),
+)
+_CHILDREN = (
+    *("channel", "image", "jpeg", "zlib", "playback", "streaming", "clipboard", "mouse"),
+    *("filetransfer", "gl", "audio"),
+)
+
+CONSEQUENCES = (
+    Consequence(
+        "graphics.details",
+        (
+            *(f"devices/graphics/@{name}" for name in _ATTRIBUTES),
+            *(f"devices/graphics/{tag}" for tag in _CHILDREN),
+        ),
+        _ON_TYPE,
+        "goes with the former type",
+    ),
+    Consequence("other_graphics", ("devices/graphics[+]",), _ON_TYPE, "goes too", gone=ABSENT),
+    Consequence(
+        "graphics.listens",
+        ("devices/graphics/listen",),
+        ("graphics.listen", "graphics.type"),
+        "goes for the address that is wanted, or with its graphics",
+        told=lambda said: [one for one in said if one.get("type") != "address"] or "",
+    ),
+    Consequence(
+        "graphics.autoport",
+        ("devices/graphics/@autoport",),
+        ("graphics",),
+        "says whether there is a port",
+        silent=True,
+    ),
+    Consequence("spice.audio", ("devices/audio[@type='spice']",), _ON_TYPE, _NEEDS_SPICE),
+    *(
+        Consequence(
+            f"spice.{name}",
+            (f"devices/{tag}[@type='spicevmc']", f"devices/{tag}[@type='spiceport']"),
+            _ON_TYPE,
+            _NEEDS_SPICE,
+            gone=ABSENT,
+        )
+        for name, tag in (
+            ("channels", "channel"),
+            ("redirections", "redirdev"),
+            ("smartcards", "smartcard"),
+        )
+    ),
+    Consequence(
+        "video_details",
+        (
+            *(
+                f"devices/video/model/@{name}"
+                for name in ("ram", "vram", "vram64", "vgamem", "heads", "primary", "blob", "edid")
+            ),
+            "devices/video/model/acceleration",
+            "devices/video/model/resolution",
+            "devices/video/driver",
+            "devices/video/address",
+        ),
+        ("video",),
+        "goes with the former model",
+    ),
+    Consequence(
+        "other_videos",
+        ("devices/video[+]",),
+        ("video",),
+        "goes too: without video there is none at all",
+        gone=ABSENT,
+    ),
+)
+
+
+def agree(domain: Element, changed: Changed) -> None:
+    """Make what hangs on the display go with what changed of it."""
+    graphics = domain.find("devices/graphics")
+    if graphics is not None and touched(changed, "graphics"):
+        _agree_graphics(graphics, changed)
+    if touched(changed, "graphics.type") and domain.find("devices/graphics[@type='spice']") is None:
+        _without_spice(domain)
+    if touched(changed, "video"):
+        _agree_video(domain)
+
+
+def _agree_graphics(graphics: Element, changed: Changed) -> None:
+    if touched(changed, "graphics.type"):
+        for name in set(graphics.attrib) - {*_OF_ALL_TYPES}:
+            del graphics.attrib[name]
+        drop(graphics, *_CHILDREN)
+    if touched(changed, "graphics.listen"):
+        drop(graphics, "listen")  # it says the same as the attribute, or another way
+    graphics.set("autoport", "no" if int(graphics.get("port", "-1")) > 0 else "yes")
+
+
+def _without_spice(domain: Element) -> None:
+    drop(domain, "devices/audio[@type='spice']")
+    for tag in ("channel", "redirdev", "smartcard"):
+        drop(domain, f"devices/{tag}[@type='spicevmc']", f"devices/{tag}[@type='spiceport']")
+
+
+def _agree_video(domain: Element) -> None:
+    video = domain.find("devices/video")
+    model = None if video is None else video.find("model")
+    if video is None or model is None:
+        return
+    kind = model.get("type", "")
+    model.attrib.clear()
+    model.set("type", kind)
+    drop(video, "model/acceleration", "model/resolution", "driver", "address")
+    if kind == "none":
+        for other in domain.findall("devices/video")[1:]:
+            xmltree.remove(domain, other)

@@ -1,0 +1,57 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""NICs: limits without their average, and what only one kind of source or model has."""
+
+from __future__ import annotations
+
+from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.accounting import Consequence
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import items_of
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.agree.base import Changed, drop
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import NICS
+from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+
+_SOURCE = ("dev", "mode", "type", "path", "address", "port", "managed")
+_WAYS = ("inbound", "outbound")
+
+CONSEQUENCES = (
+    Consequence(
+        "source_details",
+        (*(f"source/@{name}" for name in _SOURCE), "source/*"),
+        ("source",),
+        "goes with the former source",
+        NICS.name,
+    ),
+    Consequence("driver", ("driver",), ("model",), "only virtio has one", NICS.name),
+    *(
+        Consequence(
+            f"bandwidth.{way}.floor",
+            (f"bandwidth/{way}/@floor",),
+            (f"bandwidth.{way}.average",),
+            "goes with the average",
+            NICS.name,
+        )
+        for way in _WAYS
+    ),
+)
+
+
+def agree(domain: Element, changed: Changed) -> None:
+    """Make the rest of each NIC go with what changed of it."""
+    for name, nic in items_of(NICS, domain).items():
+        at = (NICS.name, name)
+        if (*at, "source") in changed and nic.get("type") != "network":
+            drop(nic, "source/@portgroup")
+        if (*at, "model") in changed and xmltree.get(nic, "model/@type") != "virtio":
+            drop(nic, "driver")
+        for way in _WAYS:
+            if (*at, "bandwidth", way, "average") in changed:
+                _agree_limits(nic, way)
+
+
+def _agree_limits(nic: Element, way: str) -> None:
+    """A peak and a burst go with their average; libvirt refuses them without it."""
+    if xmltree.get(nic, f"bandwidth/{way}/@average") is None:
+        xmltree.put(nic, f"bandwidth/{way}/@peak", None)
+        xmltree.put(nic, f"bandwidth/{way}/@burst", None)

@@ -1,0 +1,121 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a user declares one of: serial port, random numbers, watchdog, TPM and the clock."""
+
+from __future__ import annotations
+
+from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.accounting import Consequence
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.agree.base import (
+    Changed,
+    drop,
+    prune,
+    touched,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+
+_TOO = "goes too: none means none of several"
+_ON_SERIAL = ("serial.type", "serial.path")
+_OF_TYPE = "goes with the former type"
+_CLOCK = ("adjustment", "basis", "timezone", "start")
+_SOURCE = ("mode", "host", "service", "tls", "append", "channel", "master", "slave")
+
+
+def _others(name: str, tag: str, option: str) -> Consequence:
+    return Consequence(name, (f"devices/{tag}[+]",), (option,), _TOO, gone=ABSENT)
+
+
+CONSEQUENCES = (
+    _others("other_serial_ports", "serial", "serial.type"),
+    _others("other_rngs", "rng", "rng"),
+    _others("other_watchdogs", "watchdog", "watchdog.model"),
+    _others("other_tpms", "tpm", "tpm.model"),
+    Consequence(
+        "serial.details",
+        (
+            "devices/serial[1]/source[+]",
+            "devices/serial[1]/protocol",
+            *(f"devices/serial[1]/source/@{name}" for name in _SOURCE if name != "mode"),
+        ),
+        _ON_SERIAL,
+        _OF_TYPE,
+    ),
+    Consequence("serial.mode", ("devices/serial[1]/source/@mode",), _ON_SERIAL, "", silent=True),
+    Consequence("serial.source", ("devices/serial[1]/source",), _ON_SERIAL, "", silent=True),
+    # libvirt makes one for the first serial port, and says in it the same again.
+    Consequence("console", ("devices/console",), _ON_SERIAL, "", silent=True),
+    Consequence(
+        "rng_details",
+        ("devices/rng[1]/backend/*", "devices/rng[1]/backend/@type"),
+        ("rng",),
+        "goes with the former source of random numbers",
+    ),
+    Consequence(
+        "rng_defaults",
+        ("devices/rng[1]/@model", "devices/rng[1]/backend/@model"),
+        ("rng",),
+        "",
+        silent=True,
+    ),
+    Consequence("watchdog.address", ("devices/watchdog/address",), ("watchdog.model",), _OF_TYPE),
+    Consequence("tpm.defaults", ("devices/tpm/backend/@type",), ("tpm",), "", silent=True),
+    Consequence("clock_details", tuple(f"clock/@{n}" for n in _CLOCK), ("clock",), _OF_TYPE),
+)
+
+
+def agree(domain: Element, changed: Changed) -> None:
+    """Make the rest of each device go with what changed of it."""
+    if touched(changed, *_ON_SERIAL):
+        _agree_serial(domain, touched(changed, "serial.type"))
+    if touched(changed, "rng"):
+        _agree_rng(domain)
+    if touched(changed, "watchdog.model"):  # each model has its own bus
+        xmltree.put(domain, "devices/watchdog/address!", None)
+    backend = xmltree.find(domain, "devices/tpm/backend")
+    if touched(changed, "tpm") and domain.find("devices/tpm") is not None:
+        backend = xmltree.ensure(domain, "devices/tpm/backend")
+        backend.set("type", backend.get("type", "emulator"))
+    clock = domain.find("clock")
+    if touched(changed, "clock") and clock is not None:
+        _agree_clock(clock)
+
+
+def _agree_serial(domain: Element, is_another: bool) -> None:
+    devices = xmltree.ensure(domain, "devices")
+    for console in devices.findall("console"):  # libvirt derives it from the serial port again
+        if xmltree.get(console, "target/@type") in (None, "serial"):
+            devices.remove(console)
+    serial = devices.find("serial")
+    if serial is None:
+        return
+    if is_another:
+        drop(serial, "protocol", *(f"source/@{name}" for name in _SOURCE))
+        for source in serial.findall("source")[1:]:
+            serial.remove(source)
+    if serial.get("type") == "unix" and serial.find("source") is not None:
+        xmltree.put(serial, "source/@mode", xmltree.get(serial, "source/@mode") or "bind")
+    if serial.get("type") == "pty":
+        xmltree.put(serial, "source!/@path", None)
+    prune(serial, "source")
+
+
+def _agree_rng(domain: Element) -> None:
+    rng = domain.find("devices/rng")
+    if rng is None:
+        return
+    rng.set("model", rng.get("model", "virtio"))
+    backend = xmltree.ensure(rng, "backend")
+    if backend.get("model") != "random":  # a file of random numbers is of no other backend
+        backend.attrib.clear()
+        for part in list(backend):
+            backend.remove(part)
+        backend.set("model", "random")
+
+
+def _agree_clock(clock: Element) -> None:
+    """libvirt takes utc or localtime with an adjustment for the offset `variable`."""
+    for name in _CLOCK:
+        if clock.get(name) != "reset":
+            clock.attrib.pop(name, None)
