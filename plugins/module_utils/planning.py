@@ -14,6 +14,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.errors import (
     Mistakes,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT
+from ansible_collections.kvm.fleet.plugins.module_utils.identities import free_uuid
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have, Plan, Wanted
 from ansible_collections.kvm.fleet.plugins.module_utils.references import names_of, uses_of
@@ -43,6 +44,7 @@ def plan_all(world: World, wanted: Sequence[Wanted], rules: Sequence[Rule] = ())
             found = error.errors if isinstance(error, FleetErrors) else [error]
             mistakes.extend(mistake.within(one.resource) for mistake in found)
         else:
+            mistakes.extend(free_uuid(plan, world))
             world.add(plan)
             plans.append(plan)
     if not mistakes.errors:
