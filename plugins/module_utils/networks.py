@@ -137,7 +137,9 @@ def has_interface(host: Host, name: str) -> bool:
 def has_bridge(host: Host, name: str) -> bool | None:
     """Whether the host has such a bridge; None where that cannot be told."""
     if is_this_machine(host):
-        return Path("/sys/class/net", name, "bridge").is_dir()
+        device = Path("/sys/class/net", name)
+        of_switch = "DEVTYPE=openvswitch" in _read(str(device / "uevent"))
+        return of_switch or (device / "bridge").is_dir()
     try:
         there = found(host.conn.interfaceLookupByName, name, libvirt.VIR_ERR_NO_INTERFACE)
         return there is not None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.kvm.fleet.plugins.module_utils import images, xmltree
@@ -55,7 +56,7 @@ def design(wanted: Wanted, world: World, mistakes: Mistakes) -> Design:
     warnings: list[str] = []
     pool = world.will_be("storage_pool", pool_of(wanted.name))
     _check_pool(pool, world, mistakes, warnings)
-    origin = _origin(wanted.options, world, mistakes)
+    origin = _origin(wanted.options, world, mistakes, warnings)
     values = _values(wanted, type_of(pool), origin, mistakes)
     return Design(_tree(wanted, pool, values, origin), values, tuple(warnings))
 
@@ -78,17 +79,31 @@ def _check_pool(pool: Have, world: World, mistakes: Mistakes, warnings: list[str
 # ---- what it is made from
 
 
-def _origin(options: Mapping[str, Any], world: World, mistakes: Mistakes) -> Origin | None:
+def _origin(
+    options: Mapping[str, Any], world: World, mistakes: Mistakes, warnings: list[str]
+) -> Origin | None:
     backing = options.get("backing") or {}
     if options.get("copy_of"):
         return _volume(options["copy_of"], "copy_of", world, mistakes)
     if backing.get("volume"):
         return _volume(backing["volume"], "backing", world, mistakes)
     if backing.get("file"):
+        if world.host.is_local and _comes_later(backing["file"], world, warnings):
+            return Origin(backing["file"], backing.get("format") or "", path=backing["file"])
         return _backing_file(backing["file"], backing.get("format"), world, mistakes)
     if options.get("image"):
+        if _comes_later(options["image"], world, warnings):
+            return Origin(options["image"])
         return _image(options["image"], options.get("checksum"), mistakes)
     return None
+
+
+def _comes_later(file: str, world: World, warnings: list[str]) -> bool:
+    """Whether check mode takes a file to be what an earlier task of the play would make."""
+    if not world.assume_on_host or Path(file).exists():
+        return False
+    warnings.append(f"{file} does not exist yet; the plan assumes that it will")
+    return True
 
 
 def _volume(name: str, option: str, world: World, mistakes: Mistakes) -> Origin:

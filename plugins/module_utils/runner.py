@@ -82,7 +82,8 @@ def run(
         wanted = parse(module.params)
         with connect(module.params["uri"]) as host, host.errors("", "answer"):
             everything = wanted + (more(host, wanted) if more else [])
-            world = World(host, by_name, assume_missing=module.check_mode and bool(shown))
+            checks = module.check_mode
+            world = World(host, by_name, checks and bool(shown), assume_on_host=checks)
             done = Run(plan_all(world, everything, rules))
             if not module.check_mode:
                 apply_all(world, done)

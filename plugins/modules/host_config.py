@@ -18,6 +18,8 @@ description:
     such thing, and mean the same as there.
   - All declarations are checked before the first change, each by itself, against the others, and
     against the host. Every mistake in any of them is reported, and then nothing is changed.
+  - In check mode a file, image or bridge that is not there yet may be what an earlier task of the
+    play would make. It gives a warning there, and an error in a run.
   - The order in the lists does not matter. First go the VMs that are absent. Then pools, volumes,
     vswitches and VMs are made and changed, in this order, a linked clone or copy after the volume
     that it is made from. Last go vswitches, volumes and pools that are absent.

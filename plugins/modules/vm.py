@@ -28,7 +28,10 @@ description:
     under its MAC address; one that is declared with this MAC, under any name, is that NIC.
   - The UUID of a VM and the MAC addresses of its NICs are derived from the names, so a VM that is
     made again is the same VM.
-  - All of a declaration is checked, also against the host, before anything is changed.
+  - All of a declaration is checked, also against the host, before anything is changed. libvirt
+    itself judges what is planned. What it would not store is refused, and what it would not start
+    where the VM is to run.
+  - When a run fails, the error says what was done of it before, and RV(vm) is the VM as it is.
   - In check mode a pool, volume, vswitch or file that is not there yet may be what an earlier task
     of the play would make. It gives a warning there, and an error in a run.
 notes:

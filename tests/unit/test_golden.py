@@ -118,6 +118,9 @@ class NoConnection:
     def domainXMLToNative(self, _form: str, _definition: str, _flags: int) -> str:
         return ""
 
+    def interfaceLookupByName(self, name: str) -> str:
+        return name
+
     def getCPUModelNames(self, _arch: str) -> list[str]:
         return []
 

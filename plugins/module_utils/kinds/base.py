@@ -62,11 +62,19 @@ class World:
     what is declared in the same task though it does not exist yet.
     """
 
-    def __init__(self, host: Host, kinds: Mapping[str, Kind], assume_missing: bool = False) -> None:
+    def __init__(
+        self,
+        host: Host,
+        kinds: Mapping[str, Kind],
+        assume_missing: bool = False,
+        assume_on_host: bool = False,
+    ) -> None:
         self.host = host
         self.kinds = kinds
         # In check mode of a single task, what is missing may be what an earlier task would make.
         self.assume_missing = assume_missing
+        # In check mode of any, so may be what no resource is: files, images, bridges of the host.
+        self.assume_on_host = assume_on_host
         self.declared: Mapping[tuple[str, str], Wanted] = {}  # all declarations of this run
         self._plans: set[tuple[str, str]] = set()
         self._after: dict[tuple[str, str], Have] = {}

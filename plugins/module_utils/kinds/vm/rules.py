@@ -22,6 +22,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import memory
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.kind import port_groups_of
+from ansible_collections.kvm.fleet.plugins.module_utils.networks import has_bridge
 from ansible_collections.kvm.fleet.plugins.module_utils.volumes import format_of
 
 QCOW2_MAGIC = b"QFI\xfb"
@@ -215,7 +216,13 @@ class Needs:
         return all(value in (None, self.stored.get((*place[:-1], name))) for value, name in said)
 
     def _missing(self, what: str, field: str, hint: str) -> None:
-        if self.world.assume_missing:
+        self._lacks(what, field, hint, self.world.assume_missing)
+
+    def _missing_on_host(self, what: str, field: str, hint: str) -> None:
+        self._lacks(what, field, hint, self.world.assume_on_host)
+
+    def _lacks(self, what: str, field: str, hint: str, may_come: bool) -> None:
+        if may_come:
             self.warnings.append(f"{what} does not exist yet; the plan assumes that it will")
         else:
             self.mistakes.add(f"{what} does not exist; {hint}", field)
@@ -238,12 +245,16 @@ class Needs:
 
     def _bridge(self, key: Key, source: Mapping[str, str]) -> None:
         bridge = source["bridge"]
-        # Behind a socket of its own libvirt may be in another network namespace.
-        sees_network = self.world.host.is_local and "socket=" not in self.world.host.uri
-        if sees_network and not Path(f"/sys/class/net/{bridge}").exists():
-            self._missing(
-                f"the bridge {bridge}", named((*key[:-1], "bridge")), "make it on the host first"
-            )
+        if has_bridge(self.world.host, bridge) is False and not self._is_to_come(bridge):
+            field = named((*key[:-1], "bridge"))
+            self._missing_on_host(f"the bridge {bridge}", field, "make it on the host first")
+
+    def _is_to_come(self, bridge: str) -> bool:
+        """Whether a vswitch of this run makes the bridge."""
+        vswitches = [have.stored for have in self.world.planned("vswitch")]
+        return any(
+            tree is not None and xmltree.get(tree, "bridge/@name") == bridge for tree in vswitches
+        )
 
     def _volume(self, key: Key, source: Mapping[str, str]) -> None:
         field = named((*key[:-1], "pool"))
@@ -276,7 +287,9 @@ class Needs:
         if Path(path).exists():
             return True
         if path not in self._paths_to_come():
-            self._missing(path, field, "see that the path is right and the file is on the host")
+            self._missing_on_host(
+                path, field, "see that the path is right and the file is on the host"
+            )
         return False
 
     def _paths_to_come(self) -> set[str | None]:

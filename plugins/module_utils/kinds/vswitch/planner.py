@@ -232,9 +232,11 @@ class Planner:
                 )
             return
         there = networks.has_bridge(host, name)
-        if there is False and not self.world.assume_missing:
+        if there is False and self.world.assume_on_host:
+            self.warnings.append(f"the bridge {name} is not there; taken to be made before the run")
+        elif there is False:
             self.mistakes.add(f"the host has no bridge {name}; make it first", "bridge")
-        elif not there:
+        elif there is None:
             self.warnings.append(f"cannot see whether the host has a bridge {name}")
 
     def _runs(self, key: Key, after: Values) -> bool:
