@@ -10,6 +10,7 @@ through it sets just the keys that are given, and leaves everything else in the 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -243,6 +244,13 @@ def _free_name(name: str, taken: Container[str]) -> str:
     if name not in taken:
         return name
     return next(free for free in (f"{name}#{n}" for n in count(2)) if free not in taken)
+
+
+def twins_of(values: Mapping[Key, Value], key: Key) -> list[Key]:
+    """The several things that one name fits, the first of them under that name itself."""
+    numbered = re.compile(re.escape(key[-1]) + r"#\d+")
+    twins = [one for one in values if one[:-1] == key[:-1] and numbered.fullmatch(one[-1])]
+    return [key, *twins] if twins else []
 
 
 def fits_several(values: Mapping[Key, Value], key: Key) -> bool:

@@ -11,7 +11,6 @@ named in a list of its own, so that nobody takes the options for the whole.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import NamedTuple
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Codec, Value
@@ -26,11 +25,8 @@ from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
     items_of,
     rows_by_key,
 )
+from ansible_collections.kvm.fleet.plugins.module_utils.xmltext import plain as text_of
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
-
-# Marks of what is told: an element by its identity, and the attribute; None is its text.
-Marks = set[tuple[int, "str | None"]]
-
 
 # ---- options
 
@@ -69,99 +65,83 @@ def _takes(codec: Codec, value: Value) -> bool:
 
 # ---- what no option can say
 
-
+# Paths of what says nothing, or is told otherwise, with the values that say nothing (none named:
+# whatever it is, and all that is below).
 Known = Mapping[str, Collection[str]]
-
-
-class Path(NamedTuple):
-    """Where one is in a tree: by the tags, and as it is shown, with the names of things."""
-
-    plain: str = ""
-    shown: str = ""
+# What only holds other things: they are named, and not it.
+HOLDERS = ("devices", "features", "metadata", "os")
 
 
 def unmanaged(rows: Rows, element: Element, known: Known) -> list[str]:
-    """The paths of what a tree says and no option does.
-
-    `known` are paths of what is told otherwise or says nothing, with the values that say nothing
-    (none named: whatever it is).
-    """
-    labels: dict[int, str] = {}
-    marks = _marks(rows, element, labels)
-    return sorted(set(_left(element, Path(), marks, labels, known)))
+    """The paths of what a tree says and no option does, each once."""
+    return sorted(set(_Rest(rows, element, known).below(element)))
 
 
-def _marks(rows: Rows, element: Element, labels: dict[int, str]) -> Marks:
-    marks: Marks = set()
-    for row in rows:
-        if isinstance(row, Field):
-            marks |= _mark(element, row.path, row.codec)
-        elif isinstance(row, Variant):
-            marks |= _marks_of_case(row, element)
-        else:
-            for name, item in items_of(row, element).items():
-                if _takes(row.key[1], name):
-                    labels[id(item)] = name
-                    marks |= {(id(item), None)} | _marks(row.rows, item, labels)
-    return marks
+class _Rest:
+    """Walks through a tree for what is in none of the rows."""
 
+    def __init__(self, rows: Rows, element: Element, known: Known) -> None:
+        self.known = known
+        self.lists = {row.path for row in rows if isinstance(row, Items)}
+        self.labels: dict[int, str] = {}
+        # What is told: an element by its identity, with an attribute, or None for its text.
+        self.marks: set[tuple[int, str | None]] = set()
+        self._mark_all(rows, element)
+        self.touched = {place for place, _attribute in self.marks}
 
-def _marks_of_case(row: Variant, element: Element) -> Marks:
-    case = row.cases.get(xmltree.get(element, row.path) or "")
-    if case is None:
-        return set()
-    fields = [_mark(element, field.path, field.codec) for field in case]
-    return _at(element, row.path).union(*fields)
+    def below(self, element: Element, plain: str = "", shown: str = "") -> Iterator[str]:
+        """What is left in an element that is told of in part."""
+        for name, value in element.attrib.items():
+            is_told = (id(element), name) in self.marks or name.startswith("xmlns")
+            if not is_told and not self._says_nothing(f"{plain}@{name}", value):
+                yield f"{shown}@{name}"
+        text = text_of(element.text).strip()
+        is_told = (id(element), None) in self.marks or self._says_nothing(f"{plain}text()", text)
+        if text and not is_told:
+            yield shown.rstrip("/")
+        for child in xmltree.elements(element):
+            yield from self._child(child, f"{plain}{child.tag}", f"{shown}{child.tag}")
 
-
-def _mark(element: Element, path: str, codec: Codec) -> Marks:
-    found = xmltree.get(element, path)
-    if found is None or not _takes(codec, codec.decode(found)):
-        return set()
-    return _at(element, path)
-
-
-def _at(element: Element, path: str) -> Marks:
-    """The marks of what stands at a path, and of what its steps are picked by."""
-    steps, attr = xmltree.compile_path(path)
-    parts = path.split("/") if "[" in path else []
-    marks: Marks = set()
-    for at in range(1, len(parts) + 1 if parts else 0):
-        step = steps[at - 1] if at <= len(steps) else None
-        place = xmltree.find(element, "/".join(parts[:at])) if step and step.attr else None
-        if place is not None and step is not None:
-            marks.add((id(place), step.attr))
-    place = xmltree.find(element, path.rpartition("/")[0]) if attr else xmltree.find(element, path)
-    return marks | {(id(element if place is None else place), attr)}
-
-
-def _left(
-    element: Element, at: Path, marks: Marks, labels: Mapping[int, str], known: Known
-) -> Iterator[str]:
-    for name, value in element.attrib.items():
-        if (id(element), name) not in marks and not _is_known(known, f"{at.plain}@{name}", value):
-            yield f"{at.shown}@{name}"
-    if (element.text or "").strip() and (id(element), None) not in marks and at.plain:
-        yield at.shown[:-1]
-    for child in element:
-        tag = child.tag.rpartition("}")[2] if isinstance(child.tag, str) else "comment"
-        plain, shown = f"{at.plain}{tag}", f"{at.shown}{tag}"
-        if _is_known(known, plain, child.text or ""):
-            continue
-        if not _is_touched(child, marks):
+    def _child(self, child: Element, plain: str, shown: str) -> Iterator[str]:
+        if self._says_nothing(plain, text_of(child.text).strip()):
+            return
+        label = self.labels.get(id(child))
+        left = self.below(child, f"{plain}/", f"{shown}[{label}]/" if label else f"{shown}/")
+        if plain in HOLDERS or any(id(part) in self.touched for part in child.iter()):
+            yield from left
+        elif plain in self.lists or any(left) or not (child.attrib or len(child)):
             yield shown
-            continue
-        label = labels.get(id(child))
-        named = f"{shown}[{label}]/" if label is not None else f"{shown}/"
-        yield from _left(child, Path(f"{plain}/", named), marks, labels, known)
 
+    def _says_nothing(self, path: str, value: str) -> bool:
+        return path in self.known and (not self.known[path] or value in self.known[path])
 
-def _is_known(known: Known, path: str, value: str) -> bool:
-    return path in known and (not known[path] or value in known[path])
+    def _mark_all(self, rows: Rows, element: Element) -> None:
+        for row in rows:
+            if isinstance(row, Field):
+                self._mark_field(element, row)
+            elif isinstance(row, Variant):
+                case = row.cases.get(xmltree.get(element, row.path) or "")
+                if case is not None:
+                    self._mark(element, row.path)
+                for field in case or ():
+                    self._mark_field(element, field)
+            else:
+                for name, item in items_of(row, element).items():
+                    if _takes(row.key[1], name):
+                        self.labels[id(item)] = name
+                        self.marks.add((id(item), None))
+                        self._mark_all(row.rows, item)
 
+    def _mark_field(self, element: Element, field: Field) -> None:
+        found = xmltree.get(element, field.path)
+        if found is not None and _takes(field.codec, field.codec.decode(found)):
+            self._mark(element, field.path)
 
-def _is_touched(element: Element, marks: Marks) -> bool:
-    """Whether something in an element is told."""
-    return any(
-        (id(part), name) in marks for part in element.iter() for name in (None, *part.attrib)
-    )
+    def _mark(self, element: Element, path: str) -> None:
+        """What stands at a path is told, and what its last step is picked by."""
+        steps, attribute = xmltree.compile_path(path)
+        place = xmltree.find(element, path)
+        if place is not None:
+            self.marks.add((id(place), attribute))
+            if steps and steps[-1].attr:
+                self.marks.add((id(place), steps[-1].attr))

@@ -20,6 +20,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT, PR
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import (
     abilities,
+    alike,
     hardware,
     power,
     rules,
@@ -75,7 +76,6 @@ class Planner:
         if definition is not self.have.stored:
             self.warnings += found_again(self.world.host, self.have.stored, definition)
         after = self.stored if definition is self.have.stored else tree.domain_values(definition)
-        rules.check_unnamed(want, self.stored, self.mistakes)
         rules.check_planned(after, self.stored, want, self.mistakes)
         if definition is not self.have.stored:
             hardware.check(definition, self.have.stored, self.mistakes)
@@ -101,14 +101,15 @@ class Planner:
         )
 
     def _want(self) -> dict[Key, Value]:
-        needs = rules.Needs(self.wanted.values, self.stored, self.world, self.mistakes)
+        alike.check_names(self.wanted.values, self.stored, self.mistakes)
+        values = alike.by_tree_names(self.wanted.values, self.stored)
+        needs = rules.Needs(values, self.stored, self.world, self.mistakes)
         needs.check()
         self.warnings = needs.warnings
         options = self.wanted.options
         purged = [name for name in LISTS if options["purge"] and options.get(name) is not None]
         standing = Standing(self.have, self.world, self.mistakes)
-        name, values = self.wanted.name, self.wanted.values
-        want = resolve(name, values, self.stored, self.world, purged, standing)
+        want = resolve(self.wanted.name, values, self.stored, self.world, purged, standing)
         self.warnings += standing.warnings
         return want
 

@@ -57,7 +57,8 @@ def _check_twins(values: Mapping[Key, Value], new: Mapping[Key, Value], mistakes
         owners: dict[Value, list[Key]] = {}
         for key, value in values.items():
             stays = values.get(key[:-1]) is not ABSENT
-            if key[-1] == field and len(key) == 3 and value and stays:
+            # What is named with a number is there already: others made it so.
+            if key[-1] == field and len(key) == 3 and value and stays and "#" not in key[1]:
                 owners.setdefault(value, []).append(key)
         for value, keys in owners.items():
             if len(keys) > 1 and any(key in new for key in keys):
@@ -73,15 +74,6 @@ def _check_limits(key: Key, value: Value, want: Mapping[Key, Value], mistakes: M
 
 
 # ---- a VM as it would be
-
-
-def check_unnamed(want: Mapping[Key, Value], stored: Values, mistakes: Mistakes) -> None:
-    """A MAC address names a NIC that others made, and none that is to come."""
-    for key, value in want.items():
-        is_mac = key[0] == "nics" and len(key) == 2 and ":" in key[1]
-        if is_mac and value is PRESENT and key not in stored:
-            message = "no NIC is known by this MAC address; give the new one a name and a mac"
-            mistakes.add(message, named(key))
 
 
 def check_planned(

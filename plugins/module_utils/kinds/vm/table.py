@@ -10,6 +10,7 @@ NIC may have one name); of those that others made, the target (`vda`) or the MAC
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -37,8 +38,17 @@ from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 NAME = text(
     r"[A-Za-z0-9_-]+", "a name of letters, digits, - and _ (libvirt allows no others in an alias)"
 )
-# A NIC that others made has no name but its MAC address.
-NIC_NAME = replace(NAME, parse=lambda given: (mac() if ":" in str(given) else NAME).parse(given))
+
+
+def _nic_name(given: object) -> str:
+    """A name; or the MAC address of a NIC that others made, with a number where several have it."""
+    if ":" not in str(given):
+        return str(NAME.parse(given))
+    address, *number = re.split(r"(#\d+)$", str(given))
+    return str(mac().parse(address)) + "".join(number)
+
+
+NIC_NAME = replace(NAME, parse=_nic_name)
 AGENT_CHANNEL = "org.qemu.guest_agent.0"
 
 

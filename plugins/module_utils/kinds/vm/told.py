@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible_collections.kvm.fleet.plugins.module_utils import told
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import UNION, Values
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import alike
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.resolve import LISTS
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import ROWS
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import nested
@@ -20,41 +21,48 @@ KNOWN: told.Known = {
     "name": (),
     "uuid": (),
     "@id": (),
-    "metadata/resource": (),
-    "metadata/restart": (),
-    "memory@unit": (),
-    "currentMemory@unit": (),
-    "vcpu@placement": ("static",),
-    "os/type": ("hvm",),
-    "os/type@arch": ("x86_64",),
-    "os/type@machine": (),
+    "metadata/fleet:resource": (),
+    "metadata/fleet-restart:restart": (),
+    "memory/@unit": (),
+    "currentMemory/@unit": (),
+    "vcpu/@placement": ("static",),
+    "os/type/text()": ("hvm",),
+    "os/type/@arch": ("x86_64",),
+    "os/boot/@dev": ("hd",),
     "features/acpi": (),
     "features/apic": (),
-    "cpu@match": ("exact",),
-    "cpu@check": (),
-    "cpu@migratable": ("on",),
-    "cpu/model@fallback": (),
+    "cpu/@match": ("exact",),
+    "cpu/@check": (),
+    "cpu/@migratable": ("on",),
+    "cpu/model/@fallback": (),
+    "cpu/feature/@name": (),
+    "vcpus": (),
     "devices/emulator": (),
     "devices/controller": (),
     "devices/input": (),
     "devices/audio": (),
     "devices/console": (),
-    "devices/disk/driver@name": ("qemu",),
-    "devices/disk/target@dev": (),
-    "devices/disk@device": (),
-    "devices/graphics@autoport": (),
+    "devices/disk/driver/@name": ("qemu",),
+    "devices/disk/driver/@type": ("raw",),
+    "devices/disk/readonly": (),
+    "devices/disk/target/@dev": (),
+    "devices/disk/@device": (),
+    "devices/graphics/@autoport": (),
     "devices/graphics/listen": (),
-    "devices/rng@model": ("virtio",),
-    "devices/rng/backend@model": ("random",),
+    "devices/rng/@model": ("virtio",),
+    "devices/rng/backend/@model": ("random",),
     "devices/serial/target": (),
-    "devices/channel@type": ("unix",),
-    "devices/channel/target@type": ("virtio",),
-    "devices/channel/source@mode": ("bind",),
-    "devices/video/model@heads": (),
-    "devices/video/model@primary": (),
-    "devices/video/model@vram": (),
-    "devices/video/model@ram": (),
-    "devices/video/model@vgamem": (),
+    "devices/channel/@type": ("unix",),
+    "devices/channel/target/@type": ("virtio",),
+    "devices/channel/target/@name": (),
+    "devices/serial/source/@mode": ("bind",),
+    "devices/tpm/backend/@type": ("emulator",),
+    "devices/channel/source/@mode": ("bind",),
+    "devices/video/model/@heads": (),
+    "devices/video/model/@primary": (),
+    "devices/video/model/@vram": (),
+    "devices/video/model/@ram": (),
+    "devices/video/model/@vgamem": (),
     **{
         f"devices/{tag}/{part}": ()
         for tag in (
@@ -68,7 +76,7 @@ KNOWN: told.Known = {
 
 def options(values: Values) -> dict[str, Any]:
     """Values as the options that a user would write, without those that say nothing."""
-    said = told.sayable(ROWS, values)
+    said = told.sayable(ROWS, alike.with_numbers(values))
     shown = nested({key: value for key, value in said.items() if value not in (None, "", {})})
     for name in LISTS:
         shown[name] = _listed(shown.get(name, {}))

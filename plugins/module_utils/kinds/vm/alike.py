@@ -1,0 +1,77 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Devices that others made alike: two NICs with one MAC address, two channels with one name.
+
+All are told, as NAME#1, NAME#2 and so on, and can be declared by these names. A declaration whose
+name fits several is refused: nobody knows which is meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
+from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
+    ABSENT,
+    PRESENT,
+    UNION,
+    Key,
+    Values,
+    named,
+    twins_of,
+)
+
+FIRST = "#1"
+
+
+def with_numbers(values: Values) -> Values:
+    """The values as they are told: the first of several has a number like the others."""
+    firsts = {key[0:2] for key in values if len(key) == 2 and twins_of(values, key)}
+    if not firsts:
+        return values
+    return {
+        (key[0], f"{key[1]}{FIRST}", *key[2:]) if key[:2] in firsts else key: value
+        for key, value in values.items()
+    }
+
+
+def by_tree_names(want: Mapping[Key, Value], stored: Values) -> dict[Key, Value]:
+    """What is wanted of the first of several, by the name that it has in the tree."""
+    return {_by_tree_name(key, stored): value for key, value in want.items()}
+
+
+def _by_tree_name(key: Key, stored: Values) -> Key:
+    if len(key) < 2 or not key[1].endswith(FIRST):
+        return key
+    thing = (key[0], key[1][: -len(FIRST)])
+    return (*thing, *key[2:]) if twins_of(stored, thing) else key
+
+
+def check_names(want: Mapping[Key, Value], stored: Values, mistakes: Mistakes) -> None:
+    """What a thing is called, as written, has to fit one that is there, or be a new name."""
+    for key in [key for key in want if len(key) == 2 and want[key] in (PRESENT, ABSENT)]:
+        there = _by_tree_name(key, stored)
+        if there != key or (key in stored and not twins_of(stored, key)):
+            continue
+        address = (key[0], str(want.get((*key, "mac"))))
+        twins = twins_of(stored, key) or twins_of(stored, address)
+        if twins:
+            mistakes.add(_fits_several(twins, stored), named(key))
+        elif key[0] == "nics" and ":" in key[1] and want[key] is PRESENT:
+            message = "no NIC is known by this MAC address; give the new one a name and a mac"
+            mistakes.add(message, named(key))
+
+
+def _fits_several(twins: list[Key], stored: Values) -> str:
+    names = [f"{twins[0][-1]}{FIRST}", *(twin[-1] for twin in twins[1:])]
+    told = (f"{name} ({_what(twin, stored)})" for name, twin in zip(names, twins))
+    return f"fits several; name the one that is meant: {'; '.join(told)}"
+
+
+def _what(thing: Key, stored: Values) -> str:
+    """What a thing stands on and what it is, for a reader to tell it from its like."""
+    stands_on = stored.get((*thing, UNION)) or {}
+    said = {**stands_on, **{at: stored.get((*thing, at)) for at in ("model", "path")}}
+    return ", ".join(f"{name} {value}" for name, value in said.items() if value) or "no options"

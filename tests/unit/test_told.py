@@ -1,0 +1,99 @@
+"""What is told of a VM, and how things that are alike are told apart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import alike, told, tree
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.kind import KIND
+
+TWINS = """
+<interface type='network'>
+  <mac address='52:54:00:22:22:22'/><source network='one'/><model type='virtio'/>
+</interface>
+<interface type='bridge'>
+  <mac address='52:54:00:22:22:22'/><source bridge='br2'/><model type='ne2k_pci'/>
+</interface>
+"""
+
+
+def domain(devices: str = "", rest: str = "") -> xmltree.Element:
+    return xmltree.parse(
+        "<domain type='qemu'><name>vm</name><memory unit='KiB'>524288</memory>"
+        "<currentMemory unit='KiB'>524288</currentMemory><vcpu placement='static'>1</vcpu>"
+        f"<os><type arch='x86_64' machine='q35'>hvm</type></os>{rest}"
+        f"<devices><emulator/>{devices}</devices></domain>"
+    )
+
+
+def wanted(options: dict[str, Any]) -> dict[tuple[str, ...], Any]:
+    checked = ArgumentSpecValidator(KIND.spec()).validate({"name": "vm", **options})
+    assert not checked.error_messages
+    return dict(KIND.parse(checked.validated_parameters)[-1].values)
+
+
+def test_things_that_are_alike_are_all_told() -> None:
+    nics = told.options(tree.domain_values(domain(TWINS)))["nics"]
+    assert [(nic["name"], nic.get("vswitch") or nic["bridge"]) for nic in nics] == [
+        ("52:54:00:22:22:22#1", "one"),
+        ("52:54:00:22:22:22#2", "br2"),
+    ]
+
+
+def test_what_is_told_of_things_that_are_alike_can_be_declared() -> None:
+    nics = told.options(tree.domain_values(domain(TWINS)))["nics"]
+    mistakes = Mistakes("vm/vm")
+    alike.check_names(wanted({"nics": nics}), tree.domain_values(domain(TWINS)), mistakes)
+    assert mistakes.errors == []
+
+
+@pytest.mark.parametrize(
+    "nic", [{"name": "lan", "mac": "52:54:00:22:22:22"}, {"name": "52:54:00:22:22:22"}]
+)
+def test_a_declaration_that_fits_two_is_refused(nic: dict[str, str]) -> None:
+    mistakes = Mistakes("vm/vm")
+    alike.check_names(wanted({"nics": [nic]}), tree.domain_values(domain(TWINS)), mistakes)
+    (error,) = mistakes.errors
+    assert "52:54:00:22:22:22#1 (vswitch one, model virtio)" in str(error)
+    assert "52:54:00:22:22:22#2 (bridge br2, model ne2k_pci)" in str(error)
+
+
+def test_a_new_nic_is_not_named_by_a_mac_address() -> None:
+    mistakes = Mistakes("vm/vm")
+    want = wanted({"nics": [{"name": "52:54:00:22:22:23", "vswitch": "one"}]})
+    alike.check_names(want, tree.domain_values(domain()), mistakes)
+    assert "give the new one a name and a mac" in str(mistakes.errors[0])
+
+
+def test_what_no_declaration_can_say_is_no_option() -> None:
+    nics = told.options(tree.domain_values(domain(TWINS)))["nics"]
+    assert [nic.get("model") for nic in nics] == ["virtio", None]
+
+
+@pytest.mark.parametrize(
+    ("devices", "rest", "paths"),
+    [
+        ("", "", []),
+        (TWINS, "", ["devices/interface[52:54:00:22:22:22#2]/model"]),
+        ("<hostdev mode='subsystem'/><hostdev mode='subsystem'/>", "", ["devices/hostdev"]),
+        ("", "<metadata><x:y xmlns:x='urn:x'>1</x:y></metadata>", ["metadata/x:y"]),
+        ("", "<features><acpi/><hyperv mode='custom'/></features>", ["features/hyperv"]),
+        (
+            "<disk type='network' device='disk'><driver name='qemu' type='raw' queues='4'/>"
+            "<source protocol='rbd' name='a'/><target dev='vda' bus='virtio'/></disk>",
+            "",
+            [
+                "devices/disk[vda]/@type",
+                "devices/disk[vda]/driver/@queues",
+                "devices/disk[vda]/source",
+            ],
+        ),
+    ],
+)
+def test_what_is_not_managed_is_named(devices: str, rest: str, paths: list[str]) -> None:
+    assert told.unmanaged(domain(devices, rest)) == paths
