@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime, timezone
 from typing import Any
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
@@ -17,6 +18,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.connection import (
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.domains import FEW
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have
+from ansible_collections.kvm.fleet.plugins.module_utils.units import format_size
 
 KIND = "storage_volume"
 # What the volumes of a pool are to a VM, by the pool's type.
@@ -110,6 +112,19 @@ def backing_of(volume: Have) -> str:
     """The path of the image that a linked clone stands on; `""` of any other volume."""
     tree = volume.stored
     return (tree is not None and xmltree.get(tree, "backingStore/path")) or ""
+
+
+def described(volume: Have) -> str:
+    """A volume as one recognises it: format, size, and when it was last written to."""
+    size = f"{format_of(volume)}, {format_size(capacity_of(volume))}"
+    tree = volume.stored
+    written = tree is not None and xmltree.get(tree, "target/timestamps/mtime")
+    return f"{size}, last written {day_of(float(written))}" if written else size
+
+
+def day_of(seconds: float) -> str:
+    """A time as one reads it, in UTC."""
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
 
 
 # ---- volumes as they are on a host

@@ -270,7 +270,12 @@ warnings:
   elements: str
 """
 
-from ansible_collections.kvm.fleet.plugins.module_utils import host_config, one_writer, rules
+from ansible_collections.kvm.fleet.plugins.module_utils import (
+    host_config,
+    one_writer,
+    rules,
+    taken_up,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.runner import URI_SPEC, create_module, run
 
 
@@ -280,7 +285,12 @@ def main() -> None:
         module,
         kinds=host_config.KINDS,
         parse=host_config.parse,
-        rules=(rules.unique_macs, rules.nothing_in_use_goes, one_writer.one_writer),
+        rules=(
+            rules.unique_macs,
+            rules.nothing_in_use_goes,
+            one_writer.one_writer,
+            taken_up.none_unwelcome,
+        ),
         more=host_config.more(module.params, module.warn),
     )
 

@@ -94,6 +94,12 @@ options:
   checksum:
     description: What the image must be, as V(sha256:) or V(sha512:) and the digits.
     type: str
+  existing:
+    description:
+      - What to do where the volume is there already. V(adopt), the default, takes it up as it is.
+        V(error) refuses it, whoever made it, and so it refuses a second run.
+    type: str
+    choices: [adopt, error]
 extends_documentation_fragment:
   - kvm.fleet.common
   - kvm.fleet.common.attributes
@@ -187,7 +193,7 @@ storage_volume:
     backing: /var/lib/libvirt/images/debian-12.qcow2
 """
 
-from ansible_collections.kvm.fleet.plugins.module_utils import one_writer, rules
+from ansible_collections.kvm.fleet.plugins.module_utils import one_writer, rules, taken_up
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.kind import (
     KIND as STORAGE_POOL,
 )
@@ -204,7 +210,7 @@ def main() -> None:
         kinds=(STORAGE_POOL, KIND, VM),
         parse=KIND.parse,
         shown=KIND.name,
-        rules=(rules.nothing_in_use_goes, one_writer.one_writer),
+        rules=(rules.nothing_in_use_goes, one_writer.one_writer, taken_up.none_unwelcome),
     )
 
 

@@ -422,6 +422,13 @@ options:
         description:
           - What the image must be, as V(sha256:) or V(sha512:) and the digits.
         type: str
+      existing:
+        description:
+          - What to do where the volume that a new disk is to bring is there already. V(adopt), the
+            default, takes it up with what is on it, and a warning tells its format, size and age.
+            V(error) refuses it. A disk that the VM has is not asked for it again.
+        type: str
+        choices: [adopt, error]
   cdroms:
     description:
       - CD-ROM drives. A new one without a medium is empty.

@@ -142,3 +142,24 @@ def test_a_variable_store_of_another_vm_is_refused(site: ImageSite) -> None:
     nvram = f"{firmware}<nvram>{path}</nvram></os>"
     site.libvirtd.run(["virsh", "define", "/dev/stdin"], stdin=text.replace("</os>", nvram))
     assert "NVRAM" in site.refused(**site.args(disks=on_file(path)))
+
+
+# ---- volumes that are there already
+
+
+def test_a_volume_that_is_there_is_told_or_refused(site: ImageSite) -> None:
+    site.declare(state="stopped")
+    site.remove()
+    disk = {"name": "root", "pool": site.pool, "capacity": "10MiB", "existing": "error"}
+    told = site.refused(**site.args(disks=[disk]))
+    assert "is there already (qcow2, 10MiB, last written 20" in told
+    predicted = site.run("vm", check=True, **site.args())
+    done = site.run("vm", **site.args())
+    for run in (predicted, done):
+        assert "takes up the volume" in str(run["warnings"]) and "qcow2, 10MiB" in str(run)
+    assert "warnings" not in site.run("vm", **site.args())
+    assert not site.declare(disks=[disk])["changed"]  # it is the VM's by now
+    volume = {"pool": site.pool, "name": "one.qcow2", "capacity": "1MiB", "existing": "error"}
+    site.run("storage_volume", **volume)
+    assert "is there already" in site.refused("storage_volume", **volume)
+    assert not site.run("storage_volume", **{**volume, "existing": "adopt"})["changed"]

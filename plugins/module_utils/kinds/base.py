@@ -78,6 +78,7 @@ class World:
         self.declared: Mapping[tuple[str, str], Wanted] = {}  # all declarations of this run
         self._plans: set[tuple[str, str]] = set()
         self._after: dict[tuple[str, str], Have] = {}
+        self._before: dict[tuple[str, str], Have] = {}
 
     def lenient(self) -> World:
         """The same world, in which what is missing is no mistake of the one who needs it."""
@@ -91,8 +92,13 @@ class World:
             self._after[(kind, name)] = self.kinds[kind].read(self.host, [name])[name]
         return self._after[(kind, name)]
 
+    def was(self, kind: str, name: str) -> Have:
+        """A resource as it is before any of the plans is done."""
+        return self._before.get((kind, name)) or self.will_be(kind, name)
+
     def add(self, plan: Plan) -> None:
         """Reckon with a plan."""
+        self._before[(plan.wanted.kind, plan.wanted.name)] = plan.have
         self._after[(plan.wanted.kind, plan.wanted.name)] = plan.after
         self._plans.add((plan.wanted.kind, plan.wanted.name))
 

@@ -105,6 +105,7 @@ class StorageVolume:
             "backing": {"type": "dict", "options": backing},
             "image": {"type": "path"},
             "checksum": text,
+            "existing": {"type": "str", "choices": ["adopt", "error"]},
             **spec_of(ROWS),
         }
 
@@ -123,6 +124,7 @@ class StorageVolume:
             "backing": backing,
             "image": params.get("image"),
             "checksum": params.get("checksum"),
+            "existing": params.get("existing"),
         }
         state = params.get("state") or "present"
         needs = _needs(params["pool"], copy_of, (backing or {}).get("volume"))
@@ -307,7 +309,8 @@ def _creation(wanted: Wanted, have: Have, world: World) -> Plan:
         warnings.append("an interrupted run left it half-made; it is made anew")
     if have.facts.get(UNSEEN):
         warnings.append("its pool is not active yet; if the volume is there already, it is kept")
-    given: Values = {(key,): value for key, value in wanted.options.items() if value is not None}
+    said = {key: value for key, value in wanted.options.items() if key != "existing"}
+    given: Values = {(key,): value for key, value in said.items() if value is not None}
     values = {**given, **new.values}
     changes = [Change(wanted.resource, key, None, value, STORED) for key, value in values.items()]
     changes.append(Change(wanted.resource, STATE, str(ABSENT), "present", LIVE))

@@ -42,11 +42,9 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.removal import 
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import AGENT_CHANNEL, ROWS
 from ansible_collections.kvm.fleet.plugins.module_utils.mark import is_made_here
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have, Plan, Wanted
+from ansible_collections.kvm.fleet.plugins.module_utils.taken_up import VOLUME_OPTIONS
 
 STATES = ("present", "running", "stopped", "paused", "saved", "absent")
-
-# Options of a disk that make its volume; they mean what they mean for a storage_volume.
-VOLUME_OPTIONS = ("capacity", "provisioning", "copy_of", "backing", "image", "checksum")
 
 OPTIONS: dict[str, Any] = {
     "name": {"type": "str", "required": True},
@@ -79,7 +77,7 @@ class Vm:
         spec = {**spec_of(ROWS), **OPTIONS}
         of_volume = storage_volume.KIND.spec()
         disk = spec["disks"]["options"]
-        disk.update({name: of_volume[name] for name in VOLUME_OPTIONS if name in of_volume})
+        disk.update({name: of_volume[name] for name in (*VOLUME_OPTIONS, "existing")})
         return spec
 
     def parse(self, params: Mapping[str, Any]) -> list[Wanted]:
@@ -148,6 +146,8 @@ def _volumes(
             ending = disk.get("format") or "qcow2"
             item["volume"] = disk.get("volume") or f"{vm}-{disk['name']}.{ending}"
             wanted += _volume(item, options, mistakes)
+        if disk.get("existing") and not options:
+            mistakes.add("is for a disk that brings its volume", f"disks.{disk['name']}.existing")
         named_disks.append(item)
     return wanted, named_disks
 

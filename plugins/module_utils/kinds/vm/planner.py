@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils import taken_up, xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
 from ansible_collections.kvm.fleet.plugins.module_utils.domains import (
     PAUSED,
@@ -111,6 +111,9 @@ class Planner:
         standing = Standing(self.have, self.world, self.mistakes)
         want = resolve(self.wanted.name, values, self.stored, self.world, purged, standing)
         self.warnings += standing.warnings
+        self.warnings += taken_up.by_disks(
+            self.wanted, want, self.stored, self.world, self.mistakes
+        )
         return want
 
     def _definition(self, want: Mapping[Key, Value]) -> xmltree.Element:
