@@ -13,13 +13,25 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from ansible_collections.kvm.fleet.plugins.module_utils import vm_addresses
+from ansible_collections.kvm.fleet.plugins.module_utils.chains import Chains
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host, libvirt
 from ansible_collections.kvm.fleet.plugins.module_utils.domains import PAUSED, RUNNING
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import items_of
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import Kind, World
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.kind import (
+    KIND as STORAGE_POOL,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume import (
+    KIND as STORAGE_VOLUME,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import told, tree
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.kind import KIND
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import DISKS
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have, waiting
 from ansible_collections.kvm.fleet.plugins.module_utils.showing import names
+from ansible_collections.kvm.fleet.plugins.module_utils.snapshots import snapshots_of
 from ansible_collections.kvm.fleet.plugins.module_utils.vm_statistics import Record, statistics_of
+from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
 RUNS = (RUNNING, PAUSED)
 
@@ -28,7 +40,11 @@ def gather(host: Host, params: Mapping[str, Any]) -> dict[str, Any]:
     """The VMs that were asked for (all, if none was named)."""
     vms = [have for _name, have in sorted(KIND.read(host, params["names"]).items())]
     found = vm_addresses.find(host, vms, params["addresses"])
-    told = {have.name: {**KIND.result(have), **_told(have, found[have.name])} for have in vms}
+    images = _Images(host)
+    told = {
+        have.name: {**KIND.result(have), **_told(have, found[have.name]), **images.of(have)}
+        for have in vms
+    }
     if params["statistics"]:
         running = {have.name: have.live for have in vms if have.facts.get("state") in RUNS}
         for name, record in _records(host, running).items():
@@ -53,6 +69,34 @@ def _live(have: Have) -> dict[str, Any]:
     live = tree.live_values(have.live, stored)
     differ = waiting(have.name, stored, live)
     return {"live": told.options(live), "pending_restart": names(differ)}
+
+
+class _Images:
+    """The snapshots of VMs, and the images below their disks."""
+
+    def __init__(self, host: Host) -> None:
+        kinds: dict[str, Kind] = {kind.name: kind for kind in (STORAGE_POOL, STORAGE_VOLUME)}
+        self.chains = Chains(World(host, kinds))
+        flag = libvirt.VIR_CONNECT_LIST_DOMAINS_HAS_SNAPSHOT
+        with host.errors("", "tell which VMs have snapshots"):
+            self.domains = {dom.name(): dom for dom in host.conn.listAllDomains(flag)}
+
+    def of(self, have: Have) -> dict[str, Any]:
+        """What is told of one VM; chains of what runs where it does, without disks of one image."""
+        if have.stored is None:
+            return {}
+        dom = self.domains.get(have.name)
+        taken = [one.result() for one in snapshots_of(dom)] if dom is not None else []
+        disks = items_of(DISKS, have.stored if have.live is None else have.live)
+        chains = {name: self._chain(disk) for name, disk in disks.items()}
+        stacked = {name: chain for name, chain in chains.items() if len(chain) > 1}
+        return {"snapshots": taken, "backing_chains": stacked}
+
+    def _chain(self, disk: Element) -> list[str]:
+        # From afar only what libvirt tells of the VM itself: not all volumes of the host for that.
+        here = self.chains.world.host.is_local
+        layers = self.chains.of(disk) if here else self.chains.told(disk)[0]
+        return [layer.path for layer in layers]
 
 
 def _records(host: Host, names: Collection[str]) -> dict[str, Record]:

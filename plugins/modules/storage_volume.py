@@ -193,7 +193,12 @@ storage_volume:
     backing: /var/lib/libvirt/images/debian-12.qcow2
 """
 
-from ansible_collections.kvm.fleet.plugins.module_utils import one_writer, rules, taken_up
+from ansible_collections.kvm.fleet.plugins.module_utils import (
+    block_jobs,
+    one_writer,
+    rules,
+    taken_up,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.kind import (
     KIND as STORAGE_POOL,
 )
@@ -210,7 +215,12 @@ def main() -> None:
         kinds=(STORAGE_POOL, KIND, VM),
         parse=KIND.parse,
         shown=KIND.name,
-        rules=(rules.nothing_in_use_goes, one_writer.one_writer, taken_up.none_unwelcome),
+        rules=(
+            rules.nothing_in_use_goes,
+            one_writer.one_writer,
+            block_jobs.no_job_is_disturbed,
+            taken_up.none_unwelcome,
+        ),
     )
 
 

@@ -935,7 +935,7 @@ warnings:
   sample: ["vm/web: the vswitch lan does not exist yet; the plan assumes that it will"]
 """
 
-from ansible_collections.kvm.fleet.plugins.module_utils import one_writer, rules
+from ansible_collections.kvm.fleet.plugins.module_utils import block_jobs, one_writer, rules
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.kind import (
     KIND as STORAGE_POOL,
 )
@@ -955,7 +955,12 @@ def main() -> None:
         kinds=(STORAGE_POOL, STORAGE_VOLUME, VSWITCH, VM),
         parse=VM.parse,
         shown=VM.name,
-        rules=(rules.unique_macs, rules.nothing_in_use_goes, one_writer.one_writer),
+        rules=(
+            rules.unique_macs,
+            rules.nothing_in_use_goes,
+            one_writer.one_writer,
+            block_jobs.no_job_is_disturbed,
+        ),
         more=volumes_that_go,
     )
 

@@ -167,6 +167,50 @@ vms:
       type: list
       elements: str
       sample: [cpu.maximum]
+    snapshots:
+      description: The snapshots that libvirt has a record of, the oldest first.
+      type: list
+      elements: dict
+      contains:
+        name:
+          description: The name of the snapshot.
+          type: str
+          sample: before-upgrade
+        state:
+          description: What the VM did when it was taken, or C(disk-snapshot) of disks alone.
+          type: str
+          sample: disk-snapshot
+        disk_only:
+          description: Whether it was taken of the disks of a running VM without its memory.
+          type: bool
+          sample: true
+        internal:
+          description: Whether images of disks hold it, rather than overlays above them.
+          type: bool
+          sample: false
+        current:
+          description: Whether it is the one from which the VM went on.
+          type: bool
+          sample: true
+        parent:
+          description: The name of the snapshot before it, empty of the first.
+          type: str
+          sample: ""
+        created:
+          description: When it was taken.
+          type: str
+          sample: "2026-11-26T12:20:47Z"
+    backing_chains:
+      description:
+        - Of each disk that stands on other images, by the disk's name, all of them from the one
+          that the VM writes to downwards, as after a snapshot or of a linked clone.
+        - Of VMs that run on them where they run. What only headers of images tell is not told by
+          a host that is not the machine where the module runs.
+      type: dict
+      sample:
+        root:
+          - /var/lib/libvirt/images/web-root.before-upgrade
+          - /var/lib/libvirt/images/web-root.qcow2
     guest_agent:
       description:
         - V(none) where the VM has no channel for it, V(disconnected) where nobody in the guest has

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from support.guest import CHANNEL, COMMAND_LINE, TinyGuest, provide
 from support.image_site import ImageSite, disk_xml
 from support.module_server import ModuleServer
 from support.private_libvirtd import PrivateLibvirtd
@@ -193,3 +194,90 @@ def test_an_overlay_outside_of_every_pool_is_refused(site: ImageSite) -> None:
     assert not site.declare()["changed"]
     told = site.refused(**site.args(disks=None, state="absent", remove_storage=True))
     assert elsewhere in told and site.base in told
+
+
+# ---- jobs, and disks that others moved
+
+
+def test_a_disk_is_left_alone_while_a_job_works_on_it(site: ImageSite) -> None:
+    site.declare(state="paused")
+    copy = f"{site.folder}/copy.qcow2"
+    site.virsh("blockcopy", site.vm, "vda", copy, "--wait", "--transient-job")
+    assert not site.declare()["changed"]
+    gone = [{"name": "root", "state": "absent"}]
+    told = site.refused(**site.args(disks=gone))
+    assert "disks.root: a blockcopy of it is under way" in told and "--abort" in told
+    grown = [{"name": "root", "pool": site.pool, "capacity": "20MiB"}]
+    assert f"in vm/{site.vm}" in site.refused(**site.args(disks=grown))
+    how = {"timeout_s": 1, "on_timeout": "power_off"}
+    restarts = site.args(title="new", cpu={"maximum": 2}, apply="restart", shutdown=how)
+    assert "blockcopy" in site.refused(**restarts)
+    other = site.image("other.qcow2")
+    site.refused(**site.args(disks=[{"name": "root", "file": other, "format": "qcow2"}]))
+    third = {**site.args(disks=[{"name": "root", "file": copy, "format": "qcow2"}])}
+    assert f"disks.root of vm/{site.vm}" in site.refused(**{**third, "name": f"{site.vm}-2"})
+    site.virsh("blockjob", site.vm, "vda", "--abort")
+    assert site.declare(disks=grown)["changed"]
+
+
+def test_a_disk_that_others_moved_is_told(site: ImageSite) -> None:
+    site.declare(state="paused")
+    copy = f"{site.folder}/copy.qcow2"
+    site.virsh("blockcopy", site.vm, "vda", copy, "--wait", "--transient-job", "--pivot")
+    predicted = site.run("vm", check=True, **site.args(apply="next_boot"))
+    assert "disks.root.file" in [change["field"] for change in predicted["plan"]]
+    warned = str(predicted["warnings"])
+    assert f"{copy} (last written" in warned and f"{site.base} (last written" in warned
+    moved = [{"name": "root", "pool": site.pool, "volume": "copy.qcow2"}]
+    assert not site.declare(disks=moved)["changed"]
+
+
+def test_a_vm_is_not_restarted_onto_what_is_below_its_overlay(site: ImageSite) -> None:
+    site.declare(state="paused")
+    overlay = site.snapshot("s1", "--no-metadata")
+    text = site.virsh("dumpxml", site.vm, "--inactive")
+    start, _backing, rest = text.partition("<backingStore")
+    rest = rest.partition("</backingStore>")[2]
+    stale = (start + rest).replace(overlay, site.base)
+    site.libvirtd.run(["virsh", "define", "/dev/stdin"], stdin=stale)
+    done = site.run("vm", **site.args())
+    assert not done["changed"] and "onto which a start puts it back" in str(done["warnings"])
+    assert overlay in site.refused(**site.args(apply="restart"))
+
+
+def test_snapshots_and_chains_are_told(site: ImageSite) -> None:
+    site.declare(state="paused")
+    overlay = site.snapshot("s1")
+    [told] = site.run("vm_info", names=[site.vm])["vms"]
+    assert told["backing_chains"] == {"root": [overlay, site.base]}
+    [taken] = told["snapshots"]
+    assert taken.pop("created").startswith("20")
+    assert taken == {
+        **{"name": "s1", "state": "disk-snapshot", "parent": ""},
+        **{"disk_only": True, "internal": False, "current": True},
+    }
+    site.virsh("destroy", site.vm)
+    [told] = site.run("vm_info", names=[site.vm])["vms"]
+    assert told["backing_chains"] == {"root": [overlay, site.base]}
+
+
+@pytest.mark.boots_guest
+def test_a_guest_reads_after_a_restart_what_it_wrote_after_a_snapshot(site: ImageSite) -> None:
+    provide(site.libvirtd.outside(site.folder))
+    kernel, initrd = f"{site.folder}/vmlinuz", f"{site.folder}/initramfs.img"
+    boots = {
+        "memory": {"size": "256MiB"},
+        "boot": {"kernel": kernel, "initrd": initrd, "cmdline": COMMAND_LINE},
+        "channels": [{"name": CHANNEL}],
+    }
+    site.declare(**boots, state="running")
+    guest = TinyGuest(site.vm, site.libvirtd.uri, site.libvirtd.outside)
+    guest.wait_ready()
+    guest.write("vda", 0, 4, "before")
+    overlay = site.snapshot("s1")
+    written = guest.write("vda", 0, 4, "after")
+    boot = guest.report()["boot_id"]
+    site.declare(**boots, cpu={"maximum": 2}, apply="restart", shutdown={"timeout_s": 60})
+    guest.wait_reboot(boot)
+    assert guest.checksum("vda", 0, 4) == written
+    assert site.sources() == {overlay}

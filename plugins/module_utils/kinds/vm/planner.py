@@ -56,6 +56,7 @@ class Planner:
         self.have = have
         self.world = world
         self.mistakes = Mistakes(wanted.resource)
+        self.standing = Standing(have, world, self.mistakes)
         self.now = have.facts.get("state", STOPPED)
         self.restarting = tree.restarting(have.stored) if have.stored is not None else None
         self.target = power.target(self.now, wanted.state, self.restarting)
@@ -86,6 +87,7 @@ class Planner:
         runs = self._predicted_live(changes, after)
         pending = self._pending(after, runs)
         restarts = bool(pending) and self._restarts()
+        self._check_left_behind(pending, restarts)
         changes += self._power(restarts)
         if restarts:
             pending = []
@@ -108,9 +110,8 @@ class Planner:
         self.warnings = needs.warnings
         options = self.wanted.options
         purged = [name for name in LISTS if options["purge"] and options.get(name) is not None]
-        standing = Standing(self.have, self.world, self.mistakes)
-        want = resolve(self.wanted.name, values, self.stored, self.world, purged, standing)
-        self.warnings += standing.warnings
+        want = resolve(self.wanted.name, values, self.stored, self.world, purged, self.standing)
+        self.warnings += self.standing.warnings
         self.warnings += taken_up.by_disks(
             self.wanted, want, self.stored, self.world, self.mistakes
         )
@@ -180,6 +181,14 @@ class Planner:
     def _pending(self, after: Values, runs: Values | None) -> list[Change]:
         """Every field in which what is stored will differ from what runs, whoever changed it."""
         return [] if runs is None else waiting(self.wanted.resource, after, runs)
+
+    def _check_left_behind(self, pending: list[Change], restarts: bool) -> None:
+        """A start would lose what was written since; one that is asked for is not refused."""
+        found = self.standing.left_behind(pending)
+        if restarts:
+            self.mistakes.extend(found)
+            self.mistakes.raise_any()
+        self.warnings += [f"{error.field}: {error.message}" for error in found]
 
     def _restarts(self) -> bool:
         """Whether the VM is restarted where something stored waits for it."""

@@ -11,15 +11,17 @@ So a disk whose chain holds the declared image is as declared.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.chains import Chains, Layer
 from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
-from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
+from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError, Mistakes
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
     ABSENT,
     PRESENT,
+    UNION,
     Key,
     Values,
     items_of,
@@ -27,7 +29,8 @@ from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import CDROMS, DISKS
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import Change, Have
+from ansible_collections.kvm.fleet.plugins.module_utils.volumes import day_of
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
 ROWS = {row.name: row for row in (DISKS, CDROMS)}
@@ -143,6 +146,8 @@ class Standing:
                 "remove the snapshots",
                 named(key),
             )
+        elif key[0] == DISKS.name and chain:
+            self._warn_of_move(key, chain[0].path, self.chains.path(wanted))
         below = [self.chains.place(one.path) for one in self.chains.below(self._layer(wanted))]
         if self.have.live is not None and chain and self.chains.place(chain[0].path) in below:
             self.mistakes.add(
@@ -150,6 +155,45 @@ class Standing:
                 "does not fit it any more",
                 named(key),
             )
+
+    def _warn_of_move(self, key: Key, now: str, wanted: str) -> None:
+        """It may be that not the declaration changed, but others copied the disk elsewhere."""
+        self.warnings.append(
+            f"{named(key)} is on {self._aged(now)}, and is planned onto {self._aged(wanted)}, "
+            "which is not below it; if others moved the disk (virsh blockcopy), declare where it is"
+        )
+
+    def _aged(self, path: str) -> str:
+        """A path with what tells a new image from an old one, as far as that is seen from here."""
+        if not self.chains.world.host.is_local or not path.startswith("/"):
+            return path
+        try:
+            return f"{path} (last written {day_of(Path(path).stat().st_mtime)})"
+        except FileNotFoundError:
+            return f"{path} (new)"
+        except OSError:
+            return path
+
+    def left_behind(self, pending: Sequence[Change]) -> list[FleetError]:
+        """The disks that would go back below their overlay at the next start."""
+        return [
+            FleetError(
+                f"the VM writes to the overlay {change.before['file']}, and is stored with "
+                f"{change.after['file']} below it, onto which a start puts it back; merge it first "
+                "(virsh blockcommit)",
+                field=named(change.field[:2]),
+            )
+            for change in pending
+            if self._goes_back(change)
+        ]
+
+    def _goes_back(self, change: Change) -> bool:
+        if change.field[0] != DISKS.name or change.field[2:] != (UNION,) or not self.have.live:
+            return False
+        disk = items_of(DISKS, self.have.live).get(change.field[1])
+        if disk is None or "file" not in change.before or "file" not in change.after:
+            return False
+        return bool(self._depth(self.chains.of(disk), change.after))
 
     def _layer(self, wanted: Source) -> Layer:
         return Layer(self.chains.path(wanted))
