@@ -121,6 +121,17 @@ def test_what_did_not_start_before_can_be_changed(host: Host) -> None:
     assert host.declare(title="still on the shelf")["changed"]
 
 
+def test_a_secret_that_is_not_there_is_told(host: Host, images: Path) -> None:
+    secret = "<secret type='passphrase' uuid='6dd3e4a5-1d76-44ce-961f-f119f5aad935'/>"
+    host.defined(
+        devices=f"""<disk type="file" device="disk"><driver name="qemu" type="qcow2"/>
+        <source file="{images}/a.qcow2"><encryption format="luks">{secret}</encryption></source>
+        <target dev="vda" bus="virtio"/></disk>"""
+    )
+    assert "no secret with matching uuid" in host.refused(state="running")
+    assert "no secret with matching uuid" in str(host.declare(title="changed")["warnings"])
+
+
 # ---- what is no reason to refuse a plan
 
 

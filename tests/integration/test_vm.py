@@ -599,3 +599,17 @@ def test_what_it_returns_is_what_a_user_writes(foreign: Machine) -> None:
     assert told["memory"]["size"] == "128MiB" and told["cpu"]["count"] == 2
     assert [disk["name"] for disk in told["disks"]] == ["vda"]
     assert "s3cret" not in str(told)
+
+
+@pytest.mark.boots_guest
+def test_a_guest_that_starts_anew_can_be_stopped(site: Site) -> None:
+    """libvirt makes a reboot of every shutdown of such a guest."""
+    machine = Machine(site, "anew").boots(on_poweroff="restart")
+    done = machine.set(title="changed", machine="q35", cpu={"maximum": 2}, apply="restart")
+    notes = {change["field"]: change.get("note", "") for change in done["plan"]}
+    assert notes["power"].endswith("; on_poweroff is destroy for this once")
+    machine.guest.wait_ready()
+    done = machine.set(state="stopped")
+    notes = {change["field"]: change.get("note", "") for change in done["plan"]}
+    assert notes["state"] == "shutdown, on_poweroff is destroy for this once"
+    assert machine.xml("--inactive").findtext("on_poweroff") == "restart"

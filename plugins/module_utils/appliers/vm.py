@@ -313,6 +313,23 @@ def _start(dom: Any) -> None:
 
 
 def shut_down(dom: Any, plan: Plan) -> None:
+    """Have the guest end. One that starts anew when it is shut down must not, for this once."""
+    anew = power.starts_anew(live_definition(dom))
+    if anew:
+        _on_poweroff(dom, libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_DESTROY)
+    try:
+        _shut_down(dom, plan)
+    finally:
+        if anew and dom.isActive():
+            _on_poweroff(dom, libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_RESTART)
+
+
+def _on_poweroff(dom: Any, action: int) -> None:
+    when = libvirt.VIR_DOMAIN_LIFECYCLE_POWEROFF
+    dom.setLifecycleAction(when, action, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+
+def _shut_down(dom: Any, plan: Plan) -> None:
     """Ask the guest to shut down and wait; after the deadline do what the user wrote."""
     how = plan.wanted.options["shutdown"]
     deadline = time.monotonic() + how["timeout_s"]

@@ -52,6 +52,16 @@ def agree(domain: Element) -> None:
         memory.text = str(total // 1024)
 
 
+def follow_balloon(live: Values, stored: Values) -> None:
+    """Let what runs have the size that is stored, unless that is more than it can have.
+
+    What the balloon holds right now is the guest's affair: it follows when its driver is up, and
+    libvirt does not tell the target that was set.
+    """
+    most = live[MAXIMUM]
+    live[SIZE] = stored[SIZE] if parse_size(stored[SIZE]) <= parse_size(most) else most
+
+
 def check(want: Mapping[Key, Value], after: Values, mistakes: Mistakes) -> None:
     """The size fits in the maximum, and that is what was declared, or pulled up by the size."""
     size, most, declared = after[SIZE], after[MAXIMUM], want.get(MAXIMUM)

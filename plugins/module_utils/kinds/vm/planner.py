@@ -200,10 +200,12 @@ class Planner:
         changes = []
         if self.steps or (not self.have.exists and after != PRESENT):
             before = self.now if self.have.exists else "absent"
-            note = "" if restarts else ", ".join(self.steps)
+            note = "" if restarts else ", ".join(power.notes(self.steps, self.have.live))
             changes.append(Change(resource, ("state",), before, after, LIVE, note=note))
         if restarts:
-            note = "shut down and started again, so that what is stored takes effect"
+            why = "shut down and started again, so that what is stored takes effect"
+            _shutdown, *aside = power.notes((power.SHUTDOWN,), self.have.live)
+            note = "; ".join((why, *aside))
             changes.append(Change(resource, ("power",), self.now, "restarted", RESTART, note=note))
         if not changes and self.restarting:
             note = "a run that was interrupted while it restarted the VM had left this mark"

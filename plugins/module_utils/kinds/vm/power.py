@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
+from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.domains import (
     CRASHED,
     PAUSED,
@@ -13,6 +16,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.domains import (
     STOPPED,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
+from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
 PRESENT = "present"  # defined, its power left as it is
 
@@ -61,6 +65,18 @@ def restart(now: str, want: str) -> tuple[str, ...]:
     on = {RUNNING: START, PAUSED: START_PAUSED}
     after = now if want == PRESENT else want
     return (*off[now], on[after]) if now in off and after in on else ()
+
+
+def notes(steps: Iterable[str], running: Element | None) -> Iterator[str]:
+    """What a plan says of the steps. What starts anew where it is to end is kept from that."""
+    yield from steps
+    if SHUTDOWN in steps and running is not None and starts_anew(running):
+        yield "on_poweroff is destroy for this once"
+
+
+def starts_anew(running: Element) -> bool:
+    """Whether a guest that is shut down begins again by itself: it would never be off."""
+    return xmltree.get(running, "on_poweroff") == "restart"
 
 
 def target(now: str, want: str, restarting: str | None) -> str:

@@ -76,7 +76,9 @@ class _Going:
         now = self.have.facts["state"]
         if now == CRASHED:
             return ("switched off",)
-        return () if now == SAVED and self._with_storage else power.steps(now, STOPPED)
+        if now == SAVED and self._with_storage:
+            return ()
+        return tuple(power.notes(power.steps(now, STOPPED), self.have.live))
 
     def lines(self) -> Iterator[Change]:
         if self.have.facts["state"] == SAVED and self._with_storage:

@@ -87,9 +87,7 @@ def live_values(live: Element, stored: Values) -> Values:
     for key, value in stored.items():
         if _drawn_at_start(key) and not value and key in values:
             values[key] = value
-    # What the balloon holds right now is the guest's affair: it follows when its driver is up, and
-    # libvirt does not tell the target that was set. So the stored size is what counts.
-    values[("memory", "size")] = stored[("memory", "size")]
+    memory.follow_balloon(values, stored)
     return values
 
 
