@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 
 import pytest
+import yaml
 
 from support.lab_tool import lab, lab_name
 
 NAME = lab_name("panic")
+LAB = Path(__file__).parents[2] / "default" / "files" / "lab.yml"
+[BARE] = [host for host in yaml.safe_load(LAB.read_text())["hosts"] if host["name"] == "bare1"]
 # The image is that of the molecule lab's bare host; a snapshot would be of no use.
-DECLARATION = {"name": NAME, "hosts": [{"name": "lost", "profile": "bare", "memory": "512MiB"}]}
+DECLARATION = {
+    "name": NAME,
+    "hosts": [{**BARE, "name": "lost", "memory": "512MiB", "nics": []}],
+}
 # Later and detached, so that ssh ends before the host does.
 PANIC = "setsid sh -c 'sleep 1; echo c >/proc/sysrq-trigger' </dev/null >/dev/null 2>&1 &"
 SEEN_TIMEOUT_S = 240
