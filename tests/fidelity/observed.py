@@ -165,9 +165,14 @@ def _address(network: Element, family: str) -> str:
 
 
 def _by_alias(prefix: str, path: str) -> Callable[[Element, str], Element | None]:
+    """By the name that it was given; what others made is known by its target or MAC."""
+
     def find(domain: Element, name: str) -> Element | None:
         for device in domain.findall(path):
             if attribute("alias", "name")(device) == f"{prefix}{name}":
+                return device
+        for device in domain.findall(path):
+            if name in (attribute("target", "dev")(device), attribute("mac", "address")(device)):
                 return device
         return None
 
