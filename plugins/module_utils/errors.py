@@ -52,6 +52,6 @@ class Mistakes:
         self.errors.extend(error.within(self.resource) for error in errors)
 
     def raise_any(self) -> None:
-        """Raise FleetErrors when anything was collected."""
+        """Raise FleetErrors when anything was collected, each mistake once."""
         if self.errors:
-            raise FleetErrors(self.errors)
+            raise FleetErrors({str(error): error for error in self.errors}.values())

@@ -10,7 +10,11 @@ from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.kvm.fleet.plugins.module_utils import arguments, pruning
+from ansible_collections.kvm.fleet.plugins.module_utils import (
+    arguments,
+    pruning,
+    vm_defaults,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import (
     FleetError,
@@ -39,6 +43,7 @@ SECTIONS: dict[str, Kind] = {
 
 SPEC: dict[str, Any] = {
     **{section: {"type": "list", "elements": "dict"} for section in SECTIONS},
+    vm_defaults.OPTION: {"type": "dict"},
     **pruning.SPEC,
 }
 
@@ -48,31 +53,38 @@ def parse(params: Mapping[str, Any]) -> list[Wanted]:
     mistakes = Mistakes()
     wanted: list[Wanted] = []
     prune = pruning.prune_of(params, mistakes)
+    defaults = vm_defaults.defaults_of(VM, params[vm_defaults.OPTION], mistakes)
     for section, kind in SECTIONS.items():
         validator = ArgumentSpecValidator(kind.spec())
         for given in params[section] or ():
-            item = pruning.in_scope(prune, section, given, mistakes)
-            wanted += _declared(kind, validator, item, mistakes)
+            own = vm_defaults.merged(defaults.options, given) if kind is VM else given
+            item = pruning.in_scope(prune, section, own, mistakes)
+            found = Mistakes(_resource(kind, item))
+            wanted += _declared(kind, validator, item, found)
+            mistakes.errors += vm_defaults.as_own(defaults, found) if kind is VM else found.errors
     mistakes.raise_any()
     return wanted
+
+
+def _resource(kind: Kind, item: Mapping[str, Any]) -> str:
+    name = "/".join(str(item[part]) for part in ("pool", "name") if item.get(part))
+    return f"{kind.name}/{name or '?'}"
 
 
 def _declared(
     kind: Kind, validator: ArgumentSpecValidator, item: Mapping[str, Any], mistakes: Mistakes
 ) -> list[Wanted]:
-    name = "/".join(str(item[part]) for part in ("pool", "name") if item.get(part))
-    resource = f"{kind.name}/{name or '?'}"
     params, wrong = arguments.check(validator, item)
     if wrong:
         for message in wrong:
-            mistakes.add(message, resource=resource)
+            mistakes.add(message)
         return []
     try:
         return kind.parse(params)
     except FleetErrors as errors:
-        mistakes.extend(error.within(resource) for error in errors.errors)
+        mistakes.extend(errors.errors)
     except FleetError as error:
-        mistakes.extend([error.within(resource)])
+        mistakes.extend([error])
     return []
 
 

@@ -49,6 +49,19 @@ options:
       - VMs, with the options of M(kvm.fleet.vm).
     type: list
     elements: dict
+  vm_defaults:
+    description:
+      - Options of M(kvm.fleet.vm) that every VM in O(vms) has which does not say otherwise. A VM
+        that has an option from here is planned and shown as one that says it itself.
+      - Dictionaries such as C(memory) and C(tags) are merged. C(disks) and C(nics) are merged by
+        the names of the things in them, and one that a VM does not name is added to it; with
+        C(state=absent) for it, the VM has it not. Other lists are replaced as a whole.
+      - A disk or NIC that says in its own way what it stands on (C(file) instead of C(pool),
+        C(image) instead of C(backing), C(bridge) instead of C(vswitch)) drops the way of the
+        defaults.
+      - Of the defaults a VM that is absent takes C(shutdown) only. C(name), C(state=absent) and
+        C(remove_storage) are no defaults.
+    type: dict
   prune:
     description:
       - Whether VMs and vswitches go that are not declared here, but were made by this collection.
@@ -134,6 +147,25 @@ EXAMPLES = r"""
           - {name: data, pool: images, capacity: 200GiB}
         nics:
           - {name: lan, vswitch: lan}
+
+- name: Many VMs that have most in common
+  kvm.fleet.host_config:
+    vm_defaults:
+      state: running
+      autostart: true
+      memory: {size: 2GiB}
+      disks:
+        - {name: root, pool: images, backing: {volume: debian-12.qcow2}, capacity: 20GiB}
+      nics:
+        - {name: lan, vswitch: lan}
+    vms:
+      - name: web
+      - name: mail
+      - name: db
+        memory: {size: 8GiB}
+        disks:
+          - {name: root, capacity: 40GiB}
+          - {name: data, pool: images, capacity: 200GiB}
 
 - name: The shop's VMs, beside those that other playbooks declare on the same host
   kvm.fleet.host_config:

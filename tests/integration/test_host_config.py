@@ -208,6 +208,22 @@ def test_every_item_has_its_result(host: Declared) -> None:
     }
 
 
+def test_defaults_are_as_if_each_vm_said_them(host: Declared) -> None:
+    disk = {"name": "root", "pool": host.pool["name"], "capacity": "2MiB"}
+    nic = {"name": "lan", "vswitch": host.switch["name"]}
+    shared = {"virt_type": "qemu", "memory": {"size": "64MiB"}, "disks": [disk], "nics": [nic]}
+    web = {"name": f"{host.prefix}web"}
+    db = {"name": f"{host.prefix}db", "disks": [{"name": "root", "capacity": "3MiB"}], "nics": []}
+    around = {"storage_pools": [host.pool], "vswitches": [host.switch]}
+    done = host.converge(**around, vms=[web, db], vm_defaults=shared)
+    assert "vm_defaults" not in str(done)
+    larger = {**disk, "capacity": "3MiB"}
+    said = [{**shared, **web}, {**shared, **db, "disks": [larger], "nics": [nic]}]
+    assert not host.run(**around, vms=said)["changed"]
+    refused = host.run(**around, vms=[web, db], vm_defaults={**shared, "clock": "cest"})
+    assert refused["errors"] == [refused["msg"]] and "vm_defaults: " in refused["msg"]
+
+
 # ---- pruning
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from typing import Any
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
@@ -74,7 +75,7 @@ class Vm:
 
     def spec(self) -> dict[str, Any]:
         """The options of the table, those beside it, and those that make a disk's volume."""
-        spec = {**spec_of(ROWS), **OPTIONS}
+        spec = {**spec_of(ROWS), **deepcopy(OPTIONS)}  # who validates writes into defaults
         of_volume = storage_volume.KIND.spec()
         disk = spec["disks"]["options"]
         disk.update({name: of_volume[name] for name in (*VOLUME_OPTIONS, "existing")})
