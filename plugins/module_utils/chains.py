@@ -110,7 +110,7 @@ class Chains:
         try:
             found = images.inspect(path)
         except FileNotFoundError:
-            return self._of_volume(path, self._places(self.world.planned("storage_volume")))
+            return self._of_volume(path, self._planned_volumes)
         except OSError:
             return self._of_volume(path, self._all_volumes)
         except ValueError:
@@ -125,6 +125,10 @@ class Chains:
             return None
         form = xmltree.get(have.definition, "backingStore/format/@type")
         return Layer(backing_of(have), form or "")
+
+    @cached_property
+    def _planned_volumes(self) -> dict[str, Have]:
+        return self._places(self.world.planned("storage_volume"))
 
     @cached_property
     def _all_volumes(self) -> dict[str, Have]:

@@ -87,6 +87,7 @@ def _of_volume(plan: Plan, images: _Images) -> Iterator[FleetError]:
                 plan.resource,
                 "backing",
             )
+        yield from _copy(plan, images)
         return
     uses = images.at(path)
     if plan.action == UPDATE:
@@ -98,6 +99,22 @@ def _of_volume(plan: Plan, images: _Images) -> Iterator[FleetError]:
                 f"is used by {_names(others)}; take it from them first, or remove them too",
                 plan.resource,
             )
+
+
+def _copy(plan: Plan, images: _Images) -> Iterator[FleetError]:
+    """QEMU lets nobody read a whole image to which it writes."""
+    source = plan.wanted.options.get("copy_of")
+    volume = images.world.will_be("storage_volume", source) if source else None
+    path = xmltree.get(volume.definition, "target/path") if volume and volume.exists else ""
+    uses = images.at(path) if path else []
+    writers = [use for use in uses if use.does == WRITES and not use.shared and images.runs(use)]
+    if writers:
+        yield FleetError(
+            f"{path} is written to by {_names(writers)} while it is to be copied; stop that first, "
+            "or copy what a snapshot left below it",
+            plan.resource,
+            "copy_of",
+        )
 
 
 def _growth(plan: Plan, path: str, uses: Sequence[Use]) -> Iterator[FleetError]:
@@ -153,6 +170,10 @@ class _Images:
         place = self.chains.place(use.path)
         found = self._told.get(place, []) if place in self._new else self.at(use.path)
         return [other for other in found if (other.user, other.what) != (use.user, use.what)]
+
+    def runs(self, use: Use) -> bool:
+        """Whether the VM of a use runs now, while volumes are made."""
+        return self.world.was("vm", use.user.partition("/")[2]).live is not None
 
     def known_users(self, volume: Have) -> set[str]:
         """The VMs that name a volume as it is named here, of which another rule tells."""

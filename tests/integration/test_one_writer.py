@@ -163,3 +163,12 @@ def test_a_volume_that_is_there_is_told_or_refused(site: ImageSite) -> None:
     site.run("storage_volume", **volume)
     assert "is there already" in site.refused("storage_volume", **volume)
     assert not site.run("storage_volume", **{**volume, "existing": "adopt"})["changed"]
+
+
+def test_an_image_in_use_is_not_copied(site: ImageSite) -> None:
+    site.declare(state="paused")
+    copy = {"pool": site.pool, "name": "copy.qcow2", "copy_of": {"volume": f"{site.vm}-root.qcow2"}}
+    told = site.refused("storage_volume", **copy)
+    assert f"written to by disks.root of vm/{site.vm}" in told
+    site.snapshot("s1")
+    site.run("storage_volume", **copy)  # nobody writes to what is below an overlay

@@ -107,6 +107,18 @@ def test_an_overlay_that_was_merged_is_not_put_back(site: ImageSite) -> None:
     assert "to which the VM writes" in site.refused(**site.args(disks=disks))
 
 
+def test_a_disk_that_snapshots_in_images_need_goes_with_a_warning(site: ImageSite) -> None:
+    root = site.args()["disks"][0]
+    data = {**root, "name": "data"}
+    site.declare(disks=[root, data], state="stopped")
+    site.virsh("snapshot-create-as", site.vm, "inside")
+    assert not site.declare(disks=[root, data])["changed"]
+    [told] = site.run("vm_info", names=[site.vm])["vms"]
+    assert told["snapshots"][0]["internal"]
+    gone = site.run("vm", **site.args(disks=[{"name": "data", "state": "absent"}]))
+    assert "disks.data holds a part of the snapshots inside" in str(gone["warnings"])
+
+
 # ---- adoption
 
 

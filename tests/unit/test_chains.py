@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import struct
 from pathlib import Path
 
@@ -48,3 +49,15 @@ def test_the_format_of_a_backing_file_is_read(tmp_path: Path) -> None:
     file = tmp_path / "image"
     file.write_bytes(header.ljust(128, b"\0") + b"/base")
     assert images.inspect(str(file)) == images.Image("qcow2", 2**30, "/base", "raw")
+
+
+def test_all_names_of_a_device_are_one_place(tmp_path: Path) -> None:
+    """Without udev `/dev/mapper/vg-lv` is a node, and `/dev/vg/lv` a link to another."""
+    nodes = [tmp_path / "by-mapper", tmp_path / "by-group"]
+    for node in nodes:
+        try:
+            os.mknod(node, stat.S_IFBLK | 0o600, os.makedev(7, 250))
+        except OSError:
+            pytest.skip("makes no device nodes here")
+    assert len({chains.place(str(node)) for node in nodes}) == 1
+    assert chains.place(str(nodes[0])).startswith("block:")

@@ -52,6 +52,7 @@ def resolve(
     _adopt_nics(values, stored)
     _nics(name, values, stored)
     _purge(values, stored, purged)
+    standing.warn_of_snapshots(values, stored)
     return values
 
 

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils import snapshots, xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.chains import Chains, Layer
 from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError, Mistakes
@@ -85,6 +85,19 @@ class Standing:
                     self._tell(key, chain, chain[at])
                     values.pop((*key, "format"), None)
                 values.pop((*key, "source"))
+
+    def warn_of_snapshots(self, values: Mapping[Key, Value], stored: Values) -> None:
+        """What goes is missed by snapshots that images hold."""
+        going = [key for key, value in values.items() if value is ABSENT and key[0] == DISKS.name]
+        for key in (key for key in going if key in stored):
+            target = xmltree.get(self._element(key, self.have.definition), "target/@dev")
+            known = snapshots.read(self.chains.world.host, self.have.name)
+            held = [snapshot.name for snapshot in known if target in snapshot.internal]
+            if held:
+                self.warnings.append(
+                    f"{named(key)} holds a part of the snapshots {', '.join(held)}, to which the "
+                    "VM cannot be reverted without it"
+                )
 
     def _holders(self, key: Key, wanted: Source, values: Values, stored: Values) -> list[Key]:
         """The things of one list, not named in the declaration, that stand on a source."""
