@@ -144,6 +144,18 @@ def test_a_disk_of_others_is_found_below_its_overlay(site: ImageSite) -> None:
     assert site.sources() == {overlay}
 
 
+def test_a_disk_of_others_goes_by_its_source(site: ImageSite) -> None:
+    path = site.image("web.qcow2")
+    site.define(disk_xml(path))
+    for disk in ({"file": path}, {"pool": site.pool, "volume": "web.qcow2"}):
+        gone = [{"name": "root", "state": "absent", **disk}]
+        done = site.run("vm", check=True, **site.args(disks=gone))
+        assert [change["field"] for change in done["plan"]] == ["disks.vda"]
+    site.declare(disks=gone)
+    assert not site.xml().findall("devices/disk")
+    site.run("vm", **site.args(disks=[{"name": "x", "file": "/none", "state": "absent"}]))
+
+
 def test_a_link_to_an_image_is_the_image(site: ImageSite) -> None:
     path = site.image("web.qcow2")
     site.define(disk_xml(path))

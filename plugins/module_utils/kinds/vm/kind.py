@@ -22,6 +22,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.errors import (
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
     ABSENT,
     PRESENT,
+    UNION,
     Key,
     Values,
     named,
@@ -40,7 +41,12 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import (
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.books import BOOKS
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.planner import Planner
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.removal import removal
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import AGENT_CHANNEL, ROWS
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import (
+    AGENT_CHANNEL,
+    CDROMS,
+    DISKS,
+    ROWS,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.mark import is_made_here
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have, Plan, Wanted
 from ansible_collections.kvm.fleet.plugins.module_utils.taken_up import VOLUME_OPTIONS
@@ -92,6 +98,7 @@ class Vm:
         volumes, disks = _volumes(name, params.get("disks") or [], mistakes)
         want = want_of(ROWS, {**params, "disks": disks}, mistakes)
         _macs_of_absent(want, params.get("nics") or [], mistakes)
+        _sources_of_absent(want, {**params, "disks": disks}, mistakes)
         _agent(want, params.get("agent"))
         _extra(want, params.get("extra_xml"), mistakes)
         rules.check_declared(want, mistakes)
@@ -185,6 +192,15 @@ def _macs_of_absent(want: Values, nics: list[Mapping[str, Any]], mistakes: Mista
             mistakes.add(str(error), named(at))
 
 
+def _sources_of_absent(want: Values, params: Mapping[str, Any], mistakes: Mistakes) -> None:
+    """A disk of others goes by what it stands on, under any name, as it comes under any."""
+    for row in (DISKS, CDROMS):
+        for item in params.get(row.name) or ():
+            whole = item.get("file") or item.get("device") or (item.get("pool") and item["volume"])
+            if item.get("state") == ABSENT and whole:
+                want.update(want_of((row.rows[0],), item, mistakes, (row.name, item["name"])))
+
+
 def _agent(want: Values, agent: bool | None) -> None:
     if agent is not None:
         want[("channels", AGENT_CHANNEL)] = PRESENT if agent else ABSENT
@@ -201,7 +217,9 @@ def _extra(want: Values, text: str | None, mistakes: Mistakes) -> None:
 
 def _needs(want: Mapping[Key, Value]) -> frozenset[tuple[str, str]]:
     needs = set()
-    for source in (value for key, value in want.items() if key[-1] == "source"):
+    for key, source in want.items():
+        if key[-1] != UNION or want.get(key[:-1]) is ABSENT:
+            continue
         if "vswitch" in source:
             needs.add(("vswitch", source["vswitch"]))
         if "pool" in source:

@@ -188,7 +188,8 @@ class Needs:
             "file": self._file,
         }
         for key, value in self.values.items():
-            if key[-1] == "source" and isinstance(value, dict):
+            goes = self.values.get(key[:-1]) is ABSENT
+            if key[-1] == UNION and isinstance(value, dict) and not goes:
                 for word in checks.keys() & value.keys() if not self._is_there(key) else ():
                     checks[word](key, value)
         for key in (("boot", "kernel"), ("boot", "initrd")):
