@@ -40,7 +40,7 @@ options:
       - The size that a guest sees, such as V(20GiB). Needed for a volume that is made empty; what
         is made from something else has the capacity of that if nothing is said.
       - A volume in use by running VMs grows too, and they see it at once. To shrink one is an
-        error.
+        error, and so it is to grow one on which snapshots or linked clones stand.
       - libvirt cannot grow volumes of pools of type C(logical), C(disk) and C(zfs).
     type: str
   format:
@@ -57,7 +57,9 @@ options:
     type: str
     choices: [thin, thick]
   copy_of:
-    description: Make it as a full copy of another volume, in another format if O(format) says so.
+    description:
+      - Make it as a full copy of another volume, in another format if O(format) says so.
+      - It is an error if a running VM writes to that.
     type: dict
     suboptions:
       pool:
@@ -70,7 +72,8 @@ options:
   backing:
     description:
       - Make it as a linked clone, which holds only what differs from what it stands on.
-      - That must not be changed or removed as long as there are clones of it.
+      - That must not be changed or removed as long as there are clones of it, so it must be no disk
+        to which a VM writes.
     type: dict
     suboptions:
       pool:

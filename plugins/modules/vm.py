@@ -265,6 +265,11 @@ options:
       - A disk with the image of one that is there, under a name that the VM does not have, is
         that one, and goes by its target (C(vda)) in plans and results. So disks that others made
         can be declared under any name.
+      - An image has one writer. It is an error to give a disk an image that another disk of any
+        VM on the host has, running or not, unless all of them say O(disks[].shareable) or
+        O(disks[].read_only), or one on which snapshots or linked clones stand.
+      - As long as a backup, a copy or a merge of snapshots works on a disk, it cannot be moved,
+        taken away or grown, and the VM is not restarted by O(apply).
       - After a snapshot (C(virsh snapshot-create-as --disk-only), a backup tool) a disk writes to
         an overlay that stands on its image. Where the image that is declared is below the overlay,
         the disk is as declared and stays as it is; a warning tells. To put another image in the
@@ -279,7 +284,8 @@ options:
         required: true
       state:
         description:
-          - V(absent) takes the disk from the VM. What is stored on it stays.
+          - V(absent) takes the disk from the VM. What is stored on it stays. One that others made
+            goes by its target as the name, or by its image under any name.
           - A guest has to let a disk go. If it does not within 20 seconds the task fails, and the
             disk is gone after the next restart.
         type: str
@@ -716,6 +722,9 @@ options:
         of a VM that is saved, which is then not started again. What cannot go is in the plan with
         the reason, such as an NVRAM that another VM uses too, or a disk that is in no pool.
       - libvirt before 8.9 cannot keep the state of a TPM. The plan says so.
+      - Of a VM with snapshots the overlays go together with what is below them, as far as libvirt's
+        record of snapshots says that it was the VM's own. Where it does not say, and where one of
+        them is in no pool, that is an error. What a linked clone stands on stays.
       - A volume that another VM uses is an error, and nothing is removed.
     type: bool
     default: false
