@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
-TEST_STAGES := lint sanity unit guest integration fidelity molecule
+TEST_STAGES := lint sanity unit guest integration corpus fidelity molecule
 
 .PHONY: help setup setup-demo demo demo-clean test test-all $(TEST_STAGES) bench lab lab-destroy lab-shell docs clean
 
@@ -42,6 +42,9 @@ guest: setup ## the tiny guest itself, booted
 
 integration: setup ## the tests on a real libvirtd of their own (as root)
 	@tests/run integration
+
+corpus: setup ## definitions that other programs and people made: told, declared again, changed
+	@tests/run corpus
 
 fidelity: setup ## random declarations: the plan must be what a run does
 	@tests/run fidelity

@@ -49,6 +49,7 @@ def sampled_stages(pytest_options: Sequence[str]) -> list[Stage]:
         Stage("sanity", ["tools/sanity"], one_test),
         pytest_stage("guest", *pytest_options),
         pytest_stage("integration", *pytest_options),
+        pytest_stage("corpus", *pytest_options),
         pytest_stage("fidelity", *pytest_options),
     ]
 
