@@ -80,10 +80,16 @@ def disk_of_somebody(images: Path, more: str = "", target: str = 'dev="vda" bus=
 
 
 def test_what_libvirt_would_not_store_is_refused(host: Host, images: Path) -> None:
-    host.defined(devices=disk_of_somebody(images, ' queues="2"'))
-    said = host.refused(disks=[{"name": "vda", "bus": "sata"}])
+    host.defined(devices=disk_of_somebody(images))
+    said = host.refused(disks=[{"name": "vda", "bus": "ide"}])
     assert f"vm/{host.name} disks.vda.bus: libvirt would refuse it: " in said
-    assert "queues attribute in disk driver element is only supported by virtio-blk" in said
+    assert "IDE controllers are unsupported for this QEMU binary or machine type" in said
+
+
+def test_what_was_for_the_former_bus_is_no_reason_to_refuse(host: Host, images: Path) -> None:
+    host.defined(devices=disk_of_somebody(images, ' queues="2"'))
+    host.declare(disks=[{"name": "vda", "bus": "sata"}])
+    assert "queues" not in host.xml()
 
 
 def test_every_vm_is_judged_before_the_first_changes(host: Host, prefix: str) -> None:
@@ -151,6 +157,9 @@ def test_a_secret_that_is_not_there_is_told(host: Host, images: Path) -> None:
         ("", '<graphics type="vnc"><listen type="network" network="to-come"/></graphics>'),
         ("", '<tpm model="tpm-tis"><backend type="passthrough"><device path="/dev/tpm7"/>'
              "</backend></tpm>"),
+        ("", '<controller type="usb" model="none"/>'),
+        ("", '<disk type="file" device="disk"><driver name="qemu" type="raw"/><transient/>'
+             '<source file="/nowhere"/><target dev="vda" bus="virtio"/></disk>'),
         ('<numatune><memory mode="strict" placement="auto"/></numatune>', ""),
     ],
 )  # fmt: skip
@@ -225,6 +234,16 @@ def test_a_kernel_goes_with_what_it_is_given(host: Host) -> None:
         boot={"kernel": ""}
     )
     host.declare(boot={"kernel": "", "initrd": "", "cmdline": ""})
+
+
+def test_vnc_has_no_low_port(host: Host) -> None:
+    said = host.refused(memory=SMALL, graphics={"type": "vnc", "port": 80})
+    assert f"vm/{host.name} graphics.port: 80 is no port of VNC" in said
+
+
+def test_what_libvirt_speaks_of_is_named(host: Host) -> None:
+    said = host.refused(memory=SMALL, cpu={"count": 4000})
+    assert f"vm/{host.name} cpu.maximum: libvirt would refuse it: " in said
 
 
 def test_what_was_wrong_before_is_no_mistake_of_another_change(host: Host) -> None:

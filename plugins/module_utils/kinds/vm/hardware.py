@@ -13,6 +13,8 @@ from ansible_collections.kvm.fleet.plugins.module_utils.fields import items_of
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import DISKS
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
+VNC_PORTS = 5900
+
 
 def check(after: Element, before: Element | None, mistakes: Mistakes) -> None:
     """What is wrong with a definition as it would be, and was not wrong with it before."""
@@ -24,6 +26,7 @@ def _wrong(domain: Element) -> Iterator[FleetError]:
     yield from _goes_with_a_kernel(domain)
     yield from _goes_with_a_cache(domain)
     yield from _has_its_vcpus(domain)
+    yield from _has_a_port_of_vnc(domain)
 
 
 def _goes_with_a_kernel(domain: Element) -> Iterator[FleetError]:
@@ -72,6 +75,16 @@ _LISTS = (
     ("cputune/cachetune", "vcpus", "cachetune is about"),
     ("cputune/memorytune", "vcpus", "memorytune is about"),
 )
+
+
+def _has_a_port_of_vnc(domain: Element) -> Iterator[FleetError]:
+    """libvirt stores others, and does not start with them (qemuBuildGraphicsVNCCommandLine)."""
+    for graphics in domain.findall("devices/graphics[@type='vnc']"):
+        port = int(graphics.get("port", "-1"))
+        if 0 < port < VNC_PORTS:
+            yield FleetError(
+                f"{port} is no port of VNC, whose ports begin at {VNC_PORTS}", field="graphics.port"
+            )
 
 
 def cpus_in(text: str) -> set[int]:

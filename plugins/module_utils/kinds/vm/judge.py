@@ -43,7 +43,9 @@ def judged(plan: Plan, refuse: Refuse) -> Plan:
     warnings = _defining(plan, after, refuse) if defines else []
     said = refuse(startable(after))
     if said is not None and starts(plan):
-        raise FleetError(f"libvirt would refuse to start it: {said}", plan.resource, _field(plan))
+        raise FleetError(
+            f"libvirt would refuse to start it: {said}", plan.resource, _field(plan, said)
+        )
     if said is not None and not warnings:
         warnings.append(f"is stored, but libvirt would refuse to start it: {said}")
     return replace(plan, warnings=(*plan.warnings, *warnings))
@@ -51,13 +53,19 @@ def judged(plan: Plan, refuse: Refuse) -> Plan:
 
 def _defining(plan: Plan, after: Element, refuse: Refuse) -> list[str]:
     """What is said against storing it is an error, unless it was to be said before already."""
-    said = refuse(storable(after))
-    if said is None or PROBE_POOL in said:
+    said = _against_storing(after, refuse)
+    if said is None:
         return []
     before = plan.have.stored
-    if before is not None and refuse(storable(before)) == said:
+    if before is not None and _against_storing(before, refuse) == said:
         return [f"libvirt has this against it, with or without the change: {said}"]
-    raise FleetError(f"libvirt would refuse it: {said}", plan.resource, _field(plan))
+    raise FleetError(f"libvirt would refuse it: {said}", plan.resource, _field(plan, said))
+
+
+def _against_storing(definition: Element, refuse: Refuse) -> str | None:
+    copy = storable(definition)
+    said = None if copy is None else refuse(copy)
+    return None if said is None or PROBE_POOL in said else said
 
 
 def starts(plan: Plan) -> bool:
@@ -68,26 +76,67 @@ def starts(plan: Plan) -> bool:
     return is_off and plan.after.facts.get("state") in (RUNNING, PAUSED)
 
 
-def _field(plan: Plan) -> str:
-    """The one option that the plan changes; where there are more, libvirt's words have to do."""
+# Which option libvirt speaks of, by a word that it says.
+SPEAKS_OF = {
+    "watchdog": "watchdog.model",
+    "graphics": "graphics.type",
+    "title": "title",
+    "Maximum CPUs": "cpu.maximum",
+    "vCPUs": "cpu.maximum",
+    "CPU feature": "cpu.features",
+    "feature list": "cpu.features",
+    "TPM": "tpm.model",
+    "firmware": "firmware",
+    "PCI buses": "machine",
+}
+
+
+def _field(plan: Plan, said: str) -> str:
+    """The option that the plan changes, of many that which libvirt names; or none, where its words
+    have to do."""
     fields = [named(c.field) for c in plan.changes if c.field[0] not in ("state", "power")]
-    return fields[0] if len(fields) == 1 and plan.have.exists else ""
+    if plan.have.exists and len(fields) == 1:
+        return fields[0]
+    spoken_of = (field for word, field in SPEAKS_OF.items() if word in said)
+    return next((field for field in spoken_of if field in fields), "")
 
 
 # ---- the copies that libvirt is given
 
 
-def storable(definition: Element) -> Element:
-    """A copy that is judged as at a define: its start ends at a pool that is not there."""
+def storable(definition: Element) -> Element | None:
+    """A copy that is judged as at a define: its start ends at a pool that is not there.
+
+    None where no disk can be had for that.
+    """
     copy = xmltree.clone(definition)
     for nic in copy.findall("devices/interface[@type='hostdev']"):
         _of_user(nic)
     _without_secrets(copy)
     _without_what_comes(copy)
-    probe = f"""<disk type="volume" device="cdrom"><source pool="{PROBE_POOL}" volume="none"/>
-                <target dev="sdzz" bus="usb"/></disk>"""
-    xmltree.ensure(copy, "devices").append(xmltree.parse(probe))
+    probe = _probe(copy)
+    if probe is None:
+        return None
+    probe.set("type", "volume")
+    for part in ("source", "backingStore", "mirror", "transient"):
+        xmltree.put(probe, f"{part}!", None)
+    xmltree.put(probe, "source/@pool", PROBE_POOL)
+    xmltree.put(probe, "source/@volume", "none")
     return copy
+
+
+def _probe(copy: Element) -> Element | None:
+    """A disk whose pool will be missing: one that is there, or else one that needs no controller
+    but that for USB, which libvirt gives to every VM unless it is told not to."""
+    disks = copy.findall("devices/disk[@type='file']") + copy.findall("devices/disk[@type='block']")
+    for disk in disks:
+        if disk.get("device", "disk") in ("disk", "cdrom"):
+            return disk
+    if copy.find("devices/controller[@type='usb'][@model='none']") is not None:
+        return None
+    added = xmltree.parse('<disk device="cdrom"><target dev="sdzz" bus="usb"/></disk>')
+    xmltree.ensure(copy, "devices").append(added)
+    return added
 
 
 def startable(definition: Element) -> Element:

@@ -66,10 +66,11 @@ def check(want: Mapping[Key, Value], after: Values, mistakes: Mistakes) -> None:
     """The size fits in the maximum, and that is what was declared, or pulled up by the size."""
     size, most, declared = after[SIZE], after[MAXIMUM], want.get(MAXIMUM)
     if declared not in (None, most):
+        pulled_up = want.get(SIZE) == declared and parse_size(declared) > parse_size(most)
         mistakes.add(
             f"cannot be {declared}: libvirt adds up what the VM's NUMA cells and memory devices "
-            f"have, which is {most}; write no more than that, or change those (virsh edit)",
-            named(SIZE if want.get(SIZE) == declared else MAXIMUM),
+            f"have, which is {most}; write that, or change those (virsh edit)",
+            named(SIZE if pulled_up else MAXIMUM),
         )
     elif parse_size(size) > parse_size(most):
         mistakes.add(f"{size} is above memory.maximum, which is {most}", named(SIZE))

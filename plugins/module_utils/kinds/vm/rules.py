@@ -86,11 +86,15 @@ def check_planned(
     found, there = Mistakes(), Mistakes()
     _check_whole(after, not stored, want, found)
     if found.errors and stored:
-        _check_whole(stored, False, want, there)
+        so_already = {key: value for key, value in want.items() if stored.get(key) == value}
+        _check_whole(stored, False, so_already, there)
     known = {(error.field, error.message) for error in there.errors}
     for error in found.errors:
         if (error.field, error.message) not in known:
             mistakes.add(error.message, error.field)
+    port = after[("serial", "type")]
+    if want.get(("serial", "path")) and port in ("pty", "none"):
+        mistakes.add(f"is not for a serial port of type {port}; set serial.type too", "serial.path")
     if after.get(memory.SIZE) is not None:
         memory.check(want, after, mistakes)
 
