@@ -44,9 +44,9 @@ class Facts:
 
     def __init__(self, conn: Any) -> None:
         self._states = {
+            CRASHED: self._crashed(conn),
             PAUSED: self._names(conn, libvirt.VIR_CONNECT_LIST_DOMAINS_PAUSED),
             RUNNING: self._names(conn, libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE),
-            CRASHED: self._names(conn, libvirt.VIR_CONNECT_LIST_DOMAINS_OTHER),
             SAVED: self._names(conn, libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE),
         }
         self._autostart = self._names(conn, libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART)
@@ -55,6 +55,12 @@ class Facts:
     @staticmethod
     def _names(conn: Any, flag: int) -> frozenset[str]:
         return frozenset(dom.name() for dom in conn.listAllDomains(flag))
+
+    @staticmethod
+    def _crashed(conn: Any) -> frozenset[str]:
+        """Those that are kept as their guests died; to libvirt they are active all the same."""
+        others = conn.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_OTHER)
+        return frozenset(d.name() for d in others if d.state()[0] == libvirt.VIR_DOMAIN_CRASHED)
 
     def of(self, name: str) -> dict[str, Any]:
         """Power state, autostart, and whether there is a stored definition."""

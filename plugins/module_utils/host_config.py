@@ -60,7 +60,8 @@ def parse(params: Mapping[str, Any]) -> list[Wanted]:
             own = vm_defaults.merged(defaults.options, given) if kind is VM else given
             item = pruning.in_scope(prune, section, own, mistakes)
             found = Mistakes(_resource(kind, item))
-            wanted += _declared(kind, validator, item, found)
+            reads = kind is not VM or defaults.usable
+            wanted += _declared(kind, validator, item, found, reads)
             mistakes.errors += vm_defaults.as_own(defaults, found) if kind is VM else found.errors
     mistakes.raise_any()
     return wanted
@@ -72,12 +73,17 @@ def _resource(kind: Kind, item: Mapping[str, Any]) -> str:
 
 
 def _declared(
-    kind: Kind, validator: ArgumentSpecValidator, item: Mapping[str, Any], mistakes: Mistakes
+    kind: Kind,
+    validator: ArgumentSpecValidator,
+    item: Mapping[str, Any],
+    mistakes: Mistakes,
+    reads: bool,
 ) -> list[Wanted]:
+    """What one item declares; unless it `reads` it, only its options are looked at."""
     params, wrong = arguments.check(validator, item)
-    if wrong:
-        for message in wrong:
-            mistakes.add(message)
+    for message in wrong:
+        mistakes.add(message)
+    if wrong or not reads:
         return []
     try:
         return kind.parse(params)

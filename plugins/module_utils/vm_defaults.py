@@ -23,6 +23,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.errors import (
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import Kind
+from ansible_collections.kvm.fleet.plugins.module_utils.taken_up import VOLUME_OPTIONS
 
 OPTION = "vm_defaults"
 Options = Mapping[str, Any]
@@ -38,9 +39,7 @@ NEVER = {
 }
 # Ways to say one thing. Who says it in one way drops the defaults' other ways.
 ON_FILE, ON_DEVICE = frozenset({"file"}), frozenset({"device"})
-IN_POOL = frozenset(
-    {"pool", "volume", "capacity", "provisioning", "copy_of", "backing", "image", "checksum"}
-)
+IN_POOL = frozenset({"pool", "volume", "existing", *VOLUME_OPTIONS})
 WAYS: tuple[tuple[frozenset[str], ...], ...] = (
     (ON_FILE, ON_DEVICE, IN_POOL),
     (frozenset({"copy_of"}), frozenset({"backing"}), frozenset({"image", "checksum"})),
@@ -54,6 +53,7 @@ class Defaults:
 
     options: Options = field(default_factory=dict)
     wrong: frozenset[tuple[str, str]] = frozenset()
+    usable: bool = True  # else nothing can be said of what a VM would be with them
 
 
 def defaults_of(kind: Kind, given: Options | None, mistakes: Mistakes) -> Defaults:
@@ -72,7 +72,9 @@ def defaults_of(kind: Kind, given: Options | None, mistakes: Mistakes) -> Defaul
     for message in wrong:
         own.add(message, OPTION)
     mistakes.extend(own.errors)
-    return Defaults() if own.errors else Defaults(plain, frozenset(_wrong(kind, params)))
+    return (
+        Defaults(usable=False) if own.errors else Defaults(plain, frozenset(_wrong(kind, params)))
+    )
 
 
 def _wrong(kind: Kind, params: Options) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ import pytest
 
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.tree import derived_uuid
 from support.module_server import ModuleServer
-from support.private_libvirtd import PrivateLibvirtd
+from support.private_libvirtd import PrivateLibvirtd, wait_until
 
 Args = dict[str, Any]
 Result = dict[str, Any]
@@ -73,6 +73,9 @@ class Machine:
         xml = re.sub(r"<uuid>.*</uuid>", "", xml.replace(f"<name>{self.name}", f"<name>{name}"))
         self.libvirtd.run(["virsh", "define", "/dev/stdin"], stdin=xml)
         return name
+
+    def state(self) -> str:
+        return self.libvirtd.virsh("domstate", self.name)
 
     def exists(self) -> bool:
         return self.name in self.libvirtd.virsh("list", "--all", "--name").split()
@@ -231,3 +234,59 @@ def test_a_paused_vm_goes_in_order(machine: Machine) -> None:
     [change] = machine.go()["plan"]
     assert change["note"] == "resume, shutdown, its disks stay"
     assert not machine.exists()
+
+
+@pytest.fixture
+def crashed(machine: Machine) -> Machine:
+    """A VM that is kept as its guest died: something tells QEMU's panic device that it did."""
+    machine.come(state="running", on_crash="preserve", extra_xml=PANIC)
+    machine.libvirtd.virsh("qemu-monitor-command", "--hmp", machine.name, "o /1 0x505 1")
+    wait_until(lambda: machine.state() == "crashed", 30, "the VM to be crashed")
+    return machine
+
+
+PANIC = "<devices><panic model='isa'><address type='isa' iobase='0x505'/></panic></devices>"
+
+
+def test_a_crashed_vm_goes_and_is_not_left_running_without_a_definition(crashed: Machine) -> None:
+    [change] = crashed.go()["plan"]
+    assert (change["before"], change["note"]) == ("crashed", "switch_off, its disks stay")
+    assert not crashed.exists()
+
+
+@pytest.mark.parametrize(
+    ("state", "note"),
+    [
+        ("running", "switch_off, start"),
+        ("paused", "switch_off, start_paused"),
+        ("stopped", "switch_off"),
+    ],
+)
+def test_a_crashed_vm_takes_a_state(crashed: Machine, state: str, note: str) -> None:
+    [change] = crashed.set(state=state)["plan"]
+    assert (change["before"], change["after"], change["note"]) == ("crashed", state, note)
+    assert crashed.state() == {"stopped": "shut off"}.get(state, state)
+    crashed.go()
+
+
+def test_what_is_declared_of_a_crashed_vm_waits_for_its_start(crashed: Machine) -> None:
+    [change] = crashed.set(title="dead")["plan"]
+    assert change["class"] == "stored" and crashed.state() == "crashed"
+    crashed.go()
+
+
+def test_a_protected_vm_keeps_its_storage(machine: Machine) -> None:
+    machine.make_pool()
+    machine.come(disks=[machine.disk], protected=True)
+    volume = f"{machine.name}-root.qcow2"
+    goes = {"name": machine.name, "state": "absent", "remove_storage": True}
+    away = {"name": volume, "pool": machine.pool["name"], "state": "absent"}
+    for module, args, said in (
+        ("vm", goes, "is protected"),
+        ("host_config", {"vms": [goes]}, "is protected"),
+        ("storage_volume", away, "is used by"),
+        ("host_config", {"storage_volumes": [away], "vms": [goes]}, "is protected"),
+    ):
+        refused = machine.modules.run(module, args, False)
+        assert refused.get("failed") and said in refused["msg"], refused
+    assert machine.exists() and machine.file(f"{machine.folder}/{volume}").exists()

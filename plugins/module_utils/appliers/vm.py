@@ -300,8 +300,10 @@ def _step(host: Host, dom: Any, step: str, plan: Plan) -> None:
         power.RESUME: dom.resume,
         power.SAVE: lambda: dom.managedSave(0),
         power.SHUTDOWN: lambda: shut_down(dom, plan),
+        power.SWITCH_OFF: dom.destroy,
     }
-    verb = step.partition("_")[0].replace(power.SHUTDOWN, "shut down")
+    words = {power.SHUTDOWN: "shut down", power.SWITCH_OFF: "switch off"}
+    verb = words.get(step, step.partition("_")[0])
     with host.errors(plan.resource, f"{verb} it"):
         patiently(calls[step])
 

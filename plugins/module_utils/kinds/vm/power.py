@@ -22,16 +22,18 @@ PRESENT = "present"  # defined, its power left as it is
 
 START, START_PAUSED, SHUTDOWN = "start", "start_paused", "shutdown"
 SUSPEND, RESUME, SAVE = "suspend", "resume", "save"
+SWITCH_OFF = "switch_off"
 
 # A stopped guest has nothing to save, and a saved one is woken to be shut down in order: what it
-# holds in memory is never thrown away.
+# holds in memory is never thrown away. A crashed one (on_crash: preserve) is dead and still there.
 STEPS = {
     (STOPPED, RUNNING): (START,),
-    (CRASHED, RUNNING): (START,),
+    (CRASHED, RUNNING): (SWITCH_OFF, START),
     (SAVED, RUNNING): (START,),
     (PAUSED, RUNNING): (RESUME,),
     (STOPPED, PAUSED): (START_PAUSED,),
-    (CRASHED, PAUSED): (START_PAUSED,),
+    (CRASHED, PAUSED): (SWITCH_OFF, START_PAUSED),
+    (CRASHED, STOPPED): (SWITCH_OFF,),
     (SAVED, PAUSED): (START_PAUSED,),
     (RUNNING, PAUSED): (SUSPEND,),
     (RUNNING, STOPPED): (SHUTDOWN,),
@@ -44,7 +46,7 @@ STEPS = {
 
 def steps(now: str, want: str) -> tuple[str, ...]:
     """The steps to a wanted state. FleetError when there is no way."""
-    if want in (PRESENT, now) or (now, want) == (CRASHED, STOPPED):
+    if want in (PRESENT, now):
         return ()
     if (now, want) not in STEPS:
         raise FleetError(

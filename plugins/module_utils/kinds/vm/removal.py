@@ -11,7 +11,6 @@ from typing import Any
 
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host, found, libvirt
 from ansible_collections.kvm.fleet.plugins.module_utils.domains import (
-    CRASHED,
     SAVED,
     STOPPED,
     read_domains,
@@ -74,8 +73,6 @@ class _Going:
     def _steps(self) -> tuple[str, ...]:
         """The way of its power to the end: what a guest holds in memory is not thrown away."""
         now = self.have.facts["state"]
-        if now == CRASHED:
-            return ("switched off",)
         if now == SAVED and self._with_storage:
             return ()
         return tuple(power.notes(power.steps(now, STOPPED), self.have.live))

@@ -89,6 +89,8 @@ def disks_that_stay(host: Host, have: Have) -> Iterator[tuple[str, str, str]]:
             yield name, where, why
         for path in below.get(xmltree.get(disk, "target/@dev"), ()) if not why else ():
             yield name, path, "is what it stands on, and may be others' too"
+    for number, module in enumerate(have.definition.findall("devices/memory/source/path")):
+        yield f"nvdimm{number}", (module.text or "").strip(), "is a memory module's"
 
 
 def _why_it_stays(disk: xmltree.Element) -> str:

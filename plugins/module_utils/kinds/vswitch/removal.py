@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.kvm.fleet.plugins.module_utils import networks
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import GONE, World
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.surroundings import (
@@ -19,6 +20,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
     DELETE,
     LIVE,
     NONE,
+    STORED,
     Change,
     Have,
     Plan,
@@ -40,7 +42,17 @@ def removal(wanted: Wanted, have: Have, world: World) -> Plan:
     changes = [
         *leftovers(wanted.resource, left_of(have, have.stored, world, False)),
         Change(wanted.resource, STATE, have.facts["state"], GONE, LIVE),
+        *_leases(wanted.resource, have, world),
     ]
     idle = sorted({nic.vm for nic in nics})
     warnings = (f"goes, and {', '.join(idle)} cannot start without it",) if idle else ()
     return Plan(wanted, DELETE, have, after, tuple(changes), warnings=warnings)
+
+
+def _leases(resource: str, have: Have, world: World) -> list[Change]:
+    """What DHCP gave to whom, which libvirt forgets with a network."""
+    network = networks.look_up(world.host, have.name) if have.live is not None else None
+    leases = [] if network is None else networks.leases_of(network)
+    given = ", ".join(sorted(f"{lease['mac']} {lease['ipaddr']}" for lease in leases))
+    note = "who asks again may get another address"
+    return [Change(resource, ("leases",), given, GONE, STORED, note=note)] if given else []
