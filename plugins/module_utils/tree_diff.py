@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
@@ -41,7 +41,7 @@ def differences(
             yield f"{at}@{name}"
     if _text(before) != _text(after) and TEXT not in known:
         yield at.rstrip("/")
-    for one, other, step in _children(before, after, pairs):
+    for one, other, step in _children(before, after, pairs, accounted):
         if one is not None and other is not None:
             yield from differences(one, other, pairs, accounted, f"{at}{step}/")
         else:
@@ -94,13 +94,19 @@ def _tag(element: Element) -> str:
 
 
 def _children(
-    before: Element, after: Element, pairs: Pairs
+    before: Element, after: Element, pairs: Pairs, accounted: Accounted
 ) -> Iterator[tuple[Element | None, Element | None, str]]:
     """The children of both sides beside each other, in the order that they have."""
     ones, others = _steps(before), _steps(after)
     a = b = 0
     ends = (len(ones), len(others))
-    for one, other in [*_aligned([c for c, _ in ones], [c for c, _ in others], pairs), ends]:
+    aligned = _aligned(
+        [child for child, _step in ones],
+        [child for child, _step in others],
+        pairs,
+        lambda child: WHOLE in accounted.get(id(child), ()),
+    )
+    for one, other in [*aligned, ends]:
         yield from ((free, None, step) for free, step in ones[a:one])
         yield from ((None, free, step) for free, step in others[b:other])
         if (one, other) != ends:
@@ -115,12 +121,15 @@ def _said(element: Element) -> tuple[Any, ...]:
 
 
 # How well two children go together: those that are known to be one thing, that say the same, and
-# that have one tag.
-_KNOWN, _SAME, _TAG = 1_000_000, 1_000, 1
+# that have one tag and much in common.
+_KNOWN, _SAME, _TAG = 1_000_000, 1_000, 10
 
 
 def _aligned(
-    ones: Sequence[Element], others: Sequence[Element], pairs: Pairs
+    ones: Sequence[Element],
+    others: Sequence[Element],
+    pairs: Pairs,
+    goes: Callable[[Element], bool],
 ) -> list[tuple[int, int]]:
     """The places of children that are the same, never against the order: the best of all ways."""
     first, second = [_said(e) for e in ones], [_said(e) for e in others]
@@ -130,7 +139,9 @@ def _aligned(
             return _KNOWN
         if first[a] == second[b]:
             return _SAME
-        return _TAG if first[a][0] == second[b][0] else 0
+        if first[a][0] != second[b][0] or goes(ones[a]) != goes(others[b]):
+            return 0
+        return _TAG + len({*first[a][1], *first[a][3]} & {*second[b][1], *second[b][3]})
 
     best = [[0] * (len(others) + 1) for _ in range(len(ones) + 1)]
     for a in reversed(range(len(ones))):

@@ -27,6 +27,7 @@ def _wrong(domain: Element) -> Iterator[FleetError]:
     yield from _goes_with_a_cache(domain)
     yield from _has_its_vcpus(domain)
     yield from _has_a_port_of_vnc(domain)
+    yield from _is_an_emulated_tpm(domain)
 
 
 def _goes_with_a_kernel(domain: Element) -> Iterator[FleetError]:
@@ -49,6 +50,16 @@ def _goes_with_a_cache(domain: Element) -> Iterator[FleetError]:
                 f"native needs the cache none or directsync, and it is {cache}; set cache too",
                 field=f"disks.{name}.io",
             )
+
+
+def _is_an_emulated_tpm(domain: Element) -> Iterator[FleetError]:
+    """libvirt drops the version of any other in silence."""
+    backend = domain.find("devices/tpm/backend")
+    if backend is not None and backend.get("type") != "emulator" and backend.get("version"):
+        yield FleetError(
+            f"is for an emulated TPM, and this VM has one of type {backend.get('type')}",
+            field="tpm.version",
+        )
 
 
 def _has_its_vcpus(domain: Element) -> Iterator[FleetError]:

@@ -132,7 +132,8 @@ class Planner:
         self, want: Mapping[Key, Value], after: Values, effect_of: EffectOf
     ) -> list[Change]:
         """What was asked for, and what changes with it because it hangs together."""
-        along = {key: value for key, value in after.items() if self.stored.get(key) != value}
+        was = self.stored
+        along = {k: v for k, v in after.items() if was.get(k) != v and (v or was.get(k))}
         asked = dict(want) if not self.have.exists else {**self._apart(along, want), **want}
         return compare(self.wanted.resource, asked, self.stored, self.live, effect_of)
 

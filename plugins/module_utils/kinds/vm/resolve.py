@@ -78,7 +78,10 @@ def _machine(values: dict[Key, Value], stored: Values, host: Host) -> None:
 
 def _firmware(values: dict[Key, Value], stored: Values) -> None:
     """Where secure boot is said of a firmware that was picked, libvirt has to pick again."""
-    if ("secure_boot",) in values and stored.get(("firmware",)) == "efi":
+    firmware = values.get(("firmware",), stored.get(("firmware",), "bios"))
+    if firmware != "efi" and values.get(("secure_boot",)) is False:
+        del values[("secure_boot",)]  # as it is
+    elif ("secure_boot",) in values and stored.get(("firmware",)) == "efi":
         values.setdefault(("firmware",), "efi")
 
 

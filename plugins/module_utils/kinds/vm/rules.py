@@ -97,6 +97,21 @@ def check_planned(
         mistakes.add(f"is not for a serial port of type {port}; set serial.type too", "serial.path")
     if after.get(memory.SIZE) is not None:
         memory.check(want, after, mistakes)
+    _check_needed(want, after, mistakes)
+
+
+def _check_needed(want: Mapping[Key, Value], after: Values, mistakes: Mistakes) -> None:
+    """What is declared of something that there will not be."""
+    if want.get(("secure_boot",)) and after[("firmware",)] != "efi":
+        mistakes.add(f"needs the firmware efi, not {after[('firmware',)]}", "secure_boot")
+    kind = after[("graphics", "type")]
+    for option, unset in (("listen", ""), ("port", -1)):
+        said = want.get(("graphics", option)) not in (None, unset)
+        if said and kind not in ("vnc", "spice"):
+            mistakes.add(
+                f"is for graphics of type vnc or spice, not {kind}; set graphics.type too",
+                f"graphics.{option}",
+            )
 
 
 def _check_whole(after: Values, new: bool, want: Mapping[Key, Value], mistakes: Mistakes) -> None:
@@ -108,8 +123,6 @@ def _check_whole(after: Values, new: bool, want: Mapping[Key, Value], mistakes: 
         mistakes.add(f"{count} is above cpu.maximum, which is {top}", "cpu.count")
     _check_twins(after, want, mistakes)
     _check_topology(after, mistakes)
-    if want.get(("secure_boot",)) is not None and after[("firmware",)] != "efi":
-        mistakes.add(f"needs the firmware efi, not {after[('firmware',)]}", "secure_boot")
     _check_lifecycle(after, mistakes)
     for key in [key for key in after if len(key) == 2 and after[key] is PRESENT]:
         if key[0] == "disks" and key in want:

@@ -70,8 +70,8 @@ def domain_values(domain: Element, record: str | None = None) -> Values:
         values[("cpu", "count")] = values[("cpu", "maximum")]
     if xmltree.get(domain, "os/loader/@type") == "pflash":
         values[("firmware",)] = "efi"  # libvirt drops the attribute once it has chosen a firmware
-    if values[("secure_boot",)] is None and xmltree.get(domain, "os/loader/@secure") == "yes":
-        values[("secure_boot",)] = True  # as it chose, or as somebody else did
+        if values[("secure_boot",)] is None:
+            values[("secure_boot",)] = xmltree.get(domain, "os/loader/@secure") == "yes"
     if xmltree.get(domain, "devices/graphics/@autoport") == "yes":
         values[("graphics", "port")] = -1
     if values[("serial", "type")] == "pty":
@@ -85,7 +85,7 @@ def live_values(live: Element, stored: Values) -> Values:
     """The values of what runs, without what libvirt draws anew at each start."""
     values = domain_values(live, stored[("extra_xml",)])
     for key, value in stored.items():
-        if _drawn_at_start(key) and not value and key in values:
+        if _drawn_at_start(key) and value in (None, "") and key in values:
             values[key] = value
     memory.follow_balloon(values, stored)
     return values
@@ -93,7 +93,8 @@ def live_values(live: Element, stored: Values) -> Values:
 
 def _drawn_at_start(key: Key) -> bool:
     """Whether libvirt chooses a value at each start where the definition says none."""
-    return key == ("graphics", "listen") or (key[0] == "channels" and key[-1] == "path")
+    is_path = key[0] == "channels" and key[-1] == "path"
+    return is_path or key in (("graphics", "listen"), ("secure_boot",))
 
 
 # ---- editing

@@ -37,5 +37,6 @@ CONSEQUENCES = (
 def agree(domain: Element, before: dict[Key, Value], changed: Changed) -> None:
     """Make what hangs on the changed values go with them."""
     machine.agree(domain, changed, str(before.get(("machine",)) or ""))
-    for concern in (cpu, firmware, display, single, disks, nics):
+    for concern in (cpu, firmware, display, single, disks):
         concern.agree(domain, changed)
+    nics.agree(domain, before, changed)

@@ -97,5 +97,6 @@ def _without_model(cpu: Element, keeps_details: bool) -> None:
     """Only a custom CPU has a model; a vendor_id may stand below host-model too."""
     for model in cpu.findall("model"):
         model.text = None
+        model.attrib.pop("fallback", None)
         if not keeps_details or not model.get("vendor_id"):
             cpu.remove(model)

@@ -36,17 +36,21 @@ _OF_VIRTIO = (
 _OF_BUS = {
     "virtio": _OF_VIRTIO,
     "scsi": ("wwn", "vendor", "product", "target/@rotation_rate"),
-    "sata": ("wwn", "target/@rotation_rate"),
-    "ide": ("wwn", "target/@rotation_rate"),
+    "sata": ("target/@rotation_rate",),
+    "ide": ("wwn", "target/@rotation_rate", "geometry/@trans"),
     "usb": ("target/@removable",),
 }
-_OF_SOME_BUS = tuple(dict.fromkeys(path for paths in _OF_BUS.values() for path in paths))
+_NOT_ON_USB = ("geometry",)
+_OF_SOME_BUS = (
+    *dict.fromkeys(path for paths in _OF_BUS.values() for path in paths),
+    *_NOT_ON_USB,
+)
 _OF_QCOW2 = ("driver/metadata_cache", "driver/@discard_no_unref")
 _OF_IMAGE = ("source/encryption", "source/slices", "source/@index")
 _OF_SOURCE = (
     *(f"source/@{name}" for name in ("protocol", "name", "query", "tls", "tlsHostname", "mode")),
     *(f"source/@{name}" for name in ("managed", "namespace", "type", "path", "startupPolicy")),
-    *(f"source/@{name}" for name in ("fdgroup", "index")),
+    *(f"source/@{name}" for name in ("fdgroup", "index", "dir")),
     "source/*",
 )
 _LIMITS = tuple(f"{half}_{of}" for half in ("total", "read", "write") for of in ("iops", "bytes"))
@@ -132,7 +136,8 @@ def _move(disk: Element, name: str, disks: list[Element]) -> None:
 
 def _agree_disk(disk: Element, at: Key, changed: Changed) -> None:
     if (*at, "bus") in changed:
-        fits = _OF_BUS.get(xmltree.get(disk, "target/@bus") or "", ())
+        bus = xmltree.get(disk, "target/@bus") or ""
+        fits = (*_OF_BUS.get(bus, ()), *(_NOT_ON_USB if bus != "usb" else ()))
         drop(disk, *(path for path in _OF_SOME_BUS if path not in fits))
     if (*at, "format") in changed and xmltree.get(disk, "driver/@type") != "qcow2":
         drop(disk, *_OF_QCOW2)

@@ -36,14 +36,14 @@ CONSEQUENCES = (
             *(f"devices/graphics/@{name}" for name in _ATTRIBUTES),
             *(f"devices/graphics/{tag}" for tag in _CHILDREN),
         ),
-        _ON_TYPE,
-        "goes with the former type",
+        ("graphics",),
+        "goes with the former type or place",
     ),
     Consequence("other_graphics", ("devices/graphics[+]",), _ON_TYPE, "goes too", gone=ABSENT),
     Consequence(
         "graphics.listens",
         ("devices/graphics/listen",),
-        ("graphics.listen", "graphics.type"),
+        ("graphics",),
         "goes for the address that is wanted, or with its graphics",
         told=lambda said: [one for one in said if one.get("type") != "address"] or "",
     ),
@@ -110,9 +110,13 @@ def _agree_graphics(graphics: Element, changed: Changed) -> None:
         for name in set(graphics.attrib) - {*_OF_ALL_TYPES}:
             del graphics.attrib[name]
         drop(graphics, *_CHILDREN)
+        drop(graphics, "listen[@type='none']")
+    if touched(changed, "graphics.listen", "graphics.port"):
+        drop(graphics, "@socket", "listen[@type='socket']", "listen[@type='none']")
     if touched(changed, "graphics.listen"):
         drop(graphics, "listen")  # it says the same as the attribute, or another way
-    graphics.set("autoport", "no" if int(graphics.get("port", "-1")) > 0 else "yes")
+    if graphics.find("listen[@type='socket']") is None:
+        graphics.set("autoport", "no" if int(graphics.get("port", "-1")) > 0 else "yes")
 
 
 def _without_spice(domain: Element) -> None:

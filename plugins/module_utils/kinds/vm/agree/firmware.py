@@ -44,6 +44,7 @@ CONSEQUENCES = (
         "EFI firmware starts with the file at libvirt's usual place (qemu/nvram/NAME_VARS.fd) if "
         "there is one, else with new variables; virsh start --reset-nvram makes them new too",
     ),
+    Consequence("firmware_choice", ("os/@firmware",), _ON_FIRMWARE, "", silent=True),
     Consequence("firmware_features", ("os/firmware",), _ON_FIRMWARE, "goes with the firmware"),
     Consequence("smm", ("features/smm/@state",), _ON_FIRMWARE, "secure boot needs it"),
     Consequence("smm_element", ("features/smm",), _ON_FIRMWARE, "", silent=True),
@@ -53,7 +54,7 @@ CONSEQUENCES = (
 def agree(domain: Element, changed: Changed) -> None:
     """Make the rest of the firmware and the boot order go with what changed of it."""
     if touched(changed, *_ON_FIRMWARE):
-        _agree_firmware(domain, xmltree.ensure(domain, "os"))
+        _agree_firmware(domain, xmltree.ensure(domain, "os"), changed)
     if (
         any(key[-1] == "boot_order" for key in changed)
         and domain.find("devices/*/boot") is not None
@@ -61,9 +62,12 @@ def agree(domain: Element, changed: Changed) -> None:
         drop(domain, "os/boot")
 
 
-def _agree_firmware(domain: Element, system: Element) -> None:
+def _agree_firmware(domain: Element, system: Element, changed: Changed) -> None:
     drop(system, "loader", "nvram")  # chosen for the former firmware
     if system.get("firmware") is None:
         drop(system, "firmware")
-    elif xmltree.get(system, "firmware/feature[@name='secure-boot']/@enabled") == "yes":
+        return
+    if touched(changed, "secure_boot"):  # keys go with secure boot, and without it libvirt refuses
+        drop(system, "firmware/feature[@name='enrolled-keys']")
+    if xmltree.get(system, "firmware/feature[@name='secure-boot']/@enabled") == "yes":
         xmltree.put(domain, "features/smm/@state", "on")

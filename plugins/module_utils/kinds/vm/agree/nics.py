@@ -5,14 +5,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.accounting import Consequence
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import items_of
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.agree.base import Changed, drop
+from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import Key, items_of
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.agree.base import (
+    Changed,
+    drop,
+    prune,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import NICS
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
 _SOURCE = ("dev", "mode", "type", "path", "address", "port", "managed")
+# What a NIC has that is not on a vswitch or bridge: one of the host's own, or of a program.
+_OF_OTHERS = (
+    *("@managed", "target", "script", "downscript", "ip", "route", "portForward", "virtualport"),
+    *("backend[@type]", "teaming[@type='transient']", "driver[@name='vfio']", "guest", "local"),
+)
 _WAYS = ("inbound", "outbound")
 
 CONSEQUENCES = (
@@ -21,6 +33,13 @@ CONSEQUENCES = (
         (*(f"source/@{name}" for name in _SOURCE), "source/*"),
         ("source",),
         "goes with the former source",
+        NICS.name,
+    ),
+    Consequence(
+        "details",
+        (*_OF_OTHERS, "bandwidth/inbound/@floor"),
+        ("source",),
+        "not possible with its source",
         NICS.name,
     ),
     Consequence("driver", ("driver",), ("model",), "only virtio has one", NICS.name),
@@ -37,17 +56,25 @@ CONSEQUENCES = (
 )
 
 
-def agree(domain: Element, changed: Changed) -> None:
+def agree(domain: Element, before: Mapping[Key, Value], changed: Changed) -> None:
     """Make the rest of each NIC go with what changed of it."""
     for name, nic in items_of(NICS, domain).items():
         at = (NICS.name, name)
-        if (*at, "source") in changed and nic.get("type") != "network":
-            drop(nic, "source/@portgroup")
+        if at not in changed and (*at, "source") in changed:
+            _agree_source(nic, was_shared=(*at, "source") in before)
         if (*at, "model") in changed and xmltree.get(nic, "model/@type") != "virtio":
             drop(nic, "driver")
         for way in _WAYS:
             if (*at, "bandwidth", way, "average") in changed:
                 _agree_limits(nic, way)
+
+
+def _agree_source(nic: Element, was_shared: bool) -> None:
+    if nic.get("type") != "network":
+        drop(nic, "source/@portgroup", "bandwidth/inbound/@floor")
+        prune(nic, "bandwidth")
+    if not was_shared:
+        drop(nic, *_OF_OTHERS)
 
 
 def _agree_limits(nic: Element, way: str) -> None:

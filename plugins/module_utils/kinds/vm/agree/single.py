@@ -20,6 +20,7 @@ _TOO = "goes too: none means none of several"
 _ON_SERIAL = ("serial.type", "serial.path")
 _OF_TYPE = "goes with the former type"
 _CLOCK = ("adjustment", "basis", "timezone", "start")
+_OF_BALLOON = ("autodeflate", "freePageReporting")
 _SOURCE = ("mode", "host", "service", "tls", "append", "channel", "master", "slave")
 
 
@@ -37,6 +38,7 @@ CONSEQUENCES = (
         (
             "devices/serial[1]/source[+]",
             "devices/serial[1]/protocol",
+            "devices/serial[1]/source/reconnect",
             *(f"devices/serial[1]/source/@{name}" for name in _SOURCE if name != "mode"),
         ),
         _ON_SERIAL,
@@ -59,6 +61,21 @@ CONSEQUENCES = (
         "",
         silent=True,
     ),
+    Consequence(
+        "balloon_details",
+        ("devices/memballoon/*", *(f"devices/memballoon/@{name}" for name in _OF_BALLOON)),
+        ("memory.balloon",),
+        "goes with the balloon",
+    ),
+    Consequence(
+        "bios_output",
+        ("os/bios/@useserial",),
+        ("serial.type",),
+        "libvirt refuses it without a serial port",
+    ),
+    Consequence(
+        "tpm_banks", ("devices/tpm/backend/active_pcr_banks",), ("tpm",), "only 2.0 has it"
+    ),
     Consequence("watchdog.address", ("devices/watchdog/address",), ("watchdog.model",), _OF_TYPE),
     Consequence("tpm.defaults", ("devices/tpm/backend/@type",), ("tpm",), "", silent=True),
     Consequence("clock_details", tuple(f"clock/@{n}" for n in _CLOCK), ("clock",), _OF_TYPE),
@@ -77,6 +94,13 @@ def agree(domain: Element, changed: Changed) -> None:
     if touched(changed, "tpm") and domain.find("devices/tpm") is not None:
         backend = xmltree.ensure(domain, "devices/tpm/backend")
         backend.set("type", backend.get("type", "emulator"))
+    if touched(changed, "tpm.version") and backend is not None and backend.get("version") != "2.0":
+        drop(backend, "active_pcr_banks")
+    balloon = domain.find("devices/memballoon[@model='none']")
+    if touched(changed, "memory.balloon") and balloon is not None:
+        balloon.attrib.clear()
+        balloon.set("model", "none")
+        drop(balloon, "*")
     clock = domain.find("clock")
     if touched(changed, "clock") and clock is not None:
         _agree_clock(clock)
@@ -89,9 +113,11 @@ def _agree_serial(domain: Element, is_another: bool) -> None:
             devices.remove(console)
     serial = devices.find("serial")
     if serial is None:
+        drop(domain, "os/bios/@useserial")
+        prune(xmltree.ensure(domain, "os"), "bios")
         return
     if is_another:
-        drop(serial, "protocol", *(f"source/@{name}" for name in _SOURCE))
+        drop(serial, "protocol", "source/reconnect", *(f"source/@{name}" for name in _SOURCE))
         for source in serial.findall("source")[1:]:
             serial.remove(source)
     if serial.get("type") == "unix" and serial.find("source") is not None:
