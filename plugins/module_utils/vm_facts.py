@@ -66,7 +66,7 @@ def _live(have: Have) -> dict[str, Any]:
     if have.stored is None or have.live is None:
         return {"live": None, "pending_restart": []}
     stored = tree.domain_values(have.stored)
-    live = tree.live_values(have.live, stored)
+    live = tree.live_values(have.live, stored, have.definition)
     differ = waiting(have.name, stored, live)
     return {"live": told.options(live), "pending_restart": names(differ)}
 

@@ -62,6 +62,14 @@ def parse(text: str) -> Element:
     return root
 
 
+def check_prefixes(text: str) -> None:
+    """ValueError where a prefix is not declared, which parse does not see."""
+    try:
+        ET.fromstring(text)
+    except ET.ParseError as error:
+        raise ValueError(f"not well-formed XML: {error}") from error
+
+
 def _unusual(prefix: str, double: str, single: str) -> bool:
     """Whether a declaration gives a namespace of ours another prefix, or the other way round."""
     uri = double or single

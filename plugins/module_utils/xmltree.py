@@ -182,12 +182,17 @@ def _made(element: Element, step: Step) -> Element:
     found = _child(element, step)
     if found is not None:  # an element without children is false, so `or` would not do
         return found
-    made = Element(step.tag, {step.attr: step.value or ""} if step.attr else {})
-    prefix = step.tag.rpartition(":")[0]
+    return child_of(element, step.tag, {step.attr: step.value or ""} if step.attr else {})
+
+
+def child_of(element: Element, tag: str, attributes: dict[str, str]) -> Element:
+    """A new child at the end, which declares its namespace if what it is in is of another."""
+    child = Element(tag, attributes)
+    prefix = tag.rpartition(":")[0]
     if prefix and not element.tag.startswith(f"{prefix}:"):
-        made.set(f"xmlns:{prefix}", NAMESPACES[prefix])
-    element.append(made)
-    return made
+        child.set(f"xmlns:{prefix}", NAMESPACES[prefix])
+    element.append(child)
+    return child
 
 
 def _walk(element: Element, steps: tuple[Step, ...]) -> Element | None:

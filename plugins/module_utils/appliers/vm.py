@@ -26,7 +26,12 @@ from ansible_collections.kvm.fleet.plugins.module_utils.domains import (
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT, Items, edit, items_of
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import power, table, tree
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import (
+    extra,
+    power,
+    table,
+    tree,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
     CREATE,
     DELETE,
@@ -43,6 +48,8 @@ from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 UNPLUG_TIMEOUT_S = 20.0
 # A guest that boots misses the power button, so it is pressed again until the deadline.
 ASK_AGAIN_S = 10.0
+# Changes of what is not in the definition.
+BESIDE_XML = ("autostart", "state", "power")
 DEVICES: dict[str, Items] = {
     row.name: row for row in (table.DISKS, table.CDROMS, table.NICS, table.CHANNELS)
 }
@@ -68,8 +75,7 @@ def apply(host: Host, plan: Plan) -> None:
 
 
 def _define(host: Host, plan: Plan) -> Any:
-    beside_xml = {"autostart", "state", "power"}
-    if plan.action != CREATE and all(change.field[0] in beside_xml for change in plan.changes):
+    if plan.action != CREATE and all(change.field[0] in BESIDE_XML for change in plan.changes):
         return host.conn.lookupByName(plan.wanted.name)
     if plan.action != CREATE:
         _refuse_stale(host, plan)
@@ -77,7 +83,28 @@ def _define(host: Host, plan: Plan) -> Any:
     has_extra = any(change.field == ("extra_xml",) for change in plan.changes)
     # Without validation libvirt drops elements that it does not know, silently.
     flags = libvirt.VIR_DOMAIN_DEFINE_VALIDATE if has_extra else 0
-    return patiently(lambda: host.conn.defineXMLFlags(definition, flags))
+    dom = patiently(lambda: host.conn.defineXMLFlags(definition, flags))
+    if extra.is_open(plan.after.definition):
+        _record_extra(host, dom, plan)
+    return dom
+
+
+def _record_extra(host: Host, dom: Any, plan: Plan) -> None:
+    """Note beside extra_xml what libvirt made of it, by which it is found from now on."""
+    flags = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
+    definition = xmltree.parse(dom.XMLDesc(flags))
+    alone = plan.action != CREATE and all(
+        change.field[0] in (*BESIDE_XML, "extra_xml") for change in plan.changes
+    )
+    lost = extra.close(definition, plan.after.definition if alone else None)
+    if lost:
+        raise FleetError(
+            f"is stored, but libvirt left out {', '.join(lost)}; write it as `virsh dumpxml` would "
+            "show it, or leave it out",
+            plan.resource,
+            "extra_xml",
+        )
+    patiently(lambda: host.conn.defineXMLFlags(xmltree.serialise(definition), 0))
 
 
 def _refuse_stale(host: Host, plan: Plan) -> None:

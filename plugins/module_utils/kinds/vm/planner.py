@@ -21,6 +21,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import (
     abilities,
     alike,
+    extra_rules,
     hardware,
     power,
     rules,
@@ -68,7 +69,7 @@ class Planner:
         """What runs, unless it is going to be stopped and so only the stored definition counts."""
         if self.have.live is None or power.SHUTDOWN in self.steps:
             return None
-        return tree.live_values(self.have.live, self.stored)
+        return tree.live_values(self.have.live, self.stored, self.have.definition)
 
     def plan(self) -> Plan:
         """The plan, or every mistake in the declaration."""
@@ -77,6 +78,7 @@ class Planner:
         if definition is not self.have.stored:
             self.warnings += found_again(self.world.host, self.have.stored, definition)
         after = self.stored if definition is self.have.stored else tree.domain_values(definition)
+        self._check_extra(want, definition)
         rules.check_planned(after, self.stored, want, self.mistakes)
         if definition is not self.have.stored:
             hardware.check(definition, self.have.stored, self.mistakes)
@@ -101,6 +103,12 @@ class Planner:
             tuple(pending),
             tuple(self.warnings),
         )
+
+    def _check_extra(self, want: Mapping[Key, Value], definition: xmltree.Element) -> None:
+        key = ("extra_xml",)
+        if want.get(key) and want[key] != self.stored.get(key):
+            for message in extra_rules.mistakes(definition, want, self.world.host.is_local):
+                self.mistakes.add(message, "extra_xml")
 
     def _want(self) -> dict[Key, Value]:
         alike.check_names(self.wanted.values, self.stored, self.mistakes)

@@ -60,10 +60,10 @@ def restarting(domain: Element) -> str | None:
     return xmltree.get(domain, "metadata/fleet-restart:restart/@to")
 
 
-def domain_values(domain: Element, record: str | None = None) -> Values:
+def domain_values(domain: Element, *records: extra.Record) -> Values:
     """All values of a domain, with what libvirt leaves unsaid filled in.
 
-    `record` is the extra_xml to look for; by default what the domain itself has recorded.
+    `records` are of the extra_xml to look for; by default that of the domain itself.
     """
     values = values_of(ROWS, domain)
     if values[("cpu", "count")] is None:
@@ -76,14 +76,13 @@ def domain_values(domain: Element, record: str | None = None) -> Values:
         values[("graphics", "port")] = -1
     if values[("serial", "type")] == "pty":
         values[("serial", "path")] = ""
-    wanted = extra.recorded(domain) if record is None else record
-    values[("extra_xml",)] = wanted if extra.holds(domain, wanted) else ""
+    values[("extra_xml",)] = extra.found(domain, *(records or (extra.record_of(domain),)))
     return values
 
 
-def live_values(live: Element, stored: Values) -> Values:
+def live_values(live: Element, stored: Values, definition: Element) -> Values:
     """The values of what runs, without what libvirt draws anew at each start."""
-    values = domain_values(live, stored[("extra_xml",)])
+    values = domain_values(live, extra.record_of(definition), extra.record_of(live))
     for key, value in stored.items():
         if _drawn_at_start(key) and value in (None, "") and key in values:
             values[key] = value

@@ -1,0 +1,84 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What extra_xml cannot be: what an option says, and what libvirt would not keep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import Field, Key, key_of
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import extra
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import ROWS
+from ansible_collections.kvm.fleet.plugins.module_utils.libvirt_parser import (
+    Unreadable,
+    rewritten,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+
+_ROW_AT = {row.path.replace("!", ""): row for row in ROWS if isinstance(row, Field)}
+
+
+def mistakes(definition: Element, want: Mapping[Key, Value], is_local: bool) -> Iterator[str]:
+    """Mistakes in the extra_xml of a definition that is planned.
+
+    libvirt's parser is asked on the host that it is for only: another may be of another version.
+    """
+    yield from _said_by_options(definition, want)
+    if is_local:
+        yield from _not_kept(definition)
+
+
+def _said_by_options(definition: Element, want: Mapping[Key, Value]) -> Iterator[str]:
+    for path, before, after in extra.overwritten(definition):
+        row = _ROW_AT.get(path)
+        if row is not None and (key_of(row.name) in want or _can_be_said(row, after)):
+            yield (
+                f"says {after!r} for {path}, which is {before!r} and what the option {row.name} "
+                "is for; use that"
+            )
+
+
+def _can_be_said(row: Field, text: str) -> bool:
+    try:
+        row.codec.parse(text)
+    except (ValueError, TypeError):
+        return False
+    return True
+
+
+def _not_kept(definition: Element) -> Iterator[str]:
+    try:
+        written = rewritten(definition)
+    except Unreadable as error:
+        text = extra.recorded(definition)
+        wrong = [name for name, part in extra.single_parts(text) if not _is_readable(part)]
+        reason = " ".join(str(error).split("domain.rng")[-1].split())
+        yield (
+            f"{' and '.join(wrong) or 'it'} is not as libvirt's schema has it ({reason}); write it "
+            "as https://libvirt.org/formatdomain.html has it"
+        )
+        return
+    lost = extra.lost_in(definition, written) if written is not None else []
+    if lost:
+        yield (
+            f"libvirt would leave out {' and '.join(lost)}; write it as virsh dumpxml shows it, "
+            "or leave it out"
+        )
+
+
+def _is_readable(part: Element) -> bool:
+    domain = xmltree.parse(
+        "<domain type='qemu'><memory>65536</memory><os><type>hvm</type></os></domain>"
+    )
+    for element in domain.findall(part.tag):
+        part.extend(element)
+        domain.remove(element)
+    domain.append(part)
+    try:
+        rewritten(domain)
+    except Unreadable:
+        return False
+    return True

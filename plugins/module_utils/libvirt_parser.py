@@ -1,0 +1,39 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""libvirt's parser without a host: what it refuses of a definition, and what it makes of it.
+
+Its test driver is a part of the library and runs in this process: what is defined there is nowhere
+else, and gone with the connection. It checks against the schema and writes like any other driver,
+but knows nothing of QEMU.
+"""
+
+from __future__ import annotations
+
+from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.connection import libvirt
+from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+
+NAME = "kvm.fleet"  # test:///default has a domain of its own, whose name is test
+
+
+class Unreadable(Exception):
+    """libvirt's schema has no place for something in a definition."""
+
+
+def rewritten(domain: Element) -> Element | None:
+    """A domain as libvirt's parser writes it, or None where that cannot be had.
+
+    Unreadable if the schema does not allow it.
+    """
+    domain = xmltree.clone(domain)
+    xmltree.put(domain, "name", NAME)
+    xmltree.put(domain, "uuid", None)
+    try:
+        conn = libvirt.open("test:///default")
+        made = conn.defineXMLFlags(xmltree.serialise(domain), libvirt.VIR_DOMAIN_DEFINE_VALIDATE)
+        return xmltree.parse(made.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+    except libvirt.libvirtError as error:
+        if error.get_error_code() == libvirt.VIR_ERR_XML_INVALID_SCHEMA:
+            raise Unreadable(error.get_error_message()) from error
+        return None  # QEMU's driver may have an answer where this one has not

@@ -1,0 +1,138 @@
+"""extra_xml on a real libvirtd: put in once, found again however libvirt writes it, taken out."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from support.module_server import ModuleServer
+from support.private_libvirtd import PrivateLibvirtd
+
+FRAGMENTS = {
+    "unit": "<memtune><hard_limit unit='GiB'>1</hard_limit></memtune>",
+    "two units": "<memtune><hard_limit unit='GB'>1</hard_limit><soft_limit unit='MiB'>5</soft_limit>"
+    "</memtune>",
+    "hexadecimal address": "<devices><hostdev mode='subsystem' type='pci' managed='yes'><source>"
+    "<address domain='0' bus='0x5' slot='1' function='0x0'/></source></hostdev></devices>",
+    "decimal usb": "<devices><controller type='usb' model='qemu-xhci'/><hostdev mode='subsystem' "
+    "type='usb'><source startupPolicy='optional'><vendor id='0X1D6B'/><product id='2'/></source>"
+    "</hostdev></devices>",
+    "features merge": "<features><hyperv><relaxed state='on'/><vapic state='on'/></hyperv>"
+    "<pae/></features>",
+    "features twice": "<features><kvm><hidden state='on'/></kvm></features><features><pae/></features>",
+    "two equal": "<devices><input type='tablet' bus='usb'/><input type='tablet' bus='usb'/></devices>",
+    "order": "<devices><sound model='ich9'/><input type='tablet' bus='usb'/></devices>"
+    "<memoryBacking><locked/><nosharepages/></memoryBacking><blkiotune><weight>800</weight>"
+    "</blkiotune>",
+    "comments": "<!-- why --><devices><!-- a --><sound model='ich9'><!-- b --></sound></devices>",
+    "other prefix": "<q:commandline xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'>"
+    "<q:arg value='-device'/><q:arg value='pvpanic'/><q:env name='A' value='1'/></q:commandline>",
+    "white space": "\n  <resource>\n    <partition>  /machine/web  </partition>\n  </resource>\n",
+    "attributes": "<cpu migratable='off'/>",
+    "timers": "<clock><timer name='hpet' present='yes'/><timer name='rtc' tickpolicy='catchup'/></clock>",
+    "numa": "<numatune><memory mode='preferred' nodeset='0-0'/></numatune>",
+    "pins": "<cputune><shares>2048</shares><vcpupin vcpu='0' cpuset='0-0'/></cputune>",
+    "iothreads": "<iothreads>2</iothreads>",
+    "iothread ids": "<iothreadids><iothread id='7'/></iothreadids>",
+    "vsock": "<devices><vsock model='virtio'><cid auto='no' address='0x7'/></vsock></devices>",
+    "sysinfo": "<sysinfo type='smbios'><system><entry name='manufacturer'>ACME &amp; Co</entry>"
+    "</system></sysinfo><os><smbios mode='sysinfo'/></os>",
+    "second serial": "<devices><serial type='tcp'><source mode='bind' host='127.0.0.1' "
+    "service='4555'/><protocol type='raw'/></serial></devices>",
+    "shared memory": "<devices><shmem name='it'><model type='ivshmem-plain'/><size unit='MiB'>4</size>"
+    "</shmem></devices>",
+    "graphics": "<devices><graphics type='vnc' port='-1' autoport='yes' sharePolicy='ignore'/></devices>",
+    "balloon": "<devices><memballoon model='virtio' autodeflate='on'/></devices>",
+    "controller": "<devices><controller type='scsi' index='0' model='virtio-scsi'><driver "
+    "queues='2'/></controller></devices>",
+    "file system": "<devices><filesystem type='mount' accessmode='mapped'><source dir='/srv'/>"
+    "<target dir='srv'/></filesystem></devices>",
+    "pm": "<pm><suspend-to-mem enabled='no'/><suspend-to-disk enabled='no'/></pm>",
+    "perf": "<perf><event name='cmt' enabled='no'/></perf>",
+    "seclabel": "<seclabel type='none' model='dac'/>",
+    "metadata": "<metadata><a:b xmlns:a='urn:a'><!-- kept --><c/></a:b></metadata>",
+    "events": "<on_lockfailure>pause</on_lockfailure>",
+    "boot menu": "<os><bootmenu enable='yes' timeout='3000'/><bios useserial='yes'/></os>",
+    "mixed case": "<devices><interface type='user'><mac address='52:54:00:AA:BB:CC'/></interface>"
+    "</devices>",
+    "tpm": "<devices><panic model='isa'/><redirdev bus='usb' type='tcp'><source mode='connect' "
+    "host='localhost' service='4000'/></redirdev></devices>",
+}
+OTHERS = """
+<domain type='qemu'>
+  <name>{name}</name>
+  <memory unit='MiB'>64</memory>
+  <os><type machine='{machine}'>hvm</type></os>
+  <features><acpi/><hyperv><spinlocks state='on' retries='8191'/></hyperv></features>
+  <devices>
+    <input type='tablet' bus='usb'/>
+    <sound model='ich6'/>
+    <hostdev mode='subsystem' type='pci'><source><address bus='9'/></source></hostdev>
+    {more}
+  </devices>
+</domain>
+"""
+
+
+class Machine:
+    """A VM that somebody else made."""
+
+    def __init__(self, libvirtd: PrivateLibvirtd, modules: ModuleServer, name: str) -> None:
+        self.libvirtd = libvirtd
+        self.modules = modules
+        self.name = name
+
+    def made_by_others(self, machine: str = "q35", more: str = "") -> list[str]:
+        text = OTHERS.format(name=self.name, machine=machine, more=more)
+        self.libvirtd.run(["virsh", "define", "/dev/stdin"], stdin=text)
+        return self.text()
+
+    def run(self, check: bool = False, **options: Any) -> dict[str, Any]:
+        return self.modules.run("vm", {"name": self.name, **options}, check)
+
+    def set(self, **options: Any) -> dict[str, Any]:
+        """Declare options: check mode says what the run does, and a second one does nothing."""
+        predicted = self.run(True, **options)
+        assert not predicted.get("failed"), predicted["msg"]
+        done = self.run(**options)
+        assert not done.get("failed"), done["msg"]
+        assert predicted["plan"] == done["plan"]
+        again = self.run(**options)
+        assert (again["changed"], again["plan"]) == (False, []), again
+        return done
+
+    def refused(self, **options: Any) -> str:
+        """What is said of options that cannot be, in check mode already."""
+        before = self.text()
+        done = self.run(True, **options)
+        assert done.get("failed"), done["plan"]
+        assert self.text() == before
+        return str(done["msg"])
+
+    def text(self) -> list[str]:
+        return self.libvirtd.virsh("dumpxml", self.name, "--inactive").splitlines()
+
+
+@pytest.fixture
+def vm(libvirtd: PrivateLibvirtd, modules: ModuleServer, prefix: str) -> Machine:
+    return Machine(libvirtd, modules, f"{prefix}it")
+
+
+@pytest.mark.parametrize("name", FRAGMENTS)
+def test_it_comes_stays_and_goes(vm: Machine, name: str) -> None:
+    before = vm.made_by_others()
+    assert vm.set(extra_xml=FRAGMENTS[name])["changed"]
+    vm.set(extra_xml=FRAGMENTS[name], description="else")
+    vm.set(description="")
+    vm.set(extra_xml="")
+    assert without_controllers(vm.text()) == without_controllers(before)
+
+
+def without_controllers(lines: list[str]) -> list[str]:
+    """The text without controllers: libvirt adds some for devices, and keeps them."""
+    text = re.sub(
+        r"    <controller [^>]*(/>|[^/]>.*?</controller>)\n", "", "\n".join(lines), flags=re.S
+    )
+    return text.splitlines()
