@@ -672,8 +672,11 @@ options:
       - Elements of libvirt's domain XML that no option is about, as they stand below C(<domain>).
         Put what belongs into C(<devices>) or C(<features>) inside such an element; it is added to
         those that are there.
-      - They are recorded in the VM's metadata. Another value takes the earlier ones out again, an
-        empty string all of them. libvirt checks them against its schema.
+      - They are recorded in the VM's metadata, with what libvirt makes of them, such as other units
+        and addresses. Another value takes the earlier ones out again, an empty string all of them,
+        and values that were there before come back. What others put in stays.
+      - libvirt checks them against its schema, and what it would not keep is refused. So is what an
+        option is for.
     type: str
   apply:
     description:

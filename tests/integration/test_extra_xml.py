@@ -12,38 +12,41 @@ from support.private_libvirtd import PrivateLibvirtd
 
 FRAGMENTS = {
     "unit": "<memtune><hard_limit unit='GiB'>1</hard_limit></memtune>",
-    "two units": "<memtune><hard_limit unit='GB'>1</hard_limit><soft_limit unit='MiB'>5</soft_limit>"
-    "</memtune>",
+    "two units": "<memtune><hard_limit unit='GB'>1</hard_limit>"
+    "<soft_limit unit='MiB'>5</soft_limit></memtune>",
     "hexadecimal address": "<devices><hostdev mode='subsystem' type='pci' managed='yes'><source>"
     "<address domain='0' bus='0x5' slot='1' function='0x0'/></source></hostdev></devices>",
-    "decimal usb": "<devices><controller type='usb' model='qemu-xhci'/><hostdev mode='subsystem' "
-    "type='usb'><source startupPolicy='optional'><vendor id='0X1D6B'/><product id='2'/></source>"
-    "</hostdev></devices>",
+    "usb by its names": "<devices><controller type='usb' model='qemu-xhci'/><hostdev "
+    "mode='subsystem' type='usb'><source startupPolicy='optional'><vendor id='0x1D6B'/>"
+    "<product id='0x02'/></source></hostdev></devices>",
     "features merge": "<features><hyperv><relaxed state='on'/><vapic state='on'/></hyperv>"
     "<pae/></features>",
-    "features twice": "<features><kvm><hidden state='on'/></kvm></features><features><pae/></features>",
-    "two equal": "<devices><input type='tablet' bus='usb'/><input type='tablet' bus='usb'/></devices>",
+    "features twice": "<features><kvm><hidden state='on'/></kvm></features>"
+    "<features><pae/></features>",
+    "two equal": "<devices><input type='tablet' bus='usb'/><input type='tablet' bus='usb'/>"
+    "</devices>",
     "order": "<devices><sound model='ich9'/><input type='tablet' bus='usb'/></devices>"
     "<memoryBacking><locked/><nosharepages/></memoryBacking><blkiotune><weight>800</weight>"
     "</blkiotune>",
     "comments": "<!-- why --><devices><!-- a --><sound model='ich9'><!-- b --></sound></devices>",
     "other prefix": "<q:commandline xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'>"
     "<q:arg value='-device'/><q:arg value='pvpanic'/><q:env name='A' value='1'/></q:commandline>",
-    "white space": "\n  <resource>\n    <partition>  /machine/web  </partition>\n  </resource>\n",
-    "attributes": "<cpu migratable='off'/>",
-    "timers": "<clock><timer name='hpet' present='yes'/><timer name='rtc' tickpolicy='catchup'/></clock>",
+    "white space": "\n  <resource>\n    <partition>/machine/web</partition>\n  </resource>\n",
+    "timers": "<clock><timer name='hpet' present='yes'/>"
+    "<timer name='rtc' tickpolicy='catchup'/></clock>",
     "numa": "<numatune><memory mode='preferred' nodeset='0-0'/></numatune>",
     "pins": "<cputune><shares>2048</shares><vcpupin vcpu='0' cpuset='0-0'/></cputune>",
     "iothreads": "<iothreads>2</iothreads>",
     "iothread ids": "<iothreadids><iothread id='7'/></iothreadids>",
-    "vsock": "<devices><vsock model='virtio'><cid auto='no' address='0x7'/></vsock></devices>",
+    "vsock": "<devices><vsock model='virtio'><cid auto='no' address='7'/></vsock></devices>",
     "sysinfo": "<sysinfo type='smbios'><system><entry name='manufacturer'>ACME &amp; Co</entry>"
     "</system></sysinfo><os><smbios mode='sysinfo'/></os>",
     "second serial": "<devices><serial type='tcp'><source mode='bind' host='127.0.0.1' "
     "service='4555'/><protocol type='raw'/></serial></devices>",
-    "shared memory": "<devices><shmem name='it'><model type='ivshmem-plain'/><size unit='MiB'>4</size>"
-    "</shmem></devices>",
-    "graphics": "<devices><graphics type='vnc' port='-1' autoport='yes' sharePolicy='ignore'/></devices>",
+    "shared memory": "<devices><shmem name='it'><model type='ivshmem-plain'/>"
+    "<size unit='MiB'>4</size></shmem></devices>",
+    "graphics": "<devices><graphics type='vnc' port='-1' autoport='yes' sharePolicy='ignore'/>"
+    "</devices>",
     "balloon": "<devices><memballoon model='virtio' autodeflate='on'/></devices>",
     "controller": "<devices><controller type='scsi' index='0' model='virtio-scsi'><driver "
     "queues='2'/></controller></devices>",
@@ -54,7 +57,7 @@ FRAGMENTS = {
     "seclabel": "<seclabel type='none' model='dac'/>",
     "metadata": "<metadata><a:b xmlns:a='urn:a'><!-- kept --><c/></a:b></metadata>",
     "events": "<on_lockfailure>pause</on_lockfailure>",
-    "boot menu": "<os><bootmenu enable='yes' timeout='3000'/><bios useserial='yes'/></os>",
+    "boot menu": "<os><bootmenu enable='yes' timeout='3000'/></os>",
     "mixed case": "<devices><interface type='user'><mac address='52:54:00:AA:BB:CC'/></interface>"
     "</devices>",
     "tpm": "<devices><panic model='isa'/><redirdev bus='usb' type='tcp'><source mode='connect' "
@@ -136,3 +139,83 @@ def without_controllers(lines: list[str]) -> list[str]:
         r"    <controller [^>]*(/>|[^/]>.*?</controller>)\n", "", "\n".join(lines), flags=re.S
     )
     return text.splitlines()
+
+
+REFUSED = {
+    "an option's": ("<memory unit='GiB'>2</memory>", "the option memory.maximum"),
+    "an option's attribute": ("<clock offset='localtime'/>", "the option clock"),
+    "unknown": ("<memtune><hard>1</hard></memtune>", "memtune/hard is not as libvirt's schema"),
+    "capitals": (
+        "<devices><hostdev mode='subsystem' type='usb'><source><vendor id='0X1'/>"
+        "<product id='0x2'/></source></hostdev></devices>",
+        "devices/hostdev is not as libvirt's schema has it",
+    ),
+    "number": ("<devices><vsock><cid auto='no' address='0x7'/></vsock></devices>", "devices/vsock"),
+    "white space": ("<resource><partition> /a </partition></resource>", "resource/partition"),
+    "contradiction": ("<cpu migratable='off'/>", "only allowed for"),
+    "undeclared": ("<x:a/>", "unbound prefix"),
+    "left out": ("<features><hyperv/></features><memtune/>", "would leave out"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_libvirt_would_not_keep_is_refused(vm: Machine, name: str) -> None:
+    text, why = REFUSED[name]
+    vm.made_by_others()
+    assert why in vm.refused(extra_xml=text)
+
+
+def test_what_others_have_put_in_stays(vm: Machine) -> None:
+    before = vm.made_by_others()
+    theirs = "<devices><input type='tablet' bus='usb'/></devices>"
+    vm.set(extra_xml=theirs)
+    vm.set(extra_xml="")
+    assert vm.text() == before
+    vm.set(extra_xml=theirs + theirs)
+    assert "\n".join(vm.text()).count("<input type='tablet'") == 2
+    vm.set(extra_xml=theirs)
+    vm.set(extra_xml="")
+    assert without_controllers(vm.text()) == without_controllers(before)
+
+
+def test_it_changes_into_another(vm: Machine) -> None:
+    before = vm.made_by_others()
+    names = [
+        "unit",
+        "pins",
+        "features merge",
+        "features twice",
+        "sysinfo",
+        "second serial",
+        "vsock",
+    ]
+    for one, other in zip(names, [*names[1:], names[0]]):
+        vm.set(extra_xml=FRAGMENTS[one])
+        vm.set(extra_xml=FRAGMENTS[one] + FRAGMENTS[other])
+        vm.set(extra_xml=FRAGMENTS[other])
+    vm.set(extra_xml="")
+    assert without_controllers(vm.text()) == without_controllers(before)
+
+
+@pytest.mark.parametrize("name", ["unit", "hexadecimal address", "two equal", "other prefix"])
+def test_a_run_that_ended_in_between_is_taken_up(vm: Machine, name: str) -> None:
+    before = vm.made_by_others()
+    vm.set(extra_xml=FRAGMENTS[name])
+    there = "\n".join(vm.text())
+    interrupted = re.sub(
+        r"\n *<fleet:made>.*?</fleet:made>|<fleet:made>.*?</fleet:made>", "", there
+    )
+    assert interrupted != there
+    vm.libvirtd.run(["virsh", "define", "/dev/stdin"], stdin=interrupted)
+    assert not vm.run(extra_xml=FRAGMENTS[name])["changed"]
+    vm.set(extra_xml="")
+    assert without_controllers(vm.text()) == without_controllers(before)
+
+
+def test_a_new_vm_has_it(vm: Machine) -> None:
+    every = "".join(FRAGMENTS[name] for name in ("unit", "vsock", "sysinfo", "shared memory"))
+    vm.set(virt_type="qemu", memory={"size": "64MiB"}, extra_xml=every)
+    vm.set(memory={"size": "48MiB"}, extra_xml=every)
+    vm.set(extra_xml="")
+    left = "\n".join(vm.text())
+    assert not re.search("hard_limit|vsock|sysinfo|smbios|shmem|extra", left)

@@ -93,9 +93,8 @@ def _record_extra(host: Host, dom: Any, plan: Plan) -> None:
     """Note beside extra_xml what libvirt made of it, by which it is found from now on."""
     flags = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
     definition = xmltree.parse(dom.XMLDesc(flags))
-    alone = plan.action != CREATE and all(
-        change.field[0] in (*BESIDE_XML, "extra_xml") for change in plan.changes
-    )
+    others = {key for key in plan.wanted.values if key != ("extra_xml",)}
+    alone = plan.action != CREATE and not any(change.field in others for change in plan.changes)
     lost = extra.close(definition, plan.after.definition if alone else None)
     if lost:
         raise FleetError(

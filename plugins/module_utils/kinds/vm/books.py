@@ -10,19 +10,17 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import extra
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.agree import CONSEQUENCES
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import ROWS
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import Change
-from ansible_collections.kvm.fleet.plugins.module_utils.tree_diff import WHOLE
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
 
 def _owned(change: Change, before: Element, after: Element, claims: Claims) -> None:
-    """What was put in or taken out as extra XML is owned whole, and so is the record of it."""
+    """What was put in or taken out as extra XML, and the record of it."""
     if change.field != ("extra_xml",):
         return
     for domain in (before, after):
         claims.path(domain, extra.RECORD)
-        for container, element in extra.elements(domain):
-            claims.add(container, "")
-            claims.add(element, WHOLE)
+        for element, part in extra.claimed(domain):
+            claims.add(element, part)
 
 
 BOOKS = Books(lambda domain: [Part(ROWS, domain)], CONSEQUENCES, _owned)

@@ -267,7 +267,7 @@ def _add_what_came_along(made: Slice, sent: Element, now: Element) -> None:
         if (at[0], None) not in was.values and at[0][0][0] != "metadata":
             made.values.setdefault(at, value)
     for path in whole.items.keys() - {(("metadata", ()),)}:
-        there = without(items_at(now, path), items_at(sent, path))
+        there = without(_flat(whole.items[path]), _flat(was.items.get(path, [])))
         mine = _flat(made.items.get(path, []))
         new = [element for element in there if not any(element is one for one in mine)]
         made.items.setdefault(path, []).extend([element] for element in new)
@@ -295,14 +295,6 @@ class _Stays:
 
     values: set[At]
     items: dict[Path, list[tuple[Unit, Unit]]]  # each as it was asked for, and as it is
-
-
-def elements(domain: Element) -> Iterator[tuple[Element, Element]]:
-    """What was put in as extra XML, as the domain has recorded it, each with what it is in."""
-    for path, part in _leaves(recorded(domain)):
-        there = _existing(domain, path, part)
-        if there is not None:
-            yield _parent(domain, path), there
 
 
 def replace(domain: Element, text: str) -> None:
@@ -345,20 +337,19 @@ def _goes(path: Path, record: Record, wanted: Slice) -> bool:
 
 
 def _take_items(domain: Element, record: Record, made: Slice, wanted: Slice, stays: _Stays) -> None:
-    asked, theirs = record.slice, _theirs(record)
     for path, units in made.items.items():
-        again = list(wanted.items.get(path, []))
-        left = items_at(domain, path)
+        asked, theirs = record.slice.items.get(path, []), _theirs(record).get(path, [])
+        again, left = list(wanted.items.get(path, [])), items_at(domain, path)
         for number, as_made in enumerate(units):
             there = take(left, as_made, last=True)
-            came_along = number >= len(asked.items.get(path, []))
-            if there is None or (came_along and not _goes(path, record, wanted)):
-                continue
-            if not came_along and theirs[path][number] is not None:
-                continue  # it was there before, so it is not ours
-            if not came_along and _drop(again, asked.items[path][number]):
-                stays.items.setdefault(path, []).append((asked.items[path][number], there))
+            if number >= len(asked):
+                goes = _goes(path, record, wanted)  # it came along
             else:
+                is_wanted = _drop(again, asked[number])
+                goes = not is_wanted and theirs[number] is None
+                if is_wanted and theirs[number] is None and there is not None:
+                    stays.items.setdefault(path, []).append((asked[number], there))
+            if goes and there is not None:
                 _remove(place(domain, path), there)
 
 
@@ -437,6 +428,7 @@ def claimed(domain: Element) -> Iterator[tuple[Element, str]]:
         element = place(domain, path)
         if element is not None:
             yield element, "" if name is None else f"@{name}" if name else "text()"
+            yield from ((element, f"@{key}") for key, _value in path[-1][1])
     for path, units in made.items.items():
         left = items_at(domain, path)
         for unit in units:

@@ -43,7 +43,7 @@ def _said_by_options(definition: Element, want: Mapping[Key, Value]) -> Iterator
 
 def _can_be_said(row: Field, text: str) -> bool:
     try:
-        row.codec.parse(text)
+        row.codec.parse(row.codec.decode(text))
     except (ValueError, TypeError):
         return False
     return True

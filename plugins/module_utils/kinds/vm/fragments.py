@@ -210,10 +210,11 @@ def is_used(domain: Element, controller: Element) -> bool:
 
 
 def items_at(root: Element, path: Path) -> list[Element]:
-    """The items at a path, in their order."""
+    """What items at a path may have become, in their order: libvirt gives some a key."""
     element = place(root, path)
     children = xmltree.elements(element) if element is not None else []
-    return [child for child in children if _step_of(path, child) is None]
+    steps = [(child, _step_of(path, child)) for child in children]
+    return [child for child, step in steps if step is None or step[1]]
 
 
 def take(there: list[Element], wanted: Unit, last: bool = False) -> Unit | None:
