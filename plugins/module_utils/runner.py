@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 import gc
+import os
+import tempfile
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ansible.module_utils import basic
@@ -61,6 +64,20 @@ def require_libvirt(module: basic.AnsibleModule) -> None:
             msg=basic.missing_required_lib("libvirt-python (python3-libvirt)"),
             exception="".join(traceback.format_exception_only(connection.IMPORT_ERROR)),
         )
+
+
+def write_file(module: basic.AnsibleModule, path: str, text: str) -> dict[str, Any]:
+    """Have a file say this; what a module returns of it. In check mode only that."""
+    there = Path(path)
+    before = there.read_text(encoding="utf-8") if there.exists() else ""
+    changed = before != text
+    if changed and not module.check_mode:
+        handle, made = tempfile.mkstemp(dir=module.tmpdir)
+        os.close(handle)
+        Path(made).write_text(text, encoding="utf-8")
+        module.atomic_move(made, path)
+    diff = {"before_header": path, "after_header": path, "before": before, "after": text}
+    return {"changed": changed, "diff": diff}
 
 
 def run(

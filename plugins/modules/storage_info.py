@@ -143,9 +143,9 @@ pools:
           type: int
           sample: 200704
         backing:
-          description: What a linked clone stands on.
-          type: str
-          sample: /var/lib/libvirt/images/debian-12.qcow2
+          description: What a linked clone stands on, as the option of M(kvm.fleet.storage_volume).
+          type: dict
+          sample: {file: /var/lib/libvirt/images/debian-12.qcow2}
         used_by:
           description: The VMs that have a disk on it, as they are stored or as they run.
           type: list

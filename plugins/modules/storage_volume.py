@@ -193,7 +193,7 @@ storage_volume:
     capacity: 20GiB
     capacity_bytes: 21474836480
     allocation_bytes: 200704
-    backing: /var/lib/libvirt/images/debian-12.qcow2
+    backing: {file: /var/lib/libvirt/images/debian-12.qcow2}
 """
 
 from ansible_collections.kvm.fleet.plugins.module_utils import (

@@ -197,7 +197,7 @@ def test_a_linked_clone_stands_on_a_volume_or_a_file(
         image = target.image(str(images / f"on-{form}"))
         assert (image["backing-filename"], image["backing-filename-format"]) == (str(path), form)
         assert image["virtual-size"] == size
-        assert made["backing"] == str(path)
+        assert made["backing"] == {"file": str(path)}
 
 
 def test_what_clones_stand_on_cannot_go(target: Target, pool: str) -> None:

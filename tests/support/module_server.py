@@ -25,8 +25,8 @@ COLLECTIONS = ROOT / ".ansible" / "collections"
 MODULES = "ansible_collections.kvm.fleet.plugins.modules"
 TIMEOUT_S = 600
 MODULES_SERVED = (
-    *("host_config", "storage_info", "storage_pool", "storage_volume", "vm", "vm_info", "vswitch"),
-    "vswitch_info",
+    *("export", "host_config", "storage_info", "storage_pool", "storage_volume", "vm"),
+    *("vm_info", "vswitch", "vswitch_info"),
 )
 
 

@@ -337,6 +337,6 @@ def shown(have: Have) -> dict[str, Any]:
         "capacity": format_size(capacity_of(have)),
         "capacity_bytes": capacity_of(have),
         "allocation_bytes": int(allocation) if allocation else None,
-        "backing": backing_of(have),
+        "backing": {"file": backing_of(have)} if backing_of(have) else None,
     }
     return {key: value for key, value in said.items() if value not in (None, "")}

@@ -1,0 +1,93 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A VM as one would declare it: what its options say, without what would be so anyway."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
+from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
+from ansible_collections.kvm.fleet.plugins.module_utils.domains import RUNNING
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
+    PRESENT,
+    UNION,
+    Field,
+    Key,
+    Values,
+    rows_by_key,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import told, tree
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.resolve import DEFAULTS, LISTS
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import AGENT_CHANNEL, ROWS
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have
+
+# What a new device has where nothing is said.
+OF_DEVICES = {
+    ("disks", "bus"): "virtio",
+    ("cdroms", "bus"): "sata",
+    ("cdroms", UNION): {"file": ""},
+    ("nics", "model"): "virtio",
+}
+
+
+def declaration(have: Have, host: Host) -> dict[str, Any]:
+    """What one would declare to have this VM."""
+    values = tree.domain_values(have.definition)
+    kept = {k: v for k, v in values.items() if not _goes_without_saying(k, v, values)}
+    if kept.get(("virt_type",)) == host.best_virt_type:
+        del kept[("virt_type",)]
+    options = {"name": have.name, **told.options(kept)}
+    if have.facts.get("state") == RUNNING:
+        options["state"] = RUNNING
+    if have.facts.get("autostart"):
+        options["autostart"] = True
+    _say_agent(options)
+    _name_nics(have.name, options.get("nics", []))
+    for name in LISTS:
+        things = sorted(options.pop(name, []), key=lambda thing: str(thing["name"]))
+        if things:
+            options[name] = things
+    return options
+
+
+def _goes_without_saying(key: Key, value: Value, values: Values) -> bool:
+    if value is PRESENT:
+        return False
+    if key in DEFAULTS:
+        return bool(value == DEFAULTS[key])
+    of_device = (key[0], key[-1])
+    if len(key) == 3 and of_device in OF_DEVICES:
+        return bool(value == OF_DEVICES[of_device])
+    if key in (("cpu", "maximum"), ("memory", "maximum")):
+        return bool(value == values[(key[0], "count" if key[0] == "cpu" else "size")])
+    row = rows_by_key(ROWS, key)
+    return isinstance(row, Field) and bool(value == row.codec.decode(None))
+
+
+def _say_agent(options: dict[str, Any]) -> None:
+    """The agent's channel is an option of its own."""
+    channels = options.get("channels", [])
+    others = [channel for channel in channels if channel["name"] != AGENT_CHANNEL]
+    if len(others) < len(channels):
+        options.update(channels=others, agent=True)
+
+
+def _name_nics(vm: str, nics: list[dict[str, Any]]) -> None:
+    """Name NICs that others made after what they are on; they are found by their MAC address."""
+    taken = {nic["name"] for nic in nics}
+    for nic in nics:
+        if ":" in nic["name"] and "#" not in nic["name"]:
+            stands_on = nic.get("vswitch") or nic.get("bridge") or "nic"
+            nic["name"] = _free(re.sub("[^A-Za-z0-9_-]+", "-", stands_on), taken)
+            taken.add(nic["name"])
+        elif nic.get("mac") == tree.derived_mac(vm, nic["name"]):
+            del nic["mac"]
+
+
+def _free(name: str, taken: Iterable[str]) -> str:
+    names = [name, *(f"{name}-{number}" for number in range(2, len(list(taken)) + 2))]
+    return next(one for one in names if one not in taken)
