@@ -12,6 +12,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
 from ansible_collections.kvm.fleet.plugins.module_utils.domains import read_domains
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.kind import KIND as POOL
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.told import unmanaged
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume import KIND as VOLUME
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have
 from ansible_collections.kvm.fleet.plugins.module_utils.volumes import pool_of, read_volumes_of
@@ -20,7 +21,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.volumes import pool_of, 
 def gather(host: Host, params: Mapping[str, Any]) -> dict[str, Any]:
     """The pools that were asked for (all, if none was named), with their volumes if wanted."""
     pools = POOL.read(host, params["pools"])
-    told = [POOL.result(pool) for pool in pools.values()]
+    told = [_told(pool) for pool in pools.values()]
     if params["volumes"]:
         active = [name for name, pool in pools.items() if pool.live is not None]
         volumes = read_volumes_of(host, active)
@@ -32,6 +33,11 @@ def gather(host: Host, params: Mapping[str, Any]) -> dict[str, Any]:
                 if pool_of(name) == pool["name"]
             ]
     return {"pools": sorted(told, key=lambda pool: str(pool["name"]))}
+
+
+def _told(pool: Have) -> dict[str, Any]:
+    beside = {"unmanaged": unmanaged(pool.stored)} if pool.stored is not None else {}
+    return {**POOL.result(pool), **beside}
 
 
 def users_of_disks(domains: Iterable[Have]) -> dict[str, list[str]]:

@@ -10,7 +10,7 @@ named in a list of its own, so that nobody takes the options for the whole.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Codec, Value
@@ -72,21 +72,37 @@ Known = Mapping[str, Collection[str]]
 HOLDERS = ("devices", "features", "metadata", "os")
 
 
-def unmanaged(rows: Rows, element: Element, known: Known) -> list[str]:
-    """The paths of what a tree says and no option does, each once."""
-    return sorted(set(_Rest(rows, element, known).below(element)))
+def unmanaged(
+    rows: Rows,
+    element: Element,
+    known: Known,
+    parts: Iterable[tuple[Rows, Element]] = (),
+    told: Iterable[tuple[int, str | None]] = (),
+) -> list[str]:
+    """The paths of what a tree says and no option does, each once.
+
+    `parts` are elements in it with a table of their own; `told` is what is told by no table: an
+    element by its identity, with an attribute, or None for its text.
+    """
+    return sorted(set(_Rest([(rows, element), *parts], known, told).below(element)))
 
 
 class _Rest:
     """Walks through a tree for what is in none of the rows."""
 
-    def __init__(self, rows: Rows, element: Element, known: Known) -> None:
+    def __init__(
+        self,
+        parts: Sequence[tuple[Rows, Element]],
+        known: Known,
+        told: Iterable[tuple[int, str | None]],
+    ) -> None:
         self.known = known
-        self.lists = {row.path for row in rows if isinstance(row, Items)}
+        self.lists = {row.path for row in parts[0][0] if isinstance(row, Items)}
         self.labels: dict[int, str] = {}
         # What is told: an element by its identity, with an attribute, or None for its text.
-        self.marks: set[tuple[int, str | None]] = set()
-        self._mark_all(rows, element)
+        self.marks: set[tuple[int, str | None]] = set(told)
+        for rows, element in parts:
+            self._mark_all(rows, element)
         self.touched = {place for place, _attribute in self.marks}
 
     def below(self, element: Element, plain: str = "", shown: str = "") -> Iterator[str]:
@@ -130,6 +146,8 @@ class _Rest:
                     if _takes(row.key[1], name):
                         self.labels[id(item)] = name
                         self.marks.add((id(item), None))
+                        named_by = [a for a, v in row.new(name).attrib.items() if v == name]
+                        self.marks.update((id(item), attribute) for attribute in named_by)
                         self._mark_all(row.rows, item)
 
     def _mark_field(self, element: Element, field: Field) -> None:

@@ -15,6 +15,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.domains import read_doma
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import named
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.kind import KIND
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.planner import waiting
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.told import unmanaged
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.tree import values_of
 from ansible_collections.kvm.fleet.plugins.module_utils.networks import attached, leases_of, look_up
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have
@@ -38,6 +39,7 @@ def _around(host: Host, have: Have, domains: Mapping[str, Have]) -> dict[str, An
         "nics": [asdict(nic) for nic in attached(domains, have.name, bridge)],
         "leases": _leases(host, have),
         "pending_restart": _pending(have),
+        "unmanaged": unmanaged(have.definition),
     }
 
 

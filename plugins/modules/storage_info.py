@@ -104,6 +104,13 @@ pools:
       description: How much is left.
       type: int
       sample: 242136403968
+    unmanaged:
+      description:
+        - What the stored definition says and no option of M(kvm.fleet.storage_pool) can for this
+          type of pool, as paths in its XML. Every change keeps it.
+      type: list
+      elements: str
+      sample: [features, target/permissions/label]
     volumes:
       description: The volumes of an active pool, if O(volumes) was asked for.
       returned: when asked for

@@ -48,6 +48,8 @@ options:
       - V(isolated) connects VMs with each other and with the host.
       - V(bridge) is a bridge of the host, named in O(bridge), which this module does not make.
       - The type of an existing vswitch cannot become or cease to be V(bridge).
+      - Networks of other types, which others made (on a device of the host by macvtap, C(hostdev),
+        C(open)), keep theirs. All else that they have can be declared without this option.
       - A new vswitch is V(nat) where nothing is said.
     type: str
     choices: [nat, isolated, routed, bridge]

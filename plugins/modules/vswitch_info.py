@@ -196,6 +196,15 @@ vswitches:
       type: list
       elements: str
       sample: [mtu]
+    unmanaged:
+      description:
+        - What the stored definition says and no option of M(kvm.fleet.vswitch) can, as paths in its
+          XML. Every change keeps it.
+        - An option whose value is none that one could declare is not told as such, but here, such
+          as the type of a network on a device of the host (macvtap).
+      type: list
+      elements: str
+      sample: [forward/interface, ip/tftp]
 """
 
 from ansible_collections.kvm.fleet.plugins.module_utils.information import tell

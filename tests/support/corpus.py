@@ -129,5 +129,10 @@ def lines_apart(before: str, after: str) -> list[str]:
     ports = [len(ET.fromstring(text).findall("devices/controller")) for text in (before, after)]
     if ports[0] != ports[1]:
         return _beside_new_ports(ET.fromstring(before), ET.fromstring(after))
+    return lines_apart_of(before, after)
+
+
+def lines_apart_of(before: str, after: str) -> list[str]:
+    """The lines in which two texts differ, with a sign each as in a diff."""
     lines = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=0)
     return [line for line in lines if not line.startswith(("---", "+++", "@@"))]

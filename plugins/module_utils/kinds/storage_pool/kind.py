@@ -10,7 +10,6 @@ and takes it up at the next start.
 from __future__ import annotations
 
 import posixpath
-import re
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -36,12 +35,17 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import (
     World,
     state_after,
 )
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.rules import (
+    check_name,
+    check_needed,
+    check_options,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.table import (
     ROWS,
     TYPES,
-    option_of,
     values_in,
 )
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.told import shown
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
     CREATE,
     DELETE,
@@ -55,7 +59,6 @@ from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
     Plan,
     Wanted,
     compare,
-    nested,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import FLEET_NS, Element
 
@@ -97,10 +100,10 @@ class StoragePool:
     def parse(self, params: Mapping[str, Any]) -> list[Wanted]:
         """The pool that a user declared."""
         mistakes = Mistakes(f"{self.name}/{params['name']}")
-        _check_name(params["name"], mistakes)
+        check_name(params["name"], mistakes)
         values = want_of(ROWS, params, mistakes)
         if TYPE in values:
-            _check_options(values[TYPE], values, mistakes)
+            check_options(values[TYPE], values, mistakes)
         mistakes.raise_any()
         options = {option: params.get(option) for option in ("autostart", "build", "apply")}
         return [Wanted(self.name, params["name"], params["state"], values, options)]
@@ -161,13 +164,6 @@ def stops(plan: Plan) -> bool:
 # ---- checks
 
 
-def _check_name(name: str, mistakes: Mistakes) -> None:
-    if not name or name != name.strip() or re.search(r"[/\n]", name):
-        mistakes.add(
-            f"{name!r} is empty, has a slash or line end, or begins or ends with a space", "name"
-        )
-
-
 def _check(wanted: Wanted, have: Have, world: World) -> None:
     """Mistakes that show against what the pool is, and against other pools."""
     mistakes = Mistakes(wanted.resource)
@@ -183,29 +179,11 @@ def _check(wanted: Wanted, have: Have, world: World) -> None:
         )
     elif kind in TYPES:
         if TYPE not in wanted.values:  # else it was done before there was a host to ask
-            _check_options(kind, wanted.values, mistakes)
+            check_options(kind, wanted.values, mistakes)
         if not have.exists:
-            _check_needed(kind, wanted.values, mistakes)
+            check_needed(kind, wanted.values, mistakes)
         _check_source(wanted, have, world, mistakes)
     mistakes.raise_any()
-
-
-def _check_options(kind: str, values: Values, mistakes: Mistakes) -> None:
-    """Options that a pool of this type does not have; libvirt would drop them without a word."""
-    known = TYPES[kind]
-    for option in dict.fromkeys(option_of(key) for key in values):
-        if option not in ("type", *known.needs, *known.takes):
-            mistakes.add(f"means nothing for a pool of type {kind}", option)
-    said = values.get(("source", "format"))
-    if said is not None and known.formats and said not in known.formats:
-        mistakes.add(f"{said!r} is none of {', '.join(known.formats)}", "source.format")
-
-
-def _check_needed(kind: str, values: Values, mistakes: Mistakes) -> None:
-    given = {option_of(key) for key in values}
-    for option in TYPES[kind].needs:
-        if option not in given:
-            mistakes.add(f"is needed for a pool of type {kind}", option)
 
 
 def _check_source(wanted: Wanted, have: Have, world: World, mistakes: Mistakes) -> None:
@@ -371,35 +349,3 @@ def steps_of(plan: Plan) -> list[str]:
     if will == ACTIVE and (restarts or was != ACTIVE):
         steps += (["build"] if plan.wanted.options.get("build") else []) + ["start"]
     return steps
-
-
-# ---- showing
-
-
-def shown(have: Have) -> dict[str, Any]:
-    """A pool as modules return it, sizes in bytes."""
-    if have.stored is None:
-        return {"name": have.name, "state": GONE}
-    tree = have.live if have.live is not None else have.stored
-    values = nested({k: v for k, v in values_in(have.stored).items() if v not in (None, "")})
-    source = values.get("source", {})
-    for option, key in (("hosts", "name"), ("devices", "path")):
-        if option in source:
-            source[option] = [_item(key, name, of) for name, of in source[option].items()]
-    sizes = {
-        f"{name}_bytes": int(xmltree.get(tree, name) or 0)
-        for name in ("capacity", "allocation", "available")
-        if have.live is not None and tree.find(name) is not None
-    }
-    return {
-        "name": have.name,
-        "uuid": xmltree.get(have.stored, "uuid"),
-        **{fact: have.facts[fact] for fact in ("state", "autostart", "persistent")},
-        **values,
-        **sizes,
-    }
-
-
-def _item(key: str, name: str, fields: Any) -> dict[str, Any]:
-    """A thing in a list as a user would write it; one without fields is just there."""
-    return {key: name, **(fields if isinstance(fields, dict) else {})}

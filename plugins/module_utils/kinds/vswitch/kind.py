@@ -23,6 +23,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import (
     reserved_nics,
     rules,
     table,
+    told,
     tree,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.books import BOOKS
@@ -97,7 +98,7 @@ class Vswitch:
             "uuid": uuid,
             "managed": is_made_here(have.stored, tree.derived_uuid(have.name)),
             **have.facts,
-            **table.listed(tree.values_of(have.stored)),
+            **told.options(have.stored),
         }
 
 

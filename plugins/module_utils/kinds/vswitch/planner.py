@@ -46,6 +46,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.table impo
     FORWARD_DELAY,
     NAT,
     OURS,
+    RUN_BY_LIBVIRT,
     STP,
     TYPE,
 )
@@ -181,7 +182,7 @@ class Planner:
 
     def _check_type(self, after: Values) -> None:
         was = self.stored.get(TYPE, after[TYPE])
-        if was != after[TYPE] and BRIDGE in (was, after[TYPE]):
+        if was != after[TYPE] and not {was, after[TYPE]} <= set(RUN_BY_LIBVIRT):
             self.mistakes.add(
                 f"is {was} and cannot become {after[TYPE]}; declare a vswitch with another name, "
                 "or remove this one first",
@@ -225,19 +226,29 @@ class Planner:
         stays = not self.will_run and self.stored.get(BRIDGE_NAME) == name
         if stays or self._runs(BRIDGE_NAME, after):
             return
-        if after[TYPE] != BRIDGE:
+        if after[TYPE] in RUN_BY_LIBVIRT:
             if name != self.left.bridge and networks.has_interface(host, name):
                 self.mistakes.add(
                     f"the host has an interface {name} already; name another bridge", "bridge"
                 )
             return
-        there = networks.has_bridge(host, name)
+        there = self._has_bridge(name)
         if there is False and self.world.assume_on_host:
             self.warnings.append(f"the bridge {name} is not there; taken to be made before the run")
         elif there is False:
             self.mistakes.add(f"the host has no bridge {name}; make it first", "bridge")
         elif there is None:
             self.warnings.append(f"cannot see whether the host has a bridge {name}")
+
+    def _has_bridge(self, name: str) -> bool | None:
+        """Whether the host has it, be it Open vSwitch's; a network on a device needs none."""
+        host = self.world.host
+        if not name or (self._is_open_vswitch() and networks.has_interface(host, name)):
+            return True
+        return networks.has_bridge(host, name)
+
+    def _is_open_vswitch(self) -> bool:
+        return xmltree.get(self._definition(), "virtualport/@type") == "openvswitch"
 
     def _runs(self, key: Key, after: Values) -> bool:
         return self.now is not None and self.now[key] == after[key]

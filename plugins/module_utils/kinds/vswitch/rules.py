@@ -20,7 +20,9 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.table impo
     FAMILIES,
     MTU,
     NAT,
+    OPEN,
     ROUTED,
+    RUN_BY_LIBVIRT,
     TYPE,
     Family,
     things_of,
@@ -62,8 +64,13 @@ def check_declared(values: Mapping[Key, Value]) -> Iterator[FleetError]:
 def check(values: Values) -> Iterator[FleetError]:
     """The rules about all that a vswitch will have."""
     yield from check_declared(values)
-    if values[TYPE] == BRIDGE:
+    for family in FAMILIES:
+        hosts = _things(values, family.dhcp, "hosts")
+        yield from _twins(values, hosts, "ip")
+        yield from _twins(values, hosts, "name")
+    if values[TYPE] not in RUN_BY_LIBVIRT:
         yield from _only_what_a_host_bridge_takes(values)
+        yield from _limits_only_on_a_bridge(values)
     else:
         yield from _has_its_addresses(values)
     yield from _things_are_complete(values)
@@ -83,17 +90,26 @@ def _things(values: Mapping[Key, Value], *list_key: str) -> list[Key]:
 
 
 def _only_what_a_host_bridge_takes(values: Values) -> Iterator[FleetError]:
-    if not values[BRIDGE_NAME]:
+    if values[TYPE] == BRIDGE and not values[BRIDGE_NAME]:
         yield _wrong(
             BRIDGE_NAME, "is missing: a vswitch of type bridge is on one that the host has"
         )
     said = {key[0] for key, value in values.items() if value != _BARE.get(key)}
     for option in sorted(said - ON_A_HOST_BRIDGE):
-        yield _wrong((option,), "means nothing for a vswitch of type bridge; the host runs that")
+        kind = values[TYPE]
+        yield _wrong((option,), f"means nothing for a vswitch of type {kind}; the host runs that")
+
+
+def _limits_only_on_a_bridge(values: Values) -> Iterator[FleetError]:
+    """libvirt limits what goes through a bridge, and no NIC that is on a device of the host."""
+    for group in _things(values, "port_groups") if not values[BRIDGE_NAME] else ():
+        limits = {v for k, v in values.items() if k[:2] == group and "bandwidth" in k}
+        if limits - {"0B", None}:
+            yield _wrong((*group, "bandwidth"), "is not possible: the vswitch is on no bridge")
 
 
 def _has_its_addresses(values: Values) -> Iterator[FleetError]:
-    if values[TYPE] in (NAT, ROUTED) and not any(values[family.key] for family in FAMILIES):
+    if values[TYPE] in (NAT, ROUTED, OPEN) and not any(values[family.key] for family in FAMILIES):
         kind = values[TYPE]
         yield _wrong(
             ("address",), f"is missing: a vswitch of type {kind} needs one, or an address6"
@@ -215,10 +231,7 @@ def _overlapping_ranges(spans: list[tuple[tuple[Any, Any], Key]]) -> Iterator[Fl
 def _reservations(
     values: Mapping[Key, Value], family: Family, interface: IpInterface | None
 ) -> Iterator[FleetError]:
-    hosts = _things(values, family.dhcp, "hosts")
-    yield from _twins(values, hosts, "ip")
-    yield from _twins(values, hosts, "name")
-    for key in hosts:
+    for key in _things(values, family.dhcp, "hosts"):
         given = values.get((*key, "ip"))
         if not given or interface is None:
             continue

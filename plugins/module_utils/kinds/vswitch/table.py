@@ -19,6 +19,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.codecs import (
     Codec,
     Value,
     boolean,
+    choice,
     integer,
     size,
     text,
@@ -49,7 +50,10 @@ from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 # A place for more: `open`, and Open vSwitch as a bridge with a virtual port.
 NAT, ISOLATED, ROUTED, BRIDGE = "nat", "isolated", "routed", "bridge"
 TYPES = (NAT, ISOLATED, ROUTED, BRIDGE)
-RUN_BY_LIBVIRT = (NAT, ISOLATED, ROUTED, "open")  # on a bridge that it makes
+OPEN = "open"  # as ROUTED, without rules of libvirt's in the firewall
+# On a device of the host by macvtap, or by handing its functions to the VMs.
+ON_DEVICE = ("private", "vepa", "passthrough", "hostdev")
+RUN_BY_LIBVIRT = (NAT, ISOLATED, ROUTED, OPEN)  # on a bridge that it makes
 
 TYPE, BRIDGE_NAME, STP, FORWARD_DELAY = ("type",), ("bridge",), ("stp",), ("forward_delay_s",)
 MTU, DNS_ENABLED, PROTECTED = ("mtu",), ("dns", "enabled"), ("protected",)
@@ -67,7 +71,7 @@ _TYPES = {mode: word for word, mode in _MODES.items()}
 def vswitch_type() -> Codec:
     """The type, which libvirt calls the forward mode."""
     return Codec(
-        str,
+        choice(*TYPES).parse,
         lambda found: _TYPES.get(found, found),
         lambda value: _MODES.get(value, value),
         {"type": "str", "choices": list(TYPES)},

@@ -1,0 +1,40 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rules of a storage pool by itself: which options its type has, and which it needs."""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import Values
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.table import (
+    TYPES,
+    option_of,
+)
+
+
+def check_name(name: str, mistakes: Mistakes) -> None:
+    if not name or name != name.strip() or re.search(r"[/\n]", name):
+        mistakes.add(
+            f"{name!r} is empty, has a slash or line end, or begins or ends with a space", "name"
+        )
+
+
+def check_options(kind: str, values: Values, mistakes: Mistakes) -> None:
+    """Options that a pool of this type does not have; libvirt would drop them without a word."""
+    known = TYPES[kind]
+    for option in dict.fromkeys(option_of(key) for key in values):
+        if option not in ("type", *known.needs, *known.takes):
+            mistakes.add(f"means nothing for a pool of type {kind}", option)
+    said = values.get(("source", "format"))
+    if said is not None and known.formats and said not in known.formats:
+        mistakes.add(f"{said!r} is none of {', '.join(known.formats)}", "source.format")
+
+
+def check_needed(kind: str, values: Values, mistakes: Mistakes) -> None:
+    given = {option_of(key) for key in values}
+    for option in TYPES[kind].needs:
+        if option not in given:
+            mistakes.add(f"is needed for a pool of type {kind}", option)

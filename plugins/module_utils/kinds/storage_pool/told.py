@@ -1,0 +1,83 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A storage pool as a module tells of it: what one could declare, and what is beside that."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.kvm.fleet.plugins.module_utils import told, xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import Values
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import GONE
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.rules import (
+    check_options,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.table import (
+    ROWS,
+    TYPES,
+    option_of,
+    values_in,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have, nested
+from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+
+# What libvirt writes by itself into every definition, and what is told under another name.
+KNOWN: told.Known = {
+    "name": (),
+    "uuid": (),
+    "capacity": (),
+    "allocation": (),
+    "available": (),
+}
+
+
+def shown(have: Have) -> dict[str, Any]:
+    """A pool as modules return it, sizes in bytes."""
+    if have.stored is None:
+        return {"name": have.name, "state": GONE}
+    tree = have.live if have.live is not None else have.stored
+    values = nested({k: v for k, v in _sayable(have.stored).items() if v not in (None, "")})
+    source = values.get("source", {})
+    for option, key in (("hosts", "name"), ("devices", "path")):
+        if option in source:
+            source[option] = [_item(key, name, of) for name, of in source[option].items()]
+    sizes = {
+        f"{name}_bytes": int(xmltree.get(tree, name) or 0)
+        for name in ("capacity", "allocation", "available")
+        if have.live is not None and tree.find(name) is not None
+    }
+    return {
+        "name": have.name,
+        "uuid": xmltree.get(have.stored, "uuid"),
+        **{fact: have.facts[fact] for fact in ("state", "autostart", "persistent")},
+        **values,
+        **sizes,
+    }
+
+
+def _sayable(pool: Element) -> Values:
+    """The values that a declaration of this pool can say."""
+    values, known = told.sayable(ROWS, values_in(pool)), TYPES.get(pool.get("type", ""))
+    if known is None:
+        return {}
+    mistakes = Mistakes()
+    check_options(pool.get("type", ""), values, mistakes)
+    refused = {error.field for error in mistakes.errors}
+    return {key: value for key, value in values.items() if option_of(key) not in refused}
+
+
+def unmanaged(pool: Element) -> list[str]:
+    """The paths of what a definition says and no option does."""
+    said = {option_of(key) for key in _sayable(pool)}
+    rows = tuple(row for row in ROWS if row.name in said)
+    found = told.unmanaged(rows, pool, KNOWN)
+    source = pool.find("source")
+    is_bare = source is not None and not len(source)  # as libvirt writes it of a directory
+    return [path for path in found if path != "source" or not is_bare]
+
+
+def _item(key: str, name: str, fields: Any) -> dict[str, Any]:
+    """A thing in a list as a user would write it; one without fields is just there."""
+    return {key: name, **(fields if isinstance(fields, dict) else {})}

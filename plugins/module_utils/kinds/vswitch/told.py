@@ -1,0 +1,59 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A vswitch as a module tells of it: its options as one could declare them, and what is beside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ansible_collections.kvm.fleet.plugins.module_utils import told
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import Values, items_of
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.table import (
+    DNS_HOSTS,
+    FAMILIES,
+    ROWS,
+    listed,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.tree import values_of
+from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+
+# What libvirt writes by itself into every definition, and what is told under another name.
+KNOWN: told.Known = {
+    "@connections": (),
+    "name": (),
+    "uuid": (),
+    "metadata/fleet:resource": (),
+    "mac": (),
+    "forward/nat/port@start": ("1024",),
+    "forward/nat/port@end": ("65535",),
+    "forward/interface@connections": (),
+}
+
+
+def options(network: Element) -> dict[str, Any]:
+    """The options that a user would write."""
+    values = told.sayable(ROWS, values_of(network))
+    for family in FAMILIES:
+        below: Values = {k[1:]: v for k, v in values.items() if k[:1] == (family.dhcp,)}
+        said = told.sayable(family.rows, below)
+        values = {k: v for k, v in values.items() if k[:1] != (family.dhcp,) or k[1:] in said}
+    return listed(values)
+
+
+def unmanaged(network: Element) -> list[str]:
+    """The paths of what a definition says and no option does."""
+    elements = [(family.rows, family.element(network)) for family in FAMILIES]
+    parts = [(rows, element) for rows, element in elements if element is not None]
+    return told.unmanaged(ROWS, network, KNOWN, parts, set(_by_hand(network)))
+
+
+def _by_hand(network: Element) -> Iterator[tuple[int, str | None]]:
+    """What options tell that are no rows: the addresses, and the names of DNS hosts."""
+    for family in FAMILIES:
+        ip = family.element(network)
+        if ip is not None:
+            yield from ((id(ip), name) for name in ("family", "address", "prefix", "netmask"))
+    for host in items_of(DNS_HOSTS, network).values():
+        yield from ((id(name), None) for name in host.findall("hostname"))
