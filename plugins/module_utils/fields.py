@@ -20,6 +20,7 @@ from typing import Any, Union
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.codecs import TEXT, Codec, Value
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
+from ansible_collections.kvm.fleet.plugins.module_utils.texts import as_kept
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
 Key = tuple[str, ...]
@@ -166,7 +167,8 @@ def _given(params: Mapping[str, Any], key: Key) -> Any:
 
 def _parsed(row: Field, given: Any, want: Values, mistakes: Mistakes, key: Key) -> None:
     try:
-        want[key] = row.codec.parse(given)
+        in_attribute = row.path.rpartition("/")[2].startswith("@")
+        want[key] = row.codec.parse(as_kept(given, in_attribute))
     except (ValueError, TypeError) as error:
         mistakes.add(str(error), named(key))
 
@@ -192,7 +194,7 @@ def _want_items(row: Items, given: Any, want: Values, mistakes: Mistakes, key: K
     option, codec = row.key
     for item in given:
         try:
-            name = str(codec.parse(item[option]))
+            name = str(codec.parse(as_kept(item[option], in_attribute=True)))
         except ValueError as error:
             mistakes.add(str(error), named((*key, option)))
             continue

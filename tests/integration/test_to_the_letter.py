@@ -98,6 +98,28 @@ def test_a_vm_that_runs_is_otherwise_the_same(texts: Texts) -> None:
     assert lines_of(before, texts.stored()) == []
 
 
+TEXTS = {
+    "title": " A title \n",
+    "description": "\n  Two\n   lines, \t é & <more> 'quoted' \"text\"\r\n with a \u2028.  \n\n",
+    "boot": {"cmdline": "console=ttyS0\tquiet\n  root=/dev/vda \n", "kernel": "/dev/null\n"},
+    "tags": {"a\nb ": " c\r\n\x07<&>\u2028\n"},
+    "cpu": {"mode": "custom", "model": " core2duo\n"},
+    "disks": [{"name": "root", "file": "/dev/null", "format": "raw", "serial": " S 1 \n"}],
+}
+
+
+@pytest.mark.parametrize("option", TEXTS)
+def test_a_text_with_white_space_converges(texts: Texts, option: str) -> None:
+    texts.define(DOMAIN)
+    asked = {"name": texts.name, option: TEXTS[option]}
+    predicted = texts.modules.run("vm", asked, check=True)
+    done = texts.modules.run("vm", asked)
+    assert not done.get("failed"), done["msg"]
+    assert predicted["plan"] == done["plan"] and done["changed"]
+    again = texts.modules.run("vm", asked)
+    assert (again["changed"], again["plan"]) == (False, [])
+
+
 def test_a_vswitch_is_otherwise_the_same(texts: Texts) -> None:
     texts.define(NETWORK, "net-define")
     before = texts.network()

@@ -16,7 +16,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.table
 
 
 def check_name(name: str, mistakes: Mistakes) -> None:
-    if not name or name != name.strip() or re.search(r"[/\n]", name):
+    if not name or name != name.strip() or re.search(r"[/\x00-\x1f]", name):
         mistakes.add(
             f"{name!r} is empty, has a slash or line end, or begins or ends with a space", "name"
         )

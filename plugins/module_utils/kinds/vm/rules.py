@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -32,8 +33,8 @@ def check_name(name: str, mistakes: Mistakes) -> None:
     """libvirt and QEMU refuse some names (virXMLCheckIllegalChars, virDomainDefPostParse)."""
     if not name or name != name.strip():
         mistakes.add("is empty or begins or ends with a space", "name")
-    if any(character in name for character in "/\n\t"):
-        mistakes.add(f"{name!r} has a slash, tab or line end, which libvirt refuses", "name")
+    if re.search(r"[/\x00-\x1f]", name):
+        mistakes.add(f"{name!r} has a slash, a tab, a line end or the like", "name")
 
 
 # ---- a declaration by itself

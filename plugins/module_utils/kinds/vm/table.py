@@ -220,7 +220,7 @@ LIFECYCLE = choice("destroy", "restart")
 ON_CRASH = choice("destroy", "restart", "preserve", "coredump-destroy", "coredump-restart")
 
 ROWS: Rows = (
-    Field("title", "title", text(), "metadata"),
+    Field("title", "title", text(r".+", "a title on one line"), "metadata"),
     Field("description", "description", text(), "metadata"),
     Field("tags", "metadata/fleet:resource/fleet:tags", mapping(), "metadata"),
     Field("protected", "metadata/fleet:resource/@protected", boolean(unset=False), "metadata"),

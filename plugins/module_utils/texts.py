@@ -1,0 +1,33 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Texts as libvirt gives them back, so that what is declared can be compared with what is there."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+# https://www.w3.org/TR/xml/#charsets
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def as_kept(given: Any, in_attribute: bool) -> Any:
+    """A text as it is read again after it was stored. ValueError for one that cannot be kept.
+
+    Of an element's text all lines are kept, but spaces and line ends around it say nothing: they
+    are how a document is laid out. An attribute is one line, to whose spaces libvirt is true.
+    """
+    if not isinstance(given, str):
+        return given
+    wrong = _NO_XML.search(given)
+    if wrong:
+        raise ValueError(f"{given!r} holds {wrong[0]!r}, which XML cannot")
+    if not in_attribute:
+        return given.replace("\r\n", "\n").replace("\r", "\n").strip()
+    if re.search("[\t\n\r]", given):
+        raise ValueError(
+            f"{given!r} has a line end or a tab, which libvirt does not keep; write it on one line "
+            "(in YAML, without | or >)"
+        )
+    return given
