@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -61,7 +62,11 @@ def parse(params: Mapping[str, Any]) -> list[Wanted]:
             item = pruning.in_scope(prune, section, own, mistakes)
             found = Mistakes(_resource(kind, item))
             reads = kind is not VM or defaults.usable
-            wanted += _declared(kind, validator, item, found, reads)
+            declared = _declared(kind, validator, item, found, reads)
+            if kind is VM and defaults.options:
+                names = vm_defaults.inherited(defaults.options, given)
+                declared = [replace(one, inherited=names) for one in declared]
+            wanted += declared
             mistakes.errors += vm_defaults.as_own(defaults, found) if kind is VM else found.errors
     mistakes.raise_any()
     return wanted

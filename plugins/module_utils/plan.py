@@ -46,6 +46,7 @@ class Wanted:
     options: Mapping[str, Any] = field(default_factory=dict)
     needs: frozenset[tuple[str, str]] = frozenset()  # (kind, name) that must be there first
     pruned: bool = False  # no user wrote it: it goes because nothing declares it
+    inherited: Mapping[str, str] = field(default_factory=dict)  # options, and where they stand
 
     @property
     def resource(self) -> str:

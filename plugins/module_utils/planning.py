@@ -50,8 +50,17 @@ def plan_all(world: World, wanted: Sequence[Wanted], rules: Sequence[Rule] = ())
     if not mistakes.errors:
         for rule in rules:
             mistakes.extend(rule(plans, world))
+    declared = {one.resource: one for one in wanted}
+    mistakes.errors = [_where_it_stands(error, declared) for error in mistakes.errors]
     mistakes.raise_any()
     return plans
+
+
+def _where_it_stands(error: FleetError, declared: Mapping[str, Wanted]) -> FleetError:
+    """A mistake told of the place where a user wrote it, which may be one for many resources."""
+    one = declared.get(error.resource)
+    place = one.inherited.get(error.field) if one else None
+    return FleetError(error.message, "", place) if place else error
 
 
 def _refuse_twins(wanted: Sequence[Wanted], mistakes: Mistakes) -> None:

@@ -97,6 +97,25 @@ def as_own(defaults: Defaults, found: Mistakes) -> list[FleetError]:
     ]
 
 
+def inherited(defaults: Options, vm: Options) -> dict[str, str]:
+    """The options that a VM has from the defaults, and where they stand."""
+    said = set(_names(vm))
+    return {name: f"{OPTION}.{name}" for name in _names(defaults) if name not in said}
+
+
+def _names(options: Options, above: str = "") -> Iterator[str]:
+    """The options that say something, as errors name them: `memory.size`, `disks.root.bus`."""
+    for name, value in options.items():
+        if value is None:
+            continue
+        yield f"{above}{name}"
+        if isinstance(value, Mapping):
+            yield from _names(value, f"{above}{name}.")
+        elif name in BY_NAME and _is_list(value):
+            things = {str(thing.get("name")): thing for thing in value}
+            yield from _names(things, f"{above}{name}.")
+
+
 # ---- merging
 
 

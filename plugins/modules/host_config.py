@@ -308,6 +308,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils import (
     rules,
     taken_up,
 )
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import state_files
 from ansible_collections.kvm.fleet.plugins.module_utils.runner import URI_SPEC, create_module, run
 
 
@@ -320,6 +321,7 @@ def main() -> None:
         rules=(
             rules.unique_macs,
             rules.nothing_in_use_goes,
+            state_files.one_vm_each,
             one_writer.one_writer,
             taken_up.none_unwelcome,
         ),

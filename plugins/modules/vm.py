@@ -954,6 +954,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.kind 
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume import (
     KIND as STORAGE_VOLUME,
 )
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import state_files
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.kind import KIND as VM
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.storage import volumes_that_go
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.kind import KIND as VSWITCH
@@ -970,6 +971,7 @@ def main() -> None:
         rules=(
             rules.unique_macs,
             rules.nothing_in_use_goes,
+            state_files.one_vm_each,
             one_writer.one_writer,
             block_jobs.no_job_is_disturbed,
         ),

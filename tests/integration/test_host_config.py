@@ -220,6 +220,12 @@ def test_defaults_are_as_if_each_vm_said_them(host: Declared) -> None:
     larger = {**disk, "capacity": "3MiB"}
     said = [{**shared, **web}, {**shared, **db, "disks": [larger], "nics": [nic]}]
     assert not host.run(**around, vms=said)["changed"]
+    nowhere = {**shared, "nics": [{"name": "lan", "vswitch": "nowhere"}]}
+    refused = host.run(
+        **around, vms=[web, {**db, "nics": [nic]}, host.vm("c")], vm_defaults=nowhere
+    )
+    assert refused["errors"] == [refused["msg"]], refused["msg"]
+    assert refused["msg"].startswith("vm_defaults.nics.lan.vswitch: ")
     refused = host.run(**around, vms=[web, db], vm_defaults={**shared, "clock": "cest"})
     assert refused["errors"] == [refused["msg"]] and "vm_defaults: " in refused["msg"]
 

@@ -146,6 +146,22 @@ def test_nvram_that_another_vm_names_stays(secured: Machine) -> None:
     assert secured.file(secured.nvram).exists()
 
 
+def test_no_vm_comes_to_have_the_nvram_of_another(machine: Machine) -> None:
+    """A definition that was copied by hand names the file of the VM that it is a copy of."""
+    other = f"{machine.prefix}copy"
+    domain = f"""<domain type='qemu'><name>{other}</name><memory>65536</memory>
+        <os><type machine='q35'>hvm</type><loader readonly='yes' type='pflash'>/srv/code.fd</loader>
+        <nvram>{machine.nvram}</nvram></os><features><acpi/></features></domain>"""
+    machine.libvirtd.run(["virsh", "define", "/dev/stdin"], stdin=domain)
+    wanted = {"name": machine.name, "virt_type": "qemu", "memory": {"size": "192MiB"}}
+    efi = {**wanted, "firmware": "efi"}
+    for module, args in (("vm", efi), ("host_config", {"vms": [efi]})):
+        refused = machine.modules.run(module, args, False)
+        assert refused.get("failed") and f"which is that of {other}" in refused["msg"], refused
+    machine.come()
+    machine.go()
+
+
 def test_nvram_on_a_device_is_never_unlinked(machine: Machine) -> None:
     """libvirt 9.0 would remove the node of the device."""
     device = f"{machine.folder}/device"

@@ -9,7 +9,7 @@ import pytest
 
 from ansible_collections.kvm.fleet.plugins.module_utils import host_config
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetErrors
-from ansible_collections.kvm.fleet.plugins.module_utils.vm_defaults import merged
+from ansible_collections.kvm.fleet.plugins.module_utils.vm_defaults import inherited, merged
 
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "a VM that says nothing has it all": (
@@ -174,3 +174,14 @@ def test_what_would_be_wrong_without_the_defaults_is_not_told_beside_their_mista
     other = {"name": "db", "colour": "red"}
     told = declared({"clock": "cest", "disks": [{"name": "root", "pool": "images"}]}, vm, other)
     assert [mistake.split(":")[0] for mistake in told] == ["vm_defaults", "vm/db"]
+
+
+def test_what_a_vm_has_from_the_defaults_is_told_of_them() -> None:
+    defaults = {
+        "title": None,
+        "memory": {"size": "1GiB", "maximum": "2GiB"},
+        "nics": [{"name": "lan", "vswitch": "lan", "mtu": 9000}, {"name": "dmz", "mtu": 1400}],
+    }
+    vm = {"memory": {"size": "3GiB"}, "nics": [{"name": "lan", "vswitch": "other"}]}
+    names = {"memory.maximum", "nics.lan.mtu", "nics.dmz", "nics.dmz.name", "nics.dmz.mtu"}
+    assert inherited(defaults, vm) == {name: f"vm_defaults.{name}" for name in names}

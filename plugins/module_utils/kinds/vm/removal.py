@@ -13,7 +13,6 @@ from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host, 
 from ansible_collections.kvm.fleet.plugins.module_utils.domains import (
     SAVED,
     STOPPED,
-    read_domains,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT
@@ -23,6 +22,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.state_files imp
     StateFile,
     can_keep_tpm,
     exists,
+    others_with,
     saved_memory_of,
     state_files_of,
 )
@@ -37,7 +37,6 @@ from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
     Plan,
     Wanted,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
 
 def removal(wanted: Wanted, have: Have, world: World) -> Plan:
@@ -108,7 +107,7 @@ class _Going:
             return STAYS, "removed with remove_storage"
         if transient or not file.removable:
             return STAYS, "libvirt cannot remove it"
-        others = _others_with(self.wanted.name, file, self.world)
+        others = others_with(self.wanted.name, file, self.world)
         return (STAYS, f"{', '.join(others)} uses it too") if others else (ABSENT, "")
 
     def _metadata(self) -> Iterator[Change]:
@@ -133,17 +132,3 @@ class _Going:
 
 def _look_up(host: Host, name: str) -> Any:
     return found(host.conn.lookupByName, name, libvirt.VIR_ERR_NO_DOMAIN)
-
-
-def _others_with(name: str, file: StateFile, world: World) -> list[str]:
-    """The other VMs with the same file: a definition that was copied by hand may name it."""
-    vms = world.everything("vm") if "vm" in world.kinds else read_domains(world.host)
-    return sorted(
-        other
-        for other, have in vms.items()
-        if other != name and have.stored is not None and _has(world.host, have.stored, file)
-    )
-
-
-def _has(host: Host, domain: Element, file: StateFile) -> bool:
-    return any(other.path == file.path for other in state_files_of(host, domain))

@@ -6,12 +6,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host, libvirt
+from ansible_collections.kvm.fleet.plugins.module_utils.domains import read_domains
+from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import Plan
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
 # Where libvirt's QEMU driver keeps them (virQEMUDriverConfigNew). No setting moves them.
@@ -83,13 +88,46 @@ def state_files_of(host: Host, domain: Element) -> list[StateFile]:
 
 def found_again(host: Host, before: Element | None, after: Element) -> list[str]:
     """What to say of state that is there already where a definition comes to have its file."""
-    had = {file.path for file in state_files_of(host, before)} if before is not None else set()
     return [
         f"takes up the {NAMES[file.field]} of an earlier VM at {file.path}, last written "
         f"{_changed_on(file.path)}; remove it first where it is to begin anew"
-        for file in state_files_of(host, after)
-        if file.path not in had and exists(host, file.path)
+        for file in _new_files(host, before, after)
+        if exists(host, file.path)
     ]
+
+
+def one_vm_each(plans: Sequence[Plan], world: World) -> Iterator[FleetError]:
+    """No VM comes to have the file of another, as a definition that was copied by hand has it."""
+    for plan in plans:
+        if plan.wanted.kind != "vm" or plan.after.stored is None:
+            continue
+        for file in _new_files(world.host, plan.have.stored, plan.after.stored):
+            others = others_with(plan.wanted.name, file, world)
+            if others:
+                yield FleetError(
+                    f"would have its {NAMES[file.field]} at {file.path}, which is that of "
+                    f"{', '.join(others)}; give that one a file of its own first (virsh edit)",
+                    plan.resource,
+                )
+
+
+def _new_files(host: Host, before: Element | None, after: Element) -> list[StateFile]:
+    if after is before:
+        return []
+    had = {file.path for file in state_files_of(host, before)} if before is not None else set()
+    return [file for file in state_files_of(host, after) if file.path not in had]
+
+
+def others_with(name: str, file: StateFile, world: World) -> list[str]:
+    """The other VMs with the same file."""
+    vms = world.everything("vm") if "vm" in world.kinds else read_domains(world.host)
+    return sorted(
+        other
+        for other, have in vms.items()
+        if other != name
+        and have.stored is not None
+        and any(has.path == file.path for has in state_files_of(world.host, have.stored))
+    )
 
 
 def can_keep_tpm(host: Host) -> bool:
