@@ -273,7 +273,15 @@ def _consequences(books: Books, plan: Plan, before: Element, after: Element) -> 
     for consequence, one, other, key in _following(books, plan.changes, before, after):
         was, will = _told(consequence, one), _told(consequence, other)
         if was != will and not consequence.silent:
+            if isinstance(was, dict) and isinstance(will, dict):
+                gone = consequence.gone
+                was, will = _apart(was, will) or gone, _apart(will, was) or gone
             yield Change(plan.resource, key, was, will, STORED, note=consequence.note)
+
+
+def _apart(one: dict[str, Value], other: dict[str, Value]) -> dict[str, Value]:
+    """What the one says otherwise than the other."""
+    return {name: value for name, value in one.items() if other.get(name) != value}
 
 
 def _hangs(consequence: Consequence, key: Key, changed: Iterable[Key]) -> bool:

@@ -33,8 +33,8 @@ CONSEQUENCES = (
     Consequence(
         "graphics.details",
         (
-            *(f"devices/graphics/@{name}" for name in _ATTRIBUTES),
-            *(f"devices/graphics/{tag}" for tag in _CHILDREN),
+            *(f"devices/graphics[1]/@{name}" for name in _ATTRIBUTES),
+            *(f"devices/graphics[1]/{tag}" for tag in _CHILDREN),
         ),
         ("graphics",),
         "goes with the former type or place",
@@ -42,14 +42,14 @@ CONSEQUENCES = (
     Consequence("other_graphics", ("devices/graphics[+]",), _ON_TYPE, "goes too", gone=ABSENT),
     Consequence(
         "graphics.listens",
-        ("devices/graphics/listen",),
+        ("devices/graphics[1]/listen",),
         ("graphics",),
         "goes for the address that is wanted, or with its graphics",
         told=lambda said: [one for one in said if one.get("type") != "address"] or "",
     ),
     Consequence(
         "graphics.autoport",
-        ("devices/graphics/@autoport",),
+        ("devices/graphics[1]/@autoport",),
         ("graphics",),
         "says whether there is a port",
         silent=True,
@@ -73,13 +73,13 @@ CONSEQUENCES = (
         "video_details",
         (
             *(
-                f"devices/video/model/@{name}"
+                f"devices/video[1]/model/@{name}"
                 for name in ("ram", "vram", "vram64", "vgamem", "heads", "primary", "blob", "edid")
             ),
-            "devices/video/model/acceleration",
-            "devices/video/model/resolution",
-            "devices/video/driver",
-            "devices/video/address",
+            "devices/video[1]/model/acceleration",
+            "devices/video[1]/model/resolution",
+            "devices/video[1]/driver",
+            "devices/video[1]/address",
         ),
         ("video",),
         "goes with the former model",
