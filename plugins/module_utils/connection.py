@@ -112,6 +112,11 @@ class Host:
         return str(self.conn.getType())
 
     @cached_property
+    def version(self) -> int:
+        """The version of the hypervisor: 7002000 is 7.2.0."""
+        return int(self.conn.getVersion())
+
+    @cached_property
     def is_local(self) -> bool:
         """Whether files and devices of the host are those of this machine."""
         scheme, _colon, rest = self.uri.partition("://")

@@ -521,7 +521,7 @@ options:
         choices: [virtio, e1000e, e1000, rtl8139, igb]
       mtu:
         description:
-          - MTU that the guest is told, from 68 to 65535.
+          - MTU that the guest is told, from 68 to 65521.
         type: int
       link:
         description:

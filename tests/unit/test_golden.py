@@ -104,6 +104,7 @@ class HostOfFiles(Host):
     """The host that the files describe. It is another machine: none of its paths is looked at."""
 
     driver = "QEMU"
+    version = 9_000_000
     capabilities = xmltree.parse(
         "<capabilities><host><cpu><arch>x86_64</arch></cpu></host><guest><arch name='x86_64'>"
         "<machine canonical='pc-q35-7.2'>q35</machine>"

@@ -13,6 +13,8 @@ from difflib import get_close_matches
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import items_of
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import NICS
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
 # What a CPU mode depends on, and the option that each is; the first that changes is to blame.
@@ -26,11 +28,13 @@ def check(after: Element, before: Element | None, host: Host, mistakes: Mistakes
         _machine(after, host, mistakes)
     if "cpu/model" in changed:
         _model(after, host, mistakes)
+    _nics(after, before, host, mistakes)
     field = next((field for path, field in _MODE if path in changed), "")
     if field and not mistakes.errors:
         _mode(after, field, host, mistakes)
 
 
+SINCE_IGB = 8_000_000
 _PATHS = ("os/type/@machine", "@type", "cpu/@mode", "cpu/model")
 
 
@@ -58,6 +62,20 @@ def _model(after: Element, host: Host, mistakes: Mistakes) -> None:
             f"libvirt knows no {wanted} for {arch}; {hint}`virsh cpu-models {arch}` lists all",
             "cpu.model",
         )
+
+
+def _nics(after: Element, before: Element | None, host: Host, mistakes: Mistakes) -> None:
+    """libvirt (9.0) does not ask QEMU whether it has this model of NIC, and fails to start."""
+    if host.driver != "QEMU" or host.version >= SINCE_IGB:
+        return
+    known = set() if before is None else _igbs(before)
+    for name in _igbs(after) - known:
+        mistakes.add("igb comes with QEMU 8.0, and this host's is older", f"nics.{name}.model")
+
+
+def _igbs(domain: Element) -> set[str]:
+    nics = items_of(NICS, domain).items()
+    return {name for name, nic in nics if xmltree.get(nic, "model/@type") == "igb"}
 
 
 def _mode(after: Element, field: str, host: Host, mistakes: Mistakes) -> None:

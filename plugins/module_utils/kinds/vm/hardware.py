@@ -14,6 +14,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import DI
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
 VNC_PORTS = 5900
+SOCKET_PATH = 107  # Linux has place for so many, and the end
 
 
 def check(after: Element, before: Element | None, mistakes: Mistakes) -> None:
@@ -27,6 +28,7 @@ def _wrong(domain: Element) -> Iterator[FleetError]:
     yield from _goes_with_a_cache(domain)
     yield from _has_its_vcpus(domain)
     yield from _has_a_port_of_vnc(domain)
+    yield from _has_paths_that_can_be(domain)
     yield from _is_an_emulated_tpm(domain)
 
 
@@ -96,6 +98,27 @@ def _has_a_port_of_vnc(domain: Element) -> Iterator[FleetError]:
             yield FleetError(
                 f"{port} is no port of VNC, whose ports begin at {VNC_PORTS}", field="graphics.port"
             )
+
+
+def _has_paths_that_can_be(domain: Element) -> Iterator[FleetError]:
+    """What libvirt opens for a port is looked at when it starts the VM."""
+    for field, kind, path in _paths(domain):
+        if not path.startswith("/"):
+            yield FleetError(f"{path} is no absolute path", field=field)
+        elif kind == "unix" and len(path.encode()) > SOCKET_PATH:
+            message = f"{path} is longer than a path of a socket can be, {SOCKET_PATH} bytes"
+            yield FleetError(message, field=field)
+
+
+def _paths(domain: Element) -> Iterator[tuple[str, str, str]]:
+    """The paths of ports: the option of each, its type, and the path."""
+    ports = [("serial.path", port) for port in domain.findall("devices/serial")[:1]]
+    for channel in domain.findall("devices/channel"):
+        ports.append((f"channels.{xmltree.get(channel, 'target/@name')}.path", channel))
+    for field, port in ports:
+        kind, path = port.get("type", ""), xmltree.get(port, "source/@path")
+        if path and kind in ("file", "unix"):
+            yield field, kind, path
 
 
 def cpus_in(text: str) -> set[int]:

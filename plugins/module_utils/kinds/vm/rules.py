@@ -204,6 +204,7 @@ class Needs:
             "bridge": self._bridge,
             "pool": self._volume,
             "file": self._file,
+            "device": self._device,
         }
         for key, value in self.values.items():
             goes = self.values.get(key[:-1]) is ABSENT
@@ -292,8 +293,15 @@ class Needs:
         if path and self._exists(named((*key[:-1], "file")), path):
             self._check_format(key, path)
 
+    def _device(self, key: Key, source: Mapping[str, str]) -> None:
+        if source["device"]:
+            self._exists(named((*key[:-1], "device")), source["device"])
+
     def _exists(self, field: str, path: str) -> bool:
         if not self.world.host.is_local:
+            return False
+        if Path(path).is_dir():
+            self.mistakes.add(f"{path} is a folder", field)
             return False
         if Path(path).exists():
             return True

@@ -161,7 +161,7 @@ NIC_ROWS = (
     Field("port_group", "source/@portgroup", text(), "nic"),
     Field("mac", "mac/@address", mac()),
     Field("model", "model/@type", choice("virtio", "e1000e", "e1000", "rtl8139", "igb")),
-    Field("mtu", "mtu/@size", integer(68, 65535)),
+    Field("mtu", "mtu/@size", integer(68, 65521)),  # what a tap takes
     Field("link", "link/@state", choice("down", unset="up"), "nic"),
     Field("boot_order", "boot/@order", BOOT_ORDER),
     Field("bandwidth.inbound.average", "bandwidth/inbound/@average", KIB_PER_S, "nic"),

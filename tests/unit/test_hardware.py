@@ -1,0 +1,56 @@
+"""What a VM cannot be, by its definition and by its host, beside what libvirt says of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
+from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import abilities, memory
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.hardware import cpus_in
+
+IGB = """<domain type="qemu"><devices><interface type="network"><mac address="52:54:00:00:00:01"/>
+    <model type="igb"/></interface></devices></domain>"""
+
+
+class Qemu(Host):
+    """A host of which no more than the version of its QEMU is asked."""
+
+    driver = "QEMU"
+
+    def __init__(self, version: int) -> None:
+        super().__init__(None, "qemu:///system")
+        self.version = version
+
+
+@pytest.mark.parametrize("version, refused", [(7_002_000, True), (8_000_000, False)])
+def test_a_nic_that_only_a_newer_qemu_has(version: int, refused: bool) -> None:
+    mistakes = Mistakes("vm/web")
+    abilities.check(xmltree.parse(IGB), None, Qemu(version), mistakes)
+    assert [error.field for error in mistakes.errors] == (
+        ["nics.52:54:00:00:00:01.model"] if refused else []
+    )
+
+
+def test_a_nic_that_was_there_is_no_mistake_of_a_change() -> None:
+    mistakes = Mistakes("vm/web")
+    abilities.check(xmltree.parse(IGB), xmltree.parse(IGB), Qemu(7_002_000), mistakes)
+    assert not mistakes.errors
+
+
+@pytest.mark.parametrize(
+    "text, cpus", [("0-3,^2,8", {0, 1, 3, 8}), ("5", {5}), ("", set()), ("1 , 2-3", {1, 2, 3})]
+)
+def test_lists_of_cpus(text: str, cpus: set[int]) -> None:
+    assert cpus_in(text) == cpus
+
+
+def test_memory_in_every_unit_is_added_up() -> None:
+    domain = xmltree.parse(
+        """<domain><cpu><numa><cell cpus="0" memory="1" unit="GiB"/><cell memory="1048576"/></numa>
+        </cpu><devices><memory model="dimm"><target><size unit="MB">1024</size></target></memory>
+        </devices></domain>"""
+    )
+    assert memory.added_up(domain) == 2 * 2**30 + 1024 * 10**6
+    assert memory.added_up(xmltree.parse("<domain><memory>1</memory></domain>")) is None
