@@ -101,7 +101,7 @@ class Trial:
         assert self.text() == before
 
     def gives(self, options: dict[str, Any]) -> None:
-        """A declaration is planned, and done as planned; the run itself sees that nothing is left."""
+        """A declaration is planned and done so; the run itself sees that nothing is left."""
         planned = self.declare(options, check=True)
         done = self.declare(options)
         assert done["changed"]

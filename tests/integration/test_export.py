@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import libvirt
 import pytest
 import yaml
 
+from support.ansible_runs import run_playbook
 from support.corpus import CORPUS, STORED, adapted
 from support.module_server import ModuleServer
 from support.private_libvirtd import PrivateLibvirtd
@@ -137,3 +139,36 @@ def test_it_is_written_once(
 def test_no_secret_is_exported(host: list[Any], modules: ModuleServer) -> None:
     text = modules.run("export", {})["yaml"]
     assert "geheim" not in text and "passwd" not in text
+
+
+def test_the_playbook_adopts_the_host(
+    host: list[Any], libvirtd: PrivateLibvirtd, images: Path
+) -> None:
+    """The four commands of docs/adopt.md: what the playbook writes is read by the next one."""
+    before = _texts(host)
+    folder = libvirtd.outside(images) / "inventory"
+    folder.mkdir()
+    inside = str(images / "inventory" / "hosts")
+    (folder / "hosts").write_text("[kvm_hosts]\nkvm1 ansible_connection=local\n")
+    export = "- import_playbook: kvm.fleet.export\n"
+    arguments = ("-i", inside, "-e", f"ansible_python_interpreter={sys.executable}")
+    done = run_playbook(export, *arguments, "-e", "kvm_export_become=false", on=libvirtd)
+    assert done.returncode == 0, done.output
+    assert "kvm_vms:" in (folder / "host_vars" / "kvm1" / "kvm.yml").read_text(encoding="utf-8")
+    for options in (("--check",), ()):
+        done = run_playbook(SITE, *arguments, *options, on=libvirtd)
+        assert (done.returncode, done.changed) == (0, []), done.output
+    assert _texts(host) == before
+
+
+SITE = """
+- hosts: kvm_hosts
+  gather_facts: false
+  tasks:
+    - name: Everything that the host carries
+      kvm.fleet.host_config:
+        storage_pools: "{{ kvm_storage_pools }}"
+        storage_volumes: "{{ kvm_storage_volumes }}"
+        vswitches: "{{ kvm_vswitches }}"
+        vms: "{{ kvm_vms }}"
+"""
