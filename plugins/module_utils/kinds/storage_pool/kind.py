@@ -60,6 +60,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
     Wanted,
     compare,
 )
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import waiting as differing
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import FLEET_NS, Element
 
 STATE, AUTOSTART, PERSISTENT, TYPE = ("state",), ("autostart",), ("persistent",), ("type",)
@@ -284,15 +285,20 @@ def _changed_fields(wanted: Wanted, have: Have, goes_on: bool) -> list[Change]:
 
 
 def _waiting(resource: str, tree: Element, live: Element | None) -> list[Change]:
-    """What the stored definition says and the active pool does not yet do."""
+    """What the stored definition says, or says no more, and the active pool does not yet do.
+
+    Where it says nothing, libvirt tells of an active pool what it found there, such as the owner of
+    a directory; but never where the pool comes from.
+    """
     if live is None:
         return []
     now = values_in(live)
-    return [
-        Change(resource, key, now.get(key), value, RESTART, now.get(key))
-        for key, value in values_in(tree).items()
-        if value not in (None, "") and value != now.get(key)
-    ]
+    said = {k: v for k, v in values_in(tree).items() if _says(v) or (k[0] == "source" and k in now)}
+    return differing(resource, said, now)
+
+
+def _says(value: Value) -> bool:
+    return value not in (None, "")
 
 
 def _changed_facts(
