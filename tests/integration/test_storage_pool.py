@@ -327,3 +327,48 @@ def test_information_tells_what_virsh_tells(target: Target, pool: dict[str, Any]
     assert told["capacity_bytes"] == int(dumped.findtext("capacity") or 0)
     [absent] = target.module("storage_info", {"pools": ["nowhere"]}, True)["pools"]
     assert absent == {"name": "nowhere", "state": "absent"}
+
+
+# ---- secrets
+
+
+@pytest.mark.parametrize("secret", ["usage", "uuid"])
+def test_a_secret_that_does_not_exist_is_told_before_anything_is_made(
+    target: Target, prefix: str, secret: str, libvirtd: PrivateLibvirtd
+) -> None:
+    name = f"{prefix}pool"
+    auth = {"type": "chap", "username": "me", "secret": f"{prefix}secret"}
+    source = {"host": "192.0.2.7", "device": "iqn.2026-01.com.example:x", "auth": auth}
+    pool = {"name": name, "type": "iscsi", "source": source}
+    if secret == "uuid":
+        xml = UUID_POOL.format(name=name)
+        libvirtd.run(["virsh", "pool-define", "/dev/stdin"], stdin=xml)
+        pool = {"name": name}
+    before = target.pools()
+    [error] = refused(target, "storage_pool", pool)
+    assert "does not exist; define it by virsh secret-define" in error
+    assert target.pools() == before
+    warned = target.module("storage_pool", pool, True)
+    assert "does not exist yet" in str(warned["warnings"])
+
+
+UUID_POOL = """
+<pool type='iscsi'>
+  <name>{name}</name>
+  <source>
+    <host name='192.0.2.7'/>
+    <device path='iqn.2026-01.com.example:x'/>
+    <auth type='chap' username='me'>
+      <secret uuid='2ec115d7-3a88-3ceb-bc12-0ac909a6fd87'/>
+    </auth>
+  </source>
+  <target><path>/dev/disk/by-path</path></target>
+</pool>
+"""
+
+
+def test_an_inactive_pool_may_wait_for_its_secret(target: Target, prefix: str) -> None:
+    auth = {"type": "chap", "username": "me", "secret": f"{prefix}secret"}
+    source = {"host": "192.0.2.7", "device": "iqn.2026-01.com.example:x", "auth": auth}
+    pool = {"name": f"{prefix}pool", "type": "iscsi", "state": "inactive", "source": source}
+    assert "does not exist yet" in str(converge(target, "storage_pool", pool)["warnings"])

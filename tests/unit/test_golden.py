@@ -81,6 +81,9 @@ class NoConnection:
     def networkLookupByName(self, _name: str) -> None:
         return None
 
+    def secretLookupByUsage(self, _usage: int, name: str) -> str:
+        return name
+
     def lookupByName(self, _name: str) -> None:
         return None
 
