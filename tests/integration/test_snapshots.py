@@ -91,11 +91,23 @@ def test_what_a_guest_wrote_into_a_raw_disk_is_no_chain(site: ImageSite) -> None
     assert "would write to" in site.refused(**site.args())
 
 
-def test_another_image_instead_of_an_overlay_is_refused(site: ImageSite) -> None:
-    site.declare(state="paused")
+@pytest.mark.parametrize("state", ["paused", "stopped"])
+def test_an_overlay_is_neither_replaced_nor_taken_away(site: ImageSite, state: str) -> None:
+    site.declare(state=state)
     overlay = site.snapshot("s1")
+    assert overlay in site.refused(**site.args(disks=[], purge=True))
+    assert overlay in site.refused(**site.args(disks=[{"name": "root", "state": "absent"}]))
     disks = [{"name": "root", "pool": site.pool, "volume": "new.qcow2", "capacity": "10MiB"}]
     assert overlay in site.refused(**site.args(disks=disks))
+    assert site.sources() == {overlay}
+
+
+def test_an_overlay_over_a_raw_image_is_one_too(site: ImageSite) -> None:
+    disks = [{"name": "root", "pool": site.pool, "capacity": "10MiB", "format": "raw"}]
+    site.declare(disks=disks, state="paused")
+    overlay = f"{site.folder}/{site.vm}-root.s1"
+    site.snapshot("s1")
+    assert not site.declare(disks=disks)["changed"]
     assert site.sources() == {overlay}
 
 
@@ -242,6 +254,20 @@ def test_a_disk_is_left_alone_while_a_job_works_on_it(site: ImageSite) -> None:
     assert f"disks.root of vm/{site.vm}" in site.refused(**{**third, "name": f"{site.vm}-2"})
     site.virsh("blockjob", site.vm, "vda", "--abort")
     assert site.declare(disks=grown)["changed"]
+
+
+def test_a_disk_is_left_alone_while_it_is_backed_up(site: ImageSite) -> None:
+    site.declare(state="paused")
+    pull = f"""
+        <domainbackup mode='pull'><server transport='unix' socket='/var/lib/libvirt/qemu/{site.vm}.nbd'/><disks>
+          <disk name='vda' backup='yes' type='file'><scratch file='{site.folder}/scratch'/></disk>
+        </disks></domainbackup>"""
+    site.libvirtd.run(["virsh", "backup-begin", site.vm, "/dev/stdin"], stdin=pull)
+    assert not site.declare()["changed"]
+    gone = [{"name": "root", "state": "absent"}]
+    assert "a backup of it is under way" in site.refused(**site.args(disks=gone))
+    site.virsh("domjobabort", site.vm)
+    assert site.run("vm", check=True, **site.args(disks=gone))["plan"]
 
 
 def test_a_disk_that_others_moved_is_told(site: ImageSite) -> None:

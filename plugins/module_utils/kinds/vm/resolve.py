@@ -52,7 +52,7 @@ def resolve(
     _adopt_nics(values, stored)
     _nics(name, values, stored)
     _purge(values, stored, purged)
-    standing.warn_of_snapshots(values, stored)
+    standing.check_going(values, stored)
     return values
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from ansible_collections.kvm.fleet.plugins.module_utils import snapshots, xmltree
@@ -30,6 +31,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import CDROMS, DISKS
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import Change, Have
+from ansible_collections.kvm.fleet.plugins.module_utils.snapshots import Snapshot
 from ansible_collections.kvm.fleet.plugins.module_utils.volumes import day_of
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
@@ -86,18 +88,37 @@ class Standing:
                     values.pop((*key, "format"), None)
                 values.pop((*key, "source"))
 
-    def warn_of_snapshots(self, values: Mapping[Key, Value], stored: Values) -> None:
-        """What goes is missed by snapshots that images hold."""
-        going = [key for key, value in values.items() if value is ABSENT and key[0] == DISKS.name]
-        for key in (key for key in going if key in stored):
-            target = xmltree.get(self._element(key, self.have.definition), "target/@dev")
-            known = snapshots.read(self.chains.world.host, self.have.name)
-            held = [snapshot.name for snapshot in known if target in snapshot.internal]
+    def check_going(self, values: Mapping[Key, Value], stored: Values) -> None:
+        """What goes is missed by the snapshots that its image holds, or that stand on it."""
+        for key in [key for key, value in values.items() if value is ABSENT]:
+            if key[0] != DISKS.name or key not in stored:
+                continue
+            self._refuse_overlays(key)
+            held = [one.name for one in self._snapshots if self._target(key) in one.internal]
             if held:
                 self.warnings.append(
                     f"{named(key)} holds a part of the snapshots {', '.join(held)}, to which the "
                     "VM cannot be reverted without it"
                 )
+
+    @cached_property
+    def _snapshots(self) -> list[Snapshot]:
+        return snapshots.read(self.chains.world.host, self.have.name)
+
+    def _target(self, key: Key) -> str:
+        return xmltree.get(self._element(key, self.have.definition), "target/@dev") or ""
+
+    def _refuse_overlays(self, key: Key) -> bool:
+        """Whether a disk is on an overlay, which is then neither left nor taken away."""
+        overlays = self._overlays(key)
+        if overlays:
+            self.mistakes.add(
+                f"the VM writes to the overlay {overlays[0].path}, which stands on "
+                f"{overlays[-1].path} and would be left; merge it first (virsh blockcommit), or "
+                "remove the snapshots",
+                named(key),
+            )
+        return bool(overlays)
 
     def _holders(self, key: Key, wanted: Source, values: Values, stored: Values) -> list[Key]:
         """The things of one list, not named in the declaration, that stand on a source."""
@@ -151,15 +172,7 @@ class Standing:
 
     def _check_other(self, key: Key, chain: list[Layer], wanted: Source) -> None:
         """Another image instead of an overlay, or an overlay on what is written to meanwhile."""
-        overlays = self._overlays(key)
-        if overlays:
-            self.mistakes.add(
-                f"the VM writes to the overlay {overlays[0].path}, which stands on "
-                f"{overlays[-1].path} and would be left; merge it first (virsh blockcommit), or "
-                "remove the snapshots",
-                named(key),
-            )
-        elif key[0] == DISKS.name and chain:
+        if not self._refuse_overlays(key) and key[0] == DISKS.name and chain:
             self._warn_of_move(key, chain[0].path, self.chains.path(wanted))
         below = [self.chains.place(one.path) for one in self.chains.below(self._layer(wanted))]
         if self.have.live is not None and chain and self.chains.place(chain[0].path) in below:
@@ -212,10 +225,12 @@ class Standing:
         return Layer(self.chains.path(wanted))
 
     def _overlays(self, key: Key) -> list[Layer]:
-        """A chain that libvirt made: it writes down the images below only of a snapshot's."""
+        """The chain of a disk where a snapshot made it: libvirt has it stored, or a record of it."""
         stored = self._element(key, self.have.definition)
-        below = stored.find("backingStore/source")
-        return self.chains.of(stored) if below is not None else []
+        made = {one.overlays.get(self._target(key)) for one in self._snapshots}
+        top = [layer.path for layer in self._top(stored)]
+        told = stored.find("backingStore/source") is not None
+        return self.chains.of(stored) if told or made & set(top) else []
 
 
 def _is_new(key: Key, values: Mapping[Key, Value], stored: Values) -> bool:
