@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -23,7 +24,10 @@ class HostConfig:
         self.pool.sources = [{"type": "dir", "path": f"{place.folder}/inner"}]
         self.switches = [Vswitch(rng, f"{prefix}s{i}", place, number + i) for i in (1, 2)]
         inner = Place(prefix, place.folder, f"{prefix}p", f"{prefix}fix")
-        self.vms = [Vm(rng, f"{prefix}m{i}", inner) for i in (1, 2, 3)]
+        self.vms = [
+            Vm(rng, f"{prefix}m{i}", replace(inner, on_images=disk))
+            for i, disk in enumerate("abc", start=1)
+        ]
         self.sizes = {"data": 4, "more.raw": 8}
 
     def steps(self) -> Iterator[Step]:

@@ -26,6 +26,7 @@ class Place:
     vswitch: str = ""  # with the port groups slow and fast
     bridge: str = ""  # of the host
     kernel: Mapping[str, str] | None = None  # the options `boot` of a guest
+    on_images: str = "abc"  # the disks that may be on the images, each of which has one writer
 
     @property
     def images(self) -> dict[str, str]:

@@ -258,7 +258,7 @@ class Vm:
 
     def _new_disk_source(self, name: str) -> Args:
         pool, dice = self.place.pool, self.rng.random()
-        if dice < 0.4:
+        if dice < 0.4 or name not in self.place.on_images:
             self.formats[name] = "qcow2"
             # The volume stays when its disk goes, and never shrinks.
             mib = max(self.rng.choice([1, 8]), self.volumes_mib.get(name, 0))

@@ -259,7 +259,8 @@ def test_a_disk_is_left_alone_while_a_job_works_on_it(site: ImageSite) -> None:
 def test_a_disk_is_left_alone_while_it_is_backed_up(site: ImageSite) -> None:
     site.declare(state="paused")
     pull = f"""
-        <domainbackup mode='pull'><server transport='unix' socket='/var/lib/libvirt/qemu/{site.vm}.nbd'/><disks>
+        <domainbackup mode='pull'>
+        <server transport='unix' socket='/var/lib/libvirt/qemu/{site.vm}.nbd'/><disks>
           <disk name='vda' backup='yes' type='file'><scratch file='{site.folder}/scratch'/></disk>
         </disks></domainbackup>"""
     site.libvirtd.run(["virsh", "backup-begin", site.vm, "/dev/stdin"], stdin=pull)

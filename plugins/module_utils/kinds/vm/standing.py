@@ -62,15 +62,21 @@ class Standing:
                     f"{_text(wanted)} is what {names} stand on; name the one that is meant",
                     named(key),
                 )
-            elif found and values[key] is PRESENT and self._has_name(found[0]):
-                self.mistakes.add(
-                    f"{_text(wanted)} is what the disk {found[0][1]} of this VM stands on; declare "
-                    f"it as {found[0][1]}, or give this disk another image",
-                    named(key),
-                )
+            elif found and self._has_name(found[0]):
+                self._check_second(key, found[0], values)
             elif found:
                 for field in [field for field in values if field[:2] == key]:
                     values[(*found[0], *field[2:])] = values.pop(field)
+
+    def _check_second(self, key: Key, other: Key, values: Mapping[Key, Value]) -> None:
+        """An image under a second name. What is only read may be there twice."""
+        is_read = key[0] == CDROMS.name or values.get((*key, "read_only"))
+        if values[key] is PRESENT and not is_read:
+            self.mistakes.add(
+                f"{_text(_source(key, values))} is what the disk {other[1]} of this VM stands on; "
+                f"declare it as {other[1]}, or give this disk another image",
+                named(key),
+            )
 
     def keep(self, values: dict[Key, Value], stored: Values) -> None:
         """Take the source out of what is wanted where a disk stands on it already."""
@@ -225,7 +231,7 @@ class Standing:
         return Layer(self.chains.path(wanted))
 
     def _overlays(self, key: Key) -> list[Layer]:
-        """The chain of a disk where a snapshot made it: libvirt has it stored, or a record of it."""
+        """The chain of a disk where a snapshot made it: libvirt has it stored, or a record."""
         stored = self._element(key, self.have.definition)
         made = {one.overlays.get(self._target(key)) for one in self._snapshots}
         top = [layer.path for layer in self._top(stored)]
