@@ -48,10 +48,14 @@ class Chains:
     def __init__(self, world: World) -> None:
         self.world = world
         self._below: dict[str, Layer | None] = {}
+        self._place_of: dict[str, str] = {}
 
     def place(self, path: str) -> str:
         """What is the same for all paths to one file or device."""
-        return place(path) if self.world.host.is_local else posixpath.normpath(path)
+        if path not in self._place_of:
+            is_local = self.world.host.is_local
+            self._place_of[path] = place(path) if is_local else posixpath.normpath(path)
+        return self._place_of[path]
 
     def source(self, kind: str, source: Element) -> str:
         """The path of a source in a domain's XML; of one without, a name that is only its own."""

@@ -28,7 +28,7 @@ import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils import chains, one_writer, xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.accounting import audited
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
@@ -247,3 +247,19 @@ def _unset(rows: Rows, keys: set[Key], above: str = "") -> Iterator[str]:
             yield row.name
         if isinstance(row, Items):
             yield from _unset(row.rows, keys, rf"\.{own}\..+")
+
+
+def test_no_image_is_looked_at_for_what_is_as_declared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host of hundreds of VMs has hundreds of headers, and clones of which to ask."""
+
+    def looked_at(*_arguments: Any) -> None:
+        raise AssertionError("an image is looked at")
+
+    monkeypatch.setattr(chains, "place", looked_at)
+    monkeypatch.setattr(chains.Chains, "of", looked_at)
+    case = Case(GOLDEN / "vm" / "is-as-declared")
+    plan = case.plan()
+    assert not plan.changed and plan.have.definition.find("devices/disk") is not None
+    world = case.world(plan.have)
+    monkeypatch.setattr(world, "everything", looked_at)
+    assert list(one_writer.one_writer([plan], world)) == []
