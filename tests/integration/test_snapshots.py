@@ -115,8 +115,15 @@ def test_an_overlay_that_was_merged_is_not_put_back(site: ImageSite) -> None:
     site.declare(state="paused")
     overlay = site.snapshot("s1")
     site.virsh("blockcommit", site.vm, "vda", "--active", "--pivot", "--wait")
+    site.virsh("snapshot-delete", site.vm, "s1", "--metadata")
     disks = [{"name": "root", "file": overlay, "format": "qcow2"}]
-    assert "to which the VM writes" in site.refused(**site.args(disks=disks))
+    assert "does not fit it any more" in site.refused(**site.args(disks=disks))
+    site.virsh("destroy", site.vm)
+    site.libvirtd.run(["touch", site.base])
+    assert "does not fit it any more" in site.refused(**site.args(disks=disks))
+    site.libvirtd.run(["touch", overlay])  # as an overlay that is made by hand, for the VM
+    done = site.run("vm", check=True, **site.args(disks=disks))
+    assert "disks.root.file" in [change["field"] for change in done["plan"]]
 
 
 def test_a_disk_that_snapshots_in_images_need_goes_with_a_warning(site: ImageSite) -> None:
@@ -281,6 +288,18 @@ def test_a_disk_that_others_moved_is_told(site: ImageSite) -> None:
     assert f"{copy} (last written" in warned and f"{site.base} (last written" in warned
     moved = [{"name": "root", "pool": site.pool, "volume": "copy.qcow2"}]
     assert not site.declare(disks=moved)["changed"]
+
+
+def test_a_disk_is_not_moved_onto_a_new_and_empty_volume(site: ImageSite) -> None:
+    """As after virsh blockpull, when what was below is no longer needed and removed."""
+    site.declare(state="paused")
+    overlay = site.snapshot("s1", "--no-metadata")
+    site.virsh("blockpull", site.vm, "vda", "--wait")
+    site.libvirtd.run(["rm", site.base])
+    site.virsh("pool-refresh", site.pool)
+    told = site.refused(**site.args())
+    assert f"is on {overlay}" in told and f"{site.base} would be new and empty" in told
+    assert site.base not in site.files()
 
 
 def test_a_vm_is_not_restarted_onto_what_is_below_its_overlay(site: ImageSite) -> None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 
 from ansible_collections.kvm.fleet.plugins.module_utils import snapshots, xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.chains import Chains, Layer
@@ -29,10 +28,10 @@ from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
     named,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import moved
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import CDROMS, DISKS
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import Change, Have
 from ansible_collections.kvm.fleet.plugins.module_utils.snapshots import Snapshot
-from ansible_collections.kvm.fleet.plugins.module_utils.volumes import day_of
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
 ROWS = {row.name: row for row in (DISKS, CDROMS)}
@@ -118,10 +117,10 @@ class Standing:
         """Whether a disk is on an overlay, which is then neither left nor taken away."""
         overlays = self._overlays(key)
         if overlays:
+            below = f", which stands on {overlays[-1].path}" if len(overlays) > 1 else ""
             self.mistakes.add(
-                f"the VM writes to the overlay {overlays[0].path}, which stands on "
-                f"{overlays[-1].path} and would be left; merge it first (virsh blockcommit), or "
-                "remove the snapshots",
+                f"the VM writes to the overlay {overlays[0].path}{below}; to leave it, merge it "
+                "first (virsh blockcommit), or remove the snapshots",
                 named(key),
             )
         return bool(overlays)
@@ -177,34 +176,30 @@ class Standing:
         )
 
     def _check_other(self, key: Key, chain: list[Layer], wanted: Source) -> None:
-        """Another image instead of an overlay, or an overlay on what is written to meanwhile."""
-        if not self._refuse_overlays(key) and key[0] == DISKS.name and chain:
-            self._warn_of_move(key, chain[0].path, self.chains.path(wanted))
-        below = [self.chains.place(one.path) for one in self.chains.below(self._layer(wanted))]
-        if self.have.live is not None and chain and self.chains.place(chain[0].path) in below:
+        """Another image than a disk has: it may be that others moved it, not the declaration."""
+        if self._refuse_overlays(key) or key[0] != DISKS.name or not chain:
+            return
+        now, path = chain[0].path, self.chains.path(wanted)
+        below = [self.chains.place(one.path) for one in self.chains.below(Layer(path))]
+        writes = self.have.live is not None or moved.is_outdated(path, now, self.chains)
+        if self.chains.place(now) in below and writes:
             self.mistakes.add(
-                f"{_text(wanted)} is an overlay of {chain[0].path}, to which the VM writes, and "
-                "does not fit it any more",
+                f"{path} is an overlay of {now}, to which the VM wrote since, and does not fit it "
+                "any more",
                 named(key),
             )
-
-    def _warn_of_move(self, key: Key, now: str, wanted: str) -> None:
-        """It may be that not the declaration changed, but others copied the disk elsewhere."""
-        self.warnings.append(
-            f"{named(key)} is on {self._aged(now)}, and is planned onto {self._aged(wanted)}, "
-            "which is not below it; if others moved the disk (virsh blockcopy), declare where it is"
-        )
-
-    def _aged(self, path: str) -> str:
-        """A path with what tells a new image from an old one, as far as that is seen from here."""
-        if not self.chains.world.host.is_local or not path.startswith("/"):
-            return path
-        try:
-            return f"{path} (last written {day_of(Path(path).stat().st_mtime)})"
-        except FileNotFoundError:
-            return f"{path} (new)"
-        except OSError:
-            return path
+        elif moved.is_made_empty(path, self.chains):
+            self.mistakes.add(
+                f"is on {now}, and {path} would be new and empty; if others moved the disk, "
+                "declare where it is; if it is to begin anew, give the new disk another name",
+                named(key),
+            )
+        else:
+            now, path = (moved.aged(one, self.chains) for one in (now, path))
+            self.warnings.append(
+                f"{named(key)} is on {now}, and is planned onto {path}, which is not below it; if "
+                "others moved the disk (virsh blockcopy), declare where it is"
+            )
 
     def left_behind(self, pending: Sequence[Change]) -> list[FleetError]:
         """The disks that would go back below their overlay at the next start."""
@@ -226,9 +221,6 @@ class Standing:
         if disk is None or "file" not in change.before or "file" not in change.after:
             return False
         return bool(self._depth(self.chains.of(disk), change.after))
-
-    def _layer(self, wanted: Source) -> Layer:
-        return Layer(self.chains.path(wanted))
 
     def _overlays(self, key: Key) -> list[Layer]:
         """The chain of a disk where a snapshot made it: libvirt has it stored, or a record."""
