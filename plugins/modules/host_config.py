@@ -303,6 +303,7 @@ warnings:
 """
 
 from ansible_collections.kvm.fleet.plugins.module_utils import (
+    block_jobs,
     host_config,
     one_writer,
     rules,
@@ -323,6 +324,7 @@ def main() -> None:
             rules.nothing_in_use_goes,
             state_files.one_vm_each,
             one_writer.one_writer,
+            block_jobs.no_job_is_disturbed,
             taken_up.none_unwelcome,
         ),
         more=host_config.more(module.params, module.warn),

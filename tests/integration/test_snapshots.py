@@ -250,6 +250,7 @@ def test_a_disk_is_left_alone_while_a_job_works_on_it(site: ImageSite) -> None:
     gone = [{"name": "root", "state": "absent"}]
     told = site.refused(**site.args(disks=gone))
     assert "disks.root: a blockcopy of it is under way" in told and "--abort" in told
+    assert "blockcopy" in site.refused("host_config", vms=[site.args(disks=gone)])
     grown = [{"name": "root", "pool": site.pool, "capacity": "20MiB"}]
     assert f"in vm/{site.vm}" in site.refused(**site.args(disks=grown))
     how = {"timeout_s": 1, "on_timeout": "power_off"}
