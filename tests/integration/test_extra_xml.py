@@ -67,16 +67,16 @@ OTHERS = """
 <domain type='qemu'>
   <name>{name}</name>
   <memory unit='MiB'>64</memory>
-  <os><type machine='{machine}'>hvm</type></os>
+  <os><type machine='q35'>hvm</type></os>
   <features><acpi/><hyperv><spinlocks state='on' retries='8191'/></hyperv></features>
   <devices>
     <input type='tablet' bus='usb'/>
     <sound model='ich6'/>
-    <hostdev mode='subsystem' type='pci'><source><address bus='9'/></source></hostdev>
-    {more}
+    {devices}
   </devices>
 </domain>
 """
+HOST_DEVICE = "<hostdev mode='subsystem' type='pci'><source><address bus='9'/></source></hostdev>"
 
 
 class Machine:
@@ -87,8 +87,8 @@ class Machine:
         self.modules = modules
         self.name = name
 
-    def made_by_others(self, machine: str = "q35", more: str = "") -> list[str]:
-        text = OTHERS.format(name=self.name, machine=machine, more=more)
+    def made_by_others(self, devices: str = HOST_DEVICE) -> list[str]:
+        text = OTHERS.format(name=self.name, devices=devices)
         self.libvirtd.run(["virsh", "define", "/dev/stdin"], stdin=text)
         return self.text()
 
@@ -219,3 +219,24 @@ def test_a_new_vm_has_it(vm: Machine) -> None:
     vm.set(extra_xml="")
     left = "\n".join(vm.text())
     assert not re.search("hard_limit|vsock|sysinfo|smbios|shmem|extra", left)
+
+
+def test_what_runs_has_it_after_a_restart(vm: Machine) -> None:
+    vm.made_by_others(devices="")
+    vm.libvirtd.virsh("start", vm.name)
+    every = FRAGMENTS["graphics"] + FRAGMENTS["sysinfo"] + FRAGMENTS["second serial"]
+
+    def waits(**options: Any) -> list[str]:
+        done = vm.set(**options)
+        fields = [change["field"] for change in done["pending_restart"]]
+        return [field for field in fields if field == "extra_xml"]
+
+    assert waits(extra_xml=every) == ["extra_xml"]
+    vm.libvirtd.virsh("destroy", vm.name)
+    vm.libvirtd.virsh("start", vm.name)
+    assert vm.run(extra_xml=every)["pending_restart"] == []
+    assert waits(extra_xml="") == ["extra_xml"]
+    assert waits(tags={"a": "b"}) == ["extra_xml"]
+    vm.libvirtd.virsh("destroy", vm.name)
+    vm.libvirtd.virsh("start", vm.name)
+    assert vm.run()["pending_restart"] == []

@@ -8,6 +8,7 @@ from __future__ import annotations
 from ansible_collections.kvm.fleet.plugins.module_utils.accounting import Books, Claims, Part
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import extra
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.agree import CONSEQUENCES
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.extra_record import RECORD
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import ROWS
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import Change
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
@@ -18,7 +19,7 @@ def _owned(change: Change, before: Element, after: Element, claims: Claims) -> N
     if change.field != ("extra_xml",):
         return
     for domain in (before, after):
-        claims.path(domain, extra.RECORD)
+        claims.path(domain, RECORD)
         for element, part in extra.claimed(domain):
             claims.add(element, part)
 

@@ -19,6 +19,10 @@ from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import extra, memory
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.agree import agree
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.extra_record import (
+    Record,
+    record_of,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import ROWS
 from ansible_collections.kvm.fleet.plugins.module_utils.mark import put_mark
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
@@ -60,7 +64,7 @@ def restarting(domain: Element) -> str | None:
     return xmltree.get(domain, "metadata/fleet-restart:restart/@to")
 
 
-def domain_values(domain: Element, *records: extra.Record) -> Values:
+def domain_values(domain: Element, *records: Record) -> Values:
     """All values of a domain, with what libvirt leaves unsaid filled in.
 
     `records` are of the extra_xml to look for; by default that of the domain itself.
@@ -76,13 +80,13 @@ def domain_values(domain: Element, *records: extra.Record) -> Values:
         values[("graphics", "port")] = -1
     if values[("serial", "type")] == "pty":
         values[("serial", "path")] = ""
-    values[("extra_xml",)] = extra.found(domain, *(records or (extra.record_of(domain),)))
+    values[("extra_xml",)] = extra.found(domain, *(records or (record_of(domain),)))
     return values
 
 
 def live_values(live: Element, stored: Values, definition: Element) -> Values:
     """The values of what runs, without what libvirt draws anew at each start."""
-    values = domain_values(live, extra.record_of(definition), extra.record_of(live))
+    values = domain_values(live, record_of(definition), record_of(live))
     for key, value in stored.items():
         if _drawn_at_start(key) and value in (None, "") and key in values:
             values[key] = value

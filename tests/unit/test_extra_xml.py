@@ -1,0 +1,107 @@
+"""extra_xml in definitions: what it is merged into, and what comes back when it goes."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import extra
+
+DOMAIN = """
+<domain>
+  <memtune><hard_limit unit='KiB'>7</hard_limit></memtune>
+  <features><acpi/><hyperv mode='custom'><vapic state='off'/></hyperv></features>
+  <clock offset='utc'><timer name='rtc' track='guest'/></clock>
+  <devices>
+    <controller type='scsi' index='0' model='virtio-scsi'/>
+    <input type='tablet' bus='usb'/>
+    <graphics type='vnc' port='-1'/>
+  </devices>
+  <qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
+    <qemu:arg value='-device'/><qemu:arg value='theirs'/>
+  </qemu:commandline>
+</domain>
+"""
+QEMU = "xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'"
+ARGS = f"<q:commandline {QEMU}><q:arg value='-device'/><q:arg value='ours'/></q:commandline>"
+# What is put in, and where it is found then.
+MERGED = {
+    "<memtune><hard_limit>8</hard_limit></memtune>": ("memtune/hard_limit", "8"),
+    "<features><hyperv><vapic state='on'/></hyperv></features>": (
+        "features/hyperv/vapic/@state",
+        "on",
+    ),
+    "<clock><timer name='rtc' tickpolicy='catchup'/></clock>": (
+        "clock/timer/@tickpolicy",
+        "catchup",
+    ),
+    "<devices><controller type='scsi' index='0'><driver queues='4'/></controller></devices>": (
+        "devices/controller/driver/@queues",
+        "4",
+    ),
+    "<devices><graphics type='vnc' sharePolicy='ignore'/></devices>": (
+        "devices/graphics/@sharePolicy",
+        "ignore",
+    ),
+    "<!-- why --><sysinfo type='smbios'><system><entry name='a'>b</entry></system></sysinfo>": (
+        "sysinfo/system/entry",
+        "b",
+    ),
+    ARGS: ("qemu:commandline/qemu:arg[@value='ours']/@value", "ours"),
+}
+
+
+def with_extra(domain: xmltree.Element, text: str) -> xmltree.Element:
+    after = xmltree.clone(domain)
+    extra.replace(after, extra.canonical(text))
+    return after
+
+
+@pytest.mark.parametrize("text", MERGED)
+@pytest.mark.parametrize("closed", [True, False])
+def test_it_is_merged_and_what_was_there_comes_back(text: str, closed: bool) -> None:
+    domain = xmltree.parse(DOMAIN)
+    after = with_extra(domain, text)
+    path, value = MERGED[text]
+    assert xmltree.get(after, path) == value
+    assert len(after.findall("features")) == len(after.findall("devices/graphics")) == 1
+    if closed:  # as after a run that did not end in between
+        assert extra.close(after, after) == []
+    assert extra.found(after, extra.record_of(after)) == extra.canonical(text)
+    again = with_extra(after, text)
+    assert xmltree.get(again, path) == value
+    assert xmltree.same(with_extra(again, ""), domain)
+
+
+def test_what_somebody_changed_since_is_left_to_them() -> None:
+    after = with_extra(xmltree.parse(DOMAIN), "<memtune><hard_limit>8</hard_limit></memtune>")
+    extra.close(after)
+    xmltree.put(after, "memtune/hard_limit", "9")
+    assert extra.found(after, extra.record_of(after)) == ""
+    assert xmltree.get(with_extra(after, ""), "memtune/hard_limit") == "9"
+
+
+def test_a_device_is_found_again_however_libvirt_writes_it() -> None:
+    asked = (
+        "<devices><hostdev><source><address domain='0' bus='0x5' slot='1'/></source></hostdev>"
+        "<input type='tablet' bus='usb'/><input type='tablet' bus='usb'/></devices>"
+    )
+    after = with_extra(xmltree.parse(DOMAIN), asked)
+    hostdev = after.find("devices/hostdev")
+    assert hostdev is not None
+    hostdev.set("managed", "no")
+    address = hostdev.find("source/address")
+    assert address is not None
+    address.attrib.update(domain="0x0000", bus="0x05", slot="0x01", function="0x0")
+    assert extra.close(after) == []
+    assert len(after.findall("devices/input")) == 2  # one was there
+    left = with_extra(after, "")
+    assert left.find("devices/hostdev") is None
+    assert len(left.findall("devices/input")) == 1
+
+
+def test_what_libvirt_leaves_out_is_told() -> None:
+    after = with_extra(xmltree.parse(DOMAIN), "<devices><sound model='ich9'/></devices><pm/>")
+    for path in ("devices/sound!", "pm!"):
+        xmltree.put(after, path, None)
+    assert extra.close(after) == ["pm", "devices/sound"]
