@@ -39,7 +39,8 @@ RUNS = (RUNNING, PAUSED)
 def gather(host: Host, params: Mapping[str, Any]) -> dict[str, Any]:
     """The VMs that were asked for (all, if none was named)."""
     vms = [have for _name, have in sorted(KIND.read(host, params["names"]).items())]
-    found = vm_addresses.find(host, vms, params["addresses"])
+    sources = vm_addresses.SOURCES if params["addresses"] is None else params["addresses"]
+    found = vm_addresses.find(host, vms, sources)
     images = _Images(host)
     told = {
         have.name: {**KIND.result(have), **_told(have, found[have.name]), **images.of(have)}
@@ -49,8 +50,9 @@ def gather(host: Host, params: Mapping[str, Any]) -> dict[str, Any]:
         running = {have.name: have.live for have in vms if have.facts.get("state") in RUNS}
         for name, record in _records(host, running).items():
             told[name]["statistics"] = statistics_of(running[name], record)
-    warnings = sorted({one.warning for one in found.values() if one.warning})
-    return {"vms": list(told.values()), "warnings": warnings}
+    # Who asked for no source by its name gets what there is.
+    warnings = {one.warning for one in found.values() if one.warning and params["addresses"]}
+    return {"vms": list(told.values()), "warnings": sorted(warnings)}
 
 
 def _told(have: Have, found: vm_addresses.Found) -> dict[str, Any]:

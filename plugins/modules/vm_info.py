@@ -23,17 +23,17 @@ options:
     elements: str
   addresses:
     description:
-      - Where to look for the addresses of NICs. An empty list looks nowhere.
+      - Where to look for the addresses of NICs, everywhere if nothing is said. An empty list looks
+        nowhere.
       - V(lease) are those that the DHCP servers of vswitches gave.
       - V(agent) asks the QEMU guest agent where it has opened its channel. One that does not
         answer within 5 seconds is told of as V(unresponsive). Afterwards the time that libvirt
         gives the agent of that VM is libvirt's own default again.
       - V(arp) are those in the ARP table of the host. libvirt 9.0 cannot read that of recent
-        kernels, which gives a warning.
+        kernels, which gives a warning where V(arp) is in the list.
     type: list
     elements: str
     choices: [lease, agent, arp]
-    default: [lease, agent, arp]
   statistics:
     description:
       - Whether to tell the statistics of running VMs too. A VM that is busy with something else
@@ -303,10 +303,9 @@ from ansible_collections.kvm.fleet.plugins.module_utils.vm_facts import gather
 
 def main() -> None:
     """Tell of the VMs of one host."""
-    sources = list(SOURCES)
     spec = {
         "names": {"type": "list", "elements": "str"},
-        "addresses": {"type": "list", "elements": "str", "choices": sources, "default": sources},
+        "addresses": {"type": "list", "elements": "str", "choices": list(SOURCES)},
         "statistics": {"type": "bool", "default": False},
     }
     tell(spec, gather)

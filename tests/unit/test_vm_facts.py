@@ -6,9 +6,13 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils import vm_facts, xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have
-from ansible_collections.kvm.fleet.plugins.module_utils.vm_addresses import addresses_of, agent_of
+from ansible_collections.kvm.fleet.plugins.module_utils.vm_addresses import (
+    Found,
+    addresses_of,
+    agent_of,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.vm_statistics import statistics_of
 
 LAN, DMZ, INSIDE = "52:54:00:00:00:01", "52:54:00:00:00:02", "02:42:00:00:00:01"
@@ -93,3 +97,25 @@ def test_statistics_have_the_names_of_the_vms_devices() -> None:
         ],
         "nics": [{"name": "lan", "target": "vnet0", "received_bytes": 60}],
     }
+
+
+@pytest.mark.parametrize(
+    ("asked", "warned"), [(None, False), ([], False), (["lease", "arp"], True), (["arp"], True)]
+)
+def test_an_arp_table_that_cannot_be_read_is_told_to_who_asked_for_it(
+    asked: list[str] | None, warned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find(_host: Any, vms: list[Have], sources: list[str]) -> dict[str, Found]:
+        warning = "libvirt cannot read the ARP table: no" if "arp" in sources else ""
+        return {one.name: Found("none", {}, warning) for one in vms}
+
+    monkeypatch.setattr(vm_facts.vm_addresses, "find", find)
+    monkeypatch.setattr(vm_facts, "_Images", lambda _host: NoImages())
+    monkeypatch.setattr(vm_facts.KIND, "read", lambda *_: {"web": Have("vm", "web")})
+    told = vm_facts.gather(None, {"names": None, "addresses": asked, "statistics": False})
+    assert bool(told["warnings"]) is warned
+
+
+class NoImages:
+    def of(self, _have: Have) -> dict[str, Any]:
+        return {}
