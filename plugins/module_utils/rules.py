@@ -14,7 +14,14 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.kind 
     disks_in,
     stops,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import DELETE, UPDATE, Have, Plan
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.tree import derived_mac
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
+    DELETE,
+    UPDATE,
+    Have,
+    Plan,
+    Wanted,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.references import names_of, uses_of
 from ansible_collections.kvm.fleet.plugins.module_utils.volumes import type_of
 
@@ -24,6 +31,7 @@ def unique_macs(plans: Sequence[Plan], world: World) -> Iterator[FleetError]:
     brings = {plan.wanted.name: _new_macs(plan) for plan in plans if plan.wanted.kind == "vm"}
     if not any(brings.values()):
         return
+    wanted = {plan.wanted.name: plan.wanted for plan in plans if plan.wanted.kind == "vm"}
     owners: dict[str, set[str]] = {}
     for name, have in world.everything("vm").items():
         for mac in _macs(have):
@@ -32,9 +40,21 @@ def unique_macs(plans: Sequence[Plan], world: World) -> Iterator[FleetError]:
         for mac in sorted(macs):
             others = sorted(owners.get(mac, set()) - {name})
             if others:
-                yield FleetError(
-                    f"{mac} is also the MAC address of {', '.join(others)}", f"vm/{name}", "nics"
-                )
+                yield _clash(name, mac, others, wanted[name])
+
+
+def _clash(vm: str, mac: str, others: Sequence[str], wanted: Wanted) -> FleetError:
+    """Two NICs with one MAC, be it declared or derived from the names of VM and NIC (24 bits)."""
+    nics = {key[1] for key in wanted.values if key[0] == "nics" and len(key) > 1}
+    derived = next((nic for nic in sorted(nics) if derived_mac(vm, nic) == mac), None)
+    is_declared = mac in wanted.values.values()
+    whose = f", which the names of VM and NIC give {derived}" if derived and not is_declared else ""
+    return FleetError(
+        f"{mac}{whose} is also the MAC address of {', '.join(others)}; "
+        "set another mac of the NIC in one of them",
+        f"vm/{vm}",
+        f"nics.{derived}.mac" if whose else "nics",
+    )
 
 
 def _new_macs(plan: Plan) -> set[str]:

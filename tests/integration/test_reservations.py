@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from itertools import count
 from typing import Any
 
 import pytest
@@ -147,3 +148,24 @@ def test_what_is_told_of_others_can_be_declared(others: Site) -> None:
     before = others.libvirtd.virsh("net-dumpxml", others.net)
     assert others.converge("vswitch", {**again, "purge": True}) == []
     assert others.libvirtd.virsh("net-dumpxml", others.net) == before
+
+
+def _names_of_one_mac(prefix: str) -> tuple[str, str]:
+    """Two names of VMs whose NICs called lan get the same MAC: 24 bits are soon used up."""
+    seen: dict[str, str] = {}
+    for number in count():
+        name = f"{prefix}{number}"
+        if (other := seen.setdefault(mac(name, "lan"), name)) != name:
+            return other, name
+    raise AssertionError("count() has no end")
+
+
+def test_derived_macs_that_clash_are_told_with_what_to_do(site: Site, prefix: str) -> None:
+    one, other = _names_of_one_mac(prefix)
+    switch = {"name": site.net, "type": "isolated"}
+    site.converge("host_config", {"vswitches": [switch], "vms": [site.vm(one)]})
+    done = site.modules.run("host_config", {"vms": [site.vm(other)]})
+    [error] = done["errors"]
+    assert error.startswith(f"vm/{other} nics.lan.mac: {mac(one, 'lan')}, which the names")
+    assert f"also the MAC address of {one}; set another mac" in error
+    site.converge("host_config", {"vms": [site.vm(other, mac="52:54:00:00:07:09")]})
