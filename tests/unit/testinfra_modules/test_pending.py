@@ -332,6 +332,7 @@ STORED_OTHERWISE = {
     "runs-and-comes-back": ["boot_order", "channels", "disks", "nics"],
     "runs-otherwise-than-stored": ["clock", "cpu_maximum", "disks", "lifecycle", "nics"],
     "runs-under-a-namesake": ["disks"],
+    "runs-with-a-nic-that-is-stored-no-more": ["nics"],
     "runs-with-less-than-is-stored": ["memory_maximum"],
 }
 

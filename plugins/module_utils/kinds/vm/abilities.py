@@ -8,6 +8,7 @@ libvirt itself knows the first of these at a define, and the others at the start
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
@@ -48,8 +49,13 @@ def _machine(after: Element, host: Host, mistakes: Mistakes) -> None:
     if not has or wanted in has:
         return
     family = wanted.rpartition("-")[0]
-    kin = [name for name in has if family and name.startswith(f"{family}-")] or sorted(has)
-    mistakes.add(f"this host has no {wanted}; it has {', '.join(kin)}", "machine")
+    kin = [name for name in has if family and name.startswith(f"{family}-")] or has
+    has_all = ", ".join(sorted(kin, key=_by_version))
+    mistakes.add(f"this host has no {wanted}; it has {has_all}", "machine")
+
+
+def _by_version(name: str) -> tuple[str, list[int]]:
+    return re.sub(r"\d", "", name), [int(number) for number in re.findall(r"\d+", name)]
 
 
 def _model(after: Element, host: Host, mistakes: Mistakes) -> None:

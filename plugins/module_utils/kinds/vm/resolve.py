@@ -160,12 +160,17 @@ def _volume(values: dict[Key, Value], key: Key, source: Mapping[str, str], world
 
 
 def _adopt_nics(values: dict[Key, Value], stored: Values) -> None:
-    """A NIC with the MAC of one that others made, which has no other name, is that one."""
+    """A NIC with the MAC of one that others made, which has no other name, is that one.
+
+    One that goes may be in what runs only.
+    """
     for key in [key for key in values if key[0] == "nics" and len(key) == 2]:
         others = ("nics", str(values.get((*key, "mac"))))
         if key not in stored and others in stored:
             for field in [field for field in values if field[:2] == key]:
                 values[(*others, *field[2:])] = values.pop(field)
+        elif values[key] is ABSENT and key not in stored and values.get((*key, "mac")):
+            values[others] = ABSENT
 
 
 def _nics(name: str, values: dict[Key, Value], stored: Values) -> None:
