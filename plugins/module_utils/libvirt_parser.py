@@ -21,6 +21,14 @@ class Unreadable(Exception):
     """libvirt's schema has no place for something in a definition."""
 
 
+def is_beyond_schema(domain: Element | None) -> bool:
+    """Whether a definition has what the schema does not; libvirt lets others write such things."""
+    try:
+        return domain is not None and rewritten(domain) is domain
+    except Unreadable:
+        return True
+
+
 def rewritten(domain: Element) -> Element | None:
     """A domain as libvirt's parser writes it, or None where that cannot be had.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from support.corpus import CORPUS
 from support.module_server import ModuleServer
 from support.private_libvirtd import PrivateLibvirtd
 
@@ -240,3 +241,15 @@ def test_what_runs_has_it_after_a_restart(vm: Machine) -> None:
     vm.libvirtd.virsh("destroy", vm.name)
     vm.libvirtd.virsh("start", vm.name)
     assert vm.run()["pending_restart"] == []
+
+
+def test_what_libvirt_let_others_write_is_no_mistake_of_it(vm: Machine) -> None:
+    """libvirt defines some things that its own schema does not have."""
+    others = (CORPUS / "vm" / "disks-network-of-every-protocol.xml").read_text(encoding="utf-8")
+    others = re.sub("<(name|uuid)>.*?</(name|uuid)>", "", others)
+    text = others.replace("<domain type='qemu'>", f"<domain type='qemu'><name>{vm.name}</name>")
+    vm.libvirtd.run(["virsh", "define", "/dev/stdin"], stdin=text)
+    before = vm.text()
+    vm.set(extra_xml=FRAGMENTS["unit"])
+    vm.set(extra_xml="")
+    assert without_controllers(vm.text()) == without_controllers(before)

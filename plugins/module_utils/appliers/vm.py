@@ -32,6 +32,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import (
     table,
     tree,
 )
+from ansible_collections.kvm.fleet.plugins.module_utils.libvirt_parser import is_beyond_schema
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
     CREATE,
     DELETE,
@@ -82,7 +83,8 @@ def _define(host: Host, plan: Plan) -> Any:
     definition = xmltree.serialise(plan.after.definition)
     has_extra = any(change.field == ("extra_xml",) for change in plan.changes)
     # Without validation libvirt drops elements that it does not know, silently.
-    flags = libvirt.VIR_DOMAIN_DEFINE_VALIDATE if has_extra else 0
+    validates = has_extra and not is_beyond_schema(plan.have.stored)
+    flags = libvirt.VIR_DOMAIN_DEFINE_VALIDATE if validates else 0
     dom = patiently(lambda: host.conn.defineXMLFlags(definition, flags))
     if extra.is_open(plan.after.definition):
         _record_extra(host, dom, plan)

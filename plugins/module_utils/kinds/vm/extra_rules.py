@@ -55,9 +55,11 @@ def _not_kept(definition: Element) -> Iterator[str]:
     except Unreadable as error:
         text = extra.recorded(definition)
         wrong = [name for name, part in extra.single_parts(text) if not _is_readable(part)]
+        if not wrong:  # it is something else of the VM, which libvirt let others write
+            return
         reason = " ".join(str(error).split("domain.rng")[-1].split())
         yield (
-            f"{' and '.join(wrong) or 'it'} is not as libvirt's schema has it ({reason}); write it "
+            f"{' and '.join(wrong)} is not as libvirt's schema has it ({reason}); write it "
             "as https://libvirt.org/formatdomain.html has it"
         )
         return
