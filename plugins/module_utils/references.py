@@ -39,6 +39,8 @@ def _uses_of_domain(domain: xmltree.Element) -> Iterator[Reference]:
         if source.get("volume"):
             yield "storage_volume", f"{source.get('pool')}/{source.get('volume')}"
         yield from _at(source.get("file") or source.get("dev"))
+    for tag in ("kernel", "initrd", "dtb", "loader", "nvram"):
+        yield from _at(xmltree.get(domain, f"os/{tag}"))
 
 
 def _at(path: str | None) -> set[Reference]:

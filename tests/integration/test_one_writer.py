@@ -59,6 +59,15 @@ def test_a_disk_does_not_grow_below_its_own_overlay(site: ImageSite) -> None:
     assert site.declare(disks=disks)["changed"]
 
 
+def test_a_volume_grows_in_a_vm_that_has_it_by_a_link(site: ImageSite) -> None:
+    path, link = site.image("web.qcow2"), f"{site.folder.parent}/link"
+    site.libvirtd.run(["ln", "-s", path, link])
+    site.define(disk_xml(link))
+    site.virsh("start", site.vm, "--paused")
+    site.run("storage_volume", pool=site.pool, name="web.qcow2", capacity="20MiB")
+    assert str(20 * 2**20) in site.virsh("domblkinfo", site.vm, "vda")
+
+
 def test_what_clones_stand_on_is_no_writable_disk(site: ImageSite) -> None:
     base = site.image("base.qcow2")
     clone = {"pool": site.pool, "name": "clone.qcow2", "backing": {"volume": "base.qcow2"}}
@@ -123,6 +132,13 @@ def test_names_that_collide_take_no_volume_over(site: ImageSite) -> None:
     assert "(volume)" in site.refused(**{**other, "disks": [size]})
     named = {**size, "volume": "own.qcow2"}
     site.run("vm", **{**other, "disks": [named]})
+
+
+def test_a_kernel_that_a_vm_boots_stays(site: ImageSite) -> None:
+    path = site.image("kernel")
+    site.declare(disks=[], boot={"kernel": path})
+    gone = {"pool": site.pool, "name": "kernel", "state": "absent"}
+    assert f"is used by {site.vm}" in site.refused("storage_volume", **gone)
 
 
 def test_two_new_vms_on_one_image_are_refused(site: ImageSite) -> None:

@@ -249,7 +249,10 @@ def _unset(rows: Rows, keys: set[Key], above: str = "") -> Iterator[str]:
             yield from _unset(row.rows, keys, rf"\.{own}\..+")
 
 
-def test_no_image_is_looked_at_for_what_is_as_declared(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["is-as-declared", "disks-are-adopted"])
+def test_no_image_is_looked_at_for_what_is_as_declared(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A host of hundreds of VMs has hundreds of headers, and clones of which to ask."""
 
     def looked_at(*_arguments: Any) -> None:
@@ -257,8 +260,8 @@ def test_no_image_is_looked_at_for_what_is_as_declared(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(chains, "place", looked_at)
     monkeypatch.setattr(chains.Chains, "of", looked_at)
-    case = Case(GOLDEN / "vm" / "is-as-declared")
-    plan = case.plan()
+    case = Case(GOLDEN / "vm" / name)
+    plan = case.plan(after=case.plan())
     assert not plan.changed and plan.have.definition.find("devices/disk") is not None
     world = case.world(plan.have)
     monkeypatch.setattr(world, "everything", looked_at)

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.chains import place
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import (
     Host,
     libvirt,
@@ -286,10 +287,15 @@ def disks_on(host: Host, volume: Any, running: bool) -> list[tuple[Any, str]]:
             source = disk.find("source")
             if source is None:
                 continue
-            by_path = path in (source.get("file"), source.get("dev"))
+            by_path = _is_at(host, source.get("file") or source.get("dev") or "", path)
             if by_path or (source.get("pool"), source.get("volume")) == place:
                 users.append((domain, xmltree.get(disk, "target/@dev") or path))
     return users
+
+
+def _is_at(host: Host, path: str, other: str) -> bool:
+    """Whether two paths lead to one image."""
+    return path == other or (host.is_local and bool(path) and place(path) == place(other))
 
 
 def remove(host: Host, plan: Plan) -> None:

@@ -128,7 +128,10 @@ class Standing:
     def _holders(self, key: Key, wanted: Source, values: Values, stored: Values) -> list[Key]:
         """The things of one list, not named in the declaration, that stand on a source."""
         others = [one for one in stored if len(one) == 2 and one[0] == key[0] and one not in values]
-        return [one for one in others if self._depth(self._chain(one), wanted) is not None]
+        as_written: list[Key] = [one for one in others if _source(one, stored) == wanted]
+        return as_written or [
+            one for one in others if self._depth(self._chain(one), wanted) is not None
+        ]
 
     def _has_name(self, key: Key) -> bool:
         """Whether a user gave it its name. After a change of the bus a target is kept as a name."""
