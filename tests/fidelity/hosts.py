@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -23,11 +22,7 @@ class HostConfig:
         self.pool = Pool(rng, f"{prefix}p", place)
         self.pool.sources = [{"type": "dir", "path": f"{place.folder}/inner"}]
         self.switches = [Vswitch(rng, f"{prefix}s{i}", place, number + i) for i in (1, 2)]
-        inner = Place(prefix, place.folder, f"{prefix}p", f"{prefix}fix")
-        self.vms = [
-            Vm(rng, f"{prefix}m{i}", replace(inner, on_images=disk))
-            for i, disk in enumerate("abc", start=1)
-        ]
+        self.vms = [Vm(rng, f"{prefix}m{i}", self._inner(f"m{i}-")) for i in (1, 2, 3)]
         self.sizes = {"data": 4, "more.raw": 8}
 
     def steps(self) -> Iterator[Step]:
@@ -38,8 +33,10 @@ class HostConfig:
 
     def learn(self, seen: Mapping[str, str]) -> None:
         """What others have left of its VMs and vswitches."""
-        for thing in (*self.vms, *self.switches):
-            thing.learn(seen)
+        for kind, things in (("vm", self.vms), ("vswitch", self.switches)):
+            for thing in things:
+                thing.learn(seen)
+                thing.made = f"{kind}/{thing.name} stored" in seen
 
     def _whole(self, declared: Callable[[Any], Args]) -> Args:
         return {
@@ -59,11 +56,18 @@ class HostConfig:
     def _change(self, thing: Any) -> Args:
         return thing.change() if getattr(thing, "made", False) else self._first(thing)
 
+    def _inner(self, whose: str) -> Place:
+        """Where a VM finds what the declaration itself brings."""
+        prefix = self.place.prefix
+        folder = f"{self.place.folder}/inner"
+        return Place(prefix, folder, f"{prefix}p", f"{prefix}fix", whose=whose)
+
     def _images(self) -> list[Args]:
         """What disks of the VMs may refer to."""
+        images = {name: form for vm in self.vms for name, form in vm.place.images.items()}
         return [
             {"pool": self.pool.name, "name": name, "capacity": "64MiB", "format": form}
-            for name, form in self.place.images.items()
+            for name, form in images.items()
         ]
 
     def _volumes(self) -> list[Args]:

@@ -26,12 +26,13 @@ class Place:
     vswitch: str = ""  # with the port groups slow and fast
     bridge: str = ""  # of the host
     kernel: Mapping[str, str] | None = None  # the options `boot` of a guest
-    on_images: str = "abc"  # the disks that may be on the images, each of which has one writer
+    whose: str = ""  # begins the names of the images: no two VMs write to one
 
     @property
     def images(self) -> dict[str, str]:
         """Disk images by name, with their formats."""
-        return {"one.qcow2": "qcow2", "two.qcow2": "qcow2", "three.raw": "raw", "four.raw": "raw"}
+        names = {"one.qcow2": "qcow2", "two.qcow2": "qcow2", "three.raw": "raw", "four.raw": "raw"}
+        return {f"{self.whose}{name}": form for name, form in names.items()}
 
 
 def some(rng: Random, options: Mapping[str, Callable[[], Any]], share: float) -> Args:

@@ -17,10 +17,11 @@ Change = Mapping[str, Any]
 Paths = dict[str, str]
 
 FLEET = ("metadata/{urn:kvm.fleet:1", "metadata/text()")
+MARK = "known-by"
 # What a device is known by, below it; other things are told apart by their number.
 IDENTITY = {
-    "disk": ("target", "dev"),
-    "interface": ("mac", "address"),
+    "disk": (".", MARK),
+    "interface": (".", MARK),
     "channel": ("target", "name"),
     "controller": (".", "type", "index"),
     "portgroup": (".", "name"),
@@ -43,6 +44,8 @@ VM = {
     "cpu.maximum": ("vcpu",),
     "cpu.count": ("vcpu",),
     "cpu.topology.": ("cpu/topology", "cpu/@"),
+    "cpu.individual_vcpus": ("vcpus",),
+    "cpu.count_in_words": ("vcpu/",),
     "cpu.": CPU,
     "memory.balloon": ("devices/memballoon",),
     "memory.balloon_stats_period_s": ("devices/memballoon/stats",),
@@ -58,6 +61,24 @@ VM = {
     "rng": ("devices/rng",),
     "watchdog": ("devices/watchdog",),
     "tpm": ("devices/tpm",),
+    # What goes along with one of them, under a name of its own.
+    "spice.": ("devices/audio", "devices/channel", "devices/redirdev", "devices/smartcard"),
+    "other_graphics": ("devices/graphics",),
+    "other_videos": ("devices/video",),
+    "video_details": ("devices/video",),
+    "other_serial_ports": ("devices/serial", "devices/console"),
+    "other_rngs": ("devices/rng",),
+    "rng_": ("devices/rng",),
+    "other_watchdogs": ("devices/watchdog",),
+    "balloon_details": ("devices/memballoon",),
+    "bios_output": ("os/bios",),
+    "tpm_banks": ("devices/tpm",),
+    "clock_details": ("clock/@",),
+    "pci.": ("devices/",),
+    "scsi_controller": ("devices/controller",),
+    "firmware_": ("os/",),
+    "nvram": ("os/nvram",),
+    "smm": ("features/smm",),
     "extra_xml": ("devices/sound", "devices/audio", "devices/input", "memoryBacking/",
                   "{http://libvirt.org/schemas/domain/qemu/1.0}commandline", "features/hyperv"),
 }  # fmt: skip
@@ -73,6 +94,10 @@ DISK = {
     "shareable": ("shareable",),
     "limits.": ("iotune/",),
     "capacity": (),
+    "target": ("target/",),
+    "address": ("address/",),
+    "bus_details": ("",),
+    "format_details": ("driver/",),
     # The source: a file, a device, a pool and a volume, a medium.
     "": ("source", "@type", "driver/@type", "backingStore"),
 }
@@ -83,6 +108,9 @@ NIC = {
     "boot_order": ("boot/",),
     "bandwidth.": ("bandwidth/",),
     "mac": ("",),
+    "driver": ("driver/",),
+    "details": ("",),
+    "source_details": ("",),
     "": ("source", "@type"),
 }
 VSWITCH = {
@@ -130,6 +158,7 @@ def lost(before: Mapping[str, str], after: Mapping[str, str], plan: Iterable[Cha
 
 def _lost(resource: str, before: str, after: str, changes: list[Change]) -> Iterator[str]:
     was, now = ET.fromstring(before, _parser()), ET.fromstring(after, _parser())
+    _mark(was, now)
     places = list(ALWAYS)
     for change in changes:
         places += _places(resource, change["field"], (was, now))
@@ -150,6 +179,42 @@ def _lost(resource: str, before: str, after: str, changes: list[Change]) -> Iter
             yield f"in metadata this is not as it was: {note}"
 
 
+def _mark(was: Element, now: Element) -> None:
+    """Give each disk and NIC what it is known by in both trees: its name, or what it was before.
+
+    The attribute is not libvirt's, and is left out where paths are made.
+    """
+    for path, where in (("devices/disk", "target/@dev"), ("devices/interface", "mac/@address")):
+        known = {device: _own(device, where) for device in was.findall(path)}
+        found = {device: _own(device, where) for device in now.findall(path)}
+        for device, own in found.items():
+            before = [
+                name
+                for other, name in known.items()
+                if _source(other) == _source(device) and name not in found.values()
+            ]
+            if own not in known.values() and len(before) == 1:
+                found[device] = before[0]
+        for device, name in {**known, **found}.items():
+            device.set(MARK, name)
+
+
+def _own(device: Element, where: str) -> str:
+    """Its name among the declared, or what libvirt tells it by."""
+    alias = device.find("alias")
+    name = "" if alias is None else alias.get("name", "")
+    path, _slash, attribute = where.partition("/@")
+    place = device.find(path)
+    told = "" if place is None else place.get(attribute, "")
+    return name if name.startswith("ua-") else told
+
+
+def _source(device: Element) -> list[tuple[str, str]]:
+    """What a disk stands on; of a NIC its address, since many are on one network."""
+    place = device.find("mac" if device.tag == "interface" else "source")
+    return [] if place is None else sorted(place.attrib.items())
+
+
 def _parser() -> ET.XMLParser:
     return ET.XMLParser(target=ET.TreeBuilder(insert_comments=True, insert_pis=True))
 
@@ -158,7 +223,8 @@ def _paths(element: Element, path: str) -> Iterator[tuple[str, str]]:
     """Every attribute and text of a tree. A path of a child begins with its tag and identity."""
     at = f"{path}/" if path else ""
     for name, value in element.attrib.items():
-        yield f"{at}@{name}", value
+        if name != MARK:
+            yield f"{at}@{name}", value
     yield f"{at}text()", (element.text or "").strip()
     seen: dict[str, int] = {}
     for child in element:
@@ -222,14 +288,14 @@ def _identities(trees: tuple[Element, Element], tag: str, alias: str, name: str)
         _name(device)
         for tree in trees
         for device in tree.iterfind(f"devices/{tag}")
-        if device.find(f"alias[@name='{alias}']") is not None or _name(device) == f"{tag}[{name}]"
+        if device.get(MARK) in (alias, name) or device.find(f"alias[@name='{alias}']") is not None
     }
 
 
 def _by_field(table: Mapping[str, tuple[str, ...]], field: str) -> tuple[str, ...]:
     """The places of the first row that the field, or what it is of, begins with."""
     for row, places in table.items():
-        if row and f"{field}.".startswith(row if row.endswith(".") else f"{row}."):
+        if row and f"{field}.".startswith(row if row.endswith((".", "_")) else f"{row}."):
             return places
     return table.get("", ())
 

@@ -258,20 +258,20 @@ class Vm:
 
     def _new_disk_source(self, name: str) -> Args:
         pool, dice = self.place.pool, self.rng.random()
-        if dice < 0.4 or name not in self.place.on_images:
+        if dice < 0.4:
             self.formats[name] = "qcow2"
             # The volume stays when its disk goes, and never shrinks.
             mib = max(self.rng.choice([1, 8]), self.volumes_mib.get(name, 0))
             self.volumes_mib[name] = mib
             return {"pool": pool, "capacity": f"{mib}MiB"}
-        file = {"a": "one.qcow2", "b": "two.qcow2", "c": "three.raw"}[name]
+        file = dict(zip("abc", self.place.images))[name]
         self.formats[name] = self.place.images[file]
         if dice < 0.7:
             return {"pool": pool, "volume": file}
         return {"file": f"{self.place.folder}/{file}", "format": self.formats[name]}
 
     def _cdrom(self, name: str, new: bool) -> Args:
-        media = [{"file": ""}, {"file": f"{self.place.folder}/four.raw"}]
+        media = [{"file": ""}, {"file": f"{self.place.folder}/{self.place.whose}four.raw"}]
         cdrom: Args = {**self.rng.choice(media)} if not new or self.rng.random() < 0.7 else {}
         if new:
             cdrom["bus"] = self.rng.choice(["sata", "scsi"])
