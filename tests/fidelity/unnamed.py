@@ -320,7 +320,10 @@ def notes(text: str) -> list[str]:
     def end(_name: str) -> None:
         nonlocal depth
         if depth == 3 and stack[2] == "metadata":
-            found[-1] = (found[-1][0], data.index(b">", parser.CurrentByteIndex) + 1, found[-1][2])
+            stop = parser.CurrentByteIndex  # of <a/> it is the end, of </a> the beginning
+            if data.startswith(b"</", stop):
+                stop = data.index(b">", stop) + 1
+            found[-1] = (found[-1][0], stop, found[-1][2])
         depth -= 1
         stack.pop()
 

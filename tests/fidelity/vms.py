@@ -37,6 +37,7 @@ class Vm:
         self.volumes_mib: dict[str, int] = {}  # that were made for disks
         self.machine = ""
         self.state = runs
+        self.active = bool(runs)
 
     def steps(self) -> Iterator[Step]:
         """The VM as it is made, and then how it changes."""
@@ -79,6 +80,7 @@ class Vm:
         text = seen.get(f"vm/{self.name} stored")
         if text is None:
             return
+        self.active = f"vm/{self.name} live" in seen
         root = ET.fromstring(text)
         self.cpus = int(root.findtext("vcpu") or 1)
         self.topology = root.find("cpu/topology") is not None
@@ -289,9 +291,10 @@ class Vm:
             "link": lambda: pick(["up", "down"]),
             "boot_order": lambda: pick([0, 21 + "abc".index(name)]),
         }
-        if not self.runs:
+        if not self.active:
             # This kernel has no traffic scheduler (sfq): libvirt starts no NIC with a limit on it.
             options["bandwidth"] = self._bandwidth
+        if not self.runs:
             options["mtu"] = lambda: pick([1400, 9000])
             options["model"] = lambda: pick(["virtio", "e1000e", "e1000"])
         return {**nic, **some(self.rng, options, 0.3)}

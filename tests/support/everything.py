@@ -54,6 +54,7 @@ def fidelity_stages(pytest_stage: Callable[..., Stage]) -> list[Stage]:
         pytest_stage(
             f"fidelity-{part}",
             f"--transitions={TRANSITIONS}",
+            f"--others={TRANSITIONS}",
             f"--seed={part}",
             tests=["tests/fidelity"],
         )
