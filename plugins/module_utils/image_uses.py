@@ -18,6 +18,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.volumes import backing_o
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
 WRITES, READS, STANDS = "writes to", "reads", "stands on"
+NVRAM = "NVRAM"
 NOT_SHOWN = ("floppy", "lun")  # kinds of disks that no list of ours names
 
 
@@ -26,7 +27,7 @@ class Use:
     """What one disk, NVRAM or clone does with one image."""
 
     user: str  # `vm/web`
-    what: str  # `disks.root`; empty of a volume, which is its own user
+    what: str  # `disks.root` or NVRAM; empty of a volume, which is its own user
     path: str
     does: str
     shared: bool = False
@@ -45,7 +46,7 @@ def uses_of_domain(domain: Element, user: str, chains: Chains, deep: bool) -> It
         yield from _uses_of_disk(name, disk, user, chains, deep)
     nvram = nvram_of(chains.world.host, domain)
     if nvram is not None and nvram.path:
-        yield Use(user, "NVRAM", nvram.path, WRITES)
+        yield Use(user, NVRAM, nvram.path, WRITES)
 
 
 def uses_of_volumes(volumes: Iterable[Have]) -> Iterator[Use]:

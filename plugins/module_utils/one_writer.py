@@ -16,6 +16,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.chains import Chains
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
 from ansible_collections.kvm.fleet.plugins.module_utils.image_uses import (
+    NVRAM,
     READS,
     STANDS,
     WRITES,
@@ -64,12 +65,16 @@ def _of_vm(plan: Plan, images: _Images) -> Iterator[FleetError]:
             )
         clash = [other for other in images.others(use) if _clash(use, other)]
         if clash:
-            yield _error(
-                plan,
-                use,
-                f"{use.path} is in use by {_names(clash)}; name another volume (volume) or file "
-                "for one of them, or say shareable (raw images) or read_only of both",
-            )
+            yield _error(plan, use, f"{use.path} is in use by {_names(clash)}; {_way_out(use)}")
+
+
+def _way_out(use: Use) -> str:
+    if use.what == NVRAM:
+        return "each firmware keeps its variables in a file of its own; give that VM another"
+    return (
+        "name another volume (volume) or file for one of them, or say shareable (raw images) or "
+        "read_only of both"
+    )
 
 
 def _of_volume(plan: Plan, images: _Images) -> Iterator[FleetError]:

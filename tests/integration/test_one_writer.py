@@ -148,16 +148,26 @@ def test_two_new_vms_on_one_image_are_refused(site: ImageSite) -> None:
     assert f"vm/{site.vm}-other disks.root" in told
 
 
-def test_a_variable_store_of_another_vm_is_refused(site: ImageSite) -> None:
-    """A NVRAM file is written to as a disk is."""
-    path = f"{site.folder}/vars.fd"
-    site.image(path)
+@pytest.fixture
+def with_nvram(site: ImageSite) -> str:
+    """Another VM, as after virsh domrename: with the variables of the VM that will be declared."""
+    path = f"/var/lib/libvirt/qemu/nvram/{site.vm}_VARS.fd"
     site.define(name=f"{site.vm}-other")
     text = site.virsh("dumpxml", f"{site.vm}-other", "--inactive")
     firmware = "<loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader>"
     nvram = f"{firmware}<nvram>{path}</nvram></os>"
     site.libvirtd.run(["virsh", "define", "/dev/stdin"], stdin=text.replace("</os>", nvram))
-    assert "NVRAM" in site.refused(**site.args(disks=on_file(path)))
+    return path
+
+
+def test_a_variable_store_of_another_vm_is_refused(site: ImageSite, with_nvram: str) -> None:
+    """A NVRAM file is written to as a disk is."""
+    site.libvirtd.run(["mkdir", "-p", str(Path(with_nvram).parent)])
+    site.image(with_nvram)
+    assert "NVRAM" in site.refused(**site.args(disks=on_file(with_nvram)))
+    told = site.refused(**site.args(disks=[], firmware="efi"))
+    assert f"{with_nvram} is in use by NVRAM of vm/{site.vm}-other" in told
+    site.libvirtd.run(["rm", with_nvram])
 
 
 # ---- volumes that are there already
