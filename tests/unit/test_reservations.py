@@ -81,3 +81,47 @@ def test_the_filter_tells_the_mac_that_the_module_derives() -> None:
 def test_the_filter_wants_names(names: tuple[str, str]) -> None:
     with pytest.raises(AnsibleFilterError, match="is no name"):
         mac(*names)
+
+
+def _there(xml: str) -> dict[str, Have]:
+    facts = {"state": "inactive", "autostart": False, "persistent": True}
+    return {"lan": Have("vswitch", "lan", xmltree.parse(xml), None, facts)}
+
+
+SEVERAL = """
+<network>
+  <name>lan</name>
+  <forward mode='route'/>
+  <bridge name='virbr9'/>
+  <ip address='192.168.78.1' prefix='24'/>
+  <ip address='192.168.79.1' prefix='24'>
+    <dhcp><range start='192.168.79.100' end='192.168.79.199'/></dhcp>
+  </ip>
+</network>
+"""
+MACVTAP = """
+<network><name>lan</name><forward mode='{}'><interface dev='eth0'/></forward></network>
+"""
+
+
+def test_dhcp_that_tells_one_address_from_others_cannot_go() -> None:
+    want = {"dhcp": {"ranges": []}, "purge": True, "state": "present"}
+    with pytest.raises(FleetErrors, match="is told from others"):
+        planned("lan", want, _there(SEVERAL))
+
+
+@pytest.mark.parametrize("mode", ["bridge", "vepa"])
+@pytest.mark.parametrize(
+    ("want", "says"),
+    [
+        ({"bridge": "br0"}, "is on a device of the host"),
+        ({"address": "192.0.2.1/24"}, "means nothing for a vswitch of type"),
+        (
+            {"port_groups": [{"name": "a", "bandwidth": {"inbound": {"average": "1MiB"}}}]},
+            "is on no bridge",
+        ),
+    ],
+)
+def test_what_a_network_on_a_device_does_not_take(mode: str, want: object, says: str) -> None:
+    with pytest.raises(FleetErrors, match=says):
+        planned("lan", {"state": "present", **want}, _there(MACVTAP.format(mode)))

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.kvm.fleet.plugins.module_utils import images, volumes, xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
+from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError, FleetErrors
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool import (
     kind as storage_pool,
 )
@@ -227,3 +228,14 @@ def test_links_on_another_machine_are_refused(by_id: str) -> None:
     there: Any = SimpleNamespace(is_local=False)
     with pytest.raises(FleetError, match="only the machine itself can follow"):
         storage_pool.without_links(_declared("logical", by_id), Have("storage_pool", "f"), there)
+
+
+def test_a_pool_of_a_type_that_others_made_keeps_its_options() -> None:
+    tree = xmltree.parse("<pool type='scsi'><name>hba</name></pool>")
+    facts = {"state": "inactive", "autostart": False, "persistent": True}
+    have = Have("storage_pool", "hba", tree, None, facts)
+    wanted = storage_pool.KIND.parse(
+        {"name": "hba", "state": "present", "source": {"name": "n"}, "autostart": True}
+    )[0]
+    with pytest.raises(FleetErrors, match="cannot be changed for a pool of type scsi"):
+        storage_pool.KIND.plan(wanted, have, World(None, {}))

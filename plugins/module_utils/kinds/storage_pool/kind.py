@@ -43,6 +43,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.rules
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.table import (
     ROWS,
     TYPES,
+    option_of,
     values_in,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.told import shown
@@ -179,7 +180,10 @@ def _check(wanted: Wanted, have: Have, world: World) -> None:
             "one first (its contents stay)",
             "type",
         )
-    elif kind in TYPES:
+    elif kind not in TYPES:
+        for option in dict.fromkeys(option_of(key) for key in wanted.values if key != TYPE):
+            mistakes.add(f"cannot be changed for a pool of type {kind}, which others made", option)
+    else:
         if TYPE not in wanted.values:  # else it was done before there was a host to ask
             check_options(kind, wanted.values, mistakes)
         if not have.exists:

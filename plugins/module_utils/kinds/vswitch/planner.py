@@ -101,6 +101,7 @@ class Planner:
         after = values_of(definition)
         # What has no place in the tree, such as DHCP without an address, is a mistake too.
         self._check({**after, **{key: value for key, value in want.items() if value is not ABSENT}})
+        self._check_addresses(definition, after)
         changes = self._changed_fields(want, after)
         live = self._updated(want, changes)
         pending = [] if live is None else waiting(self.wanted.resource, after, values_of(live))
@@ -181,6 +182,10 @@ class Planner:
         self.mistakes.raise_any()
 
     def _check_type(self, after: Values) -> None:
+        is_on_device = self.stored.get(TYPE) == BRIDGE and not self.stored.get(BRIDGE_NAME)
+        if is_on_device and after[BRIDGE_NAME]:
+            message = "means nothing for a vswitch that is on a device of the host"
+            self.mistakes.add(message, "bridge")
         was = self.stored.get(TYPE, after[TYPE])
         if was != after[TYPE] and not {was, after[TYPE]} <= set(RUN_BY_LIBVIRT):
             self.mistakes.add(
@@ -188,6 +193,18 @@ class Planner:
                 "or remove this one first",
                 "type",
             )
+
+    def _check_addresses(self, definition: Element, after: Values) -> None:
+        """Of several addresses of a family the one with DHCP counts, as long as it has some."""
+        settled = values_of(tree.without_empty_dhcp(definition))
+        for family in FAMILIES:
+            if settled[family.key] != after[family.key]:
+                self.mistakes.add(
+                    "cannot go: by DHCP this address is told from others that the vswitch has; "
+                    "remove the others first (virsh net-edit)",
+                    family.dhcp,
+                )
+        self.mistakes.raise_any()
 
     def _check_names(self) -> None:
         """Names of several things, where one of these is to change."""

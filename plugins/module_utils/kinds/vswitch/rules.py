@@ -20,6 +20,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.table impo
     FAMILIES,
     MTU,
     NAT,
+    ON_DEVICE,
     OPEN,
     ROUTED,
     RUN_BY_LIBVIRT,
@@ -90,6 +91,8 @@ def _things(values: Mapping[Key, Value], *list_key: str) -> list[Key]:
 
 
 def _only_what_a_host_bridge_takes(values: Values) -> Iterator[FleetError]:
+    if values[TYPE] in ON_DEVICE and values[BRIDGE_NAME]:
+        yield _wrong(BRIDGE_NAME, "means nothing for a vswitch that is on a device of the host")
     if values[TYPE] == BRIDGE and not values[BRIDGE_NAME]:
         yield _wrong(
             BRIDGE_NAME, "is missing: a vswitch of type bridge is on one that the host has"

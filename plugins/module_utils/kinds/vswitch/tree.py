@@ -121,6 +121,16 @@ def _replace_hostnames(host: Element, wanted: list[str]) -> None:
         host.append(child)
 
 
+def without_empty_dhcp(network: Element) -> Element:
+    """A copy as libvirt will tell it, which drops DHCP without anything in it."""
+    after = xmltree.clone(network)
+    for ip in after.findall("ip"):
+        for dhcp in ip.findall("dhcp"):
+            if not len(dhcp):
+                ip.remove(dhcp)
+    return after
+
+
 # ---- a network that is new
 
 
