@@ -3,67 +3,17 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from support.corpus import CORPUS
 from support.module_server import ModuleServer
 from support.private_libvirtd import PrivateLibvirtd
 
-FRAGMENTS = {
-    "unit": "<memtune><hard_limit unit='GiB'>1</hard_limit></memtune>",
-    "two units": "<memtune><hard_limit unit='GB'>1</hard_limit>"
-    "<soft_limit unit='MiB'>5</soft_limit></memtune>",
-    "hexadecimal address": "<devices><hostdev mode='subsystem' type='pci' managed='yes'><source>"
-    "<address domain='0' bus='0x5' slot='1' function='0x0'/></source></hostdev></devices>",
-    "usb by its names": "<devices><controller type='usb' model='qemu-xhci'/><hostdev "
-    "mode='subsystem' type='usb'><source startupPolicy='optional'><vendor id='0x1D6B'/>"
-    "<product id='0x02'/></source></hostdev></devices>",
-    "features merge": "<features><hyperv><relaxed state='on'/><vapic state='on'/></hyperv>"
-    "<pae/></features>",
-    "features twice": "<features><kvm><hidden state='on'/></kvm></features>"
-    "<features><pae/></features>",
-    "two equal": "<devices><input type='tablet' bus='usb'/><input type='tablet' bus='usb'/>"
-    "</devices>",
-    "order": "<devices><sound model='ich9'/><input type='tablet' bus='usb'/></devices>"
-    "<memoryBacking><locked/><nosharepages/></memoryBacking><blkiotune><weight>800</weight>"
-    "</blkiotune>",
-    "comments": "<!-- why --><devices><!-- a --><sound model='ich9'><!-- b --></sound></devices>",
-    "other prefix": "<q:commandline xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'>"
-    "<q:arg value='-device'/><q:arg value='pvpanic'/><q:env name='A' value='1'/></q:commandline>",
-    "white space": "\n  <resource>\n    <partition>/machine/web</partition>\n  </resource>\n",
-    "timers": "<clock><timer name='hpet' present='yes'/>"
-    "<timer name='rtc' tickpolicy='catchup'/></clock>",
-    "numa": "<numatune><memory mode='preferred' nodeset='0-0'/></numatune>",
-    "pins": "<cputune><shares>2048</shares><vcpupin vcpu='0' cpuset='0-0'/></cputune>",
-    "iothreads": "<iothreads>2</iothreads>",
-    "iothread ids": "<iothreadids><iothread id='7'/></iothreadids>",
-    "vsock": "<devices><vsock model='virtio'><cid auto='no' address='7'/></vsock></devices>",
-    "sysinfo": "<sysinfo type='smbios'><system><entry name='manufacturer'>ACME &amp; Co</entry>"
-    "</system></sysinfo><os><smbios mode='sysinfo'/></os>",
-    "second serial": "<devices><serial type='tcp'><source mode='bind' host='127.0.0.1' "
-    "service='4555'/><protocol type='raw'/></serial></devices>",
-    "shared memory": "<devices><shmem name='it'><model type='ivshmem-plain'/>"
-    "<size unit='MiB'>4</size></shmem></devices>",
-    "graphics": "<devices><graphics type='vnc' port='-1' autoport='yes' sharePolicy='ignore'/>"
-    "</devices>",
-    "balloon": "<devices><memballoon model='virtio' autodeflate='on'/></devices>",
-    "controller": "<devices><controller type='scsi' index='0' model='virtio-scsi'><driver "
-    "queues='2'/></controller></devices>",
-    "file system": "<devices><filesystem type='mount' accessmode='mapped'><source dir='/srv'/>"
-    "<target dir='srv'/></filesystem></devices>",
-    "pm": "<pm><suspend-to-mem enabled='no'/><suspend-to-disk enabled='no'/></pm>",
-    "perf": "<perf><event name='cmt' enabled='no'/></perf>",
-    "seclabel": "<seclabel type='none' model='dac'/>",
-    "metadata": "<metadata><a:b xmlns:a='urn:a'><!-- kept --><c/></a:b></metadata>",
-    "events": "<on_lockfailure>pause</on_lockfailure>",
-    "boot menu": "<os><bootmenu enable='yes' timeout='3000'/></os>",
-    "mixed case": "<devices><interface type='user'><mac address='52:54:00:AA:BB:CC'/></interface>"
-    "</devices>",
-    "tpm": "<devices><panic model='isa'/><redirdev bus='usb' type='tcp'><source mode='connect' "
-    "host='localhost' service='4000'/></redirdev></devices>",
-}
+FRAGMENTS = yaml.safe_load(Path(__file__).with_name("extra_xml.yml").read_text())
 OTHERS = """
 <domain type='qemu'>
   <name>{name}</name>
@@ -128,8 +78,9 @@ def vm(libvirtd: PrivateLibvirtd, modules: ModuleServer, prefix: str) -> Machine
 def test_it_comes_stays_and_goes(vm: Machine, name: str) -> None:
     before = vm.made_by_others()
     assert vm.set(extra_xml=FRAGMENTS[name])["changed"]
-    vm.set(extra_xml=FRAGMENTS[name], description="else")
-    vm.set(description="")
+    for description in ("else", ""):
+        done = vm.run(extra_xml=FRAGMENTS[name], description=description)
+        assert [change["field"] for change in done["plan"]] == ["description"]
     vm.set(extra_xml="")
     assert without_controllers(vm.text()) == without_controllers(before)
 

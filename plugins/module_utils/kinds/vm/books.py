@@ -18,9 +18,9 @@ def _owned(change: Change, before: Element, after: Element, claims: Claims) -> N
     """What was put in or taken out as extra XML, and the record of it."""
     if change.field != ("extra_xml",):
         return
-    for domain in (before, after):
+    for domain, other in ((before, after), (after, before)):
         claims.path(domain, RECORD)
-        for element, part in extra.claimed(domain):
+        for element, part in extra.claimed(domain, other):
             claims.add(element, part)
 
 

@@ -118,23 +118,26 @@ def overwritten(domain: Element) -> Iterator[tuple[str, str, str]]:
             yield _told(at), before[at], value
 
 
-def claimed(domain: Element) -> Iterator[tuple[Element, str]]:
+def claimed(domain: Element, other: Element) -> Iterator[tuple[Element, str]]:
     """The parts of a domain that were put in: an attribute `@name`, `text()`, all (`*`) or none.
 
-    The record is among them.
+    The record is among them, and the places of what was put into its other form.
     """
-    record = record_of(domain)
-    made = record.made or made_of(record, domain)[0]
-    for path, name in {**record.slice.values, **made.values}:
+    parts = []
+    for form in (domain, other):
+        record = record_of(form)
+        parts += [record.made or made_of(record, form)[0], record.slice]
+    for path, name in {at for part in parts for at in part.values}:
         element = place(domain, path)
-        if element is not None:
+        if element is not None and len(path) > 1 and path[0][0] == "devices":
+            yield element, "*"  # a device: another change may be about one that was there before
+        elif element is not None:
             yield element, "" if name is None else f"@{name}" if name else "text()"
             yield from ((element, f"@{key}") for key, _value in path[-1][1])
-    for path, units in made.items.items():
+    for path, units in parts[0].items.items():
         left = items_at(domain, path)
         for unit in units:
-            for element in take(left, unit, last=True) or ():
-                yield element, "*"
+            yield from ((element, "*") for element in take(left, unit, last=True) or ())
     there = xmltree.find(domain, extra_record.RECORD)
     if there is not None:
         yield there, "*"

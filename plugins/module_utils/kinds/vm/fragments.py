@@ -263,8 +263,11 @@ def likest(there: list[Element], asked: Unit) -> Unit | None:
 
 def _likeness(have: Element, asked: Element) -> int:
     """How many values agree, less those that do not."""
-    pairs = [(have.get(n), v) for n, v in asked.attrib.items() if not n.startswith("xmlns")]
-    if _text(asked):
+    sized = "unit" in asked.attrib  # of which libvirt writes another, and so another number
+    other = ("unit", "size", "memory") if sized else ()
+    said = {n: v for n, v in asked.attrib.items() if not n.startswith("xmlns") and n not in other}
+    pairs = [(have.get(name), value) for name, value in said.items()]
+    if _text(asked) and not sized:
         pairs.append((_text(have), _text(asked)))
     score = sum(1 if _alike(one, other) else -1 for one, other in pairs)
     for child in xmltree.elements(asked):
