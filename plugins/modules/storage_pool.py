@@ -221,7 +221,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 summary:
-  description: The plan in one line, as it ends RV(diff); how many changes of which class, what is
+  description: The plan in one line, as it ends the diff; how many changes of which class, what is
     restarted, what waits for a restart, and what is removed.
   returned: always
   type: str
