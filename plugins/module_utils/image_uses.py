@@ -32,6 +32,7 @@ class Use:
     does: str
     shared: bool = False
     top: str = ""  # the overlay or clone, of an image that something stands on
+    lingers: bool = False  # only in what runs, until it is started anew
 
     @property
     def named(self) -> str:

@@ -10,11 +10,18 @@ have made so already is no mistake of a plan that does not touch it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.chains import Chains
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
+    ABSENT,
+    PRESENT,
+    Presence,
+    named,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.image_uses import (
     NVRAM,
     READS,
@@ -29,6 +36,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
     CREATE,
     DELETE,
+    HOTPLUG,
     NONE,
     UPDATE,
     Have,
@@ -51,11 +59,11 @@ def one_writer(plans: Sequence[Plan], world: World) -> Iterator[FleetError]:
 def _of_vm(plan: Plan, images: _Images) -> Iterator[FleetError]:
     for use in images.brought_by(plan):
         if use.does == STANDS:
-            others = [other for other in images.others(use) if other.does == WRITES]
+            others = [other for other in images.others(use, plan) if other.does == WRITES]
             if others:
                 yield _error(plan, use, f"stands on {use.path}, which {_names(others)} writes to")
             continue
-        standing = [other for other in images.others(use) if other.does == STANDS]
+        standing = [other for other in images.others(use, plan) if other.does == STANDS]
         if standing and use.does == WRITES:
             yield _error(
                 plan,
@@ -63,7 +71,7 @@ def _of_vm(plan: Plan, images: _Images) -> Iterator[FleetError]:
                 f"would write to {use.path}, on which {_names(standing)} stands; make a clone or a "
                 "copy of it for this disk",
             )
-        clash = [other for other in images.others(use) if _clash(use, other)]
+        clash = [other for other in images.others(use, plan) if _clash(use, other)]
         if clash:
             yield _error(plan, use, f"{use.path} is in use by {_names(clash)}; {_way_out(use)}")
 
@@ -170,11 +178,17 @@ class _Images:
         place = self.chains.place(path)
         return [use for by_place in (self._deep, self._clones) for use in by_place.get(place, ())]
 
-    def others(self, use: Use) -> list[Use]:
+    def others(self, use: Use, plan: Plan) -> list[Use]:
         """The uses of the same image by others, and by other disks of the same VM."""
         place = self.chains.place(use.path)
         found = self._told.get(place, []) if place in self._new else self.at(use.path)
-        return [other for other in found if (other.user, other.what) != (use.user, use.what)]
+        comes_now = use.what in _plugged(plan, PRESENT)
+        return [
+            other
+            for other in found
+            if other.user != use.user
+            or (other.what != use.what and (comes_now or not other.lingers))
+        ]
 
     def runs(self, use: Use) -> bool:
         """Whether the VM of a use runs now, while volumes are made."""
@@ -217,11 +231,16 @@ class _Images:
         return places_of(uses_of_volumes(volumes), self.chains)
 
     def _of_all(self, deep: bool) -> dict[str, list[Use]]:
-        running = {plan.wanted.name: plan for plan in self.plans if plan.wanted.kind == "vm"}
+        planned = {plan.wanted.name: plan for plan in self.plans if plan.wanted.kind == "vm"}
         uses: dict[Use, None] = {}
         for name, have in self.world.everything("vm").items():
-            for tree in _trees(have, running.get(name)):
-                uses.update(dict.fromkeys(self._uses(tree, f"vm/{name}", deep)))
+            stored = dict.fromkeys(self._uses(have.stored, f"vm/{name}", deep))
+            uses.update(stored)
+            plan = planned.get(name)
+            gone = _plugged(plan, ABSENT) if plan is not None else set()
+            for use in self._uses(_stays_running(have, plan), f"vm/{name}", deep):
+                if use not in stored and use.what not in gone:
+                    uses[replace(use, lingers=True)] = None
         return places_of(uses, self.chains)
 
 
@@ -229,9 +248,14 @@ def _makes_volume(plan: Plan) -> bool:
     return plan.wanted.kind == "storage_volume" and plan.action == CREATE
 
 
-def _trees(have: Have, plan: Plan | None) -> Iterator[xmltree.Element]:
-    """What a VM will be, and what it goes on running as where that waits for a restart."""
-    yield have.definition
-    live = have.live if plan is None else plan.have.live if plan.pending else None
-    if live is not None:
-        yield live
+def _stays_running(have: Have, plan: Plan | None) -> xmltree.Element | None:
+    """What a VM runs, or goes on running where what is planned for it waits for a restart."""
+    if plan is None:
+        return have.live
+    return plan.have.live if plan.pending else None
+
+
+def _plugged(plan: Plan, comes: Presence) -> set[str]:
+    """The disks that a plan plugs in or unplugs at once."""
+    changes = (c for c in plan.changes if c.effect == HOTPLUG and len(c.field) == 2)
+    return {named(c.field) for c in changes if (c.after is ABSENT) == (comes is ABSENT)}

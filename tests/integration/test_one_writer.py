@@ -105,6 +105,19 @@ def test_a_vm_with_one_image_twice_is_refused(site: ImageSite) -> None:
     assert "disks.root" in told and "disks.again" in told
 
 
+def test_disks_of_a_running_vm_swap_images_at_the_next_start(site: ImageSite) -> None:
+    one, other = on_file(site.image("one.qcow2"))[0], on_file(site.image("two.qcow2"))[0]
+    site.declare(disks=[one, {**other, "name": "data"}], state="paused")
+    swapped = [{**other, "name": "root"}, {**one, "name": "data"}]
+    done = site.declare(disks=swapped)
+    assert len(done["pending_restart"]) == 2
+    taken = site.args(disks=[{**one, "name": "x"}])
+    assert f"vm/{site.vm}" in site.refused(**{**taken, "name": f"{site.vm}-2"})
+    # A guest that is paused lets nothing go, and the image cannot come under another name before.
+    named = [{"name": "data", "state": "absent"}, {**one, "name": "new"}]
+    assert "disks.new" in site.refused(**site.args(disks=named))
+
+
 def test_what_others_did_already_blocks_nothing_else(site: ImageSite) -> None:
     path = site.image("web.qcow2")
     for name in (site.vm, f"{site.vm}-other"):
