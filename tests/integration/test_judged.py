@@ -93,19 +93,18 @@ def test_what_was_for_the_former_bus_is_no_reason_to_refuse(host: Host, images: 
 
 
 def test_every_vm_is_judged_before_the_first_changes(host: Host, prefix: str) -> None:
-    odd = "<memtune><hard_limit unit='rods'>1</hard_limit></memtune>"
     vms = [
         {"name": f"{prefix}good", "memory": SMALL},
-        {"name": f"{prefix}bad", "memory": SMALL, "extra_xml": odd},
-        {"name": f"{prefix}worse", "memory": SMALL, "extra_xml": "<genid>none</genid>"},
+        {"name": f"{prefix}bad", "memory": SMALL, "cpu": {"count": 4000}},
+        {"name": f"{prefix}worse", "memory": SMALL, "watchdog": {"action": "reset"}},
     ]
     with host.observer.unchanged():
         for check in (True, False):
             done = host.modules.run("host_config", {"vms": vms}, check=check)
             assert done["failed"]
-            assert [error.partition(":")[0] for error in done["errors"]] == [
-                f"vm/{prefix}bad", f"vm/{prefix}worse",
-            ]  # fmt: skip
+            resources = [error.partition(" ")[0].rstrip(":") for error in done["errors"]]
+            assert resources == [f"vm/{prefix}bad", f"vm/{prefix}worse"]
+            assert all(": libvirt would refuse it: " in error for error in done["errors"])
 
 
 FAR_AWAY = "<numatune><memory mode='strict' nodeset='63'/></numatune>"  # no node of this machine
