@@ -94,7 +94,7 @@ DISK = {
     "shareable": ("shareable",),
     "limits.": ("iotune/",),
     "capacity": (),
-    "target": ("target/",),
+    "target": ("",),  # a disk on another bus is known by another target
     "address": ("address/",),
     "bus_details": ("",),
     "format_details": ("driver/",),
