@@ -50,3 +50,31 @@ def test_the_plan_is_kept(
     assert done["plan"] == planned["plan"]
     again = modules.run("vm", options, False)
     assert (again["changed"], again["plan"]) == (False, [])
+
+
+BURST = """<domain type='qemu'><name>NAME</name><memory unit='MiB'>64</memory>
+  <os><type arch='x86_64' machine='q35'>hvm</type></os>
+  <devices><disk type='file'><driver name='qemu' type='raw'/><source file='FILE'/>
+    <target dev='vda' bus='virtio'/>
+    <iotune><total_iops_sec>500</total_iops_sec><total_iops_sec_max>2000</total_iops_sec_max>
+      <group_name>shared</group_name><total_iops_sec_max_length>60</total_iops_sec_max_length>
+    </iotune></disk></devices></domain>"""
+
+
+def test_a_limit_goes_with_its_burst_while_the_vm_runs(
+    modules: ModuleServer, libvirtd: PrivateLibvirtd, prefix: str, images: Path
+) -> None:
+    name = f"{prefix}burst"
+    libvirtd.outside(images / "a.img").write_bytes(bytes(1 << 20))
+    libvirtd.outside(images / "a.img").chmod(0o666)
+    definition = BURST.replace("NAME", name).replace("FILE", str(images / "a.img"))
+    libvirtd.run(["virsh", "define", "/dev/stdin"], stdin=definition)
+    libvirtd.virsh("start", name, "--paused")
+    options = {"name": name, "disks": [{"name": "vda", "limits": {"total_iops": 0}}]}
+    done = modules.run("vm", options, False)
+    assert not done.get("failed"), done["msg"]
+    assert modules.run("vm", options, False)["changed"] is False
+    assert "<iotune>" not in libvirtd.virsh("dumpxml", "--inactive", name)
+    tuned = libvirtd.virsh("blkdeviotune", name, "vda")
+    limits = dict(line.replace(" ", "").split(":") for line in tuned.splitlines() if ":" in line)
+    assert {limits["total_iops_sec"], limits["total_iops_sec_max"]} == {"0"}

@@ -215,6 +215,10 @@ class Live:
             limits.update(
                 {i.tag: int(i.text or 0) for i in disk.findall("iotune/*") if i.tag in limits}
             )
+            runs = items_of(table.DISKS, self.plan.have.running).get(name)
+            for burst in runs.findall("iotune/*") if runs is not None else ():
+                if limits.get(burst.tag.partition("_max")[0], 1) == 0 and "_max" in burst.tag:
+                    limits[burst.tag] = 0  # libvirt refuses one without its limit
             target = xmltree.get(disk, "target/@dev")
             self.dom.setBlockIoTune(target, limits, libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
