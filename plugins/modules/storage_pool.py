@@ -166,6 +166,7 @@ options:
       - V(live) leaves an active pool active; what can only change by a restart waits for one.
       - V(restart) stops and starts a pool that has something waiting. Running VMs keep the files
         of a directory open meanwhile; a mounted file system that is in use refuses to be stopped.
+        With O(state=present) a run that is interrupted between stop and start leaves it inactive.
     type: str
     choices: [live, restart]
     default: live

@@ -350,7 +350,8 @@ options:
       - V(next_boot) only stores changes.
       - V(restart) also stops the vswitch and starts it again when something waits for that. The
         NICs of running VMs are connected again; they are without network for some seconds. The plan
-        names them. What an interrupted run leaves unconnected is connected by the next one, unless
+        names them. With O(state=present) a run that is interrupted between stop and start leaves it
+        inactive. What an interrupted run leaves unconnected is connected by the next one, unless
         that has V(next_boot).
     type: str
     choices: [live, next_boot, restart]
