@@ -26,19 +26,26 @@ from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
 FIRST = "#1"
 
 
+def _has_alike(values: Mapping[Key, Value]) -> bool:
+    """Whether anything has a number; asked first, since it hardly ever is so."""
+    return any(len(key) == 2 and "#" in key[1] for key in values)
+
+
 def with_numbers(values: Values) -> Values:
     """The values as they are told: the first of several has a number like the others."""
-    firsts = {key[0:2] for key in values if len(key) == 2 and twins_of(values, key)}
-    if not firsts:
+    if not _has_alike(values):
         return values
+    firsts = {key for key in values if len(key) == 2 and twins_of(values, key)}
     return {
         (key[0], f"{key[1]}{FIRST}", *key[2:]) if key[:2] in firsts else key: value
         for key, value in values.items()
     }
 
 
-def by_tree_names(want: Mapping[Key, Value], stored: Values) -> dict[Key, Value]:
+def by_tree_names(want: Mapping[Key, Value], stored: Values) -> Mapping[Key, Value]:
     """What is wanted of the first of several, by the name that it has in the tree."""
+    if not _has_alike(stored):
+        return want
     return {_by_tree_name(key, stored): value for key, value in want.items()}
 
 
@@ -51,15 +58,16 @@ def _by_tree_name(key: Key, stored: Values) -> Key:
 
 def check_names(want: Mapping[Key, Value], stored: Values, mistakes: Mistakes) -> None:
     """What a thing is called, as written, has to fit one that is there, or be a new name."""
-    for key in [key for key in want if len(key) == 2 and want[key] in (PRESENT, ABSENT)]:
-        there = _by_tree_name(key, stored)
-        if there != key or (key in stored and not twins_of(stored, key)):
+    things = [key for key in want if len(key) == 2 and want[key] in (PRESENT, ABSENT)]
+    alike = _has_alike(stored)
+    for key in things:
+        if alike and _by_tree_name(key, stored) != key:
             continue
         address = (key[0], str(want.get((*key, "mac"))))
-        twins = twins_of(stored, key) or twins_of(stored, address)
-        if twins:
+        twins = (twins_of(stored, key) or twins_of(stored, address)) if alike else []
+        if twins and key not in twins[1:]:
             mistakes.add(_fits_several(twins, stored), named(key))
-        elif key[0] == "nics" and ":" in key[1] and want[key] is PRESENT:
+        elif key[0] == "nics" and ":" in key[1] and want[key] is PRESENT and key not in stored:
             message = "no NIC is known by this MAC address; give the new one a name and a mac"
             mistakes.add(message, named(key))
 
