@@ -489,6 +489,9 @@ options:
       name:
         description:
           - Name of the NIC in the VM, of letters, digits, C(-) and C(_).
+          - A NIC that others made is known by its MAC address, which is its name for
+            M(kvm.fleet.vm_info), or by any name that is declared with its O(nics[].mac). Several
+            with one MAC address are told apart by a number, V(52:54:00:12:34:56#2).
         type: str
         required: true
       state:
@@ -579,7 +582,8 @@ options:
     suboptions:
       name:
         description:
-          - Name of the channel in the guest, below C(/dev/virtio-ports).
+          - Name of the channel in the guest, below C(/dev/virtio-ports). Several that others gave
+            one name are told apart by a number, V(org.example.app#2).
         type: str
         required: true
       path:
