@@ -38,6 +38,10 @@ notes:
   - Sizes are written with their unit, such as V(2GiB) or V(512MiB), never as a bare number. The
     units are B, KiB, MiB, GiB, TiB and PiB.
   - A disk is never deleted because it was taken from a VM. See O(remove_storage).
+  - What libvirt refuses beside the new value of an option goes with it, and is in the plan under a
+    name of its own, with a note that says why. So a boot order of devices takes C(boot.devices)
+    away, another bus of a disk its C(address), and another type of graphics the channels of SPICE.
+    What the plan does not show is not edited; before anything is stored, each run sees to that.
 options:
   name:
     description:
