@@ -7,8 +7,14 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.common.json import get_encoder
 from ansible.plugins.callback import CallbackBase
+
+try:
+    from ansible.module_utils.common.json import get_encoder
+
+    ENCODER = get_encoder("fallback_to_str")
+except ImportError:  # before ansible-core 2.19
+    from ansible.parsing.ajson import AnsibleJSONEncoder as ENCODER
 
 DOCUMENTATION = """
 name: results_file
@@ -38,9 +44,14 @@ class CallbackModule(CallbackBase):
 
     def _append(self, result: Any) -> None:
         done = {
-            "host": result.host.get_name(),
-            "task": result.task.get_name(),
-            "result": result.result,
+            "host": _of(result, "host").get_name(),
+            "task": _of(result, "task").get_name(),
+            "result": _of(result, "result"),
         }
         with Path(os.environ["KVM_FLEET_RESULTS_FILE"]).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(done, cls=get_encoder("fallback_to_str")) + "\n")
+            file.write(json.dumps(done, cls=ENCODER) + "\n")
+
+
+def _of(result: Any, name: str) -> Any:
+    """Public since ansible-core 2.19."""
+    return getattr(result, name) if hasattr(result, name) else getattr(result, f"_{name}")
