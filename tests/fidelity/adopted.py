@@ -177,7 +177,7 @@ class Adopted(Vm):
     def steps(self) -> Iterator[Step]:
         """How it changes; it is there."""
         while True:
-            args = self.change()
+            args = self.first() if self.gone else self.change()
             args.pop("purge", None)
             for kind, things in self.found.items():
                 mine = [dict(one) for one in things if self.rng.random() < 0.4]
@@ -188,9 +188,9 @@ class Adopted(Vm):
     def learn(self, seen: dict[str, str]) -> None:
         super().learn(seen)
         text = seen.get(f"vm/{self.name} stored")
+        self.found = {"disks": [], "cdroms": [], "nics": []}
         if text is None:
             return
-        self.found = {"disks": [], "cdroms": [], "nics": []}
         root = ET.fromstring(text)
         for number, disk in enumerate(root.iterfind("devices/disk[@device='disk']")):
             self.found["disks"] += _by_source(disk, f"old{number}")

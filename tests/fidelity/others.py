@@ -56,6 +56,7 @@ class VmOthers:
             *(self.attach_nic, self.detach, self.snapshot, self.snapshot, self.inner_snapshot),
             *(self.commit, self.power, self.power, self.autostart, self.rename, self.clone),
             *(self.count, self.memory, self.limit, self.link, self.medium, self.metadata),
+            *(self.copy, self.take_away),
         )
 
     def act(self) -> str:
@@ -100,6 +101,20 @@ class VmOthers:
         domain.rename(f"{self.name}-away")
         self.conn.lookupByName(f"{self.name}-away").rename(self.name)
         return "virsh domrename, and back"
+
+    def take_away(self, domain: Any) -> str:
+        """Under another name it keeps its disks; without a definition they lie about."""
+        if domain.isActive() or self.rng.random() < 0.5:
+            return ""
+        if self.rng.random() < 0.5:
+            domain.rename(f"{self.name}-old{self._number()}")
+            return "virsh domrename"
+        domain.undefineFlags(
+            libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM
+            | libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+            | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+        )
+        return "virsh undefine --keep-nvram"
 
     def clone(self, domain: Any) -> str:
         """As virt-clone does: all is taken along but the name, UUID, MACs and disks."""
@@ -229,6 +244,16 @@ class VmOthers:
                 done = self.libvirtd.try_run(["virsh", "blockcommit", self.name, target, *wait])
                 return f"virsh blockcommit {target}" if done.returncode == 0 else ""
         return ""
+
+    def copy(self, domain: Any) -> str:
+        """Move a disk of a VM that runs to another file."""
+        disk = ET.fromstring(domain.XMLDesc()).find("devices/disk[@device='disk']/target")
+        if not domain.isActive() or disk is None:
+            return ""
+        target, to = disk.get("dev") or "", f"{self.place.folder}/copy{self._number()}.qcow2"
+        how = ["--format", "qcow2", "--transient-job", "--wait", "--pivot", "--timeout", "60"]
+        done = self.libvirtd.try_run(["virsh", "blockcopy", self.name, target, to, *how])
+        return f"virsh blockcopy {target} {to} --pivot" if done.returncode == 0 else ""
 
     def power(self, domain: Any) -> str:
         if domain.isActive():

@@ -38,12 +38,13 @@ class Vm:
         self.machine = ""
         self.state = runs
         self.active = bool(runs)
+        self.gone = False
 
     def steps(self) -> Iterator[Step]:
         """The VM as it is made, and then how it changes."""
         yield "vm", self.first()
         while True:
-            yield "vm", self.change()
+            yield "vm", self.first() if self.gone else self.change()
 
     def first(self) -> Args:
         """The declaration of a VM that is not there."""
@@ -78,7 +79,9 @@ class Vm:
     def learn(self, seen: Mapping[str, str]) -> None:
         """What others, or a declaration that was refused, have left of it: the next fits that."""
         text = seen.get(f"vm/{self.name} stored")
+        self.gone = text is None
         if text is None:
+            self.devices = {kind: set() for kind in self.devices}
             return
         self.active = f"vm/{self.name} live" in seen
         root = ET.fromstring(text)
