@@ -7,7 +7,7 @@ import random
 import pytest
 
 TRANSITIONS = 300
-OTHERS = 0
+OTHERS = 160
 # The same for everybody, so that a change is judged by what it changes and not by its luck.
 SEED = 20261125
 

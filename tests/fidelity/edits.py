@@ -190,7 +190,7 @@ def disk_details(rng: Random, root: Element) -> None:
 def nic_details(rng: Random, root: Element) -> None:
     for nic in root.iterfind("devices/interface"):
         text = rng.choice(
-            ['<rom bar="off"/>', '<driver name="qemu"/>', '<port isolated="yes"/>',
+            ['<rom bar="off"/>', '<driver name="qemu"/>',
              '<coalesce><rx><frames max="7"/></rx></coalesce>',
              '<tune><sndbuf>1600</sndbuf></tune>']
         )  # fmt: skip

@@ -294,7 +294,7 @@ class Vm:
             "link": lambda: pick(["up", "down"]),
             "boot_order": lambda: pick([0, 21 + "abc".index(name)]),
         }
-        if not self.active:
+        if not (self.runs or self.active):
             # This kernel has no traffic scheduler (sfq): libvirt starts no NIC with a limit on it.
             options["bandwidth"] = self._bandwidth
         if not self.runs:
@@ -303,7 +303,8 @@ class Vm:
         return {**nic, **some(self.rng, options, 0.3)}
 
     def _network(self) -> Args:
-        group = {"port_group": self.rng.choice(["slow", "fast", ""])} if not self.runs else {}
+        runs = self.runs or self.active
+        group = {} if runs else {"port_group": self.rng.choice(["slow", "fast", ""])}
         ways = [{"vswitch": self.place.vswitch, **group}]
         if self.place.bridge:
             ways.append({"bridge": self.place.bridge, "port_group": ""})

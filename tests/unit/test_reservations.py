@@ -110,6 +110,13 @@ def test_dhcp_that_tells_one_address_from_others_cannot_go() -> None:
         planned("lan", want, _there(SEVERAL))
 
 
+def test_dns_stays_where_others_have_given_it_texts() -> None:
+    texts = "<dns><txt name='a' value='b'/><srv service='ldap' protocol='tcp'/></dns></network>"
+    want = {"dns": {"enabled": False}, "purge": True, "state": "present"}
+    with pytest.raises(FleetErrors, match="the network has <srv> and <txt> in <dns>"):
+        planned("lan", want, _there(SEVERAL.replace("</network>", texts)))
+
+
 @pytest.mark.parametrize("mode", ["bridge", "vepa"])
 @pytest.mark.parametrize(
     ("want", "says"),

@@ -101,6 +101,7 @@ class Planner:
         after = values_of(definition)
         # What has no place in the tree, such as DHCP without an address, is a mistake too.
         self._check({**after, **{key: value for key, value in want.items() if value is not ABSENT}})
+        self.mistakes.extend(rules.dns_of_others(definition))
         self._check_addresses(definition, after)
         changes = self._changed_fields(want, after)
         live = self._updated(want, changes)

@@ -140,6 +140,17 @@ def _dns_has_what_it_needs(values: Values) -> Iterator[FleetError]:
         yield _wrong(DNS_ENABLED, message)
 
 
+def dns_of_others(network: Element) -> Iterator[FleetError]:
+    """What no option says of DNS, and libvirt takes for no network without it."""
+    given = {str(child.tag) for child in network.iterfind("dns[@enable='no']/*")}
+    if others := sorted(given - {"host", "forwarder"}):
+        message = (
+            f"is false, and the network has <{'> and <'.join(others)}> in <dns>, which no option "
+            "is about; remove that first (virsh net-edit), or enable it"
+        )
+        yield _wrong(DNS_ENABLED, message)
+
+
 def _limits_have_an_average(values: Values) -> Iterator[FleetError]:
     for group in _things(values, "port_groups"):
         for direction in ("inbound", "outbound"):
