@@ -101,7 +101,7 @@ class VswitchOthers:
     def edit(self) -> str:
         text = self.network.XMLDesc(STORED)
         root = ET.fromstring(text)
-        edit = self.rng.choice([_dns_texts, _bridge, _domain, _nat_ports, _dhcp_extras, _group])
+        edit = self.rng.choice([_dns_texts, _domain, _nat_ports, _dhcp_extras, _group])
         edit(self.rng, root)
         self.conn.networkDefineXML(ET.tostring(root, encoding="unicode"))
         changed = self.network.XMLDesc(STORED) != text
@@ -121,10 +121,6 @@ def _dns_texts(rng: Random, root: ET.Element) -> None:
         ET.SubElement(dns, "txt", name=f"t{rng.randint(1, 9)}", value="some text")
     else:
         ET.SubElement(dns, "srv", service="ldap", protocol="tcp", target="x", port="389")
-
-
-def _bridge(_rng: Random, root: ET.Element) -> None:
-    _child(root, "bridge").set("macTableManager", "libvirt")
 
 
 def _domain(_rng: Random, root: ET.Element) -> None:

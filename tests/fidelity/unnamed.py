@@ -167,7 +167,7 @@ def _lost(resource: str, before: str, after: str, changes: list[Change]) -> Iter
     for path in sorted({**old, **new}):
         if old.get(path) == new.get(path) or MEASURED.match(path):
             continue
-        if resource.startswith("storage_volume") and OWNED.match(path):
+        if OWNED.match(path) and _may_be_owned(resource, changes):
             continue
         if any(path.startswith(place) for place in places):
             continue
@@ -177,6 +177,12 @@ def _lost(resource: str, before: str, after: str, changes: list[Change]) -> Iter
     for note in notes(before):
         if note not in after:
             yield f"in metadata this is not as it was: {note}"
+
+
+def _may_be_owned(resource: str, changes: list[Change]) -> bool:
+    """libvirt tells what a directory has, as soon as its pool was active."""
+    starts = any(change["field"] == "state" for change in changes)
+    return resource.startswith("storage_volume") or starts
 
 
 def _mark(was: Element, now: Element) -> None:
