@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import threading
 from collections.abc import Sequence
@@ -172,3 +173,15 @@ def test_all_has_every_stage_of_the_sample_and_every_scenario() -> None:
     assert {"scenario-vm", "scenario-kvm_host-swapped", "fidelity-1", "core-lowest"} <= every
     assert len(every) == len(stages.all_stages([]))
     assert side_by_side.SAY_EVERY_S < stages.LIMIT_MINUTES * 60
+
+
+def test_it_starts_as_the_script_starts_it() -> None:
+    """What pytest puts on the path is not there then."""
+    last = (everything.ROOT / "tests" / "run").read_text().splitlines()[-1]
+    assert last == 'exec ../.venv/bin/python -m support.stages "$@"'
+    command = [sys.executable, "-I", "-c", "import runpy, sys; sys.path.insert(0, '.');"]
+    command[-1] += (
+        "sys.argv = ['stages', '--help']; runpy.run_module('support.stages', alter_sys=True)"
+    )
+    done = subprocess.run(command, cwd=everything.ROOT / "tests", capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
