@@ -11,6 +11,19 @@ from typing import Any
 # https://www.w3.org/TR/xml/#charsets
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
+# Of the 255 bytes of a file's name; libvirt writes NAME.xml as NAME.xml.new first.
+LONGEST_NAME = 255 - len(".xml.new")
+
+
+def why_no_file(name: str, longest: int = LONGEST_NAME) -> str:
+    """Why libvirt cannot keep a file of this name; empty where it can."""
+    if name in (".", ".."):
+        return f"{name!r} is a folder, and libvirt keeps a file of that name"
+    length = len(name.encode(errors="replace"))
+    if length > longest:
+        return f"is {length} bytes long, and libvirt can keep no more than {longest} as a file"
+    return ""
+
 
 def as_kept(given: Any, in_attribute: bool) -> Any:
     """A text as it is read again after it was stored. ValueError for one that cannot be kept.

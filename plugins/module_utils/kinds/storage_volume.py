@@ -43,6 +43,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
     Plan,
     Wanted,
 )
+from ansible_collections.kvm.fleet.plugins.module_utils.texts import why_no_file
 from ansible_collections.kvm.fleet.plugins.module_utils.units import format_size, parse_size
 from ansible_collections.kvm.fleet.plugins.module_utils.volumes import (
     GROWS_VOLUMES,
@@ -52,6 +53,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.volumes import (
     capacity_of,
     format_of,
     is_mark,
+    mark_of,
     name_in_pool,
     pool_of,
     read_volumes,
@@ -152,6 +154,9 @@ class StorageVolume:
 
 
 KIND = StorageVolume()
+
+# Of 255 bytes, with what its mark has beside the name.
+LONGEST_NEW_NAME = 255 - len(mark_of(""))
 
 
 # ---- a declaration by itself
@@ -302,6 +307,9 @@ def _path_of(backing: Mapping[str, Any], world: World) -> str:
 
 def _creation(wanted: Wanted, have: Have, world: World) -> Plan:
     mistakes = Mistakes(wanted.resource)
+    name = name_in_pool(wanted.name)
+    if why_no_file(name, LONGEST_NEW_NAME):
+        mistakes.add(why_no_file(name, LONGEST_NEW_NAME), "name")
     new = design(wanted, world, mistakes)
     mistakes.raise_any()
     warnings = list(new.warnings)

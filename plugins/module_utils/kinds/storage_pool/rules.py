@@ -13,6 +13,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.table
     TYPES,
     option_of,
 )
+from ansible_collections.kvm.fleet.plugins.module_utils.texts import why_no_file
 
 
 def check_name(name: str, mistakes: Mistakes) -> None:
@@ -20,6 +21,8 @@ def check_name(name: str, mistakes: Mistakes) -> None:
         mistakes.add(
             f"{name!r} is empty, has a slash or line end, or begins or ends with a space", "name"
         )
+    if why_no_file(name):
+        mistakes.add(why_no_file(name), "name")
 
 
 def check_options(kind: str, values: Values, mistakes: Mistakes) -> None:

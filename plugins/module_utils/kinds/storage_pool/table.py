@@ -34,6 +34,7 @@ class PoolType:
     formats: tuple[str, ...] = ()
 
 
+HIGHEST_ID = 2**32 - 2  # the next one means "leave it"
 PERMISSIONS = ("permissions.mode", "permissions.owner", "permissions.group")
 AUTH = ("source.auth.type", "source.auth.username", "source.auth.secret")
 VOLUME_GROUP = ("source.name", "source.devices")
@@ -117,8 +118,8 @@ ROWS: Rows = (
     Field("type", "@type", choice(*TYPES)),
     Field("path", "target/path", path()),
     Field("permissions.mode", "target/permissions/mode", mode()),
-    Field("permissions.owner", "target/permissions/owner", integer(0)),
-    Field("permissions.group", "target/permissions/group", integer(0)),
+    Field("permissions.owner", "target/permissions/owner", integer(0, HIGHEST_ID)),
+    Field("permissions.group", "target/permissions/group", integer(0, HIGHEST_ID)),
     Field("source.path", "source/dir/@path"),
     Field("source.name", "source/name"),
     Field("source.format", "source/format/@type"),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,6 +25,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import memory
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.kind import port_groups_of
 from ansible_collections.kvm.fleet.plugins.module_utils.networks import has_bridge
+from ansible_collections.kvm.fleet.plugins.module_utils.texts import why_no_file
 from ansible_collections.kvm.fleet.plugins.module_utils.volumes import format_of
 
 QCOW2_MAGIC = b"QFI\xfb"
@@ -35,6 +37,8 @@ def check_name(name: str, mistakes: Mistakes) -> None:
         mistakes.add("is empty or begins or ends with a space", "name")
     if re.search(r"[/\x00-\x1f]", name):
         mistakes.add(f"{name!r} has a slash, a tab, a line end or the like", "name")
+    if why_no_file(name):
+        mistakes.add(why_no_file(name), "name")
 
 
 # ---- a declaration by itself
@@ -124,6 +128,8 @@ def _check_whole(after: Values, new: bool, want: Mapping[Key, Value], mistakes: 
         mistakes.add(f"{count} is above cpu.maximum, which is {top}", "cpu.count")
     _check_twins(after, want, mistakes)
     _check_topology(after, mistakes)
+    if want.get(("cpu", "model")) == "" and after.get(("cpu", "mode")) == "custom":
+        mistakes.add("is empty; name a model, or set another cpu.mode", "cpu.model")
     _check_lifecycle(after, mistakes)
     for key in [key for key in after if len(key) == 2 and after[key] is PRESENT]:
         if key[0] == "disks" and key in want:
@@ -298,12 +304,15 @@ class Needs:
             self._exists(named((*key[:-1], "device")), source["device"])
 
     def _exists(self, field: str, path: str) -> bool:
+        if not path.startswith("/"):
+            self.mistakes.add(f"{path!r} is no absolute path, so nobody knows from where", field)
+            return False
         if not self.world.host.is_local:
             return False
-        if Path(path).is_dir():
+        if os.path.isdir(path):  # noqa: PTH112 (pathlib's raises for what can be no path)
             self.mistakes.add(f"{path} is a folder", field)
             return False
-        if Path(path).exists():
+        if os.path.exists(path):  # noqa: PTH110
             return True
         if path not in self._paths_to_come():
             self._missing_on_host(

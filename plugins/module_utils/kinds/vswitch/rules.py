@@ -29,6 +29,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.table impo
     things_of,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.tree import values_of
+from ansible_collections.kvm.fleet.plugins.module_utils.texts import why_no_file
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
 IpInterface = Union[ipaddress.IPv4Interface, ipaddress.IPv6Interface]
@@ -45,9 +46,11 @@ _BARE = values_of(Element("network"))
 
 def check_name(name: str) -> Iterator[FleetError]:
     """A name that libvirt takes, and that is a file name of its own."""
-    if not name or name != name.strip() or re.search(r"[/\x00-\x1f]", name) or name in (".", ".."):
+    if not name or name != name.strip() or re.search(r"[/\x00-\x1f]", name):
         message = f"{name!r} is no name: it is empty, or has a slash, or spaces around it"
         yield FleetError(message, "", "name")
+    if why_no_file(name):
+        yield FleetError(why_no_file(name), "", "name")
 
 
 def check_declared(values: Mapping[Key, Value]) -> Iterator[FleetError]:
