@@ -179,7 +179,7 @@ def _reason(have: Have) -> str:
 def _check_limit(limit: int, goes: Sequence[Wanted]) -> None:
     if len(goes) <= limit:
         return
-    names = ", ".join(one.resource for one in goes)
+    names = ", ".join(sorted(one.resource for one in goes))
     raise FleetError(
         f"prune would remove {len(goes)} things and prune_limit is {limit}: {names}; declare those "
         f"that are to stay, or set prune_limit to {len(goes)} if all of them are to go",

@@ -7,7 +7,7 @@ import pytest
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import abilities, memory
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import abilities, hardware, memory
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.hardware import cpus_in
 
 IGB = """<domain type="qemu"><devices><interface type="network"><mac address="52:54:00:00:00:01"/>
@@ -54,3 +54,12 @@ def test_memory_in_every_unit_is_added_up() -> None:
     )
     assert memory.added_up(domain) == 2 * 2**30 + 1024 * 10**6
     assert memory.added_up(xmltree.parse("<domain><memory>1</memory></domain>")) is None
+
+
+def test_a_second_screen_of_one_type_is_refused_and_one_that_was_there_is_not() -> None:
+    screens = "<domain><devices><graphics type='{}'/><graphics type='vnc'/></devices></domain>"
+    both, two = (xmltree.parse(screens.format(one)) for one in ("spice", "vnc"))
+    for before, refused in ((both, ["graphics.type"]), (two, [])):
+        mistakes = Mistakes("vm/web")
+        hardware.check(two, before, mistakes)
+        assert [error.field for error in mistakes.errors] == refused

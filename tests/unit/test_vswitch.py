@@ -39,6 +39,13 @@ def test_a_mistake_is_told(case: Mapping[str, Any]) -> None:
     assert len(told) == len(case["errors"]), told
 
 
+def test_an_address_does_not_go_where_another_would_be_in_its_place() -> None:
+    two = network(ip(), "<ip address='192.168.51.1' prefix='24'/>")
+    there = {"lan": Have("vswitch", "lan", two, facts={"state": "inactive"})}
+    with pytest.raises(FleetErrors, match=r"192\.168\.51\.1/24 would take its place"):
+        planned("lan", {"address": "", "state": "present"}, there)
+
+
 def network(*below: str) -> xmltree.Element:
     return xmltree.parse(f"<network><name>lan</name>{''.join(below)}</network>")
 

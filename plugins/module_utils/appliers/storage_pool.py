@@ -81,6 +81,9 @@ def _autostart(host: Host, plan: Plan) -> None:
 
 def _build(host: Host, plan: Plan) -> None:
     """Make what the pool stands on, and never overwrite what is there."""
+    tree = plan.after.definition
+    if tree.get("type") == "logical" and tree.find("source/device") is None:
+        return  # of nothing LVM makes no volume group; one that is missing is told by the start
     pool = _pool(host, plan)
     with host.errors(plan.resource, "build it"):
         try:

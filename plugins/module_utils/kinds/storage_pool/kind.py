@@ -39,6 +39,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.rules
     check_name,
     check_needed,
     check_options,
+    check_version,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.table import (
     ROWS,
@@ -188,6 +189,7 @@ def _check(wanted: Wanted, have: Have, world: World) -> None:
             check_options(kind, wanted.values, mistakes)
         if not have.exists:
             check_needed(kind, wanted.values, mistakes)
+        check_version(values_in(_edited(wanted, have)), mistakes)
         _check_source(wanted, have, world, mistakes)
     mistakes.raise_any()
 

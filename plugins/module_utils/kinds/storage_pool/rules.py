@@ -36,6 +36,13 @@ def check_options(kind: str, values: Values, mistakes: Mistakes) -> None:
         mistakes.add(f"{said!r} is none of {', '.join(known.formats)}", "source.format")
 
 
+def check_version(after: Values, mistakes: Mistakes) -> None:
+    """A version of the protocol is for NFS (virStoragePoolDefParseSource)."""
+    said = after.get(("source", "format"))
+    if after.get(("source", "protocol_version")) and said in ("glusterfs", "cifs"):
+        mistakes.add(f"is for NFS, and the format is {said}", "source.protocol_version")
+
+
 def check_needed(kind: str, values: Values, mistakes: Mistakes) -> None:
     given = {option_of(key) for key in values}
     for option in TYPES[kind].needs:

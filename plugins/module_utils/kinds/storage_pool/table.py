@@ -102,13 +102,24 @@ def reference() -> Codec:
     return replace(text(), spec={"type": "str", "no_log": False})
 
 
+def some() -> Codec:
+    """A text that there has to be: without it libvirt has no pool, or puts another in its place."""
+
+    def parse(given: Any) -> str:
+        if not str(given):
+            raise ValueError("is empty; leave it out to keep what the pool has")
+        return str(given)
+
+    return replace(text(), parse=parse)
+
+
 def _told_apart_by(attribute: str, tag: str) -> dict[str, Any]:
     """The part of an Items row for elements that are told apart by one attribute."""
 
     def new(name: str) -> Element:
         return Element(tag, {attribute: name})
 
-    return {"name_of": lambda item: item.get(attribute), "new": new, "key": (attribute, text())}
+    return {"name_of": lambda item: item.get(attribute), "new": new, "key": (attribute, some())}
 
 
 PORT = integer(1, 65535)
@@ -120,18 +131,20 @@ ROWS: Rows = (
     Field("permissions.mode", "target/permissions/mode", mode()),
     Field("permissions.owner", "target/permissions/owner", integer(0, HIGHEST_ID)),
     Field("permissions.group", "target/permissions/group", integer(0, HIGHEST_ID)),
-    Field("source.path", "source/dir/@path"),
-    Field("source.name", "source/name"),
+    Field("source.path", "source/dir/@path", some()),
+    Field("source.name", "source/name", some()),
     Field("source.format", "source/format/@type"),
-    Field("source.host", "source/host/@name"),
+    Field("source.host", "source/host/@name", some()),
     Field("source.port", "source/host/@port", PORT),
     Items("source.hosts", "source/host", HOST_ROWS, **_told_apart_by("name", "host")),
-    Field("source.device", "source/device/@path"),
+    Field("source.device", "source/device/@path", some()),
     Items("source.devices", "source/device", (), **_told_apart_by("path", "device")),
     Field("source.initiator", "source/initiator/iqn/@name"),
-    Field("source.protocol_version", "source/protocol/@ver"),
+    Field(
+        "source.protocol_version", "source/protocol/@ver", text(r"[0-9.]+", "a version such as 4.2")
+    ),
     Field("source.auth.type", "source/auth/@type", choice("chap", "ceph")),
-    Field("source.auth.username", "source/auth/@username"),
+    Field("source.auth.username", "source/auth/@username", some()),
     Field("source.auth.secret", "source/auth/secret/@usage", reference()),
 )
 

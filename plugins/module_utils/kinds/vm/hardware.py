@@ -28,6 +28,7 @@ def _wrong(domain: Element) -> Iterator[FleetError]:
     yield from _goes_with_a_cache(domain)
     yield from _has_its_vcpus(domain)
     yield from _has_a_port_of_vnc(domain)
+    yield from _has_one_screen_of_a_type(domain)
     yield from _has_paths_that_can_be(domain)
     yield from _is_an_emulated_tpm(domain)
 
@@ -98,6 +99,17 @@ def _has_a_port_of_vnc(domain: Element) -> Iterator[FleetError]:
             yield FleetError(
                 f"{port} is no port of VNC, whose ports begin at {VNC_PORTS}", field="graphics.port"
             )
+
+
+def _has_one_screen_of_a_type(domain: Element) -> Iterator[FleetError]:
+    """libvirt stores several, and starts one."""
+    types = [graphics.get("type") for graphics in domain.findall("devices/graphics")]
+    for one in sorted({str(one) for one in types if types.count(one) > 1}):
+        yield FleetError(
+            f"the VM has another screen of type {one} already, and can have one of each type; "
+            "take that out first (virsh edit)",
+            field="graphics.type",
+        )
 
 
 def _has_paths_that_can_be(domain: Element) -> Iterator[FleetError]:

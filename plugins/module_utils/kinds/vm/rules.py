@@ -109,6 +109,10 @@ def _check_needed(want: Mapping[Key, Value], after: Values, mistakes: Mistakes) 
     """What is declared of something that there will not be."""
     if want.get(("secure_boot",)) and after[("firmware",)] != "efi":
         mistakes.add(f"needs the firmware efi, not {after[('firmware',)]}", "secure_boot")
+    for device, option in (("tpm", "version"), ("watchdog", "action")):
+        if want.get((device, option)) is not None and after[(device, "model")] in (None, "none"):
+            message = f"is for a VM with a {device}; set {device}.model too"
+            mistakes.add(message, f"{device}.{option}")
     kind = after[("graphics", "type")]
     for option, unset in (("listen", ""), ("port", -1)):
         said = want.get(("graphics", option)) not in (None, unset)

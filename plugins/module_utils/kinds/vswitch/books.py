@@ -27,6 +27,12 @@ CONSEQUENCES = (
         OF_TYPE,
     ),
     Consequence("domain_local_only", ("domain/@localOnly",), ("domain",), "goes with the domain"),
+    Consequence(
+        "address_details",
+        ("ip/tftp", "ip/dhcp/bootp", "ip/@localPtr"),
+        tuple(family.address for family in FAMILIES),
+        "goes with the address",
+    ),
     *(
         Consequence(
             f"bandwidth.{way}.floor",

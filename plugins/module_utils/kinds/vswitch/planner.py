@@ -150,9 +150,7 @@ class Planner:
         return [key for key, value in there.items() if value is PRESENT]
 
     def _defaults(self) -> Values:
-        if self.have.exists:
-            return {}
-        if self.wanted.values.get(TYPE, NAT) == BRIDGE:
+        if self.have.exists or self.wanted.values.get(TYPE, NAT) == BRIDGE:
             return {}
         bridge = tree.derived_bridge(self.wanted.name)
         return {TYPE: NAT, BRIDGE_NAME: bridge, STP: True, FORWARD_DELAY: 0}
@@ -199,6 +197,12 @@ class Planner:
         """Of several addresses of a family the one with DHCP counts, as long as it has some."""
         settled = values_of(tree.without_empty_dhcp(definition))
         for family in FAMILIES:
+            if self.wanted.values.get(family.key) == "" and after[family.key]:
+                self.mistakes.add(
+                    f"cannot go: the vswitch has others, of which {after[family.key]} would take "
+                    "its place; remove those first (virsh net-edit)",
+                    family.address,
+                )
             if settled[family.key] != after[family.key]:
                 self.mistakes.add(
                     "cannot go: by DHCP this address is told from others that the vswitch has; "
