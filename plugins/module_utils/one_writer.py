@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import cached_property
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.beside import uses_beside
 from ansible_collections.kvm.fleet.plugins.module_utils.chains import Chains
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
@@ -101,6 +102,7 @@ def _of_volume(plan: Plan, images: _Images) -> Iterator[FleetError]:
                 "backing",
             )
         yield from _copy(plan, images)
+        yield from _lost(plan, path, images)
         return
     uses = images.at(path)
     if plan.action == UPDATE:
@@ -127,6 +129,17 @@ def _copy(plan: Plan, images: _Images) -> Iterator[FleetError]:
             "or copy what a snapshot left below it",
             plan.resource,
             "copy_of",
+        )
+
+
+def _lost(plan: Plan, path: str, images: _Images) -> Iterator[FleetError]:
+    """What a running VM has open is not made anew beside it: its data would go at the next stop."""
+    users = [] if plan.have.facts else images.running_on(path)
+    if users:
+        yield FleetError(
+            f"{path} was removed, and {' and '.join(users)} runs on what it was; save that as "
+            "long as it runs (virsh blockcopy to another image), or stop it and give it up",
+            plan.resource,
         )
 
 
@@ -173,15 +186,34 @@ class _Images:
         self.world = world
         self.chains = Chains(world)
 
-    def at(self, path: str) -> list[Use]:
-        """All uses of an image that is there already."""
+    def at(self, path: str, newcomer: str = "") -> list[Use]:
+        """All uses of an image that is there already, also by a VM to which it is new."""
         place = self.chains.place(path)
-        return [use for by_place in (self._deep, self._clones) for use in by_place.get(place, ())]
+        told = [use for by_place in (self._deep, self._clones) for use in by_place.get(place, ())]
+        return told + self._beside(path, [use for use in told if use.user != newcomer])
+
+    def _beside(self, path: str, told: Sequence[Use]) -> list[Use]:
+        """What only the headers of other files tell. What goes in this run needs nothing.
+
+        What stands on an image to which a VM writes is spoilt already, as what a merge left over.
+        """
+        if any(use.does == WRITES for use in told):
+            return []
+        known = self._going | {self.chains.place(use.top) for use in told if use.top}
+        found = uses_beside(path, self.chains)
+        return [use for use in found if self.chains.place(use.top) not in known]
+
+    @cached_property
+    def _going(self) -> set[str]:
+        """Where volumes are that this run removes."""
+        gone = (plan.have.stored for plan in self.plans if _removes_volume(plan))
+        paths = (xmltree.get(tree, "target/path") for tree in gone if tree is not None)
+        return {self.chains.place(path) for path in paths if path}
 
     def others(self, use: Use, plan: Plan) -> list[Use]:
         """The uses of the same image by others, and by other disks of the same VM."""
         place = self.chains.place(use.path)
-        found = self._told.get(place, []) if place in self._new else self.at(use.path)
+        found = self._told.get(place, []) if place in self._new else self.at(use.path, use.user)
         comes_now = use.what in _plugged(plan, PRESENT)
         return [
             other
@@ -193,6 +225,18 @@ class _Images:
     def runs(self, use: Use) -> bool:
         """Whether the VM of a use runs now, while volumes are made."""
         return self.world.was("vm", use.user.partition("/")[2]).live is not None
+
+    def running_on(self, path: str) -> list[str]:
+        """The VMs that have an image open before anything is done."""
+        place = self.chains.place(path)
+        running = []
+        for name in self.world.everything("vm"):
+            live = self.world.was("vm", name).live
+            disks = xmltree.find_all(live, "devices/disk") if live is not None else []
+            tops = [layer.path for disk in disks for layer in self.chains.told(disk)[0][:1]]
+            if place in {self.chains.place(top) for top in tops if top}:
+                running.append(f"vm/{name}")
+        return running
 
     def known_users(self, volume: Have) -> set[str]:
         """The VMs that name a volume as it is named here, of which another rule tells."""
@@ -246,6 +290,10 @@ class _Images:
 
 def _makes_volume(plan: Plan) -> bool:
     return plan.wanted.kind == "storage_volume" and plan.action == CREATE
+
+
+def _removes_volume(plan: Plan) -> bool:
+    return plan.wanted.kind == "storage_volume" and plan.action == DELETE
 
 
 def _stays_running(have: Have, plan: Plan | None) -> xmltree.Element | None:

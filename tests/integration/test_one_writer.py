@@ -183,6 +183,60 @@ def test_a_variable_store_of_another_vm_is_refused(site: ImageSite, with_nvram: 
     site.libvirtd.run(["rm", with_nvram])
 
 
+# ---- what only the headers of other files tell
+
+
+def test_a_disk_is_not_put_below_the_overlay_of_a_vm_that_went(site: ImageSite) -> None:
+    """libvirt has forgotten the snapshot, and not yet seen the overlay in the pool."""
+    site.declare(state="paused")
+    overlay = site.snapshot("s1")
+    site.remove()
+    told = site.refused(**site.args())
+    assert f"would write to {site.base}, on which {overlay} stands" in told
+    site.libvirtd.run(["rm", overlay])
+    site.declare()
+
+
+def test_what_a_file_stands_on_is_not_removed(site: ImageSite) -> None:
+    volume = {"pool": site.pool, "name": "base.qcow2"}
+    site.run("storage_volume", **volume, capacity="1MiB")
+    base, clone = f"{site.folder}/base.qcow2", f"{site.folder}/clone.qcow2"
+    make = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "qcow2", clone]
+    site.libvirtd.run(make)
+    assert f"is used by {clone}" in site.refused("storage_volume", **volume, state="absent")
+    assert clone in site.refused("storage_volume", **volume, capacity="2MiB")
+    site.libvirtd.run(["touch", "-d", "tomorrow", base])  # it was merged, and is left over
+    site.run("storage_volume", **volume, capacity="2MiB")
+
+
+def test_the_data_file_of_an_image_is_nobody_elses(site: ImageSite) -> None:
+    data, top = f"{site.folder}/data.raw", f"{site.folder}/top.qcow2"
+    site.image(top, "-o", f"data_file={data}")
+    disks = [{"name": "root", "file": data, "format": "raw"}]
+    assert f"{data} is in use by {top}" in site.refused(**site.args(disks=disks))
+    gone = {"pool": site.pool, "name": "data.raw", "state": "absent"}
+    assert f"is used by {top}" in site.refused("storage_volume", **gone)
+
+
+def test_what_a_running_vm_has_open_is_not_made_anew(site: ImageSite) -> None:
+    site.declare(state="paused")
+    site.libvirtd.run(["rm", site.base])
+    site.virsh("pool-refresh", site.pool)
+    told = site.refused(**site.args())
+    assert f"{site.base} was removed, and vm/{site.vm} runs on what it was" in told
+    assert "virsh blockcopy" in told and site.files() == set()
+    site.virsh("destroy", site.vm)
+    site.declare()
+
+
+def test_an_image_that_is_gone_is_told_when_its_vm_goes(site: ImageSite) -> None:
+    site.declare(state="stopped")
+    site.libvirtd.run(["rm", site.base])
+    site.virsh("pool-refresh", site.pool)
+    plan = site.remove(remove_storage=True)["plan"]
+    assert "is not there any more" in [change.get("note") for change in plan]
+
+
 # ---- volumes that are there already
 
 

@@ -84,7 +84,7 @@ def disks_that_stay(host: Host, have: Have) -> Iterator[tuple[str, str, str]]:
     }
     for name, disk in items_of(DISKS, have.definition).items():
         where = _where(disk)
-        why = _why_it_stays(disk) or ("" if _volume_of(host, disk) else "is in no storage pool")
+        why = _why_it_stays(disk) or ("" if _volume_of(host, disk) else _why_no_volume(host, where))
         if where and why:
             yield name, where, why
         for path in below.get(xmltree.get(disk, "target/@dev"), ()) if not why else ():
@@ -100,6 +100,11 @@ def _why_it_stays(disk: xmltree.Element) -> str:
     if disk.find("shareable") is not None:
         return "is shareable"
     return "is read-only" if disk.find("readonly") is not None else ""
+
+
+def _why_no_volume(host: Host, where: str) -> str:
+    is_gone = host.is_local and where.startswith("/") and not Path(where).exists()
+    return "is not there any more" if is_gone else "is in no storage pool"
 
 
 def _volume_of(host: Host, disk: xmltree.Element) -> str:
