@@ -41,7 +41,7 @@ VM = {
     "firmware": ("os/", "features/smm", "features/acpi"),
     "secure_boot": ("os/", "features/smm", "features/acpi"),
     "boot.": ("os/",),
-    "cpu.maximum": ("vcpu",),
+    "cpu.maximum": ("vcpu", "cpu/numa/cell/@cpus"),  # libvirt gives what is left to the first cell
     "cpu.count": ("vcpu",),
     "cpu.topology.": ("cpu/topology", "cpu/@"),
     "cpu.individual_vcpus": ("vcpus",),
@@ -128,7 +128,12 @@ VSWITCH = {
     "dhcp.": ("ip/dhcp", "ip[ipv4]/dhcp"),
     "port_groups.": ("portgroup",),
 }
-POOL = {"path": ("target/path",), "permissions.": ("target/permissions",), "": ("source", "name")}
+POOL = {
+    "path": ("target/path",),
+    "permissions.": ("target/permissions",),
+    "source.name": ("source", "name", "target/path"),  # a volume group has its path by its name
+    "": ("source", "name"),
+}
 # In every plan: what says that a thing is declared, and what libvirt adds for what comes.
 ALWAYS = FLEET
 # A screen brings a card.
