@@ -126,7 +126,8 @@ def mapping() -> Codec:
     """A dictionary of strings, kept as JSON in one text (for our own metadata only)."""
 
     def parse(given: Any) -> dict[str, str]:
-        return {str(key): str(given[key]) for key in sorted(given)}
+        said = ((str(key), given[key]) for key in sorted(given, key=str))
+        return {key: str(value) for key, value in said if value is not None}
 
     return Codec(
         parse,

@@ -307,6 +307,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils import (
     host_config,
     one_writer,
     rules,
+    screen_ports,
     taken_up,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import state_files
@@ -321,6 +322,7 @@ def main() -> None:
         parse=host_config.parse,
         rules=(
             rules.unique_macs,
+            screen_ports.free_ports,
             rules.nothing_in_use_goes,
             state_files.one_vm_each,
             one_writer.one_writer,

@@ -75,8 +75,8 @@ options:
     type: str
   tags:
     description:
-      - Names and values of your own, kept in the VM's metadata. They are replaced as a whole.
-        Changes live.
+      - Names and values of your own, kept in the VM's metadata as texts. They are replaced as a
+        whole; one whose value is null is left out. Changes live.
     type: dict
   protected:
     description:
@@ -638,6 +638,7 @@ options:
       port:
         description:
           - TCP port to listen on. V(-1) lets libvirt choose one at each start, as for a new VM.
+          - No two VMs that run can have the same, whatever they listen on.
         type: int
   video:
     description:
@@ -955,7 +956,12 @@ warnings:
   sample: ["vm/web: the vswitch lan does not exist yet; the plan assumes that it will"]
 """
 
-from ansible_collections.kvm.fleet.plugins.module_utils import block_jobs, one_writer, rules
+from ansible_collections.kvm.fleet.plugins.module_utils import (
+    block_jobs,
+    one_writer,
+    rules,
+    screen_ports,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.kind import (
     KIND as STORAGE_POOL,
 )
@@ -978,6 +984,7 @@ def main() -> None:
         shown=VM.name,
         rules=(
             rules.unique_macs,
+            screen_ports.free_ports,
             rules.nothing_in_use_goes,
             state_files.one_vm_each,
             one_writer.one_writer,

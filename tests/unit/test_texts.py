@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from ansible_collections.kvm.fleet.plugins.module_utils import codecs
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetErrors
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds import storage_volume
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import Kind
@@ -73,3 +74,8 @@ def test_a_declaration_that_cannot_be_kept_is_refused(kind: Kind, declared: dict
     assert not checked.error_messages
     with pytest.raises(FleetErrors):
         kind.parse(checked.validated_parameters)
+
+
+def test_tags_are_texts_and_those_of_no_value_are_left_out() -> None:
+    given = {"b": None, "a": True, 1: 2}
+    assert codecs.mapping().parse(given) == {"1": "2", "a": "True"}
