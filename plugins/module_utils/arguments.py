@@ -16,8 +16,31 @@ def check(
     validator: ArgumentSpecValidator, given: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[str]]:
     """The arguments with their types and defaults, and what is wrong with them."""
-    result = validator.validate(dict(given))
-    return result.validated_parameters, [_said(error) for error in result.errors]
+    unfit: list[str] = []
+    result = validator.validate(_fit(validator.argument_spec, given, "", unfit))
+    return result.validated_parameters, unfit + [_said(error) for error in result.errors]
+
+
+def _fit(
+    spec: Mapping[str, Any], given: Mapping[str, Any], within: str, unfit: list[str]
+) -> dict[str, Any]:
+    """The arguments without those on which the validator itself fails, such as `cpu: 4`."""
+    fit = dict(given)
+    for name, value in given.items():
+        options = spec[name].get("options") if name in spec else None
+        if options is None or value is None:
+            continue
+        fits: list[Any] = []
+        for one in value if isinstance(value, (list, tuple)) else [value]:
+            if isinstance(one, Mapping):
+                fits.append(_fit(options, one, f"{within}{name}.", unfit))
+            elif isinstance(one, str):  # which the validator reads, or says that it cannot
+                fits.append(one)
+            else:
+                known = ", ".join(sorted(options))
+                unfit.append(f"{within}{name} is {one!r}, but has options: {known}")
+        fit[name] = fits if isinstance(value, (list, tuple)) else fits[0] if fits else None
+    return fit
 
 
 def _said(error: Exception) -> str:

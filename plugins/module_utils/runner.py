@@ -36,8 +36,8 @@ def create_module(spec: Mapping[str, Any]) -> basic.AnsibleModule:
     # What a run makes it keeps to its end, some seconds later. To look through it for garbage again
     # and again is a tenth of the time for hundreds of VMs, and finds nothing.
     gc.disable()
-    mistakes = _argument_mistakes(spec)  # AnsibleModule itself stops at the first
-    if len(mistakes) > 1:
+    mistakes = _argument_mistakes(spec)  # AnsibleModule stops at the first, or has a traceback
+    if mistakes:
         _refuse(spec, mistakes)
     return basic.AnsibleModule(argument_spec=dict(spec), supports_check_mode=True)
 
