@@ -175,5 +175,4 @@ def _given_to_pool(told: Options) -> tuple[Options, Options]:
     if told["type"] == "rbd":
         gone = [{"name": GIVEN, "state": "absent"}]
         return {"source": {"hosts": [{"name": GIVEN}]}}, {"source": {"hosts": gone}}
-    host = {"host": told["source"]["host"]}
-    return {"source": {**host, "port": 4000}}, {"source": host}
+    return {"source": {"host": GIVEN}}, {"source": {"host": told["source"]["host"]}}
