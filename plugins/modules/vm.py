@@ -656,7 +656,10 @@ options:
     type: dict
     suboptions:
       model:
-        description: Its device. V(none) takes it away.
+        description:
+          - Its device. V(none) takes it away.
+          - A q35 machine has V(itco) by itself. From libvirt 9.1 on that is in its definition and
+            never goes, so that V(none) means no other than that.
         type: str
         choices: [i6300esb, itco, ib700, none]
       action:

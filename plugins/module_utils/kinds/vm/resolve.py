@@ -29,6 +29,9 @@ DEFAULTS: Values = {
 }
 LISTS = ("disks", "cdroms", "nics", "channels")
 
+# From this version on libvirt stores the watchdog that every q35 machine has, and puts it back.
+WRITES_ITCO = 9_001_000
+
 
 def resolve(
     name: str,
@@ -43,6 +46,7 @@ def resolve(
     _virt_type(values, stored, world.host)
     _machine(values, stored, world.host)
     _firmware(values, stored)
+    _watchdog(values, stored, world.host)
     _cpu(values, stored, world.host)
     _memory(values, stored)
     _sources(values, world)
@@ -83,6 +87,15 @@ def _firmware(values: dict[Key, Value], stored: Values) -> None:
         del values[("secure_boot",)]  # as it is
     elif ("secure_boot",) in values and stored.get(("firmware",)) == "efi":
         values.setdefault(("firmware",), "efi")
+
+
+def _watchdog(values: dict[Key, Value], stored: Values, host: Host) -> None:
+    """None at all is on a q35 machine what the machine itself has."""
+    machine = str(values.get(("machine",), stored.get(("machine",), "")))
+    if values.get(("watchdog", "model")) != "none" or "q35" not in machine:
+        return
+    if host.driver == "QEMU" and host.conn.getLibVersion() >= WRITES_ITCO:
+        values[("watchdog", "model")] = "itco"
 
 
 def _cpu(values: dict[Key, Value], stored: Values, host: Host) -> None:

@@ -16,6 +16,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
 _ON_MACHINE = ("machine",)
 # What each chipset has on its board, or needs to have anything plugged in.
+ITCO = "devices/watchdog[@model='itco']"
 _CONTROLLERS = ("pci", "ide", "sata", "fdc", "isa")
 
 
@@ -39,6 +40,12 @@ CONSEQUENCES = (
         "of the former chipset; libvirt gives each device a new one, and the guest sees new slots",
         told=_places,
     ),
+    Consequence(
+        "board_watchdog",
+        ("devices/watchdog[+]",),
+        _ON_MACHINE,
+        "only a q35 machine has it",
+    ),
 )
 
 
@@ -51,6 +58,8 @@ def agree(domain: Element, changed: Changed, former: str) -> None:
         return
     drop(domain, "devices/*/address[@type='pci']")
     drop(domain, *(f"devices/controller[@type='{kind}']" for kind in _CONTROLLERS))
+    if chipset(former) == "q35":
+        drop(domain, ITCO)
 
 
 def chipset(machine: str) -> str:

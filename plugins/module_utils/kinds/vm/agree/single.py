@@ -77,6 +77,7 @@ CONSEQUENCES = (
         "tpm_banks", ("devices/tpm/backend/active_pcr_banks",), ("tpm",), "only 2.0 has it"
     ),
     Consequence("watchdog.address", ("devices/watchdog/address",), ("watchdog.model",), _OF_TYPE),
+    Consequence("watchdog.actions", ("devices/watchdog/@action",), ("watchdog",), "", silent=True),
     Consequence("tpm.defaults", ("devices/tpm/backend/@type",), ("tpm",), "", silent=True),
     Consequence("clock_details", tuple(f"clock/@{n}" for n in _CLOCK), ("clock",), _OF_TYPE),
 )
@@ -90,6 +91,8 @@ def agree(domain: Element, changed: Changed) -> None:
         _agree_rng(domain)
     if touched(changed, "watchdog.model"):  # each model has its own bus
         xmltree.put(domain, "devices/watchdog/address!", None)
+    if touched(changed, "watchdog"):
+        _agree_watchdogs(domain)
     backend = xmltree.find(domain, "devices/tpm/backend")
     if touched(changed, "tpm") and domain.find("devices/tpm") is not None:
         backend = xmltree.ensure(domain, "devices/tpm/backend")
@@ -125,6 +128,17 @@ def _agree_serial(domain: Element, is_another: bool) -> None:
     if serial.get("type") == "pty":
         xmltree.put(serial, "source!/@path", None)
     prune(serial, "source")
+
+
+def _agree_watchdogs(domain: Element) -> None:
+    """A board has one itco, and QEMU one action for all."""
+    devices = xmltree.ensure(domain, "devices")
+    for another in devices.findall("watchdog[@model='itco']")[1:]:
+        devices.remove(another)
+    first, *others = devices.findall("watchdog") or [None]
+    action = None if first is None else first.get("action")
+    for other in others if action else ():
+        xmltree.put(other, "@action", action)
 
 
 def _agree_rng(domain: Element) -> None:

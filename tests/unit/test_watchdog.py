@@ -1,0 +1,61 @@
+"""A watchdog that the machine itself has: libvirt writes it down from 9.1 on, and puts it back."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.resolve import _watchdog
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.tree import edited
+
+MODEL = ("watchdog", "model")
+OLD, NEW = 9_000_000, 11_003_000
+
+
+@pytest.mark.parametrize(
+    ("machine", "version", "model"),
+    [
+        ("pc-q35-10.0", NEW, "itco"),
+        ("pc-q35-7.2", OLD, "none"),
+        ("pc-i440fx-10.0", NEW, "none"),
+    ],
+)
+def test_none_is_what_the_machine_has(machine: str, version: int, model: str) -> None:
+    conn = SimpleNamespace(getLibVersion=lambda: version)
+    host = SimpleNamespace(conn=conn, driver="QEMU")
+    new = {MODEL: "none", ("machine",): machine}
+    _watchdog(new, {}, host)
+    assert new[MODEL] == model
+    there = {MODEL: "none"}
+    _watchdog(there, {("machine",): machine}, host)
+    assert there[MODEL] == model
+
+
+BOTH = """<domain type='qemu'><name>web</name><memory>65536</memory><vcpu>1</vcpu>
+  <os><type arch='x86_64' machine='pc-q35-10.0'>hvm</type></os>
+  <devices>
+    <watchdog model='i6300esb' action='pause'><address type='pci' slot='0x04'/></watchdog>
+    <watchdog model='itco' action='reset'/>
+  </devices>
+</domain>"""
+
+
+def models(domain: xmltree.Element) -> list[str | None]:
+    return [one.get("model") for one in domain.findall("devices/watchdog")]
+
+
+def test_a_board_has_one() -> None:
+    assert models(edited(xmltree.parse(BOTH), {MODEL: "itco"})) == ["itco"]
+
+
+def test_it_goes_with_its_board() -> None:
+    after = edited(xmltree.parse(BOTH), {("machine",): "pc-i440fx-10.0"})
+    assert models(after) == ["i6300esb"]
+
+
+def test_all_have_one_action() -> None:
+    after = edited(xmltree.parse(BOTH), {("watchdog", "action"): "poweroff"})
+    actions = [one.get("action") for one in after.findall("devices/watchdog")]
+    assert actions == ["poweroff", "poweroff"]
