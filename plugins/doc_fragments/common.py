@@ -15,7 +15,8 @@ options:
     description:
       - The libvirt to talk to, as a libvirt connection URI.
       - Files that are named in options are files of the machine on which the module runs, which is
-        the KVM host itself unless the URI says otherwise.
+        the KVM host itself unless the URI says otherwise. Of another machine nothing is looked at
+        but what its libvirt tells. A socket (C(qemu+unix)) counts as one of this machine.
     type: str
     default: qemu:///system
 requirements:

@@ -158,7 +158,7 @@ def connect(uri: str) -> Iterator[Host]:
             "this user may use it (group libvirt)"
         ) from error
     try:
-        yield Host(conn, uri)
+        yield Host(conn, conn.getURI())  # not the alias of libvirt.conf that it was opened by
     finally:
         _close(conn)
 
