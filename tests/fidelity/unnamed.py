@@ -141,6 +141,8 @@ COMES = ("devices/controller", "devices/audio", "devices/video")
 # Not said by anybody: what is measured, and the owner that libvirt gives a file while a VM runs.
 MEASURED = re.compile(
     r"(capacity|allocation|available|physical|(target|backingStore)/timestamps)/|@connections"
+    # libvirt 11 takes another port of the network for every update of a NIC.
+    r"|devices/interface\[[^]]*\]/source/@portid"
 )
 OWNED = re.compile(r"(target|backingStore)/permissions/(owner|group|mode)/")
 
@@ -172,7 +174,7 @@ def _lost(resource: str, before: str, after: str, changes: list[Change]) -> Iter
     for path in sorted({**old, **new}):
         if old.get(path) == new.get(path) or MEASURED.match(path):
             continue
-        if OWNED.match(path) and _may_be_owned(resource, changes):
+        if OWNED.match(path) and (path not in old or _may_be_owned(resource, changes)):
             continue
         if any(path.startswith(place) for place in places):
             continue
