@@ -135,9 +135,8 @@ def _agree_watchdogs(domain: Element) -> None:
     devices = xmltree.ensure(domain, "devices")
     for another in devices.findall("watchdog[@model='itco']")[1:]:
         devices.remove(another)
-    first, *others = devices.findall("watchdog") or [None]
-    action = None if first is None else first.get("action")
-    for other in others if action else ():
+    action = xmltree.get(devices, "watchdog/@action")
+    for other in devices.findall("watchdog")[1:] if action else ():
         xmltree.put(other, "@action", action)
 
 
