@@ -230,6 +230,16 @@ def test_links_on_another_machine_are_refused(by_id: str) -> None:
         storage_pool.without_links(_declared("logical", by_id), Have("storage_pool", "f"), there)
 
 
+@pytest.mark.parametrize("is_local", [True, False])
+def test_links_that_others_stored_are_as_declared(is_local: bool, by_id: str) -> None:
+    host: Any = SimpleNamespace(is_local=is_local)
+    stored = xmltree.parse(
+        f"<pool type='logical'><name>f</name><source><device path='{by_id}'/></source></pool>"
+    )
+    declared = _declared("logical", by_id)
+    assert storage_pool.without_links(declared, Have("storage_pool", "f", stored), host) == declared
+
+
 def test_a_pool_of_a_type_that_others_made_keeps_its_options() -> None:
     tree = xmltree.parse("<pool type='scsi'><name>hba</name></pool>")
     facts = {"state": "inactive", "autostart": False, "persistent": True}

@@ -225,7 +225,12 @@ def without_links(wanted: Wanted, have: Have, host: Host) -> Wanted:
     It compares the declared paths with those of `pvs` as text (up to at least libvirt 11.3).
     """
     kind = wanted.values.get(TYPE) or (have.exists and have.definition.get("type"))
-    links = [key for key in wanted.values if key[:2] == DEVICES and key[-1].startswith(LINKS)]
+    stored = values_in(have.definition) if have.exists else {}
+    links = [
+        key
+        for key in wanted.values
+        if key[:2] == DEVICES and key[-1].startswith(LINKS) and key not in stored
+    ]
     if kind != "logical" or not links:
         return wanted
     if not host.is_local:
