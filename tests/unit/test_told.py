@@ -70,6 +70,16 @@ def test_a_new_nic_is_not_named_by_a_mac_address() -> None:
     assert "give the new one a name and a mac" in str(mistakes.errors[0])
 
 
+def test_a_nic_does_not_lose_the_mac_address_by_which_it_is_known() -> None:
+    nic = "<interface type='user'><mac address='52:54:00:22:22:22'/></interface>"
+    stored = tree.domain_values(domain(nic))
+    for mac, errors in (("52:54:00:22:22:22", 0), ("52:54:00:22:22:23", 1)):
+        mistakes = Mistakes("vm/vm")
+        want = wanted({"nics": [{"name": "52:54:00:22:22:22", "mac": mac}]})
+        alike.check_names(want, stored, mistakes)
+        assert len(mistakes.errors) == errors
+
+
 def test_what_no_declaration_can_say_is_no_option() -> None:
     nics = told.options(tree.domain_values(domain(TWINS)))["nics"]
     assert [nic.get("model") for nic in nics] == ["virtio", None]

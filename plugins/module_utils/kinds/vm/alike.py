@@ -70,6 +70,18 @@ def check_names(want: Mapping[Key, Value], stored: Values, mistakes: Mistakes) -
         elif key[0] == "nics" and ":" in key[1] and want[key] is PRESENT and key not in stored:
             message = "no NIC is known by this MAC address; give the new one a name and a mac"
             mistakes.add(message, named(key))
+        elif _would_be_renamed(key, want, stored):
+            message = (
+                "is known by this MAC address only, and cannot get another under this name; "
+                "take it away (state: absent) and declare one that has a name and the mac"
+            )
+            mistakes.add(message, named((*key, "mac")))
+
+
+def _would_be_renamed(key: Key, want: Mapping[Key, Value], stored: Values) -> bool:
+    """Whether a NIC that others made is to lose the MAC address by which it is known."""
+    mac = (*key, "mac")
+    return ":" in key[1] and mac in want and key in stored and want[mac] != stored.get(mac)
 
 
 def _fits_several(twins: list[Key], stored: Values) -> str:
