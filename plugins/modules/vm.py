@@ -153,6 +153,8 @@ options:
           - How many vCPUs it can have without a restart. A new VM has the product of
             O(cpu.topology), or as many as O(cpu.count).
           - A maximum below the count lowers the count with it if that is not given.
+          - In a VM with NUMA cells new vCPUs are in the first of them, and those that go leave
+            theirs. The plan shows the cells.
         type: int
       mode:
         description:
@@ -541,7 +543,7 @@ options:
         type: int
       bandwidth:
         description:
-          - Limits. Change live.
+          - Limits. Change live on a NIC that has a tap on the host, which one of others may not.
           - libvirt has the kernel count a kilobyte as 1000 bytes here, so the limit is 2.3 % below
             what is written.
         type: dict
@@ -592,7 +594,8 @@ options:
         required: true
       path:
         description:
-          - Path of the socket on the host. libvirt chooses one where none is given.
+          - Path of the socket on the host. libvirt chooses one where none is given. The VM listens
+            on it, unless others made the channel and said that it connects.
         type: str
       state:
         description:

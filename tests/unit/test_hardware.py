@@ -8,7 +8,10 @@ from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import abilities, hardware, memory
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.hardware import cpus_in
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.cpu_lists import (
+    cpus_in,
+    listed,
+)
 
 IGB = """<domain type="qemu"><devices><interface type="network"><mac address="52:54:00:00:00:01"/>
     <model type="igb"/></interface></devices></domain>"""
@@ -44,6 +47,33 @@ def test_a_nic_that_was_there_is_no_mistake_of_a_change() -> None:
 )
 def test_lists_of_cpus(text: str, cpus: set[int]) -> None:
     assert cpus_in(text) == cpus
+
+
+def test_numbers_become_a_list_of_cpus() -> None:
+    assert listed({0, 2, 3, 4, 9}) == "0,2-4,9"
+    assert cpus_in(listed({1, 2, 7})) == {1, 2, 7}
+
+
+@pytest.mark.parametrize("kind", ["pty", "tcp", "udp", "null", "stdio", "spicevmc"])
+def test_a_port_whose_type_has_no_path_cannot_get_one(kind: str) -> None:
+    channel = f"""<domain><devices><channel type="{kind}"><source{{}}/>
+        <target type="virtio" name="org.example"/></channel></devices></domain>"""
+    serial = f"""<domain><devices><serial type="{kind}"><source{{}}/></serial></devices></domain>"""
+    for text, field in ((channel, "channels.org.example.path"), (serial, "serial.path")):
+        before, after = (xmltree.parse(text.format(path)) for path in ("", " path='/srv/x'"))
+        mistakes = Mistakes("vm/web")
+        hardware.check(after, before, mistakes)
+        assert [error.field for error in mistakes.errors] == [field]
+        assert f"of type {kind}" in str(mistakes.errors[0])
+
+
+@pytest.mark.parametrize(("kind", "errors"), [("network", 0), ("bridge", 1), ("user", 1)])
+def test_a_port_group_is_of_a_vswitch(kind: str, errors: int) -> None:
+    mistakes = Mistakes("vm/web")
+    nic = f"""<interface type="{kind}"><mac address="52:54:00:00:00:01"/>
+        <source portgroup="x"/></interface>"""
+    hardware.check(xmltree.parse(f"<domain><devices>{nic}</devices></domain>"), None, mistakes)
+    assert len(mistakes.errors) == errors
 
 
 def test_memory_in_every_unit_is_added_up() -> None:

@@ -37,6 +37,8 @@ KEPT_FOR_LIFE: dict[str, tuple[str, ...]] = {
     CDROMS.name: ("target/@bus", "target/@dev"),
     NICS.name: ("model/@type", "mac/@address"),
 }
+# The types of NICs that libvirt limits while they run (virNetDevBandwidthSet needs their name).
+WITH_TAP = ("network", "bridge", "direct", "ethernet")
 
 
 class Effects:
@@ -70,6 +72,8 @@ class Effects:
         if len(key) > 2 and self._is_replaced(key):
             return WAITS
         if key[0] == NICS.name and key[-1] == "source" and not self._moves(key[1]):
+            return WAITS
+        if applier == "nic" and not self._can_on_nic(key):
             return WAITS
         can: Mapping[str, Callable[[Value], bool]] = {
             "vcpus": self._vcpus,
@@ -137,6 +141,12 @@ class Effects:
         """Whether a NIC can be moved: libvirt does that from one bridge to another, and only so."""
         device = items_of(NICS, self.live).get(nic)
         return device is not None and device.get("type") in ("network", "bridge")
+
+    def _can_on_nic(self, key: Key) -> bool:
+        """Whether libvirt has a hold on what a NIC is: a device of the host, for limits a tap."""
+        device = items_of(NICS, self.live).get(key[1])
+        kind = device.get("type") if device is not None else None
+        return kind in WITH_TAP if "bandwidth" in key else kind != "hostdev"
 
     def _pluggable(self, row: Items, device: Element) -> bool:
         if row is DISKS:

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError, Mistakes
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import items_of
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import DISKS
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.cpu_lists import cpus_in
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import DISKS, NICS
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
 VNC_PORTS = 5900
@@ -30,7 +31,9 @@ def _wrong(domain: Element) -> Iterator[FleetError]:
     yield from _has_a_port_of_vnc(domain)
     yield from _has_one_screen_of_a_type(domain)
     yield from _has_paths_that_can_be(domain)
+    yield from _has_no_path_to_lose(domain)
     yield from _is_an_emulated_tpm(domain)
+    yield from _is_on_a_network(domain)
 
 
 def _goes_with_a_kernel(domain: Element) -> Iterator[FleetError]:
@@ -63,6 +66,16 @@ def _is_an_emulated_tpm(domain: Element) -> Iterator[FleetError]:
             f"is for an emulated TPM, and this VM has one of type {backend.get('type')}",
             field="tpm.version",
         )
+
+
+def _is_on_a_network(domain: Element) -> Iterator[FleetError]:
+    """libvirt drops the port group of any other NIC in silence."""
+    for name, nic in items_of(NICS, domain).items():
+        if xmltree.get(nic, "source/@portgroup") and nic.get("type") != "network":
+            yield FleetError(
+                f"is of a vswitch, and this NIC is of type {nic.get('type')}; set vswitch too",
+                field=f"nics.{name}.port_group",
+            )
 
 
 def _has_its_vcpus(domain: Element) -> Iterator[FleetError]:
@@ -115,11 +128,21 @@ def _has_one_screen_of_a_type(domain: Element) -> Iterator[FleetError]:
 def _has_paths_that_can_be(domain: Element) -> Iterator[FleetError]:
     """What libvirt opens for a port is looked at when it starts the VM."""
     for field, kind, path in _paths(domain):
-        if not path.startswith("/"):
+        if kind in ("file", "unix") and not path.startswith("/"):
             yield FleetError(f"{path} is no absolute path", field=field)
         elif kind == "unix" and len(path.encode()) > SOCKET_PATH:
             message = f"{path} is longer than a path of a socket can be, {SOCKET_PATH} bytes"
             yield FleetError(message, field=field)
+
+
+def _has_no_path_to_lose(domain: Element) -> Iterator[FleetError]:
+    """libvirt drops the path of a port in silence where its type has none."""
+    for field, kind, _path in _paths(domain):
+        if kind not in _WITH_PATH:
+            yield FleetError(f"is not for a port of type {kind}, which has no path", field=field)
+
+
+_WITH_PATH = ("unix", "file", "dev", "pipe")
 
 
 def _paths(domain: Element) -> Iterator[tuple[str, str, str]]:
@@ -129,16 +152,5 @@ def _paths(domain: Element) -> Iterator[tuple[str, str, str]]:
         ports.append((f"channels.{xmltree.get(channel, 'target/@name')}.path", channel))
     for field, port in ports:
         kind, path = port.get("type", ""), xmltree.get(port, "source/@path")
-        if path and kind in ("file", "unix"):
+        if path:
             yield field, kind, path
-
-
-def cpus_in(text: str) -> set[int]:
-    """The numbers in one of libvirt's lists, such as `0-3,^2,8`."""
-    cpus: set[int] = set()
-    for part in text.replace(" ", "").split(","):
-        first, _dash, last = part.lstrip("^").partition("-")
-        if first.isdecimal():
-            some = set(range(int(first), int(last if last.isdecimal() else first) + 1))
-            cpus = cpus - some if part.startswith("^") else cpus | some
-    return cpus

@@ -12,12 +12,14 @@ from __future__ import annotations
 from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import Key
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.agree import (
+    channels,
     cpu,
     disks,
     display,
     firmware,
     machine,
     nics,
+    numa,
     single,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.agree.base import Changed
@@ -31,12 +33,14 @@ CONSEQUENCES = (
     *single.CONSEQUENCES,
     *disks.CONSEQUENCES,
     *nics.CONSEQUENCES,
+    *channels.CONSEQUENCES,
+    *numa.CONSEQUENCES,
 )
 
 
 def agree(domain: Element, before: dict[Key, Value], changed: Changed) -> None:
     """Make what hangs on the changed values go with them."""
     machine.agree(domain, changed, str(before.get(("machine",)) or ""))
-    for concern in (cpu, firmware, display, single, disks):
+    for concern in (cpu, numa, firmware, display, single, disks, channels):
         concern.agree(domain, changed)
     nics.agree(domain, before, changed)

@@ -1,0 +1,27 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Channels: who listens on the socket whose path is given."""
+
+from __future__ import annotations
+
+from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.accounting import Consequence
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import items_of
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.agree.base import Changed
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import CHANNELS
+from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+
+CONSEQUENCES = (Consequence("mode", ("source/@mode",), ("path",), "", CHANNELS.name, silent=True),)
+
+
+def agree(domain: Element, changed: Changed) -> None:
+    """A VM listens on the socket of a channel, unless others said that it connects to one.
+
+    A path alone would make libvirt connect; the socket that it chooses itself it listens on.
+    """
+    for name, channel in items_of(CHANNELS, domain).items():
+        is_new_path = (CHANNELS.name, name, "path") in changed and channel.get("type") == "unix"
+        if is_new_path and xmltree.get(channel, "source/@path"):
+            mode = xmltree.get(channel, "source/@mode") or "bind"
+            xmltree.put(channel, "source/@mode", mode)

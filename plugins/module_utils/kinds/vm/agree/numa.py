@@ -1,0 +1,41 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""NUMA cells: each vCPU is in one of them, also those that come and go with the maximum."""
+
+from __future__ import annotations
+
+from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.accounting import Consequence
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.agree.base import (
+    Changed,
+    touched,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.cpu_lists import cpus_in, listed
+from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+
+CONSEQUENCES = (
+    Consequence(
+        "cpu.numa_cells",
+        ("cpu/numa/cell/@cpus",),
+        ("cpu.maximum",),
+        "new vCPUs are in the first cell, as libvirt has it; those that go leave theirs",
+    ),
+)
+
+
+def agree(domain: Element, changed: Changed) -> None:
+    """Put new vCPUs into the first cell, as libvirt would unasked, and take those out that go.
+
+    A cell that would be left without any keeps what it has, which is then a mistake.
+    """
+    cells = domain.findall("cpu/numa/cell")
+    if not cells or not touched(changed, "cpu.maximum"):
+        return
+    there = set(range(int(xmltree.get(domain, "vcpu") or 1)))
+    cpus = [cpus_in(cell.get("cpus", "")) for cell in cells]
+    kept = [(has & there) or has for has in cpus]
+    kept[0] |= there - set().union(*kept)
+    for cell, had, has in zip(cells, cpus, kept):
+        if has != had:
+            cell.set("cpus", listed(has))
