@@ -46,12 +46,14 @@ _OF_SOME_BUS = (
     *_NOT_ON_USB,
 )
 _OF_QCOW2 = ("driver/metadata_cache", "driver/@discard_no_unref")
-_OF_IMAGE = ("source/encryption", "source/slices", "source/@index")
+# libvirt keeps the first and last of these where it found them, which may be beside the source.
+_OF_IMAGE = ("encryption", "source/encryption", "source/slices", "source/@index", "auth")
 _OF_SOURCE = (
     *(f"source/@{name}" for name in ("protocol", "name", "query", "tls", "tlsHostname", "mode")),
     *(f"source/@{name}" for name in ("managed", "namespace", "type", "path", "startupPolicy")),
     *(f"source/@{name}" for name in ("fdgroup", "index", "dir")),
     "source/*",
+    *("auth", "encryption"),
 )
 _LIMITS = tuple(f"{half}_{of}" for half in ("total", "read", "write") for of in ("iops", "bytes"))
 _OPTION_OF_LIMIT = {name: f"limits.{name.replace('bytes', 'bandwidth')}" for name in _LIMITS}
