@@ -144,7 +144,7 @@ MEASURED = re.compile(
     # libvirt 11 takes another port of the network for every update of a NIC.
     r"|devices/interface\[[^]]*\]/source/@portid"
 )
-OWNED = re.compile(r"(target|backingStore)/permissions/(owner|group|mode)/")
+OWNED = re.compile(r"(target|backingStore)/permissions/")
 
 
 def lost(before: Mapping[str, str], after: Mapping[str, str], plan: Iterable[Change]) -> list[str]:
