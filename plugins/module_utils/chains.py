@@ -151,8 +151,19 @@ def place(path: str) -> str:
     except (OSError, ValueError):
         return os.path.realpath(path) if path.startswith("/") else path
     if stat.S_ISBLK(status.st_mode):
-        return f"block:{status.st_rdev}"
+        file = _looped(status.st_rdev)
+        return place(file) if file and Path(file).is_file() else f"block:{status.st_rdev}"
     return f"file:{status.st_dev}:{status.st_ino}"
+
+
+def _looped(number: int) -> str:
+    """The file behind a loop device that shows the whole of it; empty of any other device."""
+    about = Path(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}/loop")
+    try:
+        whole = (about / "offset").read_text().strip() == "0"
+        return (about / "backing_file").read_text().rstrip("\n") if whole else ""
+    except OSError:
+        return ""
 
 
 def backing_path(name: str, image: str) -> str:

@@ -209,6 +209,24 @@ def test_what_a_file_stands_on_is_not_removed(site: ImageSite) -> None:
     site.run("storage_volume", **volume, capacity="2MiB")
 
 
+def test_a_loop_device_is_the_file_behind_it(site: ImageSite) -> None:
+    path = f"{site.folder}/disk.img"
+    site.run("storage_volume", pool=site.pool, name="disk.img", format="raw", capacity="10MiB")
+    made = site.libvirtd.try_run(["losetup", "--find", "--show", path])
+    if made.returncode != 0:
+        pytest.skip(f"no loop device here: {made.stderr}")
+    device = made.stdout.strip()
+    try:
+        site.declare(disks=[{"name": "root", "device": device}])
+        other = site.args(disks=[{"name": "root", "file": path, "format": "raw"}])
+        told = site.refused(**{**other, "name": f"{site.vm}-other"})
+        assert f"disks.root of vm/{site.vm}" in told
+        gone = {"pool": site.pool, "name": "disk.img", "state": "absent"}
+        assert f"disks.root of vm/{site.vm}" in site.refused("storage_volume", **gone)
+    finally:
+        site.libvirtd.run(["losetup", "--detach", device])
+
+
 def test_the_data_file_of_an_image_is_nobody_elses(site: ImageSite) -> None:
     data, top = f"{site.folder}/data.raw", f"{site.folder}/top.qcow2"
     site.image(top, "-o", f"data_file={data}")

@@ -36,6 +36,21 @@ def test_a_snapshot_is_not_planned_away(site: ImageSite, state: str, more: tuple
     assert site.sources() == {overlay}
 
 
+def test_a_transient_disk_waits_for_nothing(site: ImageSite) -> None:
+    """libvirt gives it an overlay of its own at each start, which nobody is to merge."""
+    site.declare(state="stopped")
+    text = site.virsh("dumpxml", site.vm, "--inactive")
+    stored = text.replace("<target dev='vda'", "<transient/><target dev='vda'")
+    site.libvirtd.run(["virsh", "define", "/dev/stdin"], stdin=stored)
+    site.virsh("start", site.vm, "--paused")
+    for apply in ("live", "restart"):
+        done = site.declare(apply=apply)
+        assert (done["plan"], done["pending_restart"]) == ([], [])
+        assert "warnings" not in done
+    found = site.run("vm_info", names=[site.vm])["vms"][0]
+    assert not found.get("pending_restart")
+
+
 def test_a_chain_of_three_is_not_planned_away(site: ImageSite) -> None:
     site.declare(state="paused")
     overlays = [site.snapshot(f"s{number}") for number in (1, 2, 3)]

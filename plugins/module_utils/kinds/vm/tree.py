@@ -12,9 +12,11 @@ from collections.abc import Mapping
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
+    UNION,
     Key,
     Values,
     edit,
+    items_of,
     values_of,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import extra, memory
@@ -23,7 +25,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.extra_record im
     Record,
     record_of,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import ROWS
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import DISKS, ROWS
 from ansible_collections.kvm.fleet.plugins.module_utils.mark import put_mark
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
@@ -90,8 +92,22 @@ def live_values(live: Element, stored: Values, definition: Element) -> Values:
     for key, value in stored.items():
         if _drawn_at_start(key) and value in (None, "") and key in values:
             values[key] = value
+    _see_through_transient(values, live, stored)
     memory.follow_balloon(values, stored)
     return values
+
+
+def _see_through_transient(values: Values, live: Element, stored: Values) -> None:
+    """A transient disk runs on an overlay of libvirt's own, which lasts until the VM stops."""
+    for name, disk in items_of(DISKS, live).items():
+        source = disk.find("backingStore/source")
+        if disk.find("transient") is None or source is None:
+            continue
+        wanted = stored.get((DISKS.name, name, UNION)) or {}
+        path = source.get("file") or source.get("dev")
+        if path in (wanted.get("file"), wanted.get("device")):
+            for option in (UNION, "format"):
+                values[(DISKS.name, name, option)] = stored[(DISKS.name, name, option)]
 
 
 def _drawn_at_start(key: Key) -> bool:
