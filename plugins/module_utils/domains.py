@@ -91,9 +91,9 @@ def _running(dom: Any, state: str, stored: xmltree.Element) -> xmltree.Element |
         checked = xmltree.get(live, "cpu/@check") == "full"
         if checked and xmltree.get(stored, "cpu/@check") != "full":
             _undo_cpu_expansion(dom, live)
-        return live
+        return as_host_model(live, stored)
     if state == SAVED:
-        return xmltree.parse(dom.managedSaveGetXMLDesc(0))
+        return as_host_model(xmltree.parse(dom.managedSaveGetXMLDesc(0)), stored)
     return None
 
 
@@ -142,6 +142,35 @@ def _undo_cpu_expansion(dom: Any, live: xmltree.Element) -> None:
     for element in live.findall("cpu"):
         live.remove(element)
     live.extend(as_defined.findall("cpu"))
+
+
+def as_host_model(live: xmltree.Element, stored: xmltree.Element) -> xmltree.Element:
+    """What runs, with its CPU as it was defined where that is a host-model.
+
+    libvirt makes a custom CPU of one when it starts, for MIGRATABLE too (virCPUUpdate): the host's
+    model with its vendor, and features beside those of the definition. A custom CPU has no vendor
+    unless somebody wrote one, so that one which waits to become a host-model is told from it.
+    """
+    runs, defined = live.find("cpu"), stored.find("cpu")
+    if runs is None or defined is None or runs.get("mode") != "custom":
+        return live
+    if defined.get("mode") != "host-model" or runs.find("vendor") is None:
+        return live
+    runs.set("mode", "host-model")
+    said = {feature.get("name"): feature.get("policy", "") for feature in defined.iter("feature")}
+    for part in list(runs):
+        name = part.get("name")
+        if part.tag in ("model", "vendor") or (part.tag == "feature" and name not in said):
+            runs.remove(part)
+        elif part.tag == "feature" and _comes_to(said[name], part.get("policy", "")):
+            part.set("policy", said[name])
+    return live
+
+
+def _comes_to(defined: str, runs: str) -> bool:
+    """Whether a policy is the one that a feature runs with, which is either to have it or not."""
+    off = ("disable", "forbid")
+    return defined == "optional" or (defined in off) == (runs in off)
 
 
 def power_state(dom: Any) -> str:
