@@ -143,7 +143,7 @@ def _aligned(
             return 0
         return _TAG + len({*first[a][1], *first[a][3]} & {*second[b][1], *second[b][3]})
 
-    best = [[0] * (len(others) + 1) for _ in range(len(ones) + 1)]
+    best = [[0] * (len(others) + 1) for _one in range(len(ones) + 1)]
     for a in reversed(range(len(ones))):
         for b in reversed(range(len(others))):
             both = score(a, b)

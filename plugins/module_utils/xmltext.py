@@ -82,7 +82,7 @@ def _settle(element: Element, scope: Mapping[str, str]) -> None:
         return
     declared = {k[6:]: uri for k, uri in element.attrib.items() if re.match("xmlns(:|$)", k)}
     scope = {**scope, **declared}
-    prefix, _, local = element.tag.rpartition(":")
+    prefix, _colon, local = element.tag.rpartition(":")
     ours = _PREFIXES.get(scope.get(prefix, ""))
     if ours is None and prefix in NAMESPACES:
         element.tag += _FOREIGN

@@ -8,7 +8,8 @@ from __future__ import annotations
 import subprocess
 import uuid
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -304,5 +305,9 @@ def others_of(
             *(VswitchOthers(rng, conn, f"{place.prefix}s{i}").act for i in (1, 2)),
             PoolOthers(rng, conn, f"{place.prefix}p").act,
         ]
-        return lambda: rng.choice(acts)()
+        return partial(_one_of, rng, acts)
     return VmOthers(rng, conn, libvirtd, place, name).act
+
+
+def _one_of(rng: Random, acts: Sequence[Callable[[], str]]) -> str:
+    return rng.choice(acts)()

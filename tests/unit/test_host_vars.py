@@ -39,8 +39,8 @@ def test_every_text_is_read_back(text: str) -> None:
 
 def test_any_text_is_read_back() -> None:
     rng = random.Random(7)
-    for _ in range(500):
-        text = "".join(chr(_character(rng)) for _ in range(rng.randrange(6)))
+    for _try in range(500):
+        text = "".join(chr(_character(rng)) for _place in range(rng.randrange(6)))
         assert read(written({"kvm_vms": [{"name": text}]})) == {"kvm_vms": [{"name": text}]}
 
 

@@ -52,7 +52,7 @@ def test_what_libvirt_prints_is_written_again_to_the_letter(name: str) -> None:
 def test_any_metadata_is_written_again_to_the_letter() -> None:
     for seed in range(500):
         writer = Writer(seed)
-        keeps_to_the_letter(in_domain("".join(writer.element(0) for _ in range(3))))
+        keeps_to_the_letter(in_domain("".join(writer.element(0) for _element in range(3))))
 
 
 def keeps_to_the_letter(document: str) -> None:
@@ -80,7 +80,7 @@ class Writer:
         attributes += self.pick([['xmlns="urn:plain"'], ['xml:space="preserve"'], []]) or []
         attributes += [f'{p}:at="{self.value()}"' for p in sorted(declared)[:1]]
         bound = (*bound, *sorted(declared - {"up"}))
-        inner = [self.node(depth + 1, bound) for _ in range(self.random.randrange(4 - depth))]
+        inner = [self.node(depth + 1, bound) for _node in range(self.random.randrange(4 - depth))]
         body = "".join(inner)
         head = " ".join([f"{prefix}:e", *attributes])
         return f"<{head}>{body}</{prefix}:e>" if body else f"<{head}/>"

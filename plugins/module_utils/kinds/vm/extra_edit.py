@@ -157,7 +157,7 @@ def _before(domain: Element, wanted: Slice, stays: _Stays) -> Slice:
             found.values[at] = value
     for path, units in wanted.items.items():
         tags = {element.tag for unit in units for element in unit}
-        mine = [element for _, unit in stays.items.get(path, []) for element in unit]
+        mine = [element for _key, unit in stays.items.get(path, []) for element in unit]
         others = [e for e in items_at(domain, path) if not any(e is one for one in mine)]
         found.items[path] = [[element] for element in others if element.tag in tags]
     return found

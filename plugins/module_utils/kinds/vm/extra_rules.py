@@ -57,7 +57,7 @@ def _not_kept(definition: Element) -> Iterator[str]:
         wrong = [name for name, part in extra.single_parts(text) if not _is_readable(part)]
         if not wrong:  # it is something else of the VM, which libvirt let others write
             return
-        reason = " ".join(str(error).split("domain.rng")[-1].split())
+        reason = " ".join(str(error).rsplit("domain.rng", maxsplit=1)[-1].split())
         yield (
             f"{' and '.join(wrong)} is not as libvirt's schema has it ({reason}); write it "
             "as https://libvirt.org/formatdomain.html has it"
