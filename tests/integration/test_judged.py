@@ -95,7 +95,7 @@ def test_what_was_for_the_former_bus_is_no_reason_to_refuse(host: Host, images: 
 def test_every_vm_is_judged_before_the_first_changes(host: Host, prefix: str) -> None:
     vms = [
         {"name": f"{prefix}good", "memory": SMALL},
-        {"name": f"{prefix}bad", "memory": SMALL, "cpu": {"count": 4000}},
+        {"name": f"{prefix}bad", "memory": SMALL, "cpu": {"count": 5000}},
         {"name": f"{prefix}worse", "memory": SMALL, "watchdog": {"action": "reset"}},
     ]
     with host.observer.unchanged():
@@ -241,7 +241,7 @@ def test_vnc_has_no_low_port(host: Host) -> None:
 
 
 def test_what_libvirt_speaks_of_is_named(host: Host) -> None:
-    said = host.refused(memory=SMALL, cpu={"count": 4000})
+    said = host.refused(memory=SMALL, cpu={"count": 5000})
     assert f"vm/{host.name} cpu.maximum: libvirt would refuse it: " in said
 
 
