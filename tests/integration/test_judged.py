@@ -96,7 +96,7 @@ def test_every_vm_is_judged_before_the_first_changes(host: Host, prefix: str) ->
     vms = [
         {"name": f"{prefix}good", "memory": SMALL},
         {"name": f"{prefix}bad", "memory": SMALL, "cpu": {"count": 5000}},
-        {"name": f"{prefix}worse", "memory": SMALL, "watchdog": {"action": "reset"}},
+        {"name": f"{prefix}worse", "memory": SMALL, "cpu": {"count": 6000}},
     ]
     with host.observer.unchanged():
         for check in (True, False):
