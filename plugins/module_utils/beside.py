@@ -19,25 +19,46 @@ from ansible_collections.kvm.fleet.plugins.module_utils.image_uses import STANDS
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import moved
 
 
-def uses_beside(path: str, chains: Chains) -> Iterator[Use]:
-    """What the headers of the files beside an image say of it; nothing from another machine."""
-    if not chains.world.host.is_local or not path.startswith("/") or path.startswith("/dev/"):
-        return
-    place = chains.place(path)
-    for file in _files(Path(path).parent):
-        try:
-            found = images.inspect(file)
-        except (OSError, ValueError):
-            continue
-        backing, data = (backing_path(one, file) for one in (found.backing, found.data_file))
-        # An overlay that is older than what it stands on was merged into it, and is left over.
-        if backing and chains.place(backing) == place and not moved.is_outdated(file, path, chains):
-            yield Use(file, "", path, STANDS, top=file)
-        if data and chains.place(data) == place:
-            yield Use(file, "", path, WRITES, top=file)
+class Beside:
+    """The headers of the files in folders of this machine, each folder read once."""
+
+    def __init__(self, chains: Chains) -> None:
+        self.chains = chains
+        self._told: dict[str, list[tuple[str, str, str]]] = {}
+
+    def uses_of(self, path: str) -> Iterator[Use]:
+        """What the files beside an image say of it; nothing from another machine."""
+        chains = self.chains
+        is_file = path.startswith("/") and not path.startswith("/dev/")
+        if not chains.world.host.is_local or not is_file:
+            return
+        place = chains.place(path)
+        for file, backing, data in self._in(str(Path(path).parent)):
+            # An overlay older than what it stands on was merged into it, and is left over.
+            if backing == place and not moved.is_outdated(file, path, chains):
+                yield Use(file, "", path, STANDS, top=file)
+            if data == place:
+                yield Use(file, "", path, WRITES, top=file)
+
+    def _in(self, folder: str) -> list[tuple[str, str, str]]:
+        """Each image that needs another, with the places of what it stands on and of its data."""
+        if folder not in self._told:
+            self._told[folder] = list(self._read(folder))
+        return self._told[folder]
+
+    def _read(self, folder: str) -> Iterator[tuple[str, str, str]]:
+        for file in _files(folder):
+            try:
+                found = images.inspect(file)
+            except (OSError, ValueError):
+                continue
+            needed = [backing_path(one, file) for one in (found.backing, found.data_file)]
+            if any(needed):
+                backing, data = (self.chains.place(one) if one else "" for one in needed)
+                yield file, backing, data
 
 
-def _files(folder: Path) -> Iterator[str]:
+def _files(folder: str) -> Iterator[str]:
     try:
         with os.scandir(folder) as found:
             yield from sorted(one.path for one in found if one.is_file(follow_symlinks=False))

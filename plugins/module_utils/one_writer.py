@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import cached_property
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.beside import uses_beside
+from ansible_collections.kvm.fleet.plugins.module_utils.beside import Beside
 from ansible_collections.kvm.fleet.plugins.module_utils.chains import Chains
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
@@ -185,6 +185,7 @@ class _Images:
         self.plans = plans
         self.world = world
         self.chains = Chains(world)
+        self.beside = Beside(self.chains)
 
     def at(self, path: str, newcomer: str = "") -> list[Use]:
         """All uses of an image that is there already, also by a VM to which it is new."""
@@ -200,7 +201,7 @@ class _Images:
         if any(use.does == WRITES for use in told):
             return []
         known = self._going | {self.chains.place(use.top) for use in told if use.top}
-        found = uses_beside(path, self.chains)
+        found = self.beside.uses_of(path)
         return [use for use in found if self.chains.place(use.top) not in known]
 
     @cached_property
