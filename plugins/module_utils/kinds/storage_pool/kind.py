@@ -39,6 +39,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.rules
     check_name,
     check_needed,
     check_options,
+    check_unbuilt,
     check_version,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.table import (
@@ -189,7 +190,11 @@ def _check(wanted: Wanted, have: Have, world: World) -> None:
             check_options(kind, wanted.values, mistakes)
         if not have.exists:
             check_needed(kind, wanted.values, mistakes)
-        check_version(values_in(_edited(wanted, have)), mistakes)
+        after = values_in(_edited(wanted, have))
+        check_version(after, mistakes)
+        unbuilt = kind == "dir" and not wanted.options.get("build")
+        if unbuilt and world.host.is_local and state_after(wanted, have) == ACTIVE:
+            check_unbuilt(after[("path",)], wanted.values, mistakes)
         _check_source(wanted, have, world, mistakes)
     mistakes.raise_any()
 

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import re
+import stat
+from pathlib import Path
 
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import Values
@@ -41,6 +43,21 @@ def check_version(after: Values, mistakes: Mistakes) -> None:
     said = after.get(("source", "format"))
     if after.get(("source", "protocol_version")) and said in ("glusterfs", "cifs"):
         mistakes.add(f"is for NFS, and the format is {said}", "source.protocol_version")
+
+
+def check_unbuilt(path: str, values: Values, mistakes: Mistakes) -> None:
+    """A directory that is not built keeps its permissions, and an active pool tells of those."""
+    try:
+        found = Path(path).stat()
+    except (OSError, ValueError):
+        return
+    mode = f"{stat.S_IMODE(found.st_mode):04o}"
+    for name, has in (("mode", mode), ("owner", found.st_uid), ("group", found.st_gid)):
+        if values.get(("permissions", name)) not in (None, has):
+            mistakes.add(
+                f"is {has} on the host, which build: false leaves so; change it there, or build",
+                f"permissions.{name}",
+            )
 
 
 def check_needed(kind: str, values: Values, mistakes: Mistakes) -> None:
