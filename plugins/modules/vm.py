@@ -491,7 +491,7 @@ options:
     description:
       - NICs. A new one needs O(nics[].vswitch) or O(nics[].bridge).
       - Come and go by hotplug where the VM has a free PCI port, and nothing that runs has the same
-        boot order.
+        boot order. On V(q35) the models V(e1000) and V(rtl8139) need a bridge to the older PCI.
     type: list
     elements: dict
     suboptions:

@@ -39,6 +39,9 @@ KEPT_FOR_LIFE: dict[str, tuple[str, ...]] = {
 }
 # The types of NICs that libvirt limits while they run (virNetDevBandwidthSet needs their name).
 WITH_TAP = ("network", "bridge", "direct", "ethernet")
+# The models that are plugged into a port; others are of the older PCI, and need a bridge to it
+# (qemuDomainDeviceCalculatePCIConnectFlags).
+FOR_PORTS = ("virtio", "virtio-non-transitional", "e1000e", "igb", "vmxnet3")
 
 
 class Effects:
@@ -60,6 +63,7 @@ class Effects:
         self.waits_all = apply == "next_boot"
         self.stays = self._without(leaving) if leaving else live
         self.free_ports = free_pci_ports(self.stays)
+        self.free_slots = free_pci_slots(self.stays)
 
     def of(self, key: Key, _now: Value, after: Value) -> Effect:
         """The effect of one change; asked in the order of the plan, it counts free PCI ports."""
@@ -172,6 +176,9 @@ class Effects:
             )
         if row is CHANNELS or bus == "usb":
             return True
+        if row is NICS and xmltree.get(device, "model/@type") not in FOR_PORTS:
+            self.free_slots -= 1
+            return self.free_slots >= 0
         self.free_ports -= 1
         return self.free_ports >= 0
 
@@ -188,3 +195,14 @@ def free_pci_ports(live: Element) -> int:
         return 31 - len(live.findall("devices/*/address[@type='pci']"))
     ports = [c for c in controllers if c.get("model") == "pcie-root-port"]
     return sum(f"0x{int(port.get('index', '0')):02x}" not in used for port in ports)
+
+
+def free_pci_slots(live: Element) -> int:
+    """How many more devices of the older PCI can be plugged in: slots of a root or of bridges."""
+    addresses = live.findall("devices/*/address[@type='pci']")
+    controllers = live.findall("devices/controller[@type='pci']")
+    if any(controller.get("model") == "pci-root" for controller in controllers):
+        return 31 - len(addresses)
+    used = [int(address.get("bus", "0"), 16) for address in addresses]
+    bridges = [c for c in controllers if c.get("model") in ("pcie-to-pci-bridge", "pci-bridge")]
+    return sum(31 - used.count(int(bridge.get("index", "0"))) for bridge in bridges)

@@ -1,0 +1,38 @@
+"""What fits into a VM that runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import PRESENT
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.effects import Effects
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import HOTPLUG, RESTART
+
+MAC = "52:54:00:00:00:01"
+PORT = '<controller type="pci" index="1" model="pcie-root-port"/>'
+BRIDGE = '<controller type="pci" index="2" model="pcie-to-pci-bridge"/>'
+ROOT = '<controller type="pci" index="0" model="pci-root"/>'
+
+
+def vm(devices: str) -> xmltree.Element:
+    return xmltree.parse(f"<domain><devices>{devices}</devices></domain>")
+
+
+@pytest.mark.parametrize(
+    ("model", "controllers", "effect"),
+    [
+        ("virtio", PORT, HOTPLUG),
+        ("e1000e", PORT, HOTPLUG),
+        ("virtio", BRIDGE, RESTART),
+        ("e1000", PORT, RESTART),
+        ("rtl8139", PORT + BRIDGE, HOTPLUG),
+        ("e1000", ROOT, HOTPLUG),
+    ],
+)
+def test_a_nic_is_plugged_in_where_its_model_fits(
+    model: str, controllers: str, effect: str
+) -> None:
+    nic = f'<interface type="user"><mac address="{MAC}"/><model type="{model}"/></interface>'
+    effects = Effects(vm(controllers), vm(controllers + nic), {}, "running", "live")
+    assert effects.of(("nics", MAC), None, PRESENT)[0] == effect
