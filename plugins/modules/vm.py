@@ -281,8 +281,10 @@ options:
         the disk is as declared and stays as it is; a warning tells. To put another image in the
         place of an overlay is an error, as is one that was an overlay of what the VM writes to.
       - After C(virsh blockcopy --pivot) or a whole C(virsh blockpull) the image that was declared
-        is no longer below what the VM writes to, which looks like another declaration. The disk is
-        planned onto the declared one, with a warning that says when both were last written to.
+        is no longer below what the VM writes to. A disk that names no volume, because it brings
+        one, is then not put back, which is an error. One that is named looks like another
+        declaration, and the disk is planned onto it, with a warning that says when both were last
+        written to.
     type: list
     elements: dict
     suboptions:

@@ -298,11 +298,28 @@ def test_a_disk_that_others_moved_is_told(site: ImageSite) -> None:
     site.declare(state="paused")
     copy = f"{site.folder}/copy.qcow2"
     site.virsh("blockcopy", site.vm, "vda", copy, "--wait", "--transient-job", "--pivot")
-    predicted = site.run("vm", check=True, **site.args(apply="next_boot"))
+    named = [{"name": "root", "pool": site.pool, "volume": Path(site.base).name}]
+    predicted = site.run("vm", check=True, **site.args(apply="next_boot", disks=named))
     assert "disks.root.file" in [change["field"] for change in predicted["plan"]]
     warned = str(predicted["warnings"])
     assert f"{copy} (last written" in warned and f"{site.base} (last written" in warned
     moved = [{"name": "root", "pool": site.pool, "volume": "copy.qcow2"}]
+    assert not site.declare(disks=moved)["changed"]
+
+
+@pytest.mark.parametrize("job", ["blockcopy", "blockpull"])
+def test_a_disk_that_names_no_volume_is_not_put_back(site: ImageSite, job: str) -> None:
+    """The declaration is what it was, so others moved the disk, and its old data is outdated."""
+    site.declare(state="paused")
+    if job == "blockcopy":
+        now = f"{site.folder}/copy.qcow2"
+        site.virsh(job, site.vm, "vda", now, "--wait", "--transient-job", "--pivot")
+    else:
+        now = site.snapshot("s1", "--no-metadata")
+        site.virsh(job, site.vm, "vda", "--wait")
+    told = site.refused(**site.args())
+    assert f"is on {now} (last written" in told and f"its own volume {site.base}" in told
+    moved = [{"name": "root", "pool": site.pool, "volume": Path(now).name}]
     assert not site.declare(disks=moved)["changed"]
 
 

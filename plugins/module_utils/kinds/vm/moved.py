@@ -28,15 +28,34 @@ def is_outdated(overlay: str, base: str, chains: Chains) -> bool:
 
 def is_made_empty(path: str, chains: Chains) -> bool:
     """Whether a volume comes to be in this run with nothing in it."""
-    world, place = chains.world, chains.place(path)
-    for have in world.planned("storage_volume"):
+    at = _declared_at(path, chains)
+    if at is None or chains.world.was(*at).exists:
+        return False
+    options = chains.world.declared[at].options if at in chains.world.declared else {}
+    return not any(options.get(origin) for origin in ORIGINS)
+
+
+def is_its_own(path: str, vm: str, disk: str, chains: Chains) -> bool:
+    """Whether a volume that was there before is the one that a disk has without naming it.
+
+    A declaration that names no volume always meant this one: then not it has changed, but the VM.
+    """
+    at = _declared_at(path, chains)
+    declared = chains.world.declared.get(("vm", vm))
+    if at is None or declared is None or not chains.world.was(*at).exists:
+        return False
+    disks = declared.options.get("disks") or ()
+    return any(one["name"] == disk and one.get("pool") and not one.get("volume") for one in disks)
+
+
+def _declared_at(path: str, chains: Chains) -> tuple[str, str] | None:
+    """The volume at a path that this run declares."""
+    place = chains.place(path)
+    for have in chains.world.planned("storage_volume"):
         target = xmltree.get(have.definition, "target/path") if have.exists else ""
         if target and chains.place(target) == place:
-            at = (have.kind, have.name)
-            options = world.declared[at].options if at in world.declared else {}
-            made_of = any(options.get(origin) for origin in ORIGINS)
-            return not made_of and not world.was(*at).exists
-    return False
+            return have.kind, have.name
+    return None
 
 
 def _written(path: str, chains: Chains) -> float | None:

@@ -197,6 +197,14 @@ class Standing:
                 "declare where it is; if it is to begin anew, give the new disk another name",
                 named(key),
             )
+        elif moved.is_its_own(path, self.have.name, key[1], self.chains):
+            now, path = (moved.aged(one, self.chains) for one in (now, path))
+            self.mistakes.add(
+                f"is on {now}, and no more on its own volume {path}, as after virsh blockcopy or "
+                "blockpull; declare where it is (file, or pool and volume), or to put it back "
+                "name that volume",
+                named(key),
+            )
         else:
             now, path = (moved.aged(one, self.chains) for one in (now, path))
             self.warnings.append(
