@@ -103,7 +103,8 @@ def test_what_a_guest_wrote_into_a_raw_disk_is_no_chain(site: ImageSite) -> None
     text = site.virsh("dumpxml", site.vm, "--inactive")
     text = text.replace(site.base, other).replace("type='qcow2'", "type='raw'")
     site.libvirtd.run(["virsh", "define", "/dev/stdin"], stdin=text)
-    assert "would write to" in site.refused(**site.args())
+    named = [{"name": "root", "pool": site.pool, "volume": Path(site.base).name, "format": "qcow2"}]
+    assert "would write to" in site.refused(**site.args(disks=named))
 
 
 @pytest.mark.parametrize("state", ["paused", "stopped"])
