@@ -138,8 +138,13 @@ def _has_paths_that_can_be(domain: Element) -> Iterator[FleetError]:
 def _has_no_path_to_lose(domain: Element) -> Iterator[FleetError]:
     """libvirt drops the path of a port in silence where its type has none."""
     for field, kind, _path in _paths(domain):
-        if kind not in _WITH_PATH:
-            yield FleetError(f"is not for a port of type {kind}, which has no path", field=field)
+        if kind in _WITH_PATH:
+            continue
+        if field == "serial.path":
+            message = f"is not for a serial port of type {kind or 'none'}; set serial.type too"
+        else:
+            message = f"is not for a port of type {kind}, which has no path"
+        yield FleetError(message, field=field)
 
 
 _WITH_PATH = ("unix", "file", "dev", "pipe")

@@ -97,9 +97,6 @@ def check_planned(
     for error in found.errors:
         if (error.field, error.message) not in known:
             mistakes.add(error.message, error.field)
-    port = after[("serial", "type")]
-    if want.get(("serial", "path")) and port in ("pty", "none"):
-        mistakes.add(f"is not for a serial port of type {port}; set serial.type too", "serial.path")
     if after.get(memory.SIZE) is not None:
         memory.check(want, after, mistakes)
     _check_needed(want, after, mistakes)
