@@ -521,7 +521,9 @@ options:
         type: str
       port_group:
         description:
-          - Port group of the vswitch. An empty string takes it away. Changes live.
+          - Port group of the vswitch. An empty string takes it away.
+          - Changes live with O(nics[].vswitch), and where the limits of the groups differ. Else it
+            waits for a restart, as libvirt does not take it up.
         type: str
       mac:
         description:

@@ -303,9 +303,8 @@ class Vm:
         return {**nic, **some(self.rng, options, 0.3)}
 
     def _network(self) -> Args:
-        runs = self.runs or self.active
-        group = {} if runs else {"port_group": self.rng.choice(["slow", "fast", ""])}
-        ways = [{"vswitch": self.place.vswitch, **group}]
+        group = self.rng.choice(["slow", "fast", ""])
+        ways = [{"vswitch": self.place.vswitch, "port_group": group}]
         if self.place.bridge:
             ways.append({"bridge": self.place.bridge, "port_group": ""})
         return dict(self.rng.choice(ways))

@@ -399,6 +399,27 @@ def test_a_nic_on_a_vswitch_that_is_a_bridge_of_the_host(site: Site, deaf: Machi
         site.libvirtd.run(["ip", "link", "del", "vmt-host"])
 
 
+def test_a_port_group_waits_where_it_makes_no_difference(site: Site, deaf: Machine) -> None:
+    groups = [{"name": "plain"}, {"name": "other"}]
+    switches = [f"{PREFIX}grouped", f"{PREFIX}grouped2"]
+    for name in switches:
+        site.run("vswitch", {"name": name, "type": "isolated", "port_groups": groups})
+    nic = {"name": "lan", "vswitch": switches[0], "port_group": "plain"}
+    deaf.set(nics=[nic])
+    other = {**nic, "port_group": "other"}
+    assert classes(deaf.set(nics=[other])) == {"nics.lan.port_group": "restart"}
+    moved = {**nic, "vswitch": switches[1]}
+    done = deaf.set(nics=[moved])
+    assert classes(done) == {"nics.lan.vswitch": "live", "nics.lan.port_group": "stored"}
+    moved = {**other, "vswitch": switches[0]}
+    done = deaf.set(nics=[moved])
+    assert classes(done) == {"nics.lan.vswitch": "live", "nics.lan.port_group": "live"}
+    site.libvirtd.virsh("destroy", deaf.name)
+    deaf.set(nics=[{"name": "lan", "state": "absent"}])
+    for name in switches:
+        site.run("vswitch", {"name": name, "state": "absent"})
+
+
 # ---- firmware and storage
 
 

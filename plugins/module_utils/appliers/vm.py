@@ -28,6 +28,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT, Items, edit, items_of
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import (
     extra,
+    port_groups,
     power,
     table,
     tree,
@@ -231,6 +232,8 @@ class Live:
             edit(row.rows, device, values)
             if ("source",) in values:
                 _forget_runtime_source(device)
+            if values.keys() & {("source",), ("port_group",)}:
+                port_groups.forget_limits(device, items_of(row, self.after)[at[1]])
             self.dom.updateDeviceFlags(xmltree.serialise(device), libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
     def _devices_plugged(self, changes: list[Change]) -> None:

@@ -18,6 +18,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
     items_of,
     rows_by_key,
 )
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import port_groups
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import (
     CDROMS,
     CHANNELS,
@@ -55,11 +56,13 @@ class Effects:
         state: str,
         apply: str,
         leaving: Collection[Key] = (),
+        network_of: port_groups.NetworkOf = lambda _vswitch: None,
     ) -> None:
         self.live = live
         self.definition = definition
         self.values = values
         self.paused = state == PAUSED
+        self.network_of = network_of
         self.waits_all = apply == "next_boot"
         self.stays = self._without(leaving) if leaving else live
         self.free_ports = free_pci_ports(self.stays)
@@ -150,7 +153,17 @@ class Effects:
         """Whether libvirt has a hold on what a NIC is: a device of the host, for limits a tap."""
         device = items_of(NICS, self.live).get(key[1])
         kind = device.get("type") if device is not None else None
+        if key[-1] == "port_group" and device is not None:
+            return self._changes_group(key[1], device)
         return kind in WITH_TAP if "bandwidth" in key else kind != "hostdev"
+
+    def _changes_group(self, nic: str, runs: Element) -> bool:
+        """Whether a NIC leaves its port group: it does with its bridge, or for other limits."""
+        comes = items_of(NICS, self.definition)[nic]
+        if _place(runs) != _place(comes):
+            return self._moves(nic)
+        network = self.network_of(xmltree.get(comes, "source/@network") or "")
+        return port_groups.is_taken_up(runs, comes, network)
 
     def _pluggable(self, row: Items, device: Element) -> bool:
         if row is DISKS:
@@ -181,6 +194,12 @@ class Effects:
             return self.free_slots >= 0
         self.free_ports -= 1
         return self.free_ports >= 0
+
+
+def _place(nic: Element) -> tuple[str | None, str | None]:
+    """What a NIC is connected to; beside a network its bridge is told, of what runs."""
+    kind = nic.get("type")
+    return kind, xmltree.get(nic, f"source/@{kind}")
 
 
 def _always(_after: Value) -> bool:

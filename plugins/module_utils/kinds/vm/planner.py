@@ -23,6 +23,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import (
     alike,
     extra_rules,
     hardware,
+    port_groups,
     power,
     rules,
     tree,
@@ -69,7 +70,8 @@ class Planner:
         """What runs, unless it is going to be stopped and so only the stored definition counts."""
         if self.have.live is None or power.SHUTDOWN in self.steps:
             return None
-        return tree.live_values(self.have.live, self.stored, self.have.definition)
+        values = tree.live_values(self.have.live, self.stored, self.have.definition)
+        return port_groups.see_through(values, self.have.live, self.stored, self._network)
 
     def plan(self) -> Plan:
         """The plan, or every mistake in the declaration."""
@@ -161,7 +163,13 @@ class Planner:
             return lambda *_: (STORED, "")
         state = self.target if power.wakes(self.now, self.target) else self.now
         leaving = [k for k, v in want.items() if v is ABSENT and len(k) == 2 and k[0] in LISTS]
-        return Effects(self.have.live, definition, self.live, state, self._apply(), leaving).of
+        live, apply = self.have.live, self._apply()
+        return Effects(live, definition, self.live, state, apply, leaving, self._network).of
+
+    def _network(self, vswitch: str) -> xmltree.Element | None:
+        """What will run of a vswitch, for NICs that are told of it now."""
+        have = self.world.will_be("vswitch", vswitch)
+        return have.stored if have.live is None else have.live
 
     def _apply(self) -> str:
         # Nothing can be changed in the image of a VM that stays saved.

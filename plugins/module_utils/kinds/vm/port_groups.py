@@ -1,0 +1,74 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Port groups of NICs that run: what libvirt shows of them, and whether it takes up another.
+
+It shows the limits of a group as the NIC's own. It compares what the groups make of the NIC, never
+their names (qemuDomainChangeNet): other limits are set, another VLAN or virtual port is refused,
+and where nothing differs the call succeeds and the NIC stays in its former group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import Values, items_of
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import NICS
+from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+
+NetworkOf = Callable[[str], "Element | None"]
+_LIMITS = ("average", "peak", "burst")
+
+
+def is_taken_up(runs: Element, comes: Element, network: Element | None) -> bool:
+    """Whether a NIC that stays on its network changes its port group now."""
+    if network is None or comes.find("bandwidth") is not None:
+        return False  # its own limits are the ones, whatever the group says
+    former, group = _group(network, _named(runs)), _group(network, _named(comes))
+    if any(_said(former, tag) != _said(group, tag) for tag in ("vlan", "virtualport")):
+        return False
+    return _limits(runs) != _limits(group)
+
+
+def see_through(values: Values, live: Element, stored: Values, network_of: NetworkOf) -> Values:
+    """The values of what runs, without limits that NICs have of their port groups."""
+    seen = dict(values)
+    for name, nic in items_of(NICS, live).items():
+        of_nic = [key for key in stored if key[:3] == (NICS.name, name, "bandwidth")]
+        source = nic.find("source")
+        if source is None or not _limits(nic) or any(stored[key] != "0B" for key in of_nic):
+            continue
+        network = network_of(source.get("network", ""))
+        if network is not None and _limits(_group(network, _named(nic))):
+            seen.update({key: stored[key] for key in of_nic})
+    return seen
+
+
+def forget_limits(runs: Element, stored: Element) -> None:
+    """Drop the limits of a port group, which libvirt shows and would keep as the NIC's own."""
+    if stored.find("bandwidth") is None:
+        for limits in runs.findall("bandwidth"):
+            runs.remove(limits)
+
+
+def _named(nic: Element) -> str | None:
+    source = nic.find("source")
+    return None if source is None else source.get("portgroup")
+
+
+def _group(network: Element, name: str | None) -> Element | None:
+    """The port group of a name; of none, the one for NICs that name none."""
+    for group in network.findall("portgroup"):
+        if (group.get("name") == name) if name else (group.get("default") == "yes"):
+            return group
+    return None
+
+
+def _limits(of: Element | None) -> dict[tuple[str, str], str | None]:
+    ways = of.findall("bandwidth/*") if of is not None else ()
+    return {(way.tag, name): way.get(name) for way in ways for name in _LIMITS if way.get(name)}
+
+
+def _said(group: Element | None, tag: str) -> list[tuple[str, dict[str, str]]]:
+    found = group.find(tag) if group is not None else None
+    return [(one.tag, dict(one.attrib)) for one in found.iter()] if found is not None else []

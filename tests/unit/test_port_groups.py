@@ -1,0 +1,57 @@
+"""Which port groups a NIC that runs changes into, by what libvirt compares."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import port_groups
+
+LIMIT = '<bandwidth><inbound average="64"/></bandwidth>'
+NETWORK = xmltree.parse(
+    "<network><portgroup name='plain' default='yes'/><portgroup name='other'/>"
+    f"<portgroup name='slow'>{LIMIT}</portgroup>"
+    f"<portgroup name='slow2'>{LIMIT}</portgroup>"
+    "<portgroup name='tagged'><vlan><tag id='7'/></vlan></portgroup></network>"
+)
+
+
+def nic(group: str, limits: str = "") -> xmltree.Element:
+    said = f" portgroup='{group}'" if group else ""
+    return xmltree.parse(
+        f"<interface type='network'><source network='lan'{said}/>{limits}</interface>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("runs", "comes", "taken_up"),
+    [
+        (nic("plain"), nic("other"), False),
+        (nic(""), nic("plain"), False),
+        (nic("plain"), nic(""), False),
+        (nic("plain"), nic("slow"), True),
+        (nic("slow", LIMIT), nic("plain"), True),
+        (nic("slow", LIMIT), nic(""), True),
+        (nic("slow", LIMIT), nic("slow2"), False),
+        (nic("plain", LIMIT), nic("slow2", LIMIT), False),
+        (nic("plain", LIMIT), nic("other", LIMIT), False),
+        (nic("plain"), nic("tagged"), False),
+        (nic("slow", LIMIT), nic("tagged"), False),
+    ],
+)
+def test_a_port_group_is_taken_up_for_its_limits(
+    runs: xmltree.Element, comes: xmltree.Element, taken_up: bool
+) -> None:
+    assert port_groups.is_taken_up(runs, comes, NETWORK) == taken_up
+
+
+def test_the_limits_of_the_former_group_are_not_handed_back() -> None:
+    runs = nic("slow", LIMIT)
+    port_groups.forget_limits(runs, nic("plain"))
+    assert runs.find("bandwidth") is None
+
+
+def test_limits_of_its_own_are_handed_back() -> None:
+    runs = nic("slow", LIMIT)
+    port_groups.forget_limits(runs, nic("plain", LIMIT))
+    assert runs.find("bandwidth/inbound") is not None
