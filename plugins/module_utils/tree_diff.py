@@ -12,6 +12,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
 TEXT, WHOLE = "text()", "*"  # parts of an element, beside its attributes (`@name`)
 Accounted = Mapping[int, "set[str]"]
+Step = tuple[Element, str]  # a child, and the step of a path that finds it
 
 
 class Pairs:
@@ -19,10 +20,18 @@ class Pairs:
 
     def __init__(self) -> None:
         self._after: dict[int, Element] = {}
+        self._paired: set[int] = set()
 
     def add(self, before: Element, after: Element) -> None:
         """Note that the one became the other."""
         self._after[id(before)] = after
+        self._paired |= {id(before), id(after)}
+
+    def are_one(self, before: Element, after: Element) -> bool:
+        """Whether they are the same thing: known to be, or not known and saying the same."""
+        if self._paired & {id(before), id(after)}:
+            return self.of(before) is after
+        return _said(before) == _said(after)
 
     def of(self, before: Element) -> Element | None:
         """What an element became, where that is known."""
@@ -73,7 +82,7 @@ def _text(element: Element) -> str:
     return text if text.strip() else ""
 
 
-def _steps(element: Element) -> list[tuple[Element, str]]:
+def _steps(element: Element) -> list[Step]:
     """The children, each with the step that finds it: its tag, numbered where there are several."""
     seen: dict[str, int] = {}
     steps = []
@@ -96,8 +105,32 @@ def _tag(element: Element) -> str:
 def _children(
     before: Element, after: Element, pairs: Pairs, accounted: Accounted
 ) -> Iterator[tuple[Element | None, Element | None, str]]:
-    """The children of both sides beside each other, in the order that they have."""
+    """The children of both sides beside each other, in the order that they have.
+
+    What is the same at both ends is set aside first: to align the rest takes the square of its
+    size, and a network may have thousands of reservations.
+    """
     ones, others = _steps(before), _steps(after)
+    head = _alike(ones, others, pairs)
+    tail = _alike(ones[head:][::-1], others[head:][::-1], pairs)
+    yield from _beside_each_other(ones[:head], others[:head])
+    yield from _aligned_children(
+        ones[head : len(ones) - tail], others[head : len(others) - tail], pairs, accounted
+    )
+    yield from _beside_each_other(ones[len(ones) - tail :], others[len(others) - tail :])
+
+
+def _alike(ones: Sequence[Step], others: Sequence[Step], pairs: Pairs) -> int:
+    """How many at the beginning of both are the same things."""
+    for count, ((one, _step), (other, _its)) in enumerate(zip(ones, others)):
+        if not pairs.are_one(one, other):
+            return count
+    return min(len(ones), len(others))
+
+
+def _aligned_children(
+    ones: Sequence[Step], others: Sequence[Step], pairs: Pairs, accounted: Accounted
+) -> Iterator[tuple[Element | None, Element | None, str]]:
     a = b = 0
     ends = (len(ones), len(others))
     aligned = _aligned(
@@ -112,6 +145,12 @@ def _children(
         if (one, other) != ends:
             yield ones[one][0], others[other][0], ones[one][1]
         a, b = one + 1, other + 1
+
+
+def _beside_each_other(
+    ones: Sequence[Step], others: Sequence[Step]
+) -> Iterator[tuple[Element, Element, str]]:
+    return ((one, other, step) for (one, step), (other, _its) in zip(ones, others))
 
 
 def _said(element: Element) -> tuple[Any, ...]:

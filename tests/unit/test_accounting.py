@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils import tree_diff, xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetErrors
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import Kind
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import Plan
@@ -92,7 +92,36 @@ def test_an_edit_beside_the_plan_ends_the_run(what: str) -> None:
         ("<a><b/><c/></a>", "<a><c/><b/></a>", ["b", "b"]),
         ("<a><b><c x='1'/></b></a>", "<a><b><c x='2'/><d/></b></a>", ["b/c/@x", "b/d"]),
         ("<a><!-- one --></a>", "<a><!-- two --></a>", ["comment"]),
+        ("<a><b/><b/><b/></a>", "<a><b/><b/></a>", ["b[3]"]),
+        ("<a><b/><c/><b/></a>", "<a><b/><c x='1'/><b/></a>", ["c/@x"]),
+        ("<a><b/><d/></a>", "<a><b/><c/><d/></a>", ["c"]),
     ],
 )
 def test_differences_have_paths(before: str, after: str, paths: list[str]) -> None:
     assert list(differences(parse(before), parse(after), Pairs(), {})) == paths
+
+
+def test_what_is_known_to_be_one_thing_is_compared_wherever_it_stands() -> None:
+    before, after = parse("<a><b x='1'/><b x='2'/></a>"), parse("<a><b x='2'/><b x='1'/></a>")
+    pairs = Pairs()
+    pairs.add(before[0], after[0])
+    pairs.add(before[1], after[1])
+    assert list(differences(before, after, pairs, {})) == ["b[1]/@x", "b[2]/@x"]
+
+
+def test_only_what_is_between_changes_is_aligned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To align takes the square of what is aligned, and a network may have thousands of hosts."""
+    aligned: list[int] = []
+    align = tree_diff._aligned
+
+    def counted(ones: Any, *rest: Any) -> Any:
+        aligned.append(len(ones))
+        return align(ones, *rest)
+
+    monkeypatch.setattr(tree_diff, "_aligned", counted)
+    before, after = (
+        parse("<a>" + "".join(f"<b x='{i}'/>" for i in range(99)) + "</a>") for _side in range(2)
+    )
+    after[50].set("y", "1")
+    assert list(differences(before, after, Pairs(), {})) == ["b[51]/@y"]
+    assert max(aligned) == 1
