@@ -62,6 +62,10 @@ class Consequence:
     gone: Value = "absent"  # ABSENT where a plan has to count it among what it removes
 
 
+# A consequence, the elements that it stands in on both sides, and its key.
+Standing = tuple[Consequence, Element, Element, Key]
+
+
 @dataclass(frozen=True)
 class Part:
     """A table, the element that it is a table of, and the key under which its values stand."""
@@ -134,8 +138,9 @@ def audited(books: Books, plan: Plan) -> Plan:
     before, after = plan.have.stored, plan.after.stored
     if before is None or after is None or before is after or not plan.changed:
         return plan
-    plan = replace(plan, changes=(*plan.changes, *_consequences(books, plan, before, after)))
-    left = unaccounted(books, plan.changes, before, after)
+    standing = list(_standing(books, before, after))
+    plan = replace(plan, changes=(*plan.changes, *_consequences(plan, standing)))
+    left = unaccounted(books, plan.changes, before, after, standing)
     if left:
         raise FleetError(
             f"{', '.join(left)} of its definition would be edited too, for which no change in the "
@@ -148,7 +153,11 @@ def audited(books: Books, plan: Plan) -> Plan:
 
 
 def unaccounted(
-    books: Books, changes: Iterable[Change], before: Element, after: Element
+    books: Books,
+    changes: Iterable[Change],
+    before: Element,
+    after: Element,
+    standing: Iterable[Standing],
 ) -> list[str]:
     """The paths of what differs and belongs to no change."""
     claims, pairs = Claims(), Pairs()
@@ -159,7 +168,7 @@ def unaccounted(
             _claim(change.field, was, will, claims)
     for change in changes:
         books.owned(change, before, after, claims)
-    for consequence, one, other, _key in _following(books, changes, before, after):
+    for consequence, one, other, _key in _following(changes, standing):
         claims.all_of(consequence.paths, one, other)
     return list(differences(before, after, pairs, claims.of))
 
@@ -225,52 +234,55 @@ def _pair(before: Part, after: Part, pairs: Pairs) -> None:
     pairs.add(before.element, after.element)
     for row in before.rows:
         if isinstance(row, Items):
-            there = items_of(row, after.element)
-            for name, item in items_of(row, before.element).items():
-                if name in there:
-                    pairs.add(item, there[name])
+            for _name, one, other in _on_both(row, before.element, after.element):
+                pairs.add(one, other)
 
 
 # ---- consequences
 
 
-def _standing(
-    books: Books, before: Element, after: Element
-) -> Iterator[tuple[Consequence, Element, Element, Key]]:
+def _standing(books: Books, before: Element, after: Element) -> Iterator[Standing]:
     """Every consequence with the elements that it stands in on both sides, and its key."""
-    lists = {
-        (*part.under, *key_of(row.name)): (row, part, other)
-        for part, other in zip(books.parts(before), books.parts(after))
-        for row in part.rows
-        if isinstance(row, Items)
-    }
+    things = {key: tuple(both) for key, both in _things(books, before, after)}
     for consequence in books.consequences:
         own = key_of(consequence.name)
         if not consequence.above:
             yield consequence, before, after, own
             continue
         above = key_of(consequence.above)
-        row, part, other = lists[above]
-        if part.element is None or other.element is None:
-            continue
-        there = items_of(row, other.element)
-        for name, item in items_of(row, part.element).items():
-            if name in there:
-                yield consequence, item, there[name], (*above, name, *own)
+        for name, one, other in things[above]:
+            yield consequence, one, other, (*above, name, *own)
 
 
-def _following(
-    books: Books, changes: Iterable[Change], before: Element, after: Element
-) -> Iterator[tuple[Consequence, Element, Element, Key]]:
+def _things(
+    books: Books, before: Element, after: Element
+) -> Iterator[tuple[Key, Iterator[tuple[str, Element, Element]]]]:
+    """Each list of things by its key, with what is in it on both sides."""
+    for part, other in zip(books.parts(before), books.parts(after)):
+        for row in part.rows:
+            if isinstance(row, Items):
+                yield (*part.under, *key_of(row.name)), _on_both(row, part.element, other.element)
+
+
+def _on_both(
+    row: Items, before: Element | None, after: Element | None
+) -> Iterator[tuple[str, Element, Element]]:
+    if before is None or after is None:
+        return
+    there = items_of(row, after)
+    for name, item in items_of(row, before).items():
+        if name in there:
+            yield name, item, there[name]
+
+
+def _following(changes: Iterable[Change], standing: Iterable[Standing]) -> Iterator[Standing]:
     """The consequences that changes may have."""
     changed = [change.field for change in changes]
-    for standing in _standing(books, before, after):
-        if _hangs(standing[0], standing[3], changed):
-            yield standing
+    return (one for one in standing if _hangs(one[0], one[3], changed))
 
 
-def _consequences(books: Books, plan: Plan, before: Element, after: Element) -> Iterator[Change]:
-    for consequence, one, other, key in _following(books, plan.changes, before, after):
+def _consequences(plan: Plan, standing: Iterable[Standing]) -> Iterator[Change]:
+    for consequence, one, other, key in _following(plan.changes, standing):
         was, will = _told(consequence, one), _told(consequence, other)
         if was != will and not consequence.silent:
             if isinstance(was, dict) and isinstance(will, dict):

@@ -113,11 +113,11 @@ def _children(
     ones, others = _steps(before), _steps(after)
     head = _alike(ones, others, pairs)
     tail = _alike(ones[head:][::-1], others[head:][::-1], pairs)
-    yield from _beside_each_other(ones[:head], others[:head])
+    yield from _known(ones[:head], others[:head], pairs)
     yield from _aligned_children(
         ones[head : len(ones) - tail], others[head : len(others) - tail], pairs, accounted
     )
-    yield from _beside_each_other(ones[len(ones) - tail :], others[len(others) - tail :])
+    yield from _known(ones[len(ones) - tail :], others[len(others) - tail :], pairs)
 
 
 def _alike(ones: Sequence[Step], others: Sequence[Step], pairs: Pairs) -> int:
@@ -147,10 +147,13 @@ def _aligned_children(
         a, b = one + 1, other + 1
 
 
-def _beside_each_other(
-    ones: Sequence[Step], others: Sequence[Step]
+def _known(
+    ones: Sequence[Step], others: Sequence[Step], pairs: Pairs
 ) -> Iterator[tuple[Element, Element, str]]:
-    return ((one, other, step) for (one, step), (other, _its) in zip(ones, others))
+    """Of what is the same on both sides that which may say something else all the same."""
+    for (one, step), (other, _its) in zip(ones, others):
+        if pairs.of(one) is other:
+            yield one, other, step
 
 
 def _said(element: Element) -> tuple[Any, ...]:
