@@ -34,6 +34,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import rul
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.surroundings import (
     attached_to,
     domains_of,
+    has_bridge,
     left_of,
     leftovers,
     named_nics,
@@ -254,23 +255,13 @@ class Planner:
                     f"the host has an interface {name} already; name another bridge", "bridge"
                 )
             return
-        there = self._has_bridge(name)
+        there = has_bridge(self._definition(), name, host)
         if there is False and self.world.assume_on_host:
             self.warnings.append(f"the bridge {name} is not there; taken to be made before the run")
         elif there is False:
             self.mistakes.add(f"the host has no bridge {name}; make it first", "bridge")
         elif there is None:
             self.warnings.append(f"cannot see whether the host has a bridge {name}")
-
-    def _has_bridge(self, name: str) -> bool | None:
-        """Whether the host has it, be it Open vSwitch's; a network on a device needs none."""
-        host = self.world.host
-        if not name or (self._is_open_vswitch() and networks.has_interface(host, name)):
-            return True
-        return networks.has_bridge(host, name)
-
-    def _is_open_vswitch(self) -> bool:
-        return xmltree.get(self._definition(), "virtualport/@type") == "openvswitch"
 
     def _runs(self, key: Key, after: Values) -> bool:
         return self.now is not None and self.now[key] == after[key]

@@ -12,6 +12,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils import (
     networks,
     xmltree,
 )
+from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
 from ansible_collections.kvm.fleet.plugins.module_utils.domains import read_domains
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import GONE, World
@@ -26,6 +27,17 @@ from ansible_collections.kvm.fleet.plugins.module_utils.plan import LIVE, Change
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
 LEFT = ("leftovers",)
+
+
+def has_bridge(network: Element, name: str, host: Host) -> bool | None:
+    """Whether a host has the bridge of a network, be it Open vSwitch's; None where nobody can see.
+
+    A network on a device of the host needs none.
+    """
+    is_open_vswitch = xmltree.get(network, "virtualport/@type") == "openvswitch"
+    if not name or (is_open_vswitch and networks.has_interface(host, name)):
+        return True
+    return networks.has_bridge(host, name)
 
 
 def left_of(have: Have, network: Element, world: World, thoroughly: bool) -> Left:
