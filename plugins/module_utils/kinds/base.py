@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from ansible_collections.kvm.fleet.plugins.module_utils.accounting import Books
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
+from ansible_collections.kvm.fleet.plugins.module_utils.domains import read_domains
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have, Plan, Wanted
 
 # The states of what libvirt starts and stops as a whole: pools and vswitches.
@@ -89,7 +90,7 @@ class World:
     def will_be(self, kind: str, name: str) -> Have:
         """A resource as it will be; read from the host once where no plan is about it."""
         if (kind, name) not in self._after:
-            self._after[(kind, name)] = self.kinds[kind].read(self.host, [name])[name]
+            self._after[(kind, name)] = self._read(kind, [name])[name]
         return self._after[(kind, name)]
 
     def was(self, kind: str, name: str) -> Have:
@@ -109,7 +110,12 @@ class World:
     def everything(self, kind: str) -> dict[str, Have]:
         """All resources of a kind as they will be, read in one batch (once)."""
         if (kind, "") not in self._after:
-            for name, have in self.kinds[kind].read(self.host, None).items():
+            for name, have in self._read(kind, None).items():
                 self._after.setdefault((kind, name), have)
             self._after[(kind, "")] = Have(kind, "")
         return {n: h for (k, n), h in self._after.items() if k == kind and n and h.exists}
+
+    def _read(self, kind: str, names: list[str] | None) -> dict[str, Have]:
+        """As the kind reads them. VMs are asked of also where the run is about none."""
+        read = self.kinds[kind].read if kind in self.kinds or kind != "vm" else read_domains
+        return read(self.host, names)

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host, libvirt
-from ansible_collections.kvm.fleet.plugins.module_utils.domains import read_domains
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import Plan
@@ -120,10 +119,9 @@ def _new_files(host: Host, before: Element | None, after: Element) -> list[State
 
 def others_with(name: str, file: StateFile, world: World) -> list[str]:
     """The other VMs with the same file."""
-    vms = world.everything("vm") if "vm" in world.kinds else read_domains(world.host)
     return sorted(
         other
-        for other, have in vms.items()
+        for other, have in world.everything("vm").items()
         if other != name
         and have.stored is not None
         and any(has.path == file.path for has in state_files_of(world.host, have.stored))

@@ -33,7 +33,6 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import (
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import rules, tree
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.surroundings import (
     attached_to,
-    domains_of,
     has_bridge,
     left_of,
     leftovers,
@@ -344,7 +343,7 @@ class Planner:
         if self.live is None or self.wanted.options["apply"] == "next_boot":
             return []
         left = left_by_interrupted_run(
-            self.world.host, self.have, definition, partial(domains_of, self.world)
+            self.world.host, self.have, definition, partial(self.world.everything, "vm")
         )
         before = {str(connection): "not connected" for connection in left.connections}
         after: dict[str, str] = dict.fromkeys(before, "connected")

@@ -10,7 +10,6 @@ from dataclasses import replace
 
 from ansible_collections.kvm.fleet.plugins.module_utils import fields
 from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
-from ansible_collections.kvm.fleet.plugins.module_utils.domains import read_domains
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT, PRESENT, Key, Values
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
@@ -20,7 +19,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.tree import (
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.reservations import MAC
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.table import FAMILIES
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have, Wanted
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import Wanted
 
 [_FAMILY] = [family for family in FAMILIES if family.identity is MAC]
 HOSTS = (_FAMILY.dhcp, "hosts")
@@ -61,16 +60,12 @@ def _mac_of(vm: str, nic: str, world: World) -> str | None:
     said: Values = declared.values if declared is not None else {}
     if said.get((*key, "mac")):
         return str(said[(*key, "mac")])
-    have = _read(vm, world)
+    have = world.will_be("vm", vm)
     there = {} if have.stored is None else domain_values(have.stored)
     if there.get(key) is PRESENT and there.get((*key, "mac")):
         return str(there[(*key, "mac")])
     is_to_come = said.get(key) is PRESENT or (declared is None and not have.exists)
     return "" if is_to_come else None
-
-
-def _read(vm: str, world: World) -> Have:
-    return world.will_be("vm", vm) if "vm" in world.kinds else read_domains(world.host, [vm])[vm]
 
 
 def given(items: Iterable[Mapping[str, Value]]) -> list[Mapping[str, Value]]:

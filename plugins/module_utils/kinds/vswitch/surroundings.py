@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from ansible_collections.kvm.fleet.plugins.module_utils import (
     network_leftovers,
@@ -13,7 +13,6 @@ from ansible_collections.kvm.fleet.plugins.module_utils import (
     xmltree,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
-from ansible_collections.kvm.fleet.plugins.module_utils.domains import read_domains
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import GONE, World
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.table import (
@@ -57,16 +56,11 @@ def leftovers(resource: str, left: Left) -> list[Change]:
     return [Change(resource, LEFT, str(left), GONE, LIVE, note=note)] if left else []
 
 
-def domains_of(world: World) -> Mapping[str, Have]:
-    """All VMs as they will be, where the run is about VMs too; else as they are."""
-    return world.everything("vm") if "vm" in world.kinds else read_domains(world.host)
-
-
 def attached_to(have: Have, world: World) -> list[Nic]:
     """The NICs on a vswitch as it runs, or else as it is stored."""
     tree = have.live if have.live is not None else have.stored
     bridge = None if tree is None else xmltree.get(tree, "bridge/@name")
-    return networks.attached(domains_of(world), have.name, bridge)
+    return networks.attached(world.everything("vm"), have.name, bridge)
 
 
 def refuse_while_in_use(wanted: Wanted, running: list[Nic]) -> None:
