@@ -79,11 +79,19 @@ class Host:
 
     def cpu_modes(self, arch: str, machine: str, virt_type: str) -> dict[str, str]:
         """Whether each CPU mode is possible, `yes` or `no`; empty where nobody can tell."""
+        modes = self._abilities(arch, machine, virt_type, "cpu/mode")
+        return {mode.get("name", ""): mode.get("supported", "") for mode in modes}
+
+    def video_models(self, arch: str, machine: str, virt_type: str) -> list[str]:
+        """The graphics cards that the hypervisor has; none where nobody can tell."""
+        path = "devices/video/enum[@name='modelType']/value"
+        return [one.text or "" for one in self._abilities(arch, machine, virt_type, path)]
+
+    def _abilities(self, arch: str, machine: str, virt_type: str, path: str) -> list[Any]:
         told = self._asked(
             "capabilities", self.conn.getDomainCapabilities, None, arch, machine, virt_type
         )
-        modes = xmltree.parse(told).findall("cpu/mode") if told else []
-        return {mode.get("name", ""): mode.get("supported", "") for mode in modes}
+        return xmltree.parse(told).findall(path) if told else []
 
     def _asked(self, what: str, call: Callable[..., Result], *of: Any) -> Result | None:
         """What a call tells, asked once; None where the driver or this host has no answer."""

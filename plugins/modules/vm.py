@@ -652,7 +652,8 @@ options:
         type: int
   video:
     description:
-      - The graphics card. A new VM has one of libvirt's choice where it has graphics, else none.
+      - The graphics card. Where graphics come to a VM that has none, one of libvirt's choice comes
+        with them, and stays when they go.
     type: str
     choices: [virtio, vga, qxl, cirrus, bochs, none]
   rng:

@@ -5,6 +5,8 @@ The cases are the golden ones, so that what they say is stored is what libvirt s
 
 from __future__ import annotations
 
+import re
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,8 @@ CASES = (
     "cpu-of-the-host-becomes-host-model",
     "cpu-vendor-id-stays",
     "foreign-targets-stay",
+    "graphics-bring-video",
+    "graphics-without-video",
     "insecure-loader-is-none",
     "limits-with-bursts-go",
     "machine-becomes-pc",
@@ -31,6 +35,7 @@ CASES = (
     "telnet-port-becomes-a-file",
     "tuned-disk-moves",
     "variable-clock-becomes-utc",
+    "video-is-none-already",
 )
 
 
@@ -50,6 +55,33 @@ def test_the_plan_is_kept(
     assert done["plan"] == planned["plan"]
     again = modules.run("vm", options, False)
     assert (again["changed"], again["plan"]) == (False, [])
+
+
+def test_graphics_bring_the_card_that_libvirt_adds(
+    modules: ModuleServer, libvirtd: PrivateLibvirtd, prefix: str
+) -> None:
+    def define(name: str, graphics: str) -> None:
+        bare = (GOLDEN / "graphics-bring-video" / "before.xml").read_text()
+        bare = bare.replace("<name>web<", f"<name>{prefix}{name}<")
+        bare = re.sub("<uuid>.*</uuid>", "", bare)
+        definition = bare.replace("<audio", f"{graphics}<audio", 1)
+        libvirtd.run(["virsh", "define", "/dev/stdin"], stdin=definition)
+
+    def card(name: str) -> str | None:
+        domain = ET.fromstring(libvirtd.virsh("dumpxml", "--inactive", f"{prefix}{name}"))
+        model = domain.find("devices/video/model")
+        return None if model is None else model.get("type")
+
+    define("theirs", "<graphics type='vnc'/>")
+    define("ours", "")
+    options = {"name": f"{prefix}ours", "graphics": {"type": "vnc"}}
+    planned = {row["field"]: row["after"] for row in modules.run("vm", options, True)["plan"]}
+    modules.run("vm", options, False)
+    assert planned["video"] == card("ours") == card("theirs")
+    new = {**options, "name": f"{prefix}new", "virt_type": "qemu", "memory": {"size": "64MiB"}}
+    planned = {row["field"]: row["after"] for row in modules.run("vm", new, True)["plan"]}
+    modules.run("vm", new, False)
+    assert planned["video"] == card("new") == card("theirs")
 
 
 BURST = """<domain type='qemu'><name>NAME</name><memory unit='MiB'>64</memory>

@@ -27,6 +27,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import (
     power,
     rules,
     tree,
+    video,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.effects import Effects
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.resolve import LISTS, resolve
@@ -121,6 +122,7 @@ class Planner:
         options = self.wanted.options
         purged = [name for name in LISTS if options["purge"] and options.get(name) is not None]
         want = resolve(self.wanted.name, values, self.stored, self.world, purged, self.standing)
+        video.resolve(want, self.stored, self._arch(), self.world.host)
         self.warnings += self.standing.warnings
         self.warnings += taken_up.by_disks(
             self.wanted, want, self.stored, self.world, self.mistakes
@@ -133,10 +135,15 @@ class Planner:
                 self.wanted.resource, want, self.stored, None, lambda *_: (STORED, "")
             )
             return self.have.stored if as_is else tree.edited(self.have.stored, want)
-        arch = xmltree.get(self.world.host.capabilities, "host/cpu/arch") or "x86_64"
-        definition = tree.edited(tree.new_domain(self.wanted.name, arch), want)
+        definition = tree.edited(tree.new_domain(self.wanted.name, self._arch()), want)
         tree.add_spare_ports(definition)
         return definition
+
+    def _arch(self) -> str:
+        where = self.world.host.capabilities, "host/cpu/arch"
+        if self.have.stored is not None:
+            where = self.have.stored, "os/type/@arch"
+        return xmltree.get(*where) or "x86_64"
 
     def _changes(
         self, want: Mapping[Key, Value], after: Values, effect_of: EffectOf
