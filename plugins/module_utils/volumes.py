@@ -218,7 +218,8 @@ def tree_of(volume: Any) -> xmltree.Element | None:
     except libvirt.libvirtError:
         if _is_gone(volume):
             return None
-        raise
+    # Another run is just making it: libvirt had the name before it had the file.
+    return xmltree.parse(volume.XMLDesc(0))
 
 
 def _is_gone(volume: Any) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.kvm.fleet.plugins.module_utils import images, volumes, xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.appliers import storage_volume
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError, FleetErrors
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool import (
@@ -29,6 +30,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
 )
 
 GIB = 2**30
+VOLUME = "<volume><name>v</name></volume>"
 
 
 def qcow2(version: int = 3, backing: bytes = b"", features: int = 0) -> bytes:
@@ -249,3 +251,65 @@ def test_a_pool_of_a_type_that_others_made_keeps_its_options() -> None:
     )[0]
     with pytest.raises(FleetErrors, match="cannot be changed for a pool of type scsi"):
         storage_pool.KIND.plan(wanted, have, World(None, {}))
+
+
+# ---- while another run makes a volume
+
+
+class NotFound(volumes.libvirt.libvirtError):  # type: ignore[misc, name-defined]
+    """What libvirt says of a volume that it cannot find, or whose file it cannot."""
+
+    def __init__(self) -> None:
+        super().__init__("no storage vol with matching path")
+        self.err = (volumes.libvirt.VIR_ERR_NO_STORAGE_VOL, 0, "no storage vol with matching path")
+
+
+class Coming:
+    """A volume whose file is there from the call of a number on, as another run makes it."""
+
+    def __init__(self, since: int) -> None:
+        self.calls_left = since
+
+    def _there(self) -> None:
+        self.calls_left -= 1
+        if self.calls_left >= 0:
+            raise NotFound
+
+    def XMLDesc(self, _flags: int) -> str:
+        self._there()
+        return VOLUME
+
+    def info(self) -> list[int]:
+        self._there()
+        return [0, GIB, 0]
+
+
+@pytest.mark.parametrize(("since", "is_seen"), [(0, True), (1, True), (2, False)])
+def test_a_volume_that_comes_while_it_is_read_is_no_error(since: int, is_seen: bool) -> None:
+    assert (volumes.tree_of(Coming(since)) is not None) is is_seen
+
+
+def test_a_volume_that_cannot_be_read_is_an_error() -> None:
+    def refuse(_flags: int) -> str:
+        raise NotFound
+
+    with pytest.raises(NotFound):
+        volumes.tree_of(SimpleNamespace(XMLDesc=refuse, info=lambda: [0, GIB, 0]))
+
+
+class PoolOfAnother:
+    """A pool in which another run sets its mark and begins with a volume after some look-ups."""
+
+    def __init__(self, after: int) -> None:
+        self.looks_left = after
+
+    def storageVolLookupByName(self, name: str) -> str:
+        self.looks_left -= 1
+        if self.looks_left >= 0:
+            raise NotFound
+        return name
+
+
+@pytest.mark.parametrize("after", [0, 1, 2])
+def test_what_another_run_begins_with_meanwhile_is_not_whole(after: int) -> None:
+    assert not storage_volume._is_whole(PoolOfAnother(after), "v")

@@ -78,8 +78,11 @@ def _exists(error: Any) -> bool:
 
 
 def _is_whole(pool: Any, name: str) -> bool:
-    """Whether a volume is there without a mark, unseen since its pool was not active."""
-    return look_up_volume(pool, mark_of(name)) is None and look_up_volume(pool, name) is not None
+    """Whether a volume is there without a mark, unseen since its pool was not active.
+
+    In this order: another run that begins meanwhile sets its mark before it makes the volume.
+    """
+    return look_up_volume(pool, name) is not None and look_up_volume(pool, mark_of(name)) is None
 
 
 def _place(host: Host, plan: Plan) -> tuple[Any, str]:
