@@ -15,6 +15,7 @@ CORPUS = Path(__file__).resolve().parents[1] / "corpus"
 NEEDS = re.compile(r"<!-- needs libvirt ([\d.]+) -->")
 KVM = "<!-- needs kvm -->"
 ARCH = re.compile(r"<!-- needs arch (\w+) -->")
+POOL = re.compile(r"<!-- needs pool (\w+) -->")
 STORED = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
 
 # What a trial gives to a VM, and takes away again.
@@ -34,6 +35,9 @@ def missing(text: str, conn: libvirt.virConnect) -> str:
     arch = ARCH.search(text)
     if arch and f"<arch name='{arch[1]}'>" not in conn.getCapabilities():
         return f"an emulator of {arch[1]}"
+    pool = POOL.search(text)
+    if pool and f"<pool type='{pool[1]}' supported='yes'" not in conn.getStoragePoolCapabilities():
+        return f"libvirt's driver of {pool[1]} pools"
     return "KVM" if KVM in text and not _has_kvm(conn) else ""
 
 
