@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from support.ansible_runs import run_module
 from support.module_server import ModuleServer
 from support.observer import Observer
 from support.private_libvirtd import PrivateLibvirtd
@@ -342,7 +341,7 @@ def test_a_clone_by_another_program_is_not_pruned(carried: Declared) -> None:
         xml = re.sub("<(uuid|bridge|mac).*", "", xml)
         carried.libvirtd.run(["virsh", define, "/dev/stdin"], stdin=xml)
     carried.libvirtd.virsh("domrename", f"{carried.prefix}a", f"{carried.prefix}old")
-    told = {v["name"]: v["managed"] for v in run_module("vm_info", {}, on=carried.libvirtd)["vms"]}
+    told = {v["name"]: v["managed"] for v in carried.modules.run("vm_info", {})["vms"]}
     assert told[f"{carried.prefix}b"] and not told[f"{carried.prefix}b-clone"]
     done = carried.converge(
         vms=[carried.vm("c")], vswitches=[carried.switch], prune={"empty": True}

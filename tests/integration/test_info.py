@@ -13,6 +13,7 @@ import pytest
 
 from support.ansible_runs import run_module
 from support.guest import COMMAND_LINE, TinyGuest, provide
+from support.module_server import ModuleServer
 from support.private_libvirtd import IMAGES, PrivateLibvirtd
 
 GUEST_FILES = IMAGES / "tiny-guest"
@@ -47,8 +48,9 @@ INTERFACES = (
 class Host:
     """The libvirtd to ask about, as a test has prepared it."""
 
-    def __init__(self, libvirtd: PrivateLibvirtd, prefix: str) -> None:
+    def __init__(self, libvirtd: PrivateLibvirtd, modules: ModuleServer, prefix: str) -> None:
         self.libvirtd = libvirtd
+        self.modules = modules
         self.virsh = libvirtd.virsh
         self.prefix = prefix
         self.network = f"{prefix}net"
@@ -56,7 +58,7 @@ class Host:
 
     def module(self, module: str, check: bool = False, **args: Any) -> dict[str, Any]:
         """What a module returns; it has to succeed."""
-        done = run_module(module, args, check, on=self.libvirtd)
+        done = self.modules.run(module, args, check)
         assert not done.get("failed"), done
         return done
 
@@ -75,8 +77,8 @@ class Host:
 
 
 @pytest.fixture
-def host(libvirtd: PrivateLibvirtd, prefix: str) -> Iterator[Host]:
-    host = Host(libvirtd, prefix)
+def host(libvirtd: PrivateLibvirtd, modules: ModuleServer, prefix: str) -> Iterator[Host]:
+    host = Host(libvirtd, modules, prefix)
     libvirtd.run(["virsh", "net-define", "/dev/stdin"], stdin=NETWORK.format(name=host.network))
     libvirtd.virsh("net-start", host.network)
     yield host

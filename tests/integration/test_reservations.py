@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from ansible_collections.kvm.fleet.plugins.filter.mac import mac
-from support.ansible_runs import run_module
 from support.module_server import ModuleServer
 from support.private_libvirtd import PrivateLibvirtd
 
@@ -143,7 +142,7 @@ def test_what_others_reserved_is_purged_in_place(others: Site) -> None:
 
 
 def test_what_is_told_of_others_can_be_declared(others: Site) -> None:
-    [told] = run_module("vswitch_info", {"names": [others.net]}, on=others.libvirtd)["vswitches"]
+    [told] = others.modules.run("vswitch_info", {"names": [others.net]})["vswitches"]
     again = {key: told[key] for key in ("name", "dhcp", "dhcp6")}
     before = others.libvirtd.virsh("net-dumpxml", others.net)
     assert others.converge("vswitch", {**again, "purge": True}) == []

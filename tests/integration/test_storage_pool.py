@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from support.ansible_runs import run_module
+from support.module_server import ModuleServer
 from support.private_libvirtd import PrivateLibvirtd
 from support.storage import Target, converge, on_libvirtd, pool_lifecycle, refused
 
@@ -32,8 +33,8 @@ FOREIGN = """
 
 
 @pytest.fixture
-def target(libvirtd: PrivateLibvirtd) -> Target:
-    return on_libvirtd(libvirtd)
+def target(libvirtd: PrivateLibvirtd, modules: ModuleServer) -> Target:
+    return on_libvirtd(libvirtd, modules)
 
 
 @pytest.fixture
@@ -128,7 +129,7 @@ def test_a_pool_that_somebody_created_for_now_becomes_a_defined_one(
 
 def test_two_runs_that_make_one_pool(target: Target, pool: dict[str, Any]) -> None:
     with ThreadPoolExecutor() as threads:
-        runs = [threads.submit(target.module, "storage_pool", pool, False) for _time in range(2)]
+        runs = [threads.submit(target.module_beside, "storage_pool", pool) for _time in range(2)]
         results = [run.result(timeout=600) for run in runs]
     assert [result.get("failed") for result in results] == [None, None], results
     assert "running" in target.virsh("pool-info", pool["name"])

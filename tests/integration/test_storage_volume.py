@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from support.ansible_runs import COLLECTIONS, MODULES, run_module
+from support.module_server import ModuleServer
 from support.private_libvirtd import PrivateLibvirtd, wait_until
 from support.storage import Target, converge, on_libvirtd, refused
 
@@ -36,8 +37,8 @@ VM = """
 
 
 @pytest.fixture
-def target(libvirtd: PrivateLibvirtd) -> Target:
-    return on_libvirtd(libvirtd)
+def target(libvirtd: PrivateLibvirtd, modules: ModuleServer) -> Target:
+    return on_libvirtd(libvirtd, modules)
 
 
 @pytest.fixture
@@ -351,8 +352,8 @@ def interrupted(
 ) -> dict[str, Any]:
     """Run the module, and interrupt it once the volume is being filled. What it returned."""
     with ThreadPoolExecutor() as pool:
-        run: Future[dict[str, Any]] = pool.submit(target.module, "storage_volume", volume, False)
-        wait_until(lambda: being_filled(file) or run.done(), 60, "the volume to be filled")
+        run: Future[dict[str, Any]] = pool.submit(target.module_beside, "storage_volume", volume)
+        wait_until(lambda: being_filled(file) or run.done(), 300, "the volume to be filled")
         assert not run.done(), run.result()
         interrupt()
         done = run.result(timeout=600)
@@ -453,7 +454,7 @@ def test_two_runs_that_make_one_volume(
     volume = {"pool": pool, "name": "one", "image": str(big)}
     with ThreadPoolExecutor() as threads:
         runs = [
-            threads.submit(target.module, "storage_volume", volume, False) for _time in range(2)
+            threads.submit(target.module_beside, "storage_volume", volume) for _time in range(2)
         ]
         results = [run.result(timeout=600) for run in runs]
     assert [result.get("failed") for result in results] == [None, None], results
@@ -465,7 +466,7 @@ def test_many_runs_in_one_pool(target: Target, pool: str, qcow2: Path) -> None:
     kinds = [{"capacity": "1MiB"}, {"image": str(qcow2)}]
     volumes = [{"pool": pool, "name": f"v{n}", **kinds[n % 2]} for n in range(8)]
     with ThreadPoolExecutor(4) as threads:
-        runs = [threads.submit(target.module, "storage_volume", v, False) for v in volumes]
+        runs = [threads.submit(target.module_beside, "storage_volume", v) for v in volumes]
         results = [run.result(timeout=600) for run in runs]
     assert not [result["msg"] for result in results if result.get("failed")]
     assert sorted(target.volumes(pool)) == [volume["name"] for volume in volumes]

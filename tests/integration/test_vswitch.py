@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from support.ansible_runs import run_module
 from support.guest import COMMAND_LINE, TinyGuest, provide
+from support.module_server import ModuleServer
 from support.private_libvirtd import IMAGES, PrivateLibvirtd, wait_until
 
 Args = dict[str, Any]
@@ -49,12 +49,18 @@ FULL: Args = {
 class Switch:
     """One vswitch of a test, seen by anything but the collection."""
 
-    def __init__(self, libvirtd: PrivateLibvirtd, name: str) -> None:
+    def __init__(self, libvirtd: PrivateLibvirtd, modules: ModuleServer, name: str) -> None:
         self.libvirtd = libvirtd
+        self.modules = modules
         self.name = name
 
     def module(self, args: Args, check: bool = False) -> dict[str, Any]:
-        return run_module("vswitch", {"name": self.name, **args}, check=check, on=self.libvirtd)
+        return self.modules.run("vswitch", {"name": self.name, **args}, check)
+
+    def told(self) -> dict[str, Any]:
+        """What the information module says of it."""
+        [told] = self.modules.run("vswitch_info", {"names": [self.name]})["vswitches"]
+        return dict(told)
 
     def xml(self, *flags: str) -> ET.Element:
         return ET.fromstring(self.libvirtd.virsh("net-dumpxml", self.name, *flags))
@@ -122,8 +128,8 @@ class Switch:
 
 
 @pytest.fixture
-def switch(libvirtd: PrivateLibvirtd, prefix: str) -> Switch:
-    return Switch(libvirtd, f"{prefix}lan")
+def switch(libvirtd: PrivateLibvirtd, modules: ModuleServer, prefix: str) -> Switch:
+    return Switch(libvirtd, modules, f"{prefix}lan")
 
 
 @pytest.fixture
@@ -207,8 +213,10 @@ def test_a_bridge_of_the_host(switch: Switch, host_bridge: str) -> None:
     assert host_bridge in switch.libvirtd.run(["ip", "-brief", "link"])
 
 
-def test_a_long_name_gets_a_bridge_of_15_characters(libvirtd: PrivateLibvirtd, prefix: str) -> None:
-    switch = Switch(libvirtd, f"{prefix}of-the-third-floor")
+def test_a_long_name_gets_a_bridge_of_15_characters(
+    libvirtd: PrivateLibvirtd, modules: ModuleServer, prefix: str
+) -> None:
+    switch = Switch(libvirtd, modules, f"{prefix}of-the-third-floor")
     switch.converge({"type": "isolated"})
     bridge = switch.xml().find("bridge").get("name")
     assert bridge.startswith("vs-") and len(bridge) == 15
@@ -433,7 +441,7 @@ def test_what_cannot_change_in_place_waits(full: Switch) -> None:
     stored, live = full.both()
     assert (stored.find("mtu").get("size"), live.find("mtu").get("size")) == ("1300", "1400")
     assert (full.link()["ifindex"], full.link()["mtu"]) == (bridge, 1400)
-    [told] = run_module("vswitch_info", {"names": [full.name]}, on=full.libvirtd)["vswitches"]
+    told = full.told()
     assert sorted(told["pending_restart"]) == waiting
 
 
@@ -561,7 +569,7 @@ def test_what_the_host_has_already_is_refused(
 ) -> None:
     libvirtd.run(["ip", "addr", "add", "192.168.235.1/24", "dev", host_bridge])
     libvirtd.run(["ip", "link", "set", host_bridge, "up"])
-    other = Switch(libvirtd, f"{prefix}other")
+    other = Switch(libvirtd, full.modules, f"{prefix}other")
     cases = {
         "192.168.0.0/16 overlaps with 192.168.231.0/24 of vswitch/": {"address": "192.168.1.1/16"},
         "of the host's interface br-host": {"address": "192.168.235.7/26"},
@@ -762,7 +770,7 @@ def what_would_cut_it_off_is_refused(full: Switch, guest: TinyGuest) -> None:
 
 
 def info_tells_who_is_there(full: Switch, guest: TinyGuest) -> None:
-    [told] = run_module("vswitch_info", {"names": [full.name]}, on=full.libvirtd)["vswitches"]
+    told = full.told()
     domain = ET.fromstring(guest.virsh("dumpxml", guest.name))
     taps = [nic.find("target").get("dev") for nic in domain.findall("devices/interface")]
     assert [(nic["vm"], nic["mac"], nic["target"], nic["running"]) for nic in told["nics"]] == [

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from support.ansible_runs import run_module
+from support.module_server import ModuleServer
 from support.private_libvirtd import PrivateLibvirtd
 
 Args = Mapping[str, Any]
@@ -20,9 +21,10 @@ Args = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Target:
-    """A host to test on: how a module runs on it, and how a command does."""
+    """A host to test on: how a module runs on it, one at a time or beside others, and a command."""
 
     module: Callable[[str, Args, bool], dict[str, Any]]
+    module_beside: Callable[[str, Args], dict[str, Any]]
     run: Callable[[list[str]], str]
 
     def virsh(self, *arguments: str) -> str:
@@ -72,11 +74,9 @@ class Target:
         assert self.state() == before
 
 
-def on_libvirtd(libvirtd: PrivateLibvirtd) -> Target:
+def on_libvirtd(libvirtd: PrivateLibvirtd, modules: ModuleServer) -> Target:
     """The host that a private libvirtd pretends to be."""
-    return Target(
-        lambda name, args, check: run_module(name, args, check=check, on=libvirtd), libvirtd.run
-    )
+    return Target(modules.run, lambda name, args: run_module(name, args, on=libvirtd), libvirtd.run)
 
 
 def _without_sizes(text: str) -> str:
