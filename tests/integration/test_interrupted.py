@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import random
-import signal
 import subprocess
-import sys
 import time
 import xml.etree.ElementTree as ET
 from contextlib import closing
@@ -17,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from support.ansible_runs import COLLECTIONS, MODULES
 from support.leftovers import remove_all
+from support.module_process import kill_module, start_module
 from support.module_server import ModuleServer
 from support.observer import Observer
 from support.private_libvirtd import PrivateLibvirtd
@@ -52,19 +48,7 @@ class Interrupted:
         self.args = args
 
     def start(self) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [*self.libvirtd.entry(), sys.executable, "-m", f"{MODULES}.host_config"],
-            env={**os.environ, "PYTHONPATH": str(COLLECTIONS)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert process.stdin
-        process.stdin.write(json.dumps({"ANSIBLE_MODULE_ARGS": self.args}))
-        process.stdin.close()
-        process.stdin = None  # so that communicate() does not flush it
-        return process
+        return start_module("host_config", self.args, self.libvirtd)
 
     def run(self) -> dict[str, Any]:
         return self.modules.run("host_config", self.args)
@@ -185,7 +169,7 @@ def test_the_module_is_killed(
     for _attempt in range(ATTEMPTS):
         process = interrupted.start()
         _came_to(path, process)
-        _kill_module(process)
+        kill_module(process)
         out, _err = process.communicate(timeout=TIMEOUT_S)
         _converges_whole(interrupted, prefix, images)
         if not out:
@@ -198,27 +182,6 @@ def _begin_anew(libvirtd: PrivateLibvirtd, prefix: str, images: Path) -> None:
     remove_all(libvirtd.uri, prefix)
     for file in libvirtd.outside(images).iterdir():
         file.unlink()
-
-
-def _kill_module(process: subprocess.Popen[str]) -> None:
-    """Kill the module itself, whatever stands between it and the process that was started."""
-    for pid in _below(process.pid):
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            if b"-m" in _command_line(pid) and _command_line(pid)[0] != b"nsenter":
-                os.kill(pid, signal.SIGKILL)
-
-
-def _below(pid: int) -> list[int]:
-    """The children of a process, theirs, and so on."""
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except FileNotFoundError:
-        return []
-    return [found for child in map(int, children) for found in (child, *_below(child))]
-
-
-def _command_line(pid: int) -> list[bytes]:
-    return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
 
 
 def test_a_run_without_libvirtd_says_so(interrupted: Interrupted) -> None:
@@ -302,7 +265,7 @@ def test_the_module_is_killed_before_a_restart(
     deadline = time.monotonic() + TIMEOUT_S
     while not _is_marked(libvirtd, vm):
         assert time.monotonic() < deadline, f"no restart of the VM was begun in {TIMEOUT_S} s"
-    _kill_module(process)
+    kill_module(process)
     process.communicate(timeout=TIMEOUT_S)
     assert _is_marked(libvirtd, vm) and _state(libvirtd, vm) == "running"
     restarting.converges()

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from support.ansible_runs import COLLECTIONS, MODULES, run_module
+from support.ansible_runs import run_module
+from support.module_process import kill_module, start_module
 from support.module_server import ModuleServer
 from support.private_libvirtd import PrivateLibvirtd, wait_until
 from support.storage import Target, converge, on_libvirtd, refused
@@ -382,23 +382,21 @@ def made_anew(target: Target, volume: dict[str, Any], file: Path) -> None:
     assert not (file.parent / f".{file.name}.partial").exists()
 
 
+@pytest.mark.parametrize("source", ["image", "copy_of"])
 def test_a_killed_run(
-    target: Target, pool: str, big: Path, images: Path, libvirtd: PrivateLibvirtd
+    source: str, target: Target, pool: str, big: Path, images: Path, libvirtd: PrivateLibvirtd
 ) -> None:
-    volume = {"pool": pool, "name": "one", "image": str(big)}
+    """libvirt ends an upload then, and goes on with a copy."""
+    made_from: dict[str, Any] = {"image": str(big)}
+    if source == "copy_of":
+        converge(target, "storage_volume", {"pool": pool, "name": "base", **made_from})
+        made_from = {"copy_of": {"volume": "base"}}
+    volume = {"pool": pool, "name": "one", **made_from}
     file = outside(libvirtd, images, "one")
-    process = subprocess.Popen(
-        [*libvirtd.entry(), sys.executable, "-m", f"{MODULES}.storage_volume"],
-        env={**os.environ, "PYTHONPATH": str(COLLECTIONS)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-    )
-    assert process.stdin
-    process.stdin.write(json.dumps({"ANSIBLE_MODULE_ARGS": volume}).encode())
-    process.stdin.close()
+    process = start_module("storage_volume", volume, libvirtd)
     wait_until(lambda: being_filled(file), 300, "the volume to be filled")
-    process.kill()
-    process.wait(timeout=300)
+    kill_module(process)
+    assert process.communicate(timeout=600) == ("", ""), "it was killed too late"
     made_anew(target, volume, file)
     assert same_data(big, file)
 
