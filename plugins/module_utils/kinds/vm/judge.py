@@ -11,7 +11,7 @@ something harmless: a plan that would succeed is never refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
@@ -31,6 +31,10 @@ Refuse = Callable[[Element], "str | None"]
 
 # A pool that no host has: libvirt looks for the pools of disks first of all when it starts a VM.
 PROBE_POOL = "kvm.fleet: where a start ends"
+# The disks of a VM that may be put there.
+PROBED = ("disk", "cdrom")
+# The buses for a disk of our own in such a pool. Any of them may have no place left.
+PROBE_BUSES = {"usb": "sdzz", "virtio": "vdzz", "sata": "sdzz"}
 
 
 def judged(plan: Plan, refuse: Refuse) -> Plan:
@@ -63,9 +67,14 @@ def _defining(plan: Plan, after: Element, refuse: Refuse) -> list[str]:
 
 
 def _against_storing(definition: Element, refuse: Refuse) -> str | None:
-    copy = storable(definition)
-    said = None if copy is None else refuse(copy)
-    return None if said is None or PROBE_POOL in said else said
+    """What is said against every copy; what one alone meets is against the disk put into that."""
+    first: str | None = None
+    for copy in storable(definition):
+        said = refuse(copy)
+        if said is None or PROBE_POOL in said:
+            return None
+        first = first or said
+    return first
 
 
 def starts(plan: Plan) -> bool:
@@ -104,39 +113,36 @@ def _field(plan: Plan, said: str) -> str:
 # ---- the copies that libvirt is given
 
 
-def storable(definition: Element) -> Element | None:
-    """A copy that is judged as at a define: its start ends at a pool that is not there.
+def storable(definition: Element) -> Iterator[Element]:
+    """Copies to be judged as at a define: their start ends at a pool that is not there.
 
-    None where no disk can be had for that.
+    The disk in that pool is one that is there; where there is none, each copy has another.
     """
     copy = xmltree.clone(definition)
     for nic in copy.findall("devices/interface[@type='hostdev']"):
         _of_user(nic)
     _without_secrets(copy)
     _without_what_comes(copy)
-    probe = _probe(copy)
-    if probe is None:
-        return None
-    probe.set("type", "volume")
+    for disk in copy.findall("devices/disk"):
+        if disk.get("type") in ("file", "block") and disk.get("device", "disk") in PROBED:
+            _ends_the_start(disk)
+            yield copy
+            return
+    devices = xmltree.ensure(copy, "devices")
+    for bus, target in PROBE_BUSES.items():
+        added = xmltree.parse(f'<disk><target dev="{target}" bus="{bus}"/></disk>')
+        _ends_the_start(added)
+        devices.append(added)
+        yield copy
+        devices.remove(added)
+
+
+def _ends_the_start(disk: Element) -> None:
+    disk.set("type", "volume")
     for part in ("source", "backingStore", "mirror", "transient"):
-        xmltree.put(probe, f"{part}!", None)
-    xmltree.put(probe, "source/@pool", PROBE_POOL)
-    xmltree.put(probe, "source/@volume", "none")
-    return copy
-
-
-def _probe(copy: Element) -> Element | None:
-    """A disk whose pool will be missing: one that is there, or else one that needs no controller
-    but that for USB, which libvirt gives to every VM unless it is told not to."""
-    disks = copy.findall("devices/disk[@type='file']") + copy.findall("devices/disk[@type='block']")
-    for disk in disks:
-        if disk.get("device", "disk") in ("disk", "cdrom"):
-            return disk
-    if copy.find("devices/controller[@type='usb'][@model='none']") is not None:
-        return None
-    added = xmltree.parse('<disk device="cdrom"><target dev="sdzz" bus="usb"/></disk>')
-    xmltree.ensure(copy, "devices").append(added)
-    return added
+        xmltree.put(disk, f"{part}!", None)
+    xmltree.put(disk, "source/@pool", PROBE_POOL)
+    xmltree.put(disk, "source/@volume", "none")
 
 
 def startable(definition: Element) -> Element:
