@@ -49,7 +49,7 @@ def resolve(
     _watchdog(values, stored, world.host)
     _cpu(values, stored, world.host)
     _memory(values, stored)
-    _sources(values, world)
+    _sources(values, stored, world)
     standing.adopt(values, stored)
     standing.keep(values, stored)
     _disks(values, stored)
@@ -137,12 +137,12 @@ def _memory(values: dict[Key, Value], stored: Values) -> None:
         values.setdefault(("memory", "maximum"), size)
 
 
-def _sources(values: dict[Key, Value], world: World) -> None:
+def _sources(values: dict[Key, Value], stored: Values, world: World) -> None:
     """A disk on a volume gets the volume's own path and format."""
     for key in _declared(values):
         source = values.get((*key, "source"))
         if source and "pool" in source:
-            _volume(values, key, source, world)
+            _volume(values, key, source, stored, world)
 
 
 def _disks(values: dict[Key, Value], stored: Values) -> None:
@@ -162,14 +162,25 @@ def _declared(values: Mapping[Key, Value]) -> list[Key]:
     return [key for key in values if key[0] in ("disks", "cdroms") and len(key) == 2]
 
 
-def _volume(values: dict[Key, Value], key: Key, source: Mapping[str, str], world: World) -> None:
+def _volume(
+    values: dict[Key, Value], key: Key, source: Mapping[str, str], stored: Values, world: World
+) -> None:
     pool = world.will_be("storage_pool", source["pool"])
     volume = world.will_be("storage_volume", f"{source['pool']}/{source['volume']}")
     if pool.exists:
         values[(*key, "source")] = disk_source(pool, source["volume"])
-    if key[0] == "disks":
+    if key[0] != "disks":
+        return
+    if volume.exists:
+        values.setdefault((*key, "format"), format_of(volume))
+    elif not _is_on(values[(*key, "source")], stored):
         usual = "raw" if "device" in values[(*key, "source")] else "qcow2"
-        values.setdefault((*key, "format"), format_of(volume) if volume.exists else usual)
+        values.setdefault((*key, "format"), usual)
+
+
+def _is_on(source: Value, stored: Values) -> bool:
+    """Whether a disk is on it, and so says what the format is of a volume that cannot be seen."""
+    return any(source == stored[key] for key in stored if key[0] == "disks" and key[-1] == "source")
 
 
 def _adopt_nics(values: dict[Key, Value], stored: Values) -> None:
