@@ -62,16 +62,10 @@ class Chains:
         if source.get("volume"):
             pool = self.world.will_be("storage_pool", source.get("pool", ""))
             options = {name: source.get(name, "") for name in ("pool", "volume")}
-            return self.path(disk_source(pool, options["volume"]) if pool.exists else options)
+            return image_of(disk_source(pool, options["volume"]) if pool.exists else options)
         if kind == "network":
             return f"{source.get('protocol')}:{source.get('name')}"
         return source.get("file") or source.get("dev") or source.get("dir") or ""
-
-    def path(self, source: Mapping[str, str]) -> str:
-        """The same of a source in the options of a disk."""
-        if "pool" in source:
-            return f"{source['pool']}:{source['volume']}"
-        return source.get("file") or source.get("device") or ""
 
     def of(self, disk: Element) -> list[Layer]:
         """The images of a disk, from the one that it reads and writes down to the last."""
@@ -142,6 +136,13 @@ class Chains:
     def _places(self, volumes: Iterable[Have]) -> dict[str, Have]:
         paths = {xmltree.get(h.definition, "target/path") or "": h for h in volumes if h.exists}
         return {self.place(path): have for path, have in paths.items() if path}
+
+
+def image_of(source: Mapping[str, str]) -> str:
+    """The path of an image in the options of a disk; of one without, what only it is called."""
+    if "pool" in source:
+        return f"{source['pool']}:{source['volume']}"
+    return source.get("file") or source.get("device") or ""
 
 
 def place(path: str) -> str:

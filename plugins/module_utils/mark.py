@@ -32,3 +32,8 @@ def is_made_here(tree: Element, derived_uuid: str) -> bool:
     marked = xmltree.get(tree, f"{MARK}/@managed") == "yes"
     of = xmltree.get(tree, f"{MARK}/@uuid") or derived_uuid
     return marked and of == xmltree.get(tree, "uuid")
+
+
+def is_of_another(tree: Element) -> bool:
+    """Whether a mark came along with a clone: it says for which UUID it is, and not for this."""
+    return xmltree.get(tree, f"{MARK}/@uuid") not in (None, xmltree.get(tree, "uuid"))

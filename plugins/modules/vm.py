@@ -281,10 +281,14 @@ options:
         the disk is as declared and stays as it is; a warning tells. To put another image in the
         place of an overlay is an error, as is one that was an overlay of what the VM writes to.
       - After C(virsh blockcopy --pivot) or a whole C(virsh blockpull) the image that was declared
-        is no longer below what the VM writes to. A disk that names no volume, because it brings
-        one, is then not put back, which is an error. One that is named looks like another
-        declaration, and the disk is planned onto it, with a warning that says when both were last
-        written to.
+        is no longer below what the VM writes to. The disk is not put back onto it as long as the
+        declaration is what it was, which is an error that names both images. Declare the image that
+        the VM is on now. Or, to put the disk back with what its old image holds, take it away
+        (O(disks[].state=absent)) and declare it again. A disk that names no volume, because it
+        brings one, can as well name that one to be put back.
+      - What was declared is noted in the metadata of the VM when a disk comes or moves. Where
+        nothing is noted, as of disks that others made, the disk is planned onto the image that is
+        declared, with a warning that says when both were last written to.
     type: list
     elements: dict
     suboptions:

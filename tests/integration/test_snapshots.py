@@ -295,29 +295,72 @@ def test_a_disk_is_left_alone_while_it_is_backed_up(site: ImageSite) -> None:
     assert site.run("vm", check=True, **site.args(disks=gone))["plan"]
 
 
-def test_a_disk_that_others_moved_is_told(site: ImageSite) -> None:
-    site.declare(state="paused")
+def _move(site: ImageSite, job: str) -> str:
+    """Have others move the disk to another image; the path of that."""
+    if job == "blockpull":
+        site.snapshot("s1", "--no-metadata")
+        site.virsh(job, site.vm, "vda", "--wait")
+        return site.sources().pop()
     copy = f"{site.folder}/copy.qcow2"
-    site.virsh("blockcopy", site.vm, "vda", copy, "--wait", "--transient-job", "--pivot")
-    named = [{"name": "root", "pool": site.pool, "volume": Path(site.base).name}]
-    predicted = site.run("vm", check=True, **site.args(apply="next_boot", disks=named))
-    assert "disks.root.file" in [change["field"] for change in predicted["plan"]]
-    warned = str(predicted["warnings"])
-    assert f"{copy} (last written" in warned and f"{site.base} (last written" in warned
-    moved = [{"name": "root", "pool": site.pool, "volume": "copy.qcow2"}]
+    site.virsh(job, site.vm, "vda", copy, "--wait", "--transient-job", "--pivot")
+    return copy
+
+
+@pytest.mark.parametrize("job", ["blockcopy", "blockpull"])
+@pytest.mark.parametrize("by", ["volume", "file"])
+def test_a_disk_on_a_named_image_is_not_put_back(site: ImageSite, by: str, job: str) -> None:
+    base = site.image("named.qcow2")
+    disk = {"pool": site.pool, "volume": "named.qcow2"}
+    if by == "file":
+        disk = {"file": base, "format": "qcow2"}
+    named = [{"name": "root", **disk}]
+    site.declare(state="paused", disks=named)
+    now = _move(site, job)
+    told = site.refused(**site.args(disks=named))
+    assert f"is on {now} (last written" in told and f"no more on {base} (last written" in told
+    assert now in site.sources() and base not in site.sources()
+    moved = [{"name": "root", "pool": site.pool, "volume": Path(now).name}]
     assert not site.declare(disks=moved)["changed"]
+    site.refused(**site.args(disks=named))  # it would still be put back
+    site.virsh("destroy", site.vm)
+    site.declare(disks=[{"name": "root", "state": "absent"}])
+    assert site.declare(disks=named)["changed"]
+    assert site.sources() == {base}
+
+
+def test_a_disk_that_is_declared_anew_is_moved(site: ImageSite) -> None:
+    """Where others have moved it meanwhile, as where they have not."""
+    named = [{"name": "root", "file": site.image("a.qcow2"), "format": "qcow2"}]
+    site.declare(state="paused", disks=named)
+    now = _move(site, "blockcopy")
+    site.virsh("destroy", site.vm)
+    other = site.image("b.qcow2")
+    done = site.declare(disks=[{"name": "root", "file": other, "format": "qcow2"}])
+    warned = str(done["warnings"])
+    assert f"{now} (last written" in warned and f"{other} (last written" in warned
+    assert site.sources() == {other}
+    assert site.declare(disks=named)["changed"]
+
+
+def test_what_was_declared_of_a_vm_is_not_so_of_its_clone(site: ImageSite) -> None:
+    base, copy = site.image("a.qcow2"), site.image("b.qcow2")
+    named = [{"name": "root", "file": base, "format": "qcow2"}]
+    site.declare(disks=named)
+    text = site.virsh("dumpxml", site.vm, "--inactive")
+    text = text.replace(f"<source file='{base}'", f"<source file='{copy}'")
+    assert f'on="{base}"' in text and f"file='{base}'" not in text
+    uuid = site.xml().findtext("uuid") or ""
+    site.virsh("undefine", site.vm)
+    clone = text.replace(f"<uuid>{uuid}</uuid>", "")
+    site.libvirtd.run(["virsh", "define", "/dev/stdin"], stdin=clone)
+    assert site.declare(disks=named)["changed"]
 
 
 @pytest.mark.parametrize("job", ["blockcopy", "blockpull"])
 def test_a_disk_that_names_no_volume_is_not_put_back(site: ImageSite, job: str) -> None:
     """The declaration is what it was, so others moved the disk, and its old data is outdated."""
     site.declare(state="paused")
-    if job == "blockcopy":
-        now = f"{site.folder}/copy.qcow2"
-        site.virsh(job, site.vm, "vda", now, "--wait", "--transient-job", "--pivot")
-    else:
-        now = site.snapshot("s1", "--no-metadata")
-        site.virsh(job, site.vm, "vda", "--wait")
+    now = _move(site, job)
     told = site.refused(**site.args())
     assert f"is on {now} (last written" in told and f"its own volume {site.base}" in told
     moved = [{"name": "root", "pool": site.pool, "volume": Path(now).name}]

@@ -8,14 +8,18 @@ from __future__ import annotations
 from ansible_collections.kvm.fleet.plugins.module_utils.accounting import Books, Claims, Part
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import extra
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.agree import CONSEQUENCES
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.declared import note_at
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.extra_record import RECORD
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import ROWS
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import DISKS, ROWS
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import Change
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
 
 def _owned(change: Change, before: Element, after: Element, claims: Claims) -> None:
-    """What was put in or taken out as extra XML, and the record of it."""
+    """What was put in or taken out as extra XML, the record of it, and the notes of disks."""
+    if change.field[0] == DISKS.name:
+        for domain in (before, after):
+            claims.path(domain, note_at(change.field[1]))
     if change.field != ("extra_xml",):
         return
     for domain, other in ((before, after), (after, before)):

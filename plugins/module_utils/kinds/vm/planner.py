@@ -21,6 +21,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import (
     abilities,
     alike,
+    declared,
     extra_rules,
     hardware,
     port_groups,
@@ -134,10 +135,15 @@ class Planner:
             as_is = not compare(
                 self.wanted.resource, want, self.stored, None, lambda *_: (STORED, "")
             )
-            return self.have.stored if as_is else tree.edited(self.have.stored, want)
-        definition = tree.edited(tree.new_domain(self.wanted.name, self._arch()), want)
+            return self.have.stored if as_is else self._edited(self.have.stored, want)
+        definition = self._edited(tree.new_domain(self.wanted.name, self._arch()), want)
         tree.add_spare_ports(definition)
         return definition
+
+    def _edited(self, domain: xmltree.Element, want: Mapping[Key, Value]) -> xmltree.Element:
+        disks = self.wanted.options.get("disks") or ()
+        own = [disk["name"] for disk in disks if disk.get("pool") and not disk.get("volume")]
+        return declared.note(tree.edited(domain, want), want, self.stored, own)
 
     def _arch(self) -> str:
         where = self.world.host.capabilities, "host/cpu/arch"

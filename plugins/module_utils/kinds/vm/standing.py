@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
 from ansible_collections.kvm.fleet.plugins.module_utils import snapshots, xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.chains import Chains, Layer
+from ansible_collections.kvm.fleet.plugins.module_utils.chains import Chains, Layer, image_of
 from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError, Mistakes
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
@@ -28,7 +28,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
     named,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import moved
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import declared, moved
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import CDROMS, DISKS
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import Change, Have
 from ansible_collections.kvm.fleet.plugins.module_utils.snapshots import Snapshot
@@ -164,7 +164,7 @@ class Standing:
 
     def _depth(self, chain: list[Layer], wanted: Source) -> int | None:
         """How far below a disk's own image a source is; None if it is not in the chain."""
-        place = self.chains.place(self.chains.path(wanted))
+        place = self.chains.place(image_of(wanted))
         places = [self.chains.place(layer.path) if layer.path else "" for layer in chain]
         return places.index(place) if place in places else None
 
@@ -182,7 +182,7 @@ class Standing:
         """Another image than a disk has: it may be that others moved it, not the declaration."""
         if self._refuse_overlays(key) or key[0] != DISKS.name or not chain:
             return
-        now, path = chain[0].path, self.chains.path(wanted)
+        now, path = chain[0].path, image_of(wanted)
         below = [self.chains.place(one.path) for one in self.chains.below(Layer(path))]
         writes = self.have.live is not None or moved.is_outdated(path, now, self.chains)
         if self.chains.place(now) in below and writes:
@@ -195,6 +195,14 @@ class Standing:
             self.mistakes.add(
                 f"is on {now}, and {path} would be new and empty; if others moved the disk, "
                 "declare where it is; if it is to begin anew, give the new disk another name",
+                named(key),
+            )
+        elif self._was_put_on(key, path):
+            now, path = (moved.aged(one, self.chains) for one in (now, path))
+            self.mistakes.add(
+                f"is on {now}, and no more on {path}, onto which this declaration put it, as after "
+                "virsh blockcopy or blockpull; declare where it is (file, or pool and volume), or "
+                "to put it back take it away (state: absent) and declare it again",
                 named(key),
             )
         elif moved.is_its_own(path, self.have.name, key[1], self.chains):
@@ -211,6 +219,11 @@ class Standing:
                 f"{named(key)} is on {now}, and is planned onto {path}, which is not below it; if "
                 "others moved the disk (virsh blockcopy), declare where it is"
             )
+
+    def _was_put_on(self, key: Key, path: str) -> bool:
+        """Whether an image is the one that was declared before, so that the VM is another now."""
+        noted = declared.noted(self.have.definition, key[1])
+        return bool(noted) and self.chains.place(noted) == self.chains.place(path)
 
     def left_behind(self, pending: Sequence[Change]) -> list[FleetError]:
         """The disks that would go back below their overlay at the next start."""

@@ -1,0 +1,43 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Onto which image a declaration put each disk, noted beside the mark of the collection.
+
+By it a disk that others moved since (virsh blockcopy --pivot, a whole blockpull) is told from one
+that is declared anew: what is declared is what was noted, and only the VM is another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.chains import image_of
+from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT, UNION, Key, Values
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import DISKS
+from ansible_collections.kvm.fleet.plugins.module_utils.mark import MARK, is_of_another
+from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+
+
+def note_at(disk: str) -> str:
+    """The path of the note of a disk, which owns that element."""
+    return f"{MARK}/fleet:disk[@name='{disk}']!"
+
+
+def noted(tree: Element, disk: str) -> str:
+    """The image that was noted of a disk; empty without one, and in a clone of the VM."""
+    return "" if is_of_another(tree) else xmltree.get(tree, f"{note_at(disk)}/@on") or ""
+
+
+def note(tree: Element, want: Mapping[Key, Value], stored: Values, own: Iterable[str]) -> Element:
+    """Note what changes, in place. Of `own` disks, which name no volume, nothing has to be."""
+    for key, value in want.items():
+        if key[0] != DISKS.name or len(key) != 2:
+            continue
+        source = want.get((*key, UNION))
+        if value is ABSENT or (source and key[1] in own):
+            xmltree.put(tree, note_at(key[1]), None)
+        elif source and source != stored.get((*key, UNION)):
+            xmltree.put(tree, f"{note_at(key[1])}/@on", image_of(source))
+    return tree
