@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import cached_property
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.backups import uses_of_backups
 from ansible_collections.kvm.fleet.plugins.module_utils.beside import Beside
 from ansible_collections.kvm.fleet.plugins.module_utils.chains import Chains
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
@@ -190,7 +191,8 @@ class _Images:
     def at(self, path: str, newcomer: str = "") -> list[Use]:
         """All uses of an image that is there already, also by a VM to which it is new."""
         place = self.chains.place(path)
-        told = [use for by_place in (self._deep, self._clones) for use in by_place.get(place, ())]
+        known = (self._deep, self._clones, self._backups)
+        told = [use for by_place in known for use in by_place.get(place, ())]
         return told + self._beside(path, [use for use in told if use.user != newcomer])
 
     def _beside(self, path: str, told: Sequence[Use]) -> list[Use]:
@@ -274,6 +276,10 @@ class _Images:
     def _clones(self) -> dict[str, list[Use]]:
         volumes = self.world.everything("storage_volume").values()
         return places_of(uses_of_volumes(volumes), self.chains)
+
+    @cached_property
+    def _backups(self) -> dict[str, list[Use]]:
+        return places_of(uses_of_backups(self.world), self.chains)
 
     def _of_all(self, deep: bool) -> dict[str, list[Use]]:
         planned = {plan.wanted.name: plan for plan in self.plans if plan.wanted.kind == "vm"}

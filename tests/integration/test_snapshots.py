@@ -280,18 +280,26 @@ def test_a_disk_is_left_alone_while_a_job_works_on_it(site: ImageSite) -> None:
     assert site.declare(disks=grown)["changed"]
 
 
-def test_a_disk_is_left_alone_while_it_is_backed_up(site: ImageSite) -> None:
+@pytest.mark.parametrize("scratch", ["scratch", "scratch.qcow2"])
+def test_a_disk_is_left_alone_while_it_is_backed_up(site: ImageSite, scratch: str) -> None:
     site.declare(state="paused")
     pull = f"""
         <domainbackup mode='pull'>
         <server transport='unix' socket='/var/lib/libvirt/qemu/{site.vm}.nbd'/><disks>
-          <disk name='vda' backup='yes' type='file'><scratch file='{site.folder}/scratch'/></disk>
+          <disk name='vda' backup='yes' type='file'><scratch file='{site.folder}/{scratch}'/></disk>
         </disks></domainbackup>"""
     site.libvirtd.run(["virsh", "backup-begin", site.vm, "/dev/stdin"], stdin=pull)
     assert not site.declare()["changed"]
     gone = [{"name": "root", "state": "absent"}]
     assert "a backup of it is under way" in site.refused(**site.args(disks=gone))
+    volume = {"pool": site.pool, "name": scratch}
+    told = site.refused("storage_volume", **volume, state="absent")
+    assert f"is used by the backup of vda of vm/{site.vm}" in told
+    second = [{"name": "root", "file": f"{site.folder}/{scratch}", "format": "qcow2"}]
+    assert "the backup of vda" in site.refused(**{**site.args(disks=second), "name": "second"})
+    assert scratch in site.files()
     site.virsh("domjobabort", site.vm)
+    assert not site.run("storage_volume", **volume, state="absent")["changed"]
     assert site.run("vm", check=True, **site.args(disks=gone))["plan"]
 
 
