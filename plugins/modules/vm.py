@@ -286,9 +286,9 @@ options:
         the VM is on now. Or, to put the disk back with what its old image holds, take it away
         (O(disks[].state=absent)) and declare it again. A disk that names no volume, because it
         brings one, can as well name that one to be put back.
-      - What was declared is noted in the metadata of the VM when a disk comes or moves. Where
-        nothing is noted, as of disks that others made, the disk is planned onto the image that is
-        declared, with a warning that says when both were last written to.
+      - What was declared is noted in the metadata when a disk comes or moves, in VMs that the
+        module made. Where nothing is noted, as in those of others, the disk is planned onto the
+        image that is declared, with a warning that says when both were last written to.
     type: list
     elements: dict
     suboptions:

@@ -25,6 +25,11 @@ def note_at(disk: str) -> str:
     return f"{MARK}/fleet:disk[@name='{disk}']!"
 
 
+def takes_notes(tree: Element) -> bool:
+    """Whether there is a mark in a VM. Those of others are left as they are, to the letter."""
+    return xmltree.find(tree, MARK) is not None
+
+
 def noted(tree: Element, disk: str) -> str:
     """The image that was noted of a disk; empty without one, and in a clone of the VM."""
     return "" if is_of_another(tree) else xmltree.get(tree, f"{note_at(disk)}/@on") or ""

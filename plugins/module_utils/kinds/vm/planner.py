@@ -141,9 +141,12 @@ class Planner:
         return definition
 
     def _edited(self, domain: xmltree.Element, want: Mapping[Key, Value]) -> xmltree.Element:
+        after = tree.edited(domain, want)
+        if not declared.takes_notes(domain):
+            return after
         disks = self.wanted.options.get("disks") or ()
         own = [disk["name"] for disk in disks if disk.get("pool") and not disk.get("volume")]
-        return declared.note(tree.edited(domain, want), want, self.stored, own)
+        return declared.note(after, want, self.stored, own)
 
     def _arch(self) -> str:
         where = self.world.host.capabilities, "host/cpu/arch"
