@@ -6,6 +6,7 @@ a change of the plan stands for. The places are written down here, without the e
 
 from __future__ import annotations
 
+import ast
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator, Mapping
@@ -32,37 +33,45 @@ IDENTITY = {
     "vcpupin": (".", "vcpu"),
 }
 CPU = ("cpu/@", "cpu/model", "cpu/feature", "cpu/vendor", "cpu/text()")
-# Where the value of a field of a VM stands; `x.` is all that begins so.
+FIRMWARE = ("os/@firmware", "os/loader", "os/nvram", "os/firmware", "features/smm",
+            "features/acpi")  # fmt: skip
+# Where the value of a field of a VM stands; `x.` is all that begins so. In a place `*` is one step.
 VM = {
-    "title": ("title",),
-    "description": ("description",),
-    "virt_type": ("@type", "cpu", "devices/emulator"),
-    "machine": ("os/type/@machine", "devices/"),
-    "firmware": ("os/", "features/smm", "features/acpi"),
-    "secure_boot": ("os/", "features/smm", "features/acpi"),
-    "boot.": ("os/",),
-    "cpu.maximum": ("vcpu", "cpu/numa/cell/@cpus"),  # libvirt gives what is left to the first cell
-    "cpu.count": ("vcpu",),
+    "title": ("title/",),
+    "description": ("description/",),
+    "virt_type": ("@type", "cpu/", "devices/emulator/"),
+    "machine": ("os/type/@machine", "devices/controller", "devices/*/address/"),
+    "board_watchdog": ("devices/watchdog",),
+    "firmware": FIRMWARE,
+    "secure_boot": FIRMWARE,
+    "boot.devices": ("os/boot",),
+    "boot.": ("os/kernel/", "os/initrd/", "os/cmdline/"),
+    "cpu.numa_cells": ("cpu/numa/cell/@cpus",),
+    "cpu.maximum": ("vcpu/",),
+    "cpu.count": ("vcpu/",),
     "cpu.topology.": ("cpu/topology", "cpu/@"),
     "cpu.individual_vcpus": ("vcpus",),
-    "cpu.count_in_words": ("vcpu/",),
     "cpu.": CPU,
     "memory.balloon": ("devices/memballoon",),
     "memory.balloon_stats_period_s": ("devices/memballoon/stats",),
-    "memory.": ("memory/", "currentMemory/"),
+    "memory.size": ("currentMemory/",),
+    "memory.maximum": ("memory/",),
     "clock": ("clock/@",),
     "on_poweroff": ("on_poweroff",),
     "on_reboot": ("on_reboot",),
     "on_crash": ("on_crash",),
     "agent": ("devices/channel[org.qemu.guest_agent.0]",),
     "serial": ("devices/serial", "devices/console"),
-    "graphics": ("devices/graphics", "devices/audio", "devices/channel[com.redhat.spice.0]"),
+    "graphics": ("devices/graphics", "devices/audio", "devices/video"),  # a screen brings a card
     "video": ("devices/video",),
     "rng": ("devices/rng",),
     "watchdog": ("devices/watchdog",),
     "tpm": ("devices/tpm",),
     # What goes along with one of them, under a name of its own.
-    "spice.": ("devices/audio", "devices/channel", "devices/redirdev", "devices/smartcard"),
+    "spice.audio": ("devices/audio",),
+    "spice.channels": ("devices/channel[com.redhat.spice.", "devices/channel[org.spice-space."),
+    "spice.redirections": ("devices/redirdev",),
+    "spice.smartcards": ("devices/smartcard",),
     "other_graphics": ("devices/graphics",),
     "other_videos": ("devices/video",),
     "video_details": ("devices/video",),
@@ -74,9 +83,10 @@ VM = {
     "bios_output": ("os/bios",),
     "tpm_banks": ("devices/tpm",),
     "clock_details": ("clock/@",),
-    "pci.": ("devices/",),
+    "pci.controllers": ("devices/controller",),
+    "pci.addresses": ("devices/*/address/",),
     "scsi_controller": ("devices/controller",),
-    "firmware_": ("os/",),
+    "firmware_": ("os/loader", "os/@firmware", "os/firmware"),
     "nvram": ("os/nvram",),
     "smm": ("features/smm",),
     "extra_xml": ("devices/sound", "devices/audio", "devices/input", "memoryBacking/",
@@ -94,12 +104,12 @@ DISK = {
     "shareable": ("shareable",),
     "limits.": ("iotune/",),
     "capacity": (),
-    "target": ("",),  # a disk on another bus is known by another target
+    "target": ("target/",),
     "address": ("address/",),
-    "bus_details": ("",),
+    "bus_details": ("driver/", "@model", "wwn", "vendor", "product", "geometry", "target/@"),
     "format_details": ("driver/",),
     # The source: a file, a device, a pool and a volume, a medium.
-    "": ("source", "@type", "driver/@type", "backingStore"),
+    "": ("source", "@type", "backingStore"),
 }
 NIC = {
     "model": ("model/@type", "address/", "driver/"),
@@ -107,44 +117,48 @@ NIC = {
     "link": ("link/",),
     "boot_order": ("boot/",),
     "bandwidth.": ("bandwidth/",),
-    "mac": ("",),
+    "mac": ("mac/",),
     "driver": ("driver/",),
-    "details": ("",),
-    "source_details": ("",),
+    "details": ("virtualport", "target/", "script/", "bandwidth/", "@managed"),
     "": ("source", "@type"),
 }
 VSWITCH = {
-    "type": ("forward",),
+    "type": ("forward/@mode", "forward/text()"),
+    "nat": ("forward/nat",),
+    "uplinks": ("forward/@dev", "forward/interface"),
     "bridge": ("bridge/@name",),
     "stp": ("bridge/@stp",),
     "forward_delay_s": ("bridge/@delay",),
-    "mtu": ("mtu",),
-    "domain": ("domain",),
+    "mtu": ("mtu/",),
+    "domain": ("domain/",),
+    "domain_local_only": ("domain/@localOnly",),
     "dns.hosts": ("dns/host", "dns/text()"),
     "dns.forwarders": ("dns/forwarder", "dns/text()"),
-    "dns.": ("dns",),
-    "address6": ("ip[ipv6]",),
-    "address": ("ip",),
-    "dhcp.": ("ip/dhcp", "ip[ipv4]/dhcp"),
-    "port_groups.": ("portgroup",),
+    "dns.enabled": ("dns/@enable", "dns/text()"),
+    "address_details": ("ip[ipv4]/tftp", "ip[ipv4]/dhcp/bootp", "ip[ipv4]/@localPtr"),
+    "address6": ("ip[ipv6]/@", "ip[ipv6]/text()"),
+    "address": ("ip[ipv4]/@", "ip[ipv4]/text()"),
+    "dhcp.": ("ip[ipv4]/dhcp",),
 }
 POOL = {
-    "path": ("target/path",),
+    "path": ("target/path/",),
     "permissions.": ("target/permissions",),
-    "source.name": ("source", "name", "target/path"),  # a volume group has its path by its name
-    "": ("source", "name"),
+    "source.name": ("source/", "target/path/"),  # a volume group has its path by its name
+    "source.": ("source/",),
 }
+VOLUME = {"capacity": ("capacity/",)}
 # In every plan: what says that a thing is declared, and what libvirt adds for what comes.
 ALWAYS = FLEET
-# A screen brings a card.
-COMES = ("devices/controller", "devices/audio", "devices/video")
+# What libvirt adds for a device that comes.
+COMES = ("devices/controller",)
 # Not said by anybody: what is measured, and the owner that libvirt gives a file while a VM runs.
 MEASURED = re.compile(
-    r"(capacity|allocation|available|physical|(target|backingStore)/timestamps)/|@connections"
+    r"(allocation|available|physical|(target|backingStore)/timestamps)/|@connections"
     # libvirt 11 takes another port of the network for every update of a NIC.
     r"|devices/interface\[[^]]*\]/source/@portid"
 )
-OWNED = re.compile(r"(target|backingStore)/permissions/")
+OWNED = re.compile(r"(target|backingStore)/permissions/(owner|group|text)")
+FULL = re.compile(r"target/permissions/|capacity/")  # libvirt knows them of a pool that was active
 
 
 def lost(before: Mapping[str, str], after: Mapping[str, str], plan: Iterable[Change]) -> list[str]:
@@ -153,13 +167,48 @@ def lost(before: Mapping[str, str], after: Mapping[str, str], plan: Iterable[Cha
     for change in plan:
         changes.setdefault(change["resource"], []).append(change)
     found = []
-    for key in before.keys() & after.keys():
+    for key in sorted({**before, **after}):
         resource, view = key.rsplit(" ", 1)
-        if view in ("stored", "live") and before[key] != after[key]:
-            mine = changes.get(resource, [])
-            if view == "live" and any(one["field"] in ("state", "power") for one in mine):
-                continue
-            found += [f"{key}: {one}" for one in _lost(resource, before[key], after[key], mine)]
+        mine = changes.get(resource, [])
+        one, other = before.get(key), after.get(key)
+        if one == other or view == "files":  # of which libvirt tells as volumes
+            continue
+        if one is None or other is None:
+            found += _came_or_went(key, before, after, mine)
+        elif view == "facts":
+            found += _facts(key, one, other, mine)
+        elif view == "stored" or not _turns(mine):
+            found += [f"{key}: {what}" for what in _lost(resource, one, other, mine)]
+    return found
+
+
+def _turns(changes: Iterable[Change]) -> bool:
+    """Whether it starts, stops or restarts: then what runs is something else."""
+    return any(change["field"] in ("state", "power") for change in changes)
+
+
+def _came_or_went(
+    key: str, before: Mapping[str, str], after: Mapping[str, str], mine: list[Change]
+) -> list[str]:
+    if mine if key in after else _turns(mine):
+        return []
+    resource = key.rsplit(" ", 1)[0]
+    pool = f"storage_pool/{resource.split('/')[1]} live"
+    if resource.startswith("storage_volume/") and not (pool in before and pool in after):
+        return []  # nobody sees the volumes of a pool that is not active
+    return [f"{key} {'came' if key in after else 'went'}"]
+
+
+def _facts(key: str, before: str, after: str, mine: list[Change]) -> list[str]:
+    """What is no XML: whether it is active, and whether it starts by itself."""
+    was, now = (list(ast.literal_eval(facts)) for facts in (before, after))
+    at = 2 if key.startswith("vm/") else 1  # where Observer has it
+    starts = was.pop(at), now.pop(at)
+    found = []
+    if starts[0] != starts[1] and not any(one["field"] == "autostart" for one in mine):
+        found.append(f"{key}: it starts by itself: {starts[0]}, now {starts[1]}")
+    if was != now and not _turns(mine):
+        found.append(f"{key}: its state was {was}, is {now}")
     return found
 
 
@@ -169,16 +218,16 @@ def _lost(resource: str, before: str, after: str, changes: list[Change]) -> Iter
     places = list(ALWAYS)
     for change in changes:
         places += _places(resource, change["field"], (was, now))
-    old, new = dict(_paths(was, "")), dict(_paths(now, ""))
     places += _default_boot(was, now)
+    old, new = dict(_paths(was, "")), dict(_paths(now, ""))
     for path in sorted({**old, **new}):
         if old.get(path) == new.get(path) or MEASURED.match(path):
             continue
-        if OWNED.match(path) and (path not in old or _may_be_owned(resource, changes)):
+        if _is_of_file(resource, path, path in old, changes):
             continue
-        if any(path.startswith(place) for place in places):
+        if any(_is_in(path, place) for place in places):
             continue
-        if path not in old and path.startswith(COMES):
+        if path not in old and path.startswith(COMES) and any("devices/" in p for p in places):
             continue
         yield f"{path} was {old.get(path)!r}, is {new.get(path)!r}"
     for note in notes(before):
@@ -186,10 +235,19 @@ def _lost(resource: str, before: str, after: str, changes: list[Change]) -> Iter
             yield f"in metadata this is not as it was: {note}"
 
 
-def _may_be_owned(resource: str, changes: list[Change]) -> bool:
-    """libvirt tells what a directory has, as soon as its pool was active."""
+def _is_in(path: str, place: str) -> bool:
+    """Whether a path begins with a place."""
+    steps = re.escape(place).replace(re.escape("*"), "[^/]+")
+    return re.match(steps, path) is not None
+
+
+def _is_of_file(resource: str, path: str, was_there: bool, changes: list[Change]) -> bool:
+    """Whether libvirt tells of a file or folder what it has, which no definition says."""
+    if resource.startswith("storage_volume"):
+        return OWNED.match(path) is not None
     starts = any(change["field"] == "state" for change in changes)
-    return resource.startswith("storage_volume") or starts
+    of_pool = resource.startswith("storage_pool") and FULL.match(path) is not None
+    return of_pool and (starts or not was_there)
 
 
 def _mark(was: Element, now: Element) -> None:
@@ -265,9 +323,9 @@ def _places(resource: str, field: str, trees: tuple[Element, Element]) -> list[s
     kind = resource.split("/")[0]
     if kind == "vm":
         return _places_in_vm(field, trees)
-    if kind == "vswitch":
-        return list(_by_field(VSWITCH, field))
-    return list(_by_field(POOL, field))
+    if kind == "vswitch" and field.startswith("port_groups."):
+        return [f"portgroup[{field.split('.')[1]}]/"]
+    return list(_by_field({"vswitch": VSWITCH, "storage_volume": VOLUME}.get(kind, POOL), field))
 
 
 def _default_boot(was: Element, now: Element) -> list[str]:
