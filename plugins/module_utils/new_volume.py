@@ -72,7 +72,9 @@ def _check_pool(pool: Have, world: World, mistakes: Mistakes, warnings: list[str
             "itself",
             "pool",
         )
-    elif pool.live is None and not world.assume_missing:
+    elif pool.live is None and world.assume_missing:
+        warnings.append(f"pool {pool.name} is not active; the plan assumes that it will be")
+    elif pool.live is None:
         mistakes.add(f"pool {pool.name} is not active; declare it with state: active", "pool")
 
 
