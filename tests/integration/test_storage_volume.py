@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
 import subprocess
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from support.ansible_runs import run_module
-from support.module_process import kill_module, start_module
+from support.module_process import kill_module, signal_module, start_module
 from support.module_server import ModuleServer
 from support.private_libvirtd import PrivateLibvirtd, wait_until
 from support.storage import Target, converge, on_libvirtd, refused
@@ -457,6 +458,30 @@ def test_two_runs_that_make_one_volume(
         results = [run.result(timeout=600) for run in runs]
     assert [result.get("failed") for result in results] == [None, None], results
     assert same_data(big, outside(libvirtd, images, "one"))
+    assert list(target.volumes(pool)) == ["one"]
+
+
+def test_two_runs_that_take_over_one_volume(
+    target: Target, pool: str, big: Path, images: Path, libvirtd: PrivateLibvirtd
+) -> None:
+    for name in ("one", ".one.partial"):
+        outside(libvirtd, images, name).touch()
+    test_two_runs_that_make_one_volume(target, pool, big, images, libvirtd)
+
+
+def test_a_run_that_stood_still_leaves_the_volume_to_the_one_that_took_it_over(
+    target: Target, pool: str, big: Path, images: Path, libvirtd: PrivateLibvirtd
+) -> None:
+    volume = {"pool": pool, "name": "one", "image": str(big)}
+    file = outside(libvirtd, images, "one")
+    process = start_module("storage_volume", volume, libvirtd)
+    wait_until(lambda: being_filled(file), 300, "the volume to be filled")
+    signal_module(process, signal.SIGSTOP)
+    made_anew(target, volume, file)
+    process.send_signal(signal.SIGCONT)  # nsenter, which stopped with its child and lets it go on
+    told = json.loads(process.communicate(timeout=600)[0])
+    assert "another run took it for left" in told["msg"]
+    assert same_data(big, file)
     assert list(target.volumes(pool)) == ["one"]
 
 

@@ -38,11 +38,16 @@ def start_module(name: str, args: Mapping[str, Any], on: PrivateLibvirtd) -> sub
 
 
 def kill_module(process: subprocess.Popen[str]) -> None:
-    """Kill the module itself, whatever stands between it and the process that was started."""
+    """Kill the module itself, as it cannot prevent."""
+    signal_module(process, signal.SIGKILL)
+
+
+def signal_module(process: subprocess.Popen[str], number: signal.Signals) -> None:
+    """Send a signal to the module, whatever stands between it and the process that was started."""
     for pid in _below(process.pid):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             if b"-m" in _command_line(pid) and _command_line(pid)[0] != b"nsenter":
-                os.kill(pid, signal.SIGKILL)
+                os.kill(pid, number)
 
 
 def _below(pid: int) -> list[int]:

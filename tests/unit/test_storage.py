@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -313,3 +314,55 @@ class PoolOfAnother:
 @pytest.mark.parametrize("after", [0, 1, 2])
 def test_what_another_run_begins_with_meanwhile_is_not_whole(after: int) -> None:
     assert not storage_volume._is_whole(PoolOfAnother(after), "v")
+
+
+class IsThere(volumes.libvirt.libvirtError):  # type: ignore[misc, name-defined]
+    """What libvirt says where a volume of that name is there."""
+
+    def __init__(self) -> None:
+        super().__init__("storage vol already exists")
+        self.err = (volumes.libvirt.VIR_ERR_STORAGE_VOL_EXIST, 0, "storage vol already exists")
+
+
+class LeftPool:
+    """A pool of logical volumes in which an interrupted run left one that it was filling."""
+
+    def __init__(self) -> None:
+        self.left = [".v.partial", "v"]
+
+    def storageVolLookupByName(self, name: str) -> Any:
+        if name not in self.left:
+            raise NotFound
+        return SimpleNamespace(
+            name=lambda: name,
+            path=lambda: f"/dev/vg/{name}",
+            key=lambda: f"UUID of {name}",
+            XMLDesc=lambda _flags: f"<volume><name>{name}</name></volume>",
+            storagePoolLookupByVolume=lambda: SimpleNamespace(name=lambda: "pool"),
+            delete=lambda _flags: self.left.remove(name),
+        )
+
+    def createXML(self, xml: str, _flags: int) -> None:
+        name = str(xmltree.get(xmltree.parse(xml), "name"))
+        if name in self.left:
+            raise IsThere
+        self.left.append(name)
+
+
+def test_what_is_left_half_filled_is_not_whole_for_a_run_that_needs_no_mark(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(storage_volume, "QUIET_S", -1.0)
+    pool = LeftPool()
+    conn = SimpleNamespace(
+        storagePoolLookupByName=lambda _name: pool, listAllDomains=lambda _flags: []
+    )
+    host = SimpleNamespace(conn=conn, errors=lambda *_doing: nullcontext(), is_local=True)
+    after = Have("storage_volume", "pool/v", xmltree.parse(VOLUME), facts={"pool_type": "logical"})
+    assert not storage_volume._claim(host, _plan_of(after), pool, "v")
+    assert pool.left == []
+
+
+def _plan_of(after: Have) -> Any:
+    wanted = SimpleNamespace(name=after.name, options={})
+    return SimpleNamespace(wanted=wanted, after=after, resource="storage_volume/pool/v")

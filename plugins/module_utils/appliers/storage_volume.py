@@ -8,14 +8,16 @@ killed run or a killed libvirtd got to; and what libvirt had started, such as a 
 may go on without it. libvirt can neither rename a volume nor keep a note in one. So a second, empty
 volume stands beside the one that is being made, as a mark: `.NAME.partial`. As long as it is there
 NAME counts as not existing, and the next run makes it anew. The mark also keeps two runs from
-making one volume at once, since libvirt makes a name only once.
+making one volume at once, since libvirt makes a name only once. For the same reason one run at a
+time removes what was left in a pool: it marks the pool, by the mark of no volume.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
@@ -44,6 +46,12 @@ from ansible_collections.kvm.fleet.plugins.module_utils.volumes import (
 # A marked volume that has not changed for this long belongs to no run any more.
 QUIET_S = 5.0
 
+# Stands in a pool as long as a run removes there what others left: the mark of no volume.
+POOL_MARK = mark_of("")
+
+# What something is known by as long as nobody touches it.
+Fingerprint = tuple[Any, ...]
+
 MARK_BYTES = str(2**20)  # as little as all kinds of pools can allocate; nothing of it in files
 
 
@@ -54,20 +62,22 @@ def make(host: Host, plan: Plan) -> None:
     """Make a volume under its mark. What fails leaves nothing of it behind."""
     pool, name = _place(host, plan)
     with host.errors(plan.resource, "make it"):
-        if _is_whole(pool, name) or not _claim(host, plan, pool, name):
+        own = _claim(host, plan, pool, name)
+        if own is None:
             return  # it was there, or another run made it: reading it back tells if it is right
         # Another run may have taken its mark away just before ours.
         if look_up_volume(pool, name) is None:
-            _make_marked(host, plan, pool, name)
+            _make_marked(host, plan, pool, own)
+        _check_own(plan, pool, own)
         _delete(pool, mark_of(name))
 
 
-def _make_marked(host: Host, plan: Plan, pool: Any, name: str) -> None:
+def _make_marked(host: Host, plan: Plan, pool: Any, own: Fingerprint) -> None:
     try:
         _fill(host, plan, pool)
     except BaseException as error:
         if not _exists(error):  # without a mark of ours, which not all have, it is another run's
-            _clear_up(pool, name)
+            _clear_up(plan, pool, own)
         raise
 
 
@@ -171,15 +181,32 @@ def _measure(_stream: Any, file: int) -> list[Any]:
 # ---- the mark
 
 
-def _claim(host: Host, plan: Plan, pool: Any, name: str) -> bool:
-    """Mark a volume as being made. False if another run has made it meanwhile."""
-    if not _needs_mark(plan):
-        return True
-    while not _marked(plan, pool, name):
-        if not _is_abandoned(plan.resource, pool, name):
-            return False
-        _take_over(host, plan.resource, pool, name)
-    return True
+def _claim(host: Host, plan: Plan, pool: Any, name: str) -> Fingerprint | None:
+    """Mark a volume as being made, and tell the mark. None if the volume is there by now."""
+    mark = mark_of(name)
+    while not _is_whole(pool, name):
+        if not _needs_mark(plan) and not _identity(pool, mark):
+            return ()
+        if _marked(plan, pool, mark):
+            return _identity(pool, mark)
+        left = _abandoned(plan.resource, pool, mark, name)
+        if left is not None:
+            _take_over(host, plan, pool, name, left)
+    return None
+
+
+def _check_own(plan: Plan, pool: Any, own: Fingerprint) -> None:
+    """Another run may have taken for left what stood still for too long, as on a slow disk."""
+    if not _is_own(plan, pool, own):
+        raise FleetError(
+            "another run took it for left by an interrupted one and makes it anew; run again when "
+            "that is done",
+            plan.resource,
+        )
+
+
+def _is_own(plan: Plan, pool: Any, own: Fingerprint) -> bool:
+    return _identity(pool, mark_of(name_in_pool(plan.wanted.name))) == own
 
 
 def _needs_mark(plan: Plan) -> bool:
@@ -191,7 +218,7 @@ def _needs_mark(plan: Plan) -> bool:
 def _marked(plan: Plan, pool: Any, name: str) -> bool:
     """Whether the mark could be set; there is only one of a name."""
     mark = xmltree.Element("volume")
-    xmltree.put(mark, "name", mark_of(name))
+    xmltree.put(mark, "name", name)
     xmltree.put(mark, "capacity", MARK_BYTES)
     if plan.after.facts["pool_type"] not in BLOCK_POOLS:
         xmltree.put(mark, "allocation", "0")
@@ -204,37 +231,69 @@ def _marked(plan: Plan, pool: Any, name: str) -> bool:
     return True
 
 
-def _is_abandoned(resource: str, pool: Any, name: str) -> bool:
-    """Whether nobody works any more on a marked volume; waits as long as somebody does."""
-    seen = _fingerprint(pool, name)
+def _identity(pool: Any, name: str) -> Fingerprint:
+    """What tells a mark from another one of its name; nothing where there is none."""
+    mark = look_up_volume(pool, name)
+    tree = tree_of(mark) if mark is not None else None
+    # The key of a logical volume is its UUID. A file's is its path.
+    return () if tree is None else (mark.key(), xmltree.get(tree, "target/timestamps/mtime"))
+
+
+def _abandoned(resource: str, pool: Any, mark: str, name: str = "") -> Fingerprint | None:
+    """What is left that nobody works on any more; waits as long as somebody does, None then."""
+    seen = _fingerprint(pool, mark, name)
     since = time.monotonic()
 
     def settled() -> bool:
         nonlocal seen, since
-        now = _fingerprint(pool, name)
+        now = _fingerprint(pool, mark, name)
         if now != seen:
             seen, since = now, time.monotonic()
-        return seen is None or time.monotonic() - since > QUIET_S
+        return not seen or time.monotonic() - since > QUIET_S
 
     if not wait_until(settled, OTHER_RUN_TIMEOUT_S):
         raise FleetError(
             "is still being made by another run; run again when that is done", resource
         )
-    return seen is not None
+    return seen or None
 
 
-def _fingerprint(pool: Any, name: str) -> list[Any] | None:
-    """What changes while a volume is being made; None when the mark is gone."""
-    there = {one: look_up_volume(pool, one) for one in (mark_of(name), name)}
-    if there[mark_of(name)] is None:
-        return None
-    trees = [tree_of(volume) for volume in there.values() if volume is not None]
+def _fingerprint(pool: Any, mark: str, name: str) -> Fingerprint:
+    """What changes while a volume is being made; nothing when the mark is gone."""
+    own = _identity(pool, mark)
+    volume = look_up_volume(pool, name) if own and name else None
+    tree = tree_of(volume) if volume is not None else None
+    if volume is None or tree is None:
+        return own
     paths = ("allocation", "physical", "target/timestamps/mtime")
-    return [xmltree.get(tree, path) for tree in trees if tree is not None for path in paths]
+    return (*own, volume.key(), *(xmltree.get(tree, path) for path in paths))
 
 
-def _take_over(host: Host, resource: str, pool: Any, name: str) -> None:
-    """Remove what an interrupted run left, unless somebody has put it to use."""
+def _take_over(host: Host, plan: Plan, pool: Any, name: str, left: Fingerprint) -> None:
+    """Remove what an interrupted run left, unless another run or a VM has put it to use."""
+    mark = mark_of(name)
+    doing = "remove what an interrupted run left of it"
+    with host.errors(plan.resource, doing), _alone(plan, pool):
+        if _fingerprint(pool, mark, name) == left:
+            _check_unused(host, plan.resource, pool, name)
+            _delete(pool, name)
+            _delete(pool, mark)
+
+
+@contextmanager
+def _alone(plan: Plan, pool: Any) -> Iterator[None]:
+    """As the only run that takes over something in a pool: of two, the later one would remove what
+    the first has just begun."""
+    while not _marked(plan, pool, POOL_MARK):
+        if _abandoned(plan.resource, pool, POOL_MARK):
+            _delete(pool, POOL_MARK)
+    try:
+        yield
+    finally:
+        _delete(pool, POOL_MARK)
+
+
+def _check_unused(host: Host, resource: str, pool: Any, name: str) -> None:
     volume = look_up_volume(pool, name)
     users = disks_on(host, volume, running=False) if volume is not None else []
     if users:
@@ -244,15 +303,14 @@ def _take_over(host: Host, resource: str, pool: Any, name: str) -> None:
             f"volume {mark_of(name)}, if not, take it from the VM",
             resource,
         )
-    with host.errors(resource, "remove what an interrupted run left of it"):
-        _delete(pool, name)
-        _delete(pool, mark_of(name))
 
 
-def _clear_up(pool: Any, name: str) -> None:
+def _clear_up(plan: Plan, pool: Any, own: Fingerprint) -> None:
+    name = name_in_pool(plan.wanted.name)
     try:
-        _delete(pool, name)
-        _delete(pool, mark_of(name))
+        if _is_own(plan, pool, own):
+            _delete(pool, name)
+            _delete(pool, mark_of(name))
     except libvirt.libvirtError:
         pass  # the mark stays for the next run, and the error that led here says more
 
