@@ -1,26 +1,31 @@
 # Copyright: (c) 2026, kvm.fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Images in the same folder that need an image, and that neither a VM nor a pool tells of.
+"""Images that need an image, and that neither a VM nor a pool tells of, by their headers.
 
-libvirt lists what it saw when it last looked at a pool. A snapshot's overlay of a VM that went, a
-clone made by qemu-img, and the image of an external data file are often newer, or in no pool.
+They are looked for in the folder of the image and in those of all pools. libvirt lists what it saw
+when it last looked at a pool, and nothing of one that is not active. A snapshot's overlay of a VM
+that went, a clone made by qemu-img, and the image of an external data file are often newer, or in
+no pool.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
-from ansible_collections.kvm.fleet.plugins.module_utils import images
+from ansible_collections.kvm.fleet.plugins.module_utils import images, xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.chains import Chains, backing_path
 from ansible_collections.kvm.fleet.plugins.module_utils.image_uses import STANDS, WRITES, Use
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import moved
+from ansible_collections.kvm.fleet.plugins.module_utils.volumes import FILE_POOLS, type_of
 
 
 class Beside:
-    """The headers of the files in folders of this machine, each folder read once."""
+    """The headers of the files in folders of this machine; each folder is read once."""
 
     def __init__(self, chains: Chains) -> None:
         self.chains = chains
@@ -33,12 +38,20 @@ class Beside:
         if not chains.world.host.is_local or not is_file:
             return
         place = chains.place(path)
-        for file, backing, data in self._in(str(Path(path).parent)):
+        folders = {self.chains.place(one): one for one in (str(Path(path).parent), *self._pools)}
+        for file, backing, data in chain.from_iterable(map(self._in, folders.values())):
             # An overlay older than what it stands on was merged into it, and is left over.
             if backing == place and not moved.is_outdated(file, path, chains):
                 yield Use(file, "", path, STANDS, top=file)
             if data == place:
                 yield Use(file, "", path, WRITES, top=file)
+
+    @cached_property
+    def _pools(self) -> list[str]:
+        """The folders of the pools of files, of those that are not active too."""
+        pools = self.chains.world.everything("storage_pool").values()
+        of_files = (pool.definition for pool in pools if type_of(pool) in FILE_POOLS)
+        return [path for path in (xmltree.get(tree, "target/path") for tree in of_files) if path]
 
     def _in(self, folder: str) -> list[tuple[str, str, str]]:
         """Each image that needs another, with the places of what it stands on and of its data."""

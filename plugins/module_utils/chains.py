@@ -48,6 +48,7 @@ class Chains:
     def __init__(self, world: World) -> None:
         self.world = world
         self._below: dict[str, Layer | None] = {}
+        self._data_of: dict[str, str] = {}
         self._place_of: dict[str, str] = {}
 
     def place(self, path: str) -> str:
@@ -83,6 +84,13 @@ class Chains:
             layer = next_one
             seen.add(self.place(layer.path))
 
+    def data_of(self, layer: Layer) -> str:
+        """Where the data of an image is, if it is in another file than the image."""
+        if layer.format == "raw" or not layer.path.startswith("/"):
+            return ""
+        self._next(layer.path)
+        return self._data_of.get(layer.path, "")
+
     def told(self, disk: Element) -> tuple[list[Layer], bool]:
         """What the XML of a disk says of its chain, and whether it says where that ends."""
         told: list[Layer] = []
@@ -113,6 +121,7 @@ class Chains:
             return self._of_volume(path, self._all_volumes)
         except ValueError:
             return None
+        self._data_of[path] = backing_path(found.data_file, path)
         where = backing_path(found.backing, path)
         return Layer(where, found.backing_format) if where else None
 

@@ -75,6 +75,9 @@ def _uses_of_disk(name: str, disk: Element, user: str, chains: Chains, deep: boo
             does = _what_it_does(disk) if place == 0 else STANDS
             top = layers[0].path if place else ""
             yield Use(user, name, layer.path, does, shared and place == 0, top)
+            data = chains.data_of(layer) if deep else ""
+            if data:
+                yield Use(user, name, data, does, shared and place == 0, layer.path)
     for path in _others_written(disk, chains):
         yield Use(user, name, path, WRITES)
 

@@ -236,6 +236,34 @@ def test_the_data_file_of_an_image_is_nobody_elses(site: ImageSite) -> None:
     assert f"is used by {top}" in site.refused("storage_volume", **gone)
 
 
+@pytest.mark.parametrize("below", [False, True])
+def test_the_data_file_of_an_image_in_another_folder_stays(site: ImageSite, below: bool) -> None:
+    """A VM has the image, or an overlay over it; libvirt knows nothing of the data file."""
+    data, top = f"{site.folder}/data.raw", f"{site.folder.parent}/top.qcow2"
+    site.image(top, "-o", f"data_file={data}")
+    if below:
+        top = site.image(f"{site.folder.parent}/over.qcow2", "-b", top, "-F", "qcow2")
+    site.define(disk_xml(top))
+    gone = {"pool": site.pool, "name": "data.raw", "state": "absent"}
+    assert f"is used by disks.vda of vm/{site.vm}" in site.refused("storage_volume", **gone)
+    disks = [{"name": "root", "file": data, "format": "raw"}]
+    assert data in site.refused(**{**site.args(disks=disks), "name": f"{site.vm}-2"})
+
+
+def test_what_a_clone_in_a_pool_that_is_not_active_stands_on_stays(site: ImageSite) -> None:
+    volume = {"pool": site.pool, "name": "base.qcow2"}
+    site.run("storage_volume", **volume, capacity="1MiB")
+    base, folder = f"{site.folder}/base.qcow2", f"{site.folder.parent}/other"
+    pool = {"name": f"{site.pool}-other", "type": "dir", "path": folder}
+    site.run("storage_pool", **pool)
+    site.image(f"{folder}/clone.qcow2", "-b", base, "-F", "qcow2")
+    site.run("storage_pool", **pool, state="inactive")
+    assert f"is used by {folder}/clone.qcow2" in site.refused(
+        "storage_volume", **volume, state="absent"
+    )
+    assert f"{folder}/clone.qcow2" in site.refused("storage_volume", **volume, capacity="2MiB")
+
+
 def test_what_a_running_vm_has_open_is_not_made_anew(site: ImageSite) -> None:
     site.declare(state="paused")
     site.libvirtd.run(["rm", site.base])
