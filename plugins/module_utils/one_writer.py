@@ -35,6 +35,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.image_uses import (
     uses_of_volumes,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
+from ansible_collections.kvm.fleet.plugins.module_utils.open_files import OpenFiles
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
     CREATE,
     DELETE,
@@ -110,9 +111,10 @@ def _of_volume(plan: Plan, images: _Images) -> Iterator[FleetError]:
         yield from _growth(plan, path, uses)
     elif plan.action == DELETE:
         others = [use for use in uses if use.user not in images.known_users(plan.have)]
-        if others:
+        users = [_names(others)] if others else list(images.open_files.users_of(path))
+        if users:
             yield FleetError(
-                f"is used by {_names(others)}; take it from them first, or remove them too",
+                f"is used by {' and '.join(users)}; take it from them first, or remove them too",
                 plan.resource,
             )
 
@@ -187,6 +189,7 @@ class _Images:
         self.world = world
         self.chains = Chains(world)
         self.beside = Beside(self.chains)
+        self.open_files = OpenFiles(self.chains)
 
     def at(self, path: str, newcomer: str = "") -> list[Use]:
         """All uses of an image that is there already, also by a VM to which it is new."""

@@ -223,8 +223,11 @@ def test_a_loop_device_is_the_file_behind_it(site: ImageSite) -> None:
         assert f"disks.root of vm/{site.vm}" in told
         gone = {"pool": site.pool, "name": "disk.img", "state": "absent"}
         assert f"disks.root of vm/{site.vm}" in site.refused("storage_volume", **gone)
+        site.remove()
+        assert f"is used by the loop device {device}" in site.refused("storage_volume", **gone)
     finally:
         site.libvirtd.run(["losetup", "--detach", device])
+    site.run("storage_volume", **gone)
 
 
 def test_the_data_file_of_an_image_is_nobody_elses(site: ImageSite) -> None:
@@ -262,6 +265,26 @@ def test_what_a_clone_in_a_pool_that_is_not_active_stands_on_stays(site: ImageSi
         "storage_volume", **volume, state="absent"
     )
     assert f"{folder}/clone.qcow2" in site.refused("storage_volume", **volume, capacity="2MiB")
+
+
+@pytest.mark.parametrize("how", [("-t",), ("-t", "--read-only")])
+def test_what_is_exported_stays(site: ImageSite, tmp_path: Path, how: tuple[str, ...]) -> None:
+    path = site.image("export.qcow2")
+    files = ["--socket", str(tmp_path / "socket"), "--pid-file", str(tmp_path / "pid")]
+    site.libvirtd.run(["qemu-nbd", "--fork", *how, *files, path])
+    gone = {"pool": site.pool, "name": "export.qcow2", "state": "absent"}
+    assert "is used by qemu-nbd (process" in site.refused("storage_volume", **gone)
+    pid = (tmp_path / "pid").read_text().strip()
+    site.libvirtd.run(["bash", "-c", f"kill {pid}; while kill -0 {pid}; do sleep 0.1; done"])
+    site.run("storage_volume", **gone)
+    assert "export.qcow2" not in site.files()
+
+
+def test_what_is_only_read_goes(site: ImageSite) -> None:
+    """A file system keeps it for whoever reads it, until he is done."""
+    path = site.libvirtd.outside(site.image("read.qcow2"))
+    with path.open("rb"):
+        site.run("storage_volume", pool=site.pool, name="read.qcow2", state="absent")
 
 
 def test_what_a_running_vm_has_open_is_not_made_anew(site: ImageSite) -> None:
