@@ -11,6 +11,14 @@ from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have
 from ansible_collections.kvm.fleet.plugins.module_utils.volumes import backing_of, pool_of
 
+# Where a domain names files that are no disk's.
+FILES = ("os/kernel", "os/initrd", "os/dtb", "os/loader", "os/nvram", "os/nvram/@template")
+DEVICES = (
+    ("devices/memory/source/path", ""),
+    ("devices/serial[@type='file']/source", "path"),
+    ("devices/parallel[@type='file']/source", "path"),
+)
+
 Reference = tuple[str, str]  # (kind, name), or ("path", where a volume or an image is)
 
 
@@ -39,8 +47,23 @@ def _uses_of_domain(domain: xmltree.Element) -> Iterator[Reference]:
         if source.get("volume"):
             yield "storage_volume", f"{source.get('pool')}/{source.get('volume')}"
         yield from _at(source.get("file") or source.get("dev"))
-    for tag in ("kernel", "initrd", "dtb", "loader", "nvram"):
-        yield from _at(xmltree.get(domain, f"os/{tag}"))
+    for path in _files_of_domain(domain):
+        yield "path", path
+
+
+def files_of(have: Have) -> set[str]:
+    """What a VM has of files beside its disks, stored or running."""
+    trees = [tree for tree in (have.stored, have.live) if tree is not None]
+    return {path for tree in trees for path in _files_of_domain(tree)}
+
+
+def _files_of_domain(domain: xmltree.Element) -> Iterator[str]:
+    for path in FILES:
+        yield from filter(None, [xmltree.get(domain, path)])
+    for path, attribute in DEVICES:
+        for element in domain.iterfind(path):
+            found = element.get(attribute) if attribute else (element.text or "").strip()
+            yield from filter(None, [found])
 
 
 def _at(path: str | None) -> set[Reference]:

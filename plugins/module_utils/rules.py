@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.chains import Chains
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.kind import (
@@ -22,7 +24,11 @@ from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
     Plan,
     Wanted,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.references import names_of, uses_of
+from ansible_collections.kvm.fleet.plugins.module_utils.references import (
+    files_of,
+    names_of,
+    uses_of,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.volumes import type_of
 
 
@@ -75,13 +81,38 @@ def nothing_in_use_goes(plans: Sequence[Plan], world: World) -> Iterator[FleetEr
         return
     vms = world.everything("vm")
     uses = {name: uses_of(have) for name, have in vms.items()}
+    files = _Files(world)
     for plan in goes:
         if plan.wanted.kind == "storage_pool":
             users = [name for name, have in vms.items() if _runs_from(plan.have, have)]
         else:
             users = [name for name, used in uses.items() if used & names_of(plan.have)]
+            users += files.users_of(plan.have) - set(users)
         if users:
             yield FleetError(_used(plan, ", ".join(sorted(users))), plan.resource)
+
+
+class _Files:
+    """The files of VMs that are no disk's, which are what they are by any path."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.chains = Chains(world)
+
+    def users_of(self, have: Have) -> set[str]:
+        """The VMs that have a file which is this volume."""
+        path = xmltree.get(have.stored, "target/path") if have.stored is not None else None
+        if have.kind != "storage_volume" or not path:
+            return set()
+        return self._by_place.get(self.chains.place(path), set())
+
+    @cached_property
+    def _by_place(self) -> dict[str, set[str]]:
+        by_place: dict[str, set[str]] = {}
+        for name, have in self.world.everything("vm").items():
+            for path in files_of(have):
+                by_place.setdefault(self.chains.place(path), set()).add(name)
+        return by_place
 
 
 def _used(plan: Plan, users: str) -> str:

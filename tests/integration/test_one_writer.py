@@ -154,6 +154,37 @@ def test_a_kernel_that_a_vm_boots_stays(site: ImageSite) -> None:
     assert f"is used by {site.vm}" in site.refused("storage_volume", **gone)
 
 
+@pytest.mark.parametrize(
+    ("os", "devices"),
+    [
+        ("<kernel>{}</kernel>", ""),
+        ("<loader readonly='yes' type='pflash'>{}</loader>", ""),
+        ("<loader readonly='yes' type='pflash'>/code</loader><nvram template='{}'>/v</nvram>", ""),
+        ("", "<serial type='file'><source path='{}'/></serial>"),
+        (
+            "",
+            "<memory model='nvdimm'><source><path>{}</path></source><target>"
+            "<size unit='MiB'>16</size><node>0</node></target></memory>",
+        ),
+    ],
+)
+def test_the_files_of_a_vm_stay_by_whatever_path(site: ImageSite, os: str, devices: str) -> None:
+    path, link = site.image("file"), f"{site.folder.parent}/link"
+    site.libvirtd.run(["ln", "-s", str(site.folder), link])
+    text = f"""
+        <domain type='qemu'><name>{site.vm}</name><memory unit='MiB'>64</memory>
+        <maxMemory slots='2' unit='MiB'>256</maxMemory>
+        <os><type arch='x86_64' machine='q35'>hvm</type>{os}</os><features><acpi/></features>
+        <cpu><numa><cell id='0' cpus='0' memory='64' unit='MiB'/></numa></cpu>
+        <devices>{devices}</devices></domain>"""
+    text = text.replace("{}", path.replace(str(site.folder), link))
+    site.libvirtd.run(["virsh", "define", "/dev/stdin"], stdin=text)
+    gone = {"pool": site.pool, "name": "file", "state": "absent"}
+    assert f"is used by {site.vm}" in site.refused("storage_volume", **gone)
+    site.virsh("undefine", site.vm, "--keep-nvram")
+    site.run("storage_volume", **gone)
+
+
 def test_two_new_vms_on_one_image_are_refused(site: ImageSite) -> None:
     path = site.image("web.qcow2")
     one = site.args(disks=on_file(path))
