@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from support.private_libvirtd import PrivateLibvirtd
 Result = dict[str, Any]
 SMALL = {"size": "64MiB"}
 # A port that only QEMU finds out about.
-NOWHERE = {"type": "file", "path": "/nowhere/at/all/serial.log"}
+NOWHERE = {"type": "file", "path": "/proc/serial.log"}
 
 
 def failed(modules: ModuleServer, module: str, **args: Any) -> Result:
@@ -50,7 +51,8 @@ def test_a_live_change_that_is_refused(
     assert modules.run("vswitch", switch)["changed"]
     vm = {"name": name, "memory": SMALL, "virt_type": "qemu"}
     assert modules.run("vm", {**vm, "state": "running"})["changed"]
-    libvirtd.virsh("net-destroy", switch["name"])
+    bridge = ET.fromstring(libvirtd.virsh("net-dumpxml", switch["name"])).find("bridge")
+    libvirtd.run(["ip", "link", "del", bridge.get("name")])  # libvirt has not seen that
     nics = [{"name": "lan", "vswitch": switch["name"]}]
     done = failed(modules, "host_config", vms=[{**vm, "title": "told", "nics": nics}])
     assert done["changed"]

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.kvm.fleet.plugins.module_utils import secrets, xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.accounting import Books, Consequence, Part
 from ansible_collections.kvm.fleet.plugins.module_utils.appliers import storage_pool as appliers
 from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
@@ -35,6 +35,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import (
     World,
     state_after,
 )
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.ground import grounded
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.rules import (
     check_name,
     check_needed,
@@ -67,7 +68,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.plan import waiting as d
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import FLEET_NS, Element
 
 STATE, AUTOSTART, PERSISTENT, TYPE = ("state",), ("autostart",), ("persistent",), ("type",)
-DEVICES, AUTH = ("source", "devices"), ("source", "auth")
+DEVICES = ("source", "devices")
 LINKS = "/dev/disk/"  # where udev keeps lasting names of disks: by-id, by-path and the like
 
 
@@ -123,7 +124,7 @@ class StoragePool:
         wanted = without_links(wanted, have, world.host)
         _check(wanted, have, world)
         plan = _update(wanted, have) if have.exists else _creation(wanted, have)
-        return _with_its_secret(plan, world)
+        return grounded(plan, world, "start" in steps_of(plan))
 
     def apply(self, host: Host, plan: Plan) -> None:
         """Do what the plan says."""
@@ -250,26 +251,6 @@ def without_links(wanted: Wanted, have: Have, host: Host) -> Wanted:
         for key, value in wanted.values.items()
     }
     return replace(wanted, values=values)
-
-
-def _with_its_secret(plan: Plan, world: World) -> Plan:
-    """The plan, if the secret is there that it needs for a start; else what to do, or a warning."""
-    auth = xmltree.find(plan.after.definition, "source/auth")
-    starts = "start" in steps_of(plan)
-    if auth is None or not (starts or any(c.field[:2] == AUTH for c in plan.changes)):
-        return plan
-    missing = secrets.lacks(world.host, auth.get("type", ""), auth.find("secret"))
-    if not missing:
-        return plan
-    if starts and not world.assume_on_host:
-        raise FleetError(
-            f"{missing} does not exist; define it by virsh secret-define and secret-set-value, or "
-            "give the pool another",
-            plan.resource,
-            "source.auth.secret",
-        )
-    warning = f"{missing} does not exist yet; the pool cannot start without it"
-    return replace(plan, warnings=(*plan.warnings, warning))
 
 
 # ---- plans

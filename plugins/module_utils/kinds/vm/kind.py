@@ -35,6 +35,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import (
     extra,
     judge,
     rules,
+    surroundings,
     told,
     tree,
 )
@@ -112,13 +113,14 @@ class Vm:
     def plan(self, wanted: Wanted, have: Have, world: World) -> Plan:
         """What is to be done about one VM."""
         if wanted.state == ABSENT:
-            return removal(wanted, have, world)
+            return surroundings.surrounded(removal(wanted, have, world), world)
         if have.exists and not have.facts["persistent"]:
             raise FleetError(
                 "is transient: it has no stored definition; stop it first", wanted.resource
             )
         plan = Planner(wanted, have, world).plan()
-        return judge.judged(plan, lambda definition: refusal(world.host, definition))
+        judged = judge.judged(plan, lambda definition: refusal(world.host, definition))
+        return surroundings.surrounded(judged, world)
 
     def apply(self, host: Host, plan: Plan) -> None:
         """Define, change what runs, then the power."""

@@ -1,0 +1,99 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a storage pool needs of its host where a plan starts it: folders, devices, a secret.
+
+libvirt looks at none of it before the start itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from ansible_collections.kvm.fleet.plugins.module_utils import secrets, xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
+from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError, Mistakes
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.table import values_in
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.state_files import exists
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import Plan
+from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+
+AUTH, DEVICES = ("source", "auth"), ("source", "devices")
+ON_FOLDERS = ("dir", "fs", "netfs")
+ON_A_DEVICE = ("fs", "disk")
+
+
+def grounded(plan: Plan, world: World, starts: bool) -> Plan:
+    """The plan, if all is there that it needs for a start; else what to do, or a warning."""
+    plan = _with_its_secret(plan, world, starts)
+    after = plan.after.stored
+    if not starts or after is None or not world.host.is_local or world.host.driver == "TEST":
+        return plan
+    builds, before = bool(plan.wanted.options.get("build")), plan.have.stored
+    had = set() if before is None else {path for path, _field in _needed(before, False)}
+    mistakes, warnings = Mistakes(plan.resource), []
+    for path, field in _gone(after, builds, world.host):
+        if world.assume_on_host and path not in had:
+            warnings.append(f"{path} does not exist yet; the plan assumes that it will")
+        else:
+            mistakes.add(_lacks(path, field), field)
+    if after.get("type") in ON_FOLDERS and Path(_folder(after)).is_file():
+        mistakes.add(f"{_folder(after)} is a file; name a folder", "path")
+    mistakes.raise_any()
+    return replace(plan, warnings=(*plan.warnings, *warnings))
+
+
+def _gone(pool: Element, builds: bool, host: Host) -> list[tuple[str, str]]:
+    """What is needed and not there. A volume group that is there shows by any of its devices."""
+    needed = list(_needed(pool, builds))
+    gone = [one for one in needed if exists(host, one[0]) is False]
+    return gone if pool.get("type") != "logical" or len(gone) == len(needed) else []
+
+
+def _needed(pool: Element, builds: bool) -> Iterator[tuple[str, str]]:
+    """The paths that have to be there for a start, each with the option that says it."""
+    kind, values = pool.get("type", ""), values_in(pool)
+    path = values.get(("path",))
+    if kind in ON_FOLDERS and path and not builds:
+        yield str(path), "path"
+    device = values.get(("source", "device"))
+    if kind in ON_A_DEVICE and device:
+        yield str(device), "source.device"
+    if kind == "logical":
+        for key in values:
+            if key[:2] == DEVICES and len(key) == len(DEVICES) + 1:
+                yield key[-1], "source.devices"
+
+
+def _lacks(path: str, field: str) -> str:
+    ways = ", have it built (build: true)" if field == "path" else ""
+    return (
+        f"{path} is not there, and without it the pool cannot start; put it back{ways}, or leave "
+        "the pool as it is (state: present)"
+    )
+
+
+def _folder(pool: Element) -> str:
+    return xmltree.get(pool, "target/path") or ""
+
+
+def _with_its_secret(plan: Plan, world: World, starts: bool) -> Plan:
+    """The plan, if the secret is there that it needs for a start."""
+    auth = xmltree.find(plan.after.definition, "source/auth")
+    if auth is None or not (starts or any(c.field[:2] == AUTH for c in plan.changes)):
+        return plan
+    missing = secrets.lacks(world.host, auth.get("type", ""), auth.find("secret"))
+    if not missing:
+        return plan
+    if starts and not world.assume_on_host:
+        raise FleetError(
+            f"{missing} does not exist; define it by virsh secret-define and secret-set-value, or "
+            "give the pool another",
+            plan.resource,
+            "source.auth.secret",
+        )
+    warning = f"{missing} does not exist yet; the pool cannot start without it"
+    return replace(plan, warnings=(*plan.warnings, warning))
