@@ -14,11 +14,12 @@ from ansible_collections.kvm.fleet.plugins.module_utils.fields import items_of
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.state_files import nvram_of
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import CDROMS, DISKS
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have
-from ansible_collections.kvm.fleet.plugins.module_utils.volumes import backing_of
+from ansible_collections.kvm.fleet.plugins.module_utils.volumes import backing_of, type_of
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
 WRITES, READS, STANDS = "writes to", "reads", "stands on"
 NVRAM = "NVRAM"
+OF_DEVICES = ("fs", "disk", "logical")  # types of pools that fill devices of this machine
 NOT_SHOWN = ("floppy", "lun")  # kinds of disks that no list of ours names
 
 
@@ -56,6 +57,14 @@ def uses_of_volumes(volumes: Iterable[Have]) -> Iterator[Use]:
         if backing_of(have):
             top = xmltree.get(have.definition, "target/path") or ""
             yield Use(f"{have.kind}/{have.name}", "", backing_of(have), STANDS, top=top)
+
+
+def uses_of_pools(pools: Iterable[Have]) -> Iterator[Use]:
+    """The devices that pools are made of, with the file system or volume group on them."""
+    for have in pools:
+        if type_of(have) in OF_DEVICES:
+            for device in xmltree.find_all(have.definition, "source/device"):
+                yield Use(f"{have.kind}/{have.name}", "", device.get("path", ""), WRITES)
 
 
 def _disks(domain: Element) -> Iterator[tuple[str, Element]]:

@@ -32,6 +32,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.image_uses import (
     Use,
     places_of,
     uses_of_domain,
+    uses_of_pools,
     uses_of_volumes,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
@@ -57,6 +58,8 @@ def one_writer(plans: Sequence[Plan], world: World) -> Iterator[FleetError]:
             yield from _of_vm(plan, images)
         elif plan.wanted.kind == "storage_volume" and plan.action != NONE:
             yield from _of_volume(plan, images)
+        elif plan.wanted.kind == "storage_pool" and plan.action == CREATE:
+            yield from _of_pool(plan, images)
 
 
 def _of_vm(plan: Plan, images: _Images) -> Iterator[FleetError]:
@@ -77,6 +80,19 @@ def _of_vm(plan: Plan, images: _Images) -> Iterator[FleetError]:
         clash = [other for other in images.others(use, plan) if _clash(use, other)]
         if clash:
             yield _error(plan, use, f"{use.path} is in use by {_names(clash)}; {_way_out(use)}")
+
+
+def _of_pool(plan: Plan, images: _Images) -> Iterator[FleetError]:
+    """A pool is built on devices: what a guest keeps there libvirt need not recognise as data."""
+    for device in uses_of_pools([plan.after]):
+        others = [use for use in images.at(device.path) if use.user != device.user]
+        if others:
+            yield FleetError(
+                f"{device.path} is in use by {_names(others)}, and a pool would be made on it; "
+                "name another device, or take it from there first",
+                plan.resource,
+                "source",
+            )
 
 
 def _way_out(use: Use) -> str:
@@ -194,7 +210,7 @@ class _Images:
     def at(self, path: str, newcomer: str = "") -> list[Use]:
         """All uses of an image that is there already, also by a VM to which it is new."""
         place = self.chains.place(path)
-        known = (self._deep, self._clones, self._backups)
+        known = (self._deep, self._clones, self._backups, self._pools)
         told = [use for by_place in known for use in by_place.get(place, ())]
         return told + self._beside(path, [use for use in told if use.user != newcomer])
 
@@ -279,6 +295,11 @@ class _Images:
     def _clones(self) -> dict[str, list[Use]]:
         volumes = self.world.everything("storage_volume").values()
         return places_of(uses_of_volumes(volumes), self.chains)
+
+    @cached_property
+    def _pools(self) -> dict[str, list[Use]]:
+        pools = self.world.everything("storage_pool").values()
+        return places_of(uses_of_pools(pools), self.chains)
 
     @cached_property
     def _backups(self) -> dict[str, list[Use]]:

@@ -158,7 +158,8 @@ options:
   build:
     description:
       - Whether to make what the pool stands on before it is started, the directory, file system,
-        partition table or volume group. What exists is never overwritten.
+        partition table or volume group. What exists is never overwritten, and a pool on a device
+        that a disk of a VM has is an error.
     type: bool
     default: true
   apply:
@@ -276,8 +277,11 @@ storage_pool:
     available_bytes: 242136403968
 """
 
-from ansible_collections.kvm.fleet.plugins.module_utils import rules
+from ansible_collections.kvm.fleet.plugins.module_utils import one_writer, rules
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.kind import KIND
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume import (
+    KIND as STORAGE_VOLUME,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.kind import KIND as VM
 from ansible_collections.kvm.fleet.plugins.module_utils.runner import URI_SPEC, create_module, run
 
@@ -287,10 +291,10 @@ def main() -> None:
     module = create_module({**URI_SPEC, **KIND.spec()})
     run(
         module,
-        kinds=(KIND, VM),
+        kinds=(KIND, STORAGE_VOLUME, VM),
         parse=KIND.parse,
         shown=KIND.name,
-        rules=(rules.nothing_in_use_goes,),
+        rules=(rules.nothing_in_use_goes, one_writer.one_writer),
     )
 
 

@@ -261,6 +261,29 @@ def test_a_loop_device_is_the_file_behind_it(site: ImageSite) -> None:
     site.run("storage_volume", **gone)
 
 
+def test_no_pool_is_made_on_the_device_of_a_disk(site: ImageSite) -> None:
+    """libvirt makes a file system where it knows nothing that is there; a guest's data may be."""
+    path = f"{site.folder}/disk.img"
+    site.run("storage_volume", pool=site.pool, name="disk.img", format="raw", capacity="16MiB")
+    made = site.libvirtd.try_run(["losetup", "--find", "--show", path])
+    if made.returncode != 0:
+        pytest.skip(f"no loop device here: {made.stderr}")
+    device = made.stdout.strip()
+    pool = {"name": f"{site.pool}-fs", "type": "fs", "path": f"{site.folder.parent}/fs"}
+    pool["source"] = {"device": device, "format": "ext4"}
+    disk = [{"name": "root", "device": device}]
+    try:
+        site.declare(disks=disk)
+        told = site.refused("storage_pool", **pool)
+        assert f"{device} is in use by disks.root of vm/{site.vm}" in told
+        site.remove()
+        define = ["virsh", "pool-define-as", pool["name"], "fs", "--target", pool["path"]]
+        site.libvirtd.run([*define, "--source-dev", device, "--source-format", "ext4"])
+        assert f"in use by storage_pool/{pool['name']}" in site.refused(**site.args(disks=disk))
+    finally:
+        site.libvirtd.run(["losetup", "--detach", device])
+
+
 def test_the_data_file_of_an_image_is_nobody_elses(site: ImageSite) -> None:
     data, top = f"{site.folder}/data.raw", f"{site.folder}/top.qcow2"
     site.image(top, "-o", f"data_file={data}")
