@@ -55,14 +55,14 @@ class Standing:
         for key in [key for key in values if _is_new(key, values, stored)]:
             wanted = _source(key, values)
             found = self._holders(key, wanted, values, stored) if wanted else []
-            if len(found) > 1:
+            if found and all(map(self._has_name, found)):
+                self._check_second(key, found[0], values)
+            elif len(found) > 1:
                 names = ", ".join(named(one) for one in found)
                 self.mistakes.add(
                     f"{_text(wanted)} is what {names} stand on; name the one that is meant",
                     named(key),
                 )
-            elif found and self._has_name(found[0]):
-                self._check_second(key, found[0], values)
             elif found:
                 for field in [field for field in values if field[:2] == key]:
                     values[(*found[0], *field[2:])] = values.pop(field)
