@@ -147,6 +147,9 @@ POOL = {
     "source.": ("source/",),
 }
 VOLUME = {"capacity": ("capacity/",)}
+# What libvirt writes of a VM that runs, beside that, where a field changes meanwhile.
+LIVE_VM = {"cpu.count": ("vcpus/",)}
+LIVE_CDROM = ("driver/@type",)  # of a medium that is put in
 # In every plan: what says that a thing is declared, and what libvirt adds for what comes.
 ALWAYS = FLEET
 # What libvirt adds for a device that comes.
@@ -173,12 +176,14 @@ def lost(before: Mapping[str, str], after: Mapping[str, str], plan: Iterable[Cha
         one, other = before.get(key), after.get(key)
         if one == other or view == "files":  # of which libvirt tells as volumes
             continue
+        if (other or one or "").startswith("<volume type='dir'"):
+            continue  # a folder in a pool, such as that of another pool
         if one is None or other is None:
             found += _came_or_went(key, before, after, mine)
         elif view == "facts":
             found += _facts(key, one, other, mine)
         elif view == "stored" or not _turns(mine):
-            found += [f"{key}: {what}" for what in _lost(resource, one, other, mine)]
+            found += [f"{key}: {what}" for what in _lost(key, one, other, mine)]
     return found
 
 
@@ -212,12 +217,15 @@ def _facts(key: str, before: str, after: str, mine: list[Change]) -> list[str]:
     return found
 
 
-def _lost(resource: str, before: str, after: str, changes: list[Change]) -> Iterator[str]:
+def _lost(key: str, before: str, after: str, changes: list[Change]) -> Iterator[str]:
+    resource, view = key.rsplit(" ", 1)
     was, now = ET.fromstring(before, _parser()), ET.fromstring(after, _parser())
     _mark(was, now)
     places = list(ALWAYS)
     for change in changes:
         places += _places(resource, change["field"], (was, now))
+        if view == "live":
+            places += _places_of_live(change["field"], (was, now))
     places += _default_boot(was, now)
     old, new = dict(_paths(was, "")), dict(_paths(now, ""))
     for path in sorted({**old, **new}):
@@ -326,6 +334,15 @@ def _places(resource: str, field: str, trees: tuple[Element, Element]) -> list[s
     if kind == "vswitch" and field.startswith("port_groups."):
         return [f"portgroup[{field.split('.')[1]}]/"]
     return list(_by_field({"vswitch": VSWITCH, "storage_volume": VOLUME}.get(kind, POOL), field))
+
+
+def _places_of_live(field: str, trees: tuple[Element, Element]) -> list[str]:
+    what, _dot, rest = field.partition(".")
+    if what != "cdroms":
+        return list(LIVE_VM.get(field, ()))
+    name = rest.partition(".")[0]
+    known = _identities(trees, "disk", f"ua-cdrom-{name}", name)
+    return [f"devices/{one}/{place}" for one in known for place in LIVE_CDROM]
 
 
 def _default_boot(was: Element, now: Element) -> list[str]:
