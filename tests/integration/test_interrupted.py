@@ -11,8 +11,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import libvirt
 import pytest
 
+from ansible_collections.kvm.fleet.plugins.module_utils.appliers.vm_start import resume, start
 from support.leftovers import remove_all
 from support.module_process import kill_module, start_module
 from support.module_server import ModuleServer
@@ -301,3 +303,14 @@ def test_a_vm_that_was_saved_meanwhile_stays_saved(
     restarting.converges()
     assert not _is_marked(libvirtd, vm) and _state(libvirtd, vm) == "shut off"
     assert "Managed save:   yes" in libvirtd.virsh("dominfo", vm)
+
+
+def test_a_start_that_a_killed_run_began_is_no_fault_of_the_next(
+    restarting: Interrupted, libvirtd: PrivateLibvirtd, prefix: str
+) -> None:
+    """libvirt shows a VM that is starting as paused, so that it runs before it is resumed."""
+    with closing(libvirt.open(libvirtd.uri)) as connection:
+        dom = connection.lookupByName(f"{prefix}vm")
+        resume(dom)
+        start(dom)
+    assert _state(libvirtd, f"{prefix}vm") == "running"

@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltext, xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.appliers.vm_removal import remove
+from ansible_collections.kvm.fleet.plugins.module_utils.appliers.vm_start import resume, start
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import (
     Host,
     libvirt,
@@ -19,7 +20,6 @@ from ansible_collections.kvm.fleet.plugins.module_utils.connection import (
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.domains import (
     CRASHED,
-    PAUSED,
     STOPPED,
     live_definition,
     power_state,
@@ -329,10 +329,10 @@ def _mark_restart(dom: Any, mark: str | None) -> None:
 
 def _step(host: Host, dom: Any, step: str, plan: Plan) -> None:
     calls: dict[str, Callable[[], Any]] = {
-        power.START: lambda: _start(dom),
+        power.START: lambda: start(dom),
         power.START_PAUSED: lambda: dom.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED),
         power.SUSPEND: dom.suspend,
-        power.RESUME: dom.resume,
+        power.RESUME: lambda: resume(dom),
         power.SAVE: lambda: dom.managedSave(0),
         power.SHUTDOWN: lambda: shut_down(dom, plan),
         power.SWITCH_OFF: dom.destroy,
@@ -341,12 +341,6 @@ def _step(host: Host, dom: Any, step: str, plan: Plan) -> None:
     verb = words.get(step, step.partition("_")[0])
     with host.errors(plan.resource, f"{verb} it"):
         patiently(calls[step])
-
-
-def _start(dom: Any) -> None:
-    dom.createWithFlags(0)
-    if power_state(dom) == PAUSED:  # so it was when it was saved, and so it was restored
-        dom.resume()
 
 
 def shut_down(dom: Any, plan: Plan) -> None:
