@@ -38,6 +38,7 @@ KEPT_FOR_LIFE: dict[str, tuple[str, ...]] = {
     CDROMS.name: ("target/@bus", "target/@dev"),
     NICS.name: ("model/@type", "mac/@address"),
 }
+_LAYERS = ("disk", "backingStore")  # the elements that name an image of a disk's chain
 # The types of NICs that libvirt limits while they run (virNetDevBandwidthSet needs their name).
 WITH_TAP = ("network", "bridge", "direct", "ethernet")
 # The models that are plugged into a port; others are of the older PCI, and need a bridge to it
@@ -125,7 +126,8 @@ class Effects:
         if after is ABSENT:
             # A guest has to let a device go, and a paused one cannot.
             return WAITS if self.paused else (HOTPLUG, "device")
-        fits = self._is_free(device) and self._has_port(row, device)
+        open_already = row is DISKS and self._is_open(device)
+        fits = not open_already and self._is_free(device) and self._has_port(row, device)
         return (HOTPLUG, "device") if fits else WAITS
 
     def _is_replaced(self, key: Key) -> bool:
@@ -140,6 +142,8 @@ class Effects:
         runs, comes = (items_of(row, tree).get(key[1]) for tree in (self.live, self.definition))
         if runs is None or comes is None:
             return False
+        if row is DISKS and not _images_of(runs) & _images_of(comes) and _images_of(comes):
+            return True  # its name is its target, which somebody gave to another disk
         return any(
             xmltree.get(runs, path) != xmltree.get(comes, path) for path in KEPT_FOR_LIFE[row.name]
         )
@@ -180,6 +184,13 @@ class Effects:
         targets = {target.get("dev") for target in self.stays.findall("devices/disk/target")}
         return boots and xmltree.get(device, "target/@dev") not in targets
 
+    def _is_open(self, disk: Element) -> bool:
+        """Whether a disk that runs under another target has the image, which no two may write."""
+        if disk.find("shareable") is not None or disk.find("readonly") is not None:
+            return False
+        runs = (_images_of(one) for one in self.stays.findall("devices/disk"))
+        return any(images & _images_of(disk) for images in runs)
+
     def _has_port(self, row: Items, device: Element) -> bool:
         bus = xmltree.get(device, "target/@bus")
         if bus == "scsi":
@@ -194,6 +205,18 @@ class Effects:
             return self.free_slots >= 0
         self.free_ports -= 1
         return self.free_ports >= 0
+
+
+def _images_of(disk: Element) -> set[tuple[str, str]]:
+    """The sources of a disk: its image, and those below it that libvirt tells of what runs."""
+    sources = (source for part in disk.iter() if part.tag in _LAYERS for source in part)
+    return {
+        (name, f"{source.get('pool', '')}:{source.get(name)}")
+        for source in sources
+        if source.tag == "source"
+        for name in ("file", "dev", "volume", "name")
+        if source.get(name)
+    }
 
 
 def _place(nic: Element) -> tuple[str | None, str | None]:
