@@ -426,20 +426,30 @@ def test_what_is_half_made_but_in_use_is_left_alone(
 
 
 def test_a_failed_upload_leaves_nothing(
-    target: Target, prefix: str, tmp_path: Path, big: Path
+    target: Target, prefix: str, tmp_path: Path, libvirtd: PrivateLibvirtd
 ) -> None:
+    image = tmp_path / "image.raw"
+    image.write_bytes(os.urandom(96 * MIB))
     small = tmp_path / "small"
     small.mkdir()
     target.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(small)])
     name = f"{prefix}small"
     target.virsh("pool-define-as", name, "dir", "--target", str(small))
     target.virsh("pool-start", name)
-    failed = target.module(
-        "storage_volume", {"pool": name, "name": "one", "image": str(big)}, False
-    )
+    options = {"pool": name, "name": "one", "image": str(image)}
+    failed = target.module("storage_volume", options, False)
     assert failed["failed"] is True
-    assert "No space left" in failed["msg"], failed["msg"]
-    assert target.run(["ls", "-A", str(small)]) == ""
+    if libvirtd.answers():
+        assert "No space left" in failed["msg"], failed["msg"]
+        assert target.run(["ls", "-A", str(small)]) == ""
+    else:  # libvirtd 11.3 does not survive it, so what it leaves is the next run's
+        assert "the next run converges" in failed["msg"], failed["msg"]
+        libvirtd.start_libvirtd()
+    target.run(["mount", "-o", "remount,size=256m", str(small)])
+    made = target.module("storage_volume", options, False)
+    assert not made.get("failed"), made["msg"]
+    assert target.run(["ls", "-A", str(small)]).split() == ["one"]
+    target.run(["cmp", str(image), str(small / "one")])
     target.virsh("pool-destroy", name)
     target.run(["umount", str(small)])
 
