@@ -526,8 +526,9 @@ options:
       port_group:
         description:
           - Port group of the vswitch. An empty string takes it away.
-          - Changes live with O(nics[].vswitch), and where the limits of the groups differ. Else it
-            waits for a restart, as libvirt does not take it up.
+          - Up to libvirt 9.0 it changes live with O(nics[].vswitch), and where the limits of the
+            groups differ. Else it waits for a restart, as libvirt does not take it up, and with it
+            another O(nics[].vswitch).
         type: str
       mac:
         description:

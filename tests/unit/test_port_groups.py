@@ -6,6 +6,8 @@ import pytest
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import port_groups
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.effects import Effects
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import LIVE, RESTART
 
 LIMIT = '<bandwidth><inbound average="64"/></bandwidth>'
 NETWORK = xmltree.parse(
@@ -43,6 +45,38 @@ def test_a_port_group_is_taken_up_for_its_limits(
     runs: xmltree.Element, comes: xmltree.Element, taken_up: bool
 ) -> None:
     assert port_groups.is_taken_up(runs, comes, NETWORK) == taken_up
+
+
+def vm(nic: str) -> xmltree.Element:
+    mac = '<mac address="52:54:00:00:00:01"/>'
+    return xmltree.parse(
+        f"<domain><devices>{nic.replace('<source', f'{mac}<source')}</devices></domain>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("runs", "comes", "effect"),
+    [
+        ("network='lan' portgroup='plain'", "network='wan' portgroup='plain'", LIVE),
+        ("network='lan' portgroup='plain'", "network='wan' portgroup='other'", RESTART),
+        ("network='lan' portgroup='plain'", "network='wan'", RESTART),
+        ("network='lan' portgroup='plain'", "bridge='br0'", LIVE),
+        ("network='lan'", "network='lan' portgroup='slow'", RESTART),
+    ],
+)
+def test_newer_libvirt_lets_no_nic_into_another_group(runs: str, comes: str, effect: str) -> None:
+    kinds = [one.split("=")[0] for one in (runs, comes)]
+    live, stored = (
+        vm(f"<interface type='{kind}'><source {source}/></interface>")
+        for kind, source in zip(kinds, (runs, comes))
+    )
+    effects = Effects(
+        live, stored, {}, "running", "live", network_of=lambda _name: NETWORK, holds_groups=True
+    )
+    changes = ["source"] * (kinds[1] == "bridge" or "wan" in comes)
+    changes += ["port_group"] * (kinds[1] != "bridge" and effect == RESTART)
+    nic = "52:54:00:00:00:01"
+    assert {effects.of(("nics", nic, one), None, "")[0] for one in changes} == {effect}
 
 
 def test_the_limits_of_the_former_group_are_not_handed_back() -> None:

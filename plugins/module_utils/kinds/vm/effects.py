@@ -58,12 +58,14 @@ class Effects:
         apply: str,
         leaving: Collection[Key] = (),
         network_of: port_groups.NetworkOf = lambda _vswitch: None,
+        holds_groups: bool = False,
     ) -> None:
         self.live = live
         self.definition = definition
         self.values = values
         self.paused = state == PAUSED
         self.network_of = network_of
+        self.holds_groups = holds_groups
         self.waits_all = apply == "next_boot"
         self.stays = self._without(leaving) if leaving else live
         self.free_ports = free_pci_ports(self.stays)
@@ -151,7 +153,14 @@ class Effects:
     def _moves(self, nic: str) -> bool:
         """Whether a NIC can be moved: libvirt does that from one bridge to another, and only so."""
         device = items_of(NICS, self.live).get(nic)
-        return device is not None and device.get("type") in ("network", "bridge")
+        if device is None or self._is_held(nic, device):
+            return False
+        return device.get("type") in ("network", "bridge")
+
+    def _is_held(self, nic: str, runs: Element) -> bool:
+        """Whether this libvirt lets a NIC go nowhere, as it would get into another port group."""
+        comes = items_of(NICS, self.definition).get(nic)
+        return self.holds_groups and comes is not None and port_groups.is_held(runs, comes)
 
     def _can_on_nic(self, key: Key) -> bool:
         """Whether libvirt has a hold on what a NIC is: a device of the host, for limits a tap."""
@@ -164,6 +173,8 @@ class Effects:
     def _changes_group(self, nic: str, runs: Element) -> bool:
         """Whether a NIC leaves its port group: it does with its bridge, or for other limits."""
         comes = items_of(NICS, self.definition)[nic]
+        if self._is_held(nic, runs):
+            return False
         if _place(runs) != _place(comes):
             return self._moves(nic)
         network = self.network_of(xmltree.get(comes, "source/@network") or "")

@@ -31,6 +31,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import (
     video,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.effects import Effects
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.port_groups import HOLDS_GROUPS
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.resolve import LISTS, resolve
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.standing import Standing
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.state_files import found_again
@@ -180,7 +181,8 @@ class Planner:
         state = self.target if power.wakes(self.now, self.target) else self.now
         leaving = [k for k, v in want.items() if v is ABSENT and len(k) == 2 and k[0] in LISTS]
         live, apply = self.have.live, self._apply()
-        return Effects(live, definition, self.live, state, apply, leaving, self._network).of
+        holds = self.world.host.conn.getLibVersion() >= HOLDS_GROUPS
+        return Effects(live, definition, self.live, state, apply, leaving, self._network, holds).of
 
     def _network(self, vswitch: str) -> xmltree.Element | None:
         """What will run of a vswitch, for NICs that are told of it now."""

@@ -5,18 +5,23 @@
 
 It shows the limits of a group as the NIC's own. It compares what the groups make of the NIC, never
 their names (qemuDomainChangeNet): other limits are set, another VLAN or virtual port is refused,
-and where nothing differs the call succeeds and the NIC stays in its former group.
+and where nothing differs the call succeeds and the NIC stays in its former group. Newer libvirt
+refuses another name, and with it what else the call changes, another network among it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import Values, items_of
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import NICS
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
 NetworkOf = Callable[[str], "Element | None"]
+# libvirt 9.0 takes up another port group, 11.3 does not. For those between, what waits for the next
+# start is right either way.
+HOLDS_GROUPS = 9_001_000
 _LIMITS = ("average", "peak", "burst")
 
 
@@ -28,6 +33,12 @@ def is_taken_up(runs: Element, comes: Element, network: Element | None) -> bool:
     if any(_said(former, tag) != _said(group, tag) for tag in ("vlan", "virtualport")):
         return False
     return _limits(runs) != _limits(group)
+
+
+def is_held(runs: Element, comes: Element) -> bool:
+    """Whether a NIC would be in another group of a network, which newer libvirt refuses."""
+    of_network = all(xmltree.get(nic, "source/@network") for nic in (runs, comes))
+    return of_network and _named(runs) != _named(comes)
 
 
 def see_through(values: Values, live: Element, stored: Values, network_of: NetworkOf) -> Values:
