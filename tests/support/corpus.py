@@ -13,6 +13,7 @@ import libvirt
 
 CORPUS = Path(__file__).resolve().parents[1] / "corpus"
 NEEDS = re.compile(r"<!-- needs libvirt ([\d.]+) -->")
+UNTIL = re.compile(r"<!-- until libvirt ([\d.]+) -->")  # from which on it is refused
 KVM = "<!-- needs kvm -->"
 ARCH = re.compile(r"<!-- needs arch (\w+) -->")
 POOL = re.compile(r"<!-- needs pool (\w+) -->")
@@ -32,6 +33,9 @@ def missing(text: str, conn: libvirt.virConnect) -> str:
     version = NEEDS.search(text)
     if version and not _at_least(version[1], conn):
         return f"libvirt {version[1]}"
+    end = UNTIL.search(text)
+    if end and _at_least(end[1], conn):
+        return f"a libvirt before {end[1]}"
     arch = ARCH.search(text)
     if arch and f"<arch name='{arch[1]}'>" not in conn.getCapabilities():
         return f"an emulator of {arch[1]}"
