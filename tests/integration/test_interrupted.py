@@ -7,6 +7,7 @@ import random
 import subprocess
 import time
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -149,35 +150,45 @@ def _converges_whole(interrupted: Interrupted, prefix: str, images: Path) -> Non
 def test_libvirtd_is_killed(
     point: str, interrupted: Interrupted, libvirtd: PrivateLibvirtd, prefix: str, images: Path
 ) -> None:
-    path = libvirtd.outside(POINTS[point].format(prefix=prefix, images=images))
-    for _attempt in range(ATTEMPTS):
-        process = interrupted.start()
-        _came_to(path, process)
+    def kill(process: subprocess.Popen[str]) -> bool:
         libvirtd.kill()
         said = _said_clearly(process)
         libvirtd.start_libvirtd()
-        _converges_whole(interrupted, prefix, images)
-        if said.get("failed"):
-            return
-        _begin_anew(libvirtd, prefix, images)
-    pytest.fail("libvirtd was always killed too late to interrupt anything")
+        return bool(said.get("failed"))
+
+    path = libvirtd.outside(POINTS[point].format(prefix=prefix, images=images))
+    _converges_after(kill, path, interrupted, prefix, images)
 
 
 @pytest.mark.parametrize("point", list(POINTS)[1::3])
 def test_the_module_is_killed(
     point: str, interrupted: Interrupted, libvirtd: PrivateLibvirtd, prefix: str, images: Path
 ) -> None:
+    def kill(process: subprocess.Popen[str]) -> bool:
+        kill_module(process)
+        return not process.communicate(timeout=TIMEOUT_S)[0]
+
     path = libvirtd.outside(POINTS[point].format(prefix=prefix, images=images))
+    _converges_after(kill, path, interrupted, prefix, images)
+
+
+def _converges_after(
+    interrupt: Callable[[subprocess.Popen[str]], bool],
+    path: Path,
+    interrupted: Interrupted,
+    prefix: str,
+    images: Path,
+) -> None:
+    """Whenever the run was interrupted, the next one converges; once at least it was in time."""
     for _attempt in range(ATTEMPTS):
         process = interrupted.start()
         _came_to(path, process)
-        kill_module(process)
-        out, _err = process.communicate(timeout=TIMEOUT_S)
+        in_time = interrupt(process)
         _converges_whole(interrupted, prefix, images)
-        if not out:
+        if in_time:
             return
-        _begin_anew(libvirtd, prefix, images)
-    pytest.fail("the module was always killed too late to interrupt anything")
+        _begin_anew(interrupted.libvirtd, prefix, images)
+    pytest.fail("the run always came to its end before it was interrupted")
 
 
 def _begin_anew(libvirtd: PrivateLibvirtd, prefix: str, images: Path) -> None:
