@@ -16,6 +16,7 @@ import pytest
 
 from ansible_collections.kvm.fleet.plugins.module_utils import host_facts
 from support.private_libvirtd import (
+    LIBVIRTD_PID_FILE,
     VIRTLOGD_PID_FILE,
     PrivateLibvirtd,
     wait_until,
@@ -43,6 +44,7 @@ GUEST = """
   <os><type arch='x86_64' machine='q35'>hvm</type></os>
 </domain>
 """
+PID_FILES = {"libvirtd": LIBVIRTD_PID_FILE, "virtlogd": VIRTLOGD_PID_FILE}
 
 pytestmark = pytest.mark.skipif(bool(why_not_here()), reason=why_not_here() or "runs")
 
@@ -169,7 +171,17 @@ def test_daemons_are_started_without_systemd(tmp_path: Path, bare: PrivateLibvir
     assert again.report == run.report
 
 
-def test_settings_restart_the_daemon_and_no_vm(tmp_path: Path, bare: PrivateLibvirtd) -> None:
+@pytest.fixture
+def started(bare: PrivateLibvirtd) -> PrivateLibvirtd:
+    """The same place, where the daemons run."""
+    if not bare.answers():
+        bare.run(["virtlogd", "--daemon", "--pid-file", VIRTLOGD_PID_FILE])
+        bare.start_libvirtd()
+    return bare
+
+
+def test_settings_restart_the_daemon_and_no_vm(tmp_path: Path, started: PrivateLibvirtd) -> None:
+    bare = started
     settings = {
         "kvm_host_libvirtd_settings": {"max_clients": 4000},
         "kvm_host_qemu_settings": {"vnc_password": "hidden", "dump_guest_core": False},
@@ -181,7 +193,7 @@ def test_settings_restart_the_daemon_and_no_vm(tmp_path: Path, bare: PrivateLibv
     ]
     guest = bare.outside("/etc/libvirt") / "guest.xml"
     guest.write_text(GUEST)
-    before = run_role(tmp_path, entry=bare.entry())
+    pids = {name: int(bare.outside(file).read_text()) for name, file in PID_FILES.items()}
     bare.virsh("create", "/etc/libvirt/guest.xml")
     guest_id = bare.virsh("domid", "survivor")
 
@@ -190,13 +202,14 @@ def test_settings_restart_the_daemon_and_no_vm(tmp_path: Path, bare: PrivateLibv
     assert plan.changed == restarted
     assert "max_clients = 4000" in plan.output
     assert "hidden" not in plan.output
-    assert plan.report == before.report
+    ran = plan.report["libvirt"]["running"]
+    assert {name: ran[name] for name in pids} == pids, "check mode restarted a daemon"
 
     run = run_role(tmp_path, "--diff", entry=bare.entry(), **settings)
     assert not run.failed, run.output
     assert run.changed == [*restarted, "Start the daemons that do not run"]
     assert "hidden" not in run.output
-    running, ran = run.report["libvirt"]["running"], before.report["libvirt"]["running"]
+    running = run.report["libvirt"]["running"]
     assert running["libvirtd"] != ran["libvirtd"]
     assert running["virtlogd"] == ran["virtlogd"]
     assert bare.virsh("domid", "survivor") == guest_id, "the VM was restarted"
@@ -207,7 +220,8 @@ def test_settings_restart_the_daemon_and_no_vm(tmp_path: Path, bare: PrivateLibv
     bare.virsh("destroy", "survivor")
 
 
-def test_the_default_network_only_when_asked(tmp_path: Path, bare: PrivateLibvirtd) -> None:
+def test_the_default_network_only_when_asked(tmp_path: Path, started: PrivateLibvirtd) -> None:
+    bare = started
     network = bare.outside("/etc/libvirt") / "network.xml"
     network.write_text("<network><name>default</name></network>")
 
@@ -220,7 +234,6 @@ def test_the_default_network_only_when_asked(tmp_path: Path, bare: PrivateLibvir
         info = bare.virsh("net-info", "default").split()
         return info[info.index("Active:") + 1] == "yes", info[info.index("Autostart:") + 1] == "yes"
 
-    run(value="untouched")
     bare.virsh("net-define", "/etc/libvirt/network.xml")
     changed = ["Set whether it runs, now and with the host"]
     assert run("--check", value="active") == changed
