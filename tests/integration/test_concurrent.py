@@ -20,6 +20,7 @@ RUNS = 3
 VOLUMES = 12
 
 # How a run may end that met another one: what was in the way, and what to do.
+FAULTS = ("Traceback", "fault of kvm.fleet", "internal error")
 IN_THE_WAY = ("run again", "already", "somebody else", "did not converge", "which failed")
 
 
@@ -138,7 +139,7 @@ def test_one_goes_while_another_needs_it(
     _settles(servers[0], declared(0))
     gone = {"vms": [{"name": f"{prefix}shared", "state": "absent", "remove_storage": True}]}
     done = _at_once(servers, [gone, declared(1), declared(0)])
-    for one in done:
-        assert "Traceback" not in str(one)
+    for one in done:  # what it says depends on who came first
+        assert not any(fault in str(one) for fault in FAULTS), one
     _settles(servers[0], declared(1))
     _settles(servers[0], gone)

@@ -339,6 +339,7 @@ def test_what_is_only_read_goes(site: ImageSite) -> None:
     path = site.libvirtd.outside(site.image("read.qcow2"))
     with path.open("rb"):
         site.run("storage_volume", pool=site.pool, name="read.qcow2", state="absent")
+    assert not path.exists()
 
 
 def test_what_a_running_vm_has_open_is_not_made_anew(site: ImageSite) -> None:

@@ -98,18 +98,19 @@ def test_a_lock_has_a_deadline(tmp_path):
 
 
 def test_a_lock_is_waited_for(tmp_path):
-    held = threading.Event()
+    held, let_go = threading.Event(), threading.Event()
 
     def hold():
         with home.locked(tmp_path / "lock", 1):
             held.set()
             time.sleep(0.5)
+            let_go.set()
 
     thread = threading.Thread(target=hold)
     thread.start()
     held.wait(120)
     with home.locked(tmp_path / "lock", 120):
-        pass
+        assert let_go.is_set()
     thread.join(120)
 
 
