@@ -136,19 +136,29 @@ def _of_volume(plan: Plan, images: _Images) -> Iterator[FleetError]:
 
 
 def _copy(plan: Plan, images: _Images) -> Iterator[FleetError]:
-    """QEMU lets nobody read a whole image to which it writes."""
-    source = plan.wanted.options.get("copy_of")
-    volume = images.world.will_be("storage_volume", source) if source else None
+    """QEMU lets nobody read a whole image to which it writes, and what is read would be torn."""
+    for option, path in _sources(plan, images.world):
+        uses = images.at(path)
+        written = [use for use in uses if use.does == WRITES and not use.shared]
+        writers = [use for use in written if images.runs(use)]
+        if writers:
+            yield FleetError(
+                f"{path} is written to by {_names(writers)} while it is to be copied; stop that "
+                "first, or copy what a snapshot left below it",
+                plan.resource,
+                option,
+            )
+
+
+def _sources(plan: Plan, world: World) -> Iterator[tuple[str, str]]:
+    """What a volume is filled with, on this host."""
+    source, image = (plan.wanted.options.get(name) for name in ("copy_of", "image"))
+    volume = world.will_be("storage_volume", source) if source else None
     path = xmltree.get(volume.definition, "target/path") if volume and volume.exists else ""
-    uses = images.at(path) if path else []
-    writers = [use for use in uses if use.does == WRITES and not use.shared and images.runs(use)]
-    if writers:
-        yield FleetError(
-            f"{path} is written to by {_names(writers)} while it is to be copied; stop that first, "
-            "or copy what a snapshot left below it",
-            plan.resource,
-            "copy_of",
-        )
+    if path:
+        yield "copy_of", path
+    if image and world.host.is_local:
+        yield "image", image
 
 
 def _lost(plan: Plan, path: str, images: _Images) -> Iterator[FleetError]:

@@ -387,5 +387,9 @@ def test_an_image_in_use_is_not_copied(site: ImageSite) -> None:
     copy = {"pool": site.pool, "name": "copy.qcow2", "copy_of": {"volume": f"{site.vm}-root.qcow2"}}
     told = site.refused("storage_volume", **copy)
     assert f"written to by disks.root of vm/{site.vm}" in told
+    upload = {"pool": site.pool, "name": "upload.qcow2", "image": site.base}
+    told = site.refused("storage_volume", **upload)
+    assert f"image: {site.base} is written to by disks.root of vm/{site.vm}" in told
     site.snapshot("s1")
+    site.run("storage_volume", **upload)
     site.run("storage_volume", **copy)  # nobody writes to what is below an overlay
