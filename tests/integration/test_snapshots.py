@@ -350,6 +350,27 @@ def test_a_disk_that_is_declared_anew_is_moved(site: ImageSite) -> None:
     assert site.declare(disks=named)["changed"]
 
 
+def test_nothing_is_told_of_others_where_a_disk_is_on_what_was_declared(site: ImageSite) -> None:
+    named = [{"name": "root", "file": site.image("a.qcow2"), "format": "qcow2"}]
+    site.declare(disks=named)
+    named[0]["file"] = site.image("b.qcow2")
+    assert "others moved" not in str(site.declare(disks=named).get("warnings"))
+
+
+def test_a_disk_gets_no_file_of_another_format_than_it_keeps(site: ImageSite) -> None:
+    """A guest would see a qcow2 image as a raw one, and write over what makes it one."""
+    raw, qcow2 = f"{site.folder}/a.raw", site.image("b.qcow2")
+    site.run("storage_volume", pool=site.pool, name="a.raw", format="raw", capacity="10MiB")
+    site.declare(disks=[{"name": "root", "file": raw, "format": "raw"}])
+    told = site.refused(**site.args(disks=[{"name": "root", "file": qcow2}]))
+    assert f"disks.root.format: is raw, but {qcow2} is qcow2" in told
+    both = [{"name": "root", "file": qcow2, "format": "qcow2"}]
+    assert site.declare(disks=both)["changed"]
+    assert f"is qcow2, but {raw} is no" in site.refused(
+        **site.args(disks=[{"name": "root", "file": raw}])
+    )
+
+
 def test_what_was_declared_of_a_vm_is_not_so_of_its_clone(site: ImageSite) -> None:
     base, copy = site.image("a.qcow2"), site.image("b.qcow2")
     named = [{"name": "root", "file": base, "format": "qcow2"}]

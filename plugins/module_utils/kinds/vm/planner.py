@@ -124,6 +124,7 @@ class Planner:
         options = self.wanted.options
         purged = [name for name in LISTS if options["purge"] and options.get(name) is not None]
         want = resolve(self.wanted.name, values, self.stored, self.world, purged, self.standing)
+        needs.check_kept_formats(want)
         video.resolve(want, self.stored, self._arch(), self.world.host)
         self.warnings += self.standing.warnings
         self.warnings += taken_up.by_disks(

@@ -298,7 +298,20 @@ class Needs:
     def _file(self, key: Key, source: Mapping[str, str]) -> None:
         path = source["file"]
         if path and self._exists(named((*key[:-1], "file")), path):
-            self._check_format(key, path)
+            self._check_format(key, path, self.values.get((*key[:-1], "format")))
+
+    def check_kept_formats(self, want: Mapping[Key, Value]) -> None:
+        """A file in the place of another is of the format that the disk has and keeps.
+
+        QEMU would hand a qcow2 image out as a raw one, and a guest would write over its header.
+        """
+        for key, source in want.items():
+            place = key[:-1]
+            if key[0] != "disks" or key[-1] != UNION or place not in self.stored:
+                continue
+            unsaid = (*place, "format") not in want and source != self.stored.get(key)
+            if unsaid and self.world.host.is_local and source.get("file"):
+                self._check_format(key, source["file"], self.stored.get((*place, "format")))
 
     def _device(self, key: Key, source: Mapping[str, str]) -> None:
         if source["device"]:
@@ -327,14 +340,15 @@ class Needs:
             xmltree.get(have.stored, "target/path") for have in volumes if have.stored is not None
         }
 
-    def _check_format(self, key: Key, path: str) -> None:
-        said = self.values.get((*key[:-1], "format"))
+    def _check_format(self, key: Key, path: str, said: Value) -> None:
         is_qcow2 = _is_qcow2(path)
         if is_qcow2 is None or said is None or key[0] != "disks":
             return
         if is_qcow2 != (said == "qcow2"):
             found = "qcow2" if is_qcow2 else "no qcow2"
-            self.mistakes.add(f"is {said}, but {path} is {found}", named((*key[:-1], "format")))
+            hint = "" if (*key[:-1], "format") in self.values else "; say the format with the file"
+            field = named((*key[:-1], "format"))
+            self.mistakes.add(f"is {said}, but {path} is {found}{hint}", field)
 
 
 def _is_qcow2(path: str) -> bool | None:

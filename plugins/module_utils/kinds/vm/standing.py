@@ -213,7 +213,7 @@ class Standing:
                 "name that volume",
                 named(key),
             )
-        else:
+        elif not self._was_put_on(key, now):
             now, path = (moved.aged(one, self.chains) for one in (now, path))
             self.warnings.append(
                 f"{named(key)} is on {now}, and is planned onto {path}, which is not below it; if "
