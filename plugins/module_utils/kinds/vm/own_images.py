@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.kvm.fleet.plugins.module_utils import snapshots, xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.chains import Chains
+from ansible_collections.kvm.fleet.plugins.module_utils.chains import Chains, Layer
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds import storage_volume
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import Kind, World
@@ -31,6 +31,7 @@ class Images:
 
     own: tuple[str, ...]
     below: tuple[str, ...]  # what its own stand on
+    left: tuple[str, ...] = ()  # what a merge left over: in the chain no more, but on its own
     unclear: bool = False  # an overlay is there, and no record says whose the image below it is
 
 
@@ -61,12 +62,7 @@ def images_of(disk: Element, chains: Chains, known: Sequence[Snapshot]) -> Image
     """The images of a disk, by its chain and by what is known of snapshots."""
     chain = [layer.path for layer in chains.of(disk)]
     target = xmltree.get(disk, "target/@dev") or ""
-    former = {
-        chains.place(path)
-        for snapshot in known
-        for path in (snapshot.overlays.get(target), snapshot.bases.get(target))
-        if path
-    }
+    former = {chains.place(path) for path in _former(known, target)}
     count = 1
     while count < len(chain) and chains.place(chain[count]) in former:
         count += 1
@@ -74,4 +70,28 @@ def images_of(disk: Element, chains: Chains, known: Sequence[Snapshot]) -> Image
     runs = xmltree.get(disk, "source/@index") is not None
     told = disk.find("backingStore/source") is not None and not runs
     unclear = told and count == 1 and len(chain) > 1
-    return Images(tuple(chain[:count]), tuple(chain[count:]), unclear)
+    own = tuple(chain[:count])
+    return Images(
+        own,
+        tuple(chain[count:]),
+        tuple(_left_over(_former(known, target), chain, own, chains)),
+        unclear,
+    )
+
+
+def _former(known: Sequence[Snapshot], target: str) -> list[str]:
+    """All that a disk wrote to at any time, by what is known of snapshots."""
+    recorded = (one.get(target) for snap in known for one in (snap.overlays, snap.bases))
+    return list(dict.fromkeys(path for path in recorded if path))
+
+
+def _left_over(
+    former: Sequence[str], chain: Sequence[str], own: Sequence[str], chains: Chains
+) -> Iterator[str]:
+    """What a merge of a part of the chain (virsh blockpull, blockcommit) left beside it, and is
+    nothing without what it stands on."""
+    in_chain, mine = ({chains.place(path) for path in paths} for paths in (chain, own))
+    for path in former:
+        below = {chains.place(layer.path) for layer in chains.below(Layer(path))}
+        if chains.place(path) not in in_chain and below & mine:
+            yield path

@@ -49,6 +49,7 @@ def _volumes_of(images: OwnImages, have: Have, mistakes: Mistakes) -> Iterator[s
         else:
             volumes = [_volume_of_overlay(images.host, path) for path in found_images.own]
             _check_overlays(have, disk, found_images, volumes, mistakes)
+        volumes += [_volume_of_overlay(images.host, path) for path in found_images.left]
         yield from filter(None, volumes)
 
 
