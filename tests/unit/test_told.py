@@ -107,3 +107,28 @@ def test_what_no_declaration_can_say_is_no_option() -> None:
 )
 def test_what_is_not_managed_is_named(devices: str, rest: str, paths: list[str]) -> None:
     assert told.unmanaged(domain(devices, rest)) == paths
+
+
+MAC = "52:54:00:22:22:22"
+THREE = f"{TWINS}<interface type='user'><mac address='{MAC}'/></interface>"
+
+
+@pytest.mark.parametrize(
+    ("going", "refused"),
+    [
+        (["#1"], "nics.52:54:00:22:22:22#1: is to go, but 52:54:00:22:22:22#3"),
+        (["#2"], "nics.52:54:00:22:22:22#2: is to go, but 52:54:00:22:22:22#3"),
+        (["#1", "#3"], "nics.52:54:00:22:22:22#1: is to go, but 52:54:00:22:22:22#2"),
+        (["#3"], ""),
+        (["#2", "#3"], ""),
+        (["#1", "#2", "#3"], ""),
+    ],
+)
+def test_none_of_several_gets_the_number_of_one_that_goes(going: list[str], refused: str) -> None:
+    stored = tree.domain_values(domain(THREE))
+    nics = [{"name": f"{MAC}{number}", "state": "absent"} for number in going]
+    want = alike.by_tree_names(wanted({"nics": nics}), stored)
+    mistakes = Mistakes("vm/vm")
+    alike.check_going(want, stored, mistakes)
+    assert len(mistakes.errors) == bool(refused)
+    assert all(refused in str(error) for error in mistakes.errors)

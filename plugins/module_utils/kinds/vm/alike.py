@@ -78,6 +78,26 @@ def check_names(want: Mapping[Key, Value], stored: Values, mistakes: Mistakes) -
             mistakes.add(message, named((*key, "mac")))
 
 
+def check_going(want: Mapping[Key, Value], stored: Values, mistakes: Mistakes) -> None:
+    """The last of several may go, and all of them: what stays then has the number that it had."""
+    if not _has_alike(stored):
+        return
+    for first in [key for key in stored if len(key) == 2 and twins_of(stored, key)]:
+        twins = twins_of(stored, first)
+        stays = [twin for twin in twins if want.get(twin) is not ABSENT]
+        if stays != twins[: len(stays)]:
+            going = next(twin for twin in twins if twin not in stays)
+            mistakes.add(
+                f"is to go, but {_called(stays[-1], first)}, which is alike and stays, would then "
+                "have its number; take away the last of them, or this one by virsh detach-device",
+                named((*going[:-1], _called(going, first))),
+            )
+
+
+def _called(twin: Key, first: Key) -> str:
+    return f"{twin[-1]}{FIRST}" if twin == first else twin[-1]
+
+
 def _would_be_renamed(key: Key, want: Mapping[Key, Value], stored: Values) -> bool:
     """Whether a NIC that others made is to lose the MAC address by which it is known."""
     mac = (*key, "mac")
@@ -85,8 +105,7 @@ def _would_be_renamed(key: Key, want: Mapping[Key, Value], stored: Values) -> bo
 
 
 def _fits_several(twins: list[Key], stored: Values) -> str:
-    names = [f"{twins[0][-1]}{FIRST}", *(twin[-1] for twin in twins[1:])]
-    told = (f"{name} ({_what(twin, stored)})" for name, twin in zip(names, twins))
+    told = (f"{_called(twin, twins[0])} ({_what(twin, stored)})" for twin in twins)
     return f"fits several; name the one that is meant: {'; '.join(told)}"
 
 

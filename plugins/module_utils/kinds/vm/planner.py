@@ -126,6 +126,7 @@ class Planner:
         want = resolve(self.wanted.name, values, self.stored, self.world, purged, self.standing)
         needs.check_kept_formats(want)
         video.resolve(want, self.stored, self._arch(), self.world.host)
+        alike.check_going(want, self.stored, self.mistakes)
         self.warnings += self.standing.warnings
         self.warnings += taken_up.by_disks(
             self.wanted, want, self.stored, self.world, self.mistakes
