@@ -11,10 +11,12 @@ but knows nothing of QEMU.
 from __future__ import annotations
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.connection import libvirt
+from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host, libvirt
+from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import Plan
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
-NAME = "kvm.fleet"  # test:///default has a domain of its own, whose name is test
+NAME = "kvm.fleet"  # test:///default has things of its own, called test, default, default-pool
 
 
 class Unreadable(Exception):
@@ -45,3 +47,32 @@ def rewritten(domain: Element) -> Element | None:
         if error.get_error_code() == libvirt.VIR_ERR_XML_INVALID_SCHEMA:
             raise Unreadable(error.get_error_message()) from error
         return None  # QEMU's driver may have an answer where this one has not
+
+
+# ---- networks and pools, of which libvirt has no other judgement beforehand
+
+
+def check(plan: Plan, define: str, host: Host) -> None:
+    """FleetError if the parser refuses a definition that is to be stored.
+
+    `define` is libvirt's call for its kind: networkDefineXML, storagePoolDefineXML. A host that is
+    a test driver itself would be the one that it is defined on.
+    """
+    before, after = plan.have.stored, plan.after.stored
+    if after is None or after is before or host.driver == "TEST":
+        return
+    said = _refusal(after, define)
+    if said and (before is None or _refusal(before, define) != said):
+        raise FleetError(f"libvirt would refuse it: {said}", plan.resource)
+
+
+def _refusal(definition: Element, define: str) -> str:
+    copy = xmltree.clone(definition)
+    name = xmltree.get(copy, "name") or ""
+    xmltree.put(copy, "name", NAME)
+    xmltree.put(copy, "uuid", None)
+    try:
+        getattr(libvirt.open("test:///default"), define)(xmltree.serialise(copy))
+    except libvirt.libvirtError as error:
+        return str(error.get_error_message()).replace(NAME, name)
+    return ""

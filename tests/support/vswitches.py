@@ -16,7 +16,7 @@ class FarHost:
     """A host whose own interfaces and bridges are not to be seen."""
 
     is_local = False
-    driver = "TEST"
+    driver = "QEMU"
 
 
 class Vswitches(Vswitch):

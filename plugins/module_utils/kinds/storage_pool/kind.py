@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils import libvirt_parser, xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.accounting import Books, Consequence, Part
 from ansible_collections.kvm.fleet.plugins.module_utils.appliers import storage_pool as appliers
 from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
@@ -124,6 +124,7 @@ class StoragePool:
         wanted = without_links(wanted, have, world.host)
         _check(wanted, have, world)
         plan = _update(wanted, have) if have.exists else _creation(wanted, have)
+        libvirt_parser.check(plan, "storagePoolDefineXML", world.host)
         return grounded(plan, world, "start" in steps_of(plan))
 
     def apply(self, host: Host, plan: Plan) -> None:

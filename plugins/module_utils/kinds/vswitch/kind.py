@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.kvm.fleet.plugins.module_utils import networks, xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils import libvirt_parser, networks, xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.appliers import vswitch as appliers
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
@@ -82,6 +82,7 @@ class Vswitch:
             return removal(wanted, have, world)
         by_mac, warnings = reserved_nics.with_macs(wanted, world)
         plan = Planner(by_mac, have, world).plan()
+        libvirt_parser.check(plan, "networkDefineXML", world.host)
         return replace(plan, warnings=(*warnings, *plan.warnings))
 
     def apply(self, host: Host, plan: Plan) -> None:
