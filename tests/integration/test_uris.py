@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from support.ansible_runs import run_module, run_playbook
-from support.private_libvirtd import wait_until
+from support.private_libvirtd import take_capabilities, wait_until
 
 TEST_DRIVER = "test:///default"
 SESSION = "qemu:///session"
@@ -68,7 +68,9 @@ def test_the_test_driver_takes_a_whole_host() -> None:
 def session() -> Iterator[Path]:
     """A folder for the session daemon of an ordinary user, which ends with the test."""
     folder = Path(tempfile.mkdtemp(prefix="kvmf-", dir="/tmp"))
-    shutil.chown(folder, USER)
+    take_capabilities(folder / "libvirt" / "qemu" / "cache" / "capabilities")
+    for path in (folder, *folder.rglob("*")):
+        shutil.chown(path, USER)
     yield folder
     pid_file = folder / "libvirt" / "libvirtd.pid"
     if pid_file.exists():

@@ -74,6 +74,14 @@ def which(program: str) -> str | None:
     return shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
 
 
+def take_capabilities(folder: Path) -> None:
+    """Copy what libvirt probed in an earlier run to where a new daemon looks for it."""
+    try:
+        shutil.copytree(CAPABILITIES, folder)
+    except (FileNotFoundError, shutil.Error):  # another run is just replacing it
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 class PrivateLibvirtd:
     """One libvirtd with its virtlogd, networks and VMs, below one folder.
 
@@ -198,8 +206,7 @@ class PrivateLibvirtd:
             folder.chmod(like.st_mode & 0o7777)
         self.outside("/etc/libvirt/qemu.conf").write_text(QEMU_CONF)
         self.outside(IMAGES).mkdir(mode=0o711)
-        if CAPABILITIES.exists():
-            shutil.copytree(CAPABILITIES, self.outside(CAPABILITIES_PATH))
+        take_capabilities(self.outside(CAPABILITIES_PATH))
 
     def _keep_capabilities(self) -> None:
         """Save what libvirt probed, in one step because others may do the same now."""
