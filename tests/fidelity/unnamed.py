@@ -161,7 +161,7 @@ MEASURED = re.compile(
     r"|devices/interface\[[^]]*\]/source/@portid"
 )
 OWNED = re.compile(r"(target|backingStore)/permissions/(owner|group|text)")
-FULL = re.compile(r"target/permissions/|capacity/")  # libvirt knows them of a pool that was active
+FOLDER = re.compile(r"target/permissions/")  # libvirt knows them of a pool that was active
 
 
 def lost(before: Mapping[str, str], after: Mapping[str, str], plan: Iterable[Change]) -> list[str]:
@@ -253,9 +253,11 @@ def _is_of_file(resource: str, path: str, was_there: bool, changes: list[Change]
     """Whether libvirt tells of a file or folder what it has, which no definition says."""
     if resource.startswith("storage_volume"):
         return OWNED.match(path) is not None
+    if not resource.startswith("storage_pool"):
+        return False
     starts = any(change["field"] == "state" for change in changes)
-    of_pool = resource.startswith("storage_pool") and FULL.match(path) is not None
-    return of_pool and (starts or not was_there)
+    measured = path == "capacity/text()"  # nobody declares that of a pool
+    return measured or (FOLDER.match(path) is not None and (starts or not was_there))
 
 
 def _mark(was: Element, now: Element) -> None:
