@@ -1,0 +1,103 @@
+"""What the others here rely on: what no change of a plan stands for is found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from fidelity.unnamed import lost
+
+VM = """<domain type='qemu'><name>x</name><memory>1</memory><vcpu>2</vcpu>
+<os><type machine='q35'>hvm</type><loader>/loader</loader><boot dev='hd'/></os>{more}<devices>
+<disk type='file' device='disk'><driver name='qemu' type='qcow2' cache='none'/><source file='/a'/>
+<target dev='vda' bus='virtio'/><alias name='ua-disk-root'/></disk>{devices}</devices></domain>"""
+BEFORE = VM.format(more="", devices="")
+NET = "<network><name>n</name><mtu size='1400'/><portgroup name='fast'/></network>"
+
+
+def change(field: str, resource: str = "vm/x") -> dict[str, Any]:
+    return {"resource": resource, "field": field, "before": 1, "after": 2, "class": "stored"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "edit", "place"),
+    [
+        (["description"], ("<memory>1", "<memory>2"), "memory/text()"),
+        (["boot.devices"], ("<loader>/loader", "<loader>/other"), "os/loader/text()"),
+        (["boot.devices"], ("dev='hd'", "dev='network'"), ""),
+        (["cpu.count"], ("<vcpu>2", "<vcpu>3"), ""),
+        (["memory.size"], ("<memory>1", "<memory>2"), "memory/text()"),
+        (["machine"], ("file='/a'", "file='/b'"), "devices/disk[ua-disk-root]/source/@file"),
+        (["machine"], ("machine='q35'", "machine='pc'"), ""),
+        (["disks.root.cache"], ("'/a'", "'/b'"), "devices/disk[ua-disk-root]/source/@file"),
+        (["disks.root.cache"], ("'none'", "'writeback'"), ""),
+        (
+            ["disks.root.file"],
+            ("'none'", "'writeback'"),
+            "devices/disk[ua-disk-root]/driver/@cache",
+        ),
+        (["disks.root.file"], ("file='/a'", "file='/b'"), ""),
+        (["title"], ("</devices>", "<tpm/></devices>"), "devices/tpm/text()"),
+        (["tpm"], ("</devices>", "<tpm/></devices>"), ""),
+        ([], ("<name>", "<metadata><a:b xmlns:a='c'/></metadata><name>"), "metadata"),
+    ],
+)
+def test_a_vm(fields: list[str], edit: tuple[str, str], place: str) -> None:
+    seen = {"vm/x stored": BEFORE}
+    found = lost(seen, {"vm/x stored": BEFORE.replace(*edit)}, map(change, fields))
+    assert bool(found) is bool(place)
+    assert all(place in one for one in found)
+
+
+def test_the_notes_of_others_stay() -> None:
+    noted = BEFORE.replace("<name>", "<metadata><a:b xmlns:a='c'/></metadata><name>")
+    assert lost({"vm/x stored": noted}, {"vm/x stored": BEFORE}, [change("title")])
+
+
+@pytest.mark.parametrize(
+    ("field", "edit", "is_lost"),
+    [
+        ("mtu", ("1400", "1300"), False),
+        ("mtu", ("'fast'", "'slow'"), True),
+        (
+            "port_groups.fast.bandwidth",
+            ("name='fast'/", "name='fast' trustGuestRxFilters='no'/"),
+            False,
+        ),
+        (
+            "port_groups.slow.bandwidth",
+            ("name='fast'/", "name='fast' trustGuestRxFilters='no'/"),
+            True,
+        ),
+    ],
+)
+def test_a_vswitch(field: str, edit: tuple[str, str], is_lost: bool) -> None:
+    plan = [change(field, "vswitch/n")]
+    found = lost({"vswitch/n stored": NET}, {"vswitch/n stored": NET.replace(*edit)}, plan)
+    assert bool(found) is is_lost
+
+
+@pytest.mark.parametrize(
+    ("resource", "is_lost"), [("vm/x", False), ("vm/y", True), ("vswitch/x", True)]
+)
+def test_what_comes_is_in_the_plan(resource: str, is_lost: bool) -> None:
+    assert bool(lost({}, {"vm/x stored": BEFORE}, [change("state", resource)])) is is_lost
+    assert bool(lost({"vm/x stored": BEFORE}, {}, [change("state", resource)])) is is_lost
+
+
+def test_a_vm_goes_only_by_its_state() -> None:
+    assert lost({"vm/x stored": BEFORE}, {}, [change("title")])
+
+
+@pytest.mark.parametrize(
+    ("now", "field", "is_lost"),
+    [
+        ("(5, 0, 0, 1)", "title", True),
+        ("(1, 1, 1, 1)", "title", True),
+        ("(5, 0, 0, 1)", "state", False),
+        ("(1, 1, 1, 1)", "autostart", False),
+    ],
+)
+def test_facts(now: str, field: str, is_lost: bool) -> None:
+    found = lost({"vm/x facts": "(1, 1, 0, 1)"}, {"vm/x facts": now}, [change(field)])
+    assert bool(found) is is_lost
