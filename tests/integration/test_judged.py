@@ -10,10 +10,8 @@ import pytest
 
 from support.module_server import ModuleServer
 from support.observer import Observer
-from support.one_vm import Host
+from support.one_vm import SMALL, Host
 from support.private_libvirtd import PrivateLibvirtd
-
-SMALL = {"size": "64MiB"}
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from support.observer import Observer
 from support.private_libvirtd import PrivateLibvirtd
 
 Result = dict[str, Any]
+SMALL = {"size": "64MiB"}
 
 
 class Host:

@@ -66,7 +66,7 @@ def test_it_is_merged_and_what_was_there_comes_back(text: str, closed: bool) -> 
     assert xmltree.get(after, path) == value
     assert len(after.findall("features")) == len(after.findall("devices/graphics")) == 1
     if closed:  # as after a run that did not end in between
-        assert extra.close(after, after) == []
+        assert extra.close(after, after, True) == []
     assert extra.found(after, extra.record_of(after)) == extra.canonical(text)
     again = with_extra(after, text)
     assert xmltree.get(again, path) == value
@@ -75,7 +75,7 @@ def test_it_is_merged_and_what_was_there_comes_back(text: str, closed: bool) -> 
 
 def test_what_somebody_changed_since_is_left_to_them() -> None:
     after = with_extra(xmltree.parse(DOMAIN), "<memtune><hard_limit>8</hard_limit></memtune>")
-    extra.close(after)
+    extra.close(after, after, True)
     xmltree.put(after, "memtune/hard_limit", "9")
     assert extra.found(after, extra.record_of(after)) == ""
     assert xmltree.get(with_extra(after, ""), "memtune/hard_limit") == "9"
@@ -93,7 +93,7 @@ def test_a_device_is_found_again_however_libvirt_writes_it() -> None:
     address = hostdev.find("source/address")
     assert address is not None
     address.attrib.update(domain="0x0000", bus="0x05", slot="0x01", function="0x0")
-    assert extra.close(after) == []
+    assert extra.close(after, after, True) == []
     assert len(after.findall("devices/input")) == 2  # one was there
     left = with_extra(after, "")
     assert left.find("devices/hostdev") is None
@@ -104,4 +104,4 @@ def test_what_libvirt_leaves_out_is_told() -> None:
     after = with_extra(xmltree.parse(DOMAIN), "<devices><sound model='ich9'/></devices><pm/>")
     for path in ("devices/sound!", "pm!"):
         xmltree.put(after, path, None)
-    assert extra.close(after) == ["pm", "devices/sound"]
+    assert extra.close(after, after, True) == ["pm", "devices/sound"]

@@ -96,9 +96,9 @@ def _record_extra(host: Host, dom: Any, plan: Plan) -> None:
     """Note beside extra_xml what libvirt made of it, by which it is found from now on."""
     flags = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
     definition = xmltree.parse(dom.XMLDesc(flags))
-    others = {key for key in plan.wanted.values if key != ("extra_xml",)}
+    others = {key for key in plan.wanted.values if key[0] not in extra.BRING_NO_DEVICE}
     alone = plan.action != CREATE and not any(change.field in others for change in plan.changes)
-    lost = extra.close(definition, plan.after.definition if alone else None)
+    lost = extra.close(definition, plan.after.definition, alone)
     if lost:
         raise FleetError(
             f"is stored, but libvirt left out {', '.join(lost)}; write it as `virsh dumpxml` would "

@@ -17,6 +17,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import extra_edit, extra_record
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.extra_made import (
     Lost,
+    add_controllers,
     add_what_came_along,
     made_of,
     theirs_of,
@@ -40,6 +41,12 @@ from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 canonical, recorded = extra_record.canonical, extra_record.recorded
 replace, single_parts = extra_edit.replace, extra_record.single_parts
 
+# Options at whose change libvirt adds nothing to a VM, and extra_xml itself.
+BRING_NO_DEVICE = (
+    *("extra_xml", "title", "description", "tags", "protected", "scope"),
+    *("clock", "on_poweroff", "on_reboot", "on_crash"),
+)
+
 
 def is_open(domain: Element) -> bool:
     """Whether it is still to be recorded what libvirt made of it."""
@@ -47,16 +54,16 @@ def is_open(domain: Element) -> bool:
     return element is not None and xmltree.find(element, MADE) is None
 
 
-def close(domain: Element, sent: Element | None = None) -> list[str]:
+def close(domain: Element, sent: Element, alone: bool) -> list[str]:
     """Record what libvirt made of what was asked for; returns what it left out of it.
 
-    `sent` is the definition that was given to libvirt, if nothing else was changed with it: what
-    libvirt then added elsewhere (a console to a serial port) came along, and goes along.
+    `sent` is the definition that was given to libvirt. If nothing else was changed with it, all
+    that libvirt then added elsewhere (a console to a serial port) came along, and goes along;
+    else the controllers did that serve only what was asked for.
     """
     record = record_of(domain)
     made, lost = made_of(record, domain)
-    if sent is not None:
-        add_what_came_along(made, sent, domain)
+    (add_what_came_along if alone else add_controllers)(made, sent, domain)
     theirs = theirs_of(record)
     items = {path: [u for u in units if u] for path, units in theirs.items() if any(units)}
     values = record.before.values if record.before else {}

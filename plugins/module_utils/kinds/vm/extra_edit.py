@@ -68,10 +68,14 @@ def _take_out(domain: Element, wanted: Slice) -> _Stays:
     made = record.made or made_of(record, domain)[0]
     stays = _Stays(set(), {})
     _take_items(domain, record, made, wanted, stays)
-    _take_values(domain, record, made, wanted, stays)
-    for path in sorted({at[0] for at in made.values}, key=len, reverse=True):
-        if _goes(path, record, wanted):
-            _prune(domain, path, record)
+    paths = sorted({at[0] for at in made.values}, key=len, reverse=True)
+    before = None
+    while before != len(list(domain.iter())):  # a port goes once the bridge in it has gone
+        before = len(list(domain.iter()))
+        _take_values(domain, record, made, wanted, stays)
+        for path in paths:
+            if _goes(path, record, wanted):
+                _prune(domain, path, record)
     return stays
 
 

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from typing import Union
 
+from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.extra_record import Record
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.fragments import (
     At,
     Path,
     Slice,
     Unit,
+    is_used,
     items_at,
     likest,
+    place,
     sliced,
     take,
     value_at,
@@ -76,6 +79,56 @@ def add_what_came_along(made: Slice, sent: Element, now: Element) -> None:
         mine = flat(made.items.get(path, []))
         new = [element for element in there if not any(element is one for one in mine)]
         made.items.setdefault(path, []).extend([element] for element in new)
+
+
+def add_controllers(made: Slice, sent: Element, now: Element) -> None:
+    """Add the controllers that libvirt added for what was put in, where other things changed too.
+
+    They are those that serve nothing once that is taken out, nor what serves only that.
+    """
+    without_it = _without_what_was_put_in(made, now)
+    there = {_key(one) for one in sent.findall("devices/controller")}
+    new = [one for one in now.findall("devices/controller") if _key(one) not in there]
+    mine: set[Path] = set()
+    while True:
+        serves = [c for c in new if is_used(now, c) and not is_used(without_it, c)]
+        found = {_at(one) for one in serves} - mine
+        if not found:
+            break
+        mine |= found
+        for path in found:
+            _remove_place(without_it, path)
+    whole = sliced(now)
+    made.values.update({at: v for at, v in whole.values.items() if at[0][:2] in mine})
+    made.items.update({path: units for path, units in whole.items.items() if path[:2] in mine})
+
+
+def _without_what_was_put_in(made: Slice, now: Element) -> Element:
+    copy = xmltree.clone(now)
+    for path, units in made.items.items():
+        left, parent = items_at(copy, path), place(copy, path)
+        for unit in units:
+            for element in (parent is not None and take(left, unit, last=True)) or ():
+                xmltree.remove(copy, element)
+    for path, name in list(made.values):
+        if name is None and path[0][0] == "devices" and len(path) == 2:
+            _remove_place(copy, path)
+    return copy
+
+
+def _remove_place(domain: Element, path: Path) -> None:
+    element = place(domain, path)
+    if element is not None:
+        xmltree.remove(domain, element)
+
+
+def _key(controller: Element) -> tuple[str, str]:
+    return controller.get("type", ""), controller.get("index", "")
+
+
+def _at(controller: Element) -> Path:
+    kind, index = _key(controller)
+    return ("devices", ()), ("controller", (("type", kind), ("index", index)))
 
 
 def theirs_of(record: Record) -> dict[Path, list[Unit | None]]:

@@ -202,8 +202,16 @@ def is_used(domain: Element, controller: Element) -> bool:
         return any(_number(a.get("bus", "")) == index for a in addresses if a.get("type") == "pci")
     types = {"scsi": ("drive",), "sata": ("drive",), "ide": ("drive",), "fdc": ("drive",)}
     of_kind = [a for a in addresses if a.get("type") in types.get(str(kind), (kind,))]
+    if kind == "virtio-serial" and index == 0 and _has_virtio_console(domain):
+        return True
     name = "bus" if kind == "usb" else "controller"
     return any(_number(a.get(name, "")) == index for a in of_kind)
+
+
+def _has_virtio_console(domain: Element) -> bool:
+    """libvirt shows no address of a console that the first controller serves."""
+    consoles = domain.findall("devices/console")
+    return any(one.find("target[@type='virtio']") is not None for one in consoles)
 
 
 # ---- items
