@@ -101,8 +101,9 @@ def _running_text(domain: libvirt.virDomain) -> str:
 
 
 def _pool_text(pool: libvirt.virStoragePool, flags: int = 0) -> str:
-    # How full the file system is changes by itself: others write to it too.
-    return re.sub(r"<(allocation|available) .*", "", pool.XMLDesc(flags))
+    # How full the file system is changes by itself: others write to it too. Its size is measured
+    # at a start, and stored for as long as nobody defines the pool anew.
+    return re.sub(r"<(capacity|allocation|available) .*", "", pool.XMLDesc(flags))
 
 
 def _volume_text(volume: libvirt.virStorageVol) -> str:
