@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-import os
 import re
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -323,10 +323,11 @@ class Needs:
             return False
         if not self.world.host.is_local:
             return False
-        if os.path.isdir(path):  # noqa: PTH112 (pathlib's raises for what can be no path)
+        mode = _mode_of(path)
+        if mode is not None and stat.S_ISDIR(mode):
             self.mistakes.add(f"{path} is a folder", field)
             return False
-        if os.path.exists(path):  # noqa: PTH110
+        if mode is not None:
             return True
         if path not in self._paths_to_come():
             self._missing_on_host(
@@ -357,4 +358,12 @@ def _is_qcow2(path: str) -> bool | None:
         with Path(path).open("rb") as image:
             return image.read(len(QCOW2_MAGIC)) == QCOW2_MAGIC
     except OSError:
+        return None
+
+
+def _mode_of(path: str) -> int | None:
+    """The mode of what is at a path; None where nothing is, or can be."""
+    try:
+        return Path(path).stat().st_mode
+    except (OSError, ValueError):
         return None
