@@ -256,8 +256,7 @@ def _is_of_file(resource: str, path: str, was_there: bool, changes: list[Change]
     if not resource.startswith("storage_pool"):
         return False
     starts = any(change["field"] == "state" for change in changes)
-    measured = path == "capacity/text()"  # nobody declares that of a pool
-    return measured or (FOLDER.match(path) is not None and (starts or not was_there))
+    return FOLDER.match(path) is not None and (starts or not was_there)
 
 
 def _mark(was: Element, now: Element) -> None:
