@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from ansible_collections.kvm.fleet.plugins.module_utils.accounting import audited
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import (
     FleetError,
     FleetErrors,
@@ -15,7 +14,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.errors import (
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT
 from ansible_collections.kvm.fleet.plugins.module_utils.identities import free_uuid
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import Kind, World
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have, Plan, Wanted
 from ansible_collections.kvm.fleet.plugins.module_utils.references import names_of, uses_of
 
@@ -24,9 +23,15 @@ ORDER = ("storage_pool", "storage_volume", "vswitch", "vm")
 
 Id = tuple[str, str]  # (kind, name)
 Rule = Callable[[Sequence[Plan], World], Iterable[FleetError]]
+RulesOfChanges = Callable[[], Sequence[Rule]]
 
 
-def plan_all(world: World, wanted: Sequence[Wanted], rules: Sequence[Rule] = ()) -> list[Plan]:
+def plan_all(
+    world: World,
+    wanted: Sequence[Wanted],
+    rules: Sequence[Rule] = (),
+    rules_of_changes: RulesOfChanges = tuple,
+) -> list[Plan]:
     """The plans for all declarations, in the order in which they are to be applied."""
     mistakes = Mistakes()
     _refuse_twins(wanted, mistakes)
@@ -38,7 +43,8 @@ def plan_all(world: World, wanted: Sequence[Wanted], rules: Sequence[Rule] = ())
         seen = world.lenient() if one.needs & mistaken else world
         try:
             kind = world.kinds[one.kind]
-            plan = audited(kind.books, kind.plan(one, haves[(one.kind, one.name)], seen))
+            plan = kind.plan(one, haves[(one.kind, one.name)], seen)
+            plan = _audited(kind, plan) if plan.changed else plan
         except (FleetErrors, FleetError) as error:
             mistaken.add((one.kind, one.name))
             found = error.errors if isinstance(error, FleetErrors) else [error]
@@ -48,12 +54,19 @@ def plan_all(world: World, wanted: Sequence[Wanted], rules: Sequence[Rule] = ())
             world.add(plan)
             plans.append(plan)
     if not mistakes.errors:
-        for rule in rules:
+        changes = any(plan.changed for plan in plans)
+        for rule in (*rules, *(rules_of_changes() if changes else ())):
             mistakes.extend(rule(plans, world))
     declared = {one.resource: one for one in wanted}
     mistakes.errors = [_where_it_stands(error, declared) for error in mistakes.errors]
     mistakes.raise_any()
     return plans
+
+
+def _audited(kind: Kind, plan: Plan) -> Plan:
+    from ansible_collections.kvm.fleet.plugins.module_utils.accounting import audited
+
+    return audited(kind.books, plan)
 
 
 def _where_it_stands(error: FleetError, declared: Mapping[str, Wanted]) -> FleetError:

@@ -18,12 +18,15 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.kvm.fleet.plugins.module_utils import arguments, connection
 from ansible_collections.kvm.fleet.plugins.module_utils.aftermath import Run
-from ansible_collections.kvm.fleet.plugins.module_utils.applying import apply_all
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host, connect
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError, FleetErrors
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import Kind, World
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import Wanted
-from ansible_collections.kvm.fleet.plugins.module_utils.planning import Rule, plan_all
+from ansible_collections.kvm.fleet.plugins.module_utils.planning import (
+    Rule,
+    RulesOfChanges,
+    plan_all,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.reporting import report
 
 URI_SPEC: dict[str, Any] = {"uri": {"type": "str", "default": "qemu:///system"}}
@@ -86,12 +89,14 @@ def run(
     parse: Parse,
     shown: str = "",
     rules: Sequence[Rule] = (),
+    rules_of_changes: RulesOfChanges = tuple,
     more: Callable[[Host, list[Wanted]], list[Wanted]] | None = None,
 ) -> None:
     """Converge what `parse` makes of the parameters, and end the module.
 
     `shown` is the kind whose resource is returned as read back; without it there is a list of
-    results. `more` adds declarations that follow from what is on the host (pruning).
+    results. `rules` are asked always, those `of_changes` where a plan has any. `more` adds
+    declarations that follow from what is on the host (pruning).
     """
     require_libvirt(module)
     by_name = {kind.name: kind for kind in kinds}
@@ -101,9 +106,9 @@ def run(
             everything = wanted + (more(host, wanted) if more else [])
             checks = module.check_mode
             world = World(host, by_name, checks and bool(shown), assume_on_host=checks)
-            done = Run(plan_all(world, everything, rules))
+            done = Run(plan_all(world, everything, rules, rules_of_changes))
             if not module.check_mode:
-                apply_all(world, done)
+                _apply(world, done)
             outcome = report(world, done, module.check_mode, shown)
     except FleetErrors as errors:
         module.fail_json(msg=str(errors), errors=[str(error) for error in errors.errors])
@@ -114,3 +119,10 @@ def run(
     if done.failed:
         module.fail_json(**outcome)
     module.exit_json(**outcome)
+
+
+def _apply(world: World, done: Run) -> None:
+    if any(plan.changed for plan in done.plans):
+        from ansible_collections.kvm.fleet.plugins.module_utils.applying import apply_all
+
+        apply_all(world, done)

@@ -302,16 +302,28 @@ warnings:
   elements: str
 """
 
-from ansible_collections.kvm.fleet.plugins.module_utils import (
-    block_jobs,
-    host_config,
-    one_writer,
-    rules,
-    screen_ports,
-    taken_up,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import state_files
+from ansible_collections.kvm.fleet.plugins.module_utils import host_config, taken_up
+from ansible_collections.kvm.fleet.plugins.module_utils.planning import Rule
 from ansible_collections.kvm.fleet.plugins.module_utils.runner import URI_SPEC, create_module, run
+
+
+def _rules_of_changes() -> tuple[Rule, ...]:
+    from ansible_collections.kvm.fleet.plugins.module_utils import (
+        block_jobs,
+        one_writer,
+        rules,
+        screen_ports,
+    )
+    from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import state_files
+
+    return (
+        rules.unique_macs,
+        screen_ports.free_ports,
+        rules.nothing_in_use_goes,
+        state_files.one_vm_each,
+        one_writer.one_writer,
+        block_jobs.no_job_is_disturbed,
+    )
 
 
 def main() -> None:
@@ -320,15 +332,8 @@ def main() -> None:
         module,
         kinds=host_config.KINDS,
         parse=host_config.parse,
-        rules=(
-            rules.unique_macs,
-            screen_ports.free_ports,
-            rules.nothing_in_use_goes,
-            state_files.one_vm_each,
-            one_writer.one_writer,
-            block_jobs.no_job_is_disturbed,
-            taken_up.none_unwelcome,
-        ),
+        rules=(taken_up.none_unwelcome,),
+        rules_of_changes=_rules_of_changes,
         more=host_config.more(module.params, module.warn),
     )
 

@@ -283,7 +283,16 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume imp
     KIND as STORAGE_VOLUME,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.kind import KIND as VM
+from ansible_collections.kvm.fleet.plugins.module_utils.planning import Rule
 from ansible_collections.kvm.fleet.plugins.module_utils.runner import URI_SPEC, create_module, run
+
+
+def _rules_of_changes() -> tuple[Rule, ...]:
+
+    return (
+        rules.nothing_in_use_goes,
+        one_writer.one_writer,
+    )
 
 
 def main() -> None:
@@ -294,7 +303,7 @@ def main() -> None:
         kinds=(KIND, STORAGE_VOLUME, VM),
         parse=KIND.parse,
         shown=KIND.name,
-        rules=(rules.nothing_in_use_goes, one_writer.one_writer),
+        rules_of_changes=_rules_of_changes,
     )
 
 

@@ -196,18 +196,28 @@ storage_volume:
     backing: {file: /var/lib/libvirt/images/debian-12.qcow2}
 """
 
-from ansible_collections.kvm.fleet.plugins.module_utils import (
-    block_jobs,
-    one_writer,
-    rules,
-    taken_up,
-)
+from ansible_collections.kvm.fleet.plugins.module_utils import taken_up
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.kind import (
     KIND as STORAGE_POOL,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume import KIND
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.kind import KIND as VM
+from ansible_collections.kvm.fleet.plugins.module_utils.planning import Rule
 from ansible_collections.kvm.fleet.plugins.module_utils.runner import URI_SPEC, create_module, run
+
+
+def _rules_of_changes() -> tuple[Rule, ...]:
+    from ansible_collections.kvm.fleet.plugins.module_utils import (
+        block_jobs,
+        one_writer,
+        rules,
+    )
+
+    return (
+        rules.nothing_in_use_goes,
+        one_writer.one_writer,
+        block_jobs.no_job_is_disturbed,
+    )
 
 
 def main() -> None:
@@ -218,12 +228,8 @@ def main() -> None:
         kinds=(STORAGE_POOL, KIND, VM),
         parse=KIND.parse,
         shown=KIND.name,
-        rules=(
-            rules.nothing_in_use_goes,
-            one_writer.one_writer,
-            block_jobs.no_job_is_disturbed,
-            taken_up.none_unwelcome,
-        ),
+        rules=(taken_up.none_unwelcome,),
+        rules_of_changes=_rules_of_changes,
     )
 
 

@@ -975,23 +975,36 @@ warnings:
   sample: ["vm/web: the vswitch lan does not exist yet; the plan assumes that it will"]
 """
 
-from ansible_collections.kvm.fleet.plugins.module_utils import (
-    block_jobs,
-    one_writer,
-    rules,
-    screen_ports,
-)
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.kind import (
     KIND as STORAGE_POOL,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume import (
     KIND as STORAGE_VOLUME,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import state_files
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.kind import KIND as VM
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.storage import volumes_that_go
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.kind import KIND as VSWITCH
+from ansible_collections.kvm.fleet.plugins.module_utils.planning import Rule
 from ansible_collections.kvm.fleet.plugins.module_utils.runner import URI_SPEC, create_module, run
+
+
+def _rules_of_changes() -> tuple[Rule, ...]:
+    from ansible_collections.kvm.fleet.plugins.module_utils import (
+        block_jobs,
+        one_writer,
+        rules,
+        screen_ports,
+    )
+    from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import state_files
+
+    return (
+        rules.unique_macs,
+        screen_ports.free_ports,
+        rules.nothing_in_use_goes,
+        state_files.one_vm_each,
+        one_writer.one_writer,
+        block_jobs.no_job_is_disturbed,
+    )
 
 
 def main() -> None:
@@ -1001,14 +1014,7 @@ def main() -> None:
         kinds=(STORAGE_POOL, STORAGE_VOLUME, VSWITCH, VM),
         parse=VM.parse,
         shown=VM.name,
-        rules=(
-            rules.unique_macs,
-            screen_ports.free_ports,
-            rules.nothing_in_use_goes,
-            state_files.one_vm_each,
-            one_writer.one_writer,
-            block_jobs.no_job_is_disturbed,
-        ),
+        rules_of_changes=_rules_of_changes,
         more=volumes_that_go,
     )
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from copy import copy
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from ansible_collections.kvm.fleet.plugins.module_utils.accounting import Books
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
 from ansible_collections.kvm.fleet.plugins.module_utils.domains import read_domains
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have, Plan, Wanted
+
+if TYPE_CHECKING:
+    from ansible_collections.kvm.fleet.plugins.module_utils.accounting import Books
 
 # The states of what libvirt starts and stops as a whole: pools and vswitches.
 ACTIVE, INACTIVE, GONE = "active", "inactive", "absent"
@@ -35,7 +37,10 @@ class Kind(Protocol):
     """One kind of resource: how it is declared, read, planned, applied and shown."""
 
     name: str
-    books: Books  # what an edit of its XML may change, and as what the plan shows it
+
+    @property
+    def books(self) -> Books:
+        """What an edit of its XML may change, and as what the plan shows it."""
 
     def spec(self) -> dict[str, Any]:
         """The argument spec of one declaration."""

@@ -12,11 +12,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.accounting import Books, Part
-from ansible_collections.kvm.fleet.plugins.module_utils.appliers import storage_volume as appliers
 from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Codec, choice, size
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError, Mistakes
@@ -61,6 +59,9 @@ from ansible_collections.kvm.fleet.plugins.module_utils.volumes import (
     volume_path,
 )
 
+if TYPE_CHECKING:
+    from ansible_collections.kvm.fleet.plugins.module_utils.accounting import Books
+
 # Pools of block devices round a capacity up to what they allocate in, 4 MiB for LVM unless its
 # volume group says otherwise. A volume this little above what is wanted is the one that is wanted.
 ROUNDING = {"logical": parse_size("32MiB"), "disk": parse_size("8MiB"), "zfs": parse_size("1MiB")}
@@ -90,7 +91,13 @@ class StorageVolume:
     """The kind `storage_volume`."""
 
     name = "storage_volume"
-    books = Books(lambda volume: [Part(ROWS, volume)])
+
+    @property
+    def books(self) -> Books:
+        """What an edit may change, and as what the plan shows it."""
+        from ansible_collections.kvm.fleet.plugins.module_utils.accounting import Books, Part
+
+        return Books(lambda volume: [Part(ROWS, volume)])
 
     def spec(self) -> dict[str, Any]:
         """The argument spec of one volume."""
@@ -146,7 +153,11 @@ class StorageVolume:
 
     def apply(self, host: Host, plan: Plan) -> None:
         """Do what the plan says."""
-        appliers.APPLIERS[plan.action](host, plan)
+        from ansible_collections.kvm.fleet.plugins.module_utils.appliers.storage_volume import (
+            APPLIERS,
+        )
+
+        APPLIERS[plan.action](host, plan)
 
     def result(self, have: Have) -> dict[str, Any]:
         """A volume as a module returns it."""

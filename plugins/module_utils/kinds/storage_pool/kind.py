@@ -13,10 +13,9 @@ import posixpath
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.kvm.fleet.plugins.module_utils import libvirt_parser, xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.accounting import Books, Consequence, Part
 from ansible_collections.kvm.fleet.plugins.module_utils.appliers import storage_pool as appliers
 from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
@@ -67,29 +66,27 @@ from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import waiting as differing
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import FLEET_NS, Element
 
+if TYPE_CHECKING:
+    from ansible_collections.kvm.fleet.plugins.module_utils.accounting import Books
+
 STATE, AUTOSTART, PERSISTENT, TYPE = ("state",), ("autostart",), ("persistent",), ("type",)
 DEVICES = ("source", "devices")
 LINKS = "/dev/disk/"  # where udev keeps lasting names of disks: by-id, by-path and the like
-
-
-BOOKS = Books(
-    lambda pool: [Part(ROWS, pool)],
-    (
-        Consequence(
-            "source.auth.secret_uuid",
-            ("source/auth/secret/@uuid",),
-            ("source.auth.secret",),
-            "libvirt takes a secret by its UUID or by its usage, not both",
-        ),
-    ),
-)
 
 
 class StoragePool:
     """The kind `storage_pool`."""
 
     name = "storage_pool"
-    books = BOOKS
+
+    @property
+    def books(self) -> Books:
+        """What an edit may change, and as what the plan shows it."""
+        from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.books import (
+            BOOKS,
+        )
+
+        return BOOKS
 
     def spec(self) -> dict[str, Any]:
         """The argument spec of one pool."""

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.appliers import vm as appliers
 from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value, mac
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
 from ansible_collections.kvm.fleet.plugins.module_utils.domains import read_domains, refusal
@@ -33,15 +32,11 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds import storage_vol
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import (
     extra,
-    judge,
     rules,
-    surroundings,
     told,
     tree,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.books import BOOKS
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.planner import Planner
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.removal import removal
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import (
     AGENT_CHANNEL,
     CDROMS,
@@ -51,6 +46,9 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import (
 from ansible_collections.kvm.fleet.plugins.module_utils.mark import is_made_here
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have, Plan, Wanted
 from ansible_collections.kvm.fleet.plugins.module_utils.taken_up import VOLUME_OPTIONS
+
+if TYPE_CHECKING:
+    from ansible_collections.kvm.fleet.plugins.module_utils.accounting import Books
 
 STATES = ("present", "running", "stopped", "paused", "saved", "absent")
 
@@ -78,7 +76,13 @@ class Vm:
     """Virtual machines, as domains of libvirt."""
 
     name = "vm"
-    books = BOOKS
+
+    @property
+    def books(self) -> Books:
+        """What an edit may change, and as what the plan shows it."""
+        from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.books import BOOKS
+
+        return BOOKS
 
     def spec(self) -> dict[str, Any]:
         """The options of the table, those beside it, and those that make a disk's volume."""
@@ -113,18 +117,21 @@ class Vm:
     def plan(self, wanted: Wanted, have: Have, world: World) -> Plan:
         """What is to be done about one VM."""
         if wanted.state == ABSENT:
-            return surroundings.surrounded(removal(wanted, have, world), world)
+            from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.removal import removal
+
+            return _foreseen(removal(wanted, have, world), world)
         if have.exists and not have.facts["persistent"]:
             raise FleetError(
                 "is transient: it has no stored definition; stop it first", wanted.resource
             )
         plan = Planner(wanted, have, world).plan()
-        judged = judge.judged(plan, lambda definition: refusal(world.host, definition))
-        return surroundings.surrounded(judged, world)
+        return _foreseen(plan, world)
 
     def apply(self, host: Host, plan: Plan) -> None:
         """Define, change what runs, then the power."""
-        appliers.apply(host, plan)
+        from ansible_collections.kvm.fleet.plugins.module_utils.appliers.vm import apply
+
+        apply(host, plan)
 
     def result(self, have: Have) -> dict[str, Any]:
         """The VM with every option as it is stored, and its state."""
@@ -138,6 +145,16 @@ class Vm:
 
 
 KIND = Vm()
+
+
+def _foreseen(plan: Plan, world: World) -> Plan:
+    """The plan as libvirt judges it, and with what the host lacks for it."""
+    if not plan.changed:
+        return plan
+    from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import judge, surroundings
+
+    judged = judge.judged(plan, lambda definition: refusal(world.host, definition))
+    return surroundings.surrounded(judged, world)
 
 
 # ---- declarations

@@ -19,22 +19,16 @@ from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT, PRESENT, Key, Values
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import (
-    abilities,
     alike,
     declared,
-    extra_rules,
-    hardware,
     port_groups,
     power,
     rules,
     tree,
     video,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.effects import Effects
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.port_groups import HOLDS_GROUPS
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.resolve import LISTS, resolve
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.standing import Standing
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.state_files import found_again
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
     CREATE,
     HOTPLUG,
@@ -80,14 +74,11 @@ class Planner:
         """The plan, or every mistake in the declaration."""
         want = self._want()
         definition = self._definition(want)
-        if definition is not self.have.stored:
-            self.warnings += found_again(self.world.host, self.have.stored, definition)
         after = self.stored if definition is self.have.stored else tree.domain_values(definition)
         self._check_extra(want, definition)
         rules.check_planned(after, self.stored, want, self.mistakes)
         if definition is not self.have.stored:
-            hardware.check(definition, self.have.stored, self.mistakes)
-            abilities.check(definition, self.have.stored, self.world.host, self.mistakes)
+            self._check_host(definition)
         self.mistakes.raise_any()
         changes = self._changes(want, after, self._effects(want, definition))
         changes += self._autostart()
@@ -109,9 +100,24 @@ class Planner:
             tuple(self.warnings),
         )
 
+    def _check_host(self, definition: xmltree.Element) -> None:
+        """What a definition that is to be stored meets on its host."""
+        from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import (
+            abilities,
+            hardware,
+            state_files,
+        )
+
+        host, before = self.world.host, self.have.stored
+        self.warnings += state_files.found_again(host, before, definition)
+        hardware.check(definition, before, self.mistakes)
+        abilities.check(definition, before, host, self.mistakes)
+
     def _check_extra(self, want: Mapping[Key, Value], definition: xmltree.Element) -> None:
         key = ("extra_xml",)
         if want.get(key) and want[key] != self.stored.get(key):
+            from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import extra_rules
+
             for message in extra_rules.mistakes(definition, want, self.world.host.is_local):
                 self.mistakes.add(message, "extra_xml")
 
@@ -178,12 +184,26 @@ class Planner:
         }
 
     def _effects(self, want: Mapping[Key, Value], definition: xmltree.Element) -> EffectOf:
-        if self.live is None or self.have.live is None:
+        """What a change has, asked first where something differs."""
+        if self.live is None:
             return lambda *_: (STORED, "")
+        made: list[EffectOf] = []
+
+        def effect_of(key: Key, now: Value, after: Value) -> tuple[str, str]:
+            if not made:
+                made.append(self._live_effects(want, definition))
+            return made[0](key, now, after)
+
+        return effect_of
+
+    def _live_effects(self, want: Mapping[Key, Value], definition: xmltree.Element) -> EffectOf:
+        from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.effects import Effects
+
+        assert self.have.live is not None and self.live is not None
         state = self.target if power.wakes(self.now, self.target) else self.now
         leaving = [k for k, v in want.items() if v is ABSENT and len(k) == 2 and k[0] in LISTS]
         live, apply = self.have.live, self._apply()
-        holds = self.world.host.conn.getLibVersion() >= HOLDS_GROUPS
+        holds = self.world.host.conn.getLibVersion() >= port_groups.HOLDS_GROUPS
         return Effects(live, definition, self.live, state, apply, leaving, self._network, holds).of
 
     def _network(self, vswitch: str) -> xmltree.Element | None:

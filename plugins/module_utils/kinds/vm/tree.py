@@ -20,7 +20,6 @@ from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
     values_of,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import extra, memory
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.agree import agree
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.extra_record import (
     Record,
     record_of,
@@ -124,6 +123,8 @@ def edited(domain: Element, want: Mapping[Key, Value]) -> Element:
 
     What is as wanted is not set again: that would write in our way what others wrote in theirs.
     """
+    from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.agree import agree
+
     after = xmltree.clone(domain)
     before = domain_values(domain) if domain.find("vcpu") is not None else {}
     changed = {key: value for key, value in want.items() if before.get(key) != value}

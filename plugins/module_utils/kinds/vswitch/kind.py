@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.kvm.fleet.plugins.module_utils import libvirt_parser, networks, xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.appliers import vswitch as appliers
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import (
-    ACTIVE,
     GONE,
     STATE_SPEC,
     World,
@@ -26,19 +24,11 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import (
     told,
     tree,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.books import BOOKS
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.planner import (
-    AUTOSTART,
-    CONNECT,
-    CONNECTIONS,
-    RESTARTED,
-    STATE,
-    Planner,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.removal import removal
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.surroundings import LEFT
 from ansible_collections.kvm.fleet.plugins.module_utils.mark import is_made_here
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import DELETE, LIVE, Have, Plan, Wanted
+from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have, Plan, Wanted
+
+if TYPE_CHECKING:
+    from ansible_collections.kvm.fleet.plugins.module_utils.accounting import Books
 
 OPTIONS: dict[str, Any] = {
     "name": {"type": "str", "required": True},
@@ -53,7 +43,13 @@ class Vswitch:
     """Virtual switches, as networks of libvirt."""
 
     name = "vswitch"
-    books = BOOKS
+
+    @property
+    def books(self) -> Books:
+        """What an edit may change, and as what the plan shows it."""
+        from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.books import BOOKS
+
+        return BOOKS
 
     def spec(self) -> dict[str, Any]:
         """The argument spec of one vswitch."""
@@ -78,6 +74,9 @@ class Vswitch:
 
     def plan(self, wanted: Wanted, have: Have, world: World) -> Plan:
         """What is to be done about one vswitch."""
+        from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.planner import Planner
+        from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.removal import removal
+
         if wanted.state == GONE:
             return removal(wanted, have, world)
         by_mac, warnings = reserved_nics.with_macs(wanted, world)
@@ -87,7 +86,10 @@ class Vswitch:
 
     def apply(self, host: Host, plan: Plan) -> None:
         """Do what the plan says."""
-        appliers.apply(host, plan, steps_of(plan))
+        from ansible_collections.kvm.fleet.plugins.module_utils.appliers.vswitch import apply
+        from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.steps import steps_of
+
+        apply(host, plan, steps_of(plan))
 
     def result(self, have: Have) -> dict[str, Any]:
         """A vswitch with every option as it is stored, and its state."""
@@ -111,28 +113,3 @@ def port_groups_of(have: Have) -> set[str]:
     if have.stored is None:
         return set()
     return {key[-1] for key in table.things_of(tree.values_of(have.stored), ("port_groups",))}
-
-
-# ---- steps
-
-
-def steps_of(plan: Plan) -> list[str]:
-    """What is to be called for a plan, in order; the applier has a function of each name."""
-    was, will = plan.have.facts.get("state"), plan.after.facts.get("state")
-    if plan.action == DELETE:
-        stop = ["stop"] if was == ACTIVE else []
-        stop += ["clear"] if any(change.field == LEFT for change in plan.changes) else []
-        return stop + (["undefine"] if plan.have.facts["persistent"] else [])
-    fields = {change.field for change in plan.changes}
-    connects = any(change.applier == CONNECT for change in plan.changes)
-    steps = ["define"] if fields - {STATE, AUTOSTART, CONNECTIONS, LEFT} else []
-    steps += ["clear"] if LEFT in fields else []
-    steps += ["autostart"] if AUTOSTART in fields else []
-    if was == will == ACTIVE:
-        restarts = any(change.after == RESTARTED for change in plan.changes)
-        updates = any(c.effect == LIVE and c.field != CONNECTIONS for c in plan.changes)
-        steps += ["restart"] if restarts else ["update"] if updates else []
-        return [*steps, *([CONNECT] if connects else [])]
-    if will == ACTIVE:
-        return [*steps, "start", *([CONNECT] if connects else [])]
-    return [*steps, *(["stop"] if was == ACTIVE else [])]

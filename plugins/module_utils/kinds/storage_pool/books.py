@@ -1,0 +1,21 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the engine has to know to account for the edits of a pool."""
+
+from __future__ import annotations
+
+from ansible_collections.kvm.fleet.plugins.module_utils.accounting import Books, Consequence, Part
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.table import ROWS
+
+BOOKS = Books(
+    lambda pool: [Part(ROWS, pool)],
+    (
+        Consequence(
+            "source.auth.secret_uuid",
+            ("source/auth/secret/@uuid",),
+            ("source.auth.secret",),
+            "libvirt takes a secret by its UUID or by its usage, not both",
+        ),
+    ),
+)
