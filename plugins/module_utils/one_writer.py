@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils import snapshots, xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.backups import uses_of_backups
 from ansible_collections.kvm.fleet.plugins.module_utils.beside import Beside
 from ansible_collections.kvm.fleet.plugins.module_utils.chains import Chains
@@ -36,6 +36,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.image_uses import (
     uses_of_volumes,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import moved
 from ansible_collections.kvm.fleet.plugins.module_utils.open_files import OpenFiles
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
     CREATE,
@@ -121,10 +122,11 @@ def _of_volume(plan: Plan, images: _Images) -> Iterator[FleetError]:
             )
         yield from _copy(plan, images)
         yield from _lost(plan, path, images)
+        yield from _replaced(plan, path, images)
         return
     uses = images.at(path)
     if plan.action == UPDATE:
-        yield from _growth(plan, path, uses)
+        yield from _growth(plan, path, [*uses, *images.standing_beside(path, uses)])
     elif plan.action == DELETE:
         others = [use for use in uses if use.user not in images.known_users(plan.have)]
         users = [_names(others)] if others else list(images.open_files.users_of(path))
@@ -172,12 +174,25 @@ def _lost(plan: Plan, path: str, images: _Images) -> Iterator[FleetError]:
         )
 
 
+def _replaced(plan: Plan, path: str, images: _Images) -> Iterator[FleetError]:
+    """What clones stood on is not made anew without what was in it: each would be spoilt."""
+    if plan.have.facts or any(plan.wanted.options.get(origin) for origin in moved.ORIGINS):
+        return
+    orphans = [use for use in images.at(path) if use.does == STANDS and not images.is_new(use.top)]
+    if orphans:
+        yield FleetError(
+            f"{path} is not there, {_names(orphans)} stands on it, and it would be new and empty; "
+            "put it back, make it from its image (image, copy_of), or remove what stands on it",
+            plan.resource,
+        )
+
+
 def _growth(plan: Plan, path: str, uses: Sequence[Use]) -> Iterator[FleetError]:
     standing = [use for use in uses if use.does == STANDS]
     if standing:
         yield FleetError(
             f"{path} cannot grow below {_names(standing)}; merge an overlay first (virsh "
-            "blockcommit), grow a linked clone itself",
+            "blockcommit), or remove it if it was merged; grow a linked clone itself",
             plan.resource,
             "capacity",
         )
@@ -235,6 +250,19 @@ class _Images:
         found = self.beside.uses_of(path)
         return [use for use in found if self.chains.place(use.top) not in known]
 
+    def standing_beside(self, path: str, told: Sequence[Use]) -> list[Use]:
+        """What only headers say to stand on an image to which VMs write, and did not since then.
+
+        An image that grows is written to, and what stands on it would be taken for spoilt from then
+        on. What a merge of a VM's own snapshot left over is known by the record of that snapshot.
+        """
+        writers = {use.user.partition("/")[2] for use in told if use.does == WRITES and use.what}
+        records = [record for vm in writers for record in snapshots.read(self.world.host, vm)]
+        own = {self.chains.place(one) for record in records for one in record.overlays.values()}
+        known = {*own, *self._going, *(self.chains.place(use.top) for use in told if use.top)}
+        found = self.beside.uses_of(path) if writers else ()
+        return [use for use in found if self.chains.place(use.top) not in known]
+
     @cached_property
     def _going(self) -> set[str]:
         """Where volumes are that this run removes."""
@@ -253,6 +281,10 @@ class _Images:
             if other.user != use.user
             or (other.what != use.what and (comes_now or not other.lingers))
         ]
+
+    def is_new(self, path: str) -> bool:
+        """Whether a volume comes to be there in this run."""
+        return not path or self.chains.place(path) in self._new
 
     def runs(self, use: Use) -> bool:
         """Whether the VM of a use runs now, while volumes are made."""

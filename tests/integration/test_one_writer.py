@@ -240,6 +240,38 @@ def test_what_a_file_stands_on_is_not_removed(site: ImageSite) -> None:
     site.run("storage_volume", **volume, capacity="2MiB")
 
 
+@pytest.mark.parametrize("state", ["present", "paused"])
+def test_a_disk_does_not_grow_below_what_a_file_stands_on(site: ImageSite, state: str) -> None:
+    """Grown it would look as if it had been written to since, and the clone as if it were spoilt:
+    then nothing would keep the image from going with its VM."""
+    site.declare(state=state)
+    clone = f"{site.folder}/clone.qcow2"
+    make = ["qemu-img", "create", "-q", "-u", "-f", "qcow2", "-b", site.base, "-F", "qcow2"]
+    site.libvirtd.run([*make, clone, "10M"])
+    disks = [{"name": "root", "pool": site.pool, "capacity": "20MiB"}]
+    assert f"cannot grow below {clone}" in site.refused(**site.args(state=state, disks=disks))
+    gone = {"state": "absent", "remove_storage": True}
+    assert clone in site.refused(name=site.vm, **gone)
+    site.libvirtd.run(["rm", clone])
+    site.declare(state=state, disks=disks)
+
+
+def test_what_clones_stand_on_is_not_made_anew_and_empty(site: ImageSite) -> None:
+    """The image was moved away; the clone would begin on an empty one."""
+    volume = {"pool": site.pool, "name": "base.qcow2", "capacity": "10MiB"}
+    disk = {"name": "root", "pool": site.pool, "backing": {"volume": "base.qcow2"}}
+    both = {"storage_volumes": [volume], "vms": [site.args(disks=[disk])]}
+    site.run("host_config", **both)
+    path = f"{site.folder}/base.qcow2"
+    site.libvirtd.run(["mv", path, f"{path}.moved"])
+    assert "stands on it, and it would be new" in site.refused("storage_volume", **volume)
+    assert "stands on it, and it would be new" in site.refused("host_config", **both)
+    site.libvirtd.run(["cp", f"{path}.moved", f"{site.folder.parent}/image.qcow2"])
+    image = {**volume, "image": f"{site.folder.parent}/image.qcow2"}
+    assert site.run("storage_volume", **image)["changed"]
+    assert not site.run("host_config", **both)["changed"]
+
+
 def test_a_loop_device_is_the_file_behind_it(site: ImageSite) -> None:
     path = f"{site.folder}/disk.img"
     site.run("storage_volume", pool=site.pool, name="disk.img", format="raw", capacity="10MiB")
