@@ -251,6 +251,31 @@ def test_present_leaves_alone_whether_it_runs(switch: Switch) -> None:
     assert switch.converge({"state": "present"})["changed"] is False
 
 
+ON_IT = """<domain type='qemu'><name>{name}</name><memory unit='MiB'>64</memory>
+<os><type arch='x86_64' machine='q35'>hvm</type></os><devices><interface type='network'>
+<mac address='52:54:00:23:01:07'/><source network='{name}'/></interface></devices></domain>"""
+
+
+def test_one_that_went_under_a_running_vm_takes_its_nic_up_again(switch: Switch) -> None:
+    """Others stopped it and removed its definition; it is made anew, on a bridge of any name."""
+    virsh = switch.libvirtd.virsh
+    for args in (FULL, {"bridge": "vs-other"}):
+        switch.converge({**FULL, **args})
+        xml = ON_IT.format(name=switch.name)
+        switch.libvirtd.run(["virsh", "create", "--paused", "/dev/stdin"], stdin=xml)
+        virsh("net-destroy", switch.name)
+        virsh("net-undefine", switch.name)
+        done = switch.converge(FULL)
+        [start] = [change for change in done["plan"] if change["field"] == "state"]
+        assert f"{switch.name} (52:54:00:23:01:07)" in start["note"]
+        tap = virsh("domiflist", switch.name).split()[0]
+        master = f"/sys/class/net/{tap}/master"
+        bridge = switch.libvirtd.run(["readlink", master]).strip()
+        assert bridge.endswith(f"/{switch.link()['ifname']}")
+        virsh("destroy", switch.name)
+        switch.converge({"state": "absent"})
+
+
 def test_what_is_protected_does_not_go(full: Switch) -> None:
     full.converge({"protected": True})
     assert "is protected" in full.refuse({"state": "absent"})[0]

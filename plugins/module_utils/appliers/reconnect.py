@@ -73,12 +73,12 @@ def connections_to(host: Host, plan: Plan) -> list[Connection]:
     domains, detour = read_domains(host), _left_detour(host, plan.wanted.name)
     return [
         *_connections(domains, plan.have, plan.after.definition),
-        *_astray(domains, plan.have, detour),
+        *_astray(domains, plan.have, plan.after.definition, detour),
     ]
 
 
 def _connections(domains: Mapping[str, Have], have: Have, after: Element) -> list[Connection]:
-    before = _before(have)
+    before = _before(have, after)
     bridge = xmltree.get(before, "bridge/@name")
     return [
         Connection(vm, nic, connected_again(nic, stored, [before, after]))
@@ -93,8 +93,10 @@ def _running(domains: Mapping[str, Have]) -> Iterator[tuple[str, Element, Elemen
             yield name, have.live, have.stored
 
 
-def _before(have: Have) -> Element:
-    return have.live if have.live is not None else have.definition
+def _before(have: Have, after: Element) -> Element:
+    """The network as it was last; of one that is gone nothing is known but what it will be."""
+    there = (tree for tree in (have.live, have.stored) if tree is not None)
+    return next(there, after)
 
 
 def _reconnect(
@@ -186,15 +188,17 @@ def left_by_interrupted_run(
         return Left()
     there = domains()
     loose = [one for one in _connections(there, have, after) if one.tap in taps]
-    return Left([*loose, *_astray(there, have, detour)], detour is not None)
+    return Left([*loose, *_astray(there, have, after, detour)], detour is not None)
 
 
-def _astray(domains: Mapping[str, Have], have: Have, detour: Any) -> Iterator[Connection]:
+def _astray(
+    domains: Mapping[str, Have], have: Have, after: Element, detour: Any
+) -> Iterator[Connection]:
     """The NICs on a detour that was left, if one was, to be connected as they are stored."""
     if detour is None:
         return
     elsewhere = detour.bridgeName()
-    bridge = xmltree.get(_before(have), "bridge/@name")
+    bridge = xmltree.get(_before(have, after), "bridge/@name")
     for vm, live, stored in _running(domains):
         homes = nics_on(stored, have.name, bridge) if stored is not None else ()
         by_mac = {xmltree.get(home, "mac/@address"): home for home in homes}

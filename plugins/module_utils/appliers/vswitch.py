@@ -120,7 +120,7 @@ def connect(host: Host, plan: Plan) -> None:
     """Connect the NICs of running VMs: all after a start, else those that are not connected."""
     after = plan.after.definition
     try:
-        if plan.have.live is None:
+        if plan.have.exists and plan.have.live is None:
             connections = connections_to(host, plan)
         else:
             left = left_by_interrupted_run(host, plan.have, after, lambda: read_domains(host))

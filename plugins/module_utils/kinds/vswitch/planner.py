@@ -11,9 +11,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from ansible_collections.kvm.fleet.plugins.module_utils import networks, xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.appliers.reconnect import (
-    left_by_interrupted_run,
-)
+from ansible_collections.kvm.fleet.plugins.module_utils.appliers import reconnect
 from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
 from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError, Mistakes
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
@@ -112,7 +110,10 @@ class Planner:
         else:
             changes += self._left_to_connect(definition)
         facts = self._facts()
-        changes += [*leftovers(self.wanted.resource, self.left), *self._changed_facts(facts)]
+        changes += [
+            *leftovers(self.wanted.resource, self.left),
+            *self._changed_facts(facts, definition),
+        ]
         runs = (definition if live is None else live) if self.will_run else None
         action = CREATE if not self.have.exists else UPDATE if changes else NONE
         return Plan(
@@ -342,9 +343,7 @@ class Planner:
         """What a run left that was interrupted while it connected NICs again."""
         if self.live is None or self.wanted.options["apply"] == "next_boot":
             return []
-        left = left_by_interrupted_run(
-            self.world.host, self.have, definition, partial(self.world.everything, "vm")
-        )
+        left = self._left_by_others(definition)
         before = {str(connection): "not connected" for connection in left.connections}
         after: dict[str, str] = dict.fromkeys(before, "connected")
         if left.detour:
@@ -363,7 +362,7 @@ class Planner:
             autostart = self.have.facts.get("autostart", self.will_run)
         return {"state": self.state, "autostart": autostart, "persistent": True}
 
-    def _changed_facts(self, after: Mapping[str, Value]) -> list[Change]:
+    def _changed_facts(self, after: Mapping[str, Value], definition: Element) -> list[Change]:
         before = self.have.facts or {"state": GONE, "autostart": None, "persistent": True}
         effects = {PERSISTENT: STORED, AUTOSTART: STORED, STATE: LIVE}
         changes = [
@@ -371,15 +370,24 @@ class Planner:
             for key, effect in effects.items()
             if before[key[0]] != after[key[0]]
         ]
-        return [self._connecting(change) for change in changes]
+        return [self._connecting(change, definition) for change in changes]
 
-    def _connecting(self, change: Change) -> Change:
-        """The start of one that was stopped under running VMs: it takes their NICs up again."""
-        starts = change.field == STATE and change.after == ACTIVE and self.have.exists
-        if not starts or not self.running:
+    def _connecting(self, change: Change, definition: Element) -> Change:
+        """The start of one that was stopped, or went, under running VMs: it takes their NICs up."""
+        if change.field != STATE or change.after != ACTIVE:
             return change
-        note = f"these are connected again: {named_nics(self.running)}"
-        return replace(change, applier=CONNECT, note=note)
+        nics = named_nics(self.running) if self.have.exists else self._cut_off(definition)
+        if not nics:
+            return change
+        return replace(change, applier=CONNECT, note=f"these are connected again: {nics}")
+
+    def _cut_off(self, definition: Element) -> str:
+        """The NICs of running VMs that were on a vswitch of this name, and are on no bridge."""
+        return ", ".join(map(str, self._left_by_others(definition).connections))
+
+    def _left_by_others(self, definition: Element) -> reconnect.Left:
+        vms = partial(self.world.everything, "vm")
+        return reconnect.left_by_interrupted_run(self.world.host, self.have, definition, vms)
 
 
 def _explained(change: Change) -> Change:
