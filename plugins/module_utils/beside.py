@@ -18,7 +18,7 @@ from itertools import chain
 from pathlib import Path
 
 from ansible_collections.kvm.fleet.plugins.module_utils import images, xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.chains import Chains, backing_path
+from ansible_collections.kvm.fleet.plugins.module_utils.chains import Chains
 from ansible_collections.kvm.fleet.plugins.module_utils.image_uses import STANDS, WRITES, Use
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import moved
 from ansible_collections.kvm.fleet.plugins.module_utils.volumes import FILE_POOLS, type_of
@@ -65,7 +65,7 @@ class Beside:
                 found = images.inspect(file)
             except (OSError, ValueError):
                 continue
-            needed = [backing_path(one, file) for one in (found.backing, found.data_file)]
+            needed = [images.backing_path(one, file) for one in (found.backing, found.data_file)]
             if any(needed):
                 backing, data = (self.chains.place(one) if one else "" for one in needed)
                 yield file, backing, data

@@ -10,16 +10,13 @@ another user's file) libvirt tells it of the volumes.
 
 from __future__ import annotations
 
-import json
 import os
 import posixpath
-import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from ansible_collections.kvm.fleet.plugins.module_utils import images, xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
@@ -121,8 +118,8 @@ class Chains:
             return self._of_volume(path, self._all_volumes)
         except ValueError:
             return None
-        self._data_of[path] = backing_path(found.data_file, path)
-        where = backing_path(found.backing, path)
+        self._data_of[path] = images.backing_path(found.data_file, path)
+        where = images.backing_path(found.backing, path)
         return Layer(where, found.backing_format) if where else None
 
     def _of_volume(self, path: str, volumes: Mapping[str, Have]) -> Layer | None:
@@ -174,27 +171,3 @@ def _looped(number: int) -> str:
         return (about / "backing_file").read_text().rstrip("\n") if whole else ""
     except OSError:
         return ""
-
-
-def backing_path(name: str, image: str) -> str:
-    """Where an image's backing is, by the name in its header; `""` where there is none."""
-    if name.startswith("json:"):
-        try:
-            name = _filename(json.loads(name[len("json:") :]))
-        except ValueError:
-            return name
-    if name.startswith("file:"):
-        name = re.sub("^file:(//)?", "", name)
-    has_protocol = re.match("[^/:]+:", name)
-    if not name or has_protocol:
-        return name
-    return str(Path(image).parent / name)
-
-
-def _filename(options: Any) -> str:
-    """The file in QEMU's options of an image, which may be nested or have dots."""
-    if not isinstance(options, dict):
-        return ""
-    nested = _filename(options.get("file"))
-    found = nested or options.get("file.filename") or options.get("filename") or ""
-    return str(found)

@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 # Where a format's mark stands in a file. What has none of them is a raw image.
 MARKS = (
@@ -96,3 +99,27 @@ def digest(path: str, algorithm: str) -> str:
             if not block:
                 return hashed.hexdigest()
             hashed.update(block)
+
+
+def backing_path(name: str, image: str) -> str:
+    """Where an image's backing is, by the name in its header; `""` where there is none."""
+    if name.startswith("json:"):
+        try:
+            name = _filename(json.loads(name[len("json:") :]))
+        except ValueError:
+            return name
+    if name.startswith("file:"):
+        name = re.sub("^file:(//)?", "", name)
+    has_protocol = re.match("[^/:]+:", name)
+    if not name or has_protocol:
+        return name
+    return str(Path(image).parent / name)
+
+
+def _filename(options: Any) -> str:
+    """The file in QEMU's options of an image, which may be nested or have dots."""
+    if not isinstance(options, dict):
+        return ""
+    nested = _filename(options.get("file"))
+    found = nested or options.get("file.filename") or options.get("filename") or ""
+    return str(found)

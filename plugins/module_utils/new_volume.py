@@ -55,13 +55,14 @@ def design(wanted: Wanted, world: World, mistakes: Mistakes) -> Design:
     """The volume as it is to be made. Mistakes are collected, and then the design is of no use."""
     warnings: list[str] = []
     pool = world.will_be("storage_pool", pool_of(wanted.name))
-    _check_pool(pool, world, mistakes, warnings)
+    check_pool(pool, world, mistakes, warnings)
     origin = _origin(wanted.options, world, mistakes, warnings)
     values = _values(wanted, type_of(pool), origin, mistakes)
     return Design(_tree(wanted, pool, values, origin), values, tuple(warnings))
 
 
-def _check_pool(pool: Have, world: World, mistakes: Mistakes, warnings: list[str]) -> None:
+def check_pool(pool: Have, world: World, mistakes: Mistakes, warnings: list[str]) -> None:
+    """Whether something can be made, changed or removed in a pool."""
     if not pool.exists and world.assume_missing:
         warnings.append(f"there is no pool {pool.name}; taken to be what an earlier task makes")
     elif not pool.exists:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils import asleep, xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import (
     Host,
     found,
@@ -36,7 +37,7 @@ RAW_BY_ANOTHER_NAME = {
 }  # fmt: skip
 
 HALF_MADE = "half-made"  # the fact, and the state, of a volume that carries the mark
-UNSEEN = "unseen"  # the fact of a volume in a pool that is not active: it may be there or not
+UNSEEN = "unseen"  # the fact of one in a pool that is not active, and of which nothing is seen
 
 # How long to wait for another run that is making the same volume, or one in the same pool.
 OTHER_RUN_TIMEOUT_S = 600.0
@@ -165,8 +166,10 @@ def _read_some(host: Host, pool_name: str, names: list[str]) -> dict[str, Have]:
     if pool is None:
         return _haves(pool_name, names, {})
     if not pool.isActive():
-        hidden = ((f"{pool_name}/{name}", {UNSEEN: True}) for name in names)
-        return {name: Have(KIND, name, facts=facts) for name, facts in hidden}
+        folder = asleep.folder_of(
+            host, xmltree.parse(pool.XMLDesc(libvirt.VIR_STORAGE_XML_INACTIVE))
+        )
+        return {f"{pool_name}/{name}": _unlisted(pool_name, name, folder) for name in names}
     have = _haves(pool_name, names, _look_up(pool, names))
     missing = any(not one.exists for one in have.values())
     if missing and pool_name not in host.refreshed_pools:
@@ -174,6 +177,19 @@ def _read_some(host: Host, pool_name: str, names: list[str]) -> dict[str, Have]:
         refresh_pool(pool)
         have = _haves(pool_name, names, _look_up(pool, names))
     return have
+
+
+def _unlisted(pool: str, name: str, folder: Path | None) -> Have:
+    """A volume of a pool that is not active, as its folder shows it."""
+    full_name = f"{pool}/{name}"
+    if folder is None:
+        return Have(KIND, full_name, facts={UNSEEN: True})
+    try:
+        if (folder / mark_of(name)).exists():
+            return Have(KIND, full_name, facts={HALF_MADE: True})
+        return Have(KIND, full_name, asleep.volume_at(folder / name))
+    except (OSError, ValueError):
+        return Have(KIND, full_name, facts={UNSEEN: True})
 
 
 def refresh_pool(pool: Any) -> None:

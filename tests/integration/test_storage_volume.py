@@ -202,6 +202,40 @@ def test_a_linked_clone_stands_on_a_volume_or_a_file(
         assert made["backing"] == {"file": str(path)}
 
 
+def test_volumes_of_a_pool_that_is_stopped_are_known(
+    target: Target, pool: str, images: Path
+) -> None:
+    folder = {"name": pool, "type": "dir", "path": str(images)}
+    small = {"pool": pool, "name": "small", "capacity": "8MiB", "format": "raw"}
+    clone = {"pool": pool, "name": "clone", "backing": {"volume": "base"}}
+    base = {"pool": pool, "name": "base", "capacity": "8MiB"}
+    new = {"pool": pool, "name": "new", "capacity": "1MiB"}
+    there = {"storage_pools": [folder], "storage_volumes": [small, base, clone]}
+    converge(target, "host_config", there)
+    target.virsh("pool-destroy", pool)
+    done = converge(target, "host_config", there)
+    assert [change["field"] for change in done["plan"]] == ["state"]
+    target.virsh("pool-destroy", pool)
+    grown = {**there, "storage_volumes": [{**small, "capacity": "12MiB"}, base, clone, new]}
+    done = converge(target, "host_config", grown)
+    [change] = [one for one in done["plan"] if one["resource"].endswith("/small")]
+    assert (change["field"], change["before"], change["after"]) == ("capacity", "8MiB", "12MiB")
+    assert target.image(target.volumes(pool)["small"])["virtual-size"] == 12 * MIB
+
+
+def test_a_volume_of_a_pool_that_is_stopped_does_not_go_in_silence(
+    target: Target, pool: str, images: Path
+) -> None:
+    converge(target, "storage_volume", {"pool": pool, "name": "one", "capacity": "1MiB"})
+    target.virsh("pool-destroy", pool)
+    goes = {"pool": pool, "name": "one", "state": "absent"}
+    [error] = refused(target, "storage_volume", goes)
+    assert f"pool {pool} is not active" in error
+    folder = {"name": pool, "type": "dir", "path": str(images)}
+    converge(target, "host_config", {"storage_pools": [folder], "storage_volumes": [goes]})
+    assert target.volumes(pool) == {}
+
+
 def test_what_clones_stand_on_cannot_go(target: Target, pool: str) -> None:
     converge(target, "storage_volume", {"pool": pool, "name": "one", "capacity": "1MiB"})
     converge(target, "storage_volume", {"pool": pool, "name": "two", "backing": {"volume": "one"}})

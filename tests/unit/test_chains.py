@@ -30,7 +30,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils import chains, images
     ],
 )
 def test_a_backing_file_is_found_by_its_name(name: str, path: str) -> None:
-    assert chains.backing_path(name, "/pool/overlay.qcow2") == path
+    assert images.backing_path(name, "/pool/overlay.qcow2") == path
 
 
 def test_all_paths_to_a_file_are_one_place(tmp_path: Path) -> None:

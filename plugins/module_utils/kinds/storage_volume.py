@@ -28,7 +28,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
     want_of,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
-from ansible_collections.kvm.fleet.plugins.module_utils.new_volume import design
+from ansible_collections.kvm.fleet.plugins.module_utils.new_volume import check_pool, design
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
     CREATE,
     DELETE,
@@ -140,7 +140,7 @@ class StorageVolume:
         return [Wanted(self.name, name, state, values, options, needs)]
 
     def read(self, host: Host, names: Iterable[str] | None) -> dict[str, Have]:
-        """Volumes as they are; those of a pool that is not active cannot be seen."""
+        """Volumes as they are; of pools that are not active only those of folders are seen."""
         return read_volumes(host, names)
 
     def plan(self, wanted: Wanted, have: Have, world: World) -> Plan:
@@ -235,7 +235,9 @@ def _removal(wanted: Wanted, have: Have, world: World) -> Plan:
     after = Have(have.kind, have.name)
     was = HALF_MADE if have.facts.get(HALF_MADE) else "present"
     if not have.exists and was == "present":
-        return Plan(wanted, NONE, have, after)
+        unseen = ("its pool is not active, so whether it is there cannot be seen",)
+        return Plan(wanted, NONE, have, after, warnings=unseen if have.facts.get(UNSEEN) else ())
+    warnings = _can_be_touched(wanted, world)
     path = xmltree.get(have.stored, "target/path") if have.stored is not None else ""
     clones = [
         name
@@ -248,9 +250,19 @@ def _removal(wanted: Wanted, have: Have, world: World) -> Plan:
             "linked clones first",
             wanted.resource,
         )
-    return Plan(
-        wanted, DELETE, have, after, (Change(wanted.resource, STATE, was, str(ABSENT), LIVE),)
-    )
+    change = Change(wanted.resource, STATE, was, str(ABSENT), LIVE)
+    return Plan(wanted, DELETE, have, after, (change,), warnings=warnings)
+
+
+def _can_be_touched(wanted: Wanted, world: World) -> tuple[str, ...]:
+    """What is to be said of the pool of a volume that changes or goes. Or FleetErrors."""
+    mistakes = Mistakes(wanted.resource)
+    warnings: list[str] = []
+    pool = world.will_be("storage_pool", pool_of(wanted.name))
+    if pool.live is None:
+        check_pool(pool, world, mistakes, warnings)
+    mistakes.raise_any()
+    return tuple(warnings)
 
 
 # ---- what is there
@@ -271,7 +283,8 @@ def _update(wanted: Wanted, have: Have, world: World) -> Plan:
     tree = xmltree.clone(have.definition)
     edit(ROWS, tree, {CAPACITY: capacity})
     change = Change(wanted.resource, CAPACITY, format_size(before), capacity, LIVE)
-    return Plan(wanted, UPDATE, have, replace(have, stored=tree), (change,))
+    warnings = _can_be_touched(wanted, world)
+    return Plan(wanted, UPDATE, have, replace(have, stored=tree), (change,), warnings=warnings)
 
 
 def _fits(before: int, wanted: int, pool_type: str) -> bool:

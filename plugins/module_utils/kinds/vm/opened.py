@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ansible_collections.kvm.fleet.plugins.module_utils import images, xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.chains import Chains, backing_path
+from ansible_collections.kvm.fleet.plugins.module_utils.chains import Chains
 from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
 from ansible_collections.kvm.fleet.plugins.module_utils.fields import items_of
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.state_files import exists, nvram_of
@@ -99,7 +99,7 @@ def _data_of(path: str, field: str, host: Host) -> Iterator[Opened]:
         data = images.inspect(path).data_file
     except (OSError, ValueError):
         return
-    where = backing_path(data, path) if data else ""
+    where = images.backing_path(data, path) if data else ""
     if where.startswith("/"):
         yield Opened(where, field, path)
 
