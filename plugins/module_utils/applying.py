@@ -20,6 +20,11 @@ from ansible_collections.kvm.fleet.plugins.module_utils.plan import DELETE, Plan
 from ansible_collections.kvm.fleet.plugins.module_utils.planning import plan_all
 from ansible_collections.kvm.fleet.plugins.module_utils.references import names_of, uses_of
 from ansible_collections.kvm.fleet.plugins.module_utils.showing import unfolded
+from ansible_collections.kvm.fleet.plugins.module_utils.takeovers import (
+    given_up,
+    givers_first,
+    taken_up,
+)
 
 # How long what was changed may take to be read back as planned (a guest answers when it can).
 VERIFY_TIMEOUT_S = 15.0
@@ -27,7 +32,7 @@ VERIFY_TIMEOUT_S = 15.0
 
 def apply_all(world: World, done: Run) -> None:
     """Apply every plan; what fails stops only what needs it. Then see what became of all."""
-    for plan in done.plans:
+    for plan in givers_first(done.plans):
         if plan.changed:
             _apply(world, done, plan)
     _verify(world, done)
@@ -54,6 +59,8 @@ def _check_not_blocked(done: Run, plan: Plan) -> None:
             why = f"it needs {failed.resource}, which failed"
         elif plan.action == DELETE and uses_of(failed.have) & names_of(plan.have):
             why = f"{failed.resource} uses it and could not be changed"
+        elif given_up(failed) & taken_up(plan):
+            why = f"{failed.resource} was to give up what it takes, and failed"
         else:
             continue
         raise FleetError(f"was not touched, {why}", plan.resource)
