@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import PRESENT
+from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT, PRESENT
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.effects import Effects
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import HOTPLUG, RESTART
 
@@ -36,3 +36,29 @@ def test_a_nic_is_plugged_in_where_its_model_fits(
     nic = f'<interface type="user"><mac address="{MAC}"/><model type="{model}"/></interface>'
     effects = Effects(vm(controllers), vm(controllers + nic), {}, "running", "live")
     assert effects.of(("nics", MAC), None, PRESENT)[0] == effect
+
+
+@pytest.mark.parametrize(
+    ("machine", "features", "controllers", "effect"),
+    [
+        ("pc-i440fx-7.2", "", ROOT, RESTART),
+        ("pc-i440fx-7.2", "<features><acpi/></features>", ROOT, HOTPLUG),
+        ("pc-q35-7.2", "", PORT, HOTPLUG),
+    ],
+)
+def test_a_pc_plugs_by_acpi_only(
+    machine: str, features: str, controllers: str, effect: str
+) -> None:
+    """QEMU's i440fx has no other way, and says so in the midst of a run."""
+    nic = f'<interface type="user"><mac address="{MAC}"/><model type="virtio"/></interface>'
+    before, after = (
+        xmltree.parse(
+            f"<domain><os><type machine='{machine}'>hvm</type></os>{features}"
+            f"<devices>{controllers}{device}</devices></domain>"
+        )
+        for device in ("", nic)
+    )
+    comes = Effects(before, after, {}, "running", "live")
+    goes = Effects(after, before, {}, "running", "live")
+    assert comes.of(("nics", MAC), None, PRESENT)[0] == effect
+    assert goes.of(("nics", MAC), PRESENT, ABSENT)[0] == effect

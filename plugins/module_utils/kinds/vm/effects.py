@@ -181,6 +181,9 @@ class Effects:
         return port_groups.is_taken_up(runs, comes, network)
 
     def _pluggable(self, row: Items, device: Element) -> bool:
+        on_pci = row is NICS or xmltree.get(device, "target/@bus") == "virtio"
+        if on_pci and needs_acpi(self.live):
+            return False
         if row is DISKS:
             return xmltree.get(device, "target/@bus") in ("virtio", "scsi", "usb")
         return (
@@ -238,6 +241,12 @@ def _place(nic: Element) -> tuple[str | None, str | None]:
 
 def _always(_after: Value) -> bool:
     return True
+
+
+def needs_acpi(live: Element) -> bool:
+    """Whether nothing can be plugged into its PCI: a machine `pc` does that by ACPI only."""
+    is_pc = (xmltree.get(live, "os/type/@machine") or "").startswith(("pc-i440fx", "pc-0", "pc-1"))
+    return is_pc and live.find("features/acpi") is None
 
 
 def free_pci_ports(live: Element) -> int:
