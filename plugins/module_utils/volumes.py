@@ -18,6 +18,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.connection import (
     patiently,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.domains import FEW
+from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
 from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have
 from ansible_collections.kvm.fleet.plugins.module_utils.units import format_size
 
@@ -174,6 +175,7 @@ def _read_some(host: Host, pool_name: str, names: list[str]) -> dict[str, Have]:
     missing = any(not one.exists for one in have.values())
     if missing and pool_name not in host.refreshed_pools:
         host.refreshed_pools.add(pool_name)
+        _check_folder(host, pool)
         refresh_pool(pool)
         have = _haves(pool_name, names, _look_up(pool, names))
     return have
@@ -190,6 +192,19 @@ def _unlisted(pool: str, name: str, folder: Path | None) -> Have:
         return Have(KIND, full_name, asleep.volume_at(folder / name))
     except (OSError, ValueError):
         return Have(KIND, full_name, facts={UNSEEN: True})
+
+
+def _check_folder(host: Host, pool: Any) -> None:
+    """Look before libvirt does, which stops a pool whose folder it does not find."""
+    definition = xmltree.parse(pool.XMLDesc(0))
+    folder = xmltree.get(definition, "target/path") or ""
+    seen = host.is_local and host.driver != "TEST" and definition.get("type") in FILE_POOLS
+    if seen and not Path(folder).exists():
+        raise FleetError(
+            f"{folder}, the folder of pool {pool.name()}, is not there; put it back, or stop the "
+            "pool (state: inactive) and start it, which makes an empty one",
+            f"storage_pool/{pool.name()}",
+        )
 
 
 def refresh_pool(pool: Any) -> None:

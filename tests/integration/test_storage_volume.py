@@ -350,6 +350,32 @@ def test_what_a_volume_is_cannot_change(target: Target, pool: str) -> None:
     assert "is qcow2 and cannot become raw" in error
 
 
+def test_what_nothing_can_grow_is_refused_in_the_plan(
+    target: Target, pool: str, images: Path
+) -> None:
+    """Volumes that others made, of a format that QEMU cannot resize, and what is a folder."""
+    target.run(["qemu-img", "create", "-q", "-f", "vmdk", str(images / "disk.vmdk"), "10M"])
+    target.run(["mkdir", str(images / "folder")])
+    for name, why in (("disk.vmdk", "is vmdk"), ("folder", "is a folder")):
+        [error] = refused(
+            target, "storage_volume", {"pool": pool, "name": name, "capacity": "20MiB"}
+        )
+        assert f"{why}" in error and "cannot grow to 20MiB" in error
+
+
+def test_check_mode_does_not_stop_a_pool_whose_folder_is_gone(
+    target: Target, pool: str, images: Path
+) -> None:
+    """libvirt takes such a pool for inactive once it is asked to look at it anew."""
+    target.run(["mv", str(images), f"{images}.away"])
+    volume = {"pool": pool, "name": "one", "capacity": "10MiB"}
+    [error] = refused(target, "storage_volume", volume)
+    assert f"{images}, the folder of pool {pool}, is not there" in error
+    assert pool in target.virsh("pool-list", "--name").split()
+    target.run(["mv", f"{images}.away", str(images)])
+    converge(target, "storage_volume", volume)
+
+
 def test_a_pool_that_is_not_there_may_be_what_an_earlier_task_makes(target: Target) -> None:
     volume = {"pool": "nowhere", "name": "one", "capacity": "1GiB"}
     predicted = target.module("storage_volume", volume, True)

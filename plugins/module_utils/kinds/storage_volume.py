@@ -67,6 +67,7 @@ if TYPE_CHECKING:
 ROUNDING = {"logical": parse_size("32MiB"), "disk": parse_size("8MiB"), "zfs": parse_size("1MiB")}
 
 STATE, CAPACITY, FORMAT = ("state",), ("capacity",), ("format",)
+GROW = ("raw", "qcow2", "qed")  # the formats that QEMU can resize
 SOURCES = ("copy_of", "backing", "image")
 HEX_DIGITS = {"sha256": 64, "sha512": 128}
 
@@ -277,6 +278,8 @@ def _update(wanted: Wanted, have: Have, world: World) -> Plan:
     grows = capacity is not None and not _fits(before, parse_size(capacity), type_of(pool))
     if capacity is not None and grows:
         _check_growth(before, capacity, type_of(pool), mistakes)
+        if parse_size(capacity) > before and _why_it_stays(have):
+            mistakes.add(f"{_why_it_stays(have)} and cannot grow to {capacity}", "capacity")
     mistakes.raise_any()
     if not grows:
         return Plan(wanted, NONE, have, have)
@@ -289,6 +292,14 @@ def _update(wanted: Wanted, have: Have, world: World) -> Plan:
 
 def _fits(before: int, wanted: int, pool_type: str) -> bool:
     return wanted <= before <= wanted + max(ROUNDING.get(pool_type, 0) - 1, 0)
+
+
+def _why_it_stays(have: Have) -> str:
+    """Why nothing can grow a volume that others made; empty where it can."""
+    if have.definition.get("type") == "dir":
+        return "is a folder"
+    form = format_of(have)
+    return "" if form in GROW else f"is {form}, which qemu-img cannot resize,"
 
 
 def _check_growth(before: int, capacity: str, pool_type: str, mistakes: Mistakes) -> None:
