@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 
 UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40, "PiB": 2**50}
+LONGEST_NUMBER = 40
+LIMIT = 2**63  # what libvirt and QEMU count bytes in
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)")
 
 
@@ -23,7 +25,11 @@ def parse_size(text: object) -> int:
         raise ValueError(
             f"the unit of {text} is none of {', '.join(UNITS)}; {_meant(number, unit)}"
         )
+    if len(number) > LONGEST_NUMBER:
+        raise ValueError(f"{text} is no size: it has {len(number)} digits")
     size = float(number) * UNITS[unit] if "." in number else int(number) * UNITS[unit]
+    if size >= LIMIT:
+        raise ValueError(f"{text} is more than libvirt can count; write less than 8192PiB")
     if size != int(size):
         raise ValueError(f"{text} is no whole number of bytes")
     return int(size)

@@ -29,6 +29,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
     Plan,
     Wanted,
 )
+from ansible_collections.kvm.fleet.plugins.module_utils.units import parse_size
 
 GIB = 2**30
 VOLUME = "<volume><name>v</name></volume>"
@@ -186,6 +187,24 @@ def test_a_plan_becomes_steps(made: Plan, steps: list[str]) -> None:
 )
 def test_a_path_is_brought_to_the_form_that_libvirt_has(given: str, value: str) -> None:
     assert path().parse(given) == value
+
+
+@pytest.mark.parametrize("given", ["/srv/a\nb", "/srv/a\tb", "/srv/a\n"])
+def test_a_path_that_no_disk_could_name_is_refused(given: str) -> None:
+    with pytest.raises(ValueError, match="has a line end"):
+        path().parse(given)
+
+
+@pytest.mark.parametrize(
+    "given", ["8192PiB", "9999999PiB", "8191.999999999999999PiB", "9" * 5000 + "B"]
+)
+def test_a_size_that_nobody_can_count_is_refused(given: str) -> None:
+    with pytest.raises(ValueError, match=r"is more than libvirt can count|is no size"):
+        parse_size(given)
+
+
+def test_a_size_below_that_is_one() -> None:
+    assert parse_size("8191PiB") == 8191 * 2**50
 
 
 @pytest.mark.parametrize(("given", "value"), [("711", "0711"), ("0711", "0711"), ("000", "0000")])

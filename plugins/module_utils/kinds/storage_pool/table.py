@@ -81,6 +81,11 @@ def path() -> Codec:
         value = re.sub("/+", "/", str(given))
         if not value.startswith("/"):
             raise ValueError(f"{given!r} is not an absolute path")
+        if re.search(r"[\x00-\x1f]", value):
+            raise ValueError(
+                f"{given!r} has a line end or the like, which no disk in it could name; write it "
+                "on one line (in YAML, without | or >)"
+            )
         return value.rstrip("/") or "/"
 
     return Codec(parse, lambda found: found or "", lambda value: value or None)

@@ -180,7 +180,9 @@ def _twins(values: Mapping[Key, Value], things: Iterable[Key], option: str) -> I
     for key in things:
         value = values.get((*key, option))
         if value and value in first:
-            yield _wrong((*key, option), f"{value} is also that of {first[value][-1]}")
+            known = first[value][-1]
+            way_out = f"give one of them another {option}, or declare {known} with state: absent"
+            yield _wrong((*key, option), f"{value} is also that of {known}; {way_out}")
         first.setdefault(value, key)
 
 
