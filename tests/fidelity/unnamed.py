@@ -199,9 +199,14 @@ def _came_or_went(
         return []
     resource = key.rsplit(" ", 1)[0]
     pool = f"storage_pool/{resource.split('/')[1]} live"
-    if resource.startswith("storage_volume/") and not (pool in before and pool in after):
-        return []  # nobody sees the volumes of a pool that is not active
+    if resource.startswith("storage_volume/") and _folder(before, pool) != _folder(after, pool):
+        return []  # as is shown by what became of the pool
     return [f"{key} {'came' if key in after else 'went'}"]
+
+
+def _folder(side: Mapping[str, str], pool: str) -> str | None:
+    """Where a pool shows volumes; nowhere if it is not active."""
+    return ET.fromstring(side[pool]).findtext("target/path") if pool in side else None
 
 
 def _facts(key: str, before: str, after: str, mine: list[Change]) -> list[str]:
