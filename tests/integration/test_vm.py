@@ -620,7 +620,7 @@ def test_a_transient_vm_is_refused(site: Site) -> None:
     xml = f"""<domain type='qemu'><name>{machine.name}</name><memory>65536</memory>
         <os><type>hvm</type></os></domain>"""
     site.libvirtd.run(["virsh", "create", "/dev/stdin", "--paused"], stdin=xml)
-    assert "is transient" in machine.refused(title="x")
+    assert "store it first (virsh dumpxml" in machine.refused(title="x")
     site.libvirtd.virsh("destroy", machine.name)
 
 

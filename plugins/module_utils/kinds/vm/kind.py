@@ -122,7 +122,9 @@ class Vm:
             return _foreseen(removal(wanted, have, world), world)
         if have.exists and not have.facts["persistent"]:
             raise FleetError(
-                "is transient: it has no stored definition; stop it first", wanted.resource
+                "is transient: nothing is stored of it, and lost when it stops; store it first "
+                f"(virsh dumpxml {wanted.name} --inactive > FILE; virsh define FILE)",
+                wanted.resource,
             )
         plan = Planner(wanted, have, world).plan()
         return _foreseen(plan, world)
