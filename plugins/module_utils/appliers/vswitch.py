@@ -26,18 +26,20 @@ from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 def apply(host: Host, plan: Plan, steps: Sequence[str]) -> None:
     """Make the calls of a plan, each of which has a function below."""
     calls = {
-        "define": define,
-        "autostart": autostart,
-        "update": update,
-        "clear": clear,
-        "start": start,
-        "connect": connect,
-        "stop": stop,
-        "restart": restart,
-        "undefine": undefine,
+        "define": (define, "define it"),
+        "autostart": (autostart, "set its autostart"),
+        "update": (update, "update what runs of it"),
+        "clear": (clear, "remove what an interrupted run left"),
+        "start": (start, "start it"),
+        "connect": (connect, "connect NICs to it"),
+        "stop": (stop, "stop it"),
+        "restart": (restart, "restart it"),
+        "undefine": (undefine, "undefine it"),
     }
     for step in steps:
-        calls[step](host, plan)
+        call, doing = calls[step]
+        with host.errors(plan.resource, doing):
+            call(host, plan)
 
 
 def define(host: Host, plan: Plan) -> None:
