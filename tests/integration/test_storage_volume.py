@@ -356,7 +356,10 @@ def test_what_nothing_can_grow_is_refused_in_the_plan(
     """Volumes that others made, of a format that QEMU cannot resize, and what is a folder."""
     target.run(["qemu-img", "create", "-q", "-f", "vmdk", str(images / "disk.vmdk"), "10M"])
     target.run(["mkdir", str(images / "folder")])
-    for name, why in (("disk.vmdk", "is vmdk"), ("folder", "is a folder")):
+    keyed = ["--object", "secret,id=key,data=word", "-o", "key-secret=key,iter-time=10"]
+    target.run(["qemu-img", "create", "-q", "-f", "luks", *keyed, str(images / "luks"), "10M"])
+    kinds = {"disk.vmdk": "is vmdk", "folder": "is a folder", "luks": "is encrypted"}
+    for name, why in kinds.items():
         [error] = refused(
             target, "storage_volume", {"pool": pool, "name": name, "capacity": "20MiB"}
         )

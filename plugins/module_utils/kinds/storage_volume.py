@@ -298,6 +298,9 @@ def _why_it_stays(have: Have) -> str:
     """Why nothing can grow a volume that others made; empty where it can."""
     if have.definition.get("type") == "dir":
         return "is a folder"
+    encryption = have.definition.find("target/encryption")
+    if encryption is not None and encryption.find("secret") is None:
+        return "is encrypted, by a secret that libvirt does not know,"
     form = format_of(have)
     return "" if form in GROW else f"is {form}, which qemu-img cannot resize,"
 
