@@ -95,7 +95,9 @@ def _define(host: Host, plan: Plan) -> Any:
 def _record_extra(host: Host, dom: Any, plan: Plan) -> None:
     """Note beside extra_xml what libvirt made of it, by which it is found from now on."""
     flags = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
-    definition = xmltree.parse(dom.XMLDesc(flags))
+    # Read again, libvirt puts in its place what it added as it read it first, a console say.
+    settled = patiently(lambda: host.conn.defineXMLFlags(dom.XMLDesc(flags), 0))
+    definition = xmltree.parse(settled.XMLDesc(flags))
     others = {key for key in plan.wanted.values if key[0] not in extra.BRING_NO_DEVICE}
     alone = plan.action != CREATE and not any(change.field in others for change in plan.changes)
     lost = extra.close(definition, plan.after.definition, alone)
