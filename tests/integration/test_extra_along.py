@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
 from typing import Any
 
 import pytest
@@ -50,7 +51,7 @@ def test_controllers_go_with_what_they_serve(host: Host, fragment: str, change: 
     assert [one for one in brought if change != "device" or "bridge" not in one] == []
 
 
-@pytest.mark.parametrize("fragment", ["virtio-serial", "ccid", "pcie-to-pci-bridge"])
+@pytest.mark.parametrize("fragment", FRAGMENTS)
 def test_they_go_also_where_they_came_with_the_vm(host: Host, fragment: str) -> None:
     host.declare(memory=SMALL)
     plain = controllers(host, spare=False)
@@ -59,3 +60,14 @@ def test_they_go_also_where_they_came_with_the_vm(host: Host, fragment: str) -> 
     assert controllers(host, spare=False) != plain
     host.declare(extra_xml="")
     assert controllers(host, spare=False) == plain
+
+
+def test_what_every_vm_has_stays_in_its_place(host: Host) -> None:
+    def usb() -> bytes:
+        [controller] = ET.fromstring(host.xml()).findall("devices/controller[@type='usb']")
+        return ET.tostring(controller)
+
+    host.declare(memory=SMALL, extra_xml="<devices><input type='tablet' bus='usb'/></devices>")
+    before = usb()
+    host.declare(extra_xml="", watchdog={"model": "i6300esb"})
+    assert usb() == before

@@ -25,6 +25,9 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.fragments impor
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
+# What libvirt gives to every VM of a machine, and would give again in another place.
+OF_EVERY_VM = {(kind, "0") for kind in ("usb", "sata", "ide", "pci")}
+
 # What libvirt has not kept of what was asked for.
 Lost = Union[At, "tuple[Path, Unit]"]
 
@@ -87,7 +90,7 @@ def add_controllers(made: Slice, sent: Element, now: Element) -> None:
     They are those that serve nothing once that is taken out, nor what serves only that.
     """
     without_it = _without_what_was_put_in(made, now)
-    there = {_key(one) for one in sent.findall("devices/controller")}
+    there = {*OF_EVERY_VM, *(_key(one) for one in sent.findall("devices/controller"))}
     new = [one for one in now.findall("devices/controller") if _key(one) not in there]
     mine: set[Path] = set()
     while True:
