@@ -185,26 +185,32 @@ class Planner:
 
     def _effects(self, want: Mapping[Key, Value], definition: xmltree.Element) -> EffectOf:
         """What a change has, asked first where something differs."""
-        if self.live is None:
+        live, runs = self.have.live, self.live
+        if live is None or runs is None:
             return lambda *_: (STORED, "")
         made: list[EffectOf] = []
 
         def effect_of(key: Key, now: Value, after: Value) -> tuple[str, str]:
             if not made:
-                made.append(self._live_effects(want, definition))
+                made.append(self._live_effects(want, definition, live, runs))
             return made[0](key, now, after)
 
         return effect_of
 
-    def _live_effects(self, want: Mapping[Key, Value], definition: xmltree.Element) -> EffectOf:
+    def _live_effects(
+        self,
+        want: Mapping[Key, Value],
+        definition: xmltree.Element,
+        live: xmltree.Element,
+        runs: Values,
+    ) -> EffectOf:
         from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.effects import Effects
 
-        assert self.have.live is not None and self.live is not None
         state = self.target if power.wakes(self.now, self.target) else self.now
         leaving = [k for k, v in want.items() if v is ABSENT and len(k) == 2 and k[0] in LISTS]
-        live, apply = self.have.live, self._apply()
         holds = self.world.host.conn.getLibVersion() >= port_groups.HOLDS_GROUPS
-        return Effects(live, definition, self.live, state, apply, leaving, self._network, holds).of
+        apply = self._apply()
+        return Effects(live, definition, runs, state, apply, leaving, self._network, holds).of
 
     def _network(self, vswitch: str) -> xmltree.Element | None:
         """What will run of a vswitch, for NICs that are told of it now."""
