@@ -101,3 +101,12 @@ def test_a_vm_goes_only_by_its_state() -> None:
 def test_facts(now: str, field: str, is_lost: bool) -> None:
     found = lost({"vm/x facts": "(1, 1, 0, 1)"}, {"vm/x facts": now}, [change(field)])
     assert bool(found) is is_lost
+
+
+@pytest.mark.parametrize(("folder", "is_lost"), [("/one", True), ("/two", False)])
+def test_volumes_go_from_sight_with_another_folder_only(folder: str, is_lost: bool) -> None:
+    live = "<pool type='dir'><name>p</name><target><path>{}</path></target></pool>"
+    pool = {side: {"storage_pool/p live": live.format(side)} for side in ("/one", folder)}
+    volume = {"storage_volume/p/v stored": "<volume/>"}
+    moves = [change("path", "storage_pool/p"), change("state", "storage_pool/p")]
+    assert bool(lost({**pool["/one"], **volume}, pool[folder], moves)) is is_lost
