@@ -197,24 +197,30 @@ class Standing:
                 "declare where it is; if it is to begin anew, give the new disk another name",
                 named(key),
             )
-        elif self._was_put_on(key, path):
-            now, path = (moved.aged(one, self.chains) for one in (now, path))
+        else:
+            self._check_moved(key, now, path)
+
+    def _check_moved(self, key: Key, now: str, path: str) -> None:
+        """Whether the declaration names another image than it did, or the VM got to another."""
+        others_moved = self._was_put_on(key, path)
+        is_its_own = moved.is_its_own(path, self.have.name, key[1], self.chains)
+        stays = self._was_put_on(key, now)
+        now, path = (moved.aged(one, self.chains) for one in (now, path))
+        if others_moved:
             self.mistakes.add(
                 f"is on {now}, and no more on {path}, onto which this declaration put it, as after "
                 "virsh blockcopy or blockpull; declare where it is (file, or pool and volume), or "
                 "to put it back take it away (state: absent) and declare it again",
                 named(key),
             )
-        elif moved.is_its_own(path, self.have.name, key[1], self.chains):
-            now, path = (moved.aged(one, self.chains) for one in (now, path))
+        elif is_its_own:
             self.mistakes.add(
                 f"is on {now}, and no more on its own volume {path}, as after virsh blockcopy or "
                 "blockpull; declare where it is (file, or pool and volume), or to put it back "
                 "name that volume",
                 named(key),
             )
-        elif not self._was_put_on(key, now):
-            now, path = (moved.aged(one, self.chains) for one in (now, path))
+        elif not stays:
             self.warnings.append(
                 f"{named(key)} is on {now}, and is planned onto {path}, which is not below it; if "
                 "others moved the disk (virsh blockcopy), declare where it is"
