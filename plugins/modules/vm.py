@@ -989,22 +989,9 @@ from ansible_collections.kvm.fleet.plugins.module_utils.runner import URI_SPEC, 
 
 
 def _rules_of_changes() -> tuple[Rule, ...]:
-    from ansible_collections.kvm.fleet.plugins.module_utils import (
-        block_jobs,
-        one_writer,
-        rules,
-        screen_ports,
-    )
-    from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import state_files
+    from ansible_collections.kvm.fleet.plugins.module_utils.vm_rules import RULES
 
-    return (
-        rules.unique_macs,
-        screen_ports.free_ports,
-        rules.nothing_in_use_goes,
-        state_files.one_vm_each,
-        one_writer.one_writer,
-        block_jobs.no_job_is_disturbed,
-    )
+    return RULES
 
 
 def main() -> None:
