@@ -67,7 +67,7 @@ if TYPE_CHECKING:
 ROUNDING = {"logical": parse_size("32MiB"), "disk": parse_size("8MiB"), "zfs": parse_size("1MiB")}
 
 STATE, CAPACITY, FORMAT = ("state",), ("capacity",), ("format",)
-GROW = ("raw", "qcow2", "qed")  # the formats that QEMU can resize
+RESIZABLE = ("raw", "qcow2", "qed")  # the formats that QEMU can resize
 SOURCES = ("copy_of", "backing", "image")
 HEX_DIGITS = {"sha256": 64, "sha512": 128}
 
@@ -302,7 +302,7 @@ def _why_it_stays(have: Have) -> str:
     if encryption is not None and encryption.find("secret") is None:
         return "is encrypted, by a secret that libvirt does not know,"
     form = format_of(have)
-    return "" if form in GROW else f"is {form}, which qemu-img cannot resize,"
+    return "" if form in RESIZABLE else f"is {form}, which qemu-img cannot resize,"
 
 
 def _check_growth(before: int, capacity: str, pool_type: str, mistakes: Mistakes) -> None:
