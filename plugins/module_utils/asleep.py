@@ -23,7 +23,7 @@ def folder_of(host: Host, pool: Element) -> Path | None:
     Other pools of files mount something there first.
     """
     path = xmltree.get(pool, "target/path")
-    is_seen = host.is_local and host.driver == "QEMU" and pool.get("type") == "dir"
+    is_seen = host.is_local and pool.get("type") == "dir"
     return Path(path) if is_seen and path else None
 
 

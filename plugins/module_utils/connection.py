@@ -125,11 +125,17 @@ class Host:
         return int(self.conn.getVersion())
 
     @cached_property
+    def libvirt_version(self) -> int:
+        """The version of libvirt there: 9001000 is 9.1.0."""
+        return int(self.conn.getLibVersion())
+
+    @cached_property
     def is_local(self) -> bool:
-        """Whether files and devices of the host are those of this machine."""
+        """Whether the host has files and devices, as the test driver has not, and they are here."""
         scheme, _colon, rest = self.uri.partition("://")
         server = rest.split("/", 1)[0]
-        return not server and scheme.partition("+")[2] in ("", "unix")
+        is_near = not server and scheme.partition("+")[2] in ("", "unix")
+        return is_near and self.driver != "TEST"
 
     @contextmanager
     def errors(self, resource: str, doing: str) -> Iterator[None]:

@@ -49,7 +49,7 @@ def _hypervisor(host: Host) -> dict[str, Any]:
     return {
         "driver": host.driver,
         "hostname": host.conn.getHostname(),
-        "libvirt_version": _version(host.conn.getLibVersion()),
+        "libvirt_version": _version(host.libvirt_version),
         "hypervisor_version": _version(host.conn.getVersion()),
     }
 

@@ -10,19 +10,20 @@ from ansible_collections.kvm.fleet.plugins.module_utils import connection
 
 
 @pytest.mark.parametrize(
-    ("given", "opened", "is_local"),
+    ("given", "opened", "driver", "is_local"),
     [
-        ("qemu:///system", "qemu:///system", True),
-        ("here", "qemu+unix:///system?socket=/run/far", True),
-        ("kvm1", "qemu+ssh://root@kvm1/system", False),
-        ("relay", "qemu+ext:///system?command=/usr/local/bin/relay", False),
+        ("qemu:///system", "qemu:///system", "QEMU", True),
+        ("here", "qemu+unix:///system?socket=/run/far", "QEMU", True),
+        ("kvm1", "qemu+ssh://root@kvm1/system", "QEMU", False),
+        ("relay", "qemu+ext:///system?command=/usr/local/bin/relay", "QEMU", False),
+        ("test:///default", "test:///default", "TEST", False),
     ],
 )
 def test_an_alias_is_what_it_stands_for(
-    monkeypatch: pytest.MonkeyPatch, given: str, opened: str, is_local: bool
+    monkeypatch: pytest.MonkeyPatch, given: str, opened: str, driver: str, is_local: bool
 ) -> None:
     """As `uri_aliases` of libvirt.conf says; nothing of this machine is looked at for another."""
-    conn = SimpleNamespace(getURI=lambda: opened, close=lambda: None)
+    conn = SimpleNamespace(getURI=lambda: opened, getType=lambda: driver, close=lambda: None)
     monkeypatch.setattr(connection.libvirt, "open", lambda _uri: conn)
     with connection.connect(given) as host:
         assert host.is_local is is_local

@@ -23,8 +23,7 @@ OLD, NEW = 9_000_000, 11_003_000
     ],
 )
 def test_none_is_what_the_machine_has(machine: str, version: int, model: str) -> None:
-    conn = SimpleNamespace(getLibVersion=lambda: version)
-    host = SimpleNamespace(conn=conn, driver="QEMU")
+    host = SimpleNamespace(libvirt_version=version, driver="QEMU")
     new = {MODEL: "none", ("machine",): machine}
     _watchdog(new, {}, host)
     assert new[MODEL] == model

@@ -208,7 +208,7 @@ class Planner:
 
         state = self.target if power.wakes(self.now, self.target) else self.now
         leaving = [k for k, v in want.items() if v is ABSENT and len(k) == 2 and k[0] in LISTS]
-        holds = self.world.host.conn.getLibVersion() >= port_groups.HOLDS_GROUPS
+        holds = self.world.host.libvirt_version >= port_groups.HOLDS_GROUPS
         apply = self._apply()
         return Effects(live, definition, runs, state, apply, leaving, self._network, holds).of
 

@@ -94,7 +94,7 @@ def _watchdog(values: dict[Key, Value], stored: Values, host: Host) -> None:
     machine = str(values.get(("machine",), stored.get(("machine",), "")))
     if values.get(("watchdog", "model")) != "none" or "q35" not in machine:
         return
-    if host.driver == "QEMU" and host.conn.getLibVersion() >= WRITES_ITCO:
+    if host.driver == "QEMU" and host.libvirt_version >= WRITES_ITCO:
         values[("watchdog", "model")] = "itco"
 
 

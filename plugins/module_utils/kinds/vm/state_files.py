@@ -131,7 +131,7 @@ def others_with(name: str, file: StateFile, world: World) -> list[str]:
 def can_keep_tpm(host: Host) -> bool:
     """Whether libvirt, there and its binding here, can be told what becomes of a TPM's state."""
     known = hasattr(libvirt, "VIR_DOMAIN_UNDEFINE_KEEP_TPM")
-    return known and bool(host.conn.getLibVersion() >= KEEPS_TPM)
+    return known and host.libvirt_version >= KEEPS_TPM
 
 
 def exists(host: Host, path: str) -> bool | None:
