@@ -126,14 +126,10 @@ diff:
   type: dict
 """
 
-from ansible_collections.kvm.fleet.plugins.module_utils.exporting import VOLUMES, export
-from ansible_collections.kvm.fleet.plugins.module_utils.host_vars import written
-from ansible_collections.kvm.fleet.plugins.module_utils.information import found_on
-from ansible_collections.kvm.fleet.plugins.module_utils.runner import (
-    URI_SPEC,
-    create_module,
-    write_file,
-)
+from ..module_utils.information.module import found_on
+from ..module_utils.run.exporting import VOLUMES, export
+from ..module_utils.run.host_vars import written
+from ..module_utils.run.runner import URI_SPEC, create_module, write_file
 
 SPEC = {
     "dest": {"type": "path"},

@@ -302,13 +302,14 @@ warnings:
   elements: str
 """
 
-from ansible_collections.kvm.fleet.plugins.module_utils import host_config, taken_up
-from ansible_collections.kvm.fleet.plugins.module_utils.planning import Rule
-from ansible_collections.kvm.fleet.plugins.module_utils.runner import URI_SPEC, create_module, run
+from ..module_utils.kinds.together import taken_up
+from ..module_utils.run import host_config
+from ..module_utils.run.planning import Rule
+from ..module_utils.run.runner import URI_SPEC, create_module, run
 
 
 def _rules_of_changes() -> tuple[Rule, ...]:
-    from ansible_collections.kvm.fleet.plugins.module_utils.vm_rules import RULES
+    from ..module_utils.kinds.together.vm_rules import RULES
 
     return RULES
 

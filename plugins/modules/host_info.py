@@ -231,8 +231,8 @@ vswitches:
       sample: active
 """
 
-from ansible_collections.kvm.fleet.plugins.module_utils.hypervisor_facts import gather
-from ansible_collections.kvm.fleet.plugins.module_utils.information import tell
+from ..module_utils.information.hypervisor_facts import gather
+from ..module_utils.information.module import tell
 
 
 def main() -> None:

@@ -165,7 +165,7 @@ storage_helpers:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.kvm.fleet.plugins.module_utils import host_facts
+from ..module_utils.information import host_facts
 
 
 def main() -> None:

@@ -160,8 +160,8 @@ pools:
           sample: [web]
 """
 
-from ansible_collections.kvm.fleet.plugins.module_utils.information import tell
-from ansible_collections.kvm.fleet.plugins.module_utils.storage_facts import gather
+from ..module_utils.information.module import tell
+from ..module_utils.information.storage_facts import gather
 
 
 def main() -> None:

@@ -277,14 +277,13 @@ storage_pool:
     available_bytes: 242136403968
 """
 
-from ansible_collections.kvm.fleet.plugins.module_utils import one_writer, rules
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.kind import KIND
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume import (
-    KIND as STORAGE_VOLUME,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.kind import KIND as VM
-from ansible_collections.kvm.fleet.plugins.module_utils.planning import Rule
-from ansible_collections.kvm.fleet.plugins.module_utils.runner import URI_SPEC, create_module, run
+from ..module_utils.kinds.images import one_writer
+from ..module_utils.kinds.storage_pool.kind import KIND
+from ..module_utils.kinds.storage_volume.kind import KIND as STORAGE_VOLUME
+from ..module_utils.kinds.together import rules
+from ..module_utils.kinds.vm.kind import KIND as VM
+from ..module_utils.run.planning import Rule
+from ..module_utils.run.runner import URI_SPEC, create_module, run
 
 
 def _rules_of_changes() -> tuple[Rule, ...]:

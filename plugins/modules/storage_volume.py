@@ -196,22 +196,18 @@ storage_volume:
     backing: {file: /var/lib/libvirt/images/debian-12.qcow2}
 """
 
-from ansible_collections.kvm.fleet.plugins.module_utils import taken_up
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.kind import (
-    KIND as STORAGE_POOL,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume import KIND
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.kind import KIND as VM
-from ansible_collections.kvm.fleet.plugins.module_utils.planning import Rule
-from ansible_collections.kvm.fleet.plugins.module_utils.runner import URI_SPEC, create_module, run
+from ..module_utils.kinds.storage_pool.kind import KIND as STORAGE_POOL
+from ..module_utils.kinds.storage_volume.kind import KIND
+from ..module_utils.kinds.together import taken_up
+from ..module_utils.kinds.vm.kind import KIND as VM
+from ..module_utils.run.planning import Rule
+from ..module_utils.run.runner import URI_SPEC, create_module, run
 
 
 def _rules_of_changes() -> tuple[Rule, ...]:
-    from ansible_collections.kvm.fleet.plugins.module_utils import (
-        block_jobs,
-        one_writer,
-        rules,
-    )
+    from ..module_utils.kinds.images import one_writer
+    from ..module_utils.kinds.together import rules
+    from ..module_utils.kinds.vm import block_jobs
 
     return (
         rules.nothing_in_use_goes,

@@ -975,21 +975,17 @@ warnings:
   sample: ["vm/web: the vswitch lan does not exist yet; the plan assumes that it will"]
 """
 
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.kind import (
-    KIND as STORAGE_POOL,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume import (
-    KIND as STORAGE_VOLUME,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.kind import KIND as VM
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.storage import volumes_that_go
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.kind import KIND as VSWITCH
-from ansible_collections.kvm.fleet.plugins.module_utils.planning import Rule
-from ansible_collections.kvm.fleet.plugins.module_utils.runner import URI_SPEC, create_module, run
+from ..module_utils.kinds.storage_pool.kind import KIND as STORAGE_POOL
+from ..module_utils.kinds.storage_volume.kind import KIND as STORAGE_VOLUME
+from ..module_utils.kinds.vm.kind import KIND as VM
+from ..module_utils.kinds.vm.storage import volumes_that_go
+from ..module_utils.kinds.vswitch.kind import KIND as VSWITCH
+from ..module_utils.run.planning import Rule
+from ..module_utils.run.runner import URI_SPEC, create_module, run
 
 
 def _rules_of_changes() -> tuple[Rule, ...]:
-    from ansible_collections.kvm.fleet.plugins.module_utils.vm_rules import RULES
+    from ..module_utils.kinds.together.vm_rules import RULES
 
     return RULES
 

@@ -296,9 +296,9 @@ vms:
               sent_drops: 0
 """
 
-from ansible_collections.kvm.fleet.plugins.module_utils.information import tell
-from ansible_collections.kvm.fleet.plugins.module_utils.vm_addresses import SOURCES
-from ansible_collections.kvm.fleet.plugins.module_utils.vm_facts import gather
+from ..module_utils.information.module import tell
+from ..module_utils.information.vm_addresses import SOURCES
+from ..module_utils.information.vm_facts import gather
 
 
 def main() -> None:

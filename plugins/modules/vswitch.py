@@ -494,8 +494,8 @@ vswitch:
         - {start: 192.168.50.100, end: 192.168.50.199}
 """
 
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.kind import KIND
-from ansible_collections.kvm.fleet.plugins.module_utils.runner import URI_SPEC, create_module, run
+from ..module_utils.kinds.vswitch.kind import KIND
+from ..module_utils.run.runner import URI_SPEC, create_module, run
 
 
 def main() -> None:

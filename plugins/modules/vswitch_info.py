@@ -207,8 +207,8 @@ vswitches:
       sample: [forward/interface, ip/tftp]
 """
 
-from ansible_collections.kvm.fleet.plugins.module_utils.information import tell
-from ansible_collections.kvm.fleet.plugins.module_utils.vswitch_facts import gather
+from ..module_utils.information.module import tell
+from ..module_utils.information.vswitch_facts import gather
 
 
 def main() -> None:

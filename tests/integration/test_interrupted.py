@@ -15,7 +15,7 @@ from typing import Any
 import libvirt
 import pytest
 
-from ansible_collections.kvm.fleet.plugins.module_utils.appliers.vm_start import resume, start
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.applier_start import resume, start
 from support.leftovers import remove_all
 from support.module_process import kill_module, start_module
 from support.module_server import ModuleServer

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.kvm.fleet.plugins.module_utils import host_facts
+from ansible_collections.kvm.fleet.plugins.module_utils.information import host_facts
 from support.private_libvirtd import (
     LIBVIRTD_PID_FILE,
     VIRTLOGD_PID_FILE,

@@ -18,9 +18,9 @@ TOUCHES = (
     (r"extensions/testinfra/|playbooks/lab_|roles/(lab|tiny_guest)/", "lab"),
     (r"roles/kvm_host/|plugins/.*/(host_probe|acceleration|libvirt_conf)\.py$", "kvm_host"),
     (r"plugins/.*\bstorage_pool\b", "storage_pool"),
-    (r"plugins/.*(\bstorage_volume\b|/new_volume|/volumes?\b|/images?\b)", "storage_volume"),
-    (r"plugins/.*(/vswitch|/networks?\b|/reconnect)", "vswitch"),
-    (r"plugins/.*(/vm\b|/vm_|/domains?\b)", "vm"),
+    (r"plugins/.*(\bstorage_volume\b|/storage_facts|/images?\b)", "storage_volume"),
+    (r"plugins/.*(/vswitch|/interfaces)", "vswitch"),
+    (r"plugins/.*(/vm\b|/vm_)", "vm"),
     # The engine: the scenario that goes through all kinds.
     (r"plugins/", "host_config"),
 )

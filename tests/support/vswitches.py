@@ -7,9 +7,9 @@ from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have, Plan
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.world import World
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.kind import KIND, Vswitch
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have, Plan
 
 
 class FarHost:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.kvm.fleet.plugins.module_utils import acceleration
-from ansible_collections.kvm.fleet.plugins.module_utils.acceleration import Finding, Verdict
+from ansible_collections.kvm.fleet.plugins.module_utils.host import acceleration
+from ansible_collections.kvm.fleet.plugins.module_utils.host.acceleration import Finding, Verdict
 
 OPENS = Finding(True, "/dev/kvm opens")
 CLOSED = Finding(False, "/dev/kvm does not open: No such file or directory")

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.kvm.fleet.plugins.module_utils import tree_diff, xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetErrors
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import Kind
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import Plan
-from ansible_collections.kvm.fleet.plugins.module_utils.planning import plan_all
-from ansible_collections.kvm.fleet.plugins.module_utils.tree_diff import Pairs, differences
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element, parse
+from ansible_collections.kvm.fleet.plugins.module_utils.engine import tree_diff, xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetErrors
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Plan
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.tree_diff import Pairs, differences
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.world import Kind
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.xmltree import Element, parse
+from ansible_collections.kvm.fleet.plugins.module_utils.run.planning import plan_all
 
 from .test_golden import GOLDEN, Case
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.kvm.fleet.plugins.module_utils import chains, images
+from ansible_collections.kvm.fleet.plugins.module_utils.host import images
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.images import chains
 
 
 @pytest.mark.parametrize(

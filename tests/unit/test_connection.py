@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ansible_collections.kvm.fleet.plugins.module_utils import connection
+from ansible_collections.kvm.fleet.plugins.module_utils.host import connection
 
 
 @pytest.mark.parametrize(

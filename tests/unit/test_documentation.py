@@ -18,8 +18,8 @@ import yaml
 from ansible.module_utils import basic
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.kvm.fleet.plugins.module_utils import host_config
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.kind import KIND as VM
+from ansible_collections.kvm.fleet.plugins.module_utils.run import host_config
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT, PRESENT
+from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.fields import ABSENT, PRESENT
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import HOTPLUG, RESTART
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.effects import Effects
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import HOTPLUG, RESTART
 
 MAC = "52:54:00:00:00:01"
 PORT = '<controller type="pci" index="1" model="pcie-root-port"/>'

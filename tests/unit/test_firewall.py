@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 
-from ansible_collections.kvm.fleet.plugins.module_utils.firewall import iptables_rules, nft_rules
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.firewall import (
+    iptables_rules,
+    nft_rules,
+)
 
 SUBNETS = {"192.0.2.0/29"}
 

@@ -28,28 +28,32 @@ import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.kvm.fleet.plugins.module_utils import chains, one_writer, xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.accounting import audited
-from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
-    Items,
-    Key,
-    Rows,
+from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.accounting import audited
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.fields import Items, Key, Rows
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import (
+    RESTART,
+    Have,
+    Plan,
+    Wanted,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds import storage_volume
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import Kind, World
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.showing import names, results
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.world import Kind, World
+from ansible_collections.kvm.fleet.plugins.module_utils.host.connection import Host
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.images import chains, one_writer
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool import (
     kind as storage_pool,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool import (
     table as storage_pool_table,
 )
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume import (
+    kind as storage_volume,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import kind as vm
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import table as vm_table
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import kind as vswitch
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import table as vswitch_table
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import RESTART, Have, Plan, Wanted
-from ansible_collections.kvm.fleet.plugins.module_utils.showing import names, results
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.kvm.fleet.plugins.module_utils import host_facts
+from ansible_collections.kvm.fleet.plugins.module_utils.information import host_facts
 
 CPUINFO = """\
 processor\t: 0

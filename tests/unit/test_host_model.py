@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.domains import as_host_model
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import values_of
+from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.fields import values_of
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.reader import as_host_model
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import ROWS
 
 FEATURE = "<feature policy='{}' name='{}'/>"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.kvm.fleet.plugins.module_utils.host_vars import written
+from ansible_collections.kvm.fleet.plugins.module_utils.run.host_vars import written
 
 TEXTS = (
     *("", " ", "web", "2GiB", "yes", "No", "null", "~", "0755", "1e3", "0x10", "12:30:45"),

@@ -6,10 +6,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
-from ansible_collections.kvm.fleet.plugins.module_utils.libvirt_parser import check
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import UPDATE, Have, Plan, Wanted
+from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetError
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import (
+    UPDATE,
+    Have,
+    Plan,
+    Wanted,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.host.libvirt_parser import check
 from support.vswitches import planned
 
 ROUTED = """

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import LIVE, RESTART
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import port_groups
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.effects import Effects
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import LIVE, RESTART
 
 LIMIT = '<bandwidth><inbound average="64"/></bandwidth>'
 NETWORK = xmltree.parse(

@@ -6,11 +6,11 @@ import pytest
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.kvm.fleet.plugins.filter.mac import mac
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetErrors
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import named
+from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetErrors
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.fields import named
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.tree import derived_mac
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have
 from support.vswitches import planned
 
 TWINS = """

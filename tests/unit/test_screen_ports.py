@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.kvm.fleet.plugins.module_utils import screen_ports, xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import UPDATE, Have, Plan, Wanted
+from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import (
+    UPDATE,
+    Have,
+    Plan,
+    Wanted,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.world import World
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import screen_ports
 
 OWN, CHOSEN = (
     "<graphics type='vnc' port='5950'/>",

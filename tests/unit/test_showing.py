@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT, PRESENT
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.fields import ABSENT, PRESENT
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import (
     DELETE,
     HOTPLUG,
     LIVE,
@@ -15,7 +15,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
     Plan,
     Wanted,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.showing import (
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.showing import (
     diff_of,
     diffs,
     names,

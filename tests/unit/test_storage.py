@@ -11,15 +11,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.kvm.fleet.plugins.module_utils import images, volumes, xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.appliers import storage_volume
-from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError, FleetErrors
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool import (
-    kind as storage_pool,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.table import mode, path
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
+from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetError, FleetErrors
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import (
     CREATE,
     DELETE,
     NONE,
@@ -29,7 +23,17 @@ from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
     Plan,
     Wanted,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.units import parse_size
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.units import parse_size
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.world import World
+from ansible_collections.kvm.fleet.plugins.module_utils.host import images
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool import (
+    kind as storage_pool,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.table import mode, path
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume import (
+    applier as storage_volume,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume import reader, volumes
 
 GIB = 2**30
 VOLUME = "<volume><name>v</name></volume>"
@@ -276,12 +280,12 @@ def test_a_pool_of_a_type_that_others_made_keeps_its_options() -> None:
 # ---- while another run makes a volume
 
 
-class NotFound(volumes.libvirt.libvirtError):  # type: ignore[misc, name-defined]
+class NotFound(reader.libvirt.libvirtError):  # type: ignore[misc, name-defined]
     """What libvirt says of a volume that it cannot find, or whose file it cannot."""
 
     def __init__(self) -> None:
         super().__init__("no storage vol with matching path")
-        self.err = (volumes.libvirt.VIR_ERR_NO_STORAGE_VOL, 0, "no storage vol with matching path")
+        self.err = (reader.libvirt.VIR_ERR_NO_STORAGE_VOL, 0, "no storage vol with matching path")
 
 
 class Coming:
@@ -306,7 +310,7 @@ class Coming:
 
 @pytest.mark.parametrize(("since", "is_seen"), [(0, True), (1, True), (2, False)])
 def test_a_volume_that_comes_while_it_is_read_is_no_error(since: int, is_seen: bool) -> None:
-    assert (volumes.tree_of(Coming(since)) is not None) is is_seen
+    assert (reader.tree_of(Coming(since)) is not None) is is_seen
 
 
 def test_a_volume_that_cannot_be_read_is_an_error() -> None:
@@ -314,7 +318,7 @@ def test_a_volume_that_cannot_be_read_is_an_error() -> None:
         raise NotFound
 
     with pytest.raises(NotFound):
-        volumes.tree_of(SimpleNamespace(XMLDesc=refuse, info=lambda: [0, GIB, 0]))
+        reader.tree_of(SimpleNamespace(XMLDesc=refuse, info=lambda: [0, GIB, 0]))
 
 
 class PoolOfAnother:
@@ -335,12 +339,12 @@ def test_what_another_run_begins_with_meanwhile_is_not_whole(after: int) -> None
     assert not storage_volume._is_whole(PoolOfAnother(after), "v")
 
 
-class IsThere(volumes.libvirt.libvirtError):  # type: ignore[misc, name-defined]
+class IsThere(reader.libvirt.libvirtError):  # type: ignore[misc, name-defined]
     """What libvirt says where a volume of that name is there."""
 
     def __init__(self) -> None:
         super().__init__("storage vol already exists")
-        self.err = (volumes.libvirt.VIR_ERR_STORAGE_VOL_EXIST, 0, "storage vol already exists")
+        self.err = (reader.libvirt.VIR_ERR_STORAGE_VOL_EXIST, 0, "storage vol already exists")
 
 
 class LeftPool:

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import UPDATE, Have, Plan, Wanted
-from ansible_collections.kvm.fleet.plugins.module_utils.takeovers import given_up, givers_first
+from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import (
+    UPDATE,
+    Have,
+    Plan,
+    Wanted,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.together.takeovers import (
+    given_up,
+    givers_first,
+)
 
 
 def have(name: str, *paths: str) -> Have:

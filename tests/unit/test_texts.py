@@ -7,16 +7,18 @@ from typing import Any
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.kvm.fleet.plugins.module_utils import codecs
-from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetErrors
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds import storage_volume
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import Kind
+from ansible_collections.kvm.fleet.plugins.module_utils.engine import codecs
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetErrors
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.texts import as_kept
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.world import Kind
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool import (
     kind as storage_pool,
 )
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume import (
+    kind as storage_volume,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import kind as vm
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import kind as vswitch
-from ansible_collections.kvm.fleet.plugins.module_utils.texts import as_kept
 
 
 def test_of_an_element_the_lines_are_kept_but_not_what_is_around_them() -> None:

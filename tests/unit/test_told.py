@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
+from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import Mistakes
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import alike, told, tree
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.kind import KIND
 

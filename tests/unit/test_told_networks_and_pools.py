@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool import told as pool
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import told as vswitch
 

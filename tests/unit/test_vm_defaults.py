@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.kvm.fleet.plugins.module_utils import host_config
-from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetErrors
-from ansible_collections.kvm.fleet.plugins.module_utils.vm_defaults import inherited, merged
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetErrors
+from ansible_collections.kvm.fleet.plugins.module_utils.run import host_config
+from ansible_collections.kvm.fleet.plugins.module_utils.run.vm_defaults import inherited, merged
 
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "a VM that says nothing has it all": (

@@ -6,14 +6,17 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.kvm.fleet.plugins.module_utils import vm_facts, xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have
-from ansible_collections.kvm.fleet.plugins.module_utils.vm_addresses import (
+from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have
+from ansible_collections.kvm.fleet.plugins.module_utils.information import vm_facts
+from ansible_collections.kvm.fleet.plugins.module_utils.information.vm_addresses import (
     Found,
     addresses_of,
     agent_of,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.vm_statistics import statistics_of
+from ansible_collections.kvm.fleet.plugins.module_utils.information.vm_statistics import (
+    statistics_of,
+)
 
 LAN, DMZ, INSIDE = "52:54:00:00:00:01", "52:54:00:00:00:02", "02:42:00:00:00:01"
 DOMAIN = f"""

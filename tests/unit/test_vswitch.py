@@ -9,10 +9,17 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.appliers.reconnect import connected_again
-from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError, FleetErrors
+from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetError, FleetErrors
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have
+from ansible_collections.kvm.fleet.plugins.module_utils.host.interfaces import (
+    connected4,
+    connected6,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import tree
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.applier_nics import (
+    connected_again,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.kind import port_groups_of
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.updates import (
     HOST,
@@ -20,8 +27,6 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.updates im
     RANGE,
     updates,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.networks import connected4, connected6
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have
 from support.vswitches import existing, planned
 
 MISTAKES = yaml.safe_load(Path(__file__).with_name("vswitch_mistakes.yml").read_text())

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.resolve import _watchdog
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.tree import edited
 

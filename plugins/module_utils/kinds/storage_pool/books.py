@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.kvm.fleet.plugins.module_utils.accounting import Books, Consequence, Part
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.table import ROWS
+from ...engine.accounting import Books, Consequence, Part
+from .table import ROWS
 
 BOOKS = Books(
     lambda pool: [Part(ROWS, pool)],

@@ -12,14 +12,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from ansible_collections.kvm.fleet.plugins.module_utils import secrets, xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
-from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError, Mistakes
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.table import values_in
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.state_files import exists
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import Plan
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+from ...engine import xmltree
+from ...engine.errors import FleetError, Mistakes
+from ...engine.plan import Plan
+from ...engine.world import World
+from ...engine.xmltree import Element
+from ...host import secrets
+from ...host.connection import Host
+from ..vm.state_files import exists
+from .table import values_in
 
 AUTH, DEVICES = ("source", "auth"), ("source", "devices")
 ON_FOLDERS = ("dir", "fs", "netfs")

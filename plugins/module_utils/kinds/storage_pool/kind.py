@@ -15,41 +15,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.kvm.fleet.plugins.module_utils import libvirt_parser, xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.appliers import storage_pool as appliers
-from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
-from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
-from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError, Mistakes
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
-    Values,
-    edit,
-    spec_of,
-    want_of,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import (
-    ACTIVE,
-    GONE,
-    INACTIVE,
-    STATE_SPEC,
-    World,
-    state_after,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.ground import grounded
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.rules import (
-    check_name,
-    check_needed,
-    check_options,
-    check_unbuilt,
-    check_version,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.table import (
-    ROWS,
-    TYPES,
-    option_of,
-    values_in,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.told import shown
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
+from ...engine import xmltree
+from ...engine.codecs import Value
+from ...engine.errors import FleetError, Mistakes
+from ...engine.fields import Values, edit, spec_of, want_of
+from ...engine.plan import (
     CREATE,
     DELETE,
     LIVE,
@@ -63,11 +33,19 @@ from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
     Wanted,
     compare,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import waiting as differing
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import FLEET_NS, Element
+from ...engine.plan import waiting as differing
+from ...engine.world import ACTIVE, GONE, INACTIVE, STATE_SPEC, World, state_after
+from ...engine.xmltree import FLEET_NS, Element
+from ...host import libvirt_parser
+from ...host.connection import Host
+from . import applier as appliers
+from .ground import grounded
+from .rules import check_name, check_needed, check_options, check_unbuilt, check_version
+from .table import ROWS, TYPES, option_of, values_in
+from .told import shown
 
 if TYPE_CHECKING:
-    from ansible_collections.kvm.fleet.plugins.module_utils.accounting import Books
+    from ...engine.accounting import Books
 
 STATE, AUTOSTART, PERSISTENT, TYPE = ("state",), ("autostart",), ("persistent",), ("type",)
 DEVICES = ("source", "devices")
@@ -82,9 +60,7 @@ class StoragePool:
     @property
     def books(self) -> Books:
         """What an edit may change, and as what the plan shows it."""
-        from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.books import (
-            BOOKS,
-        )
+        from .books import BOOKS
 
         return BOOKS
 

@@ -9,13 +9,10 @@ import re
 import stat
 from pathlib import Path
 
-from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import Values
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.table import (
-    TYPES,
-    option_of,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.texts import why_no_file
+from ...engine.errors import Mistakes
+from ...engine.fields import Values
+from ...engine.texts import why_no_file
+from .table import TYPES, option_of
 
 
 def check_name(name: str, mistakes: Mistakes) -> None:

@@ -12,16 +12,9 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Codec, choice, integer, text
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
-    Field,
-    Items,
-    Key,
-    Rows,
-    Values,
-    values_of,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+from ...engine.codecs import Codec, choice, integer, text
+from ...engine.fields import Field, Items, Key, Rows, Values, values_of
+from ...engine.xmltree import Element
 
 
 @dataclass(frozen=True)

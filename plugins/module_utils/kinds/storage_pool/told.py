@@ -7,21 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.kvm.fleet.plugins.module_utils import told, xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import Values
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import GONE
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.rules import (
-    check_options,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.table import (
-    ROWS,
-    TYPES,
-    option_of,
-    values_in,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have, nested
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+from ...engine import told, xmltree
+from ...engine.errors import Mistakes
+from ...engine.fields import Values
+from ...engine.plan import Have, nested
+from ...engine.world import GONE
+from ...engine.xmltree import Element
+from .rules import check_options
+from .table import ROWS, TYPES, option_of, values_in
 
 # What libvirt writes by itself into every definition, and what is told under another name.
 KNOWN: told.Known = {

@@ -11,12 +11,12 @@ from __future__ import annotations
 import re
 from difflib import get_close_matches
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
-from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import items_of
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import NICS
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+from ...engine import xmltree
+from ...engine.errors import Mistakes
+from ...engine.fields import items_of
+from ...engine.xmltree import Element
+from ...host.connection import Host
+from .table import NICS
 
 # What a CPU mode depends on, and the option that each is; the first that changes is to blame.
 _MODE = (("cpu/@mode", "cpu.mode"), ("@type", "virt_type"), ("os/type/@machine", "machine"))

@@ -11,17 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
-from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
-    ABSENT,
-    PRESENT,
-    UNION,
-    Key,
-    Values,
-    named,
-    twins_of,
-)
+from ...engine.codecs import Value
+from ...engine.errors import Mistakes
+from ...engine.fields import ABSENT, PRESENT, UNION, Key, Values, named, twins_of
 
 FIRST = "#1"
 

@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from ansible_collections.kvm.fleet.plugins.module_utils.accounting import Books, Claims, Part
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import extra
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.agree import CONSEQUENCES
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.declared import note_at
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.extra_record import RECORD
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import DISKS, ROWS
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import Change
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+from ...engine.accounting import Books, Claims, Part
+from ...engine.plan import Change
+from ...engine.xmltree import Element
+from . import extra
+from .agree import CONSEQUENCES
+from .declared import note_at
+from .extra_record import RECORD
+from .table import DISKS, ROWS
 
 
 def _owned(change: Change, before: Element, after: Element, claims: Claims) -> None:

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.chains import image_of
-from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT, UNION, Key, Values
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import DISKS
-from ansible_collections.kvm.fleet.plugins.module_utils.mark import MARK, is_of_another
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+from ...engine import xmltree
+from ...engine.codecs import Value
+from ...engine.fields import ABSENT, UNION, Key, Values
+from ...engine.mark import MARK, is_of_another
+from ...engine.xmltree import Element
+from ..images.chains import image_of
+from .table import DISKS
 
 
 def note_at(disk: str) -> str:

@@ -9,21 +9,14 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
-from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
-from ansible_collections.kvm.fleet.plugins.module_utils.domains import RUNNING
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
-    PRESENT,
-    UNION,
-    Field,
-    Key,
-    Values,
-    rows_by_key,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import told, tree
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.resolve import DEFAULTS, LISTS
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import AGENT_CHANNEL, ROWS
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have
+from ...engine.codecs import Value
+from ...engine.fields import PRESENT, UNION, Field, Key, Values, rows_by_key
+from ...engine.plan import Have
+from ...host.connection import Host
+from . import told, tree
+from .resolve import DEFAULTS, LISTS
+from .states import RUNNING
+from .table import AGENT_CHANNEL, ROWS
 
 # What a new device has where nothing is said.
 OF_DEVICES = {

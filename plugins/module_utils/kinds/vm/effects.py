@@ -7,28 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
-from ansible_collections.kvm.fleet.plugins.module_utils.domains import PAUSED
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
-    ABSENT,
-    Items,
-    Key,
-    Values,
-    items_of,
-    rows_by_key,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import port_groups
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import (
-    CDROMS,
-    CHANNELS,
-    DISKS,
-    NICS,
-    ROWS,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import HOTPLUG, LIVE, RESTART
-from ansible_collections.kvm.fleet.plugins.module_utils.units import parse_size
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+from ...engine import xmltree
+from ...engine.codecs import Value
+from ...engine.fields import ABSENT, Items, Key, Values, items_of, rows_by_key
+from ...engine.plan import HOTPLUG, LIVE, RESTART
+from ...engine.units import parse_size
+from ...engine.xmltree import Element
+from . import port_groups
+from .states import PAUSED
+from .table import CDROMS, CHANNELS, DISKS, NICS, ROWS
 
 Effect = tuple[str, str]  # the class of a change, and the applier that brings it about
 WAITS: Effect = (RESTART, "")

@@ -13,30 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import extra_edit, extra_record
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.extra_made import (
-    Lost,
-    add_controllers,
-    add_what_came_along,
-    made_of,
-    theirs_of,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.extra_record import (
-    MADE,
-    Record,
-    record_of,
-    write_record,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.fragments import (
-    At,
-    Slice,
-    items_at,
-    place,
-    take,
-    value_at,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+from ...engine import xmltree
+from ...engine.xmltree import Element
+from . import extra_edit, extra_record
+from .extra_made import Lost, add_controllers, add_what_came_along, made_of, theirs_of
+from .extra_record import MADE, Record, record_of, write_record
+from .fragments import At, Slice, items_at, place, take, value_at
 
 canonical, recorded = extra_record.canonical, extra_record.recorded
 replace, single_parts = extra_edit.replace, extra_record.single_parts

@@ -7,18 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.extra_made import (
-    made_of,
-    theirs_of,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.extra_record import (
-    Record,
-    record_of,
-    wrapped,
-    write_record,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.fragments import (
+from ...engine import xmltree
+from ...engine.xmltree import Element
+from .extra_made import made_of, theirs_of
+from .extra_record import Record, record_of, wrapped, write_record
+from .fragments import (
     At,
     Path,
     Slice,
@@ -32,7 +25,6 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.fragments impor
     take,
     value_at,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
 
 @dataclass

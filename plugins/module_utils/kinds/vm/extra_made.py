@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Union
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.extra_record import Record
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.fragments import (
+from ...engine import xmltree
+from ...engine.xmltree import Element
+from .extra_record import Record
+from .fragments import (
     At,
     Path,
     Slice,
@@ -23,7 +24,6 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.fragments impor
     value_at,
     without,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
 
 # What libvirt gives to every VM of a machine, and would give again in another place.
 OF_EVERY_VM = {(kind, "0") for kind in ("usb", "sata", "ide", "pci")}

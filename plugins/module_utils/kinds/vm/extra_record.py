@@ -8,14 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltext, xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.fragments import (
-    Slice,
-    made_place,
-    set_value,
-    sliced,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+from ...engine import xmltext, xmltree
+from ...engine.xmltree import Element
+from .fragments import Slice, made_place, set_value, sliced
 
 RECORD = "metadata/fleet:resource/fleet:extra_xml"
 MADE, BEFORE = "fleet:made", "fleet:before"

@@ -7,16 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import Field, Key, key_of
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import extra
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import ROWS
-from ansible_collections.kvm.fleet.plugins.module_utils.libvirt_parser import (
-    Unreadable,
-    rewritten,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+from ...engine import xmltree
+from ...engine.codecs import Value
+from ...engine.fields import Field, Key, key_of
+from ...engine.xmltree import Element
+from ...host.libvirt_parser import Unreadable, rewritten
+from . import extra
+from .table import ROWS
 
 _ROW_AT = {row.path.replace("!", ""): row for row in ROWS if isinstance(row, Field)}
 

@@ -15,9 +15,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Optional
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltext import plain
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+from ...engine import xmltree
+from ...engine.xmltext import plain
+from ...engine.xmltree import Element
 
 # A step to a place: a tag, and the attributes by which it is known among others of its tag.
 Step = tuple[str, tuple[tuple[str, str], ...]]

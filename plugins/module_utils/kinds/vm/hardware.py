@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError, Mistakes
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import items_of
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.cpu_lists import cpus_in
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import DISKS, NICS
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+from ...engine import xmltree
+from ...engine.errors import FleetError, Mistakes
+from ...engine.fields import items_of
+from ...engine.xmltree import Element
+from .cpu_lists import cpus_in
+from .table import DISKS, NICS
 
 VNC_PORTS = 5900
 SOCKET_PATH = 107  # Linux has place for so many, and the end

@@ -14,17 +14,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.domains import (
-    CRASHED,
-    PAUSED,
-    RUNNING,
-    STOPPED,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import named
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import RESTART, Plan
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+from ...engine import xmltree
+from ...engine.errors import FleetError
+from ...engine.fields import named
+from ...engine.plan import RESTART, Plan
+from ...engine.xmltree import Element
+from .states import CRASHED, PAUSED, RUNNING, STOPPED
 
 # What libvirt says against a definition; None where it has nothing against it.
 Refuse = Callable[[Element], "str | None"]

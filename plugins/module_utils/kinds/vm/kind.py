@@ -9,46 +9,23 @@ from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value, mac
-from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
-from ansible_collections.kvm.fleet.plugins.module_utils.domains import read_domains, refusal
-from ansible_collections.kvm.fleet.plugins.module_utils.errors import (
-    FleetError,
-    FleetErrors,
-    Mistakes,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
-    ABSENT,
-    PRESENT,
-    UNION,
-    Key,
-    Values,
-    named,
-    spec_of,
-    want_of,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds import storage_volume
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import (
-    extra,
-    rules,
-    told,
-    tree,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.planner import Planner
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import (
-    AGENT_CHANNEL,
-    CDROMS,
-    DISKS,
-    ROWS,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.mark import is_made_here
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have, Plan, Wanted
-from ansible_collections.kvm.fleet.plugins.module_utils.taken_up import VOLUME_OPTIONS
+from ...engine import xmltree
+from ...engine.codecs import Value, mac
+from ...engine.errors import FleetError, FleetErrors, Mistakes
+from ...engine.fields import ABSENT, PRESENT, UNION, Key, Values, named, spec_of, want_of
+from ...engine.mark import is_made_here
+from ...engine.plan import Have, Plan, Wanted
+from ...engine.world import World
+from ...host.connection import Host
+from ..storage_volume import kind as storage_volume
+from ..together.taken_up import VOLUME_OPTIONS
+from . import extra, rules, told, tree
+from .planner import Planner
+from .reader import read_domains, refusal
+from .table import AGENT_CHANNEL, CDROMS, DISKS, ROWS
 
 if TYPE_CHECKING:
-    from ansible_collections.kvm.fleet.plugins.module_utils.accounting import Books
+    from ...engine.accounting import Books
 
 STATES = ("present", "running", "stopped", "paused", "saved", "absent")
 
@@ -80,7 +57,7 @@ class Vm:
     @property
     def books(self) -> Books:
         """What an edit may change, and as what the plan shows it."""
-        from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.books import BOOKS
+        from .books import BOOKS
 
         return BOOKS
 
@@ -117,7 +94,7 @@ class Vm:
     def plan(self, wanted: Wanted, have: Have, world: World) -> Plan:
         """What is to be done about one VM."""
         if wanted.state == ABSENT:
-            from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.removal import removal
+            from .removal import removal
 
             return _foreseen(removal(wanted, have, world), world)
         if have.exists and not have.facts["persistent"]:
@@ -131,7 +108,7 @@ class Vm:
 
     def apply(self, host: Host, plan: Plan) -> None:
         """Define, change what runs, then the power."""
-        from ansible_collections.kvm.fleet.plugins.module_utils.appliers.vm import apply
+        from .applier import apply
 
         apply(host, plan)
 
@@ -153,7 +130,7 @@ def _foreseen(plan: Plan, world: World) -> Plan:
     """The plan as libvirt judges it, and with what the host lacks for it."""
     if not plan.changed:
         return plan
-    from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import judge, surroundings
+    from . import judge, surroundings
 
     judged = judge.judged(plan, lambda definition: refusal(world.host, definition))
     return surroundings.surrounded(judged, world)

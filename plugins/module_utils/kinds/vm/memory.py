@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
-from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import Key, Values, named
-from ansible_collections.kvm.fleet.plugins.module_utils.units import parse_size
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+from ...engine.codecs import Value
+from ...engine.errors import Mistakes
+from ...engine.fields import Key, Values, named
+from ...engine.units import parse_size
+from ...engine.xmltree import Element
 
 SIZE, MAXIMUM = ("memory", "size"), ("memory", "maximum")
 # All words that libvirt takes in a definition (virScaleInteger); it writes KiB.

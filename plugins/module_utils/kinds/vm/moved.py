@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.chains import Chains
-from ansible_collections.kvm.fleet.plugins.module_utils.volumes import day_of
+from ...engine import xmltree
+from ..images.chains import Chains
+from ..storage_volume.volumes import day_of
 
 ORIGINS = ("copy_of", "backing", "image")
 

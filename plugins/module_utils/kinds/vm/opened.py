@@ -12,13 +12,14 @@ import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ansible_collections.kvm.fleet.plugins.module_utils import images, xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.chains import Chains
-from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import items_of
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.state_files import exists, nvram_of
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import CDROMS, DISKS
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+from ...engine import xmltree
+from ...engine.fields import items_of
+from ...engine.xmltree import Element
+from ...host import images
+from ...host.connection import Host
+from ..images.chains import Chains
+from .state_files import exists, nvram_of
+from .table import CDROMS, DISKS
 
 
 @dataclass(frozen=True)

@@ -12,17 +12,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ansible_collections.kvm.fleet.plugins.module_utils import snapshots, xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.chains import Chains, Layer
-from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds import storage_volume
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import Kind, World
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.kind import (
-    KIND as STORAGE_POOL,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have
-from ansible_collections.kvm.fleet.plugins.module_utils.snapshots import Snapshot
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+from ...engine import xmltree
+from ...engine.plan import Have
+from ...engine.world import Kind, World
+from ...engine.xmltree import Element
+from ...host.connection import Host
+from ..images.chains import Chains, Layer
+from ..storage_pool.kind import KIND as STORAGE_POOL
+from ..storage_volume import kind as storage_volume
+from . import snapshots
+from .snapshots import Snapshot
 
 
 @dataclass(frozen=True)

@@ -7,29 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ansible_collections.kvm.fleet.plugins.module_utils import taken_up, xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
-from ansible_collections.kvm.fleet.plugins.module_utils.domains import (
-    PAUSED,
-    RUNNING,
-    SAVED,
-    STOPPED,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT, PRESENT, Key, Values
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import (
-    alike,
-    declared,
-    port_groups,
-    power,
-    rules,
-    tree,
-    video,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.resolve import LISTS, resolve
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.standing import Standing
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
+from ...engine import xmltree
+from ...engine.codecs import Value
+from ...engine.errors import Mistakes
+from ...engine.fields import ABSENT, PRESENT, Key, Values
+from ...engine.plan import (
     CREATE,
     HOTPLUG,
     LIVE,
@@ -45,6 +27,12 @@ from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
     compare,
     waiting,
 )
+from ...engine.world import World
+from ..together import taken_up
+from . import alike, declared, port_groups, power, rules, tree, video
+from .resolve import LISTS, resolve
+from .standing import Standing
+from .states import PAUSED, RUNNING, SAVED, STOPPED
 
 
 class Planner:
@@ -102,11 +90,7 @@ class Planner:
 
     def _check_host(self, definition: xmltree.Element) -> None:
         """What a definition that is to be stored meets on its host."""
-        from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import (
-            abilities,
-            hardware,
-            state_files,
-        )
+        from . import abilities, hardware, state_files
 
         host, before = self.world.host, self.have.stored
         self.warnings += state_files.found_again(host, before, definition)
@@ -116,7 +100,7 @@ class Planner:
     def _check_extra(self, want: Mapping[Key, Value], definition: xmltree.Element) -> None:
         key = ("extra_xml",)
         if want.get(key) and want[key] != self.stored.get(key):
-            from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import extra_rules
+            from . import extra_rules
 
             for message in extra_rules.mistakes(definition, want, self.world.host.is_local):
                 self.mistakes.add(message, "extra_xml")
@@ -204,7 +188,7 @@ class Planner:
         live: xmltree.Element,
         runs: Values,
     ) -> EffectOf:
-        from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.effects import Effects
+        from .effects import Effects
 
         state = self.target if power.wakes(self.now, self.target) else self.now
         leaving = [k for k, v in want.items() if v is ABSENT and len(k) == 2 and k[0] in LISTS]

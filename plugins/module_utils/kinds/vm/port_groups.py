@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import Values, items_of
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import NICS
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+from ...engine import xmltree
+from ...engine.fields import Values, items_of
+from ...engine.xmltree import Element
+from .table import NICS
 
 NetworkOf = Callable[[str], "Element | None"]
 # libvirt 9.0 takes up another port group, 11.3 does not. For those between, what waits for the next

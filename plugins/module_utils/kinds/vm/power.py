@@ -7,16 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.domains import (
-    CRASHED,
-    PAUSED,
-    RUNNING,
-    SAVED,
-    STOPPED,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+from ...engine import xmltree
+from ...engine.errors import FleetError
+from ...engine.xmltree import Element
+from .states import CRASHED, PAUSED, RUNNING, SAVED, STOPPED
 
 PRESENT = "present"  # defined, its power left as it is
 

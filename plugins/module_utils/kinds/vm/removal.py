@@ -9,16 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host, found, libvirt
-from ansible_collections.kvm.fleet.plugins.module_utils.domains import (
-    SAVED,
-    STOPPED,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import power, storage, tree
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.state_files import (
+from ...engine.errors import FleetError
+from ...engine.fields import ABSENT
+from ...engine.plan import DELETE, LIVE, NONE, STAYS, STORED, Change, Have, Plan, Wanted
+from ...engine.world import World
+from ...host.connection import Host, found, libvirt
+from . import power, storage, tree
+from .state_files import (
     StateFile,
     can_keep_tpm,
     exists,
@@ -26,17 +23,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.state_files imp
     saved_memory_of,
     state_files_of,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
-    DELETE,
-    LIVE,
-    NONE,
-    STAYS,
-    STORED,
-    Change,
-    Have,
-    Plan,
-    Wanted,
-)
+from .states import SAVED, STOPPED
 
 
 def removal(wanted: Wanted, have: Have, world: World) -> Plan:

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
-from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT, PRESENT, Key, Values
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.standing import Standing
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import AGENT_CHANNEL
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.tree import derived_mac
-from ansible_collections.kvm.fleet.plugins.module_utils.units import parse_size
-from ansible_collections.kvm.fleet.plugins.module_utils.volumes import disk_source, format_of
+from ...engine.codecs import Value
+from ...engine.fields import ABSENT, PRESENT, Key, Values
+from ...engine.units import parse_size
+from ...engine.world import World
+from ...host.connection import Host
+from ..storage_volume.volumes import disk_source, format_of
+from .standing import Standing
+from .table import AGENT_CHANNEL
+from .tree import derived_mac
 
 # What a new VM gets where nothing is said: what an operator of a headless server would choose.
 DEFAULTS: Values = {

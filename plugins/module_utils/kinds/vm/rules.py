@@ -10,23 +10,16 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
-from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
-    ABSENT,
-    PRESENT,
-    UNION,
-    Key,
-    Values,
-    named,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import memory
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.kind import port_groups_of
-from ansible_collections.kvm.fleet.plugins.module_utils.networks import has_bridge
-from ansible_collections.kvm.fleet.plugins.module_utils.texts import why_no_file
-from ansible_collections.kvm.fleet.plugins.module_utils.volumes import format_of
+from ...engine import xmltree
+from ...engine.codecs import Value
+from ...engine.errors import Mistakes
+from ...engine.fields import ABSENT, PRESENT, UNION, Key, Values, named
+from ...engine.texts import why_no_file
+from ...engine.world import World
+from ...host.interfaces import has_bridge
+from ..storage_volume.volumes import format_of
+from ..vswitch.kind import port_groups_of
+from . import memory
 
 QCOW2_MAGIC = b"QFI\xfb"
 

@@ -14,25 +14,17 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
-from ansible_collections.kvm.fleet.plugins.module_utils import snapshots, xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.chains import Chains, Layer, image_of
-from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
-from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError, Mistakes
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
-    ABSENT,
-    PRESENT,
-    UNION,
-    Key,
-    Values,
-    items_of,
-    named,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import declared, moved
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import CDROMS, DISKS
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import Change, Have
-from ansible_collections.kvm.fleet.plugins.module_utils.snapshots import Snapshot
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+from ...engine import xmltree
+from ...engine.codecs import Value
+from ...engine.errors import FleetError, Mistakes
+from ...engine.fields import ABSENT, PRESENT, UNION, Key, Values, items_of, named
+from ...engine.plan import Change, Have
+from ...engine.world import World
+from ...engine.xmltree import Element
+from ..images.chains import Chains, Layer, image_of
+from . import declared, moved, snapshots
+from .snapshots import Snapshot
+from .table import CDROMS, DISKS
 
 ROWS = {row.name: row for row in (DISKS, CDROMS)}
 Source = Mapping[str, str]

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host, libvirt
-from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import Plan
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+from ...engine import xmltree
+from ...engine.errors import FleetError
+from ...engine.plan import Plan
+from ...engine.world import World
+from ...engine.xmltree import Element
+from ...host.connection import Host, libvirt
 
 # Where libvirt's QEMU driver keeps them (virQEMUDriverConfigNew). No setting moves them.
 OF_SYSTEM = {

@@ -9,18 +9,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host, found, libvirt
-from ansible_collections.kvm.fleet.plugins.module_utils.domains import read_domains
-from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT, items_of
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.own_images import (
-    Images,
-    OwnImages,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import DISKS
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have, Wanted
-from ansible_collections.kvm.fleet.plugins.module_utils.volumes import refresh_pool
+from ...engine import xmltree
+from ...engine.errors import Mistakes
+from ...engine.fields import ABSENT, items_of
+from ...engine.plan import Have, Wanted
+from ...host.connection import Host, found, libvirt
+from ..storage_volume.reader import refresh_pool
+from .own_images import Images, OwnImages
+from .reader import read_domains
+from .table import DISKS
 
 
 def volumes_that_go(host: Host, wanted: Sequence[Wanted]) -> list[Wanted]:

@@ -14,30 +14,20 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 
-from ansible_collections.kvm.fleet.plugins.module_utils import networks, xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.chains import Chains
-from ansible_collections.kvm.fleet.plugins.module_utils.domains import SAVED
-from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
-    ABSENT,
-    UNION,
-    items_of,
-    named,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import judge, opened
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.opened import Opened
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.state_files import exists
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import NICS
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
-    DELETE,
-    HOTPLUG,
-    LIVE,
-    Change,
-    Plan,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.volumes import disk_source
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+from ...engine import xmltree
+from ...engine.errors import Mistakes
+from ...engine.fields import ABSENT, UNION, items_of, named
+from ...engine.plan import DELETE, HOTPLUG, LIVE, Change, Plan
+from ...engine.world import World
+from ...engine.xmltree import Element
+from ...host import interfaces
+from ..images.chains import Chains
+from ..storage_volume.volumes import disk_source
+from . import judge, opened
+from .opened import Opened
+from .state_files import exists
+from .states import SAVED
+from .table import NICS
 
 LISTS = ("disks", "cdroms", "nics")
 START, PLUG = "the VM cannot start", "it cannot be plugged in"
@@ -166,12 +156,12 @@ class _Surroundings:
             self._resource("vswitch", name, f"{field}.vswitch", f"the vswitch {name}")
         elif nic.get("type") == "bridge" and bridge:
             self._of_host(f"{field}.bridge", nic, f"the bridge {bridge}", self._has_bridge)
-        elif nic.get("type") == "direct" and device and networks.is_this_machine(host):
+        elif nic.get("type") == "direct" and device and interfaces.is_this_machine(host):
             self._of_host(
                 field,
                 nic,
                 f"the network device {device}",
-                lambda _nic: networks.has_interface(host, device),
+                lambda _nic: interfaces.has_interface(host, device),
             )
 
     def _resource(self, kind: str, name: str, field: str, said: str) -> None:
@@ -205,7 +195,7 @@ class _Surroundings:
         vswitches = [have.live for have in self.world.planned("vswitch")]
         trees = (tree for tree in vswitches if tree is not None)
         made = any(xmltree.get(tree, "bridge/@name") == bridge for tree in trees)
-        return made or networks.has_bridge(self.world.host, bridge) is not False
+        return made or interfaces.has_bridge(self.world.host, bridge) is not False
 
 
 def _device(field: str) -> str:

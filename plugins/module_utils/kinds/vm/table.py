@@ -14,26 +14,11 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.codecs import (
-    boolean,
-    choice,
-    integer,
-    mac,
-    mapping,
-    presence,
-    size,
-    text,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
-    UNION,
-    Field,
-    Items,
-    Rows,
-    Variant,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.mark import SCOPE, SCOPE_PATH
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+from ...engine import xmltree
+from ...engine.codecs import boolean, choice, integer, mac, mapping, presence, size, text
+from ...engine.fields import UNION, Field, Items, Rows, Variant
+from ...engine.mark import SCOPE, SCOPE_PATH
+from ...engine.xmltree import Element
 
 NAME = text(
     r"[A-Za-z0-9_-]+", "a name of letters, digits, - and _ (libvirt allows no others in an alias)"

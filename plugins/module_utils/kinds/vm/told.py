@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.kvm.fleet.plugins.module_utils import told
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import UNION, Values
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import alike
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.resolve import LISTS
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import ROWS
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import nested
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+from ...engine import told
+from ...engine.fields import UNION, Values
+from ...engine.plan import nested
+from ...engine.xmltree import Element
+from . import alike
+from .resolve import LISTS
+from .table import ROWS
 
 # What libvirt writes by itself into every definition, and what is told under another name.
 KNOWN: told.Known = {

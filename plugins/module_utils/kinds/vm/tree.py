@@ -9,24 +9,14 @@ import hashlib
 import uuid
 from collections.abc import Mapping
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
-    UNION,
-    Key,
-    Values,
-    edit,
-    items_of,
-    values_of,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import extra, memory
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.extra_record import (
-    Record,
-    record_of,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import DISKS, ROWS
-from ansible_collections.kvm.fleet.plugins.module_utils.mark import put_mark
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+from ...engine import xmltree
+from ...engine.codecs import Value
+from ...engine.fields import UNION, Key, Values, edit, items_of, values_of
+from ...engine.mark import put_mark
+from ...engine.xmltree import Element
+from . import extra, memory
+from .extra_record import Record, record_of
+from .table import DISKS, ROWS
 
 FLEET_UUID = uuid.UUID("6f1d6b55-6e7c-5b0e-9f3a-3f0f6a5a2c11")  # the namespace of derived UUIDs
 SPARE_PORTS = 4  # PCIe root ports left free, so that devices can be plugged into a running VM
@@ -123,7 +113,7 @@ def edited(domain: Element, want: Mapping[Key, Value]) -> Element:
 
     What is as wanted is not set again: that would write in our way what others wrote in theirs.
     """
-    from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.agree import agree
+    from .agree import agree
 
     after = xmltree.clone(domain)
     before = domain_values(domain) if domain.find("vcpu") is not None else {}

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
-from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import Key, Values
+from ...engine.codecs import Value
+from ...engine.fields import Key, Values
+from ...host.connection import Host
 
 VIDEO, GRAPHICS = ("video",), ("graphics", "type")
 

@@ -5,16 +5,11 @@
 
 from __future__ import annotations
 
-from ansible_collections.kvm.fleet.plugins.module_utils.accounting import (
-    Books,
-    Claims,
-    Consequence,
-    Part,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.table import FAMILIES, ROWS
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import Change
-from ansible_collections.kvm.fleet.plugins.module_utils.tree_diff import WHOLE
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+from ...engine.accounting import Books, Claims, Consequence, Part
+from ...engine.plan import Change
+from ...engine.tree_diff import WHOLE
+from ...engine.xmltree import Element
+from .table import FAMILIES, ROWS
 
 OF_TYPE = "goes with the former type"
 

@@ -9,26 +9,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.kvm.fleet.plugins.module_utils import libvirt_parser, networks, xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
-from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import (
-    GONE,
-    STATE_SPEC,
-    World,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import (
-    reserved_nics,
-    rules,
-    table,
-    told,
-    tree,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.mark import is_made_here
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import Have, Plan, Wanted
+from ...engine import xmltree
+from ...engine.errors import Mistakes
+from ...engine.mark import is_made_here
+from ...engine.plan import Have, Plan, Wanted
+from ...engine.world import GONE, STATE_SPEC, World
+from ...host import libvirt_parser
+from ...host.connection import Host
+from . import reader as networks
+from . import reserved_nics, rules, table, told, tree
 
 if TYPE_CHECKING:
-    from ansible_collections.kvm.fleet.plugins.module_utils.accounting import Books
+    from ...engine.accounting import Books
 
 OPTIONS: dict[str, Any] = {
     "name": {"type": "str", "required": True},
@@ -47,7 +39,7 @@ class Vswitch:
     @property
     def books(self) -> Books:
         """What an edit may change, and as what the plan shows it."""
-        from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.books import BOOKS
+        from .books import BOOKS
 
         return BOOKS
 
@@ -74,8 +66,8 @@ class Vswitch:
 
     def plan(self, wanted: Wanted, have: Have, world: World) -> Plan:
         """What is to be done about one vswitch."""
-        from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.planner import Planner
-        from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.removal import removal
+        from .planner import Planner
+        from .removal import removal
 
         if wanted.state == GONE:
             return removal(wanted, have, world)
@@ -86,8 +78,8 @@ class Vswitch:
 
     def apply(self, host: Host, plan: Plan) -> None:
         """Do what the plan says."""
-        from ansible_collections.kvm.fleet.plugins.module_utils.appliers.vswitch import apply
-        from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.steps import steps_of
+        from .applier import apply
+        from .steps import steps_of
 
         apply(host, plan, steps_of(plan))
 

@@ -10,48 +10,11 @@ from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
 
-from ansible_collections.kvm.fleet.plugins.module_utils import networks, xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.appliers import reconnect
-from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
-from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError, Mistakes
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
-    ABSENT,
-    PRESENT,
-    Key,
-    Values,
-    fits_several,
-    named,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import (
-    ACTIVE,
-    GONE,
-    World,
-    state_after,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import rules, tree
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.surroundings import (
-    attached_to,
-    has_bridge,
-    left_of,
-    leftovers,
-    named_nics,
-    refuse_while_in_use,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.table import (
-    BRIDGE,
-    BRIDGE_NAME,
-    FAMILIES,
-    FORWARD_DELAY,
-    NAT,
-    OURS,
-    RUN_BY_LIBVIRT,
-    STP,
-    TYPE,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.tree import values_of
-from ansible_collections.kvm.fleet.plugins.module_utils.network_leftovers import Left
-from ansible_collections.kvm.fleet.plugins.module_utils.networks import Nic
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
+from ...engine import xmltree
+from ...engine.codecs import Value
+from ...engine.errors import FleetError, Mistakes
+from ...engine.fields import ABSENT, PRESENT, Key, Values, fits_several, named
+from ...engine.plan import (
     CREATE,
     LIVE,
     NONE,
@@ -64,8 +27,34 @@ from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
     Wanted,
     compare,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import waiting as differing
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+from ...engine.plan import waiting as differing
+from ...engine.world import ACTIVE, GONE, World, state_after
+from ...engine.xmltree import Element
+from ...host import interfaces
+from . import applier_nics as reconnect
+from . import rules, tree
+from .attached import Nic
+from .leftovers import Left
+from .surroundings import (
+    attached_to,
+    has_bridge,
+    left_of,
+    leftovers,
+    named_nics,
+    refuse_while_in_use,
+)
+from .table import (
+    BRIDGE,
+    BRIDGE_NAME,
+    FAMILIES,
+    FORWARD_DELAY,
+    NAT,
+    OURS,
+    RUN_BY_LIBVIRT,
+    STP,
+    TYPE,
+)
+from .tree import values_of
 
 CONNECT, RESTARTED = "connect", "restarted"
 STATE, AUTOSTART, PERSISTENT = ("state",), ("autostart",), ("persistent",)
@@ -237,7 +226,7 @@ class Planner:
         taken = {f"vswitch/{name}": rules.networks_in(values) for name, values in others.items()}
         mine = (after, self.now or after, self.stored or after)
         bridges = {values[BRIDGE_NAME] for values in (*mine, *others.values())}
-        for interface, network in networks.host_networks(self.world.host):
+        for interface, network in interfaces.host_networks(self.world.host):
             if interface not in bridges:
                 taken.setdefault(f"the host's interface {interface}", []).append(network)
         self.mistakes.extend(rules.overlapping(new, taken))
@@ -250,7 +239,7 @@ class Planner:
         if stays or self._runs(BRIDGE_NAME, after):
             return
         if after[TYPE] in RUN_BY_LIBVIRT:
-            if name != self.left.bridge and networks.has_interface(host, name):
+            if name != self.left.bridge and interfaces.has_interface(host, name):
                 self.mistakes.add(
                     f"the host has an interface {name} already; name another bridge", "bridge"
                 )

@@ -5,27 +5,13 @@
 
 from __future__ import annotations
 
-from ansible_collections.kvm.fleet.plugins.module_utils import networks
-from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import GONE, World
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.surroundings import (
-    attached_to,
-    left_of,
-    leftovers,
-    refuse_while_in_use,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.table import PROTECTED
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.tree import values_of
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import (
-    DELETE,
-    LIVE,
-    NONE,
-    STORED,
-    Change,
-    Have,
-    Plan,
-    Wanted,
-)
+from ...engine.errors import FleetError
+from ...engine.plan import DELETE, LIVE, NONE, STORED, Change, Have, Plan, Wanted
+from ...engine.world import GONE, World
+from . import reader as networks
+from .surroundings import attached_to, left_of, leftovers, refuse_while_in_use
+from .table import PROTECTED
+from .tree import values_of
 
 STATE = ("state",)
 

@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Codec, mac, text
-from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import Field, Items
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+from ...engine.codecs import Codec, mac, text
+from ...engine.errors import Mistakes
+from ...engine.fields import Field, Items
+from ...engine.xmltree import Element
 
 HOST_NAME = text(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252})", "a host name")
 _DUID = text(r"[0-9A-Fa-f]{1,2}(:[0-9A-Fa-f]{1,2})+", "a DUID, bytes in hexadecimal with colons")

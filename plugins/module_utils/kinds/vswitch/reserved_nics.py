@@ -8,18 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from ansible_collections.kvm.fleet.plugins.module_utils import fields
-from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
-from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT, PRESENT, Key, Values
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import World
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.tree import (
-    derived_mac,
-    domain_values,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.reservations import MAC
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.table import FAMILIES
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import Wanted
+from ...engine import fields
+from ...engine.codecs import Value
+from ...engine.errors import Mistakes
+from ...engine.fields import ABSENT, PRESENT, Key, Values
+from ...engine.plan import Wanted
+from ...engine.world import World
+from ..vm.tree import derived_mac, domain_values
+from .reservations import MAC
+from .table import FAMILIES
 
 [_FAMILY] = [family for family in FAMILIES if family.identity is MAC]
 HOSTS = (_FAMILY.dhcp, "hosts")

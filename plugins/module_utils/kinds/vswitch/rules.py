@@ -10,10 +10,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Union
 
-from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
-from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import Key, Values, named
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.table import (
+from ...engine.codecs import Value
+from ...engine.errors import FleetError
+from ...engine.fields import Key, Values, named
+from ...engine.texts import why_no_file
+from ...engine.xmltree import Element
+from .table import (
     BRIDGE,
     BRIDGE_NAME,
     DNS_ENABLED,
@@ -28,9 +30,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.table impo
     Family,
     things_of,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.tree import values_of
-from ansible_collections.kvm.fleet.plugins.module_utils.texts import why_no_file
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+from .tree import values_of
 
 IpInterface = Union[ipaddress.IPv4Interface, ipaddress.IPv6Interface]
 IpNetwork = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]

@@ -5,16 +5,10 @@
 
 from __future__ import annotations
 
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import ACTIVE
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.planner import (
-    AUTOSTART,
-    CONNECT,
-    CONNECTIONS,
-    RESTARTED,
-    STATE,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.surroundings import LEFT
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import DELETE, LIVE, Plan
+from ...engine.plan import DELETE, LIVE, Plan
+from ...engine.world import ACTIVE
+from .planner import AUTOSTART, CONNECT, CONNECTIONS, RESTARTED, STATE
+from .surroundings import LEFT
 
 
 def steps_of(plan: Plan) -> list[str]:

@@ -7,23 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ansible_collections.kvm.fleet.plugins.module_utils import (
-    network_leftovers,
-    networks,
-    xmltree,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.connection import Host
-from ansible_collections.kvm.fleet.plugins.module_utils.errors import FleetError
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.base import GONE, World
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.table import (
-    RUN_BY_LIBVIRT,
-    TYPE,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.tree import values_of
-from ansible_collections.kvm.fleet.plugins.module_utils.network_leftovers import Left
-from ansible_collections.kvm.fleet.plugins.module_utils.networks import Nic
-from ansible_collections.kvm.fleet.plugins.module_utils.plan import LIVE, Change, Have, Wanted
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+from ...engine import xmltree
+from ...engine.errors import FleetError
+from ...engine.plan import LIVE, Change, Have, Wanted
+from ...engine.world import GONE, World
+from ...engine.xmltree import Element
+from ...host import interfaces
+from ...host.connection import Host
+from . import leftovers as network_leftovers
+from .attached import Nic, attached
+from .leftovers import Left
+from .table import RUN_BY_LIBVIRT, TYPE
+from .tree import values_of
 
 LEFT = ("leftovers",)
 
@@ -34,9 +29,9 @@ def has_bridge(network: Element, name: str, host: Host) -> bool | None:
     A network on a device of the host needs none.
     """
     is_open_vswitch = xmltree.get(network, "virtualport/@type") == "openvswitch"
-    if not name or (is_open_vswitch and networks.has_interface(host, name)):
+    if not name or (is_open_vswitch and interfaces.has_interface(host, name)):
         return True
-    return networks.has_bridge(host, name)
+    return interfaces.has_bridge(host, name)
 
 
 def left_of(have: Have, network: Element, world: World, thoroughly: bool) -> Left:
@@ -60,7 +55,7 @@ def attached_to(have: Have, world: World) -> list[Nic]:
     """The NICs on a vswitch as it runs, or else as it is stored."""
     tree = have.live if have.live is not None else have.stored
     bridge = None if tree is None else xmltree.get(tree, "bridge/@name")
-    return networks.attached(world.everything("vm"), have.name, bridge)
+    return attached(world.everything("vm"), have.name, bridge)
 
 
 def refuse_while_in_use(wanted: Wanted, running: list[Nic]) -> None:

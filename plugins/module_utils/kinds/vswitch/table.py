@@ -14,38 +14,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.kvm.fleet.plugins.module_utils import fields
-from ansible_collections.kvm.fleet.plugins.module_utils.codecs import (
-    Codec,
-    Value,
-    boolean,
-    choice,
-    integer,
-    size,
-    text,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.errors import Mistakes
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import (
-    ABSENT,
-    PRESENT,
-    Field,
-    Items,
-    Key,
-    Rows,
-    Values,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.reservations import (
-    DUID,
-    HOST_NAME,
-    MAC,
-    Identity,
-    named,
-    option_of,
-    reservations,
-    spec_of,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.mark import SCOPE, SCOPE_PATH
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+from ...engine import fields
+from ...engine.codecs import Codec, Value, boolean, choice, integer, size, text
+from ...engine.errors import Mistakes
+from ...engine.fields import ABSENT, PRESENT, Field, Items, Key, Rows, Values
+from ...engine.mark import SCOPE, SCOPE_PATH
+from ...engine.xmltree import Element
+from .reservations import DUID, HOST_NAME, MAC, Identity, named, option_of, reservations, spec_of
 
 # A place for more: `open`, and Open vSwitch as a bridge with a virtual port.
 NAT, ISOLATED, ROUTED, BRIDGE = "nat", "isolated", "routed", "bridge"

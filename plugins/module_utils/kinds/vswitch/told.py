@@ -8,16 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ansible_collections.kvm.fleet.plugins.module_utils import told
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import Values, items_of
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.table import (
-    DNS_HOSTS,
-    FAMILIES,
-    ROWS,
-    listed,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.tree import values_of
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+from ...engine import told
+from ...engine.fields import Values, items_of
+from ...engine.xmltree import Element
+from .table import DNS_HOSTS, FAMILIES, ROWS, listed
+from .tree import values_of
 
 # What libvirt writes by itself into every definition, and what is told under another name.
 KNOWN: told.Known = {

@@ -11,20 +11,12 @@ import re
 import uuid
 from collections.abc import Iterator, Mapping
 
-from ansible_collections.kvm.fleet.plugins.module_utils import fields, xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import Key, Values
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.table import (
-    DNS_HOSTS,
-    FAMILIES,
-    HOSTNAMES,
-    NAT,
-    ROWS,
-    TYPE,
-    Family,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.mark import put_mark
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import FLEET_NS, Element
+from ...engine import fields, xmltree
+from ...engine.codecs import Value
+from ...engine.fields import Key, Values
+from ...engine.mark import put_mark
+from ...engine.xmltree import FLEET_NS, Element
+from .table import DNS_HOSTS, FAMILIES, HOSTNAMES, NAT, ROWS, TYPE, Family
 
 # ---- reading a tree
 

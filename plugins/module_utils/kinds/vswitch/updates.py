@@ -14,14 +14,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ansible_collections.kvm.fleet.plugins.module_utils import fields, xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import Items
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.table import (
-    DNS_HOSTS,
-    FAMILIES,
-    PORT_GROUPS,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+from ...engine import fields, xmltree
+from ...engine.fields import Items
+from ...engine.xmltree import Element
+from .table import DNS_HOSTS, FAMILIES, PORT_GROUPS
 
 DELETE, MODIFY, ADD = "delete", "modify", "add"
 RANGE, HOST, DNS_HOST, PORT_GROUP = "dhcp-range", "dhcp-host", "dns-host", "port-group"

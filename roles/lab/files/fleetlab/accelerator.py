@@ -16,7 +16,7 @@ from .qemu import Accelerator
 
 # The collection's own answer to "do guests run under KVM here"; the lab runs the same file inside
 # its hosts, so it is found by its path and not through Ansible's import machinery.
-PROBE_SOURCE = Path(__file__).resolve().parents[4] / "plugins/module_utils/acceleration.py"
+PROBE_SOURCE = Path(__file__).resolve().parents[4] / "plugins/module_utils/host/acceleration.py"
 
 MOST_CPUS = 4
 _NESTED = ("/sys/module/kvm_intel/parameters/nested", "/sys/module/kvm_amd/parameters/nested")

@@ -9,21 +9,11 @@ shows them and the engine accounts for them.
 
 from __future__ import annotations
 
-from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import Key
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.agree import (
-    channels,
-    cpu,
-    disks,
-    display,
-    firmware,
-    machine,
-    nics,
-    numa,
-    single,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.agree.base import Changed
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+from ....engine.codecs import Value
+from ....engine.fields import Key
+from ....engine.xmltree import Element
+from . import channels, cpu, disks, display, firmware, machine, nics, numa, single
+from .base import Changed
 
 CONSEQUENCES = (
     *machine.CONSEQUENCES,

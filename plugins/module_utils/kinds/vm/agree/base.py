@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import Key, key_of
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+from ....engine import xmltree
+from ....engine.fields import Key, key_of
+from ....engine.xmltree import Element
 
 Changed = Collection[Key]  # the keys whose values an edit changes, those of new things included
 

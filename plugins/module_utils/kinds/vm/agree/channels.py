@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.accounting import Consequence
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import items_of
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.agree.base import Changed
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import CHANNELS
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+from ....engine import xmltree
+from ....engine.accounting import Consequence
+from ....engine.fields import items_of
+from ....engine.xmltree import Element
+from ..table import CHANNELS
+from .base import Changed
 
 CONSEQUENCES = (Consequence("mode", ("source/@mode",), ("path",), "", CHANNELS.name, silent=True),)
 

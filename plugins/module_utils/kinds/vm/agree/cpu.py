@@ -5,14 +5,10 @@
 
 from __future__ import annotations
 
-from ansible_collections.kvm.fleet.plugins.module_utils.accounting import Consequence
-from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.agree.base import (
-    Changed,
-    drop,
-    touched,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+from ....engine.accounting import Consequence
+from ....engine.codecs import Value
+from ....engine.xmltree import Element
+from .base import Changed, drop, touched
 
 OF_MODE = "goes with the former CPU mode or model"
 _ON_MODE = ("cpu.mode", "cpu.model")

@@ -5,21 +5,13 @@
 
 from __future__ import annotations
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.accounting import Consequence
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import Key, items_of
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.agree.base import (
-    Changed,
-    drop,
-    prune,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.agree.targets import place
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import (
-    CDROMS,
-    DISKS,
-    name_disk,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+from ....engine import xmltree
+from ....engine.accounting import Consequence
+from ....engine.fields import Key, items_of
+from ....engine.xmltree import Element
+from ..table import CDROMS, DISKS, name_disk
+from .base import Changed, drop, prune
+from .targets import place
 
 # What libvirt refuses elsewhere (qemuValidateDomainDeviceDefDiskFrontend).
 _OF_VIRTIO = (

@@ -5,15 +5,11 @@
 
 from __future__ import annotations
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.accounting import Consequence
-from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.agree.base import (
-    Changed,
-    drop,
-    touched,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+from ....engine import xmltree
+from ....engine.accounting import Consequence
+from ....engine.codecs import Value
+from ....engine.xmltree import Element
+from .base import Changed, drop, touched
 
 _ON_FIRMWARE = ("firmware", "secure_boot")
 

@@ -7,17 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.accounting import Consequence
-from ansible_collections.kvm.fleet.plugins.module_utils.codecs import Value
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import Key, items_of
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.agree.base import (
-    Changed,
-    drop,
-    prune,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import NICS
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+from ....engine import xmltree
+from ....engine.accounting import Consequence
+from ....engine.codecs import Value
+from ....engine.fields import Key, items_of
+from ....engine.xmltree import Element
+from ..table import NICS
+from .base import Changed, drop, prune
 
 _SOURCE = ("dev", "mode", "type", "path", "address", "port", "managed")
 # What a NIC has that is not on a vswitch or bridge: one of the host's own, or of a program.

@@ -5,14 +5,11 @@
 
 from __future__ import annotations
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.accounting import Consequence
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.agree.base import (
-    Changed,
-    touched,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.cpu_lists import cpus_in, listed
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+from ....engine import xmltree
+from ....engine.accounting import Consequence
+from ....engine.xmltree import Element
+from ..cpu_lists import cpus_in, listed
+from .base import Changed, touched
 
 CONSEQUENCES = (
     Consequence(

@@ -5,16 +5,11 @@
 
 from __future__ import annotations
 
-from ansible_collections.kvm.fleet.plugins.module_utils import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.accounting import Consequence
-from ansible_collections.kvm.fleet.plugins.module_utils.fields import ABSENT
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.agree.base import (
-    Changed,
-    drop,
-    prune,
-    touched,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.xmltree import Element
+from ....engine import xmltree
+from ....engine.accounting import Consequence
+from ....engine.fields import ABSENT
+from ....engine.xmltree import Element
+from .base import Changed, drop, prune, touched
 
 _TOO = "goes too: none means none of several"
 _ON_SERIAL = ("serial.type", "serial.path")

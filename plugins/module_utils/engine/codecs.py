@@ -1,0 +1,163 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Codecs: how one value looks to a user, in a plan and in libvirt's XML.
+
+`parse` takes what a user wrote and returns the value or raises ValueError; `decode` and `encode`
+go between the value and the text in the XML, where None is the absence of the element or attribute,
+and `decode(encode(value)) == value`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from .units import format_size, parse_size
+
+Value = Any  # str, int, bool, a dict of them, or None for what libvirt does not say
+
+
+@dataclass(frozen=True)
+class Codec:
+    """The three ways of one value, and the part of the argument spec that goes with it."""
+
+    parse: Callable[[Any], Value]
+    decode: Callable[[str | None], Value]
+    encode: Callable[[Value], str | None]
+    spec: dict[str, Any] = field(default_factory=lambda: {"type": "str"})
+
+
+def text(pattern: str = "", says: str = "") -> Codec:
+    """A text; `""` takes it away. A pattern refuses others, and says what it wants."""
+
+    def parse(given: Any) -> str:
+        value = str(given)
+        if pattern and value and not re.fullmatch(pattern, value):
+            raise ValueError(f"{value!r} is not {says}")
+        return value
+
+    return Codec(parse, lambda found: found or "", lambda value: value or None)
+
+
+TEXT = text()
+
+
+def integer(
+    minimum: int | None = None, maximum: int | None = None, unset: int | None = None
+) -> Codec:
+    """A whole number within bounds; `unset` is the number that absence means."""
+
+    def parse(given: Any) -> int:
+        value = int(given)
+        if minimum is not None and value < minimum:
+            raise ValueError(f"{value} is less than {minimum}")
+        if maximum is not None and value > maximum:
+            raise ValueError(f"{value} is more than {maximum}")
+        return value
+
+    return Codec(
+        parse,
+        lambda found: unset if found in (None, "") else int(found or 0),
+        lambda value: None if value is None or value == unset else str(value),
+        {"type": "int"},
+    )
+
+
+def size(factor: int = 1, unset: str | None = None) -> Codec:
+    """A size with its unit, kept in the XML as a number of `factor` bytes."""
+
+    def parse(given: Any) -> str:
+        number = parse_size(given)
+        if number % factor:
+            raise ValueError(f"{given} is no multiple of {format_size(factor)}")
+        return format_size(number)
+
+    return Codec(
+        parse,
+        lambda found: unset if found in (None, "") else format_size(int(found or 0) * factor),
+        lambda value: None if value is None or value == unset else str(parse_size(value) // factor),
+    )
+
+
+def choice(*words: str, unset: str | None = None) -> Codec:
+    """One of some words; `unset` is the word for absence, and taking the thing away."""
+    known = (*words, unset) if unset is not None and unset not in words else words
+
+    def parse(given: Any) -> str:
+        value = str(given)
+        if value not in known:
+            raise ValueError(f"{value!r} is none of {', '.join(str(word) for word in known)}")
+        return value
+
+    return Codec(
+        parse,
+        lambda found: unset if found in (None, "") else found,
+        lambda value: None if value == unset else value,
+        {"type": "str", "choices": list(known)},
+    )
+
+
+def boolean(true: str = "yes", false: str = "no", unset: bool | None = None) -> Codec:
+    """A boolean that the XML writes as two words; `unset` is what absence means."""
+    words = {True: true, False: false}
+    return Codec(
+        bool,
+        lambda found: unset if found is None else found == true,
+        lambda value: None if value is None or value is unset else words[value],
+        {"type": "bool"},
+    )
+
+
+def presence() -> Codec:
+    """A boolean that is true where an empty element stands."""
+    return Codec(
+        bool,
+        lambda found: found is not None,
+        lambda value: "" if value else None,
+        {"type": "bool"},
+    )
+
+
+def mapping() -> Codec:
+    """A dictionary of strings, kept as JSON in one text (for our own metadata only)."""
+
+    def parse(given: Any) -> dict[str, str]:
+        said = ((str(key), given[key]) for key in sorted(given, key=str))
+        return {key: str(value) for key, value in said if value is not None}
+
+    return Codec(
+        parse,
+        _mapping_in,
+        lambda value: json.dumps(value, sort_keys=True) if value else None,
+        {"type": "dict"},
+    )
+
+
+def _mapping_in(text: str | None) -> dict[str, str]:
+    """The mapping in a text; what somebody else wrote there, and is none, says nothing."""
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+MAC_PATTERN = r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}"
+
+
+def mac() -> Codec:
+    """A unicast MAC address, in libvirt's lower case."""
+
+    def parse(given: Any) -> str:
+        value = str(given).lower()
+        if not re.fullmatch(MAC_PATTERN, value):
+            raise ValueError(f"{given!r} is not a MAC address such as 52:54:00:12:34:56")
+        if int(value[:2], 16) & 1:
+            raise ValueError(f"{value} is a multicast address; its first byte must be even")
+        return value
+
+    return Codec(parse, lambda found: found.lower() if found else None, lambda value: value)

@@ -1,0 +1,346 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rows: a field is stated once, and its argument spec, its reading and its editing follow from it.
+
+A table of rows describes a resource. Reading a tree through it gives plain values by key; a key is
+the path of names a user sees: `("cpu", "count")`, `("disks", "root", "bus")`. Editing a tree
+through it sets just the keys that are given, and leaves everything else in the tree as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Container, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import count
+from typing import Any, Union
+
+from . import xmltree
+from .codecs import TEXT, Codec, Value
+from .errors import Mistakes
+from .texts import as_kept
+from .xmltree import Element
+
+Key = tuple[str, ...]
+Values = dict[Key, Value]
+
+
+class Presence(str):
+    """Whether a thing in a list is there. Compared by identity: a text may be "present" too."""
+
+
+PRESENT, ABSENT = Presence("present"), Presence("absent")
+
+# What every Variant is called. Users know only the fields of its cases.
+UNION = "source"
+
+
+@dataclass(frozen=True)
+class Field:
+    """One option, at one path of the XML.
+
+    `applier` names what brings a change to a running resource; without one it needs a restart.
+    """
+
+    name: str
+    path: str
+    codec: Codec = TEXT
+    applier: str = ""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A union: the attribute at `path` says which case holds, and each case has its own fields.
+
+    Its value is one dictionary of the fields of the case that holds. To a user these fields are
+    options beside each other, of which one case is used.
+    """
+
+    name: str
+    path: str
+    cases: Mapping[str, tuple[Field, ...]]
+    applier: str = ""
+
+
+@dataclass(frozen=True)
+class Items:
+    """A list of things that are known by a name, never by their position.
+
+    `name_of` tells the name of an element, or None for one that is not of this list; `new` makes
+    a bare element for a name. `key` is the option that holds the name.
+    """
+
+    name: str
+    path: str
+    rows: tuple[Field | Variant, ...]
+    name_of: Callable[[Element], str | None]
+    new: Callable[[str], Element]
+    key: tuple[str, Codec] = ("name", TEXT)
+    applier: str = ""
+
+
+Row = Union[Field, Variant, Items]
+Rows = tuple[Row, ...]
+
+
+def named(key: Key) -> str:
+    """A key as users write it: `disks.root.bus`."""
+    return ".".join(key)
+
+
+@lru_cache(maxsize=1024)
+def key_of(name: str) -> Key:
+    """The key of a dotted row name."""
+    return tuple(name.split("."))
+
+
+# ---- the argument spec
+
+
+def spec_of(rows: Rows) -> dict[str, Any]:
+    """The argument spec of a table."""
+    spec: dict[str, Any] = {}
+    for row in rows:
+        if isinstance(row, Field):
+            _place(spec, key_of(row.name), dict(row.codec.spec))
+        elif isinstance(row, Variant):
+            for field in _fields_of(row):
+                spec[field.name] = dict(field.codec.spec)
+        else:
+            _place(spec, key_of(row.name), _items_spec(row))
+    return spec
+
+
+def _items_spec(row: Items) -> dict[str, Any]:
+    name, codec = row.key
+    options = {name: {**codec.spec, "required": True}, "state": _item_state(), **spec_of(row.rows)}
+    return {"type": "list", "elements": "dict", "options": options}
+
+
+def _item_state() -> dict[str, Any]:
+    return {"type": "str", "choices": ["present", "absent"], "default": "present"}
+
+
+def _fields_of(row: Variant) -> Iterator[Field]:
+    seen = set()
+    for field in (field for case in row.cases.values() for field in case):
+        if field.name not in seen:
+            seen.add(field.name)
+            yield field
+
+
+def _place(spec: dict[str, Any], key: Key, option: dict[str, Any]) -> None:
+    for part in key[:-1]:
+        spec = spec.setdefault(part, {"type": "dict", "options": {}})["options"]
+    spec[key[-1]] = option
+
+
+# ---- what a user wants
+
+
+def want_of(rows: Rows, params: Mapping[str, Any], mistakes: Mistakes, under: Key = ()) -> Values:
+    """The values that a user declared; what was omitted is not in it. Mistakes are collected."""
+    want: Values = {}
+    for row in rows:
+        if isinstance(row, Field):
+            given = _given(params, key_of(row.name))
+            if given is not None:
+                _parsed(row, given, want, mistakes, under + key_of(row.name))
+        elif isinstance(row, Variant):
+            _want_variant(row, params, want, mistakes, under)
+        else:
+            given = _given(params, key_of(row.name))
+            _want_items(row, given or (), want, mistakes, under + key_of(row.name))
+    return want
+
+
+def _given(params: Mapping[str, Any], key: Key) -> Any:
+    value: Any = params
+    for part in key:
+        if not isinstance(value, dict):  # Mapping says the same, in ten times the time
+            return None
+        value = value.get(part)
+    return value
+
+
+def _parsed(row: Field, given: Any, want: Values, mistakes: Mistakes, key: Key) -> None:
+    try:
+        in_attribute = row.path.rpartition("/")[2].startswith("@")
+        want[key] = row.codec.parse(as_kept(given, in_attribute))
+    except (ValueError, TypeError) as error:
+        mistakes.add(str(error), named(key))
+
+
+def _want_variant(
+    row: Variant, params: Mapping[str, Any], want: Values, mistakes: Mistakes, under: Key
+) -> None:
+    given = {f.name: params[f.name] for f in _fields_of(row) if params.get(f.name) is not None}
+    if not given:
+        return
+    case = next((c for c in row.cases.values() if {f.name for f in c} == set(given)), None)
+    if case is None:
+        ways = " or ".join("+".join(f.name for f in c) for c in row.cases.values())
+        mistakes.add(f"{'+'.join(given)} is no way to say it; use {ways}", named(under))
+        return
+    parsed: Values = {}
+    for field in case:
+        _parsed(field, given[field.name], parsed, mistakes, (*under, field.name))
+    want[(*under, row.name)] = {key[-1]: value for key, value in parsed.items()}
+
+
+def _want_items(row: Items, given: Any, want: Values, mistakes: Mistakes, key: Key) -> None:
+    option, codec = row.key
+    for item in given:
+        try:
+            name = str(codec.parse(as_kept(item[option], in_attribute=True)))
+        except ValueError as error:
+            mistakes.add(str(error), named((*key, option)))
+            continue
+        at = (*key, name)
+        if at in want:
+            mistakes.add(f"two of {named(key)} have the {option} {name}", named(at))
+        want[at] = ABSENT if item.get("state") == ABSENT else PRESENT
+        if want[at] is PRESENT:
+            want.update(want_of(row.rows, item, mistakes, at))
+
+
+# ---- what a tree has
+
+
+def values_of(rows: Rows, element: Element, under: Key = ()) -> Values:
+    """Every value of the table as this tree has it."""
+    have: Values = {}
+    for row in rows:
+        if isinstance(row, Field):
+            have[under + key_of(row.name)] = row.codec.decode(xmltree.get(element, row.path))
+        elif isinstance(row, Variant):
+            case = row.cases.get(xmltree.get(element, row.path) or "")
+            if case is not None:
+                have[(*under, row.name)] = {
+                    f.name: f.codec.decode(xmltree.get(element, f.path)) for f in case
+                }
+        else:
+            for name, item in items_of(row, element).items():
+                at = (*under, *key_of(row.name), name)
+                have[at] = PRESENT
+                have.update(values_of(row.rows, item, at))
+    return have
+
+
+def items_of(row: Items, element: Element) -> dict[str, Element]:
+    """The elements of a list by their names, in the order of the tree.
+
+    Of several with one name, which others may have made, the second is called NAME#2, and so on.
+    """
+    items: dict[str, Element] = {}
+    for item in xmltree.find_all(element, row.path):
+        name = row.name_of(item)
+        if name is not None:
+            items[_free_name(name, items)] = item
+    return items
+
+
+def _free_name(name: str, taken: Container[str]) -> str:
+    if name not in taken:
+        return name
+    return next(free for free in (f"{name}#{n}" for n in count(2)) if free not in taken)
+
+
+def twins_of(values: Mapping[Key, Value], key: Key) -> list[Key]:
+    """The several things that one name fits, the first of them under that name itself."""
+    numbered = re.compile(re.escape(key[-1]) + r"#\d+")
+    twins = [one for one in values if one[:-1] == key[:-1] and numbered.fullmatch(one[-1])]
+    return [key, *twins] if twins else []
+
+
+def fits_several(values: Mapping[Key, Value], key: Key) -> bool:
+    """Whether the name of a thing is that of several, so that nobody knows which is meant."""
+    return (*key[:-1], f"{key[-1]}#2") in values
+
+
+# ---- editing a tree
+
+
+def edit(rows: Rows, element: Element, values: Mapping[Key, Value], under: Key = ()) -> None:
+    """Set the given keys in a tree; all that is not named stays as it is."""
+    for row in rows:
+        if isinstance(row, Field):
+            key = under + key_of(row.name)
+            if key in values and not _is_so(row, element, values[key]):
+                xmltree.put(element, row.path, row.codec.encode(values[key]))
+        elif isinstance(row, Variant):
+            if (*under, row.name) in values:
+                _edit_variant(row, element, values[(*under, row.name)])
+        else:
+            _edit_items(row, element, values, under + key_of(row.name))
+
+
+def _is_so(row: Field, element: Element, value: Value) -> bool:
+    """Whether an element says a value already, be it in other letters: then it keeps those."""
+    found = xmltree.get(element, row.path)
+    return found is not None and bool(row.codec.decode(found) == value)
+
+
+def _edit_variant(row: Variant, element: Element, value: Mapping[str, Value]) -> None:
+    word, case = case_of(row, value)
+    if xmltree.get(element, row.path) not in row.cases:
+        _clear(row, element)
+    for field in _fields_of_other_cases(row, case):
+        xmltree.put(element, field.path, None)
+    xmltree.put(element, row.path, word)
+    for field in case:
+        xmltree.put(element, field.path, field.codec.encode(value[field.name]))
+
+
+def _clear(row: Variant, element: Element) -> None:
+    """Take out what the fields stand in: it is of a case that no row is about."""
+    for top in {field.path.split("/")[0] for case in row.cases.values() for field in case}:
+        xmltree.put(element, f"{top}!", None)
+
+
+def case_of(row: Variant, value: Mapping[str, Value]) -> tuple[str, tuple[Field, ...]]:
+    """The case that a value is of: its word in the XML and its fields."""
+    return next((w, c) for w, c in row.cases.items() if {f.name for f in c} == set(value))
+
+
+def _fields_of_other_cases(row: Variant, case: tuple[Field, ...]) -> list[Field]:
+    kept = {field.path for field in case}
+    return [f for other in row.cases.values() for f in other if f.path not in kept]
+
+
+def _edit_items(row: Items, element: Element, values: Mapping[Key, Value], key: Key) -> None:
+    there = items_of(row, element)
+    wanted = [k for k in values if k[: len(key)] == key and len(k) == len(key) + 1]
+    for at in wanted:
+        name = at[-1]
+        if values[at] is ABSENT and name in there:
+            xmltree.remove(element, there[name])
+        if values[at] is PRESENT and name not in there:
+            there[name] = row.new(name)
+            _parent(element, row.path).append(there[name])
+    for name, item in there.items():
+        if values.get((*key, name)) is not ABSENT:
+            edit(row.rows, item, values, (*key, name))
+
+
+def _parent(element: Element, path: str) -> Element:
+    above = path.rpartition("/")[0]
+    return xmltree.ensure(element, above) if above else element
+
+
+# ---- finding rows
+
+
+def rows_by_key(rows: Rows, key: Key) -> Row | None:
+    """The row that a key is of; for a thing in a list, the list's own row."""
+    for row in rows:
+        own = key_of(row.name)
+        if not isinstance(row, Items):
+            if own == key:
+                return row
+        elif key[: len(own)] == own:
+            rest = key[len(own) + 1 :]
+            return rows_by_key(row.rows, rest) if rest else row
+    return None

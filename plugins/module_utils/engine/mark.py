@@ -1,0 +1,39 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The mark on what the collection makes, in the metadata of its definition.
+
+Programs that clone (virt-clone, Cockpit, an editor) copy the metadata with all the rest. So the
+mark says for which UUID it is, and on any other it means nothing.
+"""
+
+from __future__ import annotations
+
+from . import xmltree
+from .codecs import text
+from .xmltree import Element
+
+MARK = "metadata/fleet:resource"
+SCOPE_PATH = f"{MARK}/@scope"
+SCOPE = text(r"[A-Za-z0-9][A-Za-z0-9_.-]*", "a name of letters, digits, -, _ and .")
+
+
+def put_mark(tree: Element) -> None:
+    """Mark a new definition as made here."""
+    xmltree.put(tree, f"{MARK}/@managed", "yes")
+    xmltree.put(tree, f"{MARK}/@uuid", xmltree.get(tree, "uuid"))
+
+
+def is_made_here(tree: Element, derived_uuid: str) -> bool:
+    """Whether the collection made this very resource.
+
+    A mark that names no UUID counts where the resource has the one which its name gives.
+    """
+    marked = xmltree.get(tree, f"{MARK}/@managed") == "yes"
+    of = xmltree.get(tree, f"{MARK}/@uuid") or derived_uuid
+    return marked and of == xmltree.get(tree, "uuid")
+
+
+def is_of_another(tree: Element) -> bool:
+    """Whether a mark came along with a clone: it says for which UUID it is, and not for this."""
+    return xmltree.get(tree, f"{MARK}/@uuid") not in (None, xmltree.get(tree, "uuid"))

@@ -1,0 +1,107 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What there is of VMs on a host: stored and live options, what waits, addresses and statistics.
+
+The connection is no read-only one: such a one is not told how a running CPU was defined, without
+which fields would seem to wait for a restart, and it may not ask guest agents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from ..engine.fields import items_of
+from ..engine.plan import Have, waiting
+from ..engine.showing import names
+from ..engine.world import Kind, World
+from ..engine.xmltree import Element
+from ..host.connection import Host, libvirt
+from ..kinds.images.chains import Chains
+from ..kinds.storage_pool.kind import KIND as STORAGE_POOL
+from ..kinds.storage_volume.kind import KIND as STORAGE_VOLUME
+from ..kinds.vm import told, tree
+from ..kinds.vm.kind import KIND
+from ..kinds.vm.snapshots import snapshots_of
+from ..kinds.vm.states import PAUSED, RUNNING
+from ..kinds.vm.table import DISKS
+from . import vm_addresses
+from .vm_statistics import Record, statistics_of
+
+RUNS = (RUNNING, PAUSED)
+
+
+def gather(host: Host, params: Mapping[str, Any]) -> dict[str, Any]:
+    """The VMs that were asked for (all, if none was named)."""
+    vms = [have for _name, have in sorted(KIND.read(host, params["names"]).items())]
+    sources = vm_addresses.SOURCES if params["addresses"] is None else params["addresses"]
+    found = vm_addresses.find(host, vms, sources)
+    images = _Images(host)
+    told = {
+        have.name: {**KIND.result(have), **_told(have, found[have.name]), **images.of(have)}
+        for have in vms
+    }
+    if params["statistics"]:
+        running = {have.name: have.live for have in vms if have.facts.get("state") in RUNS}
+        for name, record in _records(host, running).items():
+            told[name]["statistics"] = statistics_of(running[name], record)
+    # Who asked for no source by its name gets what there is.
+    warnings = {one.warning for one in found.values() if one.warning and params["addresses"]}
+    return {"vms": list(told.values()), "warnings": sorted(warnings)}
+
+
+def _told(have: Have, found: vm_addresses.Found) -> dict[str, Any]:
+    """What is told of a VM beside what is stored."""
+    if have.stored is None:
+        return {}
+    addresses = vm_addresses.addresses_of(have, found.answers)
+    return {"guest_agent": found.agent, "addresses": addresses, **_live(have)}
+
+
+def _live(have: Have) -> dict[str, Any]:
+    """The VM as it runs, and the fields in which that is not as it is stored."""
+    if have.stored is None or have.live is None:
+        return {"live": None, "pending_restart": []}
+    stored = tree.domain_values(have.stored)
+    live = tree.live_values(have.live, stored, have.definition)
+    differ = waiting(have.name, stored, live)
+    return {"live": told.options(live), "pending_restart": names(differ)}
+
+
+class _Images:
+    """The snapshots of VMs, and the images below their disks."""
+
+    def __init__(self, host: Host) -> None:
+        kinds: dict[str, Kind] = {kind.name: kind for kind in (STORAGE_POOL, STORAGE_VOLUME)}
+        self.chains = Chains(World(host, kinds))
+        flag = libvirt.VIR_CONNECT_LIST_DOMAINS_HAS_SNAPSHOT
+        with host.errors("", "tell which VMs have snapshots"):
+            self.domains = {dom.name(): dom for dom in host.conn.listAllDomains(flag)}
+
+    def of(self, have: Have) -> dict[str, Any]:
+        """What is told of one VM; chains of what runs where it does, without disks of one image."""
+        if have.stored is None:
+            return {}
+        dom = self.domains.get(have.name)
+        taken = [one.result() for one in snapshots_of(dom)] if dom is not None else []
+        disks = items_of(DISKS, have.stored if have.live is None else have.live)
+        chains = {name: self._chain(disk) for name, disk in disks.items()}
+        stacked = {name: chain for name, chain in chains.items() if len(chain) > 1}
+        return {"snapshots": taken, "backing_chains": stacked}
+
+    def _chain(self, disk: Element) -> list[str]:
+        # From afar only what libvirt tells of the VM itself: not all volumes of the host for that.
+        here = self.chains.world.host.is_local
+        layers = self.chains.of(disk) if here else self.chains.told(disk)[0]
+        return [layer.path for layer in layers]
+
+
+def _records(host: Host, names: Collection[str]) -> dict[str, Record]:
+    """libvirt's statistics of these VMs, in one call that waits for no VM which is busy."""
+    nowait = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
+    with host.errors("", "tell the statistics of VMs"):
+        domains = host.conn.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
+        asked = [domain for domain in domains if domain.name() in names]
+        records = host.conn.domainListGetStats(asked, 0, nowait) if asked else []
+    return {domain.name(): record for domain, record in records}

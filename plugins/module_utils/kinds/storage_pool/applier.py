@@ -1,0 +1,138 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads and changes storage pools in libvirt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from ...engine import xmltree
+from ...engine.errors import FleetError
+from ...engine.plan import CREATE, Have, Plan
+from ...host.connection import Host, found, libvirt, patiently, wait_until
+
+# How long to wait for another run that is starting the same pool.
+OTHER_RUN_TIMEOUT_S = 5.0
+
+
+def read_pools(host: Host, names: Iterable[str] | None) -> dict[str, Have]:
+    """The named pools (None: all), also those that are not there."""
+    with host.errors("", "read the storage pools"):
+        there = {pool.name(): pool for pool in host.conn.listAllStoragePools()}
+        wanted = list(there) if names is None else list(names)
+        return {
+            name: _have(host, there[name]) if name in there else Have("storage_pool", name)
+            for name in wanted
+        }
+
+
+def _have(host: Host, pool: Any) -> Have:
+    active, persistent = bool(pool.isActive()), bool(pool.isPersistent())
+    facts = {
+        "state": "active" if active else "inactive",
+        "autostart": bool(pool.autostart()) if persistent else False,
+        "persistent": persistent,
+    }
+    # The test driver has one definition of a pool, and refuses the flag for the other.
+    inactive = 0 if host.driver == "TEST" else libvirt.VIR_STORAGE_XML_INACTIVE
+    stored = xmltree.parse(pool.XMLDesc(inactive))
+    live = xmltree.parse(pool.XMLDesc(0)) if active else None
+    return Have("storage_pool", pool.name(), stored, live, facts)
+
+
+def apply_pool(host: Host, plan: Plan, steps: Sequence[str]) -> None:
+    """Take the steps in their order. A pool that cannot be made to the end leaves no definition."""
+    try:
+        for step in steps:
+            STEPS[step](host, plan)
+    except (FleetError, libvirt.libvirtError):
+        if plan.action == CREATE:
+            _forget(host, plan.wanted.name)
+        raise
+
+
+def _forget(host: Host, name: str) -> None:
+    try:
+        pool = found(host.conn.storagePoolLookupByName, name, libvirt.VIR_ERR_NO_STORAGE_POOL)
+        if pool is not None and not pool.isActive():  # else another run has brought it up
+            pool.undefine()
+    except libvirt.libvirtError:
+        pass  # the error that led here says more
+
+
+def _define(host: Host, plan: Plan) -> None:
+    text = xmltree.serialise(plan.after.definition)
+    with host.errors(plan.resource, "define it"):
+        host.conn.storagePoolDefineXML(text, 0)
+
+
+def _autostart(host: Host, plan: Plan) -> None:
+    with host.errors(plan.resource, "set its autostart"):
+        _pool(host, plan).setAutostart(int(plan.after.facts["autostart"]))
+
+
+def _build(host: Host, plan: Plan) -> None:
+    """Make what the pool stands on, and never overwrite what is there."""
+    tree = plan.after.definition
+    if tree.get("type") == "logical" and tree.find("source/device") is None:
+        return  # of nothing LVM makes no volume group; one that is missing is told by the start
+    pool = _pool(host, plan)
+    with host.errors(plan.resource, "build it"):
+        try:
+            pool.build(_build_flags(plan))
+        except libvirt.libvirtError as error:
+            # "Already formatted": it was built before, or else starting it tells what is wrong.
+            built = error.get_error_code() == libvirt.VIR_ERR_STORAGE_POOL_BUILT
+            if not built and not _is_brought_up(pool, error):
+                raise
+
+
+def _build_flags(plan: Plan) -> int:
+    """libvirt makes a file system only with a flag, and takes the flag only of some types."""
+    tree = plan.after.definition
+    is_fs = tree.get("type") == "fs" and xmltree.get(tree, "source/format/@type") != "auto"
+    if is_fs or tree.get("type") in ("disk", "logical"):
+        return int(libvirt.VIR_STORAGE_POOL_BUILD_NO_OVERWRITE)
+    return 0
+
+
+def _start(host: Host, plan: Plan) -> None:
+    pool = _pool(host, plan)
+    with host.errors(plan.resource, "start it"):
+        try:
+            pool.create(0)
+        except libvirt.libvirtError as error:
+            if not _is_brought_up(pool, error):
+                raise
+
+
+def _is_brought_up(pool: Any, error: Any) -> bool:
+    """Whether a call failed because another run is starting the pool, or has started it."""
+    invalid = error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID
+    return invalid and wait_until(lambda: bool(pool.isActive()), OTHER_RUN_TIMEOUT_S)
+
+
+def _stop(host: Host, plan: Plan) -> None:
+    with host.errors(plan.resource, "stop it"):
+        patiently(_pool(host, plan).destroy)
+
+
+def _undefine(host: Host, plan: Plan) -> None:
+    with host.errors(plan.resource, "undefine it"):
+        patiently(_pool(host, plan).undefine)
+
+
+def _pool(host: Host, plan: Plan) -> Any:
+    return host.conn.storagePoolLookupByName(plan.wanted.name)
+
+
+STEPS: dict[str, Callable[[Host, Plan], None]] = {
+    "define": _define,
+    "autostart": _autostart,
+    "build": _build,
+    "start": _start,
+    "stop": _stop,
+    "undefine": _undefine,
+}

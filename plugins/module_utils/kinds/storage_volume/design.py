@@ -1,0 +1,244 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The design of a volume that does not exist yet: what it is made from, and whether that can be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...engine import xmltree
+from ...engine.errors import Mistakes
+from ...engine.fields import Values
+from ...engine.plan import Have, Wanted
+from ...engine.units import format_size, parse_size
+from ...engine.world import World
+from ...engine.xmltree import Element
+from ...host import images
+from .volumes import (
+    BLOCK_POOLS,
+    FILE_POOLS,
+    MAKES_VOLUMES,
+    capacity_of,
+    format_of,
+    name_in_pool,
+    pool_of,
+    type_of,
+    volume_path,
+)
+
+CAPACITY, FORMAT, PROVISIONING = ("capacity",), ("format",), ("provisioning",)
+
+
+@dataclass(frozen=True)
+class Design:
+    """A new volume: its definition, the values chosen for it, and what a user should know."""
+
+    tree: Element
+    values: Values
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a volume is made from, as far as it can be seen from here."""
+
+    called: str
+    format: str = ""
+    capacity: int = 0
+    path: str = ""
+
+
+def design(wanted: Wanted, world: World, mistakes: Mistakes) -> Design:
+    """The volume as it is to be made. Mistakes are collected, and then the design is of no use."""
+    warnings: list[str] = []
+    pool = world.will_be("storage_pool", pool_of(wanted.name))
+    check_pool(pool, world, mistakes, warnings)
+    origin = _origin(wanted.options, world, mistakes, warnings)
+    values = _values(wanted, type_of(pool), origin, mistakes)
+    return Design(_tree(wanted, pool, values, origin), values, tuple(warnings))
+
+
+def check_pool(pool: Have, world: World, mistakes: Mistakes, warnings: list[str]) -> None:
+    """Whether something can be made, changed or removed in a pool."""
+    if not pool.exists and world.assume_missing:
+        warnings.append(f"there is no pool {pool.name}; taken to be what an earlier task makes")
+    elif not pool.exists:
+        mistakes.add(f"there is no pool {pool.name}, and none is declared; declare it", "pool")
+    elif type_of(pool) not in MAKES_VOLUMES:
+        mistakes.add(
+            f"pool {pool.name} is of type {type_of(pool)}, whose volumes are made on the storage "
+            "itself",
+            "pool",
+        )
+    elif pool.live is None and world.assume_missing:
+        warnings.append(f"pool {pool.name} is not active; the plan assumes that it will be")
+    elif pool.live is None:
+        mistakes.add(f"pool {pool.name} is not active; declare it with state: active", "pool")
+
+
+# ---- what it is made from
+
+
+def _origin(
+    options: Mapping[str, Any], world: World, mistakes: Mistakes, warnings: list[str]
+) -> Origin | None:
+    backing = options.get("backing") or {}
+    if options.get("copy_of"):
+        return _volume(options["copy_of"], "copy_of", world, mistakes)
+    if backing.get("volume"):
+        return _volume(backing["volume"], "backing", world, mistakes)
+    if backing.get("file"):
+        if world.host.is_local and _comes_later(backing["file"], world, warnings):
+            return Origin(backing["file"], backing.get("format") or "", path=backing["file"])
+        return _backing_file(backing["file"], backing.get("format"), world, mistakes)
+    if options.get("image"):
+        if _comes_later(options["image"], world, warnings):
+            return Origin(options["image"])
+        return _image(options["image"], options.get("checksum"), mistakes)
+    return None
+
+
+def _comes_later(file: str, world: World, warnings: list[str]) -> bool:
+    """Whether check mode takes a file to be what an earlier task of the play would make."""
+    if not world.assume_on_host or Path(file).exists():
+        return False
+    warnings.append(f"{file} does not exist yet; the plan assumes that it will")
+    return True
+
+
+def _volume(name: str, option: str, world: World, mistakes: Mistakes) -> Origin:
+    volume = world.will_be("storage_volume", name)
+    path = volume_path(world.will_be("storage_pool", pool_of(name)), name_in_pool(name))
+    if volume.exists:
+        return Origin(name, format_of(volume), capacity_of(volume), path)
+    if not world.assume_missing:
+        mistakes.add(f"there is no volume {name}, and none is declared", option)
+    return Origin(name, path=path)
+
+
+def _backing_file(file: str, said: str | None, world: World, mistakes: Mistakes) -> Origin:
+    """A file on the host. Its header can be read only where the host is this machine."""
+    if not world.host.is_local:
+        if not said:
+            mistakes.add("is needed, since the host is not this machine", "backing.format")
+        return Origin(file, said or "", path=file)
+    found = _inspected(file, "backing.file", mistakes)
+    if found and said and said != found.format:
+        mistakes.add(f"is not that of {file}, which is {found.format}", "backing.format")
+    elif found and found.format not in ("qcow2", "raw"):
+        mistakes.add(f"{file} is {found.format}, on which no clone can stand", "backing.file")
+    return Origin(file, found.format, found.capacity, file) if found else Origin(file)
+
+
+def _image(file: str, checksum: str | None, mistakes: Mistakes) -> Origin:
+    found = _inspected(file, "image", mistakes)
+    if not found:
+        return Origin(file)
+    other = found.backing or found.data_file
+    if other:
+        mistakes.add(
+            f"{file} is not whole, it stands on {other}; make a whole one with qemu-img convert",
+            "image",
+        )
+    if checksum:
+        _check_digest(file, checksum, mistakes)
+    return Origin(file, found.format, found.capacity)
+
+
+def _inspected(file: str, option: str, mistakes: Mistakes) -> images.Image | None:
+    try:
+        return images.inspect(file)
+    except OSError as error:
+        mistakes.add(f"cannot read {file}: {error.strerror}", option)
+    except ValueError as error:
+        mistakes.add(f"{file}: {error}", option)
+    return None
+
+
+def _check_digest(file: str, checksum: str, mistakes: Mistakes) -> None:
+    algorithm, _colon, digits = checksum.partition(":")
+    found = images.digest(file, algorithm)
+    if found != digits.lower():
+        mistakes.add(f"{file} has {algorithm}:{found}, not {checksum}", "checksum")
+
+
+# ---- what it becomes
+
+
+def _values(wanted: Wanted, pool_type: str, origin: Origin | None, mistakes: Mistakes) -> Values:
+    values: Values = {
+        FORMAT: _format(wanted, pool_type, origin, mistakes),
+        PROVISIONING: _provisioning(wanted, pool_type, mistakes),
+    }
+    capacity = _capacity(wanted, origin, mistakes)
+    if capacity:
+        values[CAPACITY] = capacity
+    return values
+
+
+def _format(wanted: Wanted, pool_type: str, origin: Origin | None, mistakes: Mistakes) -> str:
+    """qcow2 in files, raw on devices, and of an uploaded image the format it has."""
+    said = wanted.values.get(FORMAT)
+    if pool_type not in FILE_POOLS and (said == "qcow2" or wanted.options.get("backing")):
+        mistakes.add(
+            f"a volume of a {pool_type} pool is a raw device and cannot be qcow2", "format"
+        )
+    default = "qcow2" if pool_type in FILE_POOLS else "raw"
+    if not wanted.options.get("image") or not (origin and origin.format):
+        return said or default
+    form = said or (origin.format if origin.format in ("raw", default) else default)
+    if form != origin.format:
+        mistakes.add(
+            f"is that of the image, and {origin.called} is {origin.format}, not {form}; unpack or "
+            "convert it first",
+            "format",
+        )
+    return form
+
+
+def _provisioning(wanted: Wanted, pool_type: str, mistakes: Mistakes) -> str:
+    said = wanted.options.get("provisioning")
+    if pool_type in BLOCK_POOLS and said == "thin":
+        # libvirt would make a snapshot of nothing, which becomes invalid as soon as it is full.
+        mistakes.add(f"thin is not possible in a {pool_type} pool", "provisioning")
+    if pool_type == "disk" and (wanted.options.get("copy_of") or wanted.options.get("image")):
+        mistakes.add("a partition can only be made empty: nothing could tell that it is half-made")
+    return said or ("thick" if pool_type in BLOCK_POOLS else "thin")
+
+
+def _capacity(wanted: Wanted, origin: Origin | None, mistakes: Mistakes) -> str | None:
+    said = wanted.values.get(CAPACITY)
+    if origin is None:
+        if said is None:
+            mistakes.add("is needed for a volume that is made empty; such as 20GiB", "capacity")
+        return said
+    if said is None:
+        return format_size(origin.capacity) if origin.capacity else None
+    if parse_size(said) < origin.capacity:
+        has = format_size(origin.capacity)
+        mistakes.add(f"{said} is less than the {has} of {origin.called}", "capacity")
+    return said
+
+
+def _tree(wanted: Wanted, pool: Have, values: Values, origin: Origin | None) -> Element:
+    tree = Element("volume")
+    name = name_in_pool(wanted.name)
+    in_files = type_of(pool) in FILE_POOLS
+    capacity = str(parse_size(values[CAPACITY])) if CAPACITY in values else None
+    thick = values[PROVISIONING] == "thick"
+    xmltree.put(tree, "name", name)
+    xmltree.put(tree, "capacity", capacity)
+    xmltree.put(tree, "allocation", capacity if thick else "0")
+    xmltree.put(tree, "target/path", volume_path(pool, name) or None)
+    if in_files:
+        xmltree.put(tree, "target/format/@type", values[FORMAT])
+    if values[FORMAT] == "qcow2":
+        xmltree.put(tree, "target/compat", "1.1")
+    if wanted.options.get("backing") and origin is not None:
+        xmltree.put(tree, "backingStore/path", origin.path)
+        xmltree.put(tree, "backingStore/format/@type", origin.format or "qcow2")
+    return tree

@@ -1,0 +1,154 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Storage volumes as they are on a host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ...engine import xmltree
+from ...engine.errors import FleetError
+from ...engine.plan import Have
+from ...host.connection import Host, found, libvirt, patiently
+from ..vm.reader import FEW
+from . import asleep
+from .volumes import FILE_POOLS, HALF_MADE, KIND, UNSEEN, is_mark, mark_of, name_in_pool, pool_of
+
+# How long to wait for another run that is making the same volume, or one in the same pool.
+OTHER_RUN_TIMEOUT_S = 600.0
+
+
+def read_volumes(host: Host, names: Iterable[str] | None) -> dict[str, Have]:
+    """The named volumes (None: all), also those that are not there; one listing for each pool."""
+    with host.errors("", "read the storage volumes"):
+        if names is None:
+            active = host.conn.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)
+            return _read_all(active)
+        wanted: dict[str, list[str]] = {}
+        for name in names:
+            wanted.setdefault(pool_of(name), []).append(name_in_pool(name))
+        have = {}
+        for pool, volumes in wanted.items():
+            have.update(_read_some(host, pool, volumes))
+        return have
+
+
+def read_volumes_of(host: Host, pools: Iterable[str]) -> dict[str, Have]:
+    """All volumes of some pools that are active."""
+    with host.errors("", "read the storage volumes"):
+        return _read_all([host.conn.storagePoolLookupByName(pool) for pool in pools])
+
+
+def _read_all(pools: Iterable[Any]) -> dict[str, Have]:
+    have = {}
+    for pool in pools:
+        there = _list(pool)
+        have.update(_haves(pool.name(), [name for name in there if not is_mark(name)], there))
+    return have
+
+
+def _read_some(host: Host, pool_name: str, names: list[str]) -> dict[str, Have]:
+    """libvirt knows the volumes it saw last: once in a run it looks again for what is missing."""
+    pool = found(host.conn.storagePoolLookupByName, pool_name, libvirt.VIR_ERR_NO_STORAGE_POOL)
+    if pool is None:
+        return _haves(pool_name, names, {})
+    if not pool.isActive():
+        folder = asleep.folder_of(
+            host, xmltree.parse(pool.XMLDesc(libvirt.VIR_STORAGE_XML_INACTIVE))
+        )
+        return {f"{pool_name}/{name}": _unlisted(pool_name, name, folder) for name in names}
+    have = _haves(pool_name, names, _look_up(pool, names))
+    missing = any(not one.exists for one in have.values())
+    if missing and pool_name not in host.refreshed_pools:
+        host.refreshed_pools.add(pool_name)
+        _check_folder(host, pool)
+        refresh_pool(pool)
+        have = _haves(pool_name, names, _look_up(pool, names))
+    return have
+
+
+def _unlisted(pool: str, name: str, folder: Path | None) -> Have:
+    """A volume of a pool that is not active, as its folder shows it."""
+    full_name = f"{pool}/{name}"
+    if folder is None:
+        return Have(KIND, full_name, facts={UNSEEN: True})
+    try:
+        if (folder / mark_of(name)).exists():
+            return Have(KIND, full_name, facts={HALF_MADE: True})
+        return Have(KIND, full_name, asleep.volume_at(folder / name))
+    except (OSError, ValueError):
+        return Have(KIND, full_name, facts={UNSEEN: True})
+
+
+def _check_folder(host: Host, pool: Any) -> None:
+    """Look before libvirt does, which stops a pool whose folder it does not find."""
+    definition = xmltree.parse(pool.XMLDesc(0))
+    folder = xmltree.get(definition, "target/path") or ""
+    seen = host.is_local and definition.get("type") in FILE_POOLS
+    if seen and not Path(folder).exists():
+        raise FleetError(
+            f"{folder}, the folder of pool {pool.name()}, is not there; put it back, or stop the "
+            "pool (state: inactive) and start it, which makes an empty one",
+            f"storage_pool/{pool.name()}",
+        )
+
+
+def refresh_pool(pool: Any) -> None:
+    """Let libvirt look at a pool anew; it refuses to as long as a copy is made in it."""
+    patiently(lambda: pool.refresh(0), OTHER_RUN_TIMEOUT_S)
+
+
+def _look_up(pool: Any, names: list[str]) -> dict[str, Any]:
+    """The volumes and their marks, as far as they are there."""
+    if len(names) > FEW:
+        return _list(pool)
+    wanted = [*names, *(mark_of(name) for name in names)]
+    volumes = {name: look_up_volume(pool, name) for name in wanted}
+    return {name: volume for name, volume in volumes.items() if volume is not None}
+
+
+def _list(pool: Any) -> dict[str, Any]:
+    return {volume.name(): volume for volume in patiently(pool.listAllVolumes)}
+
+
+def look_up_volume(pool: Any, name: str) -> Any:
+    """libvirt's handle of a volume, None where there is none."""
+    return found(pool.storageVolLookupByName, name, libvirt.VIR_ERR_NO_STORAGE_VOL)
+
+
+def _haves(pool: str, names: Iterable[str], there: dict[str, Any]) -> dict[str, Have]:
+    return {f"{pool}/{name}": _have(f"{pool}/{name}", there) for name in names}
+
+
+def _have(full_name: str, there: dict[str, Any]) -> Have:
+    name = name_in_pool(full_name)
+    if mark_of(name) in there:
+        return Have(KIND, full_name, facts={HALF_MADE: True})
+    volume = there.get(name)
+    return Have(KIND, full_name, tree_of(volume) if volume is not None else None)
+
+
+def tree_of(volume: Any) -> xmltree.Element | None:
+    """The volume's definition, or None if it has gone since libvirt last looked."""
+    try:
+        return xmltree.parse(volume.XMLDesc(0))
+    except libvirt.libvirtError:
+        if _is_gone(volume):
+            return None
+    # Another run is just making it: libvirt had the name before it had the file.
+    return xmltree.parse(volume.XMLDesc(0))
+
+
+def _is_gone(volume: Any) -> bool:
+    """Whether libvirt cannot open a volume, of whose file it still has the name."""
+    try:
+        volume.info()
+    except libvirt.libvirtError as error:
+        return error.get_error_code() in (
+            libvirt.VIR_ERR_NO_STORAGE_VOL,
+            libvirt.VIR_ERR_SYSTEM_ERROR,
+        )
+    return False

@@ -1,0 +1,112 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What storage volumes and their pools say about themselves, by names and trees alone."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+from ...engine import xmltree
+from ...engine.plan import Have
+from ...engine.units import format_size
+
+KIND = "storage_volume"
+# What the volumes of a pool are to a VM, by the pool's type.
+FILE_POOLS = ("dir", "fs", "netfs")
+BLOCK_POOLS = ("logical", "disk", "zfs")
+NETWORK_POOLS = ("rbd",)
+
+# Where libvirt makes volumes, and where it can grow them (resizeVol in its backends, 9.0 to 11.3).
+MAKES_VOLUMES = (*FILE_POOLS, *BLOCK_POOLS, *NETWORK_POOLS)
+GROWS_VOLUMES = (*FILE_POOLS, *NETWORK_POOLS)
+
+# libvirt calls a raw image after a file system that it found in it, and a partition after its type.
+RAW_BY_ANOTHER_NAME = {
+    "iso", "none", "linux", "fat16", "fat32", "linux-swap", "linux-lvm", "linux-raid", "extended",
+}  # fmt: skip
+
+HALF_MADE = "half-made"  # the fact, and the state, of a volume that carries the mark
+UNSEEN = "unseen"  # the fact of one in a pool that is not active, and of which nothing is seen
+
+
+def pool_of(name: str) -> str:
+    """The pool in a volume's full name, `POOL/NAME`."""
+    return name.partition("/")[0]
+
+
+def name_in_pool(name: str) -> str:
+    """The volume's own name in its full name."""
+    return name.partition("/")[2]
+
+
+def mark_of(name: str) -> str:
+    """The volume that stands beside another one as long as that is being made."""
+    return f".{name}.partial"
+
+
+def is_mark(name: str) -> bool:
+    """Whether a volume is such a mark."""
+    return name.startswith(".") and name.endswith(".partial")
+
+
+def type_of(pool: Have) -> str:
+    """The type of a pool; `dir` of one that check mode only assumes."""
+    return pool.stored.get("type", "") if pool.stored is not None else "dir"
+
+
+def volume_path(pool: Have, name: str) -> str:
+    """Where a volume of this pool is on the host, or will be; `""` in a pool without paths."""
+    if pool.stored is None:
+        return ""
+    directory = xmltree.get(pool.stored, "target/path") or ""
+    if type_of(pool) == "logical" and not directory:  # libvirt fills it in when it is defined
+        directory = f"/dev/{xmltree.get(pool.stored, 'source/name') or pool.name}"
+    return f"{directory.rstrip('/')}/{name}" if directory else ""
+
+
+def disk_source(pool: Have, name: str) -> dict[str, str]:
+    """The source of a VM's disk on this volume, as the options of a disk.
+
+    Files and devices are named by their path, since libvirt's AppArmor helper does not resolve
+    disks of type volume: such a VM would be denied its own disk. Only pools whose volumes have no
+    path that can be told from the name are left to libvirt.
+    """
+    kind = type_of(pool)
+    if kind in FILE_POOLS:
+        return {"file": volume_path(pool, name)}
+    if kind in BLOCK_POOLS:
+        return {"device": volume_path(pool, name)}
+    return {"pool": pool.name, "volume": name}
+
+
+def format_of(volume: Have) -> str:
+    """`qcow2`, `raw` or another format that libvirt found; what has no format is a raw device."""
+    tree = volume.stored
+    found = (tree is not None and xmltree.get(tree, "target/format/@type")) or "raw"
+    return "raw" if found in RAW_BY_ANOTHER_NAME else found
+
+
+def capacity_of(volume: Have) -> int:
+    """Bytes that a guest sees."""
+    tree = volume.stored
+    return int((tree is not None and xmltree.get(tree, "capacity")) or 0)
+
+
+def backing_of(volume: Have) -> str:
+    """The path of the image that a linked clone stands on; `""` of any other volume."""
+    tree = volume.stored
+    return (tree is not None and xmltree.get(tree, "backingStore/path")) or ""
+
+
+def described(volume: Have) -> str:
+    """A volume as one recognises it: format, size, and when it was last written to."""
+    size = f"{format_of(volume)}, {format_size(capacity_of(volume))}"
+    tree = volume.stored
+    written = tree is not None and xmltree.get(tree, "target/timestamps/mtime")
+    return f"{size}, last written {day_of(float(written))}" if written else size
+
+
+def day_of(seconds: float) -> str:
+    """A time as one reads it, in UTC."""
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")

@@ -1,0 +1,49 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""UUIDs: what is new gets one that follows from its name, and another may have that already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...engine import xmltree
+from ...engine.errors import FleetError
+from ...engine.plan import CREATE, Plan
+from ...engine.world import World
+from ...host.connection import Host, found, libvirt
+
+# How to rename what was renamed back; libvirt renames nothing else than domains.
+RENAME = {"vm": "; rename it back (virsh domrename {other} {name})"}
+
+
+def free_uuid(plan: Plan, world: World) -> Iterator[FleetError]:
+    """A new resource must not have the UUID of another: that is the same one, renamed."""
+    if plan.action != CREATE or plan.after.stored is None:
+        return
+    uuid = xmltree.get(plan.after.stored, "uuid")
+    other = _owner(world.host, plan.wanted.kind, uuid) if uuid else None
+    if other in (None, plan.wanted.name) or not world.will_be(plan.wanted.kind, other or "").exists:
+        return
+    rename = RENAME.get(plan.wanted.kind, "").format(other=other, name=plan.wanted.name)
+    yield FleetError(
+        f"its UUID {uuid}, which follows from its name, is that of {other}: the same one under "
+        f"another name{rename}, or declare it as {other}, or remove {other} first",
+        plan.resource,
+        "name",
+    )
+
+
+def _owner(host: Host, kind: str, uuid: str) -> str | None:
+    """The name of the resource of a kind that has a UUID."""
+    lookups = {
+        "vm": ("lookupByUUIDString", libvirt.VIR_ERR_NO_DOMAIN),
+        "vswitch": ("networkLookupByUUIDString", libvirt.VIR_ERR_NO_NETWORK),
+        "storage_pool": ("storagePoolLookupByUUIDString", libvirt.VIR_ERR_NO_STORAGE_POOL),
+    }
+    if kind not in lookups:
+        return None
+    call, missing = lookups[kind]
+    with host.errors("", "look for a UUID"):
+        owner = found(getattr(host.conn, call), uuid, missing)
+    return None if owner is None else str(owner.name())

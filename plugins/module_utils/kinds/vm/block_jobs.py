@@ -1,0 +1,93 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The rule that a disk on which a job of libvirt works stays as it is until that is done.
+
+Backups, copies and merges of snapshots take minutes; a disk that changes meanwhile ends them, or is
+changed back by them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ...engine import xmltree
+from ...engine.errors import FleetError
+from ...engine.fields import ABSENT, UNION, items_of, named
+from ...engine.plan import RESTART, UPDATE, Change, Plan
+from ...engine.world import World
+from ...engine.xmltree import Element
+from ...host.connection import Host, libvirt
+from ..images.chains import Chains
+from .table import DISKS
+
+# VIR_DOMAIN_BLOCK_JOB_TYPE_*, as virsh calls what starts them.
+NAMES = {1: "blockpull", 2: "blockcopy", 3: "blockcommit", 4: "blockcommit", 5: "backup"}
+
+
+def no_job_is_disturbed(plans: Sequence[Plan], world: World) -> Iterator[FleetError]:
+    """No disk changes or goes, and no VM is restarted, as long as a job works on its disk."""
+    for plan in plans:
+        live = plan.have.live
+        if plan.wanted.kind == "storage_volume" and plan.action == UPDATE:
+            yield from _while_growing(plan, world)
+        if plan.wanted.kind != "vm" or plan.action != UPDATE or live is None:
+            continue
+        disks = items_of(DISKS, live)
+        for name in _disturbed(plan, list(disks)):
+            job = job_on(world.host, plan.wanted.name, disks[name]) if name in disks else ""
+            if job:
+                how = _advice(plan.wanted.name, disks[name])
+                field = named((DISKS.name, name))
+                yield FleetError(f"a {job} of it is under way; {how}", plan.resource, field)
+
+
+def _while_growing(plan: Plan, world: World) -> Iterator[FleetError]:
+    chains = Chains(world)
+    grows = chains.place(xmltree.get(plan.have.definition, "target/path") or "")
+    for vm in world.everything("vm").values():
+        for disk in xmltree.find_all(vm.live, "devices/disk") if vm.live is not None else ():
+            top = chains.told(disk)[0][:1]
+            if top and chains.place(top[0].path) == grows:
+                job = job_on(world.host, vm.name, disk)
+                if job:
+                    how = _advice(vm.name, disk)
+                    message = f"a {job} of it is under way in vm/{vm.name}; {how}"
+                    yield FleetError(message, plan.resource, "capacity")
+
+
+def _advice(vm: str, disk: Element) -> str:
+    return f"wait until it is done, or abort it (virsh blockjob {vm} {_target(disk)} --abort)"
+
+
+def _disturbed(plan: Plan, all_disks: Sequence[str]) -> Sequence[str]:
+    """The disks that a plan takes away, moves, or stops to be started again."""
+    if any(change.field == ("power",) and change.effect == RESTART for change in plan.changes):
+        return all_disks
+    return [change.field[1] for change in plan.changes if _touches(change)]
+
+
+def _touches(change: Change) -> bool:
+    if change.field[0] != DISKS.name or len(change.field) < 2:
+        return False
+    gone = len(change.field) == 2 and change.after is ABSENT
+    return gone or change.field[2:] == (UNION,)
+
+
+def job_on(host: Host, vm: str, disk: Element) -> str:
+    """The job that works on a disk of a running VM, as virsh calls it; empty without one."""
+    with host.errors(f"vm/{vm}", "tell the jobs of its disks"):
+        dom = host.conn.lookupByName(vm)
+        if not dom.isActive() or host.driver != "QEMU":
+            return ""
+        try:
+            found = dom.blockJobInfo(_target(disk), 0)
+        except libvirt.libvirtError as error:
+            if error.get_error_code() == libvirt.VIR_ERR_INVALID_ARG:  # the drive is empty
+                return ""
+            raise
+    return NAMES.get(found["type"], "job") if found else ""
+
+
+def _target(disk: Element) -> str:
+    return xmltree.get(disk, "target/@dev") or ""

@@ -1,0 +1,82 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The snapshots of a VM that libvirt keeps a record of, and which images they are about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+from ...engine import xmltree
+from ...engine.xmltree import Element
+from ...host.connection import Host, found, libvirt
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One snapshot; disks are known by their targets."""
+
+    name: str
+    state: str
+    parent: str = ""
+    current: bool = False
+    created: int = 0  # seconds since 1970
+    internal: frozenset[str] = frozenset()  # disks whose image holds it
+    overlays: Mapping[str, str] = field(default_factory=dict)  # what a disk wrote to from then on
+    bases: Mapping[str, str] = field(default_factory=dict)  # what it had written to until then
+
+    def result(self) -> dict[str, Any]:
+        """The snapshot as a module tells it."""
+        created = datetime.fromtimestamp(self.created, timezone.utc)
+        return {
+            "name": self.name,
+            "state": self.state,
+            "disk_only": self.state == "disk-snapshot",
+            "internal": bool(self.internal),
+            "current": self.current,
+            "parent": self.parent,
+            "created": created.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+
+
+def read(host: Host, vm: str) -> list[Snapshot]:
+    """The snapshots of a VM, the oldest first; none of one that is not there."""
+    dom = found(host.conn.lookupByName, vm, libvirt.VIR_ERR_NO_DOMAIN)
+    return [] if dom is None else snapshots_of(dom)
+
+
+def snapshots_of(dom: Any) -> list[Snapshot]:
+    """The snapshots of a domain, the oldest first."""
+    listed = [
+        snapshot_in(xmltree.parse(one.getXMLDesc(0)), bool(one.isCurrent()))
+        for one in dom.listAllSnapshots(0)
+    ]
+    return sorted(listed, key=lambda one: (one.created, one.name))
+
+
+def snapshot_in(tree: Element, current: bool) -> Snapshot:
+    """What libvirt writes of a snapshot (https://libvirt.org/formatsnapshot.html)."""
+    disks = xmltree.find_all(tree, "disks/disk")
+    told = {disk.get("name", ""): (disk.get("snapshot"), _source(disk)) for disk in disks}
+    definition = tree.find("inactiveDomain")
+    definition = tree.find("domain") if definition is None else definition
+    before = [] if definition is None else xmltree.find_all(definition, "devices/disk")
+    bases = {xmltree.get(disk, "target/@dev") or "": _source(disk) for disk in before}
+    return Snapshot(
+        xmltree.get(tree, "name") or "",
+        xmltree.get(tree, "state") or "",
+        xmltree.get(tree, "parent/name") or "",
+        current,
+        int(xmltree.get(tree, "creationTime") or 0),
+        frozenset(target for target, (kind, _path) in told.items() if kind == "internal"),
+        {target: path for target, (kind, path) in told.items() if kind == "external" and path},
+        {target: path for target, path in bases.items() if path},
+    )
+
+
+def _source(disk: Element) -> str:
+    source = disk.find("source")
+    return "" if source is None else source.get("file") or source.get("dev") or ""

@@ -1,0 +1,177 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The calls that change a network in libvirt. What is to be called is decided in the kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ...engine import xmltree
+from ...engine.errors import FleetError
+from ...engine.plan import CREATE, Plan
+from ...engine.xmltree import Element
+from ...host.connection import Host, libvirt, said
+from ..vm.reader import read_domains
+from . import leftovers as network_leftovers
+from . import updates
+from .applier_nics import connections_to, left_by_interrupted_run, reconnecting
+from .attached import attached
+from .reader import look_up
+
+
+def apply(host: Host, plan: Plan, steps: Sequence[str]) -> None:
+    """Make the calls of a plan, each of which has a function below."""
+    calls = {
+        "define": (define, "define it"),
+        "autostart": (autostart, "set its autostart"),
+        "update": (update, "update what runs of it"),
+        "clear": (clear, "remove what an interrupted run left"),
+        "start": (start, "start it"),
+        "connect": (connect, "connect NICs to it"),
+        "stop": (stop, "stop it"),
+        "restart": (restart, "restart it"),
+        "undefine": (undefine, "undefine it"),
+    }
+    for step in steps:
+        call, doing = calls[step]
+        with host.errors(plan.resource, doing):
+            call(host, plan)
+
+
+def define(host: Host, plan: Plan) -> None:
+    """Store the definition. A network that is active goes on with the one that it has."""
+    _define(host, plan.after.stored)
+
+
+def autostart(host: Host, plan: Plan) -> None:
+    """Start it with the host, or no more."""
+    _network(host, plan).setAutostart(plan.after.facts["autostart"])
+
+
+def update(host: Host, plan: Plan) -> None:
+    """Change the network that runs, in place; only what runs, since the rest has been stored."""
+    commands = {
+        updates.DELETE: libvirt.VIR_NETWORK_UPDATE_COMMAND_DELETE,
+        updates.MODIFY: libvirt.VIR_NETWORK_UPDATE_COMMAND_MODIFY,
+        updates.ADD: libvirt.VIR_NETWORK_UPDATE_COMMAND_ADD_LAST,
+    }
+    sections = {
+        updates.RANGE: libvirt.VIR_NETWORK_SECTION_IP_DHCP_RANGE,
+        updates.HOST: libvirt.VIR_NETWORK_SECTION_IP_DHCP_HOST,
+        updates.DNS_HOST: libvirt.VIR_NETWORK_SECTION_DNS_HOST,
+        updates.PORT_GROUP: libvirt.VIR_NETWORK_SECTION_PORTGROUP,
+    }
+    network = _network(host, plan)
+    for one in updates.updates(_tree(plan.have.live), _tree(plan.after.live)):
+        network.update(
+            commands[one.command],
+            sections[one.section],
+            one.ip_index,
+            xmltree.serialise(one.element),
+            libvirt.VIR_NETWORK_UPDATE_AFFECT_LIVE,
+        )
+
+
+def start(host: Host, plan: Plan) -> None:
+    """Start it. One that was made just now and does not start is not left behind."""
+    network = _network(host, plan)
+    try:
+        network.create()
+    except libvirt.libvirtError:
+        if network.isActive():
+            return  # another run has started it meanwhile
+        if plan.action == CREATE:
+            network.undefine()
+        raise
+
+
+def clear(host: Host, plan: Plan) -> None:
+    """End and remove what an interrupted start or stop left, in the way of the next start."""
+    definition = plan.have.stored if plan.have.stored is not None else _tree(plan.after.stored)
+    left = network_leftovers.find(host, definition, lambda: taps_on(host, definition))
+    network = look_up(host, plan.wanted.name)
+    # While another run starts the network, libvirt answers this question when that is done.
+    if network is None or not network.isActive():
+        network_leftovers.clear(host, definition, left, plan.resource)
+
+
+def taps_on(host: Host, network: Element) -> set[str]:
+    """The taps of running VMs that are on a network, which may itself not run."""
+    name, bridge = (xmltree.get(network, path) for path in ("name", "bridge/@name"))
+    return {nic.target for nic in attached(read_domains(host), name or "", bridge) if nic.target}
+
+
+def stop(host: Host, plan: Plan) -> None:
+    """Stop it."""
+    _network(host, plan).destroy()
+
+
+def undefine(host: Host, plan: Plan) -> None:
+    """Remove its definition."""
+    _network(host, plan).undefine()
+
+
+# ---- under VMs that run
+
+
+def connect(host: Host, plan: Plan) -> None:
+    """Connect the NICs of running VMs: all after a start, else those that are not connected."""
+    after = plan.after.definition
+    try:
+        if plan.have.exists and plan.have.live is None:
+            connections = connections_to(host, plan)
+        else:
+            left = left_by_interrupted_run(host, plan.have, after, lambda: read_domains(host))
+            connections = list(left.connections)
+        with reconnecting(host, plan, connections) as reconnect:
+            reconnect(_tree(plan.after.live))
+    except libvirt.libvirtError as error:
+        raise FleetError(
+            f"runs, but NICs of running VMs are not connected: {said(error)}; "
+            "stop and start their VMs",
+            plan.resource,
+        ) from error
+
+
+def restart(host: Host, plan: Plan) -> None:
+    """Stop it, start it as it is stored, and connect the NICs of running VMs again.
+
+    One that does not start as it is stored is put back as it was, and the error reported.
+    """
+    network = _network(host, plan)
+    with reconnecting(host, plan, connections_to(host, plan)) as reconnect:
+        network.destroy()
+        try:
+            network.create()
+        except libvirt.libvirtError as error:
+            why = f"does not start as it was declared, and is again as it was before: {said(error)}"
+            _define(host, plan.have.live).create()
+            _define(host, plan.have.stored)
+            try:
+                reconnect(_tree(plan.have.live))
+            except FleetError as lost:
+                why = f"{why}; it {lost.message}"
+            raise FleetError(why, plan.resource) from error
+        reconnect(_tree(plan.after.live))
+
+
+# ---- handles
+
+
+def _network(host: Host, plan: Plan) -> Any:
+    network = look_up(host, plan.wanted.name)
+    if network is None:
+        raise FleetError("is not there any more; somebody removed it meanwhile", plan.resource)
+    return network
+
+
+def _define(host: Host, definition: Element | None) -> Any:
+    return host.conn.networkDefineXML(xmltree.serialise(_tree(definition)))
+
+
+def _tree(element: Element | None) -> Element:
+    if element is None:
+        raise LookupError("a plan with this step has this tree")
+    return element

@@ -1,0 +1,92 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Applies plans one after the other, then sees that all is as it was planned."""
+
+from __future__ import annotations
+
+import time
+
+from ..engine.errors import ConnectionLost, FleetError, FleetErrors
+from ..engine.fields import named
+from ..engine.plan import DELETE, Plan
+from ..engine.showing import unfolded
+from ..engine.world import World
+from ..kinds.together.references import names_of, uses_of
+from ..kinds.together.takeovers import given_up, givers_first, taken_up
+from . import aftermath
+from .aftermath import Run
+from .planning import plan_all
+
+# How long what was changed may take to be read back as planned (a guest answers when it can).
+VERIFY_TIMEOUT_S = 15.0
+
+
+def apply_all(world: World, done: Run) -> None:
+    """Apply every plan; what fails stops only what needs it. Then see what became of all."""
+    for plan in givers_first(done.plans):
+        if plan.changed:
+            _apply(world, done, plan)
+    _verify(world, done)
+    aftermath.look_after(_fresh(world), done)
+
+
+def _apply(world: World, done: Run, plan: Plan) -> None:
+    try:
+        _check_not_blocked(done, plan)
+        done.begun.add(plan.resource)
+        with world.host.errors(plan.resource, f"{plan.action} it"):
+            world.kinds[plan.wanted.kind].apply(world.host, plan)
+        done.done.append(plan.resource)
+    except FleetError as error:
+        done.failed[plan.resource] = error.within(plan.resource)
+
+
+def _check_not_blocked(done: Run, plan: Plan) -> None:
+    """Raise if something failed that the plan counts on."""
+    if any(isinstance(error, ConnectionLost) for error in done.failed.values()):
+        raise FleetError("was not touched, the connection to libvirt was lost", plan.resource)
+    for failed in (other for other in done.plans if other.resource in done.failed):
+        if (failed.wanted.kind, failed.wanted.name) in plan.wanted.needs:
+            why = f"it needs {failed.resource}, which failed"
+        elif plan.action == DELETE and uses_of(failed.have) & names_of(plan.have):
+            why = f"{failed.resource} uses it and could not be changed"
+        elif given_up(failed) & taken_up(plan):
+            why = f"{failed.resource} was to give up what it takes, and failed"
+        else:
+            continue
+        raise FleetError(f"was not touched, {why}", plan.resource)
+
+
+def _verify(world: World, done: Run) -> None:
+    """Plan again: nothing may be left to do. Retried, since guests take their time."""
+    left = [plan for plan in done.plans if plan.resource in done.done]
+    deadline = time.monotonic() + VERIFY_TIMEOUT_S
+    while left:
+        try:
+            with world.host.errors("", "read back what was changed"):
+                again = plan_all(_fresh(world), [plan.wanted for plan in left])
+        except (FleetErrors, FleetError) as error:
+            done.failed[left[0].resource] = FleetError(f"cannot be verified: {error}")
+            return
+        open_plans = [plan for plan in again if plan.changed]
+        if not open_plans or time.monotonic() > deadline:
+            break
+        left = [plan for plan in left if plan.resource in {p.resource for p in open_plans}]
+        time.sleep(0.3)
+    else:
+        return
+    for plan in open_plans:
+        done.failed[plan.resource] = _not_converged(plan)
+
+
+def _fresh(world: World) -> World:
+    return World(world.host, world.kinds)
+
+
+def _not_converged(plan: Plan) -> FleetError:
+    fields = "; ".join(
+        f"{named(c.field)} is {c.before if c.live is None else c.live!r}, should be {c.after!r}"
+        for c in unfolded(plan.changes)
+    )
+    return FleetError(f"did not converge: {fields}", plan.resource)

@@ -1,0 +1,65 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a module returns of a run: the plan, its diff, and what became of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..engine.errors import FleetError
+from ..engine.plan import Plan
+from ..engine.showing import diffs, names, results, summary
+from ..engine.world import World
+from .aftermath import Run
+
+
+def report(world: World, done: Run, check: bool, shown: str) -> dict[str, Any]:
+    """What the module returns."""
+    plans = [plan for plan in done.plans if plan.changed]
+    outcome: dict[str, Any] = {
+        "changed": bool(plans) if check else done.changed,
+        "plan": [row for plan in plans for row in results(plan.changes)],
+        "summary": summary(done.plans),
+        "diff": diffs(done.plans),
+        "pending_restart": [r for plan in done.plans for r in results(done.pending(plan))],
+        "warnings": [f"{p.resource}: {warning}" for p in done.plans for warning in p.warnings],
+    }
+    if done.failed:
+        outcome["errors"] = [str(error) for error in done.failed.values()]
+        outcome["msg"] = "; ".join(outcome["errors"])
+    if shown:
+        outcome.update(_shown(world, done, check, shown))
+    else:
+        outcome["results"] = [_result(plan, done, check) for plan in done.plans]
+    return outcome
+
+
+def _shown(world: World, done: Run, check: bool, kind: str) -> dict[str, Any]:
+    """The one resource of a module: as it will be, or as it is read back, whatever came of it."""
+    main = next(plan for plan in done.plans if plan.wanted.kind == kind)
+    if check:
+        return {kind: world.kinds[kind].result(main.after)}
+    try:
+        have = world.kinds[kind].read(world.host, [main.wanted.name])[main.wanted.name]
+    except FleetError:
+        if not done.failed:
+            raise
+        return {}  # libvirt is gone, as an error says
+    return {kind: world.kinds[kind].result(have)}
+
+
+def _result(plan: Plan, done: Run, check: bool) -> dict[str, Any]:
+    """One item of a task that declares many."""
+    error = done.failed.get(plan.resource)
+    pending = done.pending(plan)
+    said: dict[str, Any] = {
+        "resource": plan.resource,
+        "action": plan.action,
+        "changed": plan.changed if check else done.has_changed(plan),
+    }
+    if error is not None:
+        said["error"] = str(error)
+    if pending:
+        said["pending_restart"] = names(pending)
+    return said
