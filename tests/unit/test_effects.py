@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.fields import ABSENT, PRESENT
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import HOTPLUG, RESTART
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.changes import HOTPLUG, RESTART
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.keys import ABSENT, PRESENT
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.effects import Effects
 
 MAC = "52:54:00:00:00:01"

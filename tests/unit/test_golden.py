@@ -30,13 +30,10 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.accounting import audited
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.fields import Items, Key, Rows
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import (
-    RESTART,
-    Have,
-    Plan,
-    Wanted,
-)
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.changes import RESTART
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.fields import Items, Rows
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.keys import Key
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have, Plan, Wanted
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.showing import names, results
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.world import Kind, World
 from ansible_collections.kvm.fleet.plugins.module_utils.host.connection import Host

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import LIVE, RESTART
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.changes import LIVE, RESTART
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import port_groups
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.effects import Effects
 

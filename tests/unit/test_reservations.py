@@ -8,7 +8,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.kvm.fleet.plugins.filter.mac import mac
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetErrors
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.fields import named
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.keys import named
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.tree import derived_mac
 from support.vswitches import planned

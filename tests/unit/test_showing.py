@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.fields import ABSENT, PRESENT
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import (
-    DELETE,
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.changes import (
     HOTPLUG,
     LIVE,
-    NONE,
     RESTART,
-    UPDATE,
     Change,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.keys import ABSENT, PRESENT
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import (
+    DELETE,
+    NONE,
+    UPDATE,
     Have,
     Plan,
     Wanted,

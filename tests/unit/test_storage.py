@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.changes import Change
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetError, FleetErrors
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import (
     CREATE,
     DELETE,
     NONE,
     UPDATE,
-    Change,
     Have,
     Plan,
     Wanted,

@@ -16,10 +16,12 @@ from dataclasses import dataclass, field, replace
 from typing import Optional
 
 from . import xmltree
+from .changes import STORED, Change
 from .codecs import Value
 from .errors import FleetError
-from .fields import Field, Items, Key, Rows, Variant, items_of, key_of
-from .plan import STORED, Change, Plan
+from .fields import Field, Items, Rows, Variant, items_of
+from .keys import Key, is_within, key_of
+from .plan import Plan
 from .tree_diff import TEXT, WHOLE, Pairs, differences
 from .xmltree import Element
 
@@ -177,7 +179,7 @@ def _claim_rows(rows: Rows, key: Key, sides: Sides, claims: Claims) -> None:
         if isinstance(row, Items):
             if not key or key[: len(own)] == own[: len(key)]:
                 _claim_items(row, key[len(own) :], sides, claims)
-        elif not key or own[: len(key)] == key or _is_field_of(row, key):
+        elif not key or is_within(own, key) or _is_field_of(row, key):
             for side in sides:
                 if side is not None:
                     _claim_row(row, side, claims)

@@ -10,31 +10,17 @@ through it sets just the keys that are given, and leaves everything else in the 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import count
 from typing import Any, Union
 
 from . import xmltree
 from .codecs import TEXT, Codec, Value
 from .errors import Mistakes
+from .keys import ABSENT, PRESENT, Key, Values, is_within, key_of, named
 from .texts import as_kept
 from .xmltree import Element
-
-Key = tuple[str, ...]
-Values = dict[Key, Value]
-
-
-class Presence(str):
-    """Whether a thing in a list is there. Compared by identity: a text may be "present" too."""
-
-
-PRESENT, ABSENT = Presence("present"), Presence("absent")
-
-# What every Variant is called. Users know only the fields of its cases.
-UNION = "source"
 
 
 @dataclass(frozen=True)
@@ -83,17 +69,6 @@ class Items:
 
 Row = Union[Field, Variant, Items]
 Rows = tuple[Row, ...]
-
-
-def named(key: Key) -> str:
-    """A key as users write it: `disks.root.bus`."""
-    return ".".join(key)
-
-
-@lru_cache(maxsize=1024)
-def key_of(name: str) -> Key:
-    """The key of a dotted row name."""
-    return tuple(name.split("."))
 
 
 # ---- the argument spec
@@ -248,18 +223,6 @@ def _free_name(name: str, taken: Container[str]) -> str:
     return next(free for free in (f"{name}#{n}" for n in count(2)) if free not in taken)
 
 
-def twins_of(values: Mapping[Key, Value], key: Key) -> list[Key]:
-    """The several things that one name fits, the first of them under that name itself."""
-    numbered = re.compile(re.escape(key[-1]) + r"#\d+")
-    twins = [one for one in values if one[:-1] == key[:-1] and numbered.fullmatch(one[-1])]
-    return [key, *twins] if twins else []
-
-
-def fits_several(values: Mapping[Key, Value], key: Key) -> bool:
-    """Whether the name of a thing is that of several, so that nobody knows which is meant."""
-    return (*key[:-1], f"{key[-1]}#2") in values
-
-
 # ---- editing a tree
 
 
@@ -312,7 +275,7 @@ def _fields_of_other_cases(row: Variant, case: tuple[Field, ...]) -> list[Field]
 
 def _edit_items(row: Items, element: Element, values: Mapping[Key, Value], key: Key) -> None:
     there = items_of(row, element)
-    wanted = [k for k in values if k[: len(key)] == key and len(k) == len(key) + 1]
+    wanted = [k for k in values if is_within(k, key) and len(k) == len(key) + 1]
     for at in wanted:
         name = at[-1]
         if values[at] is ABSENT and name in there:
@@ -340,7 +303,7 @@ def rows_by_key(rows: Rows, key: Key) -> Row | None:
         if not isinstance(row, Items):
             if own == key:
                 return row
-        elif key[: len(own)] == own:
+        elif is_within(key, own):
             rest = key[len(own) + 1 :]
             return rows_by_key(row.rows, rest) if rest else row
     return None

@@ -13,22 +13,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from .changes import HOTPLUG, LIVE, RESTART, STAYS, STORED, Change
 from .codecs import Value
-from .fields import ABSENT, UNION, Key, named
-from .plan import (
-    CREATE,
-    DELETE,
-    HOTPLUG,
-    LIVE,
-    RESTART,
-    STAYS,
-    STORED,
-    UPDATE,
-    Change,
-    Plan,
-    nested,
-    to_yaml,
-)
+from .keys import ABSENT, UNION, Key, named, nested
+from .plan import CREATE, DELETE, UPDATE, Plan
+from .yaml_text import to_yaml
 
 RESTARTED = "restarted"  # what a change of `power` or `state` says of what is stopped and started
 

@@ -14,7 +14,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from . import xmltree
 from .codecs import Codec, Value
-from .fields import Field, Items, Key, Rows, Values, Variant, case_of, items_of, rows_by_key
+from .fields import Field, Items, Rows, Variant, case_of, items_of, rows_by_key
+from .keys import Key, Values, is_of_any
 from .xmltext import plain as text_of
 from .xmltree import Element
 
@@ -27,7 +28,7 @@ def sayable(rows: Rows, values: Values) -> Values:
     return {
         key: value
         for key, value in values.items()
-        if not any(key[: len(thing)] == thing for thing in unnamed) and says(rows, key, value)
+        if not is_of_any(key, unnamed) and says(rows, key, value)
     }
 
 

@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from ..engine.comparing import waiting
 from ..engine.fields import items_of
-from ..engine.plan import Have, waiting
+from ..engine.plan import Have
 from ..engine.showing import names
 from ..engine.world import Kind, World
 from ..engine.xmltree import Element

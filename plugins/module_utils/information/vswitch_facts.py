@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ..engine import xmltree
-from ..engine.fields import named
+from ..engine.keys import named
 from ..engine.plan import Have
 from ..host.connection import Host
 from ..kinds.vm.reader import read_domains

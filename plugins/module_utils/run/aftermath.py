@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ..engine import xmltree
+from ..engine.changes import Change
 from ..engine.errors import ConnectionLost, FleetError, FleetErrors
-from ..engine.plan import CREATE, DELETE, Change, Have, Plan
+from ..engine.plan import CREATE, DELETE, Have, Plan
 from ..engine.showing import names
 from ..engine.world import World
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 
 from ..engine.errors import ConnectionLost, FleetError, FleetErrors
-from ..engine.fields import named
+from ..engine.keys import named
 from ..engine.plan import DELETE, Plan
 from ..engine.showing import unfolded
 from ..engine.world import World

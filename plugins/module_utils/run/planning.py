@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ..engine.errors import FleetError, FleetErrors, Mistakes
-from ..engine.fields import ABSENT
+from ..engine.keys import ABSENT
 from ..engine.plan import Have, Plan, Wanted
 from ..engine.world import Kind, World
 from ..kinds.together.identities import free_uuid

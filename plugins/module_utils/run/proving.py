@@ -10,8 +10,8 @@ from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from ..engine.changes import Change
 from ..engine.errors import FleetError, FleetErrors
-from ..engine.plan import Change
 from ..engine.showing import names
 from ..engine.world import Kind, World
 from . import arguments

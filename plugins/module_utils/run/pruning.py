@@ -20,7 +20,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ..engine import xmltree
 from ..engine.codecs import mapping
 from ..engine.errors import FleetError, Mistakes
-from ..engine.fields import ABSENT
+from ..engine.keys import ABSENT
 from ..engine.mark import MARK, SCOPE, SCOPE_PATH, is_made_here
 from ..engine.plan import Have, Wanted
 from ..engine.world import Kind

@@ -16,7 +16,7 @@ from typing import Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..engine.errors import FleetError, FleetErrors, Mistakes
-from ..engine.fields import ABSENT
+from ..engine.keys import ABSENT
 from ..engine.world import Kind
 from ..kinds.together.taken_up import VOLUME_OPTIONS
 from . import arguments

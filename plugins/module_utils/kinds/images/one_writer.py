@@ -14,9 +14,10 @@ from dataclasses import replace
 from functools import cached_property
 
 from ...engine import xmltree
+from ...engine.changes import HOTPLUG
 from ...engine.errors import FleetError
-from ...engine.fields import ABSENT, PRESENT, Presence, named
-from ...engine.plan import CREATE, DELETE, HOTPLUG, NONE, UPDATE, Have, Plan
+from ...engine.keys import ABSENT, PRESENT, Presence, named
+from ...engine.plan import CREATE, DELETE, NONE, UPDATE, Have, Plan
 from ...engine.world import World
 from ..storage_volume.volumes import backing_of
 from ..together.references import names_of, uses_of

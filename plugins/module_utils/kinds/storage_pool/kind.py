@@ -16,24 +16,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ...engine import xmltree
+from ...engine.changes import LIVE, RESTART, STORED, Change
 from ...engine.codecs import Value
+from ...engine.comparing import compare
+from ...engine.comparing import waiting as differing
 from ...engine.errors import FleetError, Mistakes
-from ...engine.fields import Values, edit, spec_of, want_of
-from ...engine.plan import (
-    CREATE,
-    DELETE,
-    LIVE,
-    NONE,
-    RESTART,
-    STORED,
-    UPDATE,
-    Change,
-    Have,
-    Plan,
-    Wanted,
-    compare,
-)
-from ...engine.plan import waiting as differing
+from ...engine.fields import edit, spec_of, want_of
+from ...engine.keys import Values
+from ...engine.plan import CREATE, DELETE, NONE, UPDATE, Have, Plan, Wanted
 from ...engine.world import ACTIVE, GONE, INACTIVE, STATE_SPEC, World, state_after
 from ...engine.xmltree import FLEET_NS, Element
 from ...host import libvirt_parser

@@ -10,7 +10,7 @@ import stat
 from pathlib import Path
 
 from ...engine.errors import Mistakes
-from ...engine.fields import Values
+from ...engine.keys import Values
 from ...engine.texts import why_no_file
 from .table import TYPES, option_of
 

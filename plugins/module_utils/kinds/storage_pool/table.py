@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ...engine.codecs import Codec, choice, integer, text
-from ...engine.fields import Field, Items, Key, Rows, Values, values_of
+from ...engine.fields import Field, Items, Rows, values_of
+from ...engine.keys import Key, Values
 from ...engine.xmltree import Element
 
 

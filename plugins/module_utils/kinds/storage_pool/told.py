@@ -9,8 +9,8 @@ from typing import Any
 
 from ...engine import told, xmltree
 from ...engine.errors import Mistakes
-from ...engine.fields import Values
-from ...engine.plan import Have, nested
+from ...engine.keys import Values, nested
+from ...engine.plan import Have
 from ...engine.world import GONE
 from ...engine.xmltree import Element
 from .rules import check_options

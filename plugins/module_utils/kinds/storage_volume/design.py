@@ -12,7 +12,7 @@ from typing import Any
 
 from ...engine import xmltree
 from ...engine.errors import Mistakes
-from ...engine.fields import Values
+from ...engine.keys import Values
 from ...engine.plan import Have, Wanted
 from ...engine.units import format_size, parse_size
 from ...engine.world import World

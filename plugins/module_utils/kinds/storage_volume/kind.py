@@ -15,10 +15,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ...engine import xmltree
+from ...engine.changes import LIVE, STORED, Change
 from ...engine.codecs import Codec, choice, size
 from ...engine.errors import FleetError, Mistakes
-from ...engine.fields import ABSENT, Field, Rows, Values, edit, spec_of, want_of
-from ...engine.plan import CREATE, DELETE, LIVE, NONE, STORED, UPDATE, Change, Have, Plan, Wanted
+from ...engine.fields import Field, Rows, edit, spec_of, want_of
+from ...engine.keys import ABSENT, Values
+from ...engine.plan import CREATE, DELETE, NONE, UPDATE, Have, Plan, Wanted
 from ...engine.texts import why_no_file
 from ...engine.units import format_size, parse_size
 from ...engine.world import World

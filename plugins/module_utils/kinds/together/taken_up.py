@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ...engine.codecs import Value
 from ...engine.errors import FleetError, Mistakes
-from ...engine.fields import Key, Values, named
+from ...engine.keys import Key, Values, named
 from ...engine.plan import Plan, Wanted
 from ...engine.world import World
 from ..storage_volume.volumes import described

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from ...engine.codecs import Value
 from ...engine.errors import Mistakes
-from ...engine.fields import ABSENT, PRESENT, UNION, Key, Values, named, twins_of
+from ...engine.keys import ABSENT, PRESENT, UNION, Key, Values, named, twins_of
 
 FIRST = "#1"
 

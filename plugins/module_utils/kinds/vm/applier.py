@@ -10,9 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 from ...engine import xmltext, xmltree
+from ...engine.changes import HOTPLUG, LIVE, RESTART, Change
 from ...engine.errors import FleetError
-from ...engine.fields import ABSENT, Items, edit, items_of
-from ...engine.plan import CREATE, DELETE, HOTPLUG, LIVE, RESTART, Change, Plan
+from ...engine.fields import Items, edit, items_of
+from ...engine.keys import ABSENT
+from ...engine.plan import CREATE, DELETE, Plan
 from ...engine.units import parse_size
 from ...engine.xmltree import Element
 from ...host.connection import Host, libvirt, patiently, wait_until

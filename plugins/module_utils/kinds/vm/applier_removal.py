@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...engine.errors import FleetError
-from ...engine.fields import ABSENT
+from ...engine.keys import ABSENT
 from ...engine.plan import Plan
 from ...host.connection import Host, libvirt, patiently, said
 from .reader import power_state

@@ -12,9 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ...engine import xmltree
+from ...engine.changes import RESTART, Change
 from ...engine.errors import FleetError
-from ...engine.fields import ABSENT, UNION, items_of, named
-from ...engine.plan import RESTART, UPDATE, Change, Plan
+from ...engine.fields import items_of
+from ...engine.keys import ABSENT, UNION, named
+from ...engine.plan import UPDATE, Plan
 from ...engine.world import World
 from ...engine.xmltree import Element
 from ...host.connection import Host, libvirt

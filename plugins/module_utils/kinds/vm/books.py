@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ...engine.accounting import Books, Claims, Part
-from ...engine.plan import Change
+from ...engine.changes import Change
 from ...engine.xmltree import Element
 from . import extra
 from .agree import CONSEQUENCES

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 
 from ...engine import xmltree
 from ...engine.codecs import Value
-from ...engine.fields import ABSENT, UNION, Key, Values
+from ...engine.keys import ABSENT, UNION, Key, Values
 from ...engine.mark import MARK, is_of_another
 from ...engine.xmltree import Element
 from ..images.chains import image_of

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from ...engine.codecs import Value
-from ...engine.fields import PRESENT, UNION, Field, Key, Values, rows_by_key
+from ...engine.fields import Field, rows_by_key
+from ...engine.keys import PRESENT, UNION, Key, Values
 from ...engine.plan import Have
 from ...host.connection import Host
 from . import told, tree

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 
 from ...engine import xmltree
+from ...engine.changes import HOTPLUG, LIVE, RESTART
 from ...engine.codecs import Value
-from ...engine.fields import ABSENT, Items, Key, Values, items_of, rows_by_key
-from ...engine.plan import HOTPLUG, LIVE, RESTART
+from ...engine.fields import Items, items_of, rows_by_key
+from ...engine.keys import ABSENT, Key, Values
 from ...engine.units import parse_size
 from ...engine.xmltree import Element
 from . import port_groups

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 
 from ...engine import xmltree
 from ...engine.codecs import Value
-from ...engine.fields import Field, Key, key_of
+from ...engine.fields import Field
+from ...engine.keys import Key, key_of
 from ...engine.xmltree import Element
 from ...host.libvirt_parser import Unreadable, rewritten
 from . import extra

@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from ...engine import xmltree
+from ...engine.changes import RESTART
 from ...engine.errors import FleetError
-from ...engine.fields import named
-from ...engine.plan import RESTART, Plan
+from ...engine.keys import named
+from ...engine.plan import Plan
 from ...engine.xmltree import Element
 from .states import CRASHED, PAUSED, RUNNING, STOPPED
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from ...engine import xmltree
 from ...engine.codecs import Value, mac
 from ...engine.errors import FleetError, FleetErrors, Mistakes
-from ...engine.fields import ABSENT, PRESENT, UNION, Key, Values, named, spec_of, want_of
+from ...engine.fields import spec_of, want_of
+from ...engine.keys import ABSENT, PRESENT, UNION, Key, Values, named
 from ...engine.mark import is_made_here
 from ...engine.plan import Have, Plan, Wanted
 from ...engine.world import World

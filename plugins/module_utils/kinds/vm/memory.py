@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from ...engine.codecs import Value
 from ...engine.errors import Mistakes
-from ...engine.fields import Key, Values, named
+from ...engine.keys import Key, Values, named
 from ...engine.units import parse_size
 from ...engine.xmltree import Element
 

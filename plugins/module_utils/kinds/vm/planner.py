@@ -8,25 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...engine import xmltree
+from ...engine.changes import HOTPLUG, LIVE, RESTART, STORED, Change
 from ...engine.codecs import Value
+from ...engine.comparing import EffectOf, compare, waiting
 from ...engine.errors import Mistakes
-from ...engine.fields import ABSENT, PRESENT, Key, Values
-from ...engine.plan import (
-    CREATE,
-    HOTPLUG,
-    LIVE,
-    NONE,
-    RESTART,
-    STORED,
-    UPDATE,
-    Change,
-    EffectOf,
-    Have,
-    Plan,
-    Wanted,
-    compare,
-    waiting,
-)
+from ...engine.keys import ABSENT, PRESENT, Key, Values, is_of_any, within
+from ...engine.plan import CREATE, NONE, UPDATE, Have, Plan, Wanted
 from ...engine.world import World
 from ..together import taken_up
 from . import alike, declared, port_groups, power, rules, tree, video
@@ -163,9 +150,7 @@ class Planner:
             for key, value in want.items()
             if value is ABSENT or (value is PRESENT and key not in self.stored)
         ]
-        return {
-            k: v for k, v in values.items() if not any(k[: len(thing)] == thing for thing in things)
-        }
+        return {k: v for k, v in values.items() if not is_of_any(k, things)}
 
     def _effects(self, want: Mapping[Key, Value], definition: xmltree.Element) -> EffectOf:
         """What a change has, asked first where something differs."""
@@ -219,10 +204,9 @@ class Planner:
         runs = dict(self.live)
         for change in changes:
             if change.effect in (LIVE, HOTPLUG):
-                size = len(change.field)
-                for key in [key for key in runs if key[:size] == change.field]:
+                for key in within(runs, change.field):
                     del runs[key]
-                runs.update({k: v for k, v in after.items() if k[:size] == change.field})
+                runs.update(within(after, change.field))
         return runs
 
     def _pending(self, after: Values, runs: Values | None) -> list[Change]:

@@ -14,7 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ...engine import xmltree
-from ...engine.fields import Values, items_of
+from ...engine.fields import items_of
+from ...engine.keys import Values
 from ...engine.xmltree import Element
 from .table import NICS
 

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ...engine.changes import LIVE, STAYS, STORED, Change
 from ...engine.errors import FleetError
-from ...engine.fields import ABSENT
-from ...engine.plan import DELETE, LIVE, NONE, STAYS, STORED, Change, Have, Plan, Wanted
+from ...engine.keys import ABSENT
+from ...engine.plan import DELETE, NONE, Have, Plan, Wanted
 from ...engine.world import World
 from ...host.connection import Host, found, libvirt
 from . import power, storage, tree

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from ...engine.codecs import Value
-from ...engine.fields import ABSENT, PRESENT, Key, Values
+from ...engine.keys import ABSENT, PRESENT, Key, Values
 from ...engine.units import parse_size
 from ...engine.world import World
 from ...host.connection import Host

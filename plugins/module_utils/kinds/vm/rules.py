@@ -13,7 +13,7 @@ from pathlib import Path
 from ...engine import xmltree
 from ...engine.codecs import Value
 from ...engine.errors import Mistakes
-from ...engine.fields import ABSENT, PRESENT, UNION, Key, Values, named
+from ...engine.keys import ABSENT, PRESENT, UNION, Key, Values, named
 from ...engine.texts import why_no_file
 from ...engine.world import World
 from ...host.interfaces import has_bridge

@@ -15,10 +15,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
 from ...engine import xmltree
+from ...engine.changes import Change
 from ...engine.codecs import Value
 from ...engine.errors import FleetError, Mistakes
-from ...engine.fields import ABSENT, PRESENT, UNION, Key, Values, items_of, named
-from ...engine.plan import Change, Have
+from ...engine.fields import items_of
+from ...engine.keys import ABSENT, PRESENT, UNION, Key, Values, named
+from ...engine.plan import Have
 from ...engine.world import World
 from ...engine.xmltree import Element
 from ..images.chains import Chains, Layer, image_of

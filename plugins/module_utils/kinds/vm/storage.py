@@ -11,7 +11,8 @@ from typing import Any
 
 from ...engine import xmltree
 from ...engine.errors import Mistakes
-from ...engine.fields import ABSENT, items_of
+from ...engine.fields import items_of
+from ...engine.keys import ABSENT
 from ...engine.plan import Have, Wanted
 from ...host.connection import Host, found, libvirt
 from ..storage_volume.reader import refresh_pool

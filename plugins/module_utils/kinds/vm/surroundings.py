@@ -15,9 +15,11 @@ from dataclasses import replace
 from functools import cached_property
 
 from ...engine import xmltree
+from ...engine.changes import HOTPLUG, LIVE, Change
 from ...engine.errors import Mistakes
-from ...engine.fields import ABSENT, UNION, items_of, named
-from ...engine.plan import DELETE, HOTPLUG, LIVE, Change, Plan
+from ...engine.fields import items_of
+from ...engine.keys import ABSENT, UNION, named
+from ...engine.plan import DELETE, Plan
 from ...engine.world import World
 from ...engine.xmltree import Element
 from ...host import interfaces

@@ -16,7 +16,8 @@ from dataclasses import replace
 
 from ...engine import xmltree
 from ...engine.codecs import boolean, choice, integer, mac, mapping, presence, size, text
-from ...engine.fields import UNION, Field, Items, Rows, Variant
+from ...engine.fields import Field, Items, Rows, Variant
+from ...engine.keys import UNION
 from ...engine.mark import SCOPE, SCOPE_PATH
 from ...engine.xmltree import Element
 

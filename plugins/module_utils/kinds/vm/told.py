@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...engine import told
-from ...engine.fields import UNION, Values
-from ...engine.plan import nested
+from ...engine.keys import UNION, Values, nested
 from ...engine.xmltree import Element
 from . import alike
 from .resolve import LISTS

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 
 from ...engine import xmltree
 from ...engine.codecs import Value
-from ...engine.fields import UNION, Key, Values, edit, items_of, values_of
+from ...engine.fields import edit, items_of, values_of
+from ...engine.keys import UNION, Key, Values
 from ...engine.mark import put_mark
 from ...engine.xmltree import Element
 from . import extra, memory

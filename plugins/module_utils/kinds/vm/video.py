@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ...engine.codecs import Value
-from ...engine.fields import Key, Values
+from ...engine.keys import Key, Values
 from ...host.connection import Host
 
 VIDEO, GRAPHICS = ("video",), ("graphics", "type")

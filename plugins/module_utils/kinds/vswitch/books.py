@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ...engine.accounting import Books, Claims, Consequence, Part
-from ...engine.plan import Change
+from ...engine.changes import Change
 from ...engine.tree_diff import WHOLE
 from ...engine.xmltree import Element
 from .table import FAMILIES, ROWS

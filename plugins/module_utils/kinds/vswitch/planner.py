@@ -11,23 +11,13 @@ from functools import cached_property, partial
 from typing import Any
 
 from ...engine import xmltree
+from ...engine.changes import LIVE, RESTART, STORED, Change
 from ...engine.codecs import Value
+from ...engine.comparing import compare
+from ...engine.comparing import waiting as differing
 from ...engine.errors import FleetError, Mistakes
-from ...engine.fields import ABSENT, PRESENT, Key, Values, fits_several, named
-from ...engine.plan import (
-    CREATE,
-    LIVE,
-    NONE,
-    RESTART,
-    STORED,
-    UPDATE,
-    Change,
-    Have,
-    Plan,
-    Wanted,
-    compare,
-)
-from ...engine.plan import waiting as differing
+from ...engine.keys import ABSENT, PRESENT, Key, Values, fits_several, is_of_any, named, within
+from ...engine.plan import CREATE, NONE, UPDATE, Have, Plan, Wanted
 from ...engine.world import ACTIVE, GONE, World, state_after
 from ...engine.xmltree import Element
 from ...host import interfaces
@@ -204,8 +194,8 @@ class Planner:
     def _check_names(self) -> None:
         """Names of several things, where one of these is to change."""
         for key in (k for k, v in self.wanted.values.items() if v in (PRESENT, ABSENT)):
-            below = {k: v for k, v in self.wanted.values.items() if k[: len(key)] == key}
-            changes = any(self.stored.get(k) != v for k, v in below.items())
+            said = within(self.wanted.values, key)
+            changes = any(self.stored.get(k) != v for k, v in said.items())
             if changes and fits_several(self.stored, key):
                 self.mistakes.add(
                     "is the name of several, and nobody knows which is meant; make them differ "
@@ -271,7 +261,7 @@ class Planner:
         updatable = self._updatable(want, after)
 
         def effect_of(key: Key, _now: Value, _after: Value) -> tuple[str, str]:
-            in_place = any(key[: len(above)] == above for above in updatable)
+            in_place = is_of_any(key, updatable)
             return (LIVE if in_place else RESTART), ""
 
         # Who owns it says nothing about what runs, so what runs has no say in it.
@@ -307,7 +297,7 @@ class Planner:
         if self.live is None:
             return None
         in_place = tuple(change.field for change in changes if change.effect == LIVE)
-        made = {k: v for k, v in want.items() if any(k[: len(f)] == f for f in in_place)}
+        made = {k: v for k, v in want.items() if is_of_any(k, in_place)}
         return self._live_with(made)
 
     def _restart(self, after: Values, pending: Iterable[Change]) -> Change:

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+from ...engine.changes import LIVE, STORED, Change
 from ...engine.errors import FleetError
-from ...engine.plan import DELETE, LIVE, NONE, STORED, Change, Have, Plan, Wanted
+from ...engine.plan import DELETE, NONE, Have, Plan, Wanted
 from ...engine.world import GONE, World
 from . import reader as networks
 from .surroundings import attached_to, left_of, leftovers, refuse_while_in_use

@@ -11,7 +11,7 @@ from dataclasses import replace
 from ...engine import fields
 from ...engine.codecs import Value
 from ...engine.errors import Mistakes
-from ...engine.fields import ABSENT, PRESENT, Key, Values
+from ...engine.keys import ABSENT, PRESENT, Key, Values
 from ...engine.plan import Wanted
 from ...engine.world import World
 from ..vm.tree import derived_mac, domain_values

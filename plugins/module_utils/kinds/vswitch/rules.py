@@ -12,7 +12,7 @@ from typing import Any, Union
 
 from ...engine.codecs import Value
 from ...engine.errors import FleetError
-from ...engine.fields import Key, Values, named
+from ...engine.keys import Key, Values, named
 from ...engine.texts import why_no_file
 from ...engine.xmltree import Element
 from .table import (

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from ...engine.plan import DELETE, LIVE, Plan
+from ...engine.changes import LIVE
+from ...engine.plan import DELETE, Plan
 from ...engine.world import ACTIVE
 from .planner import AUTOSTART, CONNECT, CONNECTIONS, RESTARTED, STATE
 from .surroundings import LEFT

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ...engine import xmltree
+from ...engine.changes import LIVE, Change
 from ...engine.errors import FleetError
-from ...engine.plan import LIVE, Change, Have, Wanted
+from ...engine.plan import Have, Wanted
 from ...engine.world import GONE, World
 from ...engine.xmltree import Element
 from ...host import interfaces

@@ -17,7 +17,8 @@ from typing import Any
 from ...engine import fields
 from ...engine.codecs import Codec, Value, boolean, choice, integer, size, text
 from ...engine.errors import Mistakes
-from ...engine.fields import ABSENT, PRESENT, Field, Items, Key, Rows, Values
+from ...engine.fields import Field, Items, Rows
+from ...engine.keys import ABSENT, PRESENT, Key, Values, is_within, key_of
 from ...engine.mark import SCOPE, SCOPE_PATH
 from ...engine.xmltree import Element
 from .reservations import DUID, HOST_NAME, MAC, Identity, named, option_of, reservations, spec_of
@@ -189,7 +190,7 @@ FAMILIES = (
 
 # All lists, by the key under which their things stand.
 LISTS: dict[Key, Items] = {
-    **{fields.key_of(row.name): row for row in (FORWARDERS, DNS_HOSTS, PORT_GROUPS)},
+    **{key_of(row.name): row for row in (FORWARDERS, DNS_HOSTS, PORT_GROUPS)},
     **{(family.dhcp, row.name): row for family in FAMILIES for row in family.rows},
 }
 
@@ -272,7 +273,7 @@ def listed(values: Mapping[Key, Value]) -> dict[str, Any]:
 
 
 def _list_of(key: Key) -> Key | None:
-    return next((above for above in LISTS if key[: len(above)] == above), None)
+    return next((above for above in LISTS if is_within(key, above)), None)
 
 
 def _thing(values: Mapping[Key, Value], at: Key, option: str) -> dict[str, Any]:
@@ -281,7 +282,7 @@ def _thing(values: Mapping[Key, Value], at: Key, option: str) -> dict[str, Any]:
         option = option_of(at[-1], family.identity)
     thing: dict[str, Any] = {option: at[-1]}
     for key, value in values.items():
-        if key[: len(at)] == at and key != at and value not in (None, "", "0B"):
+        if is_within(key, at) and key != at and value not in (None, "", "0B"):
             _place(thing, key[len(at) :], value)
     return thing
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from ...engine import told
-from ...engine.fields import Values, items_of
+from ...engine.fields import items_of
+from ...engine.keys import Values
 from ...engine.xmltree import Element
 from .table import DNS_HOSTS, FAMILIES, ROWS, listed
 from .tree import values_of

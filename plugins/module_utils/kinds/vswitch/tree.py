@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 
 from ...engine import fields, xmltree
 from ...engine.codecs import Value
-from ...engine.fields import Key, Values
+from ...engine.keys import Key, Values
 from ...engine.mark import put_mark
 from ...engine.xmltree import FLEET_NS, Element
 from .table import DNS_HOSTS, FAMILIES, HOSTNAMES, NAT, ROWS, TYPE, Family

@@ -10,7 +10,7 @@ shows them and the engine accounts for them.
 from __future__ import annotations
 
 from ....engine.codecs import Value
-from ....engine.fields import Key
+from ....engine.keys import Key
 from ....engine.xmltree import Element
 from . import channels, cpu, disks, display, firmware, machine, nics, numa, single
 from .base import Changed

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from ....engine import xmltree
-from ....engine.fields import Key, key_of
+from ....engine.keys import Key, is_within, key_of
 from ....engine.xmltree import Element
 
 Changed = Collection[Key]  # the keys whose values an edit changes, those of new things included
@@ -17,7 +17,7 @@ Changed = Collection[Key]  # the keys whose values an edit changes, those of new
 def touched(changed: Changed, *options: str) -> bool:
     """Whether one of some options changes, or something below it."""
     keys = [key_of(option) for option in options]
-    return any(at[: len(key)] == key for at in changed for key in keys)
+    return any(is_within(at, key) for at in changed for key in keys)
 
 
 def drop(element: Element, *paths: str) -> None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from ....engine import xmltree
 from ....engine.accounting import Consequence
-from ....engine.fields import Key, items_of
+from ....engine.fields import items_of
+from ....engine.keys import Key
 from ....engine.xmltree import Element
 from ..table import CDROMS, DISKS, name_disk
 from .base import Changed, drop, prune

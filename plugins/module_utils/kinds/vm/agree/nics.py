@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from ....engine import xmltree
 from ....engine.accounting import Consequence
 from ....engine.codecs import Value
-from ....engine.fields import Key, items_of
+from ....engine.fields import items_of
+from ....engine.keys import Key
 from ....engine.xmltree import Element
 from ..table import NICS
 from .base import Changed, drop, prune

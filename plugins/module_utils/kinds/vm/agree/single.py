@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ....engine import xmltree
 from ....engine.accounting import Consequence
-from ....engine.fields import ABSENT
+from ....engine.keys import ABSENT
 from ....engine.xmltree import Element
 from .base import Changed, drop, prune, touched
 

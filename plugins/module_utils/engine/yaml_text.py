@@ -1,0 +1,49 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plain values as YAML text. (PyYAML is not promised on a target host.)"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .keys import Key
+
+
+def to_yaml(value: Any, comments: Mapping[Key, str] | None = None) -> str:
+    """YAML text of plain values."""
+    if isinstance(value, dict) and not value:
+        return ""
+    return "".join(f"{line}\n" for line in _lines(value, comments or {}, ()))
+
+
+def _lines(value: Any, comments: Mapping[Key, str], at: Key) -> Iterable[str]:
+    if isinstance(value, dict):
+        for key in sorted(value, key=str):
+            here = (*at, str(key))
+            yield from _entry(f"{_scalar(str(key))}:", value[key], comments, here)
+    else:
+        for item in value:
+            yield from _entry("-", item, comments, at)
+
+
+def _entry(head: str, value: Any, comments: Mapping[Key, str], at: Key) -> Iterable[str]:
+    comment = comments.get(at, "")
+    if isinstance(value, (dict, list, tuple)) and value:
+        yield f"{head}{comment}"
+        for line in _lines(value, comments, at):
+            yield f"  {line}"
+    else:
+        yield f"{head} {_scalar(value)}{comment}"
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, str) and re.fullmatch(r"[A-Za-z/_][\w/.+:@-]*(?<!:)", value):
+        return json.dumps(value) if value.lower() in _WORDS else value
+    return json.dumps(value)
+
+
+_WORDS = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
