@@ -1,0 +1,165 @@
+"""Secrets of definitions are found wherever they are, and masked without being lost sight of."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.kvm.fleet.plugins.module_utils.engine import hidden, sensitive, xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.hidden import (
+    GAP,
+    TOKEN,
+    Sensitive,
+    revealed,
+    shown,
+)
+
+QEMU = "xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'"
+
+
+def arg(value: str) -> str:
+    return (
+        f"<domain><qemu:commandline {QEMU}><qemu:arg value='{value}'/></qemu:commandline></domain>"
+    )
+
+
+def of_others(text: str) -> str:
+    return f"<domain><metadata><x:y xmlns:x='urn:x'>{text}</x:y></metadata></domain>"
+
+
+SECRETS = {
+    "<domain><devices><graphics type='vnc' passwd='CANARY'/></devices></domain>": "CANARY",
+    "<domain><devices><disk><source><cookies><cookie name='a'>CANARY</cookie></cookies></source>"
+    "</disk></devices></domain>": "CANARY",
+    "<domain><devices><disk><source protocol='https' query='a=b&amp;sig=CANARY'/></disk></devices>"
+    "</domain>": "CANARY",
+    "<domain><sysinfo type='smbios'><oemStrings><entry>io.systemd.credential:passwd.x.root=CANARY"
+    "</entry></oemStrings></sysinfo></domain>": "CANARY",
+    arg("secret,id=s0,data=CANARY"): "CANARY",
+    arg("secret,id=s0,data=CAN,,ARY,format=raw"): "CAN,,ARY",
+    arg('{"qom-type":"secret","id":"s0","data":"CANARY, too"}'): "CANARY, too",
+    arg("port=5900,password=CANARY it is"): "CANARY it is",
+    arg("file=https://me:CANARY@host/x"): "CANARY",
+    arg("file=rbd:pool/x:id=admin:key=CANARY=="): "CANARY==",
+    arg("type=11,value=io.systemd.credential.binary:a=CANARY"): "CANARY",
+    f"<domain><qemu:commandline {QEMU}><qemu:env name='MY_TOKEN' value='CANARY'/>"
+    "</qemu:commandline></domain>": "CANARY",
+    of_others("<x:root_password>CANARY</x:root_password>"): "CANARY",
+    of_others("<x:user Password='CANARY'/>"): "CANARY",
+    of_others("<![CDATA[{'password': 'CANARY'}]]>"): "CANARY",
+    of_others("password: CANARY\nname: x"): "CANARY",
+    "<pool><fs:mount_opts xmlns:fs='urn:fs'><fs:option name='password=CANARY'/></fs:mount_opts>"
+    "</pool>": "CANARY",
+}
+NONE = [
+    "<domain><devices><graphics passwdValidTo='2030-01-01T00:00:00'/></devices></domain>",
+    "<domain><description>password=x</description></domain>",  # an option is for it
+    "<pool><source><auth type='ceph' username='me'><secret usage='x'/></auth></source></pool>",
+    arg(":1,password=on"),
+    arg("secret,id=s0,file=/etc/key"),
+    arg("file=x,key-secret=s0,password-secret=s1"),
+    arg("isa-debugcon,data=1"),
+    of_others("<x:root_password/>"),
+]
+
+
+@pytest.mark.parametrize("text", SECRETS)
+def test_a_secret_is_found_and_masked(text: str) -> None:
+    tree = xmltree.parse(text)
+    before = xmltree.serialise(tree)
+    assert sensitive.secrets_in(tree) == [SECRETS[text]]
+    masked = xmltree.serialise(sensitive.masked(tree))
+    assert "CAN" not in masked and TOKEN.search(masked)
+    assert xmltree.serialise(tree) == before
+
+
+@pytest.mark.parametrize("text", NONE)
+def test_what_is_no_secret_stays_as_it_is(text: str) -> None:
+    tree = xmltree.parse(text)
+    assert sensitive.secrets_in(tree) == []
+    assert xmltree.same(sensitive.masked(tree), tree)
+
+
+def test_definitions_of_others_lose_nothing_but_their_secrets() -> None:
+    folder = Path(__file__).parents[1] / "corpus"
+    for path in sorted(folder.glob("*/*.xml")):
+        tree = xmltree.parse(path.read_text())
+        text = xmltree.serialise(sensitive.masked(tree))
+        for secret in sensitive.secrets_in(tree):
+            text = TOKEN.sub(secret, text, count=1)
+        assert text == xmltree.serialise(tree), path
+
+
+def test_masks_can_be_compared_and_say_nothing_across_resources() -> None:
+    one, other = (
+        xmltree.parse(
+            f"<domain><uuid>{n}</uuid><graphics passwd='a'/><graphics passwd='{p}'/></domain>"
+        )
+        for n, p in (("1", "a"), ("2", "b"))
+    )
+    assert len(set(sensitive.secrets_in(sensitive.masked(one)))) == 1
+    assert len(set(sensitive.secrets_in(sensitive.masked(other)))) == 2
+    assert not set(sensitive.secrets_in(sensitive.masked(one))) & set(
+        sensitive.secrets_in(sensitive.masked(other))
+    )
+    again = sensitive.masked(sensitive.masked(one))
+    assert xmltree.same(again, sensitive.masked(one))
+
+
+def test_the_record_of_extra_xml_is_masked_as_the_rest_is() -> None:
+    text = "<devices><graphics passwd='a&amp;b'/></devices>"
+    tree = xmltree.parse(
+        "<domain><uuid>1</uuid><metadata><fleet:resource xmlns:fleet='urn:kvm.fleet:1'>"
+        "<fleet:extra_xml/></fleet:resource></metadata>"
+        "<devices><graphics passwd='a&amp;b'/></devices></domain>"
+    )
+    xmltree.put(tree, "metadata/fleet:resource/fleet:extra_xml", text)
+    masked = sensitive.masked(tree)
+    [token] = {match[0] for match in TOKEN.finditer(xmltree.serialise(masked))}
+    assert xmltree.get(masked, "devices/graphics/@passwd") == token
+    assert "a&" not in xmltree.serialise(masked)
+
+
+# ---- values
+
+
+def test_no_way_of_showing_a_value_reveals_it() -> None:
+    value = Sensitive("CANARY")
+    shows = [str(value), repr(value), f"{value}", f"{value!r:>9}", value + "!"]
+    shows += [json.dumps({"a": [value]}), value.upper(), "".join(value), value.encode().decode()]
+    shows += [str(pickle.loads(pickle.dumps(value))), repr(pickle.dumps(value))]
+    assert not any("CANARY" in text.upper() for text in shows)
+    assert revealed(value) == revealed(copy.deepcopy({"a": value})["a"]) == "CANARY"
+    assert revealed("plain") == "plain" and revealed(None) is None
+
+
+def test_values_are_compared_by_what_they_hold() -> None:
+    assert Sensitive("a") == Sensitive("a") and Sensitive("a") != Sensitive("b")
+    assert Sensitive("a") not in ("a", "", None, 0, str(Sensitive("a")))
+    assert {Sensitive("a"): 1}[Sensitive("a")] == 1
+    salt = hidden.new_salt("x")
+    assert Sensitive(hidden.token_of("a", salt)) == Sensitive("a")
+    assert Sensitive(hidden.token_of("a", salt)) != Sensitive("b")
+
+
+def test_a_change_is_shown_as_one() -> None:
+    text = f"<a b='{GAP}'/><c d='{GAP}'/>"
+    one, other = Sensitive("x", text, ("1", "2")), Sensitive("y", text, ("1", "3"))
+    assert str(one) == str(other) == "<a b='(hidden)'/><c d='(hidden)'/>"
+    assert shown(other, one) == "<a b='(hidden)'/><c d='(hidden, another)'/>"
+    assert shown({"a": {"b": other}, "c": 1}, {"a": {"b": one}}) == {
+        "a": {"b": "<a b='(hidden)'/><c d='(hidden, another)'/>"},
+        "c": 1,
+    }
+    assert shown(one, "") == str(one) and type(shown(one, "")) is str
+    assert shown(Sensitive("a"), Sensitive("b")) == "(hidden, another)"
+
+
+def test_what_others_say_is_told_without_secrets() -> None:
+    assert hidden.without("it is CANARY-2, not CANARY", ["CANARY", "CANARY-2"]) == (
+        "it is (hidden), not (hidden)"
+    )
