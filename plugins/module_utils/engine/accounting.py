@@ -20,15 +20,15 @@ from .changes import STORED, Change
 from .codecs import Value
 from .errors import FleetError
 from .fields import Field, Items, Rows, Variant, items_of
+from .hidden import Sensitive
 from .keys import Key, is_within, key_of
 from .plan import Plan
+from .sensitive import is_secret
 from .tree_diff import TEXT, WHOLE, Pairs, differences
 from .xmltree import Element
 
 # One thing before and after; None where it is not there.
 Sides = tuple[Optional[Element], Optional[Element]]
-
-SECRETS = ("passwd", "password")
 
 
 @dataclass(frozen=True)
@@ -301,7 +301,7 @@ def _told(consequence: Consequence, element: Element) -> Value:
     for path in consequence.paths:
         for found, part in matches(element, path):
             attribute = part[1:] if part != WHOLE else ""
-            value = _shown(attribute, found.get(attribute)) if attribute else plain(found)
+            value = _kept(attribute, found.get(attribute)) if attribute else plain(found)
             said.setdefault(attribute or str(found.tag), []).append(value)
     if not said:
         return consequence.gone
@@ -314,7 +314,7 @@ def _told(consequence: Consequence, element: Element) -> Value:
 
 def plain(element: Element) -> Value:
     """An element as plain values: its text, or a dictionary of its attributes and children."""
-    said: dict[str, Value] = {k: _shown(k, v) for k, v in element.attrib.items()}
+    said: dict[str, Value] = {k: _kept(k, v) for k, v in element.attrib.items()}
     for part in xmltree.elements(element):
         name, here = str(part.tag), plain(part)
         if name in said:
@@ -322,11 +322,11 @@ def plain(element: Element) -> Value:
             said[name] = [*(before if isinstance(before, list) else [before]), here]
         else:
             said[name] = here
-    text = (element.text or "").strip()
+    text = _kept(str(element.tag), (element.text or "").strip())
     if not said:
         return text
     return {**said, "text": text} if text else said
 
 
-def _shown(name: str, value: str | None) -> Value:
-    return "(not shown)" if name in SECRETS and value else value
+def _kept(name: str, value: str | None) -> Value:
+    return Sensitive(value) if value and is_secret(name) else value

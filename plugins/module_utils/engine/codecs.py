@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from .hidden import Sensitive, revealed, stands_for_hidden
 from .units import format_size, parse_size
 
 Value = Any  # str, int, bool, a dict of them, or None for what libvirt does not say
@@ -120,6 +121,23 @@ def presence() -> Codec:
         lambda value: "" if value else None,
         {"type": "bool"},
     )
+
+
+def hiding(inner: Codec) -> Codec:
+    """A text that is compared and never shown. That there is none is no secret."""
+
+    def parse(given: Any) -> Value:
+        value = inner.parse(revealed(given))
+        if stands_for_hidden(value):
+            raise ValueError("stands for what is not shown; write the value itself, or omit it")
+        return Sensitive(value) if value else value
+
+    def decode(found: str | None) -> Value:
+        value = inner.decode(found)
+        return Sensitive(value) if value else value
+
+    spec = {**inner.spec, "no_log": True}
+    return Codec(parse, decode, lambda value: inner.encode(revealed(value)), spec)
 
 
 def mapping() -> Codec:

@@ -16,8 +16,9 @@ from itertools import count
 from typing import Any, Union
 
 from . import xmltree
-from .codecs import TEXT, Codec, Value
+from .codecs import TEXT, Codec, Value, hiding
 from .errors import Mistakes
+from .hidden import unquoted
 from .keys import ABSENT, PRESENT, Key, Values, is_within, key_of, named
 from .texts import as_kept
 from .xmltree import Element
@@ -28,12 +29,18 @@ class Field:
     """One option, at one path of the XML.
 
     `applier` names what brings a change to a running resource; without one it needs a restart.
+    What is `sensitive` is a text that is compared, and shown to nobody.
     """
 
     name: str
     path: str
     codec: Codec = TEXT
     applier: str = ""
+    sensitive: bool = False
+
+    def __post_init__(self) -> None:
+        if self.sensitive:
+            object.__setattr__(self, "codec", hiding(self.codec))
 
 
 @dataclass(frozen=True)
@@ -145,7 +152,7 @@ def _parsed(row: Field, given: Any, want: Values, mistakes: Mistakes, key: Key) 
         in_attribute = row.path.rpartition("/")[2].startswith("@")
         want[key] = row.codec.parse(as_kept(given, in_attribute))
     except (ValueError, TypeError) as error:
-        mistakes.add(str(error), named(key))
+        mistakes.add(unquoted(str(error), given) if row.sensitive else str(error), named(key))
 
 
 def _want_variant(

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -90,14 +90,27 @@ def shown(value: Any, before: Any = None) -> Any:
     if isinstance(value, Mapping):
         was = before if isinstance(before, Mapping) else {}
         return {name: shown(below, was.get(name)) for name, below in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [shown(below) for below in value]
     return value
 
 
-def without(text: str, secrets: tuple[str, ...] | list[str]) -> str:
+def stands_for_hidden(text: str) -> bool:
+    """Whether somebody took what is shown, or kept, of a secret for the secret itself."""
+    return text in (HIDDEN, ANOTHER) or TOKEN.fullmatch(text) is not None
+
+
+def without(text: str, secrets: Iterable[str]) -> str:
     """What somebody else said, without the secrets that it may quote."""
-    for secret in sorted(secrets, key=len, reverse=True):
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
     return text
+
+
+def unquoted(message: str, given: Any) -> str:
+    """What is wrong with a secret, in words that do not quote it."""
+    message = message.replace(repr(given), HIDDEN)
+    return message if str(given) not in message else "is not what this option takes"
 
 
 # ---- tokens

@@ -86,6 +86,11 @@ def salt_of(tree: Element) -> str:
     return new_salt(xmltree.get(tree, "uuid") or xmltree.get(tree, "name") or "")
 
 
+def is_secret(name: str) -> bool:
+    """Whether an attribute or an element is a secret by its name, whatever it is in."""
+    return _NAME.fullmatch(name.rpartition(":")[2]) is not None
+
+
 def swap_secrets(tree: Element, swap: Swap) -> None:
     """Put into the place of each secret what is made of it, in the order of the document."""
     for element, is_foreign in _elements(tree, False):
@@ -118,8 +123,7 @@ def _swapped(
     element: Element, local: str, name: str, value: str, is_foreign: bool, swap: Swap
 ) -> str:
     """The value of an attribute, or the text, of an element without its secrets."""
-    own = name.rpartition(":")[2] or local
-    if _NAME.fullmatch(own) or (local == "env" and name == "value" and _is_secret_of(element)):
+    if is_secret(name or local) or (local == "env" and name == "value" and _is_secret_of(element)):
         plain = xmltext.plain(value)
         made = swap(plain) if plain.strip() else plain
         return value if made == plain else made

@@ -15,6 +15,7 @@ from typing import Any
 
 from .changes import HOTPLUG, LIVE, RESTART, STAYS, STORED, Change
 from .codecs import Value
+from .hidden import shown
 from .keys import ABSENT, UNION, Key, named, nested
 from .plan import CREATE, DELETE, UPDATE, Plan
 from .yaml_text import to_yaml
@@ -24,6 +25,13 @@ RESTARTED = "restarted"  # what a change of `power` or `state` says of what is s
 
 def unfolded(changes: Iterable[Change]) -> Iterator[Change]:
     """The changes by the options that a user writes; one of a union is one of each option."""
+    for change in _by_option(changes):
+        before = change.before
+        after, live = (shown(value, before) for value in (change.after, change.live))
+        yield replace(change, before=shown(before), after=after, live=live)
+
+
+def _by_option(changes: Iterable[Change]) -> Iterator[Change]:
     for change in changes:
         if change.field[-1] == UNION and len(change.field) > 1:
             yield from _of_union(change)
