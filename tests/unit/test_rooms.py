@@ -56,13 +56,15 @@ SIDE_DOORS = {
     "kinds.vm.storage": "host.connection kinds.storage_volume.reader kinds.vm.reader pathlib.Path",
     "kinds.vm.surroundings": "host.interfaces world.host",
     "kinds.vm.video": "host.connection",
+    "kinds.vswitch.checks": "host.interfaces world.host",
+    "kinds.vswitch.draft": (
+        "host.libvirt_parser kinds.vswitch.applier_nics kinds.vswitch.reader world.host"
+    ),
     "kinds.vswitch.firewall": "subprocess",
-    "kinds.vswitch.kind": "host.connection host.libvirt_parser world.host",
+    "kinds.vswitch.kind": "host.connection",
     "kinds.vswitch.leftovers": (
         "host.connection host.interfaces os pathlib.Path signal subprocess"
     ),
-    "kinds.vswitch.planner": "host.interfaces kinds.vswitch.applier_nics world.host",
-    "kinds.vswitch.removal": "kinds.vswitch.reader world.host",
     "kinds.vswitch.surroundings": "host.connection host.interfaces world.host",
 }
 

@@ -16,22 +16,6 @@ from .plan import Have, Plan, Wanted
 if TYPE_CHECKING:
     from .accounting import Books
 
-# The states of what libvirt starts and stops as a whole: pools and vswitches.
-ACTIVE, INACTIVE, GONE = "active", "inactive", "absent"
-KEPT = "present"  # defined, and whether it runs left as it is
-STATE_SPEC: dict[str, Any] = {
-    "type": "str",
-    "choices": [ACTIVE, INACTIVE, KEPT, GONE],
-    "default": ACTIVE,
-}
-
-
-def state_after(wanted: Wanted, have: Have) -> str:
-    """Whether a pool or vswitch is to be active or inactive. A new one has to be asked to run."""
-    if wanted.state != KEPT:
-        return wanted.state
-    return ACTIVE if have.live is not None else INACTIVE
-
 
 class Kind(Protocol):
     """One kind of resource: how it is declared, read, planned, applied and shown."""

@@ -12,11 +12,12 @@ from typing import Any
 from ..engine import xmltree
 from ..engine.keys import named
 from ..engine.plan import Have
+from ..engine.planner import pending_of
 from ..host.connection import Host
 from ..kinds.vm.reader import read_domains
 from ..kinds.vswitch.attached import attached
+from ..kinds.vswitch.draft import VswitchDraft
 from ..kinds.vswitch.kind import KIND
-from ..kinds.vswitch.planner import waiting
 from ..kinds.vswitch.reader import leases_of, look_up
 from ..kinds.vswitch.told import unmanaged
 from ..kinds.vswitch.tree import values_of
@@ -47,7 +48,8 @@ def _around(host: Host, have: Have, domains: Mapping[str, Have]) -> dict[str, An
 def _pending(have: Have) -> list[str]:
     if have.stored is None or have.live is None:
         return []
-    changes = waiting(have.name, values_of(have.stored), values_of(have.live))
+    stored, runs = values_of(have.stored), values_of(have.live)
+    changes = pending_of(VswitchDraft, have.name, stored, runs)
     return [named(change.field) for change in changes]
 
 

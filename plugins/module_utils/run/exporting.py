@@ -15,7 +15,8 @@ from typing import Any
 
 from ..engine import xmltree
 from ..engine.plan import Have
-from ..engine.world import ACTIVE, World
+from ..engine.traits import ACTIVE
+from ..engine.world import World
 from ..host.connection import Host
 from ..kinds.storage_volume.volumes import name_in_pool, pool_of
 from ..kinds.vm.declaring import declaration

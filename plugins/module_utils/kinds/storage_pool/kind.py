@@ -11,20 +11,21 @@ from __future__ import annotations
 
 import posixpath
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ...engine import xmltree
-from ...engine.changes import LIVE, RESTART, STORED, Change
+from ...engine import steps, traits, xmltree
+from ...engine.changes import Change
 from ...engine.codecs import Value
-from ...engine.comparing import compare
-from ...engine.comparing import waiting as differing
 from ...engine.errors import FleetError, Mistakes
-from ...engine.fields import edit, spec_of, want_of
-from ...engine.keys import Values
-from ...engine.plan import CREATE, DELETE, NONE, UPDATE, Have, Plan, Wanted
-from ...engine.world import ACTIVE, GONE, INACTIVE, STATE_SPEC, World, state_after
+from ...engine.fields import spec_of, want_of
+from ...engine.keys import Key, Values
+from ...engine.plan import Have, Plan, Wanted
+from ...engine.planner import Draft, plan_resource
+from ...engine.traits import OF_WHAT_RUNS
+from ...engine.world import World
 from ...engine.xmltree import FLEET_NS, Element
 from ...host import libvirt_parser
 from ...host.connection import Host
@@ -37,8 +38,7 @@ from .told import shown
 if TYPE_CHECKING:
     from ...engine.accounting import Books
 
-STATE, AUTOSTART, PERSISTENT, TYPE = ("state",), ("autostart",), ("persistent",), ("type",)
-DEVICES = ("source", "devices")
+TYPE, DEVICES = ("type",), ("source", "devices")
 LINKS = "/dev/disk/"  # where udev keeps lasting names of disks: by-id, by-path and the like
 
 
@@ -58,8 +58,7 @@ class StoragePool:
         """The argument spec of one pool."""
         return {
             "name": {"type": "str", "required": True},
-            "state": STATE_SPEC,
-            "autostart": {"type": "bool"},
+            **traits.spec_of(OF_WHAT_RUNS),
             "build": {"type": "bool", "default": True},
             "apply": {"type": "str", "choices": ["live", "restart"], "default": "live"},
             **spec_of(ROWS),
@@ -82,13 +81,7 @@ class StoragePool:
 
     def plan(self, wanted: Wanted, have: Have, world: World) -> Plan:
         """What is to be done about one pool."""
-        if wanted.state == GONE:
-            return _removal(wanted, have)
-        wanted = without_links(wanted, have, world.host)
-        _check(wanted, have, world)
-        plan = _update(wanted, have) if have.exists else _creation(wanted, have)
-        libvirt_parser.check(plan, "storagePoolDefineXML", world.host)
-        return grounded(plan, world, "start" in steps_of(plan))
+        return plan_resource(PoolDraft(wanted, have, world))
 
     def apply(self, host: Host, plan: Plan) -> None:
         """Do what the plan says."""
@@ -131,49 +124,110 @@ def stops(plan: Plan) -> bool:
     return "stop" in steps_of(plan)
 
 
-# ---- checks
+def steps_of(plan: Plan) -> list[str]:
+    """What is to be called for a plan, in order; the applier has a function of each name."""
+    return steps.steps_of(plan, STEPS)
 
 
-def _check(wanted: Wanted, have: Have, world: World) -> None:
-    """Mistakes that show against what the pool is, and against other pools."""
-    mistakes = Mistakes(wanted.resource)
-    was = have.stored.get("type") if have.stored is not None else None
-    kind = wanted.values.get(TYPE, was)
-    if kind is None:
-        mistakes.add(f"is needed for a new pool; one of {', '.join(TYPES)}", "type")
-    elif was not in (None, kind):
-        mistakes.add(
-            f"is {was} and cannot become {kind}; declare a pool with another name, or remove this "
-            "one first (its contents stay)",
-            "type",
-        )
-    elif kind not in TYPES:
-        for option in dict.fromkeys(option_of(key) for key in wanted.values if key != TYPE):
-            mistakes.add(f"cannot be changed for a pool of type {kind}, which others made", option)
-    else:
-        if TYPE not in wanted.values:  # else it was done before there was a host to ask
-            check_options(kind, wanted.values, mistakes)
-        if not have.exists:
-            check_needed(kind, wanted.values, mistakes)
-        after = values_in(_edited(wanted, have))
-        check_version(after, mistakes)
-        unbuilt = kind == "dir" and not wanted.options.get("build")
-        if unbuilt and world.host.is_local and state_after(wanted, have) == ACTIVE:
-            check_unbuilt(after[("path",)], wanted.values, mistakes)
-        _check_source(wanted, have, world, mistakes)
-    mistakes.raise_any()
+def _up(plan: Plan) -> tuple[str, ...]:
+    return ("build", steps.START) if plan.wanted.options.get("build") else (steps.START,)
 
 
-def _check_source(wanted: Wanted, have: Have, world: World, mistakes: Mistakes) -> None:
-    """libvirt refuses two pools on one directory or device, but only when it defines the second."""
-    mine = _sources(_edited(wanted, have))
-    if have.stored is not None and mine == _sources(have.stored):
-        return
-    for other in world.everything("storage_pool").values():
-        both = mine & _sources(other.stored) if other.name != wanted.name else None
-        if both:
-            option, value = sorted(both)[0]
-            mistakes.add(f"{value} is already that of pool {other.name}", option)
+STEPS = steps.Steps(up=_up)
+
+
+# ---- plans
+
+
+class PoolDraft(Draft):
+    """A plan for one pool in the making."""
+
+    rows = ROWS
+    traits = OF_WHAT_RUNS
+    shows_things = False
+
+    def values_in(self, tree: Element) -> Values:
+        return values_in(tree)
+
+    @cached_property
+    def type(self) -> str | None:
+        """Its type, as it is declared or as it is."""
+        said: str | None = self.wanted.values.get(TYPE, self.stored.get(TYPE))
+        return said
+
+    def resolve(self) -> Values:
+        self.wanted = without_links(self.wanted, self.have, self.world.host)
+        self._check_type()
+        values, directory = self.wanted.values, TYPES[str(self.type)].path
+        return {("path",): directory, **values} if directory and not self.stored else values
+
+    def new(self) -> Element:
+        tree = Element("pool")
+        xmltree.put(tree, "name", self.wanted.name)
+        xmltree.put(tree, "uuid", derived_uuid(self.wanted.name))
+        return tree
+
+    def edited(self, tree: Element, want: Mapping[Key, Value]) -> Element:
+        after = super().edited(tree, want)
+        if ("source", "auth", "secret") in want:
+            # libvirt refuses both ways at once
+            xmltree.put(after, "source/auth/secret/@uuid", None)
+        return after
+
+    def check(self) -> None:
+        check_version(self.after, self.mistakes)
+        unbuilt = self.type == "dir" and not self.wanted.options.get("build")
+        if unbuilt and self.world.host.is_local and self.will_run:
+            check_unbuilt(self.after[("path",)], self.wanted.values, self.mistakes)
+        self._check_source()
+
+    @staticmethod
+    def said(stored: Values, runs: Values) -> Values:
+        """Where it says nothing, libvirt tells of an active pool what it found there, such as the
+        owner of a directory; but never where the pool comes from."""
+        return {k: v for k, v in stored.items() if _says(v) or (k[0] == "source" and k in runs)}
+
+    def restarted(self, pending: Sequence[Change], changes: Sequence[Change]) -> list[Change]:
+        told = {change.field for change in changes}
+        return [change for change in pending if change.field not in told]
+
+    def foreseen(self, plan: Plan) -> Plan:
+        if not plan.after.exists:
+            return plan
+        libvirt_parser.check(plan, "storagePoolDefineXML", self.world.host)
+        return grounded(plan, self.world, "start" in steps_of(plan))
+
+    def _check_type(self) -> None:
+        """What shows before there is anything to be edited."""
+        kind, was, values = self.type, self.stored.get(TYPE), self.wanted.values
+        if kind is None:
+            self.mistakes.add(f"is needed for a new pool; one of {', '.join(TYPES)}", "type")
+        elif was not in (None, kind):
+            self.mistakes.add(
+                f"is {was} and cannot become {kind}; declare a pool with another name, or remove "
+                "this one first (its contents stay)",
+                "type",
+            )
+        elif kind not in TYPES:
+            for option in dict.fromkeys(option_of(key) for key in values if key != TYPE):
+                message = f"cannot be changed for a pool of type {kind}, which others made"
+                self.mistakes.add(message, option)
+        self.mistakes.raise_any()
+        if TYPE not in values:  # else it was done before there was a host to ask
+            check_options(str(kind), values, self.mistakes)
+        if not self.have.exists:
+            check_needed(str(kind), values, self.mistakes)
+
+    def _check_source(self) -> None:
+        """libvirt refuses two pools on one directory or device, but only at the second define."""
+        mine = _sources(self.definition)
+        if mine == _sources(self.have.stored):
+            return
+        for other in self.world.everything(KIND.name).values():
+            both = mine & _sources(other.stored) if other.name != self.wanted.name else None
+            if both:
+                option, value = sorted(both)[0]
+                self.mistakes.add(f"{value} is already that of pool {other.name}", option)
 
 
 def _sources(pool: Element | None) -> set[tuple[str, str]]:
@@ -187,6 +241,10 @@ def _sources(pool: Element | None) -> set[tuple[str, str]]:
     if kind in ("dir", "fs", "netfs"):
         found.add(("path", values[("path",)]))
     return found
+
+
+def _says(value: Value) -> bool:
+    return value not in (None, "")
 
 
 def without_links(wanted: Wanted, have: Have, host: Host) -> Wanted:
@@ -217,123 +275,6 @@ def without_links(wanted: Wanted, have: Have, host: Host) -> Wanted:
     return replace(wanted, values=values)
 
 
-# ---- plans
-
-
-def _removal(wanted: Wanted, have: Have) -> Plan:
-    after = Have(have.kind, have.name)
-    if not have.exists:
-        return Plan(wanted, NONE, have, after)
-    change = Change(wanted.resource, STATE, have.facts["state"], GONE, LIVE)
-    return Plan(wanted, DELETE, have, after, (change,))
-
-
-def _creation(wanted: Wanted, have: Have) -> Plan:
-    tree = _edited(wanted, have)
-    state, autostart = state_after(wanted, have), wanted.options.get("autostart")
-    if autostart is None:
-        autostart = state == ACTIVE
-    facts = {"state": state, "autostart": autostart, "persistent": True}
-    values = {**_defaults(wanted), **wanted.values}
-    changes = [Change(wanted.resource, key, None, value, STORED) for key, value in values.items()]
-    changes.append(Change(wanted.resource, AUTOSTART, None, facts["autostart"], STORED))
-    changes.append(Change(wanted.resource, STATE, GONE, facts["state"], LIVE))
-    after = Have(have.kind, have.name, tree, tree if facts["state"] == ACTIVE else None, facts)
-    return Plan(wanted, CREATE, have, after, tuple(changes))
-
-
-def _update(wanted: Wanted, have: Have) -> Plan:
-    facts = {**have.facts, "state": state_after(wanted, have), "persistent": True}
-    if wanted.options.get("autostart") is not None:
-        facts["autostart"] = wanted.options["autostart"]
-    tree = _edited(wanted, have)
-    goes_on = have.live is not None and facts["state"] == ACTIVE
-    changes = _changed_fields(wanted, have, goes_on)
-    waiting = _waiting(wanted.resource, tree, have.live) if goes_on else []
-    restarts = wanted.options.get("apply") == "restart" and bool(waiting)
-    if restarts:
-        changes += [c for c in waiting if c.field not in {change.field for change in changes}]
-    changes += _changed_facts(wanted.resource, have.facts, facts)
-    live = tree if restarts or have.live is None else have.live
-    after = Have(have.kind, have.name, tree, live if facts["state"] == ACTIVE else None, facts)
-    pending = () if restarts else tuple(waiting)
-    return Plan(wanted, UPDATE if changes else NONE, have, after, tuple(changes), pending)
-
-
-def _changed_fields(wanted: Wanted, have: Have, goes_on: bool) -> list[Change]:
-    stored = values_in(have.stored) if have.stored is not None else {}
-    live = values_in(have.live) if goes_on and have.live is not None else None
-    return compare(wanted.resource, wanted.values, stored, live, lambda *_: (RESTART, ""))
-
-
-def _waiting(resource: str, tree: Element, live: Element | None) -> list[Change]:
-    """What the stored definition says, or says no more, and the active pool does not yet do.
-
-    Where it says nothing, libvirt tells of an active pool what it found there, such as the owner of
-    a directory; but never where the pool comes from.
-    """
-    if live is None:
-        return []
-    now = values_in(live)
-    said = {k: v for k, v in values_in(tree).items() if _says(v) or (k[0] == "source" and k in now)}
-    return differing(resource, said, now)
-
-
-def _says(value: Value) -> bool:
-    return value not in (None, "")
-
-
-def _changed_facts(
-    resource: str, before: Mapping[str, Value], after: Mapping[str, Value]
-) -> list[Change]:
-    effects = {STATE: LIVE, AUTOSTART: STORED, PERSISTENT: STORED}
-    return [
-        Change(resource, key, before[key[0]], after[key[0]], effect)
-        for key, effect in effects.items()
-        if before[key[0]] != after[key[0]]
-    ]
-
-
-def _defaults(wanted: Wanted) -> Values:
-    directory = TYPES[wanted.values[TYPE]].path
-    return {("path",): directory} if directory else {}
-
-
-def _edited(wanted: Wanted, have: Have) -> Element:
-    """The definition as it will be stored."""
-    if have.stored is not None:
-        tree = xmltree.clone(have.stored)
-        edit(ROWS, tree, wanted.values)
-    else:
-        tree = Element("pool")
-        xmltree.put(tree, "name", wanted.name)
-        xmltree.put(tree, "uuid", derived_uuid(wanted.name))
-        edit(ROWS, tree, {**_defaults(wanted), **wanted.values})
-    if ("source", "auth", "secret") in wanted.values:
-        xmltree.put(tree, "source/auth/secret/@uuid", None)  # libvirt refuses both ways at once
-    return tree
-
-
 def derived_uuid(name: str) -> str:
     """The UUID of a new pool: the same for the same name, so that it stays the same pool."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{FLEET_NS}:storage_pool/{name}"))
-
-
-# ---- steps
-
-
-def steps_of(plan: Plan) -> list[str]:
-    """What is to be called for a plan, in order; the appliers have a function of each name."""
-    was, will = plan.have.facts.get("state"), plan.after.facts.get("state")
-    if plan.action == DELETE:
-        stop = ["stop"] if was == ACTIVE else []
-        return stop + (["undefine"] if plan.have.facts["persistent"] else [])
-    fields = {change.field for change in plan.changes}
-    steps = ["define"] if fields - {STATE, AUTOSTART} else []
-    steps += ["autostart"] if AUTOSTART in fields else []
-    restarts = was == will == ACTIVE and plan.after.live is not plan.have.live  # see _update
-    if was == ACTIVE and (restarts or will == INACTIVE):
-        steps.append("stop")
-    if will == ACTIVE and (restarts or was != ACTIVE):
-        steps += (["build"] if plan.wanted.options.get("build") else []) + ["start"]
-    return steps

@@ -11,7 +11,7 @@ from ...engine import told, xmltree
 from ...engine.errors import Mistakes
 from ...engine.keys import Values, nested
 from ...engine.plan import Have
-from ...engine.world import GONE
+from ...engine.traits import GONE
 from ...engine.xmltree import Element
 from .rules import check_options
 from .table import ROWS, TYPES, option_of, values_in

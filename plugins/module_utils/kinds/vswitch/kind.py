@@ -6,15 +6,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ...engine import xmltree
+from ...engine import traits, xmltree
 from ...engine.errors import Mistakes
 from ...engine.mark import is_made_here
 from ...engine.plan import Have, Plan, Wanted
-from ...engine.world import GONE, STATE_SPEC, World
-from ...host import libvirt_parser
+from ...engine.planner import plan_resource
+from ...engine.steps import steps_of
+from ...engine.traits import GONE, OF_WHAT_RUNS
+from ...engine.world import World
 from ...host.connection import Host
 from . import reader as networks
 from . import reserved_nics, rules, table, told, tree
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
 
 OPTIONS: dict[str, Any] = {
     "name": {"type": "str", "required": True},
-    "state": STATE_SPEC,
-    "autostart": {"type": "bool"},
+    **traits.spec_of(OF_WHAT_RUNS),
     "apply": {"type": "str", "choices": ["live", "next_boot", "restart"], "default": "live"},
     "purge": {"type": "bool", "default": False},
 }
@@ -66,22 +66,16 @@ class Vswitch:
 
     def plan(self, wanted: Wanted, have: Have, world: World) -> Plan:
         """What is to be done about one vswitch."""
-        from .planner import Planner
-        from .removal import removal
+        from .draft import VswitchDraft
 
-        if wanted.state == GONE:
-            return removal(wanted, have, world)
-        by_mac, warnings = reserved_nics.with_macs(wanted, world)
-        plan = Planner(by_mac, have, world).plan()
-        libvirt_parser.check(plan, "networkDefineXML", world.host)
-        return replace(plan, warnings=(*warnings, *plan.warnings))
+        return plan_resource(VswitchDraft(wanted, have, world))
 
     def apply(self, host: Host, plan: Plan) -> None:
         """Do what the plan says."""
         from .applier import apply
-        from .steps import steps_of
+        from .draft import STEPS
 
-        apply(host, plan, steps_of(plan))
+        apply(host, plan, steps_of(plan, STEPS))
 
     def result(self, have: Have) -> dict[str, Any]:
         """A vswitch with every option as it is stored, and its state."""

@@ -11,7 +11,8 @@ from ...engine import xmltree
 from ...engine.changes import LIVE, Change
 from ...engine.errors import FleetError
 from ...engine.plan import Have, Wanted
-from ...engine.world import GONE, World
+from ...engine.traits import GONE
+from ...engine.world import World
 from ...engine.xmltree import Element
 from ...host import interfaces
 from ...host.connection import Host

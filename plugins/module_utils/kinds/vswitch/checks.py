@@ -1,0 +1,134 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What must hold of one vswitch: against what it is, beside others, and on its host."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...engine.keys import ABSENT, PRESENT, Key, Values, fits_several, named, within
+from ...host import interfaces
+from . import rules, tree
+from .surroundings import has_bridge, refuse_while_in_use
+from .table import BRIDGE, BRIDGE_NAME, FAMILIES, RUN_BY_LIBVIRT, TYPE
+from .tree import values_of
+
+if TYPE_CHECKING:
+    from .draft import VswitchDraft
+
+
+def check(draft: VswitchDraft) -> None:
+    """Collect the mistakes of a draft, those first that others would follow from."""
+    # What has no place in the tree, such as DHCP without an address, is a mistake too.
+    said = {key: value for key, value in draft.want.items() if value is not ABSENT}
+    _check_one(draft, {**draft.after, **said})
+    draft.mistakes.extend(rules.dns_of_others(draft.definition))
+    _check_addresses(draft)
+
+
+def _check_one(draft: VswitchDraft, after: Values) -> None:
+    _check_type(draft, after)
+    _check_names(draft)
+    draft.mistakes.raise_any()
+    # What others made may break a rule, and is nobody's mistake as long as it stays so.
+    known = {(e.field, e.message) for e in (rules.check(draft.stored) if draft.stored else ())}
+    found = (e for e in rules.check(after) if (e.field, e.message) not in known)
+    draft.mistakes.extend(found)
+    draft.mistakes.raise_any()
+    _check_beside_others(draft, after)
+    _check_bridge(draft, after)
+    if draft.have.live is not None and not draft.will_run:
+        refuse_while_in_use(draft.wanted, draft.running)
+    draft.mistakes.raise_any()
+
+
+def _check_type(draft: VswitchDraft, after: Values) -> None:
+    is_on_device = draft.stored.get(TYPE) == BRIDGE and not draft.stored.get(BRIDGE_NAME)
+    if is_on_device and after[BRIDGE_NAME]:
+        message = "means nothing for a vswitch that is on a device of the host"
+        draft.mistakes.add(message, "bridge")
+    was = draft.stored.get(TYPE, after[TYPE])
+    if was != after[TYPE] and not {was, after[TYPE]} <= set(RUN_BY_LIBVIRT):
+        draft.mistakes.add(
+            f"is {was} and cannot become {after[TYPE]}; declare a vswitch with another name, "
+            "or remove this one first",
+            "type",
+        )
+
+
+def _check_names(draft: VswitchDraft) -> None:
+    """Names of several things, where one of these is to change."""
+    for key in (k for k, v in draft.wanted.values.items() if v in (PRESENT, ABSENT)):
+        said = within(draft.wanted.values, key)
+        changes = any(draft.stored.get(k) != v for k, v in said.items())
+        if changes and fits_several(draft.stored, key):
+            draft.mistakes.add(
+                "is the name of several, and nobody knows which is meant; make them differ "
+                "by virsh net-edit, or list all and purge",
+                named(key),
+            )
+
+
+def _check_addresses(draft: VswitchDraft) -> None:
+    """Of several addresses of a family the one with DHCP counts, as long as it has some."""
+    after, settled = draft.after, values_of(tree.without_empty_dhcp(draft.definition))
+    for family in FAMILIES:
+        if draft.wanted.values.get(family.key) == "" and after[family.key]:
+            draft.mistakes.add(
+                f"cannot go: the vswitch has others, of which {after[family.key]} would take "
+                "its place; remove those first (virsh net-edit)",
+                family.address,
+            )
+        if settled[family.key] != after[family.key]:
+            draft.mistakes.add(
+                "cannot go: by DHCP this address is told from others that the vswitch has; "
+                "remove the others first (virsh net-edit)",
+                family.dhcp,
+            )
+
+
+def _check_beside_others(draft: VswitchDraft, after: Values) -> None:
+    """Against other vswitches and the host's networks; not again for what runs so already."""
+    new = {f.key: after[f.key] for f in FAMILIES if not runs(draft, f.key, after)}
+    if not any(new.values()) and runs(draft, BRIDGE_NAME, after):
+        return
+    others = {
+        name: values_of(have.stored)
+        for name, have in draft.world.everything("vswitch").items()
+        if name != draft.wanted.name and have.stored is not None
+    }
+    taken = {f"vswitch/{name}": rules.networks_in(values) for name, values in others.items()}
+    mine = (after, draft.now or after, draft.stored or after)
+    bridges = {values[BRIDGE_NAME] for values in (*mine, *others.values())}
+    for interface, network in interfaces.host_networks(draft.world.host):
+        if interface not in bridges:
+            taken.setdefault(f"the host's interface {interface}", []).append(network)
+    draft.mistakes.extend(rules.overlapping(new, taken))
+    if not runs(draft, BRIDGE_NAME, after):
+        draft.mistakes.extend(rules.shared_bridge(after, others))
+
+
+def _check_bridge(draft: VswitchDraft, after: Values) -> None:
+    name, host = after[BRIDGE_NAME], draft.world.host
+    stays = not draft.will_run and draft.stored.get(BRIDGE_NAME) == name
+    if stays or runs(draft, BRIDGE_NAME, after):
+        return
+    if after[TYPE] in RUN_BY_LIBVIRT:
+        if name != draft.left.bridge and interfaces.has_interface(host, name):
+            draft.mistakes.add(
+                f"the host has an interface {name} already; name another bridge", "bridge"
+            )
+        return
+    there = has_bridge(draft.base, name, host)
+    if there is False and draft.world.assume_on_host:
+        draft.warnings.append(f"the bridge {name} is not there; taken to be made before the run")
+    elif there is False:
+        draft.mistakes.add(f"the host has no bridge {name}; make it first", "bridge")
+    elif there is None:
+        draft.warnings.append(f"cannot see whether the host has a bridge {name}")
+
+
+def runs(draft: VswitchDraft, key: Key, after: Values) -> bool:
+    """Whether what runs has a value already."""
+    return draft.now is not None and draft.now[key] == after[key]

@@ -1,0 +1,242 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is special about plans for vswitches: what they do to the VMs that are on one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property, partial
+
+from ...engine import xmltree
+from ...engine.changes import LIVE, RESTART, STORED, Change
+from ...engine.codecs import Value
+from ...engine.comparing import EffectOf
+from ...engine.errors import FleetError
+from ...engine.keys import ABSENT, PRESENT, Key, Values, is_of_any, named
+from ...engine.plan import Plan
+from ...engine.planner import Draft, Removal
+from ...engine.showing import RESTARTED
+from ...engine.steps import Steps
+from ...engine.traits import ACTIVE, GONE, OF_WHAT_RUNS, STATE
+from ...engine.xmltree import Element
+from ...host import libvirt_parser
+from . import applier_nics as reconnect
+from . import checks, reserved_nics, rules, tree
+from . import reader as networks
+from .attached import Nic
+from .leftovers import Left
+from .surroundings import (
+    LEFT,
+    attached_to,
+    left_of,
+    leftovers,
+    named_nics,
+    refuse_while_in_use,
+)
+from .table import (
+    BRIDGE,
+    BRIDGE_NAME,
+    FAMILIES,
+    FORWARD_DELAY,
+    NAT,
+    OURS,
+    PROTECTED,
+    STP,
+    TYPE,
+)
+from .tree import values_of
+
+CONNECT, CONNECTIONS = "connect", ("connections",)
+
+
+class VswitchDraft(Draft):
+    """A plan for one vswitch in the making."""
+
+    traits = OF_WHAT_RUNS
+    ours = OURS
+
+    def values_in(self, tree: Element) -> Values:
+        return values_of(tree)
+
+    def edited(self, network: Element, want: Mapping[Key, Value]) -> Element:
+        return tree.edited(network, want)
+
+    def new(self) -> Element:
+        network = tree.new_network(self.wanted.name)
+        if self.wanted.values.get(TYPE) != BRIDGE:
+            xmltree.put(network, "mac/@address", tree.derived_mac(self.wanted.name))
+        return network
+
+    def check(self) -> None:
+        checks.check(self)
+
+    # ---- what is wanted, with what follows from it
+
+    def resolve(self) -> Values:
+        self.wanted, warnings = reserved_nics.with_macs(self.wanted, self.world)
+        self.warnings += warnings
+        want = {**self._defaults(), **self.wanted.values}
+        return {**self._consequences(want), **want}
+
+    def _consequences(self, want: Values) -> Values:
+        """What goes along: things to purge, DHCP with its address, a peak with its average."""
+        goes: Values = {}
+        for key in self._things():
+            above = key[:-1]
+            purged = self.wanted.options["purge"] and above in self.wanted.options["lists"]
+            if purged or any(want.get(f.key) == "" and above[0] == f.dhcp for f in FAMILIES):
+                goes[key] = ABSENT
+        for key, value in want.items():
+            if key[-1] == "average" and value == "0B":
+                goes.update({(*key[:-1], limit): "0B" for limit in ("peak", "burst")})
+        return goes
+
+    def _things(self) -> list[Key]:
+        """Every thing in a list that is stored or runs."""
+        there = {**self.stored, **(self.live or {})}
+        return [key for key, value in there.items() if value is PRESENT]
+
+    def _defaults(self) -> Values:
+        if self.have.exists or self.wanted.values.get(TYPE, NAT) == BRIDGE:
+            return {}
+        bridge = tree.derived_bridge(self.wanted.name)
+        return {TYPE: NAT, BRIDGE_NAME: bridge, STP: True, FORWARD_DELAY: 0}
+
+    # ---- what is around it
+
+    @cached_property
+    def base(self) -> Element:
+        """What the plan begins with: what is stored, or a bare network."""
+        return self.new() if self.have.stored is None else self.have.stored
+
+    @cached_property
+    def left(self) -> Left:
+        """What is in the way of its next start."""
+        return left_of(self.have, self.base, self.world, self.will_run)
+
+    @cached_property
+    def running(self) -> list[Nic]:
+        """The NICs of running VMs on this vswitch, read only when they matter: it takes all VMs."""
+        return [nic for nic in attached_to(self.have, self.world) if nic.running]
+
+    # ---- what changes
+
+    def effects(self) -> EffectOf:
+        updatable = self._updatable()
+        return lambda key, *_: ((LIVE if is_of_any(key, updatable) else RESTART), "")
+
+    def _updatable(self) -> set[Key]:
+        """What libvirt is to change in place: lists, where what they will hold can run by itself.
+
+        It cannot on an address that will be another, or beside things that run and are stored no
+        more: a reservation, say, of an address that is still another's.
+        """
+        if self.live is None or self.wanted.options["apply"] == "next_boot":
+            return set()
+        after = self.after
+        stay = {(f.dhcp,) for f in FAMILIES if after[f.key] and after[f.key] == self.live[f.key]}
+        lists = {("port_groups",), ("dns", "hosts"), *stay}
+        made = {k: v for k, v in self.want.items() if k[:1] in lists or k[:2] in lists}
+        live = values_of(self.edited(self.have.running, made))
+        live.update({key: value for key, value in made.items() if value is not ABSENT})
+        clash = {error.field.split(".")[0] for error in rules.check(live)}
+        return {key for key in lists if key[0] not in clash}
+
+    def restarted(self, pending: Sequence[Change], _changes: Sequence[Change]) -> list[Change]:
+        stays = checks.runs(self, BRIDGE_NAME, self.after)
+        lost = [nic for nic in self.running if not nic.by_name and not stays]
+        if lost:
+            raise FleetError(
+                "cannot be restarted on another bridge under NICs that name the bridge it has: "
+                f"{named_nics(lost)}; shut their VMs down, or connect them to the vswitch by name",
+                self.wanted.resource,
+                "bridge",
+            )
+        fields = ", ".join(named(change.field) for change in pending)
+        note = f"stopped and started again, so that it takes up {fields}"
+        if self.running:
+            nics = named_nics(self.running)
+            note += f"; these lose it for some seconds and are connected again: {nics}"
+        return [self.change(STATE, ACTIVE, RESTARTED, RESTART, note)]
+
+    def beside(self) -> list[Change]:
+        return [*self._left_to_connect(), *leftovers(self.wanted.resource, self.left)]
+
+    def _left_to_connect(self) -> list[Change]:
+        """What a run left that was interrupted while it connected NICs again."""
+        if self.restarts or self.live is None or self.wanted.options["apply"] == "next_boot":
+            return []
+        left = self._left_by_others()
+        before = {str(connection): "not connected" for connection in left.connections}
+        after: dict[str, str] = dict.fromkeys(before, "connected")
+        if left.detour:
+            before["detour"], after["detour"] = "left", GONE
+        note = "as a run left them that was interrupted, or somebody else"
+        change = self.change(CONNECTIONS, before, after, LIVE, note)
+        return [replace(change, applier=CONNECT)] if before else []
+
+    def _left_by_others(self) -> reconnect.Left:
+        vms = partial(self.world.everything, "vm")
+        return reconnect.left_by_interrupted_run(self.world.host, self.have, self.definition, vms)
+
+    def explained(self, change: Change) -> Change:
+        if change.effect == LIVE and "bandwidth" in change.field:
+            note = "NICs that are connected keep their limits until they connect again"
+            return replace(change, note=note)
+        if change.field == STATE and change.after == ACTIVE:
+            return self._connecting(change)
+        return change
+
+    def _connecting(self, change: Change) -> Change:
+        """The start of one that was stopped, or went, under running VMs: it takes their NICs up."""
+        if self.have.exists:
+            nics = named_nics(self.running)
+        else:  # running VMs that were on one of this name, and are on no bridge
+            nics = ", ".join(map(str, self._left_by_others().connections))
+        note = f"these are connected again: {nics}"
+        return replace(change, applier=CONNECT, note=note) if nics else change
+
+    def foreseen(self, plan: Plan) -> Plan:
+        libvirt_parser.check(plan, "networkDefineXML", self.world.host)
+        return plan
+
+
+# ---- what goes
+
+
+def _used_by(draft: VswitchDraft) -> None:
+    nics = attached_to(draft.have, draft.world)
+    refuse_while_in_use(draft.wanted, [nic for nic in nics if nic.running])
+    idle = sorted({nic.vm for nic in nics})
+    if idle:
+        draft.warnings.append(f"goes, and {', '.join(idle)} cannot start without it")
+
+
+def _left(draft: VswitchDraft) -> Iterable[Change]:
+    left = left_of(draft.have, draft.have.definition, draft.world, False)
+    return leftovers(draft.wanted.resource, left)
+
+
+def _leases(draft: VswitchDraft) -> Iterable[Change]:
+    """What DHCP gave to whom, which libvirt forgets with a network."""
+    have, host = draft.have, draft.world.host
+    network = networks.look_up(host, have.name) if have.live is not None else None
+    leases = [] if network is None else networks.leases_of(network)
+    given = ", ".join(sorted(f"{lease['mac']} {lease['ipaddr']}" for lease in leases))
+    note = "who asks again may get another address"
+    return [draft.change(("leases",), given, GONE, STORED, note)] if given else []
+
+
+VswitchDraft.removal = Removal(PROTECTED, _used_by, clears=(_left,), goes_with=(_leases,))
+
+
+# ---- what is called
+
+
+def _last(plan: Plan) -> Sequence[str]:
+    return (CONNECT,) if any(change.applier == CONNECT for change in plan.changes) else ()
+
+
+STEPS = Steps(again=lambda _plan: ("restart",), last=_last, beside={CONNECTIONS: "", LEFT: "clear"})
