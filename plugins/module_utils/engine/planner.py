@@ -168,6 +168,13 @@ class Draft:
         """What a plan says of the restart by which something is taken up."""
         return []
 
+    def facts(self) -> Mapping[str, Value]:
+        """What is to be known of it afterwards beside its definitions."""
+        return {trait.name: self.will[trait.key] for trait in self.traits}
+
+    def not_there(self) -> None:
+        """Warn of what is to be known where what is to go is not there."""
+
     def beside(self) -> list[Change]:
         """Changes of what is around it: what an interrupted run left, say."""
         return []
@@ -280,9 +287,8 @@ def _in_order(draft: Draft, changes: Iterable[Change]) -> list[Change]:
 
 
 def _predicted(draft: Draft, live: Element) -> Have:
-    facts = {trait.name: draft.will[trait.key] for trait in draft.traits}
     runs = live if draft.will_run else None
-    return Have(draft.have.kind, draft.have.name, draft.definition, runs, facts)
+    return Have(draft.have.kind, draft.have.name, draft.definition, runs, draft.facts())
 
 
 def _in_place(want: Mapping[Key, Value], changes: Iterable[Change]) -> Values:
@@ -298,6 +304,7 @@ def _removal(draft: Draft) -> Plan:
     policy, gone = draft.removal, Have(draft.have.kind, draft.have.name)
     state = next(trait for trait in draft.traits if trait.key == STATE)
     if draft.was[STATE] == state.gone:
+        draft.not_there()
         return Plan(draft.wanted, NONE, draft.have, gone)
     if policy.protected and draft.stored[policy.protected]:
         field = named(policy.protected)

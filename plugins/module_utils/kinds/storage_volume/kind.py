@@ -1,74 +1,41 @@
 # Copyright: (c) 2026, kvm.fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Storage volumes: what a pool holds, declared as `POOL/NAME`.
-
-Source of the paths: https://libvirt.org/formatstorage.html. Of a volume that exists only the
-capacity can change, and only upwards. What it is made from counts when it is made, and never again.
-"""
+"""Storage volumes: what a pool holds, declared as `POOL/NAME`."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ...engine import xmltree
-from ...engine.changes import LIVE, STORED, Change
-from ...engine.codecs import Codec, choice, size
-from ...engine.errors import FleetError, Mistakes
-from ...engine.fields import Field, Rows, edit, spec_of, want_of
-from ...engine.keys import ABSENT, Values
-from ...engine.plan import CREATE, DELETE, NONE, UPDATE, Have, Plan, Wanted
-from ...engine.texts import why_no_file
-from ...engine.units import format_size, parse_size
+from ...engine import traits, xmltree
+from ...engine.errors import Mistakes
+from ...engine.fields import spec_of, want_of
+from ...engine.keys import ABSENT
+from ...engine.plan import Have, Plan, Wanted
+from ...engine.planner import plan_resource
+from ...engine.units import format_size
 from ...engine.world import World
 from ...host.connection import Host
-from .design import check_pool, design
+from .draft import VolumeDraft
 from .reader import read_volumes
+from .table import ROWS, TRAITS
 from .volumes import (
-    GROWS_VOLUMES,
     HALF_MADE,
-    UNSEEN,
     backing_of,
     capacity_of,
     format_of,
     is_mark,
-    mark_of,
     name_in_pool,
     pool_of,
-    type_of,
-    volume_path,
 )
 
 if TYPE_CHECKING:
     from ...engine.accounting import Books
 
-# Pools of block devices round a capacity up to what they allocate in, 4 MiB for LVM unless its
-# volume group says otherwise. A volume this little above what is wanted is the one that is wanted.
-ROUNDING = {"logical": parse_size("32MiB"), "disk": parse_size("8MiB"), "zfs": parse_size("1MiB")}
-
-STATE, CAPACITY, FORMAT = ("state",), ("capacity",), ("format",)
-RESIZABLE = ("raw", "qcow2", "qed")  # the formats that QEMU can resize
 SOURCES = ("copy_of", "backing", "image")
 HEX_DIGITS = {"sha256": 64, "sha512": 128}
-
-
-def _capacity() -> Codec:
-    def parse(given: Any) -> str:
-        number = parse_size(given)
-        if number == 0 or number % 1024:  # libvirt hands whole KiB to qemu-img
-            raise ValueError(f"{given} is no multiple of 1KiB above zero")
-        return format_size(number)
-
-    return replace(size(), parse=parse)
-
-
-ROWS: Rows = (
-    Field("capacity", "capacity", _capacity()),
-    Field("format", "target/format/@type", choice("qcow2", "raw")),
-)
 
 
 class StorageVolume:
@@ -92,7 +59,7 @@ class StorageVolume:
         return {
             "pool": needed,
             "name": needed,
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            **traits.spec_of(TRAITS),
             "provisioning": {"type": "str", "choices": ["thin", "thick"]},
             "copy_of": {"type": "dict", "options": {"pool": text, "volume": needed}},
             "backing": {"type": "dict", "options": backing},
@@ -129,11 +96,7 @@ class StorageVolume:
 
     def plan(self, wanted: Wanted, have: Have, world: World) -> Plan:
         """What is to be done about one volume."""
-        if wanted.state == ABSENT:
-            return _removal(wanted, have, world)
-        if have.exists:
-            return _update(wanted, have, world)
-        return _creation(wanted, have, world)
+        return plan_resource(VolumeDraft(wanted, have, world))
 
     def apply(self, host: Host, plan: Plan) -> None:
         """Do what the plan says."""
@@ -147,9 +110,6 @@ class StorageVolume:
 
 
 KIND = StorageVolume()
-
-# Of 255 bytes, with what its mark has beside the name.
-LONGEST_NEW_NAME = 255 - len(mark_of(""))
 
 
 # ---- a declaration by itself
@@ -208,142 +168,6 @@ def _backing(params: Mapping[str, Any]) -> dict[str, Any] | None:
     if backing.get("file"):
         return {key: backing[key] for key in ("file", "format") if backing.get(key)}
     return {"volume": _full_name(backing, params["pool"])}
-
-
-# ---- what goes
-
-
-def _removal(wanted: Wanted, have: Have, world: World) -> Plan:
-    after = Have(have.kind, have.name)
-    was = HALF_MADE if have.facts.get(HALF_MADE) else "present"
-    if not have.exists and was == "present":
-        unseen = ("its pool is not active, so whether it is there cannot be seen",)
-        return Plan(wanted, NONE, have, after, warnings=unseen if have.facts.get(UNSEEN) else ())
-    warnings = _can_be_touched(wanted, world)
-    path = xmltree.get(have.stored, "target/path") if have.stored is not None else ""
-    clones = [
-        name
-        for name, other in (world.everything(have.kind).items() if path else ())
-        if name != have.name and backing_of(other) == path
-    ]
-    if clones:
-        raise FleetError(
-            f"is what {', '.join(clones)} stands on, which would be lost with it; remove the "
-            "linked clones first",
-            wanted.resource,
-        )
-    change = Change(wanted.resource, STATE, was, str(ABSENT), LIVE)
-    return Plan(wanted, DELETE, have, after, (change,), warnings=warnings)
-
-
-def _can_be_touched(wanted: Wanted, world: World) -> tuple[str, ...]:
-    """What is to be said of the pool of a volume that changes or goes. Or FleetErrors."""
-    mistakes = Mistakes(wanted.resource)
-    warnings: list[str] = []
-    pool = world.will_be("storage_pool", pool_of(wanted.name))
-    if pool.live is None:
-        check_pool(pool, world, mistakes, warnings)
-    mistakes.raise_any()
-    return tuple(warnings)
-
-
-# ---- what is there
-
-
-def _update(wanted: Wanted, have: Have, world: World) -> Plan:
-    mistakes = Mistakes(wanted.resource)
-    pool = world.will_be("storage_pool", pool_of(wanted.name))
-    _check_kept(wanted, have, world, mistakes)
-    capacity = wanted.values.get(CAPACITY)
-    before = capacity_of(have)
-    grows = capacity is not None and not _fits(before, parse_size(capacity), type_of(pool))
-    if capacity is not None and grows:
-        _check_growth(before, capacity, type_of(pool), mistakes)
-        if parse_size(capacity) > before and _why_it_stays(have):
-            mistakes.add(f"{_why_it_stays(have)} and cannot grow to {capacity}", "capacity")
-    mistakes.raise_any()
-    if not grows:
-        return Plan(wanted, NONE, have, have)
-    tree = xmltree.clone(have.definition)
-    edit(ROWS, tree, {CAPACITY: capacity})
-    change = Change(wanted.resource, CAPACITY, format_size(before), capacity, LIVE)
-    warnings = _can_be_touched(wanted, world)
-    return Plan(wanted, UPDATE, have, replace(have, stored=tree), (change,), warnings=warnings)
-
-
-def _fits(before: int, wanted: int, pool_type: str) -> bool:
-    return wanted <= before <= wanted + max(ROUNDING.get(pool_type, 0) - 1, 0)
-
-
-def _why_it_stays(have: Have) -> str:
-    """Why nothing can grow a volume that others made; empty where it can."""
-    if have.definition.get("type") == "dir":
-        return "is a folder"
-    encryption = have.definition.find("target/encryption")
-    if encryption is not None and encryption.find("secret") is None:
-        return "is encrypted, by a secret that libvirt does not know,"
-    form = format_of(have)
-    return "" if form in RESIZABLE else f"is {form}, which qemu-img cannot resize,"
-
-
-def _check_growth(before: int, capacity: str, pool_type: str, mistakes: Mistakes) -> None:
-    if parse_size(capacity) < before:
-        mistakes.add(
-            f"it has {format_size(before)} and would shrink to {capacity}, which cuts off data; "
-            "make a new volume of that size and copy inside the guest",
-            "capacity",
-        )
-    elif pool_type not in GROWS_VOLUMES:
-        mistakes.add(
-            f"it has {format_size(before)} and libvirt cannot grow a volume of a {pool_type} pool "
-            f"to {capacity}; grow it with the tools of that storage (such as lvextend), refresh "
-            "the pool and run again",
-            "capacity",
-        )
-
-
-def _check_kept(wanted: Wanted, have: Have, world: World, mistakes: Mistakes) -> None:
-    """What cannot change on a volume that exists."""
-    found, said = format_of(have), wanted.values.get(FORMAT, format_of(have))
-    if found != said:
-        mistakes.add(f"is {found} and cannot become {said}; copy it to a new volume", "format")
-    backing = wanted.options.get("backing")
-    path = _path_of(backing, world) if backing else ""
-    if path and path != backing_of(have):
-        stands_on = f"stands on {backing_of(have)}" if backing_of(have) else "is no linked clone"
-        mistakes.add(f"it {stands_on} and cannot be moved to {path}; make a new volume", "backing")
-
-
-def _path_of(backing: Mapping[str, Any], world: World) -> str:
-    if "file" in backing:
-        return str(backing["file"])
-    pool = world.will_be("storage_pool", pool_of(backing["volume"]))
-    return volume_path(pool, name_in_pool(backing["volume"]))
-
-
-# ---- what is new
-
-
-def _creation(wanted: Wanted, have: Have, world: World) -> Plan:
-    mistakes = Mistakes(wanted.resource)
-    name = name_in_pool(wanted.name)
-    if why_no_file(name, LONGEST_NEW_NAME):
-        mistakes.add(why_no_file(name, LONGEST_NEW_NAME), "name")
-    new = design(wanted, world, mistakes)
-    mistakes.raise_any()
-    warnings = list(new.warnings)
-    if have.facts.get(HALF_MADE):
-        warnings.append("an interrupted run left it half-made; it is made anew")
-    if have.facts.get(UNSEEN):
-        warnings.append("its pool is not active yet; if the volume is there already, it is kept")
-    said = {key: value for key, value in wanted.options.items() if key != "existing"}
-    given: Values = {(key,): value for key, value in said.items() if value is not None}
-    values = {**given, **new.values}
-    changes = [Change(wanted.resource, key, None, value, STORED) for key, value in values.items()]
-    changes.append(Change(wanted.resource, STATE, str(ABSENT), "present", LIVE))
-    pool = world.will_be("storage_pool", pool_of(wanted.name))
-    after = Have(have.kind, have.name, new.tree, facts={"pool_type": type_of(pool)})
-    return Plan(wanted, CREATE, have, after, tuple(changes), warnings=tuple(warnings))
 
 
 # ---- showing

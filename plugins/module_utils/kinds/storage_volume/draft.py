@@ -1,0 +1,221 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is special about plans for volumes: they are made once, and can only grow.
+
+Of a volume that exists only the capacity can change, and only upwards. What it is made from counts
+when it is made, and never again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from ...engine import xmltree
+from ...engine.changes import LIVE, Change
+from ...engine.codecs import Value
+from ...engine.comparing import EffectOf
+from ...engine.errors import FleetError
+from ...engine.keys import ABSENT, Key, Values
+from ...engine.plan import Have
+from ...engine.planner import Draft, Removal
+from ...engine.texts import why_no_file
+from ...engine.traits import STATE
+from ...engine.units import format_size, parse_size
+from ...engine.xmltree import Element
+from .design import check_pool, design
+from .table import ROWS, TRAITS
+from .volumes import (
+    GROWS_VOLUMES,
+    HALF_MADE,
+    UNSEEN,
+    backing_of,
+    capacity_of,
+    format_of,
+    mark_of,
+    name_in_pool,
+    pool_of,
+    type_of,
+    volume_path,
+)
+
+# Pools of block devices round a capacity up to what they allocate in, 4 MiB for LVM unless its
+# volume group says otherwise. A volume this little above what is wanted is the one that is wanted.
+ROUNDING = {"logical": parse_size("32MiB"), "disk": parse_size("8MiB"), "zfs": parse_size("1MiB")}
+
+CAPACITY, FORMAT = ("capacity",), ("format",)
+RESIZABLE = ("raw", "qcow2", "qed")  # the formats that QEMU can resize
+
+# Of 255 bytes, with what its mark has beside the name.
+LONGEST_NEW_NAME = 255 - len(mark_of(""))
+
+
+class VolumeDraft(Draft):
+    """A plan for one volume in the making."""
+
+    rows = ROWS
+    traits = TRAITS
+
+    made: Element  # a new one
+
+    @cached_property
+    def pool(self) -> Have:
+        """The pool that it is in."""
+        return self.world.will_be("storage_pool", pool_of(self.wanted.name))
+
+    @cached_property
+    def was(self) -> Values:
+        if self.wanted.state == ABSENT and self.have.facts.get(HALF_MADE):
+            return {STATE: HALF_MADE}
+        return {STATE: "present"} if self.have.exists else {STATE: str(ABSENT)}
+
+    @cached_property
+    def live(self) -> Values | None:
+        """What is stored is what there is: it grows at once."""
+        return self.stored if self.have.exists else None
+
+    @property
+    def will_run(self) -> bool:
+        return False
+
+    def resolve(self) -> Values:
+        return self._growth() if self.have.exists else self._design()
+
+    def new(self) -> Element:
+        return self.made
+
+    def edited(self, tree: Element, want: Mapping[Key, Value]) -> Element:
+        return super().edited(tree, want) if self.have.exists else tree
+
+    def check(self) -> None:
+        self.mistakes.raise_any()
+        if self.have.exists and self.want:
+            can_be_touched(self)
+
+    def effects(self) -> EffectOf:
+        return lambda *_: (LIVE, "")
+
+    def runs_after(self, _changes: Sequence[Change]) -> tuple[Element, Values]:
+        return self.definition, self.after
+
+    def facts(self) -> Mapping[str, Any]:
+        return self.have.facts if self.have.exists else {"pool_type": type_of(self.pool)}
+
+    # ---- what is there
+
+    def _growth(self) -> Values:
+        """The capacity, where a volume that is there has not got it yet."""
+        self._check_kept()
+        capacity, before = self.wanted.values.get(CAPACITY), capacity_of(self.have)
+        if capacity is None or _fits(before, parse_size(capacity), type_of(self.pool)):
+            return {}
+        self._check_growth(before, capacity, type_of(self.pool))
+        if parse_size(capacity) > before and _why_it_stays(self.have):
+            self.mistakes.add(
+                f"{_why_it_stays(self.have)} and cannot grow to {capacity}", "capacity"
+            )
+        return {CAPACITY: capacity}
+
+    def _check_growth(self, before: int, capacity: str, pool_type: str) -> None:
+        has = format_size(before)
+        if parse_size(capacity) < before:
+            self.mistakes.add(
+                f"it has {has} and would shrink to {capacity}, which cuts off data; make a new "
+                "volume of that size and copy inside the guest",
+                "capacity",
+            )
+        elif pool_type not in GROWS_VOLUMES:
+            self.mistakes.add(
+                f"it has {has} and libvirt cannot grow a volume of a {pool_type} pool to "
+                f"{capacity}; grow it with the tools of that storage (such as lvextend), refresh "
+                "the pool and run again",
+                "capacity",
+            )
+
+    def _check_kept(self) -> None:
+        """What cannot change on a volume that exists."""
+        found, said = format_of(self.have), self.wanted.values.get(FORMAT, format_of(self.have))
+        if found != said:
+            message = f"is {found} and cannot become {said}; copy it to a new volume"
+            self.mistakes.add(message, "format")
+        backing, now = self.wanted.options.get("backing"), backing_of(self.have)
+        path = self._path_of(backing) if backing else ""
+        if path and path != now:
+            stands_on = f"stands on {now}" if now else "is no linked clone"
+            message = f"it {stands_on} and cannot be moved to {path}; make a new volume"
+            self.mistakes.add(message, "backing")
+
+    def _path_of(self, backing: Mapping[str, Any]) -> str:
+        if "file" in backing:
+            return str(backing["file"])
+        pool = self.world.will_be("storage_pool", pool_of(backing["volume"]))
+        return volume_path(pool, name_in_pool(backing["volume"]))
+
+    # ---- what is new
+
+    def _design(self) -> Values:
+        """All that was said of a new volume, and what follows from it."""
+        name = name_in_pool(self.wanted.name)
+        if why_no_file(name, LONGEST_NEW_NAME):
+            self.mistakes.add(why_no_file(name, LONGEST_NEW_NAME), "name")
+        new = design(self.wanted, self.world, self.mistakes)
+        self.made = new.tree
+        self.warnings += new.warnings
+        if self.have.facts.get(HALF_MADE):
+            self.warnings.append("an interrupted run left it half-made; it is made anew")
+        if self.have.facts.get(UNSEEN):
+            message = "its pool is not active yet; if the volume is there already, it is kept"
+            self.warnings.append(message)
+        said = {key: value for key, value in self.wanted.options.items() if key != "existing"}
+        given: Values = {(key,): value for key, value in said.items() if value is not None}
+        return {**given, **new.values}
+
+    # ---- what goes
+
+    def not_there(self) -> None:
+        if self.have.facts.get(UNSEEN):
+            self.warnings.append("its pool is not active, so whether it is there cannot be seen")
+
+
+def _used_by(draft: VolumeDraft) -> None:
+    can_be_touched(draft)
+    tree, have = draft.have.stored, draft.have
+    path = xmltree.get(tree, "target/path") if tree is not None else ""
+    clones = [
+        name
+        for name, other in (draft.world.everything(have.kind).items() if path else ())
+        if name != have.name and backing_of(other) == path
+    ]
+    if clones:
+        raise FleetError(
+            f"is what {', '.join(clones)} stands on, which would be lost with it; remove the "
+            "linked clones first",
+            draft.wanted.resource,
+        )
+
+
+VolumeDraft.removal = Removal(used_by=_used_by)
+
+
+def can_be_touched(draft: VolumeDraft) -> None:
+    """What is to be said of the pool of a volume that changes or goes. Or FleetErrors."""
+    if draft.pool.live is None:
+        check_pool(draft.pool, draft.world, draft.mistakes, draft.warnings)
+    draft.mistakes.raise_any()
+
+
+def _fits(before: int, wanted: int, pool_type: str) -> bool:
+    return wanted <= before <= wanted + max(ROUNDING.get(pool_type, 0) - 1, 0)
+
+
+def _why_it_stays(have: Have) -> str:
+    """Why nothing can grow a volume that others made; empty where it can."""
+    if have.definition.get("type") == "dir":
+        return "is a folder"
+    encryption = have.definition.find("target/encryption")
+    if encryption is not None and encryption.find("secret") is None:
+        return "is encrypted, by a secret that libvirt does not know,"
+    form = format_of(have)
+    return "" if form in RESIZABLE else f"is {form}, which qemu-img cannot resize,"

@@ -1,0 +1,47 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The table of a storage volume, and what it has beside that.
+
+Source of the paths: https://libvirt.org/formatstorage.html.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ...engine.changes import LIVE
+from ...engine.codecs import Codec, choice, size
+from ...engine.fields import Field, Rows
+from ...engine.traits import GONE, Trait, Traits
+from ...engine.units import format_size, parse_size
+
+
+def _capacity() -> Codec:
+    def parse(given: Any) -> str:
+        number = parse_size(given)
+        if number == 0 or number % 1024:  # libvirt hands whole KiB to qemu-img
+            raise ValueError(f"{given} is no multiple of 1KiB above zero")
+        return format_size(number)
+
+    return replace(size(), parse=parse)
+
+
+ROWS: Rows = (
+    Field("capacity", "capacity", _capacity()),
+    Field("format", "target/format/@type", choice("qcow2", "raw")),
+)
+
+PRESENT = "present"
+_STATE = choice(PRESENT, GONE)
+
+TRAITS: Traits = (
+    Trait(
+        "state",
+        replace(_STATE, spec={**_STATE.spec, "default": PRESENT}),
+        LIVE,
+        gone=GONE,
+        new=lambda _state: PRESENT,
+    ),
+)
