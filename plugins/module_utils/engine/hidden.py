@@ -83,6 +83,15 @@ def revealed(value: Any) -> Any:
     return value._content if isinstance(value, Sensitive) else value
 
 
+def secrets_of(value: Any) -> tuple[str, ...]:
+    """The secrets in a value."""
+    if isinstance(value, Sensitive):
+        return value._secrets
+    if isinstance(value, Mapping):
+        return tuple(secret for below in value.values() for secret in secrets_of(below))
+    return ()
+
+
 def shown(value: Any, before: Any = None) -> Any:
     """A value in plain texts to be shown, in a dictionary too; `before` is what it comes after."""
     if isinstance(value, Sensitive):

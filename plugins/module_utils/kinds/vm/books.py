@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ...engine.accounting import Books, Claims, Part
 from ...engine.changes import Change
+from ...engine.tree_diff import WHOLE
 from ...engine.xmltree import Element
 from . import extra
 from .agree import CONSEQUENCES
@@ -21,6 +22,8 @@ def _owned(change: Change, before: Element, after: Element, claims: Claims) -> N
         for domain in (before, after):
             claims.path(domain, note_at(change.field[1]))
     if change.field != ("extra_xml",):
+        for record in extra.sealed(before, after):
+            claims.add(record, WHOLE)
         return
     for domain, other in ((before, after), (after, before)):
         claims.path(domain, RECORD)

@@ -21,6 +21,7 @@ from .extra_record import MADE, Record, record_of, write_record
 from .fragments import At, Slice, items_at, place, take, value_at
 
 canonical, recorded = extra_record.canonical, extra_record.recorded
+seal, sealed = extra_record.seal, extra_record.sealed
 replace, single_parts = extra_edit.replace, extra_record.single_parts
 
 # Options at whose change libvirt adds nothing to a VM, and extra_xml itself.
@@ -66,7 +67,8 @@ def _told(lost: Lost) -> str:
 
 def found(domain: Element, *records: Record) -> str:
     """What was asked for in the first record of which the domain has all; `""` if there is none."""
-    return next((record.asked for record in records if record.asked and holds(domain, record)), "")
+    asked = (record.asked for record in records if record.asked and holds(domain, record))
+    return extra_record.as_value(next(asked, ""))
 
 
 def holds(domain: Element, record: Record) -> bool:
@@ -96,6 +98,11 @@ def lost_in(domain: Element, other: Element) -> list[str]:
     """
     lost = [_told(one) for one in made_of(record_of(domain), other)[1]]
     return [one for one in lost if not one.startswith("qemu:")]
+
+
+def not_given_back(domain: Element, after: Element) -> list[str]:
+    """The paths of what is taken out where another secret stood before, of which none is kept."""
+    return [_told(at) for at in extra_edit.lost_before(domain, after)]
 
 
 def overwritten(domain: Element) -> Iterator[tuple[str, str, str]]:

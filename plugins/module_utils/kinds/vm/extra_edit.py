@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ...engine import xmltree
 from ...engine.xmltree import Element
 from .extra_made import made_of, theirs_of
-from .extra_record import Record, record_of, wrapped, write_record
+from .extra_record import Record, is_token, record_of, wrapped, write_record
 from .fragments import (
     At,
     Path,
@@ -105,7 +106,23 @@ def _take_values(
         if at in wanted.values and wanted.values[at] == asked.get(at):
             stays.values.add(at)
         elif at in asked or (_goes(at[0], record, wanted) and not _serves(domain, at[0])):
-            set_value(domain, at, before.values.get(at))
+            _give_back(domain, at, before.values.get(at))
+
+
+def _give_back(domain: Element, at: At, value: str | None) -> None:
+    """What was there before. A secret that was is not known any more, and none would be worse."""
+    if value is None or not is_token(value):
+        set_value(domain, at, value)
+
+
+def lost_before(domain: Element, after: Element) -> Iterator[At]:
+    """The places of what is taken out where another secret stood, which cannot be given back."""
+    record, wanted = record_of(domain), record_of(after).slice
+    before, made = record.before or Slice(), record.made or made_of(record, domain)[0]
+    for at in record.slice.values:
+        is_ours = value_at(domain, at) == made.values.get(at)
+        if is_ours and at not in wanted.values and is_token(before.values.get(at) or ""):
+            yield at
 
 
 def _serves(domain: Element, path: Path) -> bool:

@@ -1,14 +1,29 @@
 # Copyright: (c) 2026, kvm.fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""extra_xml as text, and the record of it in a VM's metadata."""
+"""extra_xml as text, and the record of it in a VM's metadata.
+
+Who may only read a definition is not shown the passwords in it, but all of its metadata. So the
+record has tokens in the place of secrets. As it is read, each is filled in by the secret of the
+definition whose token it is; where somebody set another, it stays a token, which nothing equals.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ...engine import xmltext, xmltree
+from ...engine.hidden import (
+    GAP,
+    TOKEN,
+    Sensitive,
+    same_secret,
+    secrets_of,
+    stands_for_hidden,
+    token_of,
+)
 from ...engine.xmltree import Element
 from .fragments import Slice, made_place, set_value, sliced
 
@@ -35,8 +50,30 @@ class Record:
 
 
 def canonical(text: str) -> str:
-    """The fragments as they are recorded. ValueError when they are not well-formed."""
-    return written(wrapped(text))
+    """The fragments as they are compared, sensitive where secrets are in them.
+
+    ValueError when they are not well-formed, or have in them what is shown instead of a secret.
+    """
+    value = as_value(written(wrapped(text)))
+    if any(map(stands_for_hidden, secrets_of(value))):
+        raise ValueError("it has in it what is shown instead of a password; write the password")
+    return value
+
+
+@lru_cache(maxsize=1024)
+def as_value(text: str) -> str:
+    """Fragments as they are recorded as a value, which shows none of their secrets."""
+    from ...engine.sensitive import swap_secrets
+
+    root = wrapped(text)
+    secrets: list[str] = []
+
+    def gap(secret: str) -> str:
+        secrets.append(secret)
+        return GAP
+
+    swap_secrets(root, gap)
+    return Sensitive(text, written(root), tuple(secrets)) if secrets else text
 
 
 def written(root: Element) -> str:
@@ -92,11 +129,51 @@ def recorded(domain: Element) -> str:
 def record_of(domain: Element) -> Record:
     """All that is known of what was put into this domain earlier."""
     element = xmltree.find(domain, RECORD)
-    parts = {}
-    for name in (BEFORE, MADE):
-        text = None if element is None else xmltree.get(element, name)
-        parts[name] = None if text is None else sliced(wrapped(text))
-    return Record(recorded(domain), parts[BEFORE], parts[MADE])
+    if element is None:
+        return Record("", None, None)
+    element = _filled_in(element, domain)
+    texts = (xmltree.get(element, name) for name in (BEFORE, MADE))
+    before, made = (None if text is None else sliced(wrapped(text)) for text in texts)
+    return Record(xmltext.plain(element.text).strip(), before, made)
+
+
+def _filled_in(record: Element, domain: Element) -> Element:
+    """A record with the secrets of its domain in the place of their tokens."""
+    if not any(TOKEN.search(part.text or "") for part in record.iter()):
+        return record
+    from ...engine.sensitive import secrets_in, swap_secrets
+
+    secrets = [secret for secret in secrets_in(domain) if not is_token(secret)]
+    filled = xmltree.clone(record)
+    swap_secrets(filled, lambda token: next((s for s in secrets if same_secret(token, s)), token))
+    return filled
+
+
+def is_token(text: str) -> bool:
+    """Whether a value is, or has in it, a secret of which nobody knows more than the token."""
+    return TOKEN.search(text) is not None
+
+
+def seal(domain: Element) -> None:
+    """Put tokens into the place of all secrets in the record. Earlier versions left them there."""
+    record = xmltree.find(domain, RECORD)
+    if record is not None:
+        from ...engine.sensitive import salt_of, swap_secrets
+
+        swap_secrets(record, lambda secret: token_of(secret, salt_of(domain)))
+
+
+def sealed(domain: Element, after: Element) -> list[Element]:
+    """The records of a domain before and after, if the one is the other without its secrets."""
+    before, now = (xmltree.find(form, RECORD) for form in (domain, after))
+    if before is None or now is None or xmltree.same(before, now):
+        return []
+    from ...engine.sensitive import swap_secrets
+
+    bare = [xmltree.clone(before), xmltree.clone(now)]
+    for record in bare:
+        swap_secrets(record, lambda _secret: "")
+    return [before, now] if xmltree.same(*bare) else []
 
 
 def write_record(domain: Element, record: Record) -> None:
@@ -109,6 +186,7 @@ def write_record(domain: Element, record: Record) -> None:
     for name, part in ((BEFORE, record.before), (MADE, record.made)):
         if part is not None:
             xmltree.ensure(element, name).text = written(_tree_of(part))
+    seal(domain)
 
 
 def _tree_of(part: Slice) -> Element:

@@ -29,6 +29,15 @@ def mistakes(definition: Element, want: Mapping[Key, Value], is_local: bool) -> 
         yield from _not_kept(definition)
 
 
+def warnings(before: Element | None, definition: Element) -> Iterator[str]:
+    """What extra_xml leaves as it put it there."""
+    for path in extra.not_given_back(before, definition) if before is not None else ():
+        yield (
+            f"extra_xml: {path} held another secret before extra_xml came, which is not kept; that "
+            "of extra_xml stays there"
+        )
+
+
 def _said_by_options(definition: Element, want: Mapping[Key, Value]) -> Iterator[str]:
     for path, before, after in extra.overwritten(definition):
         row = _ROW_AT.get(path)

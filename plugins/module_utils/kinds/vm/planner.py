@@ -86,9 +86,12 @@ class Planner:
 
     def _check_extra(self, want: Mapping[Key, Value], definition: xmltree.Element) -> None:
         key = ("extra_xml",)
-        if want.get(key) and want[key] != self.stored.get(key):
-            from . import extra_rules
+        if key not in want or want[key] == self.stored.get(key):
+            return
+        from . import extra_rules
 
+        self.warnings += extra_rules.warnings(self.have.stored, definition)
+        if want[key]:
             for message in extra_rules.mistakes(definition, want, self.world.host.is_local):
                 self.mistakes.add(message, "extra_xml")
 

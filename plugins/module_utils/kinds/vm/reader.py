@@ -92,7 +92,8 @@ def _running(dom: Any, state: str, stored: xmltree.Element) -> xmltree.Element |
             _undo_cpu_expansion(dom, live)
         return as_host_model(live, stored)
     if state == SAVED:
-        return as_host_model(xmltree.parse(dom.managedSaveGetXMLDesc(0)), stored)
+        saved = dom.managedSaveGetXMLDesc(libvirt.VIR_DOMAIN_SAVE_IMAGE_XML_SECURE)
+        return as_host_model(xmltree.parse(saved), stored)
     return None
 
 
@@ -124,7 +125,7 @@ def live_definition(dom: Any) -> xmltree.Element:
     libvirt gives a NIC the type that it became, bridge on a network that is a bridge of the host,
     and keeps the network's name beside it (virDomainNetDefFormat).
     """
-    live = xmltree.parse(dom.XMLDesc(0))
+    live = xmltree.parse(dom.XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE))
     for nic in live.findall("devices/interface"):
         if xmltree.get(nic, "source/@network"):
             nic.set("type", "network")

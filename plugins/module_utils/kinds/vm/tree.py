@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from ...engine import xmltree
 from ...engine.codecs import Value
 from ...engine.fields import edit, items_of, values_of
+from ...engine.hidden import revealed
 from ...engine.keys import UNION, Key, Values
 from ...engine.mark import put_mark
 from ...engine.xmltree import Element
@@ -123,7 +124,9 @@ def edited(domain: Element, want: Mapping[Key, Value]) -> Element:
     agree(after, before, changed)
     edit(ROWS, after, _lost(want, after))
     if ("extra_xml",) in changed:
-        extra.replace(after, want[("extra_xml",)])
+        extra.replace(after, revealed(want[("extra_xml",)]))
+    elif changed:
+        extra.seal(after)
     memory.agree(after)
     return after
 
