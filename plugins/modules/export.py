@@ -128,7 +128,9 @@ diff:
 
 from ..module_utils.information.module import found_on
 from ..module_utils.run.exporting import VOLUMES, export
+from ..module_utils.run.host_config import KINDS
 from ..module_utils.run.host_vars import written
+from ..module_utils.run.reading import world_of
 from ..module_utils.run.runner import URI_SPEC, create_module, write_file
 
 SPEC = {
@@ -141,7 +143,7 @@ SPEC = {
 def main() -> None:
     module = create_module({**URI_SPEC, **SPEC})
     params = module.params
-    exported = found_on(module, lambda host: export(host, params["volumes"]))
+    exported = found_on(module, lambda host: export(world_of(host, KINDS), params["volumes"]))
     for warning in exported.warnings:
         module.warn(warning)
     variables = {f"{params['prefix']}{name}": told for name, told in exported.sections.items()}

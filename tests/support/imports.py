@@ -37,7 +37,7 @@ PATHS = (
     *("getsize", "isdir", "isfile", "islink", "ismount", "lexists", "os", "realpath", "relpath"),
 )
 ASKS = {
-    *("open", "input", "__import__", "world.host"),
+    *("open", "input", "__import__"),
     *("uuid.uuid1", "uuid.uuid4", "uuid.getnode", "ET.parse", "ElementTree.parse"),
     *("datetime.now", "datetime.today", "datetime.utcnow", "date.today"),
     *(f"posixpath.{name}" for name in PATHS),
@@ -224,7 +224,7 @@ class Source:
 
 def _reads_or_applies(name: str) -> bool:
     last = name.rpartition(".")[2]
-    return name.startswith("kinds.") and (last == "reader" or last.startswith("applier"))
+    return name.startswith("kinds.") and (last.startswith(("reader", "applier")))
 
 
 def _is_pure(name: str) -> bool:

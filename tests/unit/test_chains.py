@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.host import Image
 from ansible_collections.kvm.fleet.plugins.module_utils.host import images
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.images import chains
+from ansible_collections.kvm.fleet.plugins.module_utils.host.files import read_place
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.images.headers import backing_path
 
 
 @pytest.mark.parametrize(
@@ -31,7 +33,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.images import chai
     ],
 )
 def test_a_backing_file_is_found_by_its_name(name: str, path: str) -> None:
-    assert images.backing_path(name, "/pool/overlay.qcow2") == path
+    assert backing_path(name, "/pool/overlay.qcow2") == path
 
 
 def test_all_paths_to_a_file_are_one_place(tmp_path: Path) -> None:
@@ -39,8 +41,8 @@ def test_all_paths_to_a_file_are_one_place(tmp_path: Path) -> None:
     file.write_text("")
     link.symlink_to(file)
     os.link(file, name)
-    assert len({chains.place(str(path)) for path in (file, link, name)}) == 1
-    assert chains.place(f"{tmp_path}/none/../x") == f"{tmp_path}/x"
+    assert len({read_place(str(path)) for path in (file, link, name)}) == 1
+    assert read_place(f"{tmp_path}/none/../x") == f"{tmp_path}/x"
 
 
 def test_the_format_of_a_backing_file_is_read(tmp_path: Path) -> None:
@@ -49,7 +51,7 @@ def test_the_format_of_a_backing_file_is_read(tmp_path: Path) -> None:
     header = start.ljust(100, b"\0") + struct.pack(">I", 104) + extension
     file = tmp_path / "image"
     file.write_bytes(header.ljust(128, b"\0") + b"/base")
-    assert images.inspect(str(file)) == images.Image("qcow2", 2**30, "/base", "raw")
+    assert images.inspect(str(file)) == Image("qcow2", 2**30, "/base", "raw")
 
 
 def test_all_names_of_a_device_are_one_place(tmp_path: Path) -> None:
@@ -60,5 +62,5 @@ def test_all_names_of_a_device_are_one_place(tmp_path: Path) -> None:
             os.mknod(node, stat.S_IFBLK | 0o600, os.makedev(7, 250))
         except OSError:
             pytest.skip("makes no device nodes here")
-    assert len({chains.place(str(node)) for node in nodes}) == 1
-    assert chains.place(str(nodes[0])).startswith("block:")
+    assert len({read_place(str(node)) for node in nodes}) == 1
+    assert read_place(str(nodes[0])).startswith("block:")

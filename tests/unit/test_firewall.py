@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.firewall import (
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.applier_firewall import (
     iptables_rules,
     nft_rules,
 )

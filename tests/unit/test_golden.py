@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +36,6 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.keys import Key
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have, Plan, Wanted
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.showing import names, results
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.world import Kind, World
-from ansible_collections.kvm.fleet.plugins.module_utils.host.connection import Host
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.images import chains, one_writer
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool import (
     kind as storage_pool,
@@ -51,6 +50,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import kind as 
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import table as vm_table
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import kind as vswitch
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import table as vswitch_table
+from support import worlds
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -73,66 +73,6 @@ KINDS: dict[str, Tried] = {
     ),
 }
 CASES = sorted(path.parent for path in GOLDEN.glob("*/*/want.yml"))
-
-
-class NoConnection:
-    """What is asked of libvirt beside the files: whether an interrupted run left its network,
-    what it knows of snapshots, its version, its CPUs, and what it has against a planned VM."""
-
-    def networkLookupByName(self, _name: str) -> None:
-        return None
-
-    def secretLookupByUsage(self, _usage: int, name: str) -> str:
-        return name
-
-    def lookupByName(self, _name: str) -> None:
-        return None
-
-    def getLibVersion(self) -> int:
-        return 9_000_000
-
-    def domainXMLToNative(self, _form: str, _definition: str, _flags: int) -> str:
-        return ""
-
-    def interfaceLookupByName(self, name: str) -> str:
-        return name
-
-    def getCPUModelNames(self, _arch: str) -> list[str]:
-        return []
-
-    def getDomainCapabilities(self, *_of: str) -> str:
-        return "<domainCapabilities/>"
-
-
-class HostOfFiles(Host):
-    """The host that the files describe. It is another machine: none of its paths is looked at."""
-
-    driver = "QEMU"
-    version = 9_000_000
-    capabilities = xmltree.parse(
-        "<capabilities><host><cpu><arch>x86_64</arch></cpu></host><guest><arch name='x86_64'>"
-        "<machine canonical='pc-q35-7.2'>q35</machine>"
-        "<machine canonical='pc-i440fx-7.2'>pc</machine>"
-        "<domain type='qemu'/></arch></guest></capabilities>"
-    )
-
-    def __init__(self) -> None:
-        super().__init__(NoConnection(), "qemu+ssh://host/system")
-
-
-class FromFiles:
-    """A kind that finds its resources in files and is itself in all else."""
-
-    def __init__(self, kind: Kind, there: Mapping[str, Have]) -> None:
-        self.kind = kind
-        self.there = there
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.kind, name)
-
-    def read(self, _host: Any, names: Iterable[str] | None) -> dict[str, Have]:
-        wanted = self.there if names is None else names
-        return {name: self.there.get(name, Have(self.kind.name, name)) for name in wanted}
 
 
 class Case:
@@ -185,8 +125,7 @@ class Case:
             there[kind][other.name] = other
         if have.exists:
             there[have.kind][have.name] = have
-        kinds = {name: FromFiles(tried.kind, there[name]) for name, tried in KINDS.items()}
-        return World(HostOfFiles(), kinds)
+        return worlds.world(there)
 
 
 def plain(value: Any) -> Any:
@@ -259,7 +198,7 @@ def test_no_image_is_looked_at_for_what_is_as_declared(
     def looked_at(*_arguments: Any) -> None:
         raise AssertionError("an image is looked at")
 
-    monkeypatch.setattr(chains, "place", looked_at)
+    monkeypatch.setattr(chains.Chains, "place", looked_at)
     monkeypatch.setattr(chains.Chains, "of", looked_at)
     case = Case(GOLDEN / "vm" / name)
     plan = case.plan(after=case.plan())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
@@ -14,7 +12,8 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import (
     Plan,
     Wanted,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.host.libvirt_parser import check
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.together.parser import check
+from support import worlds
 from support.vswitches import planned
 
 ROUTED = """
@@ -26,7 +25,7 @@ ROUTED = """
   <route address='10.1.0.0' prefix='16' gateway='192.168.50.7'/>
 </network>
 """
-HOST = SimpleNamespace(driver="QEMU")
+HOST = worlds.world({}).host
 UNREACHABLE = ROUTED.replace("192.168.50.7", "192.0.2.7")
 POOL = "<pool type='dir'><name>default-pool</name><target>{path}</target></pool>"
 
@@ -54,6 +53,6 @@ def test_a_pool_without_a_path_is_refused() -> None:
         Have("storage_pool", "default-pool", xmltree.parse(POOL.format(path=text)), None, {})
         for text in (path, "")
     )
-    check(Plan(wanted, UPDATE, after, before), "storagePoolDefineXML", HOST)
+    check(Plan(wanted, UPDATE, after, before), HOST)
     with pytest.raises(FleetError, match="missing storage pool target path"):
-        check(Plan(wanted, UPDATE, before, after), "storagePoolDefineXML", HOST)
+        check(Plan(wanted, UPDATE, before, after), HOST)

@@ -11,8 +11,8 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import (
     Plan,
     Wanted,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.world import World
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import screen_ports
+from support import worlds
 
 OWN, CHOSEN = (
     "<graphics type='vnc' port='5950'/>",
@@ -26,16 +26,6 @@ FREE = "<graphics type='vnc' port='-1' autoport='yes'/>"
 def vm(name: str, screen: str, runs: bool) -> Have:
     domain = xmltree.parse(f"<domain><devices>{screen}</devices></domain>")
     return Have("vm", name, domain, domain if runs else None)
-
-
-class Vms:
-    """The kind on a host where one VM, `other`, is."""
-
-    def __init__(self, other: Have) -> None:
-        self.other = other
-
-    def read(self, _host: None, _names: None) -> dict[str, Have]:
-        return {"other": self.other}
 
 
 @pytest.mark.parametrize(
@@ -58,7 +48,7 @@ def test_a_port_that_another_vm_has(starts: str, other: str, runs: bool, refused
         vm("web", starts, True),
         (),
     )
-    world = World(None, {"vm": Vms(vm("other", other, runs))})  # type: ignore[arg-type, dict-item]
+    world = worlds.world({"vm": {"other": vm("other", other, runs)}})
     world.add(plan)
     told = [str(error) for error in screen_ports.free_ports([plan], world)]
     assert [line.split(";")[0] for line in told] == (

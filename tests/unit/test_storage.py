@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import struct
 from contextlib import nullcontext
 from pathlib import Path
@@ -24,7 +25,6 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import (
     Wanted,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.units import parse_size
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.world import World
 from ansible_collections.kvm.fleet.plugins.module_utils.host import images
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool import (
     kind as storage_pool,
@@ -34,6 +34,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume imp
     applier as storage_volume,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume import reader, volumes
+from support import worlds
 
 GIB = 2**30
 VOLUME = "<volume><name>v</name></volume>"
@@ -244,7 +245,7 @@ def by_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_links_to_the_devices_of_a_volume_group_are_followed(
     kind: str, followed: bool, by_id: str
 ) -> None:
-    here: Any = SimpleNamespace(is_local=True)
+    here: Any = SimpleNamespace(is_local=True, real_path=os.path.realpath)
     wanted = storage_pool.without_links(_declared(kind, by_id), Have("storage_pool", "fast"), here)
     devices = [key[-1] for key in wanted.values if key[:2] == ("source", "devices")]
     assert devices == ["/dev/null" if followed else by_id]
@@ -274,7 +275,7 @@ def test_a_pool_of_a_type_that_others_made_keeps_its_options() -> None:
         {"name": "hba", "state": "present", "source": {"name": "n"}, "autostart": True}
     )[0]
     with pytest.raises(FleetErrors, match="cannot be changed for a pool of type scsi"):
-        storage_pool.KIND.plan(wanted, have, World(None, {}))
+        storage_pool.KIND.plan(wanted, have, worlds.world({}))
 
 
 # ---- while another run makes a volume

@@ -77,6 +77,7 @@ class Plan:
     changes: tuple[Change, ...] = ()
     pending: tuple[Change, ...] = ()  # fields that will wait for a restart
     warnings: tuple[str, ...] = ()
+    facts: frozenset[tuple[str, ...]] = frozenset()  # what it was made from
 
     @property
     def resource(self) -> str:

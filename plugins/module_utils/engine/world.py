@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from copy import copy
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..host.connection import Host
-from ..kinds.vm.reader import read_domains
+from .facts import Facts
+from .host import HostFacts
 from .plan import Have, Plan, Wanted
 
 if TYPE_CHECKING:
@@ -32,13 +32,10 @@ class Kind(Protocol):
     def parse(self, params: Mapping[str, Any]) -> list[Wanted]:
         """The declarations in a user's parameters. A VM's may bring volumes. Or FleetErrors."""
 
-    def read(self, host: Host, names: Iterable[str] | None) -> dict[str, Have]:
-        """The named resources (None: all there are) as they are; those that are not there too."""
-
     def plan(self, wanted: Wanted, have: Have, world: World) -> Plan:
         """What is to be done about one declaration. Touches nothing. Or FleetErrors."""
 
-    def apply(self, host: Host, plan: Plan) -> None:
+    def apply(self, host: Any, plan: Plan) -> None:
         """Do what the plan says. FleetError if libvirt does not."""
 
     def result(self, have: Have) -> dict[str, Any]:
@@ -46,7 +43,7 @@ class Kind(Protocol):
 
 
 class World:
-    """What the host will hold when the plans made so far are done.
+    """What the host will hold when the plans made so far are done: all that a planner is given.
 
     A plan that needs another resource (a disk its pool, a NIC its vswitch) asks here, and so sees
     what is declared in the same task though it does not exist yet.
@@ -54,21 +51,20 @@ class World:
 
     def __init__(
         self,
-        host: Host,
+        facts: Facts,
         kinds: Mapping[str, Kind],
         assume_missing: bool = False,
         assume_on_host: bool = False,
     ) -> None:
-        self.host = host
+        self.facts = facts
+        self.host = HostFacts(facts)
         self.kinds = kinds
         # In check mode of a single task, what is missing may be what an earlier task would make.
         self.assume_missing = assume_missing
         # In check mode of any, so may be what no resource is: files, images, bridges of the host.
         self.assume_on_host = assume_on_host
         self.declared: Mapping[tuple[str, str], Wanted] = {}  # all declarations of this run
-        self._plans: set[tuple[str, str]] = set()
         self._after: dict[tuple[str, str], Have] = {}
-        self._before: dict[tuple[str, str], Have] = {}
 
     def lenient(self) -> World:
         """The same world, in which what is missing is no mistake of the one who needs it."""
@@ -77,34 +73,32 @@ class World:
         return world
 
     def will_be(self, kind: str, name: str) -> Have:
-        """A resource as it will be; read from the host once where no plan is about it."""
-        if (kind, name) not in self._after:
-            self._after[(kind, name)] = self._read(kind, [name])[name]
-        return self._after[(kind, name)]
+        """A resource as it will be, which is as it is where no plan is about it."""
+        is_now = self.facts.resources(kind, [name])[name]
+        return self._after.get((kind, name), is_now)
 
     def was(self, kind: str, name: str) -> Have:
         """A resource as it is before any of the plans is done."""
-        return self._before.get((kind, name)) or self.will_be(kind, name)
+        return self.facts.resources(kind, [name])[name]
 
     def add(self, plan: Plan) -> None:
         """Reckon with a plan."""
-        self._before[(plan.wanted.kind, plan.wanted.name)] = plan.have
         self._after[(plan.wanted.kind, plan.wanted.name)] = plan.after
-        self._plans.add((plan.wanted.kind, plan.wanted.name))
 
     def planned(self, kind: str) -> list[Have]:
         """The resources of a kind that plans were made for, as they will be."""
-        return [have for at, have in self._after.items() if at[0] == kind and at in self._plans]
+        return [have for at, have in self._after.items() if at[0] == kind]
 
     def everything(self, kind: str) -> dict[str, Have]:
         """All resources of a kind as they will be, read in one batch (once)."""
-        if (kind, "") not in self._after:
-            for name, have in self._read(kind, None).items():
-                self._after.setdefault((kind, name), have)
-            self._after[(kind, "")] = Have(kind, "")
-        return {n: h for (k, n), h in self._after.items() if k == kind and n and h.exists}
+        there = dict(self.facts.everything(kind))
+        there.update({have.name: have for have in self.planned(kind)})
+        return {name: have for name, have in there.items() if have.exists}
 
-    def _read(self, kind: str, names: list[str] | None) -> dict[str, Have]:
-        """As the kind reads them. VMs are asked of also where the run is about none."""
-        read = self.kinds[kind].read if kind in self.kinds or kind != "vm" else read_domains
-        return read(self.host, names)
+    def read(self, kind: str, names: Iterable[str]) -> dict[str, Have]:
+        """Resources as they were when they were first asked for."""
+        return self.facts.resources(kind, names)
+
+    def anew(self) -> World:
+        """The same host as it is by now, for which no plans are made yet."""
+        return World(self.facts.anew(), self.kinds)

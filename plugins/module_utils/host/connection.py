@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
+from pathlib import Path
 from typing import Any, TypeVar
 
 from ..engine import xmltree
@@ -36,6 +38,9 @@ __all__ = [
 ]
 
 Result = TypeVar("Result")
+
+# Since this version libvirt can be told to keep a TPM's state (VIR_DOMAIN_UNDEFINE_KEEP_TPM).
+KEEPS_TPM = 8_009_000
 
 # How long to wait for what somebody else does to the same resource: a pool that is being
 # refreshed, a domain whose lock another client holds.
@@ -125,6 +130,28 @@ class Host:
     def libvirt_version(self) -> int:
         """The version of libvirt there: 9001000 is 9.1.0."""
         return int(self.conn.getLibVersion())
+
+    @cached_property
+    def arch(self) -> str:
+        """The architecture of the machine."""
+        return xmltree.get(self.capabilities, "host/cpu/arch") or "x86_64"
+
+    @cached_property
+    def can_keep_tpm(self) -> bool:
+        """Whether libvirt, there and its binding here, can be told what becomes of a TPM's state.
+
+        An older one takes it along with the VM.
+        """
+        known = hasattr(libvirt, "VIR_DOMAIN_UNDEFINE_KEEP_TPM")
+        return known and self.libvirt_version >= KEEPS_TPM
+
+    @cached_property
+    def state_folder(self) -> str:
+        """Where a session's libvirt keeps its files; empty of the system's."""
+        if not self.uri.partition("?")[0].endswith("/session"):
+            return ""
+        config = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+        return f"{config}/libvirt"
 
     @cached_property
     def is_local(self) -> bool:

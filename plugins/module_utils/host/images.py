@@ -6,13 +6,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-import re
 import struct
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from ..engine.host import Image
 
 # Where a format's mark stands in a file. What has none of them is a raw image.
 MARKS = (
@@ -32,17 +30,6 @@ HEADER_SIZE = 4096
 EXTERNAL_DATA_FILE = 1 << 2  # a bit of qcow2's incompatible features
 # What qcow2's header may be followed by.
 BACKING_FORMAT, DATA_FILE = 0xE2792ACA, 0x44415441
-
-
-@dataclass(frozen=True)
-class Image:
-    """What an image file says about itself."""
-
-    format: str
-    capacity: int  # bytes that a guest sees
-    backing: str = ""  # what it stands on, as QEMU wrote it there
-    backing_format: str = ""
-    data_file: str = ""  # where its data is, if that is another file
 
 
 def inspect(path: str) -> Image:
@@ -99,27 +86,3 @@ def digest(path: str, algorithm: str) -> str:
             if not block:
                 return hashed.hexdigest()
             hashed.update(block)
-
-
-def backing_path(name: str, image: str) -> str:
-    """Where an image's backing is, by the name in its header; `""` where there is none."""
-    if name.startswith("json:"):
-        try:
-            name = _filename(json.loads(name[len("json:") :]))
-        except ValueError:
-            return name
-    if name.startswith("file:"):
-        name = re.sub("^file:(//)?", "", name)
-    has_protocol = re.match("[^/:]+:", name)
-    if not name or has_protocol:
-        return name
-    return str(Path(image).parent / name)
-
-
-def _filename(options: Any) -> str:
-    """The file in QEMU's options of an image, which may be nested or have dots."""
-    if not isinstance(options, dict):
-        return ""
-    nested = _filename(options.get("file"))
-    found = nested or options.get("file.filename") or options.get("filename") or ""
-    return str(found)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, kvm.fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The host's own network interfaces and networks."""
+"""The network interfaces of this machine, and the networks that it is in, as facts."""
 
 from __future__ import annotations
 
@@ -10,34 +10,45 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Union
 
+from ..engine.host import Interface
 from .connection import Host, found, libvirt
 
 IpNetwork = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
+DEVICES = Path("/sys/class/net")
 IFF_TAP = 0x0002  # Linux, include/uapi/linux/if_tun.h
 
 
-def host_networks(host: Host) -> list[tuple[str, IpNetwork]]:
-    """The networks that a local host is in itself, with the interface of each; else nothing.
-
-    What it reaches through a gateway does not count: a route to a part of that may well be another.
-    """
-    if not is_this_machine(host):
-        return []
-    return [*connected4(_read("/proc/net/route")), *connected6(_read("/proc/net/ipv6_route"))]
+def read_interfaces() -> dict[str, Interface]:
+    """All network interfaces."""
+    return {device.name: _interface(device) for device in sorted(DEVICES.iterdir())}
 
 
-def has_interface(host: Host, name: str) -> bool:
-    """Whether a local host has a network interface of this name."""
-    return is_this_machine(host) and Path("/sys/class/net", name).exists()
+def _interface(device: Path) -> Interface:
+    is_bridge = (device / "bridge").is_dir()
+    return Interface(
+        is_bridge,
+        "DEVTYPE=openvswitch" in _read(device / "uevent"),
+        _is_tap(device),
+        _master(device),
+        _read(device / "address").strip() if is_bridge else "",
+    )
 
 
-def has_bridge(host: Host, name: str) -> bool | None:
-    """Whether the host has such a bridge; None where that cannot be told."""
-    if is_this_machine(host):
-        device = Path("/sys/class/net", name)
-        of_switch = "DEVTYPE=openvswitch" in _read(str(device / "uevent"))
-        return of_switch or (device / "bridge").is_dir()
+def _master(device: Path) -> str:
+    try:
+        return (device / "master").readlink().name
+    except OSError:
+        return ""
+
+
+def _is_tap(device: Path) -> bool:
+    flags = _read(device / "tun_flags").strip()
+    return bool(flags) and bool(int(flags, 16) & IFF_TAP)
+
+
+def read_far_interface(host: Host, name: str) -> bool | None:
+    """Whether another machine has an interface, as libvirt knows it; None where nobody can tell."""
     try:
         there = found(host.conn.interfaceLookupByName, name, libvirt.VIR_ERR_NO_INTERFACE)
         return there is not None
@@ -45,33 +56,21 @@ def has_bridge(host: Host, name: str) -> bool | None:
         return None  # its interface driver is not installed, or cannot work there
 
 
-def is_on_bridge(host: Host, tap: str, bridge: str) -> bool:
-    """Whether a tap of this machine is on a bridge; of another machine, nobody can tell."""
-    return not is_this_machine(host) or Path("/sys/class/net", bridge, "brif", tap).exists()
+def read_routes() -> list[tuple[str, str]]:
+    """The networks that the machine is in itself, with the interface of each.
+
+    What it reaches through a gateway does not count: a route to a part of that may well be another.
+    """
+    routes = [
+        *connected4(_read(Path("/proc/net/route"))),
+        *connected6(_read(Path("/proc/net/ipv6_route"))),
+    ]
+    return [(name, str(network)) for name, network in routes]
 
 
-def loose_taps(host: Host) -> set[str]:
-    """The taps of this machine that are on no bridge or switch; of another, none are known."""
-    if not is_this_machine(host):
-        return set()
-    devices = Path("/sys/class/net").iterdir()
-    return {d.name for d in devices if not (d / "master").exists() and _is_tap(d)}
-
-
-def _is_tap(device: Path) -> bool:
-    flags = _read(str(device / "tun_flags")).strip()
-    return bool(flags) and bool(int(flags, 16) & IFF_TAP)
-
-
-def is_this_machine(host: Host) -> bool:
-    """Whether the host's interfaces are those that can be seen here. Behind a socket of its own
-    libvirt may be in another network namespace."""
-    return host.is_local and "socket=" not in host.uri
-
-
-def _read(path: str) -> str:
+def _read(path: Path) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except OSError:
         return ""
 

@@ -12,6 +12,7 @@ from ..engine import xmltree
 from ..engine.plan import Have
 from ..host.connection import Host
 from ..kinds.storage_pool.kind import KIND as POOL
+from ..kinds.storage_pool.reader import read_pools
 from ..kinds.storage_pool.told import unmanaged
 from ..kinds.storage_volume.kind import KIND as VOLUME
 from ..kinds.storage_volume.reader import read_volumes_of
@@ -21,7 +22,7 @@ from ..kinds.vm.reader import read_domains
 
 def gather(host: Host, params: Mapping[str, Any]) -> dict[str, Any]:
     """The pools that were asked for (all, if none was named), with their volumes if wanted."""
-    pools = POOL.read(host, params["pools"])
+    pools = read_pools(host, params["pools"])
     told = [_told(pool) for pool in pools.values()]
     if params["volumes"]:
         active = [name for name, pool in pools.items() if pool.live is not None]

@@ -16,17 +16,17 @@ from ..engine.comparing import waiting
 from ..engine.fields import items_of
 from ..engine.plan import Have
 from ..engine.showing import names
-from ..engine.world import Kind, World
 from ..engine.xmltree import Element
 from ..host.connection import Host, libvirt
 from ..kinds.images.chains import Chains
-from ..kinds.storage_pool.kind import KIND as STORAGE_POOL
-from ..kinds.storage_volume.kind import KIND as STORAGE_VOLUME
 from ..kinds.vm import told, tree
 from ..kinds.vm.kind import KIND
-from ..kinds.vm.snapshots import snapshots_of
+from ..kinds.vm.reader import read_domains
+from ..kinds.vm.reader_records import records_of
+from ..kinds.vm.snapshots import in_order
 from ..kinds.vm.states import PAUSED, RUNNING
 from ..kinds.vm.table import DISKS
+from ..run.reading import world_of
 from . import vm_addresses
 from .vm_statistics import Record, statistics_of
 
@@ -35,7 +35,7 @@ RUNS = (RUNNING, PAUSED)
 
 def gather(host: Host, params: Mapping[str, Any]) -> dict[str, Any]:
     """The VMs that were asked for (all, if none was named)."""
-    vms = [have for _name, have in sorted(KIND.read(host, params["names"]).items())]
+    vms = [have for _name, have in sorted(read_domains(host, params["names"]).items())]
     sources = vm_addresses.SOURCES if params["addresses"] is None else params["addresses"]
     found = vm_addresses.find(host, vms, sources)
     images = _Images(host)
@@ -74,8 +74,7 @@ class _Images:
     """The snapshots of VMs, and the images below their disks."""
 
     def __init__(self, host: Host) -> None:
-        kinds: dict[str, Kind] = {kind.name: kind for kind in (STORAGE_POOL, STORAGE_VOLUME)}
-        self.chains = Chains(World(host, kinds))
+        self.chains = Chains(world_of(host, ()))
         flag = libvirt.VIR_CONNECT_LIST_DOMAINS_HAS_SNAPSHOT
         with host.errors("", "tell which VMs have snapshots"):
             self.domains = {dom.name(): dom for dom in host.conn.listAllDomains(flag)}
@@ -85,7 +84,7 @@ class _Images:
         if have.stored is None:
             return {}
         dom = self.domains.get(have.name)
-        taken = [one.result() for one in snapshots_of(dom)] if dom is not None else []
+        taken = [] if dom is None else [one.result() for one in in_order(records_of(dom))]
         disks = items_of(DISKS, have.stored if have.live is None else have.live)
         chains = {name: self._chain(disk) for name, disk in disks.items()}
         stacked = {name: chain for name, chain in chains.items() if len(chain) > 1}

@@ -18,14 +18,14 @@ from ..kinds.vm.reader import read_domains
 from ..kinds.vswitch.attached import attached
 from ..kinds.vswitch.draft import VswitchDraft
 from ..kinds.vswitch.kind import KIND
-from ..kinds.vswitch.reader import leases_of, look_up
+from ..kinds.vswitch.reader import leases_of, look_up, read_networks
 from ..kinds.vswitch.told import unmanaged
 from ..kinds.vswitch.tree import values_of
 
 
 def gather(host: Host, params: Mapping[str, Any]) -> dict[str, Any]:
     """The vswitches that were asked for (all, if none was named), with who is on them."""
-    vswitches = KIND.read(host, params["names"])
+    vswitches = read_networks(host, params["names"])
     domains = read_domains(host)
     told = [
         {**KIND.result(have), **_around(host, have, domains)} if have.exists else KIND.result(have)

@@ -98,7 +98,7 @@ def _looked_at(world: World, plan: Plan) -> Failed | None:
     wanted = plan.wanted
     kind = world.kinds[wanted.kind]
     try:
-        have = kind.read(world.host, [wanted.name])[wanted.name]
+        have = world.read(wanted.kind, [wanted.name])[wanted.name]
     except FleetError:
         return None
     try:

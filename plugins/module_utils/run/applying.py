@@ -12,6 +12,7 @@ from ..engine.keys import named
 from ..engine.plan import DELETE, Plan
 from ..engine.showing import unfolded
 from ..engine.world import World
+from ..host.connection import Host
 from ..kinds.together.references import names_of, uses_of
 from ..kinds.together.takeovers import given_up, givers_first, taken_up
 from . import aftermath
@@ -22,21 +23,21 @@ from .planning import plan_all
 VERIFY_TIMEOUT_S = 15.0
 
 
-def apply_all(world: World, done: Run) -> None:
+def apply_all(host: Host, world: World, done: Run) -> None:
     """Apply every plan; what fails stops only what needs it. Then see what became of all."""
     for plan in givers_first(done.plans):
         if plan.changed:
-            _apply(world, done, plan)
-    _verify(world, done)
-    aftermath.look_after(_fresh(world), done)
+            _apply(host, world, done, plan)
+    _verify(host, world, done)
+    aftermath.look_after(world.anew(), done)
 
 
-def _apply(world: World, done: Run, plan: Plan) -> None:
+def _apply(host: Host, world: World, done: Run, plan: Plan) -> None:
     try:
         _check_not_blocked(done, plan)
         done.begun.add(plan.resource)
-        with world.host.errors(plan.resource, f"{plan.action} it"):
-            world.kinds[plan.wanted.kind].apply(world.host, plan)
+        with host.errors(plan.resource, f"{plan.action} it"):
+            world.kinds[plan.wanted.kind].apply(host, plan)
         done.done.append(plan.resource)
     except FleetError as error:
         done.failed[plan.resource] = error.within(plan.resource)
@@ -58,14 +59,14 @@ def _check_not_blocked(done: Run, plan: Plan) -> None:
         raise FleetError(f"was not touched, {why}", plan.resource)
 
 
-def _verify(world: World, done: Run) -> None:
+def _verify(host: Host, world: World, done: Run) -> None:
     """Plan again: nothing may be left to do. Retried, since guests take their time."""
     left = [plan for plan in done.plans if plan.resource in done.done]
     deadline = time.monotonic() + VERIFY_TIMEOUT_S
     while left:
         try:
-            with world.host.errors("", "read back what was changed"):
-                again = plan_all(_fresh(world), [plan.wanted for plan in left])
+            with host.errors("", "read back what was changed"):
+                again = plan_all(world.anew(), [plan.wanted for plan in left])
         except (FleetErrors, FleetError) as error:
             done.failed[left[0].resource] = FleetError(f"cannot be verified: {error}")
             return
@@ -78,10 +79,6 @@ def _verify(world: World, done: Run) -> None:
         return
     for plan in open_plans:
         done.failed[plan.resource] = _not_converged(plan)
-
-
-def _fresh(world: World) -> World:
-    return World(world.host, world.kinds)
 
 
 def _not_converged(plan: Plan) -> FleetError:

@@ -17,11 +17,10 @@ from ..engine import xmltree
 from ..engine.plan import Have
 from ..engine.traits import ACTIVE
 from ..engine.world import World
-from ..host.connection import Host
 from ..kinds.storage_volume.volumes import name_in_pool, pool_of
 from ..kinds.vm.declaring import declaration
 from ..kinds.vswitch import tree as vswitch_tree
-from .host_config import KINDS, SECTIONS
+from .host_config import SECTIONS
 from .proving import proved_by_plan
 
 Declaration = dict[str, Any]
@@ -39,17 +38,16 @@ class Exported:
     warnings: list[str] = field(default_factory=list)
 
 
-def export(host: Host, volumes: str) -> Exported:
+def export(world: World, volumes: str) -> Exported:
     """The declarations of all that the host carries."""
-    world = World(host, {kind.name: kind for kind in KINDS})
     exported = Exported()
-    for section, told in _declarations(host, world, volumes).items():
+    for section, told in _declarations(world, volumes).items():
         proved = (proved_by_plan(SECTIONS[section], one, world, exported.warnings) for one in told)
         exported.sections[section] = [one for one in proved if one is not None]
     return exported
 
 
-def _declarations(host: Host, world: World, volumes: str) -> dict[str, list[Declaration]]:
+def _declarations(world: World, volumes: str) -> dict[str, list[Declaration]]:
     pools, vswitches, vms = (
         {name: have for name, have in sorted(world.everything(kind).items()) if _stays(have)}
         for kind in ("storage_pool", "vswitch", "vm")
@@ -59,7 +57,7 @@ def _declarations(host: Host, world: World, volumes: str) -> dict[str, list[Decl
         "storage_pools": [_pool(have) for have in pools.values()],
         "storage_volumes": kept,
         "vswitches": [_vswitch(have) for have in vswitches.values()],
-        "vms": [declaration(have, host) for have in vms.values()],
+        "vms": [declaration(have, world.host) for have in vms.values()],
     }
 
 

@@ -13,8 +13,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..engine.errors import FleetError, FleetErrors, Mistakes
 from ..engine.plan import Wanted
-from ..engine.world import Kind
-from ..host.connection import Host
+from ..engine.world import Kind, World
 from ..kinds.storage_pool.kind import KIND as STORAGE_POOL
 from ..kinds.storage_volume.kind import KIND as STORAGE_VOLUME
 from ..kinds.vm.kind import KIND as VM
@@ -89,12 +88,12 @@ def _declared(
 
 def more(
     params: Mapping[str, Any], warn: Callable[[str], None]
-) -> Callable[[Host, Sequence[Wanted]], list[Wanted]]:
+) -> Callable[[World, Sequence[Wanted]], list[Wanted]]:
     """What goes beside what was declared absent: volumes of VMs that go, and what is pruned."""
 
-    def found(host: Host, wanted: Sequence[Wanted]) -> list[Wanted]:
+    def found(world: World, wanted: Sequence[Wanted]) -> list[Wanted]:
         prune = pruning.prune_of(params, Mistakes())
-        goes = [] if prune is None else pruning.pruned(host, prune, wanted, warn)
-        return [*volumes_that_go(host, wanted), *goes]
+        goes = [] if prune is None else pruning.pruned(world, prune, wanted, warn)
+        return [*volumes_that_go(world, wanted), *goes]
 
     return found

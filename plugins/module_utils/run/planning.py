@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from ..engine.errors import FleetError, FleetErrors, Mistakes
 from ..engine.keys import ABSENT
 from ..engine.plan import Have, Plan, Wanted
-from ..engine.world import Kind, World
+from ..engine.unknown import said
+from ..engine.world import World
 from ..kinds.together.identities import free_uuid
 from ..kinds.together.references import names_of, uses_of
 
@@ -38,9 +40,7 @@ def plan_all(
     for one in _ordered(wanted, haves):
         seen = world.lenient() if one.needs & mistaken else world
         try:
-            kind = world.kinds[one.kind]
-            plan = kind.plan(one, haves[(one.kind, one.name)], seen)
-            plan = _audited(kind, plan) if plan.changed else plan
+            plan = _planned(one, seen)
         except (FleetErrors, FleetError) as error:
             mistaken.add((one.kind, one.name))
             found = error.errors if isinstance(error, FleetErrors) else [error]
@@ -59,10 +59,18 @@ def plan_all(
     return plans
 
 
-def _audited(kind: Kind, plan: Plan) -> Plan:
-    from ..engine.accounting import audited
+def _planned(wanted: Wanted, world: World) -> Plan:
+    """The plan for one declaration, with the facts that it is made from."""
+    kind = world.kinds[wanted.kind]
+    with world.facts.scope() as asked:
+        have = world.read(wanted.kind, [wanted.name])[wanted.name]
+        plan = kind.plan(wanted, have, world)
+    if plan.changed:
+        from ..engine.accounting import audited
 
-    return audited(kind.books, plan)
+        plan = audited(kind.books, plan)
+    unknown = tuple(said(fact for fact in world.facts.missing if fact in asked))
+    return replace(plan, facts=frozenset(asked), warnings=(*plan.warnings, *unknown))
 
 
 def _where_it_stands(error: FleetError, declared: Mapping[str, Wanted]) -> FleetError:
@@ -96,7 +104,7 @@ def _read(world: World, wanted: Sequence[Wanted]) -> dict[Id, Have]:
     for name in ORDER:
         names = [one.name for one in wanted if one.kind == name]
         if names:
-            for key, have in world.kinds[name].read(world.host, names).items():
+            for key, have in world.read(name, names).items():
                 haves[(name, key)] = have
     return haves
 

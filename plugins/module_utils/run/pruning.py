@@ -23,8 +23,7 @@ from ..engine.errors import FleetError, Mistakes
 from ..engine.keys import ABSENT
 from ..engine.mark import MARK, SCOPE, SCOPE_PATH, is_made_here
 from ..engine.plan import Have, Wanted
-from ..engine.world import Kind
-from ..host.connection import Host
+from ..engine.world import Kind, World
 from ..kinds.vm import tree as vm_tree
 from ..kinds.vm.kind import KIND as VM
 from ..kinds.vswitch import tree as vswitch_tree
@@ -129,7 +128,7 @@ def in_scope(
 
 
 def pruned(
-    host: Host, prune: Prune, wanted: Sequence[Wanted], warn: Callable[[str], None]
+    world: World, prune: Prune, wanted: Sequence[Wanted], warn: Callable[[str], None]
 ) -> list[Wanted]:
     """The declarations by which goes what is not declared."""
     if not prune.sections:
@@ -138,7 +137,7 @@ def pruned(
     goes: list[Wanted] = []
     for section in prune.sections:
         kind = PRUNABLE[section]
-        haves = kind.read(host, None).values()
+        haves = world.everything(kind.name).values()
         there = [have for have in haves if (kind.name, have.name) not in declared]
         mine = [have for have in there if is_pruned(prune, have)]
         for reason, kept in _kept(mine):

@@ -41,7 +41,7 @@ def _shown(world: World, done: Run, check: bool, kind: str) -> dict[str, Any]:
     if check:
         return {kind: world.kinds[kind].result(main.after)}
     try:
-        have = world.kinds[kind].read(world.host, [main.wanted.name])[main.wanted.name]
+        have = world.anew().read(kind, [main.wanted.name])[main.wanted.name]
     except FleetError:
         if not done.failed:
             raise

@@ -24,6 +24,7 @@ from ..host.connection import Host, connect
 from . import arguments
 from .aftermath import Run
 from .planning import Rule, RulesOfChanges, plan_all
+from .reading import live_facts
 from .reporting import report
 
 URI_SPEC: dict[str, Any] = {"uri": {"type": "str", "default": "qemu:///system"}}
@@ -87,7 +88,7 @@ def run(
     shown: str = "",
     rules: Sequence[Rule] = (),
     rules_of_changes: RulesOfChanges = tuple,
-    more: Callable[[Host, list[Wanted]], list[Wanted]] | None = None,
+    more: Callable[[World, list[Wanted]], list[Wanted]] | None = None,
 ) -> None:
     """Converge what `parse` makes of the parameters, and end the module.
 
@@ -100,12 +101,13 @@ def run(
     try:
         wanted = parse(module.params)
         with connect(module.params["uri"]) as host, host.errors("", "answer"):
-            everything = wanted + (more(host, wanted) if more else [])
             checks = module.check_mode
-            world = World(host, by_name, checks and bool(shown), assume_on_host=checks)
+            facts = live_facts(host)
+            world = World(facts, by_name, checks and bool(shown), assume_on_host=checks)
+            everything = wanted + (more(world, wanted) if more else [])
             done = Run(plan_all(world, everything, rules, rules_of_changes))
             if not module.check_mode:
-                _apply(world, done)
+                _apply(host, world, done)
             outcome = report(world, done, module.check_mode, shown)
     except FleetErrors as errors:
         module.fail_json(msg=str(errors), errors=[str(error) for error in errors.errors])
@@ -118,8 +120,8 @@ def run(
     module.exit_json(**outcome)
 
 
-def _apply(world: World, done: Run) -> None:
+def _apply(host: Host, world: World, done: Run) -> None:
     if any(plan.changed for plan in done.plans):
         from .applying import apply_all
 
-        apply_all(world, done)
+        apply_all(host, world, done)

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 
 from ...engine import xmltree
 from ...engine.world import World
-from ...host.connection import Host, found, libvirt
 from .uses import WRITES, Use
 
 
@@ -21,17 +20,12 @@ def uses_of_backups(world: World) -> Iterator[Use]:
     """The files of all backups on a host; one question for each VM that runs."""
     for vm in world.everything("vm").values():
         if vm.live is not None and world.host.driver == "QEMU":
-            for disk, path in _files_of_backup(world.host, vm.name):
+            for disk, path in _files_of_backup(world.host.backup(vm.name)):
                 yield Use(f"vm/{vm.name}", f"the backup of {disk}", path, WRITES)
 
 
-def _files_of_backup(host: Host, vm: str) -> Iterator[tuple[str, str]]:
+def _files_of_backup(text: str) -> Iterator[tuple[str, str]]:
     """Each disk that is backed up, with the file that is written to."""
-    with host.errors(f"vm/{vm}", "tell its backup"):
-        dom = found(host.conn.lookupByName, vm, libvirt.VIR_ERR_NO_DOMAIN)
-        if dom is None or not dom.isActive():
-            return
-        text = found(lambda _vm: dom.backupGetXMLDesc(0), vm, libvirt.VIR_ERR_NO_DOMAIN_BACKUP)
     for disk in xmltree.find_all(xmltree.parse(text), "disks/disk") if text else ():
         for part in (*disk.findall("scratch"), *disk.findall("target")):
             path = part.get("file") or part.get("dev")

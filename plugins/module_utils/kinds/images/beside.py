@@ -11,17 +11,17 @@ no pool.
 
 from __future__ import annotations
 
-import os
+import posixpath
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import chain
-from pathlib import Path
 
 from ...engine import xmltree
-from ...host import images
+from ...engine.host import Unreadable
 from ..storage_volume.volumes import FILE_POOLS, type_of
 from ..vm import moved
 from .chains import Chains
+from .headers import backing_path
 from .uses import STANDS, WRITES, Use
 
 
@@ -39,7 +39,7 @@ class Beside:
         if not chains.world.host.is_local or not is_file:
             return
         place = chains.place(path)
-        folders = {self.chains.place(one): one for one in (str(Path(path).parent), *self._pools)}
+        folders = {self.chains.place(one): one for one in (posixpath.dirname(path), *self._pools)}
         for file, backing, data in chain.from_iterable(map(self._in, folders.values())):
             # An overlay older than what it stands on was merged into it, and is left over.
             if backing == place and not moved.is_outdated(file, path, chains):
@@ -61,20 +61,13 @@ class Beside:
         return self._told[folder]
 
     def _read(self, folder: str) -> Iterator[tuple[str, str, str]]:
-        for file in _files(folder):
-            try:
-                found = images.inspect(file)
-            except (OSError, ValueError):
+        host = self.chains.world.host
+        for name, kind in (host.folder(folder) or {}).items():
+            file = posixpath.join(folder, name)
+            found = host.image(file) if kind == "file" else None
+            if found is None or isinstance(found, Unreadable):
                 continue
-            needed = [images.backing_path(one, file) for one in (found.backing, found.data_file)]
+            needed = [backing_path(one, file) for one in (found.backing, found.data_file)]
             if any(needed):
                 backing, data = (self.chains.place(one) if one else "" for one in needed)
                 yield file, backing, data
-
-
-def _files(folder: str) -> Iterator[str]:
-    try:
-        with os.scandir(folder) as found:
-            yield from sorted(one.path for one in found if one.is_file(follow_symlinks=False))
-    except OSError:
-        return

@@ -10,20 +10,18 @@ another user's file) libvirt tells it of the volumes.
 
 from __future__ import annotations
 
-import os
 import posixpath
-import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 from ...engine import xmltree
+from ...engine.host import Unreadable
 from ...engine.plan import Have
 from ...engine.world import World
 from ...engine.xmltree import Element
-from ...host import images
 from ..storage_volume.volumes import backing_of, disk_source, format_of
+from .headers import backing_path
 
 LONGEST = 200  # images in a chain; libvirt itself takes no more
 
@@ -43,14 +41,11 @@ class Chains:
         self.world = world
         self._below: dict[str, Layer | None] = {}
         self._data_of: dict[str, str] = {}
-        self._place_of: dict[str, str] = {}
 
     def place(self, path: str) -> str:
         """What is the same for all paths to one file or device."""
-        if path not in self._place_of:
-            is_local = self.world.host.is_local
-            self._place_of[path] = place(path) if is_local else posixpath.normpath(path)
-        return self._place_of[path]
+        host = self.world.host
+        return host.place(path) if host.is_local else posixpath.normpath(path)
 
     def source(self, kind: str, source: Element) -> str:
         """The path of a source in a domain's XML; of one without, a name that is only its own."""
@@ -107,16 +102,14 @@ class Chains:
     def _read(self, path: str) -> Layer | None:
         if not self.world.host.is_local:
             return self._of_volume(path, self._all_volumes)
-        try:
-            found = images.inspect(path)
-        except FileNotFoundError:
-            return self._of_volume(path, self._planned_volumes)
-        except OSError:
-            return self._of_volume(path, self._all_volumes)
-        except ValueError:
-            return None
-        self._data_of[path] = images.backing_path(found.data_file, path)
-        where = images.backing_path(found.backing, path)
+        found = self.world.host.image(path)
+        if isinstance(found, Unreadable):
+            if found.broken:
+                return None
+            known = self._planned_volumes if found.missing else self._all_volumes
+            return self._of_volume(path, known)
+        self._data_of[path] = backing_path(found.data_file, path)
+        where = backing_path(found.backing, path)
         return Layer(where, found.backing_format) if where else None
 
     def _of_volume(self, path: str, volumes: Mapping[str, Have]) -> Layer | None:
@@ -146,25 +139,3 @@ def image_of(source: Mapping[str, str]) -> str:
     if "pool" in source:
         return f"{source['pool']}:{source['volume']}"
     return source.get("file") or source.get("device") or ""
-
-
-def place(path: str) -> str:
-    """What is the same for all paths of this machine to one file or device."""
-    try:
-        status = Path(path).stat()
-    except (OSError, ValueError):
-        return os.path.realpath(path) if path.startswith("/") else path
-    if stat.S_ISBLK(status.st_mode):
-        file = _looped(status.st_rdev)
-        return place(file) if file and Path(file).is_file() else f"block:{status.st_rdev}"
-    return f"file:{status.st_dev}:{status.st_ino}"
-
-
-def _looped(number: int) -> str:
-    """The file behind a loop device that shows the whole of it; empty of any other device."""
-    about = Path(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}/loop")
-    try:
-        whole = (about / "offset").read_text().strip() == "0"
-        return (about / "backing_file").read_text().rstrip("\n") if whole else ""
-    except OSError:
-        return ""

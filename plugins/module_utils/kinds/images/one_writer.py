@@ -25,7 +25,6 @@ from ..vm import moved, snapshots
 from .backups import uses_of_backups
 from .beside import Beside
 from .chains import Chains
-from .open_files import OpenFiles
 from .uses import (
     NVRAM,
     READS,
@@ -117,7 +116,7 @@ def _of_volume(plan: Plan, images: _Images) -> Iterator[FleetError]:
         yield from _growth(plan, path, [*uses, *images.standing_beside(path, uses)])
     elif plan.action == DELETE:
         others = [use for use in uses if use.user not in images.known_users(plan.have)]
-        users = [_names(others)] if others else list(images.open_files.users_of(path))
+        users = [_names(others)] if others else images.opened_by_others(path)
         if users:
             yield FleetError(
                 f"is used by {' and '.join(users)}; take it from them first, or remove them too",
@@ -218,7 +217,6 @@ class _Images:
         self.world = world
         self.chains = Chains(world)
         self.beside = Beside(self.chains)
-        self.open_files = OpenFiles(self.chains)
 
     def at(self, path: str, newcomer: str = "") -> list[Use]:
         """All uses of an image that is there already, also by a VM to which it is new."""
@@ -238,6 +236,14 @@ class _Images:
         found = self.beside.uses_of(path)
         return [use for use in found if self.chains.place(use.top) not in known]
 
+    def opened_by_others(self, path: str) -> list[str]:
+        """What uses a file of this machine without libvirt, as an error calls it."""
+        host = self.world.host
+        is_file = path.startswith("/") and not path.startswith("/dev/")
+        if not host.is_local or not is_file:
+            return []
+        return host.open_files.get(self.chains.place(path), [])
+
     def standing_beside(self, path: str, told: Sequence[Use]) -> list[Use]:
         """What only headers say to stand on an image to which VMs write, and did not since then.
 
@@ -245,7 +251,9 @@ class _Images:
         on. What a merge of a VM's own snapshot left over is known by the record of that snapshot.
         """
         writers = {use.user.partition("/")[2] for use in told if use.does == WRITES and use.what}
-        records = [record for vm in writers for record in snapshots.read(self.world.host, vm)]
+        records = [
+            record for vm in writers for record in snapshots.snapshots_of(self.world.host, vm)
+        ]
         own = {self.chains.place(one) for record in records for one in record.overlays.values()}
         known = {*own, *self._going, *(self.chains.place(use.top) for use in told if use.top)}
         found = self.beside.uses_of(path) if writers else ()

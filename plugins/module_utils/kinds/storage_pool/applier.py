@@ -1,45 +1,20 @@
 # Copyright: (c) 2026, kvm.fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads and changes storage pools in libvirt."""
+"""Changes storage pools in libvirt."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...engine import xmltree
 from ...engine.errors import FleetError
-from ...engine.plan import CREATE, Have, Plan
+from ...engine.plan import CREATE, Plan
 from ...host.connection import Host, found, libvirt, patiently, wait_until
 
 # How long to wait for another run that is starting the same pool.
 OTHER_RUN_TIMEOUT_S = 5.0
-
-
-def read_pools(host: Host, names: Iterable[str] | None) -> dict[str, Have]:
-    """The named pools (None: all), also those that are not there."""
-    with host.errors("", "read the storage pools"):
-        there = {pool.name(): pool for pool in host.conn.listAllStoragePools()}
-        wanted = list(there) if names is None else list(names)
-        return {
-            name: _have(host, there[name]) if name in there else Have("storage_pool", name)
-            for name in wanted
-        }
-
-
-def _have(host: Host, pool: Any) -> Have:
-    active, persistent = bool(pool.isActive()), bool(pool.isPersistent())
-    facts = {
-        "state": "active" if active else "inactive",
-        "autostart": bool(pool.autostart()) if persistent else False,
-        "persistent": persistent,
-    }
-    # The test driver has one definition of a pool, and refuses the flag for the other.
-    inactive = 0 if host.driver == "TEST" else libvirt.VIR_STORAGE_XML_INACTIVE
-    stored = xmltree.parse(pool.XMLDesc(inactive))
-    live = xmltree.parse(pool.XMLDesc(0)) if active else None
-    return Have("storage_pool", pool.name(), stored, live, facts)
 
 
 def apply_pool(host: Host, plan: Plan, steps: Sequence[str]) -> None:

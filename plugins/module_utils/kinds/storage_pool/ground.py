@@ -10,16 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 from ...engine import xmltree
 from ...engine.errors import FleetError, Mistakes
+from ...engine.host import HostFacts
 from ...engine.plan import Plan
 from ...engine.world import World
 from ...engine.xmltree import Element
-from ...host import secrets
-from ...host.connection import Host
-from ..vm.state_files import exists
+from ..together import secrets
 from .table import values_in
 
 AUTH, DEVICES = ("source", "auth"), ("source", "devices")
@@ -41,16 +39,16 @@ def grounded(plan: Plan, world: World, starts: bool) -> Plan:
             warnings.append(f"{path} does not exist yet; the plan assumes that it will")
         else:
             mistakes.add(_lacks(path, field), field)
-    if after.get("type") in ON_FOLDERS and Path(_folder(after)).is_file():
+    if after.get("type") in ON_FOLDERS and _is_file(world.host, _folder(after)):
         mistakes.add(f"{_folder(after)} is a file; name a folder", "path")
     mistakes.raise_any()
     return replace(plan, warnings=(*plan.warnings, *warnings))
 
 
-def _gone(pool: Element, builds: bool, host: Host) -> list[tuple[str, str]]:
+def _gone(pool: Element, builds: bool, host: HostFacts) -> list[tuple[str, str]]:
     """What is needed and not there. A volume group that is there shows by any of its devices."""
     needed = list(_needed(pool, builds))
-    gone = [one for one in needed if exists(host, one[0]) is False]
+    gone = [one for one in needed if host.exists(one[0]) is False]
     return gone if pool.get("type") != "logical" or len(gone) == len(needed) else []
 
 
@@ -75,6 +73,11 @@ def _lacks(path: str, field: str) -> str:
         f"{path} is not there, and without it the pool cannot start; put it back{ways}, or leave "
         "the pool as it is (state: present)"
     )
+
+
+def _is_file(host: HostFacts, path: str) -> bool:
+    found = host.file(path)
+    return found is not None and found.type == "file"
 
 
 def _folder(pool: Element) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import posixpath
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -21,14 +21,14 @@ from ...engine.changes import Change
 from ...engine.codecs import Value
 from ...engine.errors import FleetError, Mistakes
 from ...engine.fields import spec_of, want_of
+from ...engine.host import HostFacts
 from ...engine.keys import Key, Values
 from ...engine.plan import Have, Plan, Wanted
 from ...engine.planner import Draft, plan_resource
 from ...engine.traits import OF_WHAT_RUNS
 from ...engine.world import World
 from ...engine.xmltree import FLEET_NS, Element
-from ...host import libvirt_parser
-from ...host.connection import Host
+from ..together import parser
 from . import applier as appliers
 from .ground import grounded
 from .rules import check_name, check_needed, check_options, check_unbuilt, check_version
@@ -75,15 +75,11 @@ class StoragePool:
         options = {option: params.get(option) for option in ("autostart", "build", "apply")}
         return [Wanted(self.name, params["name"], params["state"], values, options)]
 
-    def read(self, host: Host, names: Iterable[str] | None) -> dict[str, Have]:
-        """Pools as they are: the stored definition, what runs of it, and what is not in the XML."""
-        return appliers.read_pools(host, names)
-
     def plan(self, wanted: Wanted, have: Have, world: World) -> Plan:
         """What is to be done about one pool."""
         return plan_resource(PoolDraft(wanted, have, world))
 
-    def apply(self, host: Host, plan: Plan) -> None:
+    def apply(self, host: Any, plan: Plan) -> None:
         """Do what the plan says."""
         appliers.apply_pool(host, plan, steps_of(plan))
 
@@ -178,7 +174,9 @@ class PoolDraft(Draft):
         check_version(self.after, self.mistakes)
         unbuilt = self.type == "dir" and not self.wanted.options.get("build")
         if unbuilt and self.world.host.is_local and self.will_run:
-            check_unbuilt(self.after[("path",)], self.wanted.values, self.mistakes)
+            check_unbuilt(
+                self.world.host.file(self.after[("path",)]), self.wanted.values, self.mistakes
+            )
         self._check_source()
 
     @staticmethod
@@ -194,7 +192,7 @@ class PoolDraft(Draft):
     def foreseen(self, plan: Plan) -> Plan:
         if not plan.after.exists:
             return plan
-        libvirt_parser.check(plan, "storagePoolDefineXML", self.world.host)
+        parser.check(plan, self.world.host)
         return grounded(plan, self.world, "start" in steps_of(plan))
 
     def _check_type(self) -> None:
@@ -247,7 +245,7 @@ def _says(value: Value) -> bool:
     return value not in (None, "")
 
 
-def without_links(wanted: Wanted, have: Have, host: Host) -> Wanted:
+def without_links(wanted: Wanted, have: Have, host: HostFacts) -> Wanted:
     """A volume group's devices by the names that LVM calls them, so that libvirt finds them.
 
     It compares the declared paths with those of `pvs` as text (up to at least libvirt 11.3).
@@ -269,7 +267,7 @@ def without_links(wanted: Wanted, have: Have, host: Host) -> Wanted:
             "source.devices",
         )
     values = {
-        (*DEVICES, posixpath.realpath(key[-1])) if key in links else key: value
+        (*DEVICES, host.real_path(key[-1])) if key in links else key: value
         for key, value in wanted.values.items()
     }
     return replace(wanted, values=values)

@@ -6,10 +6,9 @@
 from __future__ import annotations
 
 import re
-import stat
-from pathlib import Path
 
 from ...engine.errors import Mistakes
+from ...engine.host import File
 from ...engine.keys import Values
 from ...engine.texts import why_no_file
 from .table import TYPES, option_of
@@ -42,14 +41,11 @@ def check_version(after: Values, mistakes: Mistakes) -> None:
         mistakes.add(f"is for NFS, and the format is {said}", "source.protocol_version")
 
 
-def check_unbuilt(path: str, values: Values, mistakes: Mistakes) -> None:
+def check_unbuilt(found: File | None, values: Values, mistakes: Mistakes) -> None:
     """A directory that is not built keeps its permissions, and an active pool tells of those."""
-    try:
-        found = Path(path).stat()
-    except (OSError, ValueError):
+    if found is None or not found.type:
         return
-    mode = f"{stat.S_IMODE(found.st_mode):04o}"
-    for name, has in (("mode", mode), ("owner", found.st_uid), ("group", found.st_gid)):
+    for name, has in (("mode", found.mode), ("owner", found.owner), ("group", found.group)):
         if values.get(("permissions", name)) not in (None, has):
             mistakes.add(
                 f"is {has} on the host, which build: false leaves so; change it there, or build",

@@ -24,7 +24,7 @@ from ...engine import xmltree
 from ...engine.errors import FleetError
 from ...engine.plan import CREATE, DELETE, UPDATE, Plan
 from ...host.connection import Host, libvirt, patiently, wait_until
-from ..images.chains import place
+from ...host.files import read_place
 from .reader import OTHER_RUN_TIMEOUT_S, look_up_volume, refresh_pool, tree_of
 from .volumes import BLOCK_POOLS, FILE_POOLS, capacity_of, mark_of, name_in_pool, pool_of
 
@@ -341,7 +341,7 @@ def disks_on(host: Host, volume: Any, running: bool) -> list[tuple[Any, str]]:
 
 def _is_at(host: Host, path: str, other: str) -> bool:
     """Whether two paths lead to one image."""
-    return path == other or (host.is_local and bool(path) and place(path) == place(other))
+    return path == other or (host.is_local and bool(path) and read_place(path) == read_place(other))
 
 
 def remove(host: Host, plan: Plan) -> None:

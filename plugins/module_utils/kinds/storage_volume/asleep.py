@@ -13,9 +13,11 @@ import stat
 from pathlib import Path
 
 from ...engine import xmltree
+from ...engine.host import Image
 from ...engine.xmltree import Element
 from ...host import images
 from ...host.connection import Host
+from ..images.headers import backing_path
 
 
 def folder_of(host: Host, pool: Element) -> Path | None:
@@ -38,7 +40,7 @@ def volume_at(path: Path) -> Element | None:
     is_folder = stat.S_ISDIR(found.st_mode)
     if not is_folder and not stat.S_ISREG(found.st_mode):
         raise ValueError("is neither a file nor a folder")
-    image = images.Image("dir", 0) if is_folder else images.inspect(str(path))
+    image = Image("dir", 0) if is_folder else images.inspect(str(path))
     volume = xmltree.parse(f"<volume type='{'dir' if is_folder else 'file'}'/>")
     said = {
         "name": path.name,
@@ -58,6 +60,6 @@ def volume_at(path: Path) -> Element | None:
     for at in ("capacity", "allocation", "physical"):
         xmltree.put(volume, f"{at}/@unit", "bytes")
     if image.backing:
-        xmltree.put(volume, "backingStore/path", images.backing_path(image.backing, str(path)))
+        xmltree.put(volume, "backingStore/path", backing_path(image.backing, str(path)))
         xmltree.put(volume, "backingStore/format/@type", image.backing_format or "raw")
     return volume

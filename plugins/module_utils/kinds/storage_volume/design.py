@@ -7,17 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ...engine import xmltree
 from ...engine.errors import Mistakes
+from ...engine.host import HostFacts, Image
 from ...engine.keys import Values
 from ...engine.plan import Have, Wanted
 from ...engine.units import format_size, parse_size
 from ...engine.world import World
 from ...engine.xmltree import Element
-from ...host import images
 from .volumes import (
     BLOCK_POOLS,
     FILE_POOLS,
@@ -98,13 +97,13 @@ def _origin(
     if options.get("image"):
         if _comes_later(options["image"], world, warnings):
             return Origin(options["image"])
-        return _image(options["image"], options.get("checksum"), mistakes)
+        return _image(options["image"], options.get("checksum"), world.host, mistakes)
     return None
 
 
 def _comes_later(file: str, world: World, warnings: list[str]) -> bool:
     """Whether check mode takes a file to be what an earlier task of the play would make."""
-    if not world.assume_on_host or Path(file).exists():
+    if not world.assume_on_host or world.host.file(file) is not None:
         return False
     warnings.append(f"{file} does not exist yet; the plan assumes that it will")
     return True
@@ -126,7 +125,7 @@ def _backing_file(file: str, said: str | None, world: World, mistakes: Mistakes)
         if not said:
             mistakes.add("is needed, since the host is not this machine", "backing.format")
         return Origin(file, said or "", path=file)
-    found = _inspected(file, "backing.file", mistakes)
+    found = _inspected(file, "backing.file", world.host, mistakes)
     if found and said and said != found.format:
         mistakes.add(f"is not that of {file}, which is {found.format}", "backing.format")
     elif found and found.format not in ("qcow2", "raw"):
@@ -134,8 +133,8 @@ def _backing_file(file: str, said: str | None, world: World, mistakes: Mistakes)
     return Origin(file, found.format, found.capacity, file) if found else Origin(file)
 
 
-def _image(file: str, checksum: str | None, mistakes: Mistakes) -> Origin:
-    found = _inspected(file, "image", mistakes)
+def _image(file: str, checksum: str | None, host: HostFacts, mistakes: Mistakes) -> Origin:
+    found = _inspected(file, "image", host, mistakes)
     if not found:
         return Origin(file)
     other = found.backing or found.data_file
@@ -145,24 +144,23 @@ def _image(file: str, checksum: str | None, mistakes: Mistakes) -> Origin:
             "image",
         )
     if checksum:
-        _check_digest(file, checksum, mistakes)
+        _check_digest(file, checksum, host, mistakes)
     return Origin(file, found.format, found.capacity)
 
 
-def _inspected(file: str, option: str, mistakes: Mistakes) -> images.Image | None:
-    try:
-        return images.inspect(file)
-    except OSError as error:
-        mistakes.add(f"cannot read {file}: {error.strerror}", option)
-    except ValueError as error:
-        mistakes.add(f"{file}: {error}", option)
+def _inspected(file: str, option: str, host: HostFacts, mistakes: Mistakes) -> Image | None:
+    found = host.image(file)
+    if isinstance(found, Image):
+        return found
+    said = f"{file}: {found.why}" if found.broken else f"cannot read {file}: {found.why}"
+    mistakes.add(said, option)
     return None
 
 
-def _check_digest(file: str, checksum: str, mistakes: Mistakes) -> None:
+def _check_digest(file: str, checksum: str, host: HostFacts, mistakes: Mistakes) -> None:
     algorithm, _colon, digits = checksum.partition(":")
-    found = images.digest(file, algorithm)
-    if found != digits.lower():
+    found = host.checksum(file, algorithm)
+    if found is not None and found != digits.lower():
         mistakes.add(f"{file} has {algorithm}:{found}, not {checksum}", "checksum")
 
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ...engine import traits, xmltree
@@ -17,9 +17,7 @@ from ...engine.plan import Have, Plan, Wanted
 from ...engine.planner import plan_resource
 from ...engine.units import format_size
 from ...engine.world import World
-from ...host.connection import Host
 from .draft import VolumeDraft
-from .reader import read_volumes
 from .table import ROWS, TRAITS
 from .volumes import (
     HALF_MADE,
@@ -90,15 +88,11 @@ class StorageVolume:
         needs = _needs(params["pool"], copy_of, (backing or {}).get("volume"))
         return [Wanted(self.name, name, state, values, options, needs)]
 
-    def read(self, host: Host, names: Iterable[str] | None) -> dict[str, Have]:
-        """Volumes as they are; of pools that are not active only those of folders are seen."""
-        return read_volumes(host, names)
-
     def plan(self, wanted: Wanted, have: Have, world: World) -> Plan:
         """What is to be done about one volume."""
         return plan_resource(VolumeDraft(wanted, have, world))
 
-    def apply(self, host: Host, plan: Plan) -> None:
+    def apply(self, host: Any, plan: Plan) -> None:
         """Do what the plan says."""
         from .applier import APPLIERS
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -152,3 +153,37 @@ def _is_gone(volume: Any) -> bool:
             libvirt.VIR_ERR_SYSTEM_ERROR,
         )
     return False
+
+
+def volume_at(host: Host, path: str) -> str:
+    """`POOL/NAME` of the volume at a path; empty where there is none."""
+    with host.errors("", f"look for the volume at {path}"):
+        volume = _look_up_path(host, path)
+        if volume is None:
+            # libvirt may not yet know what a snapshot put into a pool's folder.
+            lookup, missing = (
+                host.conn.storagePoolLookupByTargetPath,
+                libvirt.VIR_ERR_NO_STORAGE_POOL,
+            )
+            pool = found(lookup, posixpath.dirname(path), missing)
+            if pool is None or not pool.isActive():
+                return ""
+            refresh_pool(pool)
+            volume = _look_up_path(host, path)
+    return f"{volume.storagePoolLookupByVolume().name()}/{volume.name()}" if volume else ""
+
+
+def _look_up_path(host: Host, path: str) -> Any:
+    return found(host.conn.storageVolLookupByPath, path, libvirt.VIR_ERR_NO_STORAGE_VOL)
+
+
+def refresh_pools(host: Host, names: Iterable[str]) -> None:
+    """Have libvirt look at pools anew, but for those whose folder is not there."""
+    for name in names:
+        pool = found(host.conn.storagePoolLookupByName, name, libvirt.VIR_ERR_NO_STORAGE_POOL)
+        if pool is None or not pool.isActive():
+            continue
+        folder = xmltree.get(xmltree.parse(pool.XMLDesc(0)), "target/path") or ""
+        if not host.is_local or Path(folder).exists():
+            host.refreshed_pools.add(name)
+            refresh_pool(pool)

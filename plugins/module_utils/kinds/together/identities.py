@@ -11,7 +11,6 @@ from ...engine import xmltree
 from ...engine.errors import FleetError
 from ...engine.plan import CREATE, Plan
 from ...engine.world import World
-from ...host.connection import Host, found, libvirt
 
 # How to rename what was renamed back; libvirt renames nothing else than domains.
 RENAME = {"vm": "; rename it back (virsh domrename {other} {name})"}
@@ -22,7 +21,7 @@ def free_uuid(plan: Plan, world: World) -> Iterator[FleetError]:
     if plan.action != CREATE or plan.after.stored is None:
         return
     uuid = xmltree.get(plan.after.stored, "uuid")
-    other = _owner(world.host, plan.wanted.kind, uuid) if uuid else None
+    other = world.host.owner_of(plan.wanted.kind, uuid) if uuid else None
     if other in (None, plan.wanted.name) or not world.will_be(plan.wanted.kind, other or "").exists:
         return
     rename = RENAME.get(plan.wanted.kind, "").format(other=other, name=plan.wanted.name)
@@ -32,18 +31,3 @@ def free_uuid(plan: Plan, world: World) -> Iterator[FleetError]:
         plan.resource,
         "name",
     )
-
-
-def _owner(host: Host, kind: str, uuid: str) -> str | None:
-    """The name of the resource of a kind that has a UUID."""
-    lookups = {
-        "vm": ("lookupByUUIDString", libvirt.VIR_ERR_NO_DOMAIN),
-        "vswitch": ("networkLookupByUUIDString", libvirt.VIR_ERR_NO_NETWORK),
-        "storage_pool": ("storagePoolLookupByUUIDString", libvirt.VIR_ERR_NO_STORAGE_POOL),
-    }
-    if kind not in lookups:
-        return None
-    call, missing = lookups[kind]
-    with host.errors("", "look for a UUID"):
-        owner = found(getattr(host.conn, call), uuid, missing)
-    return None if owner is None else str(owner.name())

@@ -14,15 +14,15 @@ from difflib import get_close_matches
 from ...engine import xmltree
 from ...engine.errors import Mistakes
 from ...engine.fields import items_of
+from ...engine.host import HostFacts
 from ...engine.xmltree import Element
-from ...host.connection import Host
 from .table import NICS
 
 # What a CPU mode depends on, and the option that each is; the first that changes is to blame.
 _MODE = (("cpu/@mode", "cpu.mode"), ("@type", "virt_type"), ("os/type/@machine", "machine"))
 
 
-def check(after: Element, before: Element | None, host: Host, mistakes: Mistakes) -> None:
+def check(after: Element, before: Element | None, host: HostFacts, mistakes: Mistakes) -> None:
     """What the host does not have of what a plan changes."""
     changed = [path for path in _PATHS if _said(after, path) != _said(before, path)]
     if "os/type/@machine" in changed:
@@ -43,7 +43,7 @@ def _said(domain: Element | None, path: str) -> str | None:
     return None if domain is None else xmltree.get(domain, path)
 
 
-def _machine(after: Element, host: Host, mistakes: Mistakes) -> None:
+def _machine(after: Element, host: HostFacts, mistakes: Mistakes) -> None:
     wanted, arch = xmltree.get(after, "os/type/@machine") or "", _arch(after)
     has = host.machines_of(arch)
     if not has or wanted in has:
@@ -58,7 +58,7 @@ def _by_version(name: str) -> tuple[str, list[int]]:
     return re.sub(r"\d", "", name), [int(number) for number in re.findall(r"\d+", name)]
 
 
-def _model(after: Element, host: Host, mistakes: Mistakes) -> None:
+def _model(after: Element, host: HostFacts, mistakes: Mistakes) -> None:
     wanted, arch = xmltree.get(after, "cpu/model"), _arch(after)
     known = host.cpu_models(arch)
     if wanted and known and wanted not in known:
@@ -70,7 +70,7 @@ def _model(after: Element, host: Host, mistakes: Mistakes) -> None:
         )
 
 
-def _nics(after: Element, before: Element | None, host: Host, mistakes: Mistakes) -> None:
+def _nics(after: Element, before: Element | None, host: HostFacts, mistakes: Mistakes) -> None:
     """libvirt (9.0) does not ask QEMU whether it has this model of NIC, and fails to start."""
     if host.driver != "QEMU" or host.version >= SINCE_IGB:
         return
@@ -84,7 +84,7 @@ def _igbs(domain: Element) -> set[str]:
     return {name for name, nic in nics if xmltree.get(nic, "model/@type") == "igb"}
 
 
-def _mode(after: Element, field: str, host: Host, mistakes: Mistakes) -> None:
+def _mode(after: Element, field: str, host: HostFacts, mistakes: Mistakes) -> None:
     mode, virt_type = xmltree.get(after, "cpu/@mode"), after.get("type", "")
     machine = xmltree.get(after, "os/type/@machine") or ""
     if mode is None:

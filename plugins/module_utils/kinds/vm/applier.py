@@ -18,11 +18,12 @@ from ...engine.plan import CREATE, DELETE, Plan
 from ...engine.units import parse_size
 from ...engine.xmltree import Element
 from ...host.connection import Host, libvirt, patiently, wait_until
-from ...host.libvirt_parser import is_beyond_schema
+from ...host.live import machine_of
 from . import extra, port_groups, power, table, tree
 from .applier_removal import remove
 from .applier_start import resume, start
 from .reader import live_definition, power_state
+from .schema import is_beyond_schema
 from .states import CRASHED, STOPPED
 
 # How long a guest may take to let an unplugged device go (ACPI and PCIe ask it, and wait).
@@ -63,7 +64,7 @@ def _define(host: Host, plan: Plan) -> Any:
     definition = xmltree.serialise(plan.after.definition)
     has_extra = any(change.field == ("extra_xml",) for change in plan.changes)
     # Without validation libvirt drops elements that it does not know, silently.
-    validates = has_extra and not is_beyond_schema(plan.have.stored)
+    validates = has_extra and not is_beyond_schema(plan.have.stored, machine_of(host))
     flags = libvirt.VIR_DOMAIN_DEFINE_VALIDATE if validates else 0
     dom = patiently(lambda: host.conn.defineXMLFlags(definition, flags))
     if extra.is_open(plan.after.definition):

@@ -13,7 +13,6 @@ from ...engine.keys import ABSENT
 from ...engine.plan import Plan
 from ...host.connection import Host, libvirt, patiently, said
 from .reader import power_state
-from .state_files import can_keep_tpm
 from .states import CRASHED, PAUSED, RUNNING, SAVED
 
 
@@ -67,7 +66,7 @@ def _flags(host: Host, plan: Plan) -> int:
     nvram_goes, tpm_goes = _goes(plan, "nvram"), _goes(plan, "tpm_state")
     keep, take = libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM, libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
     flags |= take if nvram_goes else keep
-    if can_keep_tpm(host):
+    if host.can_keep_tpm:
         keep, take = libvirt.VIR_DOMAIN_UNDEFINE_KEEP_TPM, libvirt.VIR_DOMAIN_UNDEFINE_TPM
         flags |= take if tpm_goes else keep
     return int(flags)

@@ -19,12 +19,10 @@ from ...engine.keys import ABSENT, UNION, named
 from ...engine.plan import UPDATE, Plan
 from ...engine.world import World
 from ...engine.xmltree import Element
-from ...host.connection import Host, libvirt
 from ..images.chains import Chains
 from .table import DISKS
 
 # VIR_DOMAIN_BLOCK_JOB_TYPE_*, as virsh calls what starts them.
-NAMES = {1: "blockpull", 2: "blockcopy", 3: "blockcommit", 4: "blockcommit", 5: "backup"}
 
 
 def no_job_is_disturbed(plans: Sequence[Plan], world: World) -> Iterator[FleetError]:
@@ -37,7 +35,11 @@ def no_job_is_disturbed(plans: Sequence[Plan], world: World) -> Iterator[FleetEr
             continue
         disks = items_of(DISKS, live)
         for name in _disturbed(plan, list(disks)):
-            job = job_on(world.host, plan.wanted.name, disks[name]) if name in disks else ""
+            job = (
+                world.host.block_job(plan.wanted.name, _target(disks[name]))
+                if name in disks
+                else ""
+            )
             if job:
                 how = _advice(plan.wanted.name, disks[name])
                 field = named((DISKS.name, name))
@@ -51,7 +53,7 @@ def _while_growing(plan: Plan, world: World) -> Iterator[FleetError]:
         for disk in xmltree.find_all(vm.live, "devices/disk") if vm.live is not None else ():
             top = chains.told(disk)[0][:1]
             if top and chains.place(top[0].path) == grows:
-                job = job_on(world.host, vm.name, disk)
+                job = world.host.block_job(vm.name, _target(disk))
                 if job:
                     how = _advice(vm.name, disk)
                     message = f"a {job} of it is under way in vm/{vm.name}; {how}"
@@ -74,21 +76,6 @@ def _touches(change: Change) -> bool:
         return False
     gone = len(change.field) == 2 and change.after is ABSENT
     return gone or change.field[2:] == (UNION,)
-
-
-def job_on(host: Host, vm: str, disk: Element) -> str:
-    """The job that works on a disk of a running VM, as virsh calls it; empty without one."""
-    with host.errors(f"vm/{vm}", "tell the jobs of its disks"):
-        dom = host.conn.lookupByName(vm)
-        if not dom.isActive() or host.driver != "QEMU":
-            return ""
-        try:
-            found = dom.blockJobInfo(_target(disk), 0)
-        except libvirt.libvirtError as error:
-            if error.get_error_code() == libvirt.VIR_ERR_INVALID_ARG:  # the drive is empty
-                return ""
-            raise
-    return NAMES.get(found["type"], "job") if found else ""
 
 
 def _target(disk: Element) -> str:

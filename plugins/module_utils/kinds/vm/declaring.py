@@ -11,9 +11,9 @@ from typing import Any
 
 from ...engine.codecs import Value
 from ...engine.fields import Field, rows_by_key
+from ...engine.host import HostFacts
 from ...engine.keys import PRESENT, UNION, Key, Values
 from ...engine.plan import Have
-from ...host.connection import Host
 from . import told, tree
 from .resolve import DEFAULTS, LISTS
 from .states import RUNNING
@@ -28,7 +28,7 @@ OF_DEVICES = {
 }
 
 
-def declaration(have: Have, host: Host) -> dict[str, Any]:
+def declaration(have: Have, host: HostFacts) -> dict[str, Any]:
     """What one would declare to have this VM."""
     values = tree.domain_values(have.definition)
     kept = {k: v for k, v in values.items() if not _goes_without_saying(k, v, values)}

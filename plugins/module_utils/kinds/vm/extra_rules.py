@@ -10,23 +10,24 @@ from collections.abc import Iterator, Mapping
 from ...engine import xmltree
 from ...engine.codecs import Value
 from ...engine.fields import Field
+from ...engine.host import HostFacts
 from ...engine.keys import Key, key_of
 from ...engine.xmltree import Element
-from ...host.libvirt_parser import Unreadable, rewritten
 from . import extra
+from .schema import Unreadable, rewritten
 from .table import ROWS
 
 _ROW_AT = {row.path.replace("!", ""): row for row in ROWS if isinstance(row, Field)}
 
 
-def mistakes(definition: Element, want: Mapping[Key, Value], is_local: bool) -> Iterator[str]:
+def mistakes(definition: Element, want: Mapping[Key, Value], host: HostFacts) -> Iterator[str]:
     """Mistakes in the extra_xml of a definition that is planned.
 
     libvirt's parser is asked on the host that it is for only: another may be of another version.
     """
     yield from _said_by_options(definition, want)
-    if is_local:
-        yield from _not_kept(definition)
+    if host.is_local:
+        yield from _not_kept(definition, host)
 
 
 def warnings(before: Element | None, definition: Element) -> Iterator[str]:
@@ -56,12 +57,12 @@ def _can_be_said(row: Field, text: str) -> bool:
     return True
 
 
-def _not_kept(definition: Element) -> Iterator[str]:
+def _not_kept(definition: Element, host: HostFacts) -> Iterator[str]:
     try:
-        written = rewritten(definition)
+        written = rewritten(definition, host)
     except Unreadable as error:
         text = extra.recorded(definition)
-        wrong = [name for name, part in extra.single_parts(text) if not _is_readable(part)]
+        wrong = [name for name, part in extra.single_parts(text) if not _is_readable(part, host)]
         if not wrong:  # it is something else of the VM, which libvirt let others write
             return
         reason = " ".join(str(error).rsplit("domain.rng", maxsplit=1)[-1].split())
@@ -78,7 +79,7 @@ def _not_kept(definition: Element) -> Iterator[str]:
         )
 
 
-def _is_readable(part: Element) -> bool:
+def _is_readable(part: Element, host: HostFacts) -> bool:
     domain = xmltree.parse(
         "<domain type='qemu'><memory>65536</memory><os><type>hvm</type></os></domain>"
     )
@@ -87,7 +88,7 @@ def _is_readable(part: Element) -> bool:
         domain.remove(element)
     domain.append(part)
     try:
-        rewritten(domain)
+        rewritten(domain, host)
     except Unreadable:
         return False
     return True

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +17,10 @@ from ...engine.keys import ABSENT, PRESENT, UNION, Key, Values, named
 from ...engine.mark import is_made_here
 from ...engine.plan import Have, Plan, Wanted
 from ...engine.world import World
-from ...host.connection import Host
 from ..storage_volume import kind as storage_volume
 from ..together.taken_up import VOLUME_OPTIONS
 from . import extra, rules, told, tree
 from .planner import Planner
-from .reader import read_domains, refusal
 from .table import AGENT_CHANNEL, CDROMS, DISKS, ROWS
 
 if TYPE_CHECKING:
@@ -88,10 +86,6 @@ class Vm:
         mistakes.raise_any()
         return [*volumes, Wanted("vm", name, params["state"], want, params, _needs(want))]
 
-    def read(self, host: Host, names: Iterable[str] | None) -> dict[str, Have]:
-        """The domains with these names."""
-        return read_domains(host, names)
-
     def plan(self, wanted: Wanted, have: Have, world: World) -> Plan:
         """What is to be done about one VM."""
         if wanted.state == ABSENT:
@@ -107,7 +101,7 @@ class Vm:
         plan = Planner(wanted, have, world).plan()
         return _foreseen(plan, world)
 
-    def apply(self, host: Host, plan: Plan) -> None:
+    def apply(self, host: Any, plan: Plan) -> None:
         """Define, change what runs, then the power."""
         from .applier import apply
 
@@ -133,7 +127,7 @@ def _foreseen(plan: Plan, world: World) -> Plan:
         return plan
     from . import judge, surroundings
 
-    judged = judge.judged(plan, lambda definition: refusal(world.host, definition))
+    judged = judge.judged(plan, lambda one: world.host.refusal(xmltree.serialise(one)))
     return surroundings.surrounded(judged, world)
 
 

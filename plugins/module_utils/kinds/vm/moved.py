@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ...engine import xmltree
 from ..images.chains import Chains
 from ..storage_volume.volumes import day_of
@@ -60,9 +58,6 @@ def _declared_at(path: str, chains: Chains) -> tuple[str, str] | None:
 
 def _written(path: str, chains: Chains) -> float | None:
     """When a file of this machine was last written to."""
-    if not chains.world.host.is_local or not path.startswith("/"):
-        return None
-    try:
-        return Path(path).stat().st_mtime
-    except OSError:
-        return None
+    host = chains.world.host
+    found = host.file(path) if host.is_local and path.startswith("/") else None
+    return found.written if found is not None and found.type else None

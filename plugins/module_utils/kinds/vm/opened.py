@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 from ...engine import xmltree
 from ...engine.fields import items_of
+from ...engine.host import HostFacts, Image
 from ...engine.xmltree import Element
-from ...host import images
-from ...host.connection import Host
 from ..images.chains import Chains
-from .state_files import exists, nvram_of
+from ..images.headers import backing_path
+from .state_files import nvram_of
 from .table import CDROMS, DISKS
 
 
@@ -92,25 +92,23 @@ def of_disk(field: str, disk: Element, chains: Chains) -> Iterator[Opened]:
         above = layer.path
 
 
-def _data_of(path: str, field: str, host: Host) -> Iterator[Opened]:
+def _data_of(path: str, field: str, host: HostFacts) -> Iterator[Opened]:
     """Where the data of an image is, if that is another file."""
     if not host.is_local:
         return
-    try:
-        data = images.inspect(path).data_file
-    except (OSError, ValueError):
-        return
-    where = images.backing_path(data, path) if data else ""
+    image = host.image(path)
+    data = image.data_file if isinstance(image, Image) else ""
+    where = backing_path(data, path) if data else ""
     if where.startswith("/"):
         yield Opened(where, field, path)
 
 
-def _variables(domain: Element, host: Host) -> Iterator[Opened]:
+def _variables(domain: Element, host: HostFacts) -> Iterator[Opened]:
     """Where the firmware's variables are taken from, as long as the VM has none of its own."""
     nvram, file = domain.find("os/nvram"), nvram_of(host, domain)
     if nvram is None or file is None or not file.removable:
         return
-    if file.path and exists(host, file.path) is not False:
+    if file.path and host.exists(file.path) is not False:
         return
     template = nvram.get("template", "")
     if template:

@@ -14,12 +14,9 @@ from dataclasses import dataclass
 
 from ...engine import xmltree
 from ...engine.plan import Have
-from ...engine.world import Kind, World
+from ...engine.world import World
 from ...engine.xmltree import Element
-from ...host.connection import Host
 from ..images.chains import Chains, Layer
-from ..storage_pool.kind import KIND as STORAGE_POOL
-from ..storage_volume import kind as storage_volume
 from . import snapshots
 from .snapshots import Snapshot
 
@@ -37,17 +34,13 @@ class Images:
 class OwnImages:
     """The images of the disks of VMs on a host."""
 
-    def __init__(self, host: Host) -> None:
-        kinds: dict[str, Kind] = {
-            STORAGE_POOL.name: STORAGE_POOL,
-            "storage_volume": storage_volume.KIND,
-        }
-        self.host = host
-        self.chains = Chains(World(host, kinds))
+    def __init__(self, world: World) -> None:
+        self.host = world.host
+        self.chains = Chains(world)
 
     def of(self, have: Have) -> Iterator[tuple[Element, Images]]:
         """Each disk of a VM with its images; two where it runs on others than are stored."""
-        known = snapshots.read(self.host, have.name)
+        known = snapshots.snapshots_of(self.host, have.name)
         seen = set()
         for tree in (have.stored, have.live):
             for disk in xmltree.find_all(tree, "devices/disk") if tree is not None else ():

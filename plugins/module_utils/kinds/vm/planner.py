@@ -92,7 +92,7 @@ class Planner:
 
         self.warnings += extra_rules.warnings(self.have.stored, definition)
         if want[key]:
-            for message in extra_rules.mistakes(definition, want, self.world.host.is_local):
+            for message in extra_rules.mistakes(definition, want, self.world.host):
                 self.mistakes.add(message, "extra_xml")
 
     def _want(self) -> dict[Key, Value]:
@@ -132,10 +132,9 @@ class Planner:
         return declared.note(after, want, self.stored, own)
 
     def _arch(self) -> str:
-        where = self.world.host.capabilities, "host/cpu/arch"
-        if self.have.stored is not None:
-            where = self.have.stored, "os/type/@arch"
-        return xmltree.get(*where) or "x86_64"
+        if self.have.stored is None:
+            return self.world.host.arch
+        return xmltree.get(self.have.stored, "os/type/@arch") or "x86_64"
 
     def _changes(
         self, want: Mapping[Key, Value], after: Values, effect_of: EffectOf

@@ -10,7 +10,7 @@ from typing import Any
 
 from ...engine import xmltree
 from ...engine.plan import Have
-from ...host.connection import Host, found, libvirt, said
+from ...host.connection import Host, found, libvirt
 from .states import CRASHED, PAUSED, RUNNING, SAVED, STOPPED
 
 # Below this many it is cheaper to look names up than to list all domains of a host.
@@ -94,28 +94,6 @@ def _running(dom: Any, state: str, stored: xmltree.Element) -> xmltree.Element |
     if state == SAVED:
         saved = dom.managedSaveGetXMLDesc(libvirt.VIR_DOMAIN_SAVE_IMAGE_XML_SECURE)
         return as_host_model(xmltree.parse(saved), stored)
-    return None
-
-
-def refusal(host: Host, definition: xmltree.Element) -> str | None:
-    """What libvirt has against a definition, None for nothing. It changes nothing (0.005 s).
-
-    Only QEMU's driver can be asked, by a client that may write.
-    """
-    if host.driver != "QEMU":
-        return None
-    with host.errors("", "look at a definition"):
-        try:
-            host.conn.domainXMLToNative("qemu-argv", xmltree.serialise(definition), 0)
-        except libvirt.libvirtError as error:
-            if not host.is_alive():
-                raise
-            cannot = error.get_error_code() in (
-                libvirt.VIR_ERR_NO_SUPPORT,
-                libvirt.VIR_ERR_ACCESS_DENIED,
-                libvirt.VIR_ERR_OPERATION_DENIED,
-            )
-            return None if cannot else said(error)
     return None
 
 

@@ -14,12 +14,10 @@ from ...engine.errors import FleetError
 from ...engine.keys import ABSENT
 from ...engine.plan import DELETE, NONE, Have, Plan, Wanted
 from ...engine.world import World
-from ...host.connection import Host, found, libvirt
 from . import power, storage, tree
+from .snapshots import snapshots_of
 from .state_files import (
     StateFile,
-    can_keep_tpm,
-    exists,
     others_with,
     saved_memory_of,
     state_files_of,
@@ -69,7 +67,7 @@ class _Going:
             memory = saved_memory_of(self.world.host, self.have.definition)
             yield self._line("saved_memory", memory.path, ABSENT)
         for file in state_files_of(self.world.host, self.have.definition):
-            there = exists(self.world.host, file.path)
+            there = self.world.host.exists(file.path)
             if there is not False:
                 after, note = self._fate(file)
                 unseen = "" if there else "where there is any"
@@ -86,7 +84,7 @@ class _Going:
     def _fate(self, file: StateFile) -> tuple[Any, str]:
         """What becomes of a file with state, and why."""
         transient = not self.have.facts["persistent"]
-        if file.field == "tpm_state" and (transient or not can_keep_tpm(self.world.host)):
+        if file.field == "tpm_state" and (transient or not self.world.host.can_keep_tpm):
             keeps = self.have.definition.find("devices/tpm/backend[@persistent_state='yes']")
             if keeps is not None:
                 return STAYS, "by its persistent_state"
@@ -100,23 +98,15 @@ class _Going:
 
     def _metadata(self) -> Iterator[Change]:
         """What libvirt knows of snapshots and checkpoints goes in any case; images stay."""
-        dom = _look_up(self.world.host, self.wanted.name)
-        if dom is None:
-            return
-        snapshots = [one.getName() for one in dom.listAllSnapshots(0)]
-        checkpoints: list[str] = []
-        if self.world.host.driver == "QEMU":
-            checkpoints = [one.getName() for one in dom.listAllCheckpoints(0)]
+        host, name = self.world.host, self.wanted.name
+        snapshots = [one.name for one in snapshots_of(host, name)]
+        checkpoints = host.checkpoints(name)
         for field, names in (("snapshots", snapshots), ("checkpoints", checkpoints)):
             if names:
                 note = "what libvirt knows of them; what images hold of them is as their disk is"
                 yield self._line(field, ", ".join(sorted(names)), ABSENT, note)
 
     def _disks_that_stay(self) -> Iterator[Change]:
-        for target, path, why in storage.disks_that_stay(self.world.host, self.have):
+        for target, path, why in storage.disks_that_stay(self.world, self.have):
             field = ("disks", target)
             yield Change(self.wanted.resource, field, path, STAYS, STORED, note=why)
-
-
-def _look_up(host: Host, name: str) -> Any:
-    return found(host.conn.lookupByName, name, libvirt.VIR_ERR_NO_DOMAIN)

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from ...engine.codecs import Value
+from ...engine.host import HostFacts
 from ...engine.keys import ABSENT, PRESENT, Key, Values
 from ...engine.units import parse_size
 from ...engine.world import World
-from ...host.connection import Host
 from ..storage_volume.volumes import disk_source, format_of
 from .standing import Standing
 from .table import AGENT_CHANNEL
@@ -60,7 +60,7 @@ def resolve(
     return values
 
 
-def _virt_type(values: dict[Key, Value], stored: Values, host: Host) -> None:
+def _virt_type(values: dict[Key, Value], stored: Values, host: HostFacts) -> None:
     if values.get(("virt_type",), "auto") != "auto":
         return
     values.pop(("virt_type",), None)
@@ -68,7 +68,7 @@ def _virt_type(values: dict[Key, Value], stored: Values, host: Host) -> None:
         values[("virt_type",)] = host.best_virt_type
 
 
-def _machine(values: dict[Key, Value], stored: Values, host: Host) -> None:
+def _machine(values: dict[Key, Value], stored: Values, host: HostFacts) -> None:
     """A family such as `q35` means its newest version for a new VM, and what an old one has."""
     if not stored and "q35" in host.machines:
         values.setdefault(("machine",), "q35")
@@ -89,7 +89,7 @@ def _firmware(values: dict[Key, Value], stored: Values) -> None:
         values.setdefault(("firmware",), "efi")
 
 
-def _watchdog(values: dict[Key, Value], stored: Values, host: Host) -> None:
+def _watchdog(values: dict[Key, Value], stored: Values, host: HostFacts) -> None:
     """None at all is on a q35 machine what the machine itself has."""
     machine = str(values.get(("machine",), stored.get(("machine",), "")))
     if values.get(("watchdog", "model")) != "none" or "q35" not in machine:
@@ -98,7 +98,7 @@ def _watchdog(values: dict[Key, Value], stored: Values, host: Host) -> None:
         values[("watchdog", "model")] = "itco"
 
 
-def _cpu(values: dict[Key, Value], stored: Values, host: Host) -> None:
+def _cpu(values: dict[Key, Value], stored: Values, host: HostFacts) -> None:
     """The count pulls the maximum up with it, and the maximum the count down."""
     count, most = values.get(("cpu", "count")), values.get(("cpu", "maximum"))
     topology = [("cpu", "topology", part) for part in ("sockets", "dies", "cores", "threads")]

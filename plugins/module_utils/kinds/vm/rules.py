@@ -6,22 +6,18 @@
 from __future__ import annotations
 
 import re
-import stat
 from collections.abc import Mapping
-from pathlib import Path
 
 from ...engine import xmltree
 from ...engine.codecs import Value
 from ...engine.errors import Mistakes
+from ...engine.host import Unreadable
 from ...engine.keys import ABSENT, PRESENT, UNION, Key, Values, named
 from ...engine.texts import why_no_file
 from ...engine.world import World
-from ...host.interfaces import has_bridge
 from ..storage_volume.volumes import format_of
 from ..vswitch.kind import port_groups_of
 from . import memory
-
-QCOW2_MAGIC = b"QFI\xfb"
 
 
 def check_name(name: str, mistakes: Mistakes) -> None:
@@ -257,7 +253,7 @@ class Needs:
 
     def _bridge(self, key: Key, source: Mapping[str, str]) -> None:
         bridge = source["bridge"]
-        if has_bridge(self.world.host, bridge) is False and not self._is_to_come(bridge):
+        if self.world.host.has_bridge(bridge) is False and not self._is_to_come(bridge):
             field = named((*key[:-1], "bridge"))
             self._missing_on_host(f"the bridge {bridge}", field, "make it on the host first")
 
@@ -316,11 +312,11 @@ class Needs:
             return False
         if not self.world.host.is_local:
             return False
-        mode = _mode_of(path)
-        if mode is not None and stat.S_ISDIR(mode):
+        found = self.world.host.file(path)
+        if found is not None and found.type == "folder":
             self.mistakes.add(f"{path} is a folder", field)
             return False
-        if mode is not None:
+        if found is not None and found.type:
             return True
         if path not in self._paths_to_come():
             self._missing_on_host(
@@ -335,28 +331,14 @@ class Needs:
         }
 
     def _check_format(self, key: Key, path: str, said: Value) -> None:
-        is_qcow2 = _is_qcow2(path)
-        if is_qcow2 is None or said is None or key[0] != "disks":
+        if said is None or key[0] != "disks":
             return
+        image = self.world.host.image(path)
+        if isinstance(image, Unreadable) and not image.broken:
+            return
+        is_qcow2 = isinstance(image, Unreadable) or image.format == "qcow2"
         if is_qcow2 != (said == "qcow2"):
             found = "qcow2" if is_qcow2 else "no qcow2"
             hint = "" if (*key[:-1], "format") in self.values else "; say the format with the file"
             field = named((*key[:-1], "format"))
             self.mistakes.add(f"is {said}, but {path} is {found}{hint}", field)
-
-
-def _is_qcow2(path: str) -> bool | None:
-    """Whether a file is a qcow2 image by its header; None when it cannot be read."""
-    try:
-        with Path(path).open("rb") as image:
-            return image.read(len(QCOW2_MAGIC)) == QCOW2_MAGIC
-    except OSError:
-        return None
-
-
-def _mode_of(path: str) -> int | None:
-    """The mode of what is at a path; None where nothing is, or can be."""
-    try:
-        return Path(path).stat().st_mode
-    except (OSError, ValueError):
-        return None

@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
 from ...engine import xmltree
+from ...engine.host import HostFacts
 from ...engine.xmltree import Element
-from ...host.connection import Host, found, libvirt
 
 
 @dataclass(frozen=True)
@@ -42,18 +42,14 @@ class Snapshot:
         }
 
 
-def read(host: Host, vm: str) -> list[Snapshot]:
+def snapshots_of(host: HostFacts, vm: str) -> list[Snapshot]:
     """The snapshots of a VM, the oldest first; none of one that is not there."""
-    dom = found(host.conn.lookupByName, vm, libvirt.VIR_ERR_NO_DOMAIN)
-    return [] if dom is None else snapshots_of(dom)
+    return in_order(host.snapshots(vm))
 
 
-def snapshots_of(dom: Any) -> list[Snapshot]:
-    """The snapshots of a domain, the oldest first."""
-    listed = [
-        snapshot_in(xmltree.parse(one.getXMLDesc(0)), bool(one.isCurrent()))
-        for one in dom.listAllSnapshots(0)
-    ]
+def in_order(records: Iterable[tuple[str, bool]]) -> list[Snapshot]:
+    """What libvirt's records tell, the oldest snapshot first."""
+    listed = [snapshot_in(xmltree.parse(text), current) for text, current in records]
     return sorted(listed, key=lambda one: (one.created, one.name))
 
 

@@ -102,7 +102,7 @@ class Standing:
 
     @cached_property
     def _snapshots(self) -> list[Snapshot]:
-        return snapshots.read(self.chains.world.host, self.have.name)
+        return snapshots.snapshots_of(self.chains.world.host, self.have.name)
 
     def _target(self, key: Key) -> str:
         return xmltree.get(self._element(key, self.have.definition), "target/@dev") or ""

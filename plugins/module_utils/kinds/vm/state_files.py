@@ -5,18 +5,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 from ...engine import xmltree
 from ...engine.errors import FleetError
+from ...engine.host import HostFacts
 from ...engine.plan import Plan
 from ...engine.world import World
 from ...engine.xmltree import Element
-from ...host.connection import Host, libvirt
 
 # Where libvirt's QEMU driver keeps them (virQEMUDriverConfigNew). No setting moves them.
 OF_SYSTEM = {
@@ -26,10 +24,6 @@ OF_SYSTEM = {
 }
 OF_SESSION = {"nvram": "qemu/nvram", "tpm_state": "qemu/swtpm", "saved_memory": "qemu/save"}
 NAMES = {"nvram": "NVRAM", "tpm_state": "TPM state"}
-
-# From this version on libvirt can be told to keep a TPM's state (VIR_DOMAIN_UNDEFINE_KEEP_TPM);
-# an older one takes it along with the VM.
-KEEPS_TPM = 8_009_000
 
 
 @dataclass(frozen=True)
@@ -41,7 +35,7 @@ class StateFile:
     removable: bool = True  # by libvirt; it would unlink the node of a device
 
 
-def nvram_of(host: Host, domain: Element) -> StateFile | None:
+def nvram_of(host: HostFacts, domain: Element) -> StateFile | None:
     """The variables of a VM's UEFI firmware."""
     loader, nvram = domain.find("os/loader"), domain.find("os/nvram")
     if loader is not None and loader.get("stateless") == "yes":
@@ -59,7 +53,7 @@ def nvram_of(host: Host, domain: Element) -> StateFile | None:
     return StateFile("nvram", f"{_folder(host, 'nvram')}/{name}_VARS.fd")
 
 
-def tpm_state_of(host: Host, domain: Element) -> StateFile | None:
+def tpm_state_of(host: HostFacts, domain: Element) -> StateFile | None:
     """The state of an emulated TPM; of one of the host, the VM has nothing."""
     backend = domain.find("devices/tpm/backend[@type='emulator']")
     if backend is None:
@@ -71,13 +65,13 @@ def tpm_state_of(host: Host, domain: Element) -> StateFile | None:
     return StateFile("tpm_state", f"{_folder(host, 'tpm_state')}/{uuid}")
 
 
-def saved_memory_of(host: Host, domain: Element) -> StateFile:
+def saved_memory_of(host: HostFacts, domain: Element) -> StateFile:
     """The memory of a VM that is saved."""
     name = xmltree.get(domain, "name")
     return StateFile("saved_memory", f"{_folder(host, 'saved_memory')}/{name}.save")
 
 
-def state_files_of(host: Host, domain: Element) -> list[StateFile]:
+def state_files_of(host: HostFacts, domain: Element) -> list[StateFile]:
     """What is kept of a VM when it goes, unless it goes with its storage."""
     if host.driver != "QEMU":
         return []
@@ -85,13 +79,13 @@ def state_files_of(host: Host, domain: Element) -> list[StateFile]:
     return [file for file in found if file is not None]
 
 
-def found_again(host: Host, before: Element | None, after: Element) -> list[str]:
+def found_again(host: HostFacts, before: Element | None, after: Element) -> list[str]:
     """What to say of state that is there already where a definition comes to have its file."""
     return [
         f"takes up the {NAMES[file.field]} of an earlier VM at {file.path}, last written "
-        f"{_changed_on(file.path)}; remove it first where it is to begin anew"
+        f"{_changed_on(host, file.path)}; remove it first where it is to begin anew"
         for file in _new_files(host, before, after)
-        if exists(host, file.path)
+        if host.exists(file.path)
     ]
 
 
@@ -110,7 +104,7 @@ def one_vm_each(plans: Sequence[Plan], world: World) -> Iterator[FleetError]:
                 )
 
 
-def _new_files(host: Host, before: Element | None, after: Element) -> list[StateFile]:
+def _new_files(host: HostFacts, before: Element | None, after: Element) -> list[StateFile]:
     if after is before:
         return []
     had = {file.path for file in state_files_of(host, before)} if before is not None else set()
@@ -128,35 +122,15 @@ def others_with(name: str, file: StateFile, world: World) -> list[str]:
     )
 
 
-def can_keep_tpm(host: Host) -> bool:
-    """Whether libvirt, there and its binding here, can be told what becomes of a TPM's state."""
-    known = hasattr(libvirt, "VIR_DOMAIN_UNDEFINE_KEEP_TPM")
-    return known and host.libvirt_version >= KEEPS_TPM
-
-
-def exists(host: Host, path: str) -> bool | None:
-    """Whether a file is there; None where that cannot be seen from here."""
-    if not host.is_local:
-        return None
-    try:
-        Path(path).stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:
-        return None
-    return True
-
-
-def _changed_on(path: str) -> str:
+def _changed_on(host: HostFacts, path: str) -> str:
     """The day on which a file that is there was last written."""
-    try:
-        return datetime.fromtimestamp(Path(path).stat().st_mtime).strftime("%Y-%m-%d %H:%M")
-    except OSError:
+    found = host.file(path)
+    if found is None or not found.type:
         return "an unknown day"
+    return datetime.fromtimestamp(found.written).strftime("%Y-%m-%d %H:%M")
 
 
-def _folder(host: Host, field: str) -> str:
-    if not host.uri.partition("?")[0].endswith("/session"):
+def _folder(host: HostFacts, field: str) -> str:
+    if not host.state_folder:
         return OF_SYSTEM[field]
-    config = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
-    return f"{config}/libvirt/{OF_SESSION[field]}"
+    return f"{host.state_folder}/{OF_SESSION[field]}"

@@ -6,28 +6,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
 
 from ...engine import xmltree
 from ...engine.errors import Mistakes
 from ...engine.fields import items_of
+from ...engine.host import HostFacts
 from ...engine.keys import ABSENT
 from ...engine.plan import Have, Wanted
-from ...host.connection import Host, found, libvirt
-from ..storage_volume.reader import refresh_pool
+from ...engine.world import World
 from .own_images import Images, OwnImages
-from .reader import read_domains
 from .table import DISKS
 
 
-def volumes_that_go(host: Host, wanted: Sequence[Wanted]) -> list[Wanted]:
+def volumes_that_go(world: World, wanted: Sequence[Wanted]) -> list[Wanted]:
     """The volumes behind the disks of VMs that go with their storage, declared absent."""
     going = [
         w for w in wanted if w.kind == "vm" and w.state == ABSENT and w.options["remove_storage"]
     ]
-    haves = read_domains(host, [one.name for one in going]) if going else {}
-    images, mistakes = OwnImages(host), Mistakes()
+    haves = world.read("vm", [one.name for one in going])
+    images, mistakes = OwnImages(world), Mistakes()
     volumes: dict[str, Wanted] = {}
     for one in going:
         for name in _volumes_of(images, haves[one.name], mistakes):
@@ -45,9 +42,9 @@ def _volumes_of(images: OwnImages, have: Have, mistakes: Mistakes) -> Iterator[s
         if len(found_images.own) == 1 and not found_images.unclear:
             volumes = [_volume_of(images.host, disk)]
         else:
-            volumes = [_volume_of_overlay(images.host, path) for path in found_images.own]
+            volumes = [images.host.volume_at(path) for path in found_images.own]
             _check_overlays(have, disk, found_images, volumes, mistakes)
-        volumes += [_volume_of_overlay(images.host, path) for path in found_images.left]
+        volumes += [images.host.volume_at(path) for path in found_images.left]
         yield from filter(None, volumes)
 
 
@@ -74,16 +71,18 @@ def _check_overlays(
         )
 
 
-def disks_that_stay(host: Host, have: Have) -> Iterator[tuple[str, str, str]]:
+def disks_that_stay(world: World, have: Have) -> Iterator[tuple[str, str, str]]:
     """What a VM that goes with its storage leaves: each disk's name, where it is, and why."""
     below = {
         xmltree.get(disk, "target/@dev"): images.below
-        for disk, images in OwnImages(host).of(have)
+        for disk, images in OwnImages(world).of(have)
         if images.below
     }
     for name, disk in items_of(DISKS, have.definition).items():
         where = _where(disk)
-        why = _why_it_stays(disk) or ("" if _volume_of(host, disk) else _why_no_volume(host, where))
+        why = _why_it_stays(disk) or (
+            "" if _volume_of(world.host, disk) else _why_no_volume(world.host, where)
+        )
         if where and why:
             yield name, where, why
         for path in below.get(xmltree.get(disk, "target/@dev"), ()) if not why else ():
@@ -101,12 +100,12 @@ def _why_it_stays(disk: xmltree.Element) -> str:
     return "is read-only" if disk.find("readonly") is not None else ""
 
 
-def _why_no_volume(host: Host, where: str) -> str:
-    is_gone = host.is_local and where.startswith("/") and not Path(where).exists()
+def _why_no_volume(host: HostFacts, where: str) -> str:
+    is_gone = where.startswith("/") and host.exists(where) is False
     return "is not there any more" if is_gone else "is in no storage pool"
 
 
-def _volume_of(host: Host, disk: xmltree.Element) -> str:
+def _volume_of(host: HostFacts, disk: xmltree.Element) -> str:
     """`POOL/NAME` of the volume that a disk is on, empty where it is on something else."""
     source = disk.find("source")
     if source is None:
@@ -114,8 +113,7 @@ def _volume_of(host: Host, disk: xmltree.Element) -> str:
     if source.get("pool"):
         return f"{source.get('pool')}/{source.get('volume')}"
     path = source.get("file") or source.get("dev")
-    volume = _volume_at(host, path) if path else None
-    return f"{volume.storagePoolLookupByVolume().name()}/{volume.name()}" if volume else ""
+    return host.volume_at(path) if path else ""
 
 
 def _where(disk: xmltree.Element) -> str:
@@ -124,21 +122,3 @@ def _where(disk: xmltree.Element) -> str:
     return (
         "" if source is None else next((source.get(at, "") for at in named if source.get(at)), "")
     )
-
-
-def _volume_of_overlay(host: Host, path: str) -> str:
-    """The same of a path; libvirt may not yet know what a snapshot put into a pool's folder."""
-    volume = _volume_at(host, path)
-    if volume is None:
-        lookup, missing = host.conn.storagePoolLookupByTargetPath, libvirt.VIR_ERR_NO_STORAGE_POOL
-        with host.errors("", f"look for the pool of {path}"):
-            pool = found(lookup, str(Path(path).parent), missing)
-            if pool is not None and pool.isActive():
-                refresh_pool(pool)
-        volume = _volume_at(host, path)
-    return f"{volume.storagePoolLookupByVolume().name()}/{volume.name()}" if volume else ""
-
-
-def _volume_at(host: Host, path: str) -> Any:
-    with host.errors("", f"look for the volume at {path}"):
-        return found(host.conn.storageVolLookupByPath, path, libvirt.VIR_ERR_NO_STORAGE_VOL)

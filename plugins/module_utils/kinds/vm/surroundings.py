@@ -22,12 +22,10 @@ from ...engine.keys import ABSENT, UNION, named
 from ...engine.plan import DELETE, Plan
 from ...engine.world import World
 from ...engine.xmltree import Element
-from ...host import interfaces
 from ..images.chains import Chains
 from ..storage_volume.volumes import disk_source
 from . import judge, opened
 from .opened import Opened
-from .state_files import exists
 from .states import SAVED
 from .table import NICS
 
@@ -95,7 +93,7 @@ class _Surroundings:
     # ---- files and devices
 
     def _file(self, one: Opened) -> None:
-        if exists(self.world.host, one.path) is not False or self._is_made(one.path):
+        if self.world.host.exists(one.path) is not False or self._is_made(one.path):
             return
         is_new = self.world.assume_on_host and one.path not in self._had
         if is_new or (self.world.assume_missing and self._may_be_volume(one.path)):
@@ -158,12 +156,12 @@ class _Surroundings:
             self._resource("vswitch", name, f"{field}.vswitch", f"the vswitch {name}")
         elif nic.get("type") == "bridge" and bridge:
             self._of_host(f"{field}.bridge", nic, f"the bridge {bridge}", self._has_bridge)
-        elif nic.get("type") == "direct" and device and interfaces.is_this_machine(host):
+        elif nic.get("type") == "direct" and device and host.is_this_machine:
             self._of_host(
                 field,
                 nic,
                 f"the network device {device}",
-                lambda _nic: interfaces.has_interface(host, device),
+                lambda _nic: host.has_interface(device),
             )
 
     def _resource(self, kind: str, name: str, field: str, said: str) -> None:
@@ -197,7 +195,7 @@ class _Surroundings:
         vswitches = [have.live for have in self.world.planned("vswitch")]
         trees = (tree for tree in vswitches if tree is not None)
         made = any(xmltree.get(tree, "bridge/@name") == bridge for tree in trees)
-        return made or interfaces.has_bridge(self.world.host, bridge) is not False
+        return made or self.world.host.has_bridge(bridge) is not False
 
 
 def _device(field: str) -> str:

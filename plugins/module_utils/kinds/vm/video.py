@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 from ...engine.codecs import Value
+from ...engine.host import HostFacts
 from ...engine.keys import Key, Values
-from ...host.connection import Host
 
 VIDEO, GRAPHICS = ("video",), ("graphics", "type")
 
 
-def resolve(values: dict[Key, Value], stored: Values, arch: str, host: Host) -> None:
+def resolve(values: dict[Key, Value], stored: Values, arch: str, host: HostFacts) -> None:
     """Say the card that libvirt would add with graphics; leave a VM alone that has neither."""
     if stored.get(VIDEO) is not None or host.driver != "QEMU":
         return

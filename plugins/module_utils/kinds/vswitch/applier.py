@@ -10,15 +10,16 @@ from typing import Any
 
 from ...engine import xmltree
 from ...engine.errors import FleetError
-from ...engine.plan import CREATE, Plan
+from ...engine.plan import CREATE, Have, Plan
 from ...engine.xmltree import Element
 from ...host.connection import Host, libvirt, said
+from ...host.live import machine_of
 from ..vm.reader import read_domains
-from . import leftovers as network_leftovers
-from . import updates
-from .applier_nics import connections_to, left_by_interrupted_run, reconnecting
+from . import applier_leftovers, leftovers, updates
+from .applier_nics import reconnecting
 from .attached import attached
-from .reader import look_up
+from .connections import Connection, connections_to, detour_of, left_by_interrupted_run
+from .reader import look_up, read_networks
 
 
 def apply(host: Host, plan: Plan, steps: Sequence[str]) -> None:
@@ -90,11 +91,11 @@ def start(host: Host, plan: Plan) -> None:
 def clear(host: Host, plan: Plan) -> None:
     """End and remove what an interrupted start or stop left, in the way of the next start."""
     definition = plan.have.stored if plan.have.stored is not None else _tree(plan.after.stored)
-    left = network_leftovers.find(host, definition, lambda: taps_on(host, definition))
+    left = leftovers.find(machine_of(host), definition, lambda: taps_on(host, definition))
     network = look_up(host, plan.wanted.name)
     # While another run starts the network, libvirt answers this question when that is done.
     if network is None or not network.isActive():
-        network_leftovers.clear(host, definition, left, plan.resource)
+        applier_leftovers.clear(definition, left, plan.resource)
 
 
 def taps_on(host: Host, network: Element) -> set[str]:
@@ -121,9 +122,15 @@ def connect(host: Host, plan: Plan) -> None:
     after = plan.after.definition
     try:
         if plan.have.exists and plan.have.live is None:
-            connections = connections_to(host, plan)
+            connections = _connections(host, plan)
         else:
-            left = left_by_interrupted_run(host, plan.have, after, lambda: read_domains(host))
+            left = left_by_interrupted_run(
+                machine_of(host),
+                plan.have,
+                after,
+                _detour(host, plan.wanted.name),
+                lambda: read_domains(host),
+            )
             connections = list(left.connections)
         with reconnecting(host, plan, connections) as reconnect:
             reconnect(_tree(plan.after.live))
@@ -141,7 +148,7 @@ def restart(host: Host, plan: Plan) -> None:
     One that does not start as it is stored is put back as it was, and the error reported.
     """
     network = _network(host, plan)
-    with reconnecting(host, plan, connections_to(host, plan)) as reconnect:
+    with reconnecting(host, plan, _connections(host, plan)) as reconnect:
         network.destroy()
         try:
             network.create()
@@ -155,6 +162,16 @@ def restart(host: Host, plan: Plan) -> None:
                 why = f"{why}; it {lost.message}"
             raise FleetError(why, plan.resource) from error
         reconnect(_tree(plan.after.live))
+
+
+def _connections(host: Host, plan: Plan) -> list[Connection]:
+    detour = _detour(host, plan.wanted.name)
+    return connections_to(plan.have, plan.after.definition, detour, read_domains(host))
+
+
+def _detour(host: Host, network: str) -> Have:
+    name = detour_of(network)
+    return read_networks(host, [name])[name]
 
 
 # ---- handles

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import TYPE_CHECKING
 
 from ...engine.keys import ABSENT, PRESENT, Key, Values, fits_several, named, within
-from ...host import interfaces
 from . import rules, tree
 from .surroundings import has_bridge, refuse_while_in_use
 from .table import BRIDGE, BRIDGE_NAME, FAMILIES, RUN_BY_LIBVIRT, TYPE
@@ -101,9 +101,10 @@ def _check_beside_others(draft: VswitchDraft, after: Values) -> None:
     taken = {f"vswitch/{name}": rules.networks_in(values) for name, values in others.items()}
     mine = (after, draft.now or after, draft.stored or after)
     bridges = {values[BRIDGE_NAME] for values in (*mine, *others.values())}
-    for interface, network in interfaces.host_networks(draft.world.host):
+    for interface, network in draft.world.host.routes:
         if interface not in bridges:
-            taken.setdefault(f"the host's interface {interface}", []).append(network)
+            found = ipaddress.ip_network(network)
+            taken.setdefault(f"the host's interface {interface}", []).append(found)
     draft.mistakes.extend(rules.overlapping(new, taken))
     if not runs(draft, BRIDGE_NAME, after):
         draft.mistakes.extend(rules.shared_bridge(after, others))
@@ -115,7 +116,7 @@ def _check_bridge(draft: VswitchDraft, after: Values) -> None:
     if stays or runs(draft, BRIDGE_NAME, after):
         return
     if after[TYPE] in RUN_BY_LIBVIRT:
-        if name != draft.left.bridge and interfaces.has_interface(host, name):
+        if name != draft.left.bridge and host.has_interface(name):
             draft.mistakes.add(
                 f"the host has an interface {name} already; name another bridge", "bridge"
             )

@@ -21,10 +21,8 @@ from ...engine.showing import RESTARTED
 from ...engine.steps import Steps
 from ...engine.traits import ACTIVE, GONE, OF_WHAT_RUNS, STATE
 from ...engine.xmltree import Element
-from ...host import libvirt_parser
-from . import applier_nics as reconnect
-from . import checks, reserved_nics, rules, tree
-from . import reader as networks
+from ..together import parser
+from . import checks, connections, reserved_nics, rules, tree
 from .attached import Nic
 from .leftovers import Left
 from .surroundings import (
@@ -177,9 +175,12 @@ class VswitchDraft(Draft):
         change = self.change(CONNECTIONS, before, after, LIVE, note)
         return [replace(change, applier=CONNECT)] if before else []
 
-    def _left_by_others(self) -> reconnect.Left:
+    def _left_by_others(self) -> connections.Left:
         vms = partial(self.world.everything, "vm")
-        return reconnect.left_by_interrupted_run(self.world.host, self.have, self.definition, vms)
+        detour = self.world.will_be(self.have.kind, connections.detour_of(self.have.name))
+        return connections.left_by_interrupted_run(
+            self.world.host, self.have, self.definition, detour, vms
+        )
 
     def explained(self, change: Change) -> Change:
         if change.effect == LIVE and "bandwidth" in change.field:
@@ -199,7 +200,7 @@ class VswitchDraft(Draft):
         return replace(change, applier=CONNECT, note=note) if nics else change
 
     def foreseen(self, plan: Plan) -> Plan:
-        libvirt_parser.check(plan, "networkDefineXML", self.world.host)
+        parser.check(plan, self.world.host)
         return plan
 
 
@@ -222,8 +223,7 @@ def _left(draft: VswitchDraft) -> Iterable[Change]:
 def _leases(draft: VswitchDraft) -> Iterable[Change]:
     """What DHCP gave to whom, which libvirt forgets with a network."""
     have, host = draft.have, draft.world.host
-    network = networks.look_up(host, have.name) if have.live is not None else None
-    leases = [] if network is None else networks.leases_of(network)
+    leases = host.leases(have.name) if have.live is not None else ()
     given = ", ".join(sorted(f"{lease['mac']} {lease['ipaddr']}" for lease in leases))
     note = "who asks again may get another address"
     return [draft.change(("leases",), given, GONE, STORED, note)] if given else []

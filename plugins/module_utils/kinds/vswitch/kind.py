@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ...engine import traits, xmltree
@@ -16,8 +16,6 @@ from ...engine.planner import plan_resource
 from ...engine.steps import steps_of
 from ...engine.traits import GONE, OF_WHAT_RUNS
 from ...engine.world import World
-from ...host.connection import Host
-from . import reader as networks
 from . import reserved_nics, rules, table, told, tree
 
 if TYPE_CHECKING:
@@ -60,17 +58,13 @@ class Vswitch:
         options["nics"] = reserved_nics.given((params.get("dhcp") or {}).get("hosts") or ())
         return [Wanted(self.name, name, state, values, options)]
 
-    def read(self, host: Host, names: Iterable[str] | None) -> dict[str, Have]:
-        """The networks with these names."""
-        return networks.read_networks(host, names)
-
     def plan(self, wanted: Wanted, have: Have, world: World) -> Plan:
         """What is to be done about one vswitch."""
         from .draft import VswitchDraft
 
         return plan_resource(VswitchDraft(wanted, have, world))
 
-    def apply(self, host: Host, plan: Plan) -> None:
+    def apply(self, host: Any, plan: Plan) -> None:
         """Do what the plan says."""
         from .applier import apply
         from .draft import STEPS

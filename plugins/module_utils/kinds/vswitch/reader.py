@@ -61,3 +61,9 @@ def leases_of(network: Any) -> list[dict[str, Any]]:
         if error.get_error_code() in (libvirt.VIR_ERR_NO_SUPPORT, libvirt.VIR_ERR_NO_NETWORK):
             return []
         raise
+
+
+def read_leases(host: Host, vswitch: str) -> list[dict[str, Any]]:
+    """The addresses that DHCP gave on a vswitch, if it is active."""
+    network = look_up(host, vswitch)
+    return leases_of(network) if network is not None and network.isActive() else []

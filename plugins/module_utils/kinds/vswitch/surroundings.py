@@ -10,12 +10,11 @@ from collections.abc import Iterable
 from ...engine import xmltree
 from ...engine.changes import LIVE, Change
 from ...engine.errors import FleetError
+from ...engine.host import HostFacts
 from ...engine.plan import Have, Wanted
 from ...engine.traits import GONE
 from ...engine.world import World
 from ...engine.xmltree import Element
-from ...host import interfaces
-from ...host.connection import Host
 from . import leftovers as network_leftovers
 from .attached import Nic, attached
 from .leftovers import Left
@@ -25,15 +24,15 @@ from .tree import values_of
 LEFT = ("leftovers",)
 
 
-def has_bridge(network: Element, name: str, host: Host) -> bool | None:
+def has_bridge(network: Element, name: str, host: HostFacts) -> bool | None:
     """Whether a host has the bridge of a network, be it Open vSwitch's; None where nobody can see.
 
     A network on a device of the host needs none.
     """
     is_open_vswitch = xmltree.get(network, "virtualport/@type") == "openvswitch"
-    if not name or (is_open_vswitch and interfaces.has_interface(host, name)):
+    if not name or (is_open_vswitch and host.has_interface(name)):
         return True
-    return interfaces.has_bridge(host, name)
+    return host.has_bridge(name)
 
 
 def left_of(have: Have, network: Element, world: World, thoroughly: bool) -> Left:

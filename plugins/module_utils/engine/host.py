@@ -1,0 +1,307 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a plan may ask of a host beside its resources: each question is a fact, and has a type."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from .facts import Facts
+
+TEST, QEMU = "TEST", "QEMU"
+
+
+@dataclass(frozen=True)
+class File:
+    """What is at a path: a file, a folder, a device."""
+
+    type: str  # file, folder, block, character or other; "" of what cannot be looked at
+    mode: str = ""  # as chmod takes it: 0644
+    owner: int = 0
+    group: int = 0
+    size: int = 0  # bytes
+    allocated: int = 0  # bytes
+    written: float = 0.0  # seconds since 1970
+
+
+@dataclass(frozen=True)
+class Image:
+    """What an image file says about itself."""
+
+    format: str
+    capacity: int  # bytes that a guest sees
+    backing: str = ""  # what it stands on, as QEMU wrote it there
+    backing_format: str = ""
+    data_file: str = ""  # where its data is, if that is another file
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """Why nothing is known of an image: it is not there, not to be read, or its header broken."""
+
+    why: str  # in words, as the operating system says it
+    missing: bool = False
+    broken: bool = False
+
+
+@dataclass(frozen=True)
+class Interface:
+    """A network interface of the machine."""
+
+    is_bridge: bool = False
+    is_openvswitch: bool = False
+    is_tap: bool = False
+    master: str = ""  # the bridge or switch that it is on
+    address: str = ""  # its MAC, of a bridge
+
+
+class Daemon(NamedTuple):
+    """A process that serves a network of libvirt."""
+
+    program: str
+    process: int
+    network: str
+
+
+class Secret(NamedTuple):
+    """A secret that libvirt has; never what it is."""
+
+    uuid: str
+    usage_type: str  # ceph, iscsi, volume, tls, vtpm or none
+    usage: str
+
+
+class HostFacts:
+    """One host, as far as it was asked about."""
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
+
+    # ---- libvirt
+
+    @property
+    def uri(self) -> str:
+        """By which libvirt calls itself, not an alias of it."""
+        return str(self.facts.ask("uri", unknown="qemu:///system"))
+
+    @property
+    def driver(self) -> str:
+        """libvirt's driver: `QEMU`, or `TEST` for the one without a hypervisor."""
+        return str(self.facts.ask("driver", unknown=QEMU))
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the host has files and devices, as the test driver has not, and they are here."""
+        scheme, _colon, rest = self.uri.partition("://")
+        server = rest.split("/", 1)[0]
+        is_near = not server and scheme.partition("+")[2] in ("", "unix")
+        return is_near and self.driver != TEST
+
+    @property
+    def is_this_machine(self) -> bool:
+        """Whether the host's interfaces are those that can be seen here. Behind a socket of its own
+        libvirt may be in another network namespace."""
+        return self.is_local and "socket=" not in self.uri
+
+    @property
+    def version(self) -> int:
+        """The version of the hypervisor: 7002000 is 7.2.0."""
+        return int(self.facts.ask("version", unknown=0))
+
+    @property
+    def libvirt_version(self) -> int:
+        """The version of libvirt there: 9001000 is 9.1.0."""
+        return int(self.facts.ask("libvirt_version", unknown=0))
+
+    @property
+    def can_keep_tpm(self) -> bool:
+        """Whether libvirt, there and its binding here, can be told to keep a TPM's state."""
+        return bool(self.facts.ask("can_keep_tpm"))
+
+    @property
+    def state_folder(self) -> str:
+        """Where a session's libvirt keeps its files; empty of the system's."""
+        return str(self.facts.ask("state_folder", unknown=""))
+
+    # ---- what it can run
+
+    @property
+    def arch(self) -> str:
+        """The architecture of the machine."""
+        return str(self.facts.ask("arch", unknown="x86_64"))
+
+    @property
+    def best_virt_type(self) -> str:
+        """`kvm` only where guests really run under it; `test` on the driver without guests."""
+        return str(self.facts.ask("best_virt_type", unknown="kvm"))
+
+    @property
+    def machines(self) -> dict[str, str | None]:
+        """The machine types by name; a family such as `q35` with its newest version."""
+        return dict(self.facts.ask("machines", unknown={}))
+
+    def machines_of(self, arch: str) -> list[str]:
+        """The names of all machine types for an architecture, in libvirt's order."""
+        return list(self.facts.ask("machines_of", arch, unknown=()))
+
+    def cpu_models(self, arch: str) -> list[str]:
+        """The CPU models that libvirt knows for an architecture; none where it cannot be asked."""
+        return list(self.facts.ask("cpu_models", arch, unknown=()))
+
+    def cpu_modes(self, arch: str, machine: str, virt_type: str) -> dict[str, str]:
+        """Whether each CPU mode is possible, `yes` or `no`; empty where nobody can tell."""
+        return dict(self.facts.ask("cpu_modes", arch, machine, virt_type, unknown={}))
+
+    def video_models(self, arch: str, machine: str, virt_type: str) -> list[str]:
+        """The graphics cards that the hypervisor has; none where nobody can tell."""
+        return list(self.facts.ask("video_models", arch, machine, virt_type, unknown=()))
+
+    # ---- libvirt's judgement, and what its definitions do not tell
+
+    def refusal(self, definition: str) -> str | None:
+        """What libvirt has against a domain, None for nothing; it changes nothing."""
+        said = self.facts.ask("refusal", definition)
+        return None if said is None else str(said)
+
+    def parsed(self, definition: str) -> dict[str, str] | None:
+        """A domain as libvirt's parser writes it (`xml`), or why its schema refuses it (`schema`).
+
+        None where that cannot be had.
+        """
+        answer: dict[str, str] | None = self.facts.ask("parsed", definition)
+        return answer
+
+    def parser_refusal(self, kind: str, definition: str) -> str:
+        """What libvirt's parser has against a network (vswitch) or storage pool."""
+        return str(self.facts.ask("parser_refusal", kind, definition, unknown=""))
+
+    def owner_of(self, kind: str, uuid: str) -> str | None:
+        """The name of the resource of a kind that has a UUID."""
+        owner: str | None = self.facts.ask("owner", kind, uuid)
+        return owner
+
+    @property
+    def secrets(self) -> list[Secret] | None:
+        """The secrets that libvirt has; None where nobody can tell."""
+        found: list[Secret] | None = self.facts.ask("secrets")
+        return found
+
+    def snapshots(self, vm: str) -> list[tuple[str, bool]]:
+        """libvirt's records of a VM's snapshots as XML, each with whether it is the current one."""
+        return [(text, current) for text, current in self.facts.ask("snapshots", vm, unknown=())]
+
+    def checkpoints(self, vm: str) -> list[str]:
+        """The names of a VM's checkpoints."""
+        return list(self.facts.ask("checkpoints", vm, unknown=()))
+
+    def block_job(self, vm: str, target: str) -> str:
+        """The job that works on a disk of a running VM, as virsh calls it; empty without one."""
+        return str(self.facts.ask("block_job", vm, target, unknown=""))
+
+    def backup(self, vm: str) -> str:
+        """The backup that is made of a running VM, as XML; empty without one."""
+        return str(self.facts.ask("backup", vm, unknown=""))
+
+    def leases(self, vswitch: str) -> list[dict[str, Any]]:
+        """The addresses that DHCP gave on an active vswitch, as far as libvirt knows them."""
+        return list(self.facts.ask("leases", vswitch, unknown=()))
+
+    def volume_at(self, path: str) -> str:
+        """`POOL/NAME` of the volume at a path; empty where libvirt knows of none.
+
+        It may not yet know what others put into a pool's folder: then that is looked at anew.
+        """
+        return str(self.facts.ask("volume_at", path, unknown=""))
+
+    # ---- the machine
+
+    def place(self, path: str) -> str:
+        """What is the same for all paths of this machine to one file or device."""
+        return str(self.facts.ask("place", path, unknown=posixpath.normpath(path)))
+
+    def real_path(self, path: str) -> str:
+        """A path of this machine without links."""
+        return str(self.facts.ask("real_path", path, unknown=path))
+
+    def file(self, path: str) -> File | None:
+        """What is at a path; None where nothing is."""
+        found: File | None = self.facts.ask("file", path, unknown=File(""))
+        return found
+
+    def exists(self, path: str) -> bool | None:
+        """Whether something is at a path of the host; None where that cannot be seen from here."""
+        if not self.is_local:
+            return None
+        found = self.file(path)
+        return None if found is not None and not found.type else found is not None
+
+    def image(self, path: str) -> Image | Unreadable:
+        """What a file of the machine on which this runs says about itself."""
+        found: Image | Unreadable = self.facts.ask(
+            "image", path, unknown=Unreadable("the recording does not know it")
+        )
+        return found
+
+    def checksum(self, path: str, algorithm: str) -> str | None:
+        """The checksum of a file in lower case; None where it cannot be read."""
+        found: str | None = self.facts.ask("checksum", path, algorithm)
+        return found
+
+    def folder(self, path: str) -> dict[str, str] | None:
+        """What is in a folder, each name with its type (a link is one); None if unreadable."""
+        found: dict[str, str] | None = self.facts.ask("folder", path)
+        return found
+
+    @property
+    def open_files(self) -> dict[str, list[str]]:
+        """What programs beside libvirt write to or hand out: by place, each as errors call it."""
+        return dict(self.facts.ask("open_files", unknown={}))
+
+    @property
+    def interfaces(self) -> dict[str, Interface]:
+        """The network interfaces; none of another machine."""
+        return dict(self.facts.ask("interfaces", unknown={})) if self.is_this_machine else {}
+
+    def has_interface(self, name: str) -> bool:
+        """Whether a local host has a network interface of this name."""
+        return name in self.interfaces
+
+    def has_bridge(self, name: str) -> bool | None:
+        """Whether the host has such a bridge; None where that cannot be told."""
+        if self.is_this_machine:
+            found = self.interfaces.get(name)
+            return found is not None and (found.is_bridge or found.is_openvswitch)
+        there: bool | None = self.facts.ask("far_interface", name)
+        return there
+
+    def is_on_bridge(self, tap: str, bridge: str) -> bool:
+        """Whether a tap of this machine is on a bridge; of another machine, nobody can tell."""
+        found = self.interfaces.get(tap)
+        return not self.is_this_machine or (found is not None and found.master == bridge)
+
+    @property
+    def loose_taps(self) -> set[str]:
+        """The taps of this machine that are on no bridge or switch; of another, none are known."""
+        found = self.interfaces.items()
+        return {name for name, one in found if one.is_tap and not one.master}
+
+    @property
+    def routes(self) -> list[tuple[str, str]]:
+        """The networks that a local host is in itself, with the interface of each."""
+        if not self.is_this_machine:
+            return []
+        return [(name, network) for name, network in self.facts.ask("routes", unknown=())]
+
+    @property
+    def network_daemons(self) -> list[Daemon]:
+        """The processes that serve networks of libvirt to this machine."""
+        return list(self.facts.ask("network_daemons", unknown=())) if self.is_this_machine else []
+
+    def noted_daemons(self, network: str) -> list[Daemon]:
+        """Those of one network that have noted their process themselves; quicker to find."""
+        if not self.is_this_machine:
+            return []
+        return list(self.facts.ask("noted_daemons", network, unknown=()))

@@ -1,0 +1,166 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Recordings of facts: plain data that can be written to a file, and read from one.
+
+A recording holds no secret: in the place of each is a token, by which another value is told from
+the same one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, Callable
+
+from . import sensitive, xmltree
+from .errors import FleetError
+from .facts import ALL, Fact
+from .host import Daemon, File, Image, Interface, Secret, Unreadable
+from .plan import Have
+from .xmltree import Element
+
+FORMAT = 1
+KINDS = ("storage_pool", "storage_volume", "vm", "vswitch")
+
+# Questions with a whole definition in them are recorded by its digest.
+BY_DEFINITION = ("refusal", "parsed", "parser_refusal")
+
+
+def dump(answers: Mapping[Fact, Any]) -> dict[str, Any]:
+    """Answers as plain data, in an order that does not depend on that of the questions."""
+    recording: dict[str, Any] = {"format": FORMAT, "resources": {}, "lists": {}, "facts": {}}
+    for fact, answer in answers.items():
+        asked, *of = fact
+        if asked == ALL:
+            recording["lists"][of[0]] = sorted(answer)
+        elif asked in KINDS:
+            recording["resources"].setdefault(asked, {})[of[0]] = _of_have(answer)
+        else:
+            place = recording["facts"].setdefault(asked, {})
+            place[json.dumps(_key(asked, of))] = _plain(answer)
+    recording["digest"] = digest_of(recording)
+    ordered: dict[str, Any] = json.loads(_text(recording))
+    return ordered
+
+
+def load(recording: Any) -> dict[Fact, Any]:
+    """The answers of a recording. FleetError if it is none, or not as it was written."""
+    if not isinstance(recording, Mapping) or "format" not in recording:
+        raise FleetError("is no recording of a host")
+    if recording["format"] != FORMAT:
+        raise FleetError(
+            f"has the format {recording['format']}, and this version of the collection reads "
+            f"{FORMAT}; record the host again"
+        )
+    if recording.get("digest") != digest_of(recording):
+        raise FleetError("was changed after it was written, or cut off; record the host again")
+    answers: dict[Fact, Any] = {(ALL, kind): names for kind, names in recording["lists"].items()}
+    for kind, resources in recording["resources"].items():
+        for name, told in resources.items():
+            answers[(kind, name)] = _have(kind, name, told)
+    for asked, places in recording["facts"].items():
+        read = READS.get(asked, _as_it_is)
+        for key, told in places.items():
+            answers[(asked, *json.loads(key))] = read(told)
+    return answers
+
+
+def digest_of(recording: Mapping[str, Any]) -> str:
+    """The digest of all that a recording says of its host."""
+    said = {name: recording.get(name) for name in ("format", "resources", "lists", "facts")}
+    return f"sha256:{hashlib.sha256(_text(said).encode()).hexdigest()}"
+
+
+def key_of(fact: Fact) -> Fact:
+    """Under which name the answer to a question is recorded."""
+    asked, *of = fact
+    return (asked, *_key(asked, of))
+
+
+def _key(asked: str, of: list[str]) -> list[str]:
+    if asked not in BY_DEFINITION or of[-1].startswith("sha256:"):
+        return of
+    return [*of[:-1], f"sha256:{hashlib.sha256(of[-1].encode()).hexdigest()}"]
+
+
+def _text(data: Any) -> str:
+    return json.dumps(data, sort_keys=True, separators=(",", ":"))
+
+
+# ---- resources
+
+
+def _of_have(have: Have) -> dict[str, Any]:
+    return {
+        "stored": _of_tree(have.stored),
+        "live": _of_tree(have.live),
+        "facts": dict(have.facts),
+    }
+
+
+def _of_tree(tree: Element | None) -> str | None:
+    return None if tree is None else xmltree.serialise(sensitive.masked(tree))
+
+
+def _have(kind: str, name: str, told: Mapping[str, Any]) -> Have:
+    stored, live = (None if text is None else xmltree.parse(text) for text in _trees(told))
+    return Have(kind, name, stored, live, told["facts"])
+
+
+def _trees(told: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    return told["stored"], told["live"]
+
+
+# ---- other answers
+
+
+def _plain(answer: Any) -> Any:
+    """An answer as JSON has it; what has a type of its own says which where it has to."""
+    if isinstance(answer, (File, Interface)):
+        return asdict(answer)
+    if isinstance(answer, Image):
+        return {"image": asdict(answer)}
+    if isinstance(answer, Unreadable):
+        return {"unreadable": asdict(answer)}
+    if isinstance(answer, Mapping):
+        return {name: _plain(one) for name, one in answer.items()}
+    if isinstance(answer, (list, tuple)):
+        return [_plain(one) for one in answer]
+    return answer
+
+
+def _as_it_is(told: Any) -> Any:
+    return told
+
+
+def _file(told: Any) -> File | None:
+    return None if told is None else File(**told)
+
+
+def _image(told: Any) -> Image | Unreadable:
+    return Image(**told["image"]) if "image" in told else Unreadable(**told["unreadable"])
+
+
+def _interfaces(told: Any) -> dict[str, Interface]:
+    return {name: Interface(**one) for name, one in told.items()}
+
+
+def _secrets(told: Any) -> list[Secret] | None:
+    return None if told is None else [Secret(*one) for one in told]
+
+
+def _daemons(told: Any) -> list[Daemon]:
+    return [Daemon(*one) for one in told]
+
+
+READS: dict[str, Callable[[Any], Any]] = {
+    "file": _file,
+    "image": _image,
+    "interfaces": _interfaces,
+    "secrets": _secrets,
+    "network_daemons": _daemons,
+    "noted_daemons": _daemons,
+}

@@ -1,0 +1,103 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files of the machine on which this runs, as facts."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from ..engine.host import File, Image, Unreadable
+from . import images
+
+TYPES = {
+    stat.S_IFREG: "file",
+    stat.S_IFDIR: "folder",
+    stat.S_IFBLK: "block",
+    stat.S_IFCHR: "character",
+}
+
+
+def read_file(path: str) -> File | None:
+    """What is at a path; None where nothing is. Of what cannot be looked at, the type is empty."""
+    try:
+        found = Path(path).stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    except OSError:
+        return File("")
+    return File(
+        TYPES.get(stat.S_IFMT(found.st_mode), "other"),
+        f"{stat.S_IMODE(found.st_mode):04o}",
+        found.st_uid,
+        found.st_gid,
+        found.st_size,
+        found.st_blocks * 512,
+        found.st_mtime_ns / 1e9,
+    )
+
+
+def read_image(path: str) -> Image | Unreadable:
+    """What an image says about itself, or why that cannot be read."""
+    try:
+        return images.inspect(path)
+    except FileNotFoundError as error:
+        return Unreadable(error.strerror or str(error), missing=True)
+    except OSError as error:
+        return Unreadable(error.strerror or str(error))
+    except ValueError as error:
+        return Unreadable(str(error), broken=True)
+
+
+def read_checksum(path: str, algorithm: str) -> str | None:
+    """The checksum of a file; None where it cannot be read."""
+    try:
+        return images.digest(path, algorithm)
+    except OSError:
+        return None
+
+
+def read_folder(path: str) -> dict[str, str] | None:
+    """What is in a folder, each name with its type; None where it cannot be read."""
+    try:
+        with os.scandir(path) as found:
+            return {one.name: _type_of(one) for one in sorted(found, key=lambda one: one.name)}
+    except OSError:
+        return None
+
+
+def _type_of(entry: os.DirEntry[str]) -> str:
+    if entry.is_symlink():
+        return "link"
+    if entry.is_dir(follow_symlinks=False):
+        return "folder"
+    return "file" if entry.is_file(follow_symlinks=False) else "other"
+
+
+def read_real_path(path: str) -> str:
+    """A path without links."""
+    return os.path.realpath(path)
+
+
+def read_place(path: str) -> str:
+    """What is the same for all paths of this machine to one file or device."""
+    try:
+        status = Path(path).stat()
+    except (OSError, ValueError):
+        return os.path.realpath(path) if path.startswith("/") else path
+    if stat.S_ISBLK(status.st_mode):
+        file = _looped(status.st_rdev)
+        return read_place(file) if file and Path(file).is_file() else f"block:{status.st_rdev}"
+    return f"file:{status.st_dev}:{status.st_ino}"
+
+
+def _looped(number: int) -> str:
+    """The file behind a loop device that shows the whole of it; empty of any other device."""
+    about = Path(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}/loop")
+    try:
+        whole = (about / "offset").read_text().strip() == "0"
+        return (about / "backing_file").read_text().rstrip("\n") if whole else ""
+    except OSError:
+        return ""

@@ -1,0 +1,59 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What libvirt tells of a VM beside its definitions: snapshots, checkpoints, jobs, backups."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...host.connection import Host, found, libvirt
+
+# virDomainBlockJobType, as virsh calls them.
+JOBS = {1: "blockpull", 2: "blockcopy", 3: "blockcommit", 4: "blockcommit", 5: "backup"}
+
+
+def read_snapshots(host: Host, vm: str) -> list[tuple[str, bool]]:
+    """The records of a VM's snapshots, each with whether it is the current one."""
+    dom = _look_up(host, vm)
+    return [] if dom is None else records_of(dom)
+
+
+def records_of(dom: Any) -> list[tuple[str, bool]]:
+    """The records of a domain's snapshots."""
+    return [(one.getXMLDesc(0), bool(one.isCurrent())) for one in dom.listAllSnapshots(0)]
+
+
+def read_checkpoints(host: Host, vm: str) -> list[str]:
+    """The names of a VM's checkpoints; only QEMU's driver has any."""
+    dom = _look_up(host, vm) if host.driver == "QEMU" else None
+    return [] if dom is None else [one.getName() for one in dom.listAllCheckpoints(0)]
+
+
+def read_block_job(host: Host, vm: str, target: str) -> str:
+    """The job that works on a disk of a running VM, as virsh calls it; empty without one."""
+    with host.errors(f"vm/{vm}", "tell the jobs of its disks"):
+        dom = host.conn.lookupByName(vm)
+        if not dom.isActive() or host.driver != "QEMU":
+            return ""
+        try:
+            job = dom.blockJobInfo(target, 0)
+        except libvirt.libvirtError as error:
+            if error.get_error_code() == libvirt.VIR_ERR_INVALID_ARG:  # the drive is empty
+                return ""
+            raise
+    return JOBS.get(job["type"], "job") if job else ""
+
+
+def read_backup(host: Host, vm: str) -> str:
+    """The backup that is made of a running VM, as XML."""
+    with host.errors(f"vm/{vm}", "tell its backup"):
+        dom = _look_up(host, vm)
+        if dom is None or not dom.isActive():
+            return ""
+        text = found(lambda _vm: dom.backupGetXMLDesc(0), vm, libvirt.VIR_ERR_NO_DOMAIN_BACKUP)
+    return text or ""
+
+
+def _look_up(host: Host, vm: str) -> Any:
+    return found(host.conn.lookupByName, vm, libvirt.VIR_ERR_NO_DOMAIN)

@@ -1,0 +1,58 @@
+"""Worlds of recorded facts: what a plan is made for in a test that has no host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.facts import ALL, Fact, Facts
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.recorded import (
+    Recorded,
+    nothing_follows,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.world import Kind, World
+from ansible_collections.kvm.fleet.plugins.module_utils.host import judgement
+from ansible_collections.kvm.fleet.plugins.module_utils.run.host_config import KINDS
+
+# Another machine: none of its paths is looked at.
+FAR: dict[Fact, Any] = {
+    ("uri",): "qemu+ssh://host/system",
+    ("driver",): "QEMU",
+    ("version",): 9_000_000,
+    ("libvirt_version",): 9_000_000,
+    ("can_keep_tpm",): True,
+    ("arch",): "x86_64",
+    ("best_virt_type",): "qemu",
+    ("machines",): {"q35": "pc-q35-7.2", "pc": "pc-i440fx-7.2"},
+    ("machines_of", "x86_64"): ["q35", "pc-q35-7.2", "pc", "pc-i440fx-7.2"],
+    ("state_folder",): "",
+}
+
+
+def far_answers(answers: Mapping[Fact, Any], fact: Fact) -> Any:
+    """What every host answers: libvirt's own parser, and that it refuses nothing."""
+    asked, *of = fact
+    if asked == "parsed":
+        return judgement.parsed(*of)
+    if asked == "parser_refusal":
+        return judgement.parser_refusal(*of)
+    if asked == "far_interface":
+        return True
+    return nothing_follows(answers, fact)
+
+
+def world(
+    there: Mapping[str, Mapping[str, Have]],
+    facts: Mapping[Fact, Any] | None = None,
+    kinds: Mapping[str, Kind] | None = None,
+) -> World:
+    """A host with these resources, by kind and name, of which these facts were recorded."""
+    answers = {**FAR, **(facts or {})}
+    for kind in ("storage_pool", "storage_volume", "vswitch", "vm"):
+        haves = there.get(kind, {})
+        answers[(ALL, kind)] = [name for name, have in haves.items() if have.exists]
+        answers.update({(kind, name): have for name, have in haves.items()})
+    return World(
+        Facts(Recorded(answers, far_answers)), kinds or {kind.name: kind for kind in KINDS}
+    )
