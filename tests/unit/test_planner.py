@@ -74,8 +74,11 @@ def room(draft: Lamp) -> None:
 class Lamp(Draft):
     rows = ROWS
     traits = OF_WHAT_RUNS
-    removal = Removal(("protected",), room, goes_with=(heat,))
     ours = (("protected",),)
+
+    @property
+    def removal(self) -> Removal:
+        return Removal(("protected",), room, goes_with=(heat,))
 
     def new(self) -> xmltree.Element:
         return xmltree.Element("lamp")

@@ -51,7 +51,6 @@ class Draft:
 
     rows: ClassVar[Rows] = ()
     traits: ClassVar[Traits] = ()
-    removal: ClassVar[Removal] = Removal()
     # Rows that are for us alone: nothing of them runs, so nothing waits for a restart.
     ours: ClassVar[tuple[Key, ...]] = ()
     # As what a plan shows that it is stopped and started again.
@@ -109,6 +108,11 @@ class Draft:
         return self.wanted.options.get("apply") == RESTART
 
     # ---- what a kind says
+
+    @property
+    def removal(self) -> Removal:
+        """What is to be heeded when one goes."""
+        return Removal()
 
     def values_in(self, tree: Element) -> Values:
         """The values of a definition."""
@@ -246,13 +250,25 @@ def _changed_rows(draft: Draft) -> list[Change]:
     resource, asked = draft.wanted.resource, draft.asked()
     if not (draft.have.exists or draft.shows_things):
         return [draft.change(key, None, value) for key, value in asked.items()]
-    ours = {key: value for key, value in asked.items() if key in draft.ours}
-    rest = {key: value for key, value in asked.items() if key not in draft.ours}
-    effect_of = _stored_only if draft.live is None else draft.effects()
+    rest = dict(asked)
+    ours = {key: rest.pop(key) for key in draft.ours if key in rest}
+    effect_of = _stored_only if draft.live is None else _asked_first_where_needed(draft)
     return [
         *compare(resource, rest, draft.stored, draft.live, effect_of),
         *compare(resource, ours, draft.stored, None, _stored_only),
     ]
+
+
+def _asked_first_where_needed(draft: Draft) -> EffectOf:
+    """The effects of a kind, which most resources never ask for: nothing differs in them."""
+    made: list[EffectOf] = []
+
+    def effect_of(key: Key, now: Value, after: Value) -> tuple[str, str]:
+        if not made:
+            made.append(draft.effects())
+        return made[0](key, now, after)
+
+    return effect_of
 
 
 def _settled(draft: Draft, changes: Sequence[Change]) -> tuple[Element, list[Change]]:
@@ -267,7 +283,9 @@ def _settled(draft: Draft, changes: Sequence[Change]) -> tuple[Element, list[Cha
 
 def pending_of(of: type[Draft], resource: str, stored: Values, runs: Values) -> list[Change]:
     """What waits for a restart, whoever changed it: in the one place where that is decided."""
-    said = {key: value for key, value in of.said(stored, runs).items() if key not in of.ours}
+    said = dict(of.said(stored, runs))
+    for key in of.ours:
+        said.pop(key, None)
     return waiting(resource, said, runs)
 
 

@@ -10,7 +10,7 @@ goes differs in them as in any other value.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .changes import LIVE, STORED
@@ -54,18 +54,19 @@ def persistence() -> Trait:
     return Trait("persistent", boolean(), gone=True, new=lambda _state: True, is_option=False)
 
 
-def _state_of_what_runs() -> Codec:
-    codec = choice(ACTIVE, INACTIVE, KEPT, GONE)
-    return Codec(codec.parse, codec.decode, codec.encode, {**codec.spec, "default": ACTIVE})
+def state_codec(*words: str, default: str) -> Codec:
+    """The states that a user can ask for, and the one that is meant where nothing is said."""
+    codec = choice(*words)
+    return replace(codec, spec={**codec.spec, "default": default})
 
+
+_STATES = state_codec(ACTIVE, INACTIVE, KEPT, GONE, default=ACTIVE)
 
 # What pools and vswitches have, in the order in which a plan shows it.
 OF_WHAT_RUNS: Traits = (
     persistence(),
     Trait("autostart", boolean(), new=lambda state: state == ACTIVE),
-    Trait(
-        "state", _state_of_what_runs(), LIVE, gone=GONE, new=lambda _state: INACTIVE, leaves=KEPT
-    ),
+    Trait("state", _STATES, LIVE, gone=GONE, new=lambda _state: INACTIVE, leaves=KEPT),
 )
 
 

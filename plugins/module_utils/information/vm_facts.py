@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from ..engine.comparing import waiting
 from ..engine.fields import items_of
 from ..engine.plan import Have
+from ..engine.planner import Draft, pending_of
 from ..engine.showing import names
 from ..engine.xmltree import Element
 from ..host.connection import Host, libvirt
@@ -66,7 +66,7 @@ def _live(have: Have) -> dict[str, Any]:
         return {"live": None, "pending_restart": []}
     stored = tree.domain_values(have.stored)
     live = tree.live_values(have.live, stored, have.definition)
-    differ = waiting(have.name, stored, live)
+    differ = pending_of(Draft, have.name, stored, live)
     return {"live": told.options(live), "pending_restart": names(differ)}
 
 

@@ -80,6 +80,10 @@ class VolumeDraft(Draft):
     def will_run(self) -> bool:
         return False
 
+    @property
+    def removal(self) -> Removal:
+        return REMOVAL
+
     def resolve(self) -> Values:
         return self._growth() if self.have.exists else self._design()
 
@@ -196,7 +200,7 @@ def _used_by(draft: VolumeDraft) -> None:
         )
 
 
-VolumeDraft.removal = Removal(used_by=_used_by)
+REMOVAL = Removal(used_by=_used_by)
 
 
 def can_be_touched(draft: VolumeDraft) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from ...engine.changes import LIVE
 from ...engine.codecs import Codec, choice, size
 from ...engine.fields import Field, Rows
-from ...engine.traits import GONE, Trait, Traits
+from ...engine.traits import GONE, Trait, Traits, state_codec
 from ...engine.units import format_size, parse_size
 
 
@@ -34,14 +34,6 @@ ROWS: Rows = (
 )
 
 PRESENT = "present"
-_STATE = choice(PRESENT, GONE)
+_STATES = state_codec(PRESENT, GONE, default=PRESENT)
 
-TRAITS: Traits = (
-    Trait(
-        "state",
-        replace(_STATE, spec={**_STATE.spec, "default": PRESENT}),
-        LIVE,
-        gone=GONE,
-        new=lambda _state: PRESENT,
-    ),
-)
+TRAITS: Traits = (Trait("state", _STATES, LIVE, gone=GONE, new=lambda _state: PRESENT),)

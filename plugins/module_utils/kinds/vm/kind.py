@@ -9,29 +9,27 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
-from ...engine import xmltree
+from ...engine import traits, xmltree
 from ...engine.codecs import Value, mac
-from ...engine.errors import FleetError, FleetErrors, Mistakes
+from ...engine.errors import FleetErrors, Mistakes
 from ...engine.fields import spec_of, want_of
 from ...engine.keys import ABSENT, PRESENT, UNION, Key, Values, named
 from ...engine.mark import is_made_here
 from ...engine.plan import Have, Plan, Wanted
+from ...engine.planner import plan_resource
 from ...engine.world import World
 from ..storage_volume import kind as storage_volume
 from ..together.taken_up import VOLUME_OPTIONS
 from . import extra, rules, told, tree
-from .planner import Planner
-from .table import AGENT_CHANNEL, CDROMS, DISKS, ROWS
+from .draft import VmDraft
+from .table import AGENT_CHANNEL, CDROMS, DISKS, ROWS, TRAITS
 
 if TYPE_CHECKING:
     from ...engine.accounting import Books
 
-STATES = ("present", "running", "stopped", "paused", "saved", "absent")
-
 OPTIONS: dict[str, Any] = {
     "name": {"type": "str", "required": True},
-    "state": {"type": "str", "choices": list(STATES), "default": "present"},
-    "autostart": {"type": "bool"},
+    **traits.spec_of(TRAITS),
     "agent": {"type": "bool"},
     "extra_xml": {"type": "str"},
     "apply": {"type": "str", "choices": ["live", "next_boot", "restart"], "default": "live"},
@@ -88,18 +86,7 @@ class Vm:
 
     def plan(self, wanted: Wanted, have: Have, world: World) -> Plan:
         """What is to be done about one VM."""
-        if wanted.state == ABSENT:
-            from .removal import removal
-
-            return _foreseen(removal(wanted, have, world), world)
-        if have.exists and not have.facts["persistent"]:
-            raise FleetError(
-                "is transient: nothing is stored of it, and lost when it stops; store it first "
-                f"(virsh dumpxml {wanted.name} --inactive > FILE; virsh define FILE)",
-                wanted.resource,
-            )
-        plan = Planner(wanted, have, world).plan()
-        return _foreseen(plan, world)
+        return plan_resource(VmDraft(wanted, have, world))
 
     def apply(self, host: Any, plan: Plan) -> None:
         """Define, change what runs, then the power."""
@@ -119,16 +106,6 @@ class Vm:
 
 
 KIND = Vm()
-
-
-def _foreseen(plan: Plan, world: World) -> Plan:
-    """The plan as libvirt judges it, and with what the host lacks for it."""
-    if not plan.changed:
-        return plan
-    from . import judge, surroundings
-
-    judged = judge.judged(plan, lambda one: world.host.refusal(xmltree.serialise(one)))
-    return surroundings.surrounded(judged, world)
 
 
 # ---- declarations

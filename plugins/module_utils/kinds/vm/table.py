@@ -15,11 +15,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ...engine import xmltree
+from ...engine.changes import LIVE
 from ...engine.codecs import boolean, choice, integer, mac, mapping, presence, size, text
 from ...engine.fields import Field, Items, Rows, Variant
-from ...engine.keys import UNION
+from ...engine.keys import ABSENT, UNION
 from ...engine.mark import SCOPE, SCOPE_PATH
+from ...engine.traits import KEPT, Trait, Traits, persistence, state_codec
 from ...engine.xmltree import Element
+from .states import PAUSED, RUNNING, SAVED, STOPPED
 
 NAME = text(
     r"[A-Za-z0-9_-]+", "a name of letters, digits, - and _ (libvirt allows no others in an alias)"
@@ -268,4 +271,12 @@ ROWS: Rows = (
     ),
     Field("tpm.model", "devices/tpm!/@model", choice("tpm-crb", "tpm-tis", unset="none")),
     Field("tpm.version", "devices/tpm/backend/@version", choice("2.0", "1.2")),
+)
+
+_STATES = state_codec(KEPT, RUNNING, STOPPED, PAUSED, SAVED, ABSENT, default=KEPT)
+
+TRAITS: Traits = (
+    persistence(),
+    Trait("autostart", boolean(), gone=False, new=lambda _state: False),
+    Trait("state", _STATES, LIVE, gone=ABSENT, new=lambda _state: STOPPED, leaves=KEPT),
 )

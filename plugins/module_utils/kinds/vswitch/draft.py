@@ -55,6 +55,10 @@ class VswitchDraft(Draft):
     traits = OF_WHAT_RUNS
     ours = OURS
 
+    @property
+    def removal(self) -> Removal:
+        return REMOVAL
+
     def values_in(self, tree: Element) -> Values:
         return values_of(tree)
 
@@ -229,7 +233,7 @@ def _leases(draft: VswitchDraft) -> Iterable[Change]:
     return [draft.change(("leases",), given, GONE, STORED, note)] if given else []
 
 
-VswitchDraft.removal = Removal(PROTECTED, _used_by, clears=(_left,), goes_with=(_leases,))
+REMOVAL = Removal(PROTECTED, _used_by, clears=(_left,), goes_with=(_leases,))
 
 
 # ---- what is called

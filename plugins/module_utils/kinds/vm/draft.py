@@ -1,0 +1,245 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is special about plans for VMs: power, disks, and what hangs together in a domain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+
+from ...engine import traits, xmltree
+from ...engine.changes import HOTPLUG, LIVE, RESTART, Change
+from ...engine.codecs import Value
+from ...engine.comparing import EffectOf
+from ...engine.errors import FleetError
+from ...engine.keys import ABSENT, PRESENT, Key, Values, is_of_any, within
+from ...engine.plan import Have, Plan, Wanted
+from ...engine.planner import Draft, Removal
+from ...engine.showing import RESTARTED
+from ...engine.traits import STATE
+from ...engine.world import World
+from ..together import taken_up
+from . import alike, declared, port_groups, power, rules, tree, video
+from .resolve import LISTS, resolve
+from .standing import Standing
+from .states import PAUSED, RUNNING, SAVED, STOPPED
+from .table import ROWS, TRAITS
+
+POWER = ("power",)
+
+
+class VmDraft(Draft):
+    """A plan for one VM in the making."""
+
+    rows = ROWS
+    traits = TRAITS
+    power = POWER
+
+    def __init__(self, wanted: Wanted, have: Have, world: World) -> None:
+        super().__init__(wanted, have, world)
+        self.standing = Standing(have, world, self.mistakes)
+        self.is_now = have.facts.get("state", STOPPED)
+        self.restarting = tree.restarting(have.stored) if have.stored is not None else None
+        self.target = power.target(self.is_now, wanted.state, self.restarting)
+        self.goes = wanted.state == ABSENT
+        self.steps = power.steps(self.is_now, STOPPED if self.goes else self.target)
+
+    @property
+    def removal(self) -> Removal:
+        from .removal import REMOVAL
+
+        return REMOVAL
+
+    # ---- what is there
+
+    @cached_property
+    def was(self) -> Values:
+        was = traits.traits_of(self.traits, self.have.facts, self.have.exists)
+        # A new one is off where nobody says what it is to be, and no plan says so.
+        is_silent = not self.have.exists and self.target == power.PRESENT
+        return {**was, STATE: STOPPED} if is_silent else was
+
+    @cached_property
+    def live(self) -> Values | None:
+        """What runs, unless it is going to be stopped and so only the stored definition counts."""
+        if self.have.live is None or power.SHUTDOWN in self.steps:
+            return None
+        values = tree.live_values(self.have.live, self.stored, self.have.definition)
+        return port_groups.see_through(values, self.have.live, self.stored, self._network)
+
+    @property
+    def will_run(self) -> bool:
+        return self.will[STATE] in (RUNNING, PAUSED)
+
+    def values_in(self, domain: xmltree.Element) -> Values:
+        return tree.domain_values(domain)
+
+    def given(self) -> Values:
+        return {**super().given(), STATE: self.target}
+
+    # ---- what is wanted
+
+    def resolve(self) -> Values:
+        self._refuse_transient()
+        alike.check_names(self.wanted.values, self.stored, self.mistakes)
+        values = alike.by_tree_names(self.wanted.values, self.stored)
+        needs = rules.Needs(values, self.stored, self.world, self.mistakes)
+        needs.check()
+        self.warnings += needs.warnings
+        options = self.wanted.options
+        purged = [name for name in LISTS if options["purge"] and options.get(name) is not None]
+        want = resolve(self.wanted.name, values, self.stored, self.world, purged, self.standing)
+        needs.check_kept_formats(want)
+        video.resolve(want, self.stored, self._arch(), self.world.host)
+        alike.check_going(want, self.stored, self.mistakes)
+        self.warnings += self.standing.warnings
+        self.warnings += taken_up.by_disks(
+            self.wanted, want, self.stored, self.world, self.mistakes
+        )
+        return want
+
+    def _refuse_transient(self) -> None:
+        if self.have.exists and not self.have.facts["persistent"]:
+            raise FleetError(
+                "is transient: nothing is stored of it, and lost when it stops; store it first "
+                f"(virsh dumpxml {self.wanted.name} --inactive > FILE; virsh define FILE)",
+                self.wanted.resource,
+            )
+
+    def new(self) -> xmltree.Element:
+        return tree.new_domain(self.wanted.name, self._arch())
+
+    def edited(self, domain: xmltree.Element, want: Mapping[Key, Value]) -> xmltree.Element:
+        after = tree.edited(domain, want)
+        if declared.takes_notes(domain):
+            disks = self.wanted.options.get("disks") or ()
+            own = [disk["name"] for disk in disks if disk.get("pool") and not disk.get("volume")]
+            after = declared.note(after, want, self.stored, own)
+        if not self.have.exists:
+            tree.add_spare_ports(after)
+        return after
+
+    def _arch(self) -> str:
+        if self.have.stored is None:
+            return self.world.host.arch
+        return xmltree.get(self.have.stored, "os/type/@arch") or "x86_64"
+
+    # ---- what must hold
+
+    def check(self) -> None:
+        self._check_extra()
+        rules.check_planned(self.after, self.stored, self.want, self.mistakes)
+        if self.definition is not self.have.stored:
+            self._check_host()
+
+    def _check_host(self) -> None:
+        """What a definition that is to be stored meets on its host."""
+        from . import abilities, hardware, state_files
+
+        host, before = self.world.host, self.have.stored
+        self.warnings += state_files.found_again(host, before, self.definition)
+        hardware.check(self.definition, before, self.mistakes)
+        abilities.check(self.definition, before, host, self.mistakes)
+
+    def _check_extra(self) -> None:
+        key = ("extra_xml",)
+        if key not in self.want or self.want[key] == self.stored.get(key):
+            return
+        from . import extra_rules
+
+        self.warnings += extra_rules.warnings(self.have.stored, self.definition)
+        if self.want[key]:
+            for message in extra_rules.mistakes(self.definition, self.want, self.world.host):
+                self.mistakes.add(message, "extra_xml")
+
+    def check_waiting(self, pending: Sequence[Change]) -> None:
+        """A start would lose what was written since; one that is asked for is not refused."""
+        found = self.standing.left_behind(pending)
+        if self.restarts:
+            self.mistakes.extend(found)
+        else:
+            self.warnings += [f"{error.field}: {error.message}" for error in found]
+
+    def foreseen(self, plan: Plan) -> Plan:
+        from . import judge, surroundings
+
+        refusal = self.world.host.refusal
+        judged = judge.judged(plan, lambda one: refusal(xmltree.serialise(one)))
+        return surroundings.surrounded(judged, self.world)
+
+    # ---- what changes
+
+    def asked(self) -> Mapping[Key, Value]:
+        """What was asked for, and what changes with it because it hangs together."""
+        was, after = self.stored, self.after
+        if after is was or not self.have.exists:
+            return self.want
+        along = {k: v for k, v in after.items() if was.get(k) != v and (v or was.get(k))}
+        return {**self._apart(along), **self.want}
+
+    def _apart(self, values: Values) -> Values:
+        """The values that are not of a thing which comes or goes as a whole."""
+        things = [
+            key
+            for key, value in self.want.items()
+            if value is ABSENT or (value is PRESENT and key not in self.stored)
+        ]
+        return {k: v for k, v in values.items() if not is_of_any(k, things)}
+
+    def effects(self) -> EffectOf:
+        from .effects import Effects
+
+        want, live = self.want, self.have.running
+        state = self.target if power.wakes(self.is_now, self.target) else self.is_now
+        leaving = [k for k, v in want.items() if v is ABSENT and len(k) == 2 and k[0] in LISTS]
+        holds = self.world.host.libvirt_version >= port_groups.HOLDS_GROUPS
+        runs, apply = self.live or {}, self._apply()
+        return Effects(live, self.definition, runs, state, apply, leaving, self._network, holds).of
+
+    def _network(self, vswitch: str) -> xmltree.Element | None:
+        """What will run of a vswitch, for NICs that are told of it now."""
+        have = self.world.will_be("vswitch", vswitch)
+        return have.stored if have.live is None else have.live
+
+    def _apply(self) -> str:
+        # Nothing can be changed in the image of a VM that stays saved.
+        stays = self.is_now == SAVED and not power.wakes(self.is_now, self.target)
+        return "next_boot" if stays else str(self.wanted.options["apply"])
+
+    def runs_after(self, changes: Sequence[Change]) -> tuple[xmltree.Element, Values]:
+        runs = dict(self.live or {})
+        for change in changes:
+            if change.effect in (LIVE, HOTPLUG):
+                for key in within(runs, change.field):
+                    del runs[key]
+                runs.update(within(self.after, change.field))
+        return self.definition, runs
+
+    # ---- its power
+
+    def can_restart(self) -> bool:
+        return bool(power.restart(self.is_now, self.target))
+
+    def restarted(self, _pending: Sequence[Change], _changes: Sequence[Change]) -> list[Change]:
+        why = "shut down and started again, so that what is stored takes effect"
+        _shutdown, *aside = power.notes((power.SHUTDOWN,), self.have.live)
+        note = "; ".join((why, *aside))
+        return [self.change(POWER, self.is_now, RESTARTED, RESTART, note)]
+
+    def beside(self) -> list[Change]:
+        """The mark of a restart that was interrupted, where nothing else comes of it."""
+        if not self.restarting or self.restarts or self.was[STATE] != self.will[STATE]:
+            return []
+        note = "a run that was interrupted while it restarted the VM had left this mark"
+        return [self.change(POWER, "restarting", self.is_now, note=note)]
+
+    def explained(self, change: Change) -> Change:
+        if change.field != STATE or self.restarts:
+            return change
+        if self.goes:
+            from .removal import note_of
+
+            return replace(change, note=note_of(self))
+        return replace(change, note=", ".join(power.notes(self.steps, self.have.live)))
