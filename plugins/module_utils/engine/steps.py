@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .changes import LIVE
@@ -40,10 +40,15 @@ def steps_of(plan: Plan, kind: Steps) -> list[str]:
     if plan.action == DELETE:
         stops = [STOP] if plan.have.facts["state"] == ACTIVE else []
         return [*stops, *own, *([UNDEFINE] if plan.have.facts["persistent"] else [])]
-    defines = plan.action == CREATE or bool(fields - {STATE, AUTOSTART, *kind.beside})
-    steps = [DEFINE] if defines else []
+    steps = [DEFINE] if defines(plan, kind.beside) else []
     steps += [*own, *([AUTOSTART[0]] if AUTOSTART in fields else [])]
     return [*steps, *_power(plan, kind)]
+
+
+def defines(plan: Plan, beside: Collection[Key] = ()) -> bool:
+    """Whether a definition is to be stored: something changes that is in it."""
+    fields = {change.field for change in plan.changes}
+    return plan.action == CREATE or bool(fields - {STATE, AUTOSTART, *beside})
 
 
 def _power(plan: Plan, kind: Steps) -> list[str]:

@@ -15,6 +15,7 @@ from ...engine.errors import FleetError
 from ...engine.fields import Items, edit, items_of
 from ...engine.keys import ABSENT
 from ...engine.plan import CREATE, DELETE, Plan
+from ...engine.steps import defines
 from ...engine.units import parse_size
 from ...engine.xmltree import Element
 from ...host.connection import Host, libvirt, patiently, wait_until
@@ -30,8 +31,6 @@ from .states import CRASHED, STOPPED
 UNPLUG_TIMEOUT_S = 20.0
 # A guest that boots misses the power button, so it is pressed again until the deadline.
 ASK_AGAIN_S = 10.0
-# Changes of what is not in the definition.
-BESIDE_XML = ("autostart", "state", "power")
 DEVICES: dict[str, Items] = {
     row.name: row for row in (table.DISKS, table.CDROMS, table.NICS, table.CHANNELS)
 }
@@ -57,7 +56,7 @@ def apply(host: Host, plan: Plan) -> None:
 
 
 def _define(host: Host, plan: Plan) -> Any:
-    if plan.action != CREATE and all(change.field[0] in BESIDE_XML for change in plan.changes):
+    if not defines(plan, (power.POWER,)):
         return host.conn.lookupByName(plan.wanted.name)
     if plan.action != CREATE:
         _refuse_stale(host, plan)
@@ -287,7 +286,7 @@ def _power(host: Host, dom: Any, plan: Plan, now: str) -> None:
     marked = tree.restarting(plan.have.stored) if plan.have.stored is not None else None
     target = power.target(now, plan.wanted.state, marked)
     steps = power.steps(now, target)
-    if any(change.field == ("power",) and change.effect == RESTART for change in plan.changes):
+    if any(change.field == power.POWER and change.effect == RESTART for change in plan.changes):
         steps = power.restart(now, target)
         marked = plan.after.facts["state"]
         _mark_restart(dom, f"<restart to='{marked}'/>")

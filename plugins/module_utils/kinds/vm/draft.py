@@ -27,15 +27,13 @@ from .standing import Standing
 from .states import PAUSED, RUNNING, SAVED, STOPPED
 from .table import ROWS, TRAITS
 
-POWER = ("power",)
-
 
 class VmDraft(Draft):
     """A plan for one VM in the making."""
 
     rows = ROWS
     traits = TRAITS
-    power = POWER
+    power = power.POWER
 
     def __init__(self, wanted: Wanted, have: Have, world: World) -> None:
         super().__init__(wanted, have, world)
@@ -226,14 +224,14 @@ class VmDraft(Draft):
         why = "shut down and started again, so that what is stored takes effect"
         _shutdown, *aside = power.notes((power.SHUTDOWN,), self.have.live)
         note = "; ".join((why, *aside))
-        return [self.change(POWER, self.is_now, RESTARTED, RESTART, note)]
+        return [self.change(power.POWER, self.is_now, RESTARTED, RESTART, note)]
 
     def beside(self) -> list[Change]:
         """The mark of a restart that was interrupted, where nothing else comes of it."""
         if not self.restarting or self.restarts or self.was[STATE] != self.will[STATE]:
             return []
         note = "a run that was interrupted while it restarted the VM had left this mark"
-        return [self.change(POWER, "restarting", self.is_now, note=note)]
+        return [self.change(power.POWER, "restarting", self.is_now, note=note)]
 
     def explained(self, change: Change) -> Change:
         if change.field != STATE or self.restarts:

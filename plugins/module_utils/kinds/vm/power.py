@@ -12,6 +12,7 @@ from ...engine.errors import FleetError
 from ...engine.xmltree import Element
 from .states import CRASHED, PAUSED, RUNNING, SAVED, STOPPED
 
+POWER = ("power",)  # as what a plan shows a restart
 PRESENT = "present"  # defined, its power left as it is
 
 START, START_PAUSED, SHUTDOWN = "start", "start_paused", "shutdown"
