@@ -62,6 +62,12 @@ def fidelity_stages(pytest_stage: Callable[..., Stage]) -> list[Stage]:
     ]
 
 
+def property_stages(pytest_stage: Callable[..., Stage]) -> list[Stage]:
+    """The properties of what is pure, with many examples that are others each time."""
+    many = "--hypothesis-profile=many"
+    return [pytest_stage("properties", many, tests=["tests/unit/properties"])]
+
+
 def long_stages() -> list[Stage]:
     stability = ["tests/stability/run", "--runs", str(STABILITY_RUNS)]
     return [

@@ -60,6 +60,7 @@ def all_stages(pytest_options: Sequence[str]) -> list[Stage]:
     return [
         *(everything.scenario_stages()),
         *(stage for stage in kept if stage.name != "fidelity"),
+        *(everything.property_stages(pytest_stage)),
         *(everything.version_stages(pytest_stage)),
         *(everything.fidelity_stages(pytest_stage)),
         *(everything.long_stages()),

@@ -43,7 +43,20 @@ def _entry(head: str, value: Any, comments: Mapping[Key, str], at: Key) -> Itera
 def _scalar(value: Any) -> str:
     if isinstance(value, str) and re.fullmatch(r"[A-Za-z/_][\w/.+:@-]*(?<!:)", value):
         return json.dumps(value) if value.lower() in _WORDS else value
-    return json.dumps(value)
+    return _quoted(value) if isinstance(value, str) else json.dumps(value)
+
+
+def _quoted(text: str) -> str:
+    """As JSON, which is YAML but for characters beyond 16 bits: of those it makes two."""
+    parts = _BEYOND.split(text)
+    return f'"{"".join(_escaped(part) for part in parts)}"'
+
+
+def _escaped(part: str) -> str:
+    return f"\\U{ord(part):08x}" if _BEYOND.fullmatch(part) else json.dumps(part)[1:-1]
+
+
+_BEYOND = re.compile("([\U00010000-\U0010ffff])")
 
 
 _WORDS = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}

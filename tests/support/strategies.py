@@ -1,0 +1,184 @@
+"""What users may write, from the tables themselves: a strategy for each codec and each row.
+
+Of a codec it is read what it was made with (its pattern, its bounds, its words). So a new row needs
+nothing here, and a new codec fails until it has its line in MAKERS.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn, SearchStrategy
+
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.codecs import MAC_PATTERN, Codec
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.fields import (
+    Field,
+    Items,
+    Row,
+    Rows,
+    Variant,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.keys import Key, key_of
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.units import UNITS, format_size
+
+Params = dict[str, Any]
+Known = Mapping[str, Any]
+
+# What XML can hold, on one line; the characters that it has to escape come often.
+LINE = st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff")
+TROUBLE = ("", " ", "  ", "a", "é", "&", "<", ">", "'", '"', "]]>", "&amp;", "%", "#2", "\\")
+ONE_LINE = st.lists(st.sampled_from(TROUBLE) | st.text(LINE, max_size=4), max_size=4).map("".join)
+LINES = st.lists(ONE_LINE | st.sampled_from(["\n", "\t", "\r\n"]), max_size=4).map("".join)
+
+# ---- codecs
+
+
+def values_for(codec: Codec, one_line: bool = True) -> SearchStrategy[Any]:
+    """What a user may write where this codec parses it."""
+    return _values_for(_Same(codec), one_line)
+
+
+@cache
+def _values_for(of: _Same, one_line: bool) -> SearchStrategy[Any]:
+    codec: Codec = of.thing
+    maker = codec.parse.__qualname__.partition(".")[0]
+    known = inspect.getclosurevars(codec.parse).nonlocals if maker != "bool" else {}
+    if maker == "text" and not known["pattern"]:
+        return ONE_LINE if one_line else LINES
+    return MAKERS[maker](known).filter(lambda value: _is_taken(codec, value))
+
+
+class _Same:
+    """A thing that is compared by what it is and not by what it says."""
+
+    def __init__(self, thing: Any) -> None:
+        self.thing = thing
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.thing is other.thing
+
+    def __hash__(self) -> int:
+        return id(self.thing)
+
+
+def _is_taken(codec: Codec, value: Any) -> bool:
+    try:
+        codec.parse(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _text(known: Known) -> SearchStrategy[str]:
+    return st.just("") | st.from_regex(known["pattern"], fullmatch=True, alphabet=LINE)
+
+
+def _integer(known: Known) -> SearchStrategy[Any]:
+    low, high = known["minimum"], known["maximum"]
+    whole = st.integers(low, 2**31 if high is None else high)
+    return whole | whole.map(str)
+
+
+def _size(known: Known) -> SearchStrategy[str]:
+    return sizes(known["factor"])
+
+
+def sizes(factor: int = 1, least: int = 0) -> SearchStrategy[str]:
+    """Multiples of a number of bytes, in all the ways of writing them."""
+    units = [unit for unit, size in UNITS.items() if size % factor == 0]
+    spaces = st.sampled_from(["", " "])
+    whole = st.builds("{}{}{}".format, st.integers(least, 2048), spaces, st.sampled_from(units))
+    halves = st.builds("{}.5{}".format, st.integers(0, 99), st.sampled_from(units[1:]))
+    exact = st.integers(least, 2**50).map(lambda number: format_size(number * factor))
+    return whole | halves | exact
+
+
+def _choice(known: Known) -> SearchStrategy[str]:
+    return st.sampled_from(known["known"])
+
+
+def _mapping(_known: Known) -> SearchStrategy[Any]:
+    return st.dictionaries(ONE_LINE, ONE_LINE | st.integers() | st.none(), max_size=3)
+
+
+def _addresses(_known: Known) -> SearchStrategy[str]:
+    return st.ip_addresses().map(str)
+
+
+def _interface_address(known: Known) -> SearchStrategy[str]:
+    version = known["version"]
+    lengths = st.integers(1, {4: 32, 6: 128}[version])
+    return st.just("") | st.builds("{}/{}".format, st.ip_addresses(v=version), lengths)
+
+
+MACS = st.from_regex(MAC_PATTERN, fullmatch=True)
+_NAMES = st.from_regex("[a-z][a-z0-9-]{0,5}", fullmatch=True)
+_STEPS = st.sampled_from(["a", "B c", "é'", "//", "&"])
+_PATHS = st.lists(_STEPS, min_size=1, max_size=3).map(lambda steps: f"/{'/'.join(steps)}")
+
+# By the function that made the codec, or parses for it.
+MAKERS: dict[str, Callable[[Known], SearchStrategy[Any]]] = {
+    "text": _text,
+    "integer": _integer,
+    "size": _size,
+    "choice": _choice,
+    "bool": lambda _known: st.booleans(),
+    "mapping": _mapping,
+    "mac": lambda _known: MACS,
+    "_nic_name": lambda _known: st.from_regex("[A-Za-z0-9_-]+", fullmatch=True) | MACS,
+    "address": _addresses,
+    "interface_address": _interface_address,
+    "names": lambda _known: st.lists(_NAMES, min_size=1, max_size=3),
+    "Identity": lambda _known: MACS | _NAMES,
+    "path": lambda _known: _PATHS,
+    "some": lambda _known: ONE_LINE.filter(bool),
+    "mode": lambda _known: st.from_regex("0?[0-7]{3}", fullmatch=True),
+    "_capacity": lambda _known: sizes(1024, least=1),
+}
+
+
+# ---- rows
+
+
+@st.composite
+def declarations(draw: DrawFn, rows: Rows, most: int = 6) -> Params:
+    """The options of some rows, as a module gets them."""
+    whole: Params = {}
+    some = st.lists(st.sampled_from(rows), max_size=most, unique_by=lambda row: row.name)
+    for row in draw(some):
+        for key, value in _drawn(draw, row).items():
+            _place(whole, key, value)
+    return whole
+
+
+def _drawn(draw: DrawFn, row: Row) -> dict[Key, Any]:
+    if isinstance(row, Field):
+        return {key_of(row.name): draw(_values_of(row))}
+    if isinstance(row, Variant):
+        case = draw(st.sampled_from(list(row.cases.values())))
+        return {(field.name,): draw(_values_of(field)) for field in case}
+    return {key_of(row.name): draw(things(row))}
+
+
+def _values_of(field: Field) -> SearchStrategy[Any]:
+    return values_for(field.codec, field.path.rpartition("/")[2].startswith("@"))
+
+
+@st.composite
+def things(draw: DrawFn, row: Items, most: int = 3) -> list[Params]:
+    """Things with names, some of them to go."""
+    option, codec = row.key
+    named = draw(st.lists(values_for(codec), max_size=most, unique_by=codec.parse))
+    state = st.sampled_from(["present", "present", "present", "absent"])
+    fields = declarations(row.rows, most=4) if row.rows else st.just({})
+    return [{**draw(fields), option: name, "state": draw(state)} for name in named]
+
+
+def _place(whole: Params, key: Key, value: Any) -> None:
+    for part in key[:-1]:
+        whole = whole.setdefault(part, {})
+    whole[key[-1]] = value
