@@ -23,6 +23,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.fields import (
     Variant,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.keys import Key, key_of
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.texts import as_kept
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.units import UNITS, format_size
 
 Params = dict[str, Any]
@@ -49,7 +50,7 @@ def _values_for(of: _Same, one_line: bool) -> SearchStrategy[Any]:
     known = inspect.getclosurevars(codec.parse).nonlocals if maker != "bool" else {}
     if maker == "text" and not known["pattern"]:
         return ONE_LINE if one_line else LINES
-    return MAKERS[maker](known).filter(lambda value: _is_taken(codec, value))
+    return MAKERS[maker](known).filter(lambda value: _is_taken(codec, value, one_line))
 
 
 class _Same:
@@ -65,9 +66,9 @@ class _Same:
         return id(self.thing)
 
 
-def _is_taken(codec: Codec, value: Any) -> bool:
+def _is_taken(codec: Codec, value: Any, one_line: bool) -> bool:
     try:
-        codec.parse(value)
+        codec.parse(as_kept(value, one_line))
     except ValueError:
         return False
     return True
@@ -172,7 +173,7 @@ def _values_of(field: Field) -> SearchStrategy[Any]:
 def things(draw: DrawFn, row: Items, most: int = 3) -> list[Params]:
     """Things with names, some of them to go."""
     option, codec = row.key
-    named = draw(st.lists(values_for(codec), max_size=most, unique_by=codec.parse))
+    named = draw(st.lists(values_for(codec).filter(bool), max_size=most, unique_by=codec.parse))
     state = st.sampled_from(["present", "present", "present", "absent"])
     fields = declarations(row.rows, most=4) if row.rows else st.just({})
     return [{**draw(fields), option: name, "state": draw(state)} for name in named]

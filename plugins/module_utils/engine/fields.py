@@ -176,7 +176,7 @@ def _want_items(row: Items, given: Any, want: Values, mistakes: Mistakes, key: K
     option, codec = row.key
     for item in given:
         try:
-            name = str(codec.parse(as_kept(item[option], in_attribute=True)))
+            name = _name(codec.parse(as_kept(item[option], in_attribute=True)))
         except ValueError as error:
             mistakes.add(str(error), named((*key, option)))
             continue
@@ -186,6 +186,13 @@ def _want_items(row: Items, given: Any, want: Values, mistakes: Mistakes, key: K
         want[at] = ABSENT if item.get("state") == ABSENT else PRESENT
         if want[at] is PRESENT:
             want.update(want_of(row.rows, item, mistakes, at))
+
+
+def _name(given: Any) -> str:
+    """The name of a thing in a list; a text may be empty elsewhere, where that takes it away."""
+    if given == "":
+        raise ValueError("is empty; everything in this list is known by it")
+    return str(given)
 
 
 # ---- what a tree has

@@ -95,6 +95,9 @@ def _wrong(item: Item, identity: Identity) -> str:
         return "needs vm and nic together, or neither"
     if all(by_nic) and item.get(identity.attribute):
         return f"has vm and nic and {identity.attribute}; keep one way to say whose it is"
+    said = str(item.get(identity.attribute) or "")
+    if said and ":" not in said:
+        return f"{said!r} has no colons, so it is no {identity.attribute}; a name goes under name"
     if not any((*by_nic, item.get(identity.attribute), item.get("name"))):
         ways = "mac, vm and nic, or name" if identity is MAC else "id or name"
         return f"does not say whose address {item.get('ip')} is; write {ways}"
