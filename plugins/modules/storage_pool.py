@@ -279,9 +279,7 @@ storage_pool:
 
 from ..module_utils.kinds.images import one_writer
 from ..module_utils.kinds.storage_pool.kind import KIND
-from ..module_utils.kinds.storage_volume.kind import KIND as STORAGE_VOLUME
 from ..module_utils.kinds.together import rules
-from ..module_utils.kinds.vm.kind import KIND as VM
 from ..module_utils.run.planning import Rule
 from ..module_utils.run.runner import URI_SPEC, create_module, run
 
@@ -299,7 +297,7 @@ def main() -> None:
     module = create_module({**URI_SPEC, **KIND.spec()})
     run(
         module,
-        kinds=(KIND, STORAGE_VOLUME, VM),
+        kinds=(KIND,),
         parse=KIND.parse,
         shown=KIND.name,
         rules_of_changes=_rules_of_changes,

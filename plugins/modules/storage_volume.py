@@ -196,10 +196,8 @@ storage_volume:
     backing: {file: /var/lib/libvirt/images/debian-12.qcow2}
 """
 
-from ..module_utils.kinds.storage_pool.kind import KIND as STORAGE_POOL
 from ..module_utils.kinds.storage_volume.kind import KIND
 from ..module_utils.kinds.together import taken_up
-from ..module_utils.kinds.vm.kind import KIND as VM
 from ..module_utils.run.planning import Rule
 from ..module_utils.run.runner import URI_SPEC, create_module, run
 
@@ -221,7 +219,7 @@ def main() -> None:
     module = create_module({**URI_SPEC, **KIND.spec()})
     run(
         module,
-        kinds=(STORAGE_POOL, KIND, VM),
+        kinds=(KIND,),
         parse=KIND.parse,
         shown=KIND.name,
         rules=(taken_up.none_unwelcome,),

@@ -975,11 +975,9 @@ warnings:
   sample: ["vm/web: the vswitch lan does not exist yet; the plan assumes that it will"]
 """
 
-from ..module_utils.kinds.storage_pool.kind import KIND as STORAGE_POOL
 from ..module_utils.kinds.storage_volume.kind import KIND as STORAGE_VOLUME
 from ..module_utils.kinds.vm.kind import KIND as VM
 from ..module_utils.kinds.vm.storage import volumes_that_go
-from ..module_utils.kinds.vswitch.kind import KIND as VSWITCH
 from ..module_utils.run.planning import Rule
 from ..module_utils.run.runner import URI_SPEC, create_module, run
 
@@ -994,7 +992,7 @@ def main() -> None:
     module = create_module({**URI_SPEC, **VM.spec()})
     run(
         module,
-        kinds=(STORAGE_POOL, STORAGE_VOLUME, VSWITCH, VM),
+        kinds=(STORAGE_VOLUME, VM),
         parse=VM.parse,
         shown=VM.name,
         rules_of_changes=_rules_of_changes,
