@@ -18,9 +18,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +31,20 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.accounting import audited
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.changes import RESTART
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.fields import Items, Rows
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.keys import Key
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have, Plan, Wanted
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.changes import (
+    RESTART,
+    Change,
+    NoUndo,
+    applied,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.fields import Items, Rows, values_of
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.keys import Key, Values, is_of_any
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import (
+    DELETE,
+    Have,
+    Plan,
+    Wanted,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.showing import names, results
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.world import Kind, World
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.images import chains, one_writer
@@ -48,8 +59,10 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume imp
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import kind as vm
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import table as vm_table
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import tree as vm_tree
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import kind as vswitch
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import table as vswitch_table
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import tree as vswitch_tree
 from support import worlds
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -61,15 +74,21 @@ class Tried:
 
     kind: Kind
     tables: tuple[Rows, ...]
+    values_of: Callable[[xmltree.Element], Values]
 
 
 KINDS: dict[str, Tried] = {
-    "storage_pool": Tried(storage_pool.KIND, (storage_pool_table.ROWS,)),
-    "storage_volume": Tried(storage_volume.KIND, (storage_volume.ROWS,)),
-    "vm": Tried(vm.KIND, (vm_table.ROWS,)),
+    "storage_pool": Tried(
+        storage_pool.KIND, (storage_pool_table.ROWS,), storage_pool_table.values_in
+    ),
+    "storage_volume": Tried(
+        storage_volume.KIND, (storage_volume.ROWS,), partial(values_of, storage_volume.ROWS)
+    ),
+    "vm": Tried(vm.KIND, (vm_table.ROWS,), vm_tree.domain_values),
     "vswitch": Tried(
         vswitch.KIND,
         (vswitch_table.ROWS, *(family.rows for family in vswitch_table.FAMILIES)),
+        vswitch_tree.values_of,
     ),
 }
 CASES = sorted(path.parent for path in GOLDEN.glob("*/*/want.yml"))
@@ -105,6 +124,13 @@ class Case:
     def tree(self, name: str) -> xmltree.Element | None:
         file = self.folder / f"{name}.xml"
         return xmltree.parse(file.read_text()) if file.exists() else None
+
+    def values(self, have: Have) -> Values:
+        """What a table tells of a resource, and what is beside it."""
+        if have.stored is None:
+            return {}
+        beside: Values = {(fact,): value for fact, value in have.facts.items()}
+        return {**self.tried.values_of(have.stored), **beside}
 
     def facts(self) -> dict[str, Any]:
         if self.tree("before") is None:
@@ -167,6 +193,21 @@ def test_planning_edits_nothing(case: Case) -> None:
     have, again = case.plan().have, case.tree("before")
     if have.stored is not None and again is not None:
         assert xmltree.same(have.stored, again)
+
+
+def test_undo_leads_back(case: Case) -> None:
+    """Of what changed by itself: what goes along with an option goes back with it."""
+    plan = case.plan()
+    back = plan.undo()
+    final = [change.field for change in back if isinstance(change, NoUndo)]
+    assert plan.action != DELETE or len(final) == len(back)
+    led = applied(case.values(plan.after), [one for one in back if isinstance(one, Change)])
+    undone = [change.field for change in plan.changes if change.field not in final]
+    was, now = (
+        {k: v for k, v in values.items() if v is not None and is_of_any(k, undone)}
+        for values in (case.values(plan.have), led)
+    )
+    assert now == was
 
 
 @pytest.mark.parametrize("kind", sorted({folder.parent.name for folder in CASES}))

@@ -16,6 +16,8 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.changes import (
     RESTART,
     STORED,
     Change,
+    Lost,
+    Restarted,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.codecs import (
     boolean,
@@ -62,8 +64,12 @@ ROWS: Rows = (
 )
 
 
+class Heat(Lost):
+    """What it gives beside its light."""
+
+
 def heat(draft: Lamp) -> Iterable[Change]:
-    yield draft.change(("heat",), "warm", "cold")
+    yield Heat(draft.wanted.resource, ("heat",), "warm")
 
 
 def room(draft: Lamp) -> None:
@@ -88,11 +94,11 @@ class Lamp(Draft):
             self.mistakes.add("is too bright for red", "brightness")
 
     def effects(self) -> EffectOf:
-        return lambda key, *_: (LIVE if key == ("brightness",) else RESTART, "")
+        return lambda key, *_: LIVE if key == ("brightness",) else RESTART
 
     def restarted(self, pending: Sequence[Change], _changes: Sequence[Change]) -> list[Change]:
         fields = ", ".join(named(one.field) for one in pending)
-        return [self.change(("state",), "active", "restarted", RESTART, fields)]
+        return [Restarted(self.wanted.resource, ("state",), "active", note=fields)]
 
 
 def lamp(text: str, live: str = "", **facts: Any) -> Have:
@@ -228,7 +234,7 @@ def test_a_removal_is_a_change_of_state_and_what_goes_with_it() -> None:
     assert plan.action == "delete" and not plan.after.exists
     assert told(plan.changes) == [
         ("state", "active", "absent", LIVE),
-        ("heat", "warm", "cold", STORED),
+        ("heat", "warm", "absent", STORED),
     ]
     assert plan.warnings == ("leaves the room dark",)
 
@@ -267,7 +273,7 @@ def test_steps_follow_from_the_plan(
 
 
 def test_the_way_up_and_what_is_beside_are_a_kinds_own() -> None:
-    special = Steps(up=lambda _: ("warm", "start"), beside={("heat",): "cool"})
+    special = Steps(up=lambda _: ("warm", "start"), beside={Heat: "cool"})
     assert steps_of(planned(state="active"), special) == ["define", "autostart", "warm", "start"]
     assert steps_of(planned(lamp(RED), state="absent"), special) == ["cool", "undefine"]
 

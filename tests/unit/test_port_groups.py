@@ -76,7 +76,7 @@ def test_newer_libvirt_lets_no_nic_into_another_group(runs: str, comes: str, eff
     changes = ["source"] * (kinds[1] == "bridge" or "wan" in comes)
     changes += ["port_group"] * (kinds[1] != "bridge" and effect == RESTART)
     nic = "52:54:00:00:00:01"
-    assert {effects.of(("nics", nic, one), None, "")[0] for one in changes} == {effect}
+    assert {effects.of(("nics", nic, one), None, "") for one in changes} == {effect}
 
 
 def test_the_limits_of_the_former_group_are_not_handed_back() -> None:

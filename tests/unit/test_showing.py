@@ -6,7 +6,12 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.changes import (
     HOTPLUG,
     LIVE,
     RESTART,
+    Came,
     Change,
+    Changed,
+    Removed,
+    Restarted,
+    Went,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.keys import ABSENT, PRESENT
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import (
@@ -24,6 +29,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.showing import (
     results,
     summary,
 )
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.traits import STATE
 
 SOURCE = ("disks", "root", "source")
 
@@ -34,7 +40,7 @@ def plan_of(*changes: Change, name: str = "web", action: str = UPDATE, **more: o
 
 
 def test_what_a_disk_stands_on_is_named_by_its_option() -> None:
-    change = Change("vm/web", SOURCE, {"file": "/a"}, {"file": "/b"}, RESTART, {"file": "/a"})
+    change = Changed("vm/web", SOURCE, {"file": "/a"}, {"file": "/b"}, RESTART, {"file": "/a"})
     assert names([change]) == ["disks.root.file"]
     assert results([change]) == [
         {"resource": "vm/web", "field": "disks.root.file", "before": "/a", "after": "/b"}
@@ -44,11 +50,11 @@ def test_what_a_disk_stands_on_is_named_by_its_option() -> None:
 
 def test_options_that_stay_are_not_named() -> None:
     volumes = [{"pool": "fast", "volume": name} for name in ("a", "b")]
-    assert names([Change("vm/web", SOURCE, *volumes, RESTART)]) == ["disks.root.volume"]
+    assert names([Changed("vm/web", SOURCE, *volumes, RESTART)]) == ["disks.root.volume"]
 
 
 def test_one_option_takes_the_place_of_another() -> None:
-    change = Change("vm/web", SOURCE, {"file": "/a"}, {"device": "/dev/b"}, RESTART)
+    change = Changed("vm/web", SOURCE, {"file": "/a"}, {"device": "/dev/b"}, RESTART)
     assert names([change]) == ["disks.root.file", "disks.root.device"]
     diff = diff_of(plan_of(change))
     assert diff["before"] == "disks:\n  root:\n    file: /a\n"
@@ -57,19 +63,19 @@ def test_one_option_takes_the_place_of_another() -> None:
 
 def test_a_disk_that_comes_has_its_options_beside_each_other() -> None:
     thing = {"source": {"file": "/a"}, "bus": "virtio"}
-    change = Change("vm/web", ("disks", "root"), ABSENT, thing, HOTPLUG)
+    change = Came("vm/web", ("disks", "root"), ABSENT, thing, HOTPLUG)
     assert results([change])[0]["after"] == {"file": "/a", "bus": "virtio"}
 
 
 def test_the_line_at_the_end_counts_and_names() -> None:
     plans = [
         plan_of(
-            Change("vm/web", ("cpu", "count"), 1, 2, LIVE),
-            Change("vm/web", ("disks", "data"), {}, ABSENT, HOTPLUG),
-            Change("vm/web", ("power",), "running", "restarted", RESTART),
+            Changed("vm/web", ("cpu", "count"), 1, 2, LIVE),
+            Went("vm/web", ("disks", "data"), {}, ABSENT, HOTPLUG),
+            Restarted("vm/web", ("power",), "running"),
         ),
-        plan_of(Change("vm/old", ("state",), "stopped", ABSENT, LIVE), name="old", action=DELETE),
-        plan_of(name="db", action=NONE, pending=(Change("vm/db", ("clock",), "a", "b", RESTART),)),
+        plan_of(Removed("vm/old", STATE, "stopped"), name="old", action=DELETE),
+        plan_of(name="db", action=NONE, pending=(Changed("vm/db", ("clock",), "a", "b", RESTART),)),
     ]
     assert summary(plans) == (
         "plan: 4 changes (2 live, 1 hotplug, 1 restart); restarts: vm/web; "
@@ -78,6 +84,6 @@ def test_the_line_at_the_end_counts_and_names() -> None:
 
 
 def test_a_diff_ends_with_that_line_and_nothing_without_changes() -> None:
-    shown = diffs([plan_of(Change("vm/web", ("clock",), "utc", "localtime", LIVE))])
+    shown = diffs([plan_of(Changed("vm/web", ("clock",), "utc", "localtime", LIVE))])
     assert shown[-1] == {"prepared": "plan: 1 change (1 live)\n"}
     assert diffs([plan_of(action=NONE)]) == []

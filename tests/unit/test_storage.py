@@ -13,7 +13,11 @@ from typing import Any
 import pytest
 
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.changes import Change
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.changes import (
+    Beside,
+    Changed,
+    Stepped,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetError, FleetErrors
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import (
     CREATE,
@@ -152,7 +156,8 @@ def plan(action: str, was: str, will: str, *fields: str, **options: Any) -> Plan
     have = Have("storage_pool", "p", tree, tree if was == "active" else None, facts)
     live = xmltree.clone(tree) if restarts or was != "active" else tree
     after = Have("storage_pool", "p", tree, live if will == "active" else None, {"state": will})
-    changes = [Change("", tuple(field.split(".")), None, "", "") for field in fields]
+    types = {"state": Stepped, "autostart": Beside}
+    changes = [types.get(field, Changed)("", (field,), None, "") for field in fields]
     wanted = Wanted("storage_pool", "p", "", {}, {"build": True, **options})
     return Plan(wanted, action, have, after, tuple(changes))
 

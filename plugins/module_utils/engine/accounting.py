@@ -16,12 +16,12 @@ from dataclasses import dataclass, field, replace
 from typing import Optional
 
 from . import xmltree
-from .changes import STORED, Change
+from .changes import Along, Change, WentAlong
 from .codecs import Value
 from .errors import FleetError
 from .fields import Field, Items, Rows, Variant, items_of
 from .hidden import Sensitive
-from .keys import Key, is_within, key_of
+from .keys import ABSENT, Key, is_within, key_of
 from .plan import Plan
 from .sensitive import is_secret
 from .tree_diff import TEXT, WHOLE, Pairs, differences
@@ -48,7 +48,7 @@ class Consequence:
     above: str = ""
     told: Callable[[list[Value]], Value] | None = None
     silent: bool = False  # what says nothing: libvirt's own normalisation of what changes
-    gone: Value = "absent"  # ABSENT where a plan has to count it among what it removes
+    is_thing: bool = False  # what a plan has to count among what it removes
 
 
 # A consequence, the elements that it stands in on both sides, and its key.
@@ -275,9 +275,11 @@ def _consequences(plan: Plan, standing: Iterable[Standing]) -> Iterator[Change]:
         was, will = _told(consequence, one), _told(consequence, other)
         if was != will and not consequence.silent:
             if isinstance(was, dict) and isinstance(will, dict):
-                gone = consequence.gone
-                was, will = _apart(was, will) or gone, _apart(will, was) or gone
-            yield Change(plan.resource, key, was, will, STORED, note=consequence.note)
+                less, more = _apart(was, will), _apart(will, was)
+                was, will = less or ABSENT, more or ABSENT
+            goes = consequence.is_thing and will is ABSENT
+            along = WentAlong if goes else Along
+            yield along(plan.resource, key, was, will, note=consequence.note)
 
 
 def _apart(one: dict[str, Value], other: dict[str, Value]) -> dict[str, Value]:
@@ -304,10 +306,10 @@ def _told(consequence: Consequence, element: Element) -> Value:
             value = _kept(attribute, found.get(attribute)) if attribute else plain(found)
             said.setdefault(attribute or str(found.tag), []).append(value)
     if not said:
-        return consequence.gone
+        return ABSENT
     if consequence.told is not None:
         every = [value for values in said.values() for value in values]
-        return consequence.told(every) or consequence.gone
+        return consequence.told(every) or ABSENT
     each = {name: values[0] if len(values) == 1 else values for name, values in said.items()}
     return each if len(consequence.paths) > 1 else next(iter(each.values()))
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from .changes import RESTART, STORED, Change
+from .changes import RESTART, STORED, Came, Change, Changed, Went
 from .codecs import Value
-from .keys import ABSENT, PRESENT, Key, Values, below, is_of_any, is_within, nested
+from .keys import ABSENT, PRESENT, Key, Values, below, is_of_any, is_within, nested, within
 
-# From a key, what runs and what is wanted: the effect, and the applier that brings it about.
-EffectOf = Callable[[Key, Value, Value], "tuple[str, str]"]
+# From a key, what runs and what is wanted: the effect.
+EffectOf = Callable[[Key, Value, Value], str]
 
 
 def compare(
@@ -28,7 +28,7 @@ def compare(
     `live` is None for what does not run. A field that is stored as wanted and waits for a restart
     is no change: a run does nothing about it.
     """
-    changes = []
+    changes: list[Change] = []
     things = _coming_and_going(want, stored, live)
     for key, after in _folded(want, things):
         look, meets = (_thing, _meets) if key in things else (dict.get, _same)
@@ -36,18 +36,35 @@ def compare(
         now = before if live is None else look(live, key)
         if meets(before, after) and meets(now, after):
             continue
-        effect, applier = STORED, ""
-        parts: list[Change] = []
+        effect, parts = STORED, list[Change]()
         if live is not None and not meets(now, after):
             if key in things and ABSENT not in (now, after):
                 effect, parts = _returned(resource, key, want, live, effect_of)
             else:
-                effect, applier = effect_of(key, now, after)
+                effect = effect_of(key, now, after)
         if effect == RESTART and meets(before, after):
             continue
-        changes.append(Change(resource, key, before, after, effect, now, applier))
+        if key in things:
+            changes.append(_of_thing(resource, key, want, stored, (before, after, effect, now)))
+        else:
+            changes.append(Changed(resource, key, before, after, effect, now))
         changes += parts
     return changes
+
+
+def _of_thing(
+    resource: str,
+    key: Key,
+    want: Mapping[Key, Value],
+    stored: Values,
+    told: tuple[Value, Value, str, Value],
+) -> Change:
+    """A thing comes or goes, with all that stands below it."""
+    goes = told[1] is ABSENT
+    of_thing, has = (Went, stored) if goes else (Came, want)
+    fields = {below: value for below, value in within(has, key).items() if below != key}
+    final = "it only ran, and was stored nowhere" if goes and told[0] is ABSENT else ""
+    return of_thing(resource, key, *told, final=final, fields=fields)
 
 
 def _returned(
@@ -63,17 +80,17 @@ def _returned(
         now = live.get(key)
         if not is_within(key, thing) or key == thing or _same(now, after):
             continue
-        effect, applier = effect_of(key, now, after)
+        effect = effect_of(key, now, after)
         waits = waits or effect == RESTART
         if effect != RESTART:
-            parts.append(Change(resource, key, now, after, effect, now, applier))
+            parts.append(Changed(resource, key, now, after, effect, now))
     return (RESTART if waits else STORED), parts
 
 
 def waiting(resource: str, stored: Values, live: Values) -> list[Change]:
     """The fields in which what is stored differs from what runs, whoever changed it."""
     gone = {key: ABSENT for key, value in live.items() if value is PRESENT and key not in stored}
-    differ = compare(resource, {**stored, **gone}, live, None, lambda *_: (RESTART, ""))
+    differ = compare(resource, {**stored, **gone}, live, None, lambda *_: RESTART)
     return [replace(change, effect=RESTART) for change in differ]
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from itertools import count
 from typing import Any, Union
 
@@ -28,14 +29,14 @@ from .xmltree import Element
 class Field:
     """One option, at one path of the XML.
 
-    `applier` names what brings a change to a running resource; without one it needs a restart.
+    `applier` is what brings a change to a running resource; without one it needs a restart.
     What is `sensitive` is a text that is compared, and shown to nobody.
     """
 
     name: str
     path: str
     codec: Codec = TEXT
-    applier: str = ""
+    applier: Enum | None = None
     sensitive: bool = False
 
     def __post_init__(self) -> None:
@@ -54,7 +55,7 @@ class Variant:
     name: str
     path: str
     cases: Mapping[str, tuple[Field, ...]]
-    applier: str = ""
+    applier: Enum | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Items:
     name_of: Callable[[Element], str | None]
     new: Callable[[str], Element]
     key: tuple[str, Codec] = ("name", TEXT)
-    applier: str = ""
+    applier: Enum | None = None
 
 
 Row = Union[Field, Variant, Items]

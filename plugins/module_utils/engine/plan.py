@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .changes import Change
-from .keys import Values
+from .changes import Change, NoUndo, Removed
+from .keys import PRESENT, Values
 from .xmltree import Element
 
 # What happens to a resource as a whole.
@@ -88,3 +88,9 @@ class Plan:
     def changed(self) -> bool:
         """Whether a run does anything."""
         return self.action != NONE
+
+    def undo(self) -> list[Change | NoUndo]:
+        """What leads back, in the order in which that goes; what was made goes as a whole."""
+        if self.action == CREATE:
+            return [Removed(self.resource, ("state",), self.after.facts.get("state", PRESENT))]
+        return [change.undo() for change in reversed(self.changes) if change.counts]

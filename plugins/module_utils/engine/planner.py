@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import ClassVar
 
 from . import traits, xmltree
-from .changes import HOTPLUG, LIVE, RESTART, STORED, Change
+from .changes import RESTART, STORED, Change, Made, Removed, made_of
 from .codecs import Value
 from .comparing import EffectOf, compare, waiting
 from .errors import FleetError, Mistakes
@@ -146,7 +146,7 @@ class Draft:
 
     def effects(self) -> EffectOf:
         """What a change does to what runs."""
-        return lambda *_: (RESTART, "")
+        return lambda *_: RESTART
 
     @staticmethod
     def said(stored: Values, _runs: Values) -> Values:
@@ -191,14 +191,6 @@ class Draft:
         """A plan that changes something, as others judge it: libvirt, or what the host lacks."""
         return plan
 
-    # ---- for all kinds
-
-    def change(
-        self, key: Key, before: Value, after: Value, effect: str = STORED, note: str = ""
-    ) -> Change:
-        """One change of this resource."""
-        return Change(self.wanted.resource, key, before, after, effect, note=note)
-
 
 def plan_resource(draft: Draft) -> Plan:
     """What is to be done about one resource. Touches nothing. Or FleetErrors."""
@@ -241,15 +233,15 @@ def _definition(draft: Draft) -> Element:
     return draft.edited(stored, draft.want) if differ else stored
 
 
-def _stored_only(*_of: Value) -> tuple[str, str]:
-    return STORED, ""
+def _stored_only(*_of: Value) -> str:
+    return STORED
 
 
 def _changed_rows(draft: Draft) -> list[Change]:
     """Who owns it, say, has no part in what runs, so what runs has no say in it."""
     resource, asked = draft.wanted.resource, draft.asked()
     if not (draft.have.exists or draft.shows_things):
-        return [draft.change(key, None, value) for key, value in asked.items()]
+        return made_of(resource, asked)
     rest = dict(asked)
     ours = {key: rest.pop(key) for key in draft.ours if key in rest}
     effect_of = _stored_only if draft.live is None else _asked_first_where_needed(draft)
@@ -263,7 +255,7 @@ def _asked_first_where_needed(draft: Draft) -> EffectOf:
     """The effects of a kind, which most resources never ask for: nothing differs in them."""
     made: list[EffectOf] = []
 
-    def effect_of(key: Key, now: Value, after: Value) -> tuple[str, str]:
+    def effect_of(key: Key, now: Value, after: Value) -> str:
         if not made:
             made.append(draft.effects())
         return made[0](key, now, after)
@@ -290,10 +282,12 @@ def pending_of(of: type[Draft], resource: str, stored: Values, runs: Values) -> 
 
 
 def _changed_traits(draft: Draft) -> list[Change]:
+    differ = (t for t in draft.traits if draft.was[t.key] != draft.will[t.key])
     return [
-        draft.change(trait.key, draft.was[trait.key], draft.will[trait.key], trait.effect)
-        for trait in draft.traits
-        if draft.was[trait.key] != draft.will[trait.key]
+        (Made if t.key == STATE and not draft.have.exists else t.change)(
+            draft.wanted.resource, t.key, draft.was[t.key], draft.will[t.key], t.effect
+        )
+        for t in differ
     ]
 
 
@@ -311,7 +305,7 @@ def _predicted(draft: Draft, live: Element) -> Have:
 
 def _in_place(want: Mapping[Key, Value], changes: Iterable[Change]) -> Values:
     """The wanted values of changes that take effect now."""
-    now = tuple(change.field for change in changes if change.effect in (LIVE, HOTPLUG))
+    now = tuple(change.field for change in changes if change.at_once)
     return {k: v for k, v in want.items() if is_of_any(k, now)} if now else {}
 
 
@@ -334,7 +328,7 @@ def _removal(draft: Draft) -> Plan:
     draft.mistakes.raise_any()
     changes = [
         *(one for found in policy.clears for one in found(draft)),
-        draft.explained(draft.change(STATE, draft.was[STATE], state.gone, state.effect)),
+        draft.explained(Removed(draft.wanted.resource, STATE, draft.was[STATE])),
         *(one for found in (*policy.goes_with, *policy.stays) for one in found(draft)),
     ]
     return Plan(draft.wanted, DELETE, draft.have, gone, tuple(changes))

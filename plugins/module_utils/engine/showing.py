@@ -9,22 +9,19 @@ writes those options beside the others, and so they are shown: `disks.root.file`
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from .changes import HOTPLUG, LIVE, RESTART, STAYS, STORED, Change
-from .codecs import Value
+from .changes import HOTPLUG, LIVE, RESTART, STORED, Change
 from .hidden import shown
-from .keys import ABSENT, UNION, Key, named, nested
+from .keys import named, nested
 from .plan import CREATE, DELETE, UPDATE, Plan
 from .yaml_text import to_yaml
 
-RESTARTED = "restarted"  # what a change of `power` or `state` says of what is stopped and started
-
 
 def unfolded(changes: Iterable[Change]) -> Iterator[Change]:
-    """The changes by the options that a user writes; one of a union is one of each option."""
+    """The changes by the options that a user writes, with nothing that is to be hidden."""
     for change in _by_option(changes):
         before = change.before
         after, live = (shown(value, before) for value in (change.after, change.live))
@@ -33,29 +30,7 @@ def unfolded(changes: Iterable[Change]) -> Iterator[Change]:
 
 def _by_option(changes: Iterable[Change]) -> Iterator[Change]:
     for change in changes:
-        if change.field[-1] == UNION and len(change.field) > 1:
-            yield from _of_union(change)
-        else:
-            values = (change.before, change.after, change.live)
-            before, after, live = (_with_options_of_union(value) for value in values)
-            yield replace(change, before=before, after=after, live=live)
-
-
-def _of_union(change: Change) -> Iterator[Change]:
-    before, after, live = (value or {} for value in (change.before, change.after, change.live))
-    for name in {**before, **after}:
-        was, will, runs = before.get(name), after.get(name), live.get(name)
-        if was != will or (live and runs != will):
-            field = (*change.field[:-1], name)
-            yield replace(change, field=field, before=was, after=will, live=runs)
-
-
-def _with_options_of_union(value: Value) -> Value:
-    """A thing as a whole, what it stands on among its options."""
-    if not isinstance(value, Mapping) or not isinstance(value.get(UNION), Mapping):
-        return value
-    options = dict(value)
-    return {**options.pop(UNION), **options}
+        yield from change.unfolded()
 
 
 def results(changes: Iterable[Change]) -> list[dict[str, Any]]:
@@ -74,9 +49,9 @@ def names(changes: Iterable[Change]) -> list[str]:
 def diff_of(plan: Plan) -> dict[str, str]:
     """The plan as a before and after that Ansible shows as a unified diff of YAML."""
     changes = list(unfolded(plan.changes))
-    before = {c.field: c.before for c in changes if plan.action != CREATE and not _comes(c)}
-    stays = [c for c in changes if plan.action != DELETE or c.after == STAYS]
-    after = {c.field: c.after for c in stays if not _goes(c)}
+    before = {c.field: c.before for c in changes if plan.action != CREATE and c.was_there}
+    stays = [c for c in changes if plan.action != DELETE or not c.counts]
+    after = {c.field: c.after for c in stays if c.will_be_there}
     classes = {c.field: c.effect for c in changes if plan.action == UPDATE}
     return {
         "before_header": f"{plan.resource} (before)",
@@ -86,19 +61,6 @@ def diff_of(plan: Plan) -> dict[str, str]:
             nested(after), {field: f"  # {effect}" for field, effect in classes.items()}
         ),
     }
-
-
-def _comes(change: Change) -> bool:
-    return change.before is None and isinstance(change.after, str) and _in_thing(change.field)
-
-
-def _goes(change: Change) -> bool:
-    return change.after is None and isinstance(change.before, str) and _in_thing(change.field)
-
-
-def _in_thing(field: Key) -> bool:
-    """Whether a field may be one option of a union, of which another takes its place."""
-    return len(field) > 2
 
 
 def diffs(plans: Sequence[Plan]) -> list[dict[str, str]]:
@@ -115,13 +77,13 @@ def diffs(plans: Sequence[Plan]) -> list[dict[str, str]]:
 def summary(plans: Sequence[Plan]) -> str:
     """One line: how many changes of which class, what is restarted, what waits, what goes."""
     told = (change for plan in plans if plan.changed for change in unfolded(plan.changes))
-    changes = [change for change in told if change.after != STAYS]
+    changes = [change for change in told if change.counts]
     counts = ((kind, sum(c.effect == kind for c in changes)) for kind in _CLASSES)
     classes = ", ".join(f"{count} {kind}" for kind, count in counts if count)
     many = "change" if len(changes) == 1 else "changes"
     parts = [f"{len(changes)} {many} ({classes})" if changes else "no changes"]
     for what, things in (
-        ("restarts", _restarted(changes)),
+        ("restarts", [change.resource for change in changes if change.restarts]),
         ("waits for a restart", [plan.resource for plan in plans if plan.pending]),
         ("removes", _removed(plans)),
     ):
@@ -133,10 +95,6 @@ def summary(plans: Sequence[Plan]) -> str:
 _CLASSES = (STORED, LIVE, HOTPLUG, RESTART)
 
 
-def _restarted(changes: Iterable[Change]) -> list[str]:
-    return [change.resource for change in changes if change.after == RESTARTED]
-
-
 def _removed(plans: Iterable[Plan]) -> list[str]:
     """Resources that go with what goes along, and things in lists that go from what stays."""
     gone = []
@@ -144,6 +102,5 @@ def _removed(plans: Iterable[Plan]) -> list[str]:
         if plan.action == DELETE:
             gone.append(plan.resource)
         if plan.action in (UPDATE, DELETE):
-            things = (c.field for c in plan.changes if c.after is ABSENT and c.field != ("state",))
-            gone += [f"{plan.resource} {named(field)}" for field in things]
+            gone += [f"{plan.resource} {named(c.field)}" for c in plan.changes if c.removes]
     return gone

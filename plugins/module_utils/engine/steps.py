@@ -5,14 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .changes import LIVE
-from .keys import Key
+from .changes import Beside, Change
 from .plan import CREATE, DELETE, Plan
-from .showing import RESTARTED
-from .traits import ACTIVE, AUTOSTART, STATE
+from .traits import ACTIVE, AUTOSTART
 
 DEFINE, UNDEFINE, START, STOP, UPDATE = "define", "undefine", "start", "stop", "update"
 
@@ -23,32 +21,34 @@ StepsFor = Callable[[Plan], Sequence[str]]
 class Steps:
     """What is special about the steps of a kind; its applier has a function of each name.
 
-    `beside` are the fields that no definition has, each with its step, if it has one. `up` are the
-    steps of a start, `again` those of a restart, `last` those at the end of what is to run.
+    `beside` are types of changes that have a step of their own. `up` are the steps of a start,
+    `again` those of a restart, `last` those at the end of what is to run.
     """
 
     up: StepsFor = lambda _plan: (START,)
     again: StepsFor | None = None
     last: StepsFor = lambda _plan: ()
-    beside: Mapping[Key, str] = field(default_factory=dict)
+    beside: Mapping[type[Change], str] = field(default_factory=dict)
 
 
 def steps_of(plan: Plan, kind: Steps) -> list[str]:
     """What is to be called for a plan, in order."""
-    fields = {change.field for change in plan.changes}
-    own = [step for key, step in kind.beside.items() if step and key in fields]
+    own = [step for of, step in kind.beside.items() if _has(plan, of)]
     if plan.action == DELETE:
         stops = [STOP] if plan.have.facts["state"] == ACTIVE else []
         return [*stops, *own, *([UNDEFINE] if plan.have.facts["persistent"] else [])]
-    steps = [DEFINE] if defines(plan, kind.beside) else []
-    steps += [*own, *([AUTOSTART[0]] if AUTOSTART in fields else [])]
+    steps = [DEFINE] if defines(plan) else []
+    steps += [*own, *([AUTOSTART[0]] if _has(plan, Beside) else [])]
     return [*steps, *_power(plan, kind)]
 
 
-def defines(plan: Plan, beside: Collection[Key] = ()) -> bool:
+def _has(plan: Plan, of: type[Change]) -> bool:
+    return any(isinstance(change, of) for change in plan.changes)
+
+
+def defines(plan: Plan) -> bool:
     """Whether a definition is to be stored: something changes that is in it."""
-    fields = {change.field for change in plan.changes}
-    return plan.action == CREATE or bool(fields - {STATE, AUTOSTART, *beside})
+    return plan.action == CREATE or any(change.in_definition for change in plan.changes)
 
 
 def _power(plan: Plan, kind: Steps) -> list[str]:
@@ -58,7 +58,7 @@ def _power(plan: Plan, kind: Steps) -> list[str]:
         return [STOP] if was == ACTIVE else []
     if was != ACTIVE:
         return [*kind.up(plan), *kind.last(plan)]
-    updates = any(c.effect == LIVE and c.field not in kind.beside for c in plan.changes)
+    updates = any(change.at_once and change.in_definition for change in plan.changes)
     if _restarts(plan, updates):
         again = kind.again(plan) if kind.again is not None else (STOP, *kind.up(plan))
         return [*again, *kind.last(plan)]
@@ -67,6 +67,6 @@ def _power(plan: Plan, kind: Steps) -> list[str]:
 
 def _restarts(plan: Plan, updates: bool) -> bool:
     """Whether what runs will be another, and not for what is changed in place."""
-    if any(change.after == RESTARTED for change in plan.changes):
+    if any(change.restarts for change in plan.changes):
         return True
     return not updates and plan.after.live is not plan.have.live

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .changes import LIVE, STORED
+from .changes import LIVE, STORED, Beside, Change, Changed, Stepped
 from .codecs import Codec, Value, boolean, choice
 from .keys import Key, Values
 
@@ -37,6 +37,7 @@ class Trait:
     new: Callable[[Value], Value] = lambda _state: None
     leaves: str = ""
     is_option: bool = True
+    change: type[Change] = Beside  # the type of a change of it
 
     @property
     def key(self) -> Key:
@@ -51,7 +52,9 @@ STATE, AUTOSTART, PERSISTENT = ("state",), ("autostart",), ("persistent",)
 
 def persistence() -> Trait:
     """Whether it is stored: all that is declared is, what others made may not be."""
-    return Trait("persistent", boolean(), gone=True, new=lambda _state: True, is_option=False)
+    return Trait(
+        "persistent", boolean(), gone=True, new=lambda _state: True, is_option=False, change=Changed
+    )
 
 
 def state_codec(*words: str, default: str) -> Codec:
@@ -60,13 +63,18 @@ def state_codec(*words: str, default: str) -> Codec:
     return replace(codec, spec={**codec.spec, "default": default})
 
 
+def state_of(codec: Codec, new: str, leaves: str = "") -> Trait:
+    """Whether a resource is there, and in which state."""
+    return Trait("state", codec, LIVE, GONE, lambda _state: new, leaves=leaves, change=Stepped)
+
+
 _STATES = state_codec(ACTIVE, INACTIVE, KEPT, GONE, default=ACTIVE)
 
 # What pools and vswitches have, in the order in which a plan shows it.
 OF_WHAT_RUNS: Traits = (
     persistence(),
     Trait("autostart", boolean(), new=lambda state: state == ACTIVE),
-    Trait("state", _STATES, LIVE, gone=GONE, new=lambda _state: INACTIVE, leaves=KEPT),
+    state_of(_STATES, new=INACTIVE, leaves=KEPT),
 )
 
 

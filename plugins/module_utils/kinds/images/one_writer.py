@@ -14,9 +14,9 @@ from dataclasses import replace
 from functools import cached_property
 
 from ...engine import xmltree
-from ...engine.changes import HOTPLUG
+from ...engine.changes import Came, Went
 from ...engine.errors import FleetError
-from ...engine.keys import ABSENT, PRESENT, Presence, named
+from ...engine.keys import named
 from ...engine.plan import CREATE, DELETE, NONE, UPDATE, Have, Plan
 from ...engine.world import World
 from ..storage_volume.volumes import backing_of
@@ -270,7 +270,7 @@ class _Images:
         """The uses of the same image by others, and by other disks of the same VM."""
         place = self.chains.place(use.path)
         found = self._told.get(place, []) if place in self._new else self.at(use.path, use.user)
-        comes_now = use.what in _plugged(plan, PRESENT)
+        comes_now = use.what in _plugged(plan, Came)
         return [
             other
             for other in found
@@ -350,7 +350,7 @@ class _Images:
             stored = dict.fromkeys(self._uses(have.stored, f"vm/{name}", deep))
             uses.update(stored)
             plan = planned.get(name)
-            gone = _plugged(plan, ABSENT) if plan is not None else set()
+            gone = _plugged(plan, Went) if plan is not None else set()
             for use in self._uses(_stays_running(have, plan), f"vm/{name}", deep):
                 if use not in stored and use.what not in gone:
                     uses[replace(use, lingers=True)] = None
@@ -372,7 +372,6 @@ def _stays_running(have: Have, plan: Plan | None) -> xmltree.Element | None:
     return plan.have.live if plan.pending else None
 
 
-def _plugged(plan: Plan, comes: Presence) -> set[str]:
+def _plugged(plan: Plan, how: type[Came] | type[Went]) -> set[str]:
     """The disks that a plan plugs in or unplugs at once."""
-    changes = (c for c in plan.changes if c.effect == HOTPLUG and len(c.field) == 2)
-    return {named(c.field) for c in changes if (c.after is ABSENT) == (comes is ABSENT)}
+    return {named(c.field) for c in plan.changes if c.at_once and isinstance(c, how)}

@@ -87,7 +87,7 @@ def _folder(pool: Element) -> str:
 def _with_its_secret(plan: Plan, world: World, starts: bool) -> Plan:
     """The plan, if the secret is there that it needs for a start."""
     auth = xmltree.find(plan.after.definition, "source/auth")
-    if auth is None or not (starts or any(c.field[:2] == AUTH for c in plan.changes)):
+    if auth is None or not (starts or any(c.is_of("source.auth") for c in plan.changes)):
         return plan
     missing = secrets.lacks(world.host, auth.get("type", ""), auth.find("secret"))
     if not missing:

@@ -17,7 +17,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ...engine import steps, traits, xmltree
-from ...engine.changes import Change
+from ...engine.changes import Change, TakenUp
 from ...engine.codecs import Value
 from ...engine.errors import FleetError, Mistakes
 from ...engine.fields import spec_of, want_of
@@ -187,7 +187,11 @@ class PoolDraft(Draft):
 
     def restarted(self, pending: Sequence[Change], changes: Sequence[Change]) -> list[Change]:
         told = {change.field for change in changes}
-        return [change for change in pending if change.field not in told]
+        return [
+            TakenUp(self.wanted.resource, one.field, one.before, one.after)
+            for one in pending
+            if one.field not in told
+        ]
 
     def foreseen(self, plan: Plan) -> Plan:
         if not plan.after.exists:

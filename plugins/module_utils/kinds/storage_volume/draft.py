@@ -10,11 +10,12 @@ when it is made, and never again.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 from ...engine import xmltree
-from ...engine.changes import LIVE, Change
+from ...engine.changes import LIVE, Change, Removed
 from ...engine.codecs import Value
 from ...engine.comparing import EffectOf
 from ...engine.errors import FleetError
@@ -99,7 +100,14 @@ class VolumeDraft(Draft):
             can_be_touched(self)
 
     def effects(self) -> EffectOf:
-        return lambda *_: (LIVE, "")
+        return lambda *_: LIVE
+
+    def explained(self, change: Change) -> Change:
+        if isinstance(change, Removed):
+            return replace(change, final="what was in it is lost")
+        if self.have.exists:
+            return replace(change, final="a volume that shrinks loses data")
+        return change
 
     def runs_after(self, _changes: Sequence[Change]) -> tuple[Element, Values]:
         return self.definition, self.after

@@ -11,10 +11,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ...engine.changes import LIVE
 from ...engine.codecs import Codec, choice, size
 from ...engine.fields import Field, Rows
-from ...engine.traits import GONE, Trait, Traits, state_codec
+from ...engine.traits import GONE, Traits, state_codec, state_of
 from ...engine.units import format_size, parse_size
 
 
@@ -36,4 +35,4 @@ ROWS: Rows = (
 PRESENT = "present"
 _STATES = state_codec(PRESENT, GONE, default=PRESENT)
 
-TRAITS: Traits = (Trait("state", _STATES, LIVE, gone=GONE, new=lambda _state: PRESENT),)
+TRAITS: Traits = (state_of(_STATES, new=PRESENT),)

@@ -9,31 +9,23 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ...engine import xmltext, xmltree
-from ...engine.changes import HOTPLUG, LIVE, RESTART, Change
+from ...engine import xmltree
+from ...engine.changes import Beside, Mended, Restarted, Stepped
 from ...engine.errors import FleetError
-from ...engine.fields import Items, edit, items_of
-from ...engine.keys import ABSENT
 from ...engine.plan import CREATE, DELETE, Plan
 from ...engine.steps import defines
-from ...engine.units import parse_size
-from ...engine.xmltree import Element
 from ...host.connection import Host, libvirt, patiently, wait_until
 from ...host.live import machine_of
-from . import extra, port_groups, power, table, tree
+from . import extra, power, tree
+from .applier_live import bring
 from .applier_removal import remove
 from .applier_start import resume, start
 from .reader import live_definition, power_state
 from .schema import is_beyond_schema
 from .states import CRASHED, STOPPED
 
-# How long a guest may take to let an unplugged device go (ACPI and PCIe ask it, and wait).
-UNPLUG_TIMEOUT_S = 20.0
 # A guest that boots misses the power button, so it is pressed again until the deadline.
 ASK_AGAIN_S = 10.0
-DEVICES: dict[str, Items] = {
-    row.name: row for row in (table.DISKS, table.CDROMS, table.NICS, table.CHANNELS)
-}
 
 
 def apply(host: Host, plan: Plan) -> None:
@@ -42,26 +34,25 @@ def apply(host: Host, plan: Plan) -> None:
         remove(host, plan, shut_down)
         return
     dom = _define(host, plan)
-    fields = {change.field[0] for change in plan.changes}
-    if "autostart" in fields:
+    if any(isinstance(change, Beside) for change in plan.changes):
         dom.setAutostart(int(plan.after.facts["autostart"]))
     now, after = plan.have.facts.get("state", STOPPED), plan.after.facts["state"]
     if power.wakes(now, after):  # first, since only a guest that is awake lets devices go
         for step in power.steps(now, after):
             _step(host, dom, step, plan)
         now = after
-    Live(dom, plan).apply()
-    if fields & {"state", "power"}:
+    bring(dom, plan)
+    if any(isinstance(change, (Stepped, Restarted, Mended)) for change in plan.changes):
         _power(host, dom, plan, now)
 
 
 def _define(host: Host, plan: Plan) -> Any:
-    if not defines(plan, (power.POWER,)):
+    if not defines(plan):
         return host.conn.lookupByName(plan.wanted.name)
     if plan.action != CREATE:
         _refuse_stale(host, plan)
     definition = xmltree.serialise(plan.after.definition)
-    has_extra = any(change.field == ("extra_xml",) for change in plan.changes)
+    has_extra = any(change.is_of("extra_xml") for change in plan.changes)
     # Without validation libvirt drops elements that it does not know, silently.
     validates = has_extra and not is_beyond_schema(plan.have.stored, machine_of(host))
     flags = libvirt.VIR_DOMAIN_DEFINE_VALIDATE if validates else 0
@@ -100,184 +91,6 @@ def _refuse_stale(host: Host, plan: Plan) -> None:
         )
 
 
-# ---- what runs
-
-
-class Live:
-    """Brings the live changes of one plan to a running domain."""
-
-    def __init__(self, dom: Any, plan: Plan) -> None:
-        self.dom = dom
-        self.plan = plan
-        self.after = plan.after.definition
-        self.changes = [change for change in plan.changes if change.effect in (LIVE, HOTPLUG)]
-
-    def apply(self) -> None:
-        """Call each applier once, with all the changes that are its own."""
-        appliers: dict[str, Callable[[list[Change]], None]] = {
-            "metadata": self._metadata,
-            "lifecycle": self._lifecycle,
-            "vcpus": self._vcpus,
-            "balloon": self._balloon,
-            "balloon_stats": self._balloon_stats,
-            "disk_limits": self._disk_limits,
-            "media": self._devices_updated,
-            "nic": self._devices_updated,
-            "device": self._devices_plugged,
-        }
-        for name, applier in appliers.items():
-            changes = [change for change in self.changes if change.applier == name]
-            if changes:
-                self._try(applier, changes)
-
-    def _try(self, applier: Callable[[list[Change]], None], changes: list[Change]) -> None:
-        try:
-            applier(changes)
-        except libvirt.libvirtError as error:
-            if not self.dom.connect().isAlive():
-                raise
-            fields = ", ".join(".".join(change.field) for change in changes)
-            raise FleetError(
-                f"is stored, but libvirt refused to change it on the running VM: "
-                f"{error.get_error_message()}; with apply: next_boot it waits for the next start",
-                self.plan.resource,
-                fields,
-            ) from error
-
-    def _metadata(self, changes: list[Change]) -> None:
-        kinds = {
-            "title": libvirt.VIR_DOMAIN_METADATA_TITLE,
-            "description": libvirt.VIR_DOMAIN_METADATA_DESCRIPTION,
-        }
-        for change in changes:
-            kind = kinds.get(change.field[0])
-            if kind is not None:
-                value = change.after or None
-                self.dom.setMetadata(kind, value, None, None, libvirt.VIR_DOMAIN_AFFECT_LIVE)
-        if any(change.field[0] not in kinds for change in changes):
-            resource = xmltree.find(self.after, "metadata/fleet:resource")
-            text = None if resource is None else xmltree.serialise(_without_namespace(resource))
-            element = libvirt.VIR_DOMAIN_METADATA_ELEMENT
-            self.dom.setMetadata(
-                element, text, "fleet", xmltree.FLEET_NS, libvirt.VIR_DOMAIN_AFFECT_LIVE
-            )
-
-    def _lifecycle(self, changes: list[Change]) -> None:
-        types = {
-            "on_poweroff": libvirt.VIR_DOMAIN_LIFECYCLE_POWEROFF,
-            "on_reboot": libvirt.VIR_DOMAIN_LIFECYCLE_REBOOT,
-            "on_crash": libvirt.VIR_DOMAIN_LIFECYCLE_CRASH,
-        }
-        actions = {
-            "destroy": libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_DESTROY,
-            "restart": libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_RESTART,
-            "preserve": libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_PRESERVE,
-            "coredump-destroy": libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_COREDUMP_DESTROY,
-            "coredump-restart": libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_COREDUMP_RESTART,
-        }
-        for change in changes:
-            when, then = types[change.field[0]], actions[change.after]
-            self.dom.setLifecycleAction(when, then, libvirt.VIR_DOMAIN_AFFECT_LIVE)
-
-    def _vcpus(self, changes: list[Change]) -> None:
-        self.dom.setVcpusFlags(changes[-1].after, libvirt.VIR_DOMAIN_AFFECT_LIVE)
-
-    def _balloon(self, changes: list[Change]) -> None:
-        kib = parse_size(changes[-1].after) // 1024
-        self.dom.setMemoryFlags(kib, libvirt.VIR_DOMAIN_AFFECT_LIVE)
-
-    def _balloon_stats(self, changes: list[Change]) -> None:
-        self.dom.setMemoryStatsPeriod(changes[-1].after, libvirt.VIR_DOMAIN_AFFECT_LIVE)
-
-    def _disk_limits(self, changes: list[Change]) -> None:
-        for name in dict.fromkeys(change.field[1] for change in changes):
-            disk = items_of(table.DISKS, self.after)[name]
-            names = ("total", "read", "write")
-            limits = {f"{n}_{of}_sec": 0 for of in ("bytes", "iops") for n in names}
-            limits.update(
-                {i.tag: int(i.text or 0) for i in disk.findall("iotune/*") if i.tag in limits}
-            )
-            runs = items_of(table.DISKS, self.plan.have.running).get(name)
-            for burst in runs.findall("iotune/*") if runs is not None else ():
-                if limits.get(burst.tag.partition("_max")[0], 1) == 0 and "_max" in burst.tag:
-                    limits[burst.tag] = 0  # libvirt refuses one without its limit
-            target = xmltree.get(disk, "target/@dev")
-            self.dom.setBlockIoTune(target, limits, libvirt.VIR_DOMAIN_AFFECT_LIVE)
-
-    def _devices_updated(self, changes: list[Change]) -> None:
-        """The device as it runs, with just what changes set anew."""
-        for at in dict.fromkeys(change.field[:2] for change in changes):
-            row = DEVICES[at[0]]
-            device = xmltree.clone(items_of(row, self._now())[at[1]])
-            values = {c.field[2:]: c.after for c in changes if c.field[:2] == at}
-            edit(row.rows, device, values)
-            if ("source",) in values:
-                _forget_runtime_source(device)
-            if values.keys() & {("source",), ("port_group",)}:
-                port_groups.forget_limits(device, items_of(row, self.after)[at[1]])
-            self.dom.updateDeviceFlags(xmltree.serialise(device), libvirt.VIR_DOMAIN_AFFECT_LIVE)
-
-    def _devices_plugged(self, changes: list[Change]) -> None:
-        # What leaves makes room: for its target's name, its boot order, its PCI port.
-        for change in sorted(changes, key=lambda change: change.after is not ABSENT):
-            row, name = DEVICES[change.field[0]], change.field[1]
-            if change.after is ABSENT:
-                self._unplug(row, name)
-            else:
-                device = xmltree.clone(items_of(row, self.after)[name])
-                _forget_unfit_address(device, self._now())
-                self.dom.attachDeviceFlags(
-                    xmltree.serialise(device), libvirt.VIR_DOMAIN_AFFECT_LIVE
-                )
-
-    def _unplug(self, row: Items, name: str) -> None:
-        device = items_of(row, self._now()).get(name)
-        if device is None:
-            return
-        self.dom.detachDeviceFlags(xmltree.serialise(device), libvirt.VIR_DOMAIN_AFFECT_LIVE)
-        if not wait_until(lambda: name not in items_of(row, self._now()), UNPLUG_TIMEOUT_S):
-            raise FleetError(
-                f"the guest did not let it go within {UNPLUG_TIMEOUT_S:.0f} s; what is stored "
-                "is without it already; run again when the guest is done with it, or restart it",
-                self.plan.resource,
-                f"{row.name}.{name}",
-            )
-
-    def _now(self) -> Element:
-        return live_definition(self.dom)
-
-
-def _without_namespace(element: Element) -> Element:
-    """libvirt puts the namespace in itself, and refuses an element that has it already."""
-    plain = xmltree.clone(element)
-    plain.attrib.pop("xmlns:fleet", None)
-    for part in filter(xmltext.is_element, plain.iter()):
-        part.tag = part.tag[len("fleet:") :] if part.tag.startswith("fleet:") else part.tag
-    return plain
-
-
-def _forget_runtime_source(device: Element) -> None:
-    """Drop what libvirt noted about the former source; it would contradict the new one."""
-    for source in device.findall("source"):
-        for attribute in ("portid", "index"):
-            source.attrib.pop(attribute, None)
-        if device.get("type") == "network":
-            source.attrib.pop("bridge", None)
-    for element in device.findall("backingStore"):
-        device.remove(element)
-
-
-def _forget_unfit_address(device: Element, live: Element) -> None:
-    """Drop an address that fits what is stored, but is another's in what runs, or not there."""
-    address = device.find("address")
-    if address is None:
-        return
-    taken = any(address.attrib == a.attrib for a in live.findall("devices/*/address"))
-    buses = [int(c.get("index", "0")) for c in live.findall("devices/controller[@type='pci']")]
-    if taken or (address.get("type") == "pci" and int(address.get("bus", "0"), 0) not in buses):
-        device.remove(address)
-
-
 # ---- power
 
 
@@ -286,7 +99,7 @@ def _power(host: Host, dom: Any, plan: Plan, now: str) -> None:
     marked = tree.restarting(plan.have.stored) if plan.have.stored is not None else None
     target = power.target(now, plan.wanted.state, marked)
     steps = power.steps(now, target)
-    if any(change.field == power.POWER and change.effect == RESTART for change in plan.changes):
+    if any(change.restarts for change in plan.changes):
         steps = power.restart(now, target)
         marked = plan.after.facts["state"]
         _mark_restart(dom, f"<restart to='{marked}'/>")

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ...engine.changes import Lost
 from ...engine.errors import FleetError
-from ...engine.keys import ABSENT
 from ...engine.plan import Plan
 from ...host.connection import Host, libvirt, patiently, said
 from .reader import power_state
@@ -52,7 +52,7 @@ def _wake(dom: Any, plan: Plan) -> None:
 
 
 def _goes(plan: Plan, field: str) -> bool:
-    return any(c.field == (field,) and c.after is ABSENT for c in plan.changes)
+    return any(isinstance(change, Lost) and change.is_of(field) for change in plan.changes)
 
 
 def _flags(host: Host, plan: Plan) -> int:

@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ...engine import xmltree
-from ...engine.changes import RESTART, Change
+from ...engine.changes import Change, Changed, Went
 from ...engine.errors import FleetError
 from ...engine.fields import items_of
-from ...engine.keys import ABSENT, UNION, named
+from ...engine.keys import named
 from ...engine.plan import UPDATE, Plan
 from ...engine.world import World
 from ...engine.xmltree import Element
@@ -66,16 +66,14 @@ def _advice(vm: str, disk: Element) -> str:
 
 def _disturbed(plan: Plan, all_disks: Sequence[str]) -> Sequence[str]:
     """The disks that a plan takes away, moves, or stops to be started again."""
-    if any(change.field == ("power",) and change.effect == RESTART for change in plan.changes):
+    if any(change.restarts for change in plan.changes):
         return all_disks
-    return [change.field[1] for change in plan.changes if _touches(change)]
+    of_disks = (change for change in plan.changes if change.thing_in(DISKS.name))
+    return [change.thing_in(DISKS.name) for change in of_disks if _touches(change)]
 
 
 def _touches(change: Change) -> bool:
-    if change.field[0] != DISKS.name or len(change.field) < 2:
-        return False
-    gone = len(change.field) == 2 and change.after is ABSENT
-    return gone or change.field[2:] == (UNION,)
+    return isinstance(change, Went) or (isinstance(change, Changed) and change.is_of_union)
 
 
 def _target(disk: Element) -> str:

@@ -18,10 +18,10 @@ from .table import DISKS, ROWS
 
 def _owned(change: Change, before: Element, after: Element, claims: Claims) -> None:
     """What was put in or taken out as extra XML, the record of it, and the notes of disks."""
-    if change.field[0] == DISKS.name:
+    if change.is_of(DISKS.name):
         for domain in (before, after):
-            claims.path(domain, note_at(change.field[1]))
-    if change.field != ("extra_xml",):
+            claims.path(domain, note_at(change.thing_in(DISKS.name)))
+    if not change.is_of("extra_xml"):
         for record in extra.sealed(before, after):
             claims.add(record, WHOLE)
         return

@@ -10,14 +10,13 @@ from dataclasses import replace
 from functools import cached_property
 
 from ...engine import traits, xmltree
-from ...engine.changes import HOTPLUG, LIVE, RESTART, Change
+from ...engine.changes import Change, Mended, Removed, Restarted, Stepped
 from ...engine.codecs import Value
 from ...engine.comparing import EffectOf
 from ...engine.errors import FleetError
 from ...engine.keys import ABSENT, PRESENT, Key, Values, is_of_any, within
 from ...engine.plan import Have, Plan, Wanted
 from ...engine.planner import Draft, Removal
-from ...engine.showing import RESTARTED
 from ...engine.traits import STATE
 from ...engine.world import World
 from ..together import taken_up
@@ -209,7 +208,7 @@ class VmDraft(Draft):
     def runs_after(self, changes: Sequence[Change]) -> tuple[xmltree.Element, Values]:
         runs = dict(self.live or {})
         for change in changes:
-            if change.effect in (LIVE, HOTPLUG):
+            if change.at_once:
                 for key in within(runs, change.field):
                     del runs[key]
                 runs.update(within(self.after, change.field))
@@ -224,20 +223,21 @@ class VmDraft(Draft):
         why = "shut down and started again, so that what is stored takes effect"
         _shutdown, *aside = power.notes((power.SHUTDOWN,), self.have.live)
         note = "; ".join((why, *aside))
-        return [self.change(power.POWER, self.is_now, RESTARTED, RESTART, note)]
+        return [Restarted(self.wanted.resource, power.POWER, self.is_now, note=note)]
 
     def beside(self) -> list[Change]:
         """The mark of a restart that was interrupted, where nothing else comes of it."""
         if not self.restarting or self.restarts or self.was[STATE] != self.will[STATE]:
             return []
         note = "a run that was interrupted while it restarted the VM had left this mark"
-        return [self.change(power.POWER, "restarting", self.is_now, note=note)]
+        return [Mended(self.wanted.resource, power.POWER, "restarting", self.is_now, note=note)]
 
     def explained(self, change: Change) -> Change:
-        if change.field != STATE or self.restarts:
+        if not isinstance(change, Stepped):
             return change
-        if self.goes:
+        if isinstance(change, Removed):
             from .removal import note_of
 
             return replace(change, note=note_of(self))
-        return replace(change, note=", ".join(power.notes(self.steps, self.have.live)))
+        note = "" if self.restarts else ", ".join(power.notes(self.steps, self.have.live))
+        return replace(change, note=note, final=power.final(self.steps))

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from enum import Enum
 
 from ...engine import xmltree
 from ...engine.changes import HOTPLUG, LIVE, RESTART
@@ -15,11 +16,10 @@ from ...engine.keys import ABSENT, Key, Values
 from ...engine.units import parse_size
 from ...engine.xmltree import Element
 from . import port_groups
+from .live import Applier
 from .states import PAUSED
 from .table import CDROMS, CHANNELS, DISKS, NICS, ROWS
 
-Effect = tuple[str, str]  # the class of a change, and the applier that brings it about
-WAITS: Effect = (RESTART, "")
 # What a device has from when it is plugged in until it is unplugged.
 KEPT_FOR_LIFE: dict[str, tuple[str, ...]] = {
     DISKS.name: ("target/@bus", "target/@dev"),
@@ -59,37 +59,29 @@ class Effects:
         self.free_ports = free_pci_ports(self.stays)
         self.free_slots = free_pci_slots(self.stays)
 
-    def of(self, key: Key, _now: Value, after: Value) -> Effect:
+    def of(self, key: Key, _now: Value, after: Value) -> str:
         """The effect of one change; asked in the order of the plan, it counts free PCI ports."""
         row = rows_by_key(ROWS, key)
-        applier = row.applier if row is not None else ""
-        if self.waits_all or not applier:
-            return WAITS
+        if self.waits_all or row is None or row.applier is None:
+            return RESTART
         if isinstance(row, Items):
             return self._device(row, key[-1], after)
         if len(key) > 2 and self._is_replaced(key):
-            return WAITS
+            return RESTART
         if key[0] == NICS.name and key[-1] == "source" and not self._moves(key[1]):
-            return WAITS
-        if applier == "nic" and not self._can_on_nic(key):
-            return WAITS
-        can: Mapping[str, Callable[[Value], bool]] = {
-            "vcpus": self._vcpus,
-            "balloon": self._balloon,
-            "balloon_stats": lambda _after: self.values[("memory", "balloon")] == "virtio",
-        }
-        return (LIVE, applier) if can.get(applier, _always)(after) else WAITS
+            return RESTART
+        return LIVE if CONDITIONS.get(row.applier, _always)(self, key, after) else RESTART
 
     def _without(self, leaving: Collection[Key]) -> Element:
         """What runs, less what is unplugged in this run: it leaves before others come."""
         stays = xmltree.clone(self.live)
         for key in leaving:
             row = rows_by_key(ROWS, key)
-            if isinstance(row, Items) and self._device(row, key[-1], ABSENT) != WAITS:
+            if isinstance(row, Items) and self._device(row, key[-1], ABSENT) != RESTART:
                 xmltree.remove(stays, items_of(row, stays)[key[-1]])
         return stays
 
-    def _vcpus(self, after: Value) -> bool:
+    def _vcpus(self, _key: Key, after: Value) -> bool:
         if after < self.values[("cpu", "count")] and not self._lets_vcpus_go():
             return False
         # libvirt unplugs only vCPUs that were plugged in; those present at boot stay.
@@ -103,22 +95,25 @@ class Effects:
         # for which libvirt waits, and crashes when one comes again (seen with QEMU 7.2).
         return not self.paused and self.live.get("type") == "kvm"
 
-    def _balloon(self, after: Value) -> bool:
+    def _balloon(self, _key: Key, after: Value) -> bool:
         has_balloon = self.values[("memory", "balloon")] == "virtio"
         return has_balloon and parse_size(after) <= parse_size(self.values[("memory", "maximum")])
 
-    def _device(self, row: Items, name: str, after: Value) -> Effect:
+    def _balloon_stats(self, _key: Key, _after: Value) -> bool:
+        return bool(self.values[("memory", "balloon")] == "virtio")
+
+    def _device(self, row: Items, name: str, after: Value) -> str:
         if row is CDROMS:
-            return WAITS  # never plugged in
+            return RESTART  # never plugged in
         device = items_of(row, self.live if after is ABSENT else self.definition).get(name)
         if device is None or not self._pluggable(row, device):
-            return WAITS
+            return RESTART
         if after is ABSENT:
             # A guest has to let a device go, and a paused one cannot.
-            return WAITS if self.paused else (HOTPLUG, "device")
+            return RESTART if self.paused else HOTPLUG
         open_already = row is DISKS and self._is_open(device)
         fits = not open_already and self._is_free(device) and self._has_port(row, device)
-        return (HOTPLUG, "device") if fits else WAITS
+        return HOTPLUG if fits else RESTART
 
     def _is_replaced(self, key: Key) -> bool:
         """Whether the next start puts another device in this one's place, which is then left alone.
@@ -150,7 +145,7 @@ class Effects:
         comes = items_of(NICS, self.definition).get(nic)
         return self.holds_groups and comes is not None and port_groups.is_held(runs, comes)
 
-    def _can_on_nic(self, key: Key) -> bool:
+    def _can_on_nic(self, key: Key, _after: Value) -> bool:
         """Whether libvirt has a hold on what a NIC is: a device of the host, for limits a tap."""
         device = items_of(NICS, self.live).get(key[1])
         kind = device.get("type") if device is not None else None
@@ -209,6 +204,19 @@ class Effects:
         return self.free_ports >= 0
 
 
+def _always(_effects: Effects, _key: Key, _after: Value) -> bool:
+    return True
+
+
+# What has to hold for what an applier would do; other appliers can do it in any VM that runs.
+CONDITIONS: Mapping[Enum, Callable[[Effects, Key, Value], bool]] = {
+    Applier.NIC: Effects._can_on_nic,
+    Applier.VCPUS: Effects._vcpus,
+    Applier.BALLOON: Effects._balloon,
+    Applier.BALLOON_STATS: Effects._balloon_stats,
+}
+
+
 def _images_of(disk: Element) -> set[tuple[str, str]]:
     """The sources of a disk: its image, and those below it that libvirt tells of what runs."""
     sources = (source for part in disk.iter() if part.tag in _LAYERS for source in part)
@@ -225,10 +233,6 @@ def _place(nic: Element) -> tuple[str | None, str | None]:
     """What a NIC is connected to; beside a network its bridge is told, of what runs."""
     kind = nic.get("type")
     return kind, xmltree.get(nic, f"source/@{kind}")
-
-
-def _always(_after: Value) -> bool:
-    return True
 
 
 def needs_acpi(live: Element) -> bool:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from ...engine import xmltree
-from ...engine.changes import RESTART
+from ...engine.changes import Beside
 from ...engine.errors import FleetError
 from ...engine.keys import named
 from ...engine.plan import Plan
@@ -75,7 +75,7 @@ def _against_storing(definition: Element, refuse: Refuse) -> str | None:
 
 def starts(plan: Plan) -> bool:
     """Whether the plan starts the VM from what is stored; a saved one runs on as it was saved."""
-    if any(change.field == ("power",) and change.effect == RESTART for change in plan.changes):
+    if any(change.restarts for change in plan.changes):
         return True
     is_off = plan.have.facts.get("state", STOPPED) in (STOPPED, CRASHED)
     return is_off and plan.after.facts.get("state") in (RUNNING, PAUSED)
@@ -99,7 +99,7 @@ SPEAKS_OF = {
 def _field(plan: Plan, said: str) -> str:
     """The option that the plan changes, of many that which libvirt names; or none, where its words
     have to do."""
-    fields = [named(c.field) for c in plan.changes if c.field[0] not in ("state", "power")]
+    fields = [named(c.field) for c in plan.changes if c.in_definition or isinstance(c, Beside)]
     if plan.have.exists and len(fields) == 1:
         return fields[0]
     spoken_of = (field for word, field in SPEAKS_OF.items() if word in said)

@@ -56,6 +56,12 @@ def wakes(now: str, want: str) -> bool:
     return now in (PAUSED, SAVED) and want in (RUNNING, PAUSED) and now != want
 
 
+def final(steps: Iterable[str]) -> str:
+    """Why nothing leads back from the steps, where that is so."""
+    ends = {SHUTDOWN, SWITCH_OFF} & set(steps)
+    return "what its guest held in memory is gone" if ends else ""
+
+
 def restart(now: str, want: str) -> tuple[str, ...]:
     """The steps by which stored changes take effect; none where nothing is to run after them."""
     off = {RUNNING: (SHUTDOWN,), PAUSED: (RESUME, SHUTDOWN), SAVED: (START, SHUTDOWN)}

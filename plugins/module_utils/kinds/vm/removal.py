@@ -6,10 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ...engine.changes import STAYS, Change
-from ...engine.keys import ABSENT
+from ...engine.changes import Change, Kept, Lost
 from ...engine.planner import Removal
 from . import power, storage
 from .snapshots import snapshots_of
@@ -47,34 +46,34 @@ def _memory_goes(draft: VmDraft) -> bool:
 def _saved_memory(draft: VmDraft) -> Iterator[Change]:
     if _memory_goes(draft):
         memory = saved_memory_of(draft.world.host, draft.have.definition)
-        yield draft.change((memory.field,), memory.path, ABSENT)
+        yield Lost(draft.wanted.resource, (memory.field,), memory.path)
 
 
 def _state_files(draft: VmDraft) -> Iterator[Change]:
     for file in state_files_of(draft.world.host, draft.have.definition):
         there = draft.world.host.exists(file.path)
         if there is not False:
-            after, note = _fate(draft, file)
+            fate, why = _fate(draft, file)
             unseen = "" if there else "where there is any"
-            said = ", ".join(filter(None, (note, unseen)))
-            yield draft.change((file.field,), file.path, after, note=said)
+            note = ", ".join(filter(None, (why, unseen)))
+            yield fate(draft.wanted.resource, (file.field,), file.path, note=note)
 
 
-def _fate(draft: VmDraft, file: StateFile) -> tuple[Any, str]:
+def _fate(draft: VmDraft, file: StateFile) -> tuple[type[Lost] | type[Kept], str]:
     """What becomes of a file with state, and why."""
     have, host = draft.have, draft.world.host
     transient = not have.facts["persistent"]
     if file.field == "tpm_state" and (transient or not host.can_keep_tpm):
         keeps = have.definition.find("devices/tpm/backend[@persistent_state='yes']")
         if keeps is not None:
-            return STAYS, "by its persistent_state"
-        return ABSENT, "libvirt cannot keep it"
+            return Kept, "by its persistent_state"
+        return Lost, "libvirt cannot keep it"
     if not _with_storage(draft):
-        return STAYS, "removed with remove_storage"
+        return Kept, "removed with remove_storage"
     if transient or not file.removable:
-        return STAYS, "libvirt cannot remove it"
+        return Kept, "libvirt cannot remove it"
     others = others_with(draft.wanted.name, file, draft.world)
-    return (STAYS, f"{', '.join(others)} uses it too") if others else (ABSENT, "")
+    return (Kept, f"{', '.join(others)} uses it too") if others else (Lost, "")
 
 
 def _metadata(draft: VmDraft) -> Iterator[Change]:
@@ -85,7 +84,7 @@ def _metadata(draft: VmDraft) -> Iterator[Change]:
     for field, names in (("snapshots", snapshots), ("checkpoints", checkpoints)):
         if names:
             note = "what libvirt knows of them; what images hold of them is as their disk is"
-            yield draft.change((field,), ", ".join(sorted(names)), ABSENT, note=note)
+            yield Lost(draft.wanted.resource, (field,), ", ".join(sorted(names)), note=note)
 
 
 # ---- what stays of it
@@ -95,7 +94,7 @@ def _disks_that_stay(draft: VmDraft) -> Iterator[Change]:
     if not _with_storage(draft):
         return
     for target, path, why in storage.disks_that_stay(draft.world, draft.have):
-        yield draft.change(("disks", target), path, STAYS, note=why)
+        yield Kept(draft.wanted.resource, ("disks", target), path, note=why)
 
 
 REMOVAL = Removal(

@@ -15,11 +15,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
 from ...engine import xmltree
-from ...engine.changes import Change
+from ...engine.changes import Change, Changed
 from ...engine.codecs import Value
 from ...engine.errors import FleetError, Mistakes
 from ...engine.fields import items_of
-from ...engine.keys import ABSENT, PRESENT, UNION, Key, Values, named
+from ...engine.keys import ABSENT, PRESENT, Key, Values, named
 from ...engine.plan import Have
 from ...engine.world import World
 from ...engine.xmltree import Element
@@ -239,9 +239,10 @@ class Standing:
         ]
 
     def _goes_back(self, change: Change) -> bool:
-        if change.field[0] != DISKS.name or change.field[2:] != (UNION,) or not self.have.live:
+        is_source = isinstance(change, Changed) and change.is_of_union
+        if not (is_source and change.is_of(DISKS.name)) or not self.have.live:
             return False
-        disk = items_of(DISKS, self.have.live).get(change.field[1])
+        disk = items_of(DISKS, self.have.live).get(change.thing_in(DISKS.name))
         if disk is None or "file" not in change.before or "file" not in change.after:
             return False
         return bool(self._depth(self.chains.of(disk), change.after))

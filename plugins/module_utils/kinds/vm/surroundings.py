@@ -15,10 +15,10 @@ from dataclasses import replace
 from functools import cached_property
 
 from ...engine import xmltree
-from ...engine.changes import HOTPLUG, LIVE, Change
+from ...engine.changes import Came, Change, Changed
 from ...engine.errors import Mistakes
 from ...engine.fields import items_of
-from ...engine.keys import ABSENT, UNION, named
+from ...engine.keys import UNION, named
 from ...engine.plan import DELETE, Plan
 from ...engine.world import World
 from ...engine.xmltree import Element
@@ -54,16 +54,15 @@ def _started(plan: Plan) -> Element | None:
         return plan.after.stored
     is_saved = plan.have.facts.get("state") == SAVED
     stays = plan.after.facts.get("state") == SAVED or any(
-        change.field == ("saved_memory",) for change in plan.changes
+        change.is_of("saved_memory") for change in plan.changes
     )
     return plan.have.live if is_saved and not stays else None
 
 
 def _comes(change: Change) -> bool:
     """Whether a device, or a medium or network for one, comes to what runs."""
-    comes = change.effect == HOTPLUG and change.after is not ABSENT
-    moves = change.effect == LIVE and change.field[2:] == (UNION,)
-    return change.field[0] in LISTS and (comes or moves)
+    moves = isinstance(change, Changed) and change.is_of_union
+    return change.at_once and change.field[0] in LISTS and (moves or isinstance(change, Came))
 
 
 class _Surroundings:

@@ -15,13 +15,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ...engine import xmltree
-from ...engine.changes import LIVE
 from ...engine.codecs import boolean, choice, integer, mac, mapping, presence, size, text
 from ...engine.fields import Field, Items, Rows, Variant
 from ...engine.keys import ABSENT, UNION
 from ...engine.mark import SCOPE, SCOPE_PATH
-from ...engine.traits import KEPT, Trait, Traits, persistence, state_codec
+from ...engine.traits import KEPT, Trait, Traits, persistence, state_codec, state_of
 from ...engine.xmltree import Element
+from .live import Applier
 from .states import PAUSED, RUNNING, SAVED, STOPPED
 
 NAME = text(
@@ -100,6 +100,7 @@ SOURCE = {
 }
 
 LIMIT = integer(minimum=0, unset=0)
+OFF = boolean(unset=False)
 BYTES_PER_S = size(unset="0B")
 KIB_PER_S = size(1024, unset="0B")
 BOOT_ORDER = integer(minimum=0, unset=0)
@@ -123,16 +124,16 @@ DISK_ROWS = (
     Field("boot_order", "boot/@order", BOOT_ORDER),
     Field("read_only", "readonly", presence()),
     Field("shareable", "shareable", presence()),
-    Field("limits.total_iops", "iotune/total_iops_sec", LIMIT, "disk_limits"),
-    Field("limits.read_iops", "iotune/read_iops_sec", LIMIT, "disk_limits"),
-    Field("limits.write_iops", "iotune/write_iops_sec", LIMIT, "disk_limits"),
-    Field("limits.total_bandwidth", "iotune/total_bytes_sec", BYTES_PER_S, "disk_limits"),
-    Field("limits.read_bandwidth", "iotune/read_bytes_sec", BYTES_PER_S, "disk_limits"),
-    Field("limits.write_bandwidth", "iotune/write_bytes_sec", BYTES_PER_S, "disk_limits"),
+    Field("limits.total_iops", "iotune/total_iops_sec", LIMIT, Applier.DISK_LIMITS),
+    Field("limits.read_iops", "iotune/read_iops_sec", LIMIT, Applier.DISK_LIMITS),
+    Field("limits.write_iops", "iotune/write_iops_sec", LIMIT, Applier.DISK_LIMITS),
+    Field("limits.total_bandwidth", "iotune/total_bytes_sec", BYTES_PER_S, Applier.DISK_LIMITS),
+    Field("limits.read_bandwidth", "iotune/read_bytes_sec", BYTES_PER_S, Applier.DISK_LIMITS),
+    Field("limits.write_bandwidth", "iotune/write_bytes_sec", BYTES_PER_S, Applier.DISK_LIMITS),
 )
 
 CDROM_ROWS = (
-    Variant(UNION, "@type", SOURCE, "media"),
+    Variant(UNION, "@type", SOURCE, Applier.MEDIA),
     Field("bus", "target/@bus", choice("sata", "scsi", "ide", "usb")),
     Field("boot_order", "boot/@order", BOOT_ORDER),
 )
@@ -145,20 +146,20 @@ NIC_ROWS = (
             "network": (Field("vswitch", "source/@network"),),
             "bridge": (Field("bridge", "source/@bridge"),),
         },
-        "nic",
+        Applier.NIC,
     ),
-    Field("port_group", "source/@portgroup", text(), "nic"),
+    Field("port_group", "source/@portgroup", text(), Applier.NIC),
     Field("mac", "mac/@address", mac()),
     Field("model", "model/@type", choice("virtio", "e1000e", "e1000", "rtl8139", "igb")),
     Field("mtu", "mtu/@size", integer(68, 65521)),  # what a tap takes
-    Field("link", "link/@state", choice("down", unset="up"), "nic"),
+    Field("link", "link/@state", choice("down", unset="up"), Applier.NIC),
     Field("boot_order", "boot/@order", BOOT_ORDER),
-    Field("bandwidth.inbound.average", "bandwidth/inbound/@average", KIB_PER_S, "nic"),
-    Field("bandwidth.inbound.peak", "bandwidth/inbound/@peak", KIB_PER_S, "nic"),
-    Field("bandwidth.inbound.burst", "bandwidth/inbound/@burst", KIB_PER_S, "nic"),
-    Field("bandwidth.outbound.average", "bandwidth/outbound/@average", KIB_PER_S, "nic"),
-    Field("bandwidth.outbound.peak", "bandwidth/outbound/@peak", KIB_PER_S, "nic"),
-    Field("bandwidth.outbound.burst", "bandwidth/outbound/@burst", KIB_PER_S, "nic"),
+    Field("bandwidth.inbound.average", "bandwidth/inbound/@average", KIB_PER_S, Applier.NIC),
+    Field("bandwidth.inbound.peak", "bandwidth/inbound/@peak", KIB_PER_S, Applier.NIC),
+    Field("bandwidth.inbound.burst", "bandwidth/inbound/@burst", KIB_PER_S, Applier.NIC),
+    Field("bandwidth.outbound.average", "bandwidth/outbound/@average", KIB_PER_S, Applier.NIC),
+    Field("bandwidth.outbound.peak", "bandwidth/outbound/@peak", KIB_PER_S, Applier.NIC),
+    Field("bandwidth.outbound.burst", "bandwidth/outbound/@burst", KIB_PER_S, Applier.NIC),
 )
 
 DISKS = Items(
@@ -168,7 +169,7 @@ DISKS = Items(
     _disk_of("disk"),
     _new_disk("disk"),
     ("name", NAME),
-    "device",
+    Applier.DEVICE,
 )
 CDROMS = Items(
     "cdroms",
@@ -177,7 +178,7 @@ CDROMS = Items(
     _disk_of("cdrom"),
     _new_disk("cdrom"),
     ("name", NAME),
-    "device",
+    Applier.DEVICE,
 )
 NICS = Items(
     "nics",
@@ -186,7 +187,7 @@ NICS = Items(
     _alias_or("mac/@address", "ua-nic-"),
     _new_nic,
     ("name", NIC_NAME),
-    "device",
+    Applier.DEVICE,
 )
 CHANNELS = Items(
     "channels",
@@ -194,7 +195,7 @@ CHANNELS = Items(
     (Field("path", "source/@path"),),
     lambda channel: xmltree.get(channel, "target/@name"),
     _new_channel,
-    applier="device",
+    applier=Applier.DEVICE,
 )
 FEATURES = Items(
     "cpu.features",
@@ -209,11 +210,13 @@ LIFECYCLE = choice("destroy", "restart")
 ON_CRASH = choice("destroy", "restart", "preserve", "coredump-destroy", "coredump-restart")
 
 ROWS: Rows = (
-    Field("title", "title", text(r".+", "a title on one line"), "metadata"),
-    Field("description", "description", text(), "metadata"),
-    Field("tags", "metadata/fleet:resource/fleet:tags", mapping(), "metadata"),
-    Field("protected", "metadata/fleet:resource/@protected", boolean(unset=False), "metadata"),
-    Field("scope", SCOPE_PATH, SCOPE, "metadata"),
+    Field("title", "title", text(r".+", "a title on one line"), Applier.METADATA),
+    Field("description", "description", text(), Applier.METADATA),
+    Field("tags", "metadata/fleet:resource/fleet:tags", mapping(), Applier.METADATA),
+    Field(
+        "protected", "metadata/fleet:resource/@protected", boolean(unset=False), Applier.METADATA
+    ),
+    Field("scope", SCOPE_PATH, SCOPE, Applier.METADATA),
     Field("virt_type", "@type", choice("auto", "kvm", "qemu")),
     Field("machine", "os/type/@machine"),
     Field("firmware", "os/@firmware", choice("efi", unset="bios")),
@@ -222,7 +225,7 @@ ROWS: Rows = (
     Field("boot.initrd", "os/initrd"),
     Field("boot.cmdline", "os/cmdline"),
     Field("cpu.maximum", "vcpu", integer(1)),
-    Field("cpu.count", "vcpu/@current", integer(1), "vcpus"),
+    Field("cpu.count", "vcpu/@current", integer(1), Applier.VCPUS),
     Field("cpu.mode", "cpu/@mode", choice("host-model", "host-passthrough", "maximum", "custom")),
     Field("cpu.model", "cpu/model"),
     Field("cpu.topology.sockets", "cpu/topology/@sockets", integer(1)),
@@ -231,15 +234,18 @@ ROWS: Rows = (
     Field("cpu.topology.threads", "cpu/topology/@threads", integer(1)),
     FEATURES,
     Field("memory.maximum", "memory", size(1024)),
-    Field("memory.size", "currentMemory", size(1024), "balloon"),
+    Field("memory.size", "currentMemory", size(1024), Applier.BALLOON),
     Field("memory.balloon", "devices/memballoon/@model", choice("virtio", "none")),
     Field(
-        "memory.balloon_stats_period_s", "devices/memballoon/stats/@period", LIMIT, "balloon_stats"
+        "memory.balloon_stats_period_s",
+        "devices/memballoon/stats/@period",
+        LIMIT,
+        Applier.BALLOON_STATS,
     ),
     Field("clock", "clock/@offset", choice("utc", "localtime")),
-    Field("on_poweroff", "on_poweroff", LIFECYCLE, "lifecycle"),
-    Field("on_reboot", "on_reboot", LIFECYCLE, "lifecycle"),
-    Field("on_crash", "on_crash", ON_CRASH, "lifecycle"),
+    Field("on_poweroff", "on_poweroff", LIFECYCLE, Applier.LIFECYCLE),
+    Field("on_reboot", "on_reboot", LIFECYCLE, Applier.LIFECYCLE),
+    Field("on_crash", "on_crash", ON_CRASH, Applier.LIFECYCLE),
     DISKS,
     CDROMS,
     NICS,
@@ -278,5 +284,5 @@ _STATES = state_codec(KEPT, RUNNING, STOPPED, PAUSED, SAVED, ABSENT, default=KEP
 TRAITS: Traits = (
     persistence(),
     Trait("autostart", boolean(), gone=False, new=lambda _state: False),
-    Trait("state", _STATES, LIVE, gone=ABSENT, new=lambda _state: STOPPED, leaves=KEPT),
+    state_of(_STATES, new=STOPPED, leaves=KEPT),
 )

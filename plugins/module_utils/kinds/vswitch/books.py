@@ -52,10 +52,10 @@ def _owned(change: Change, before: Element, after: Element, claims: Claims) -> N
     for family in FAMILIES:
         if change.field == family.key:
             _own_address([family.element(before), family.element(after)], claims)
-    if change.field[:2] == ("dns", "hosts"):
+    if change.is_of("dns.hosts"):
         for network in (before, after):
             for host in network.findall("dns/host"):
-                if host.get("ip") == change.field[2]:
+                if host.get("ip") == change.thing_in("dns.hosts"):
                     for name in host.findall("hostname"):
                         claims.add(name, WHOLE)
 

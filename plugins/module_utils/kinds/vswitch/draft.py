@@ -10,23 +10,22 @@ from dataclasses import replace
 from functools import cached_property, partial
 
 from ...engine import xmltree
-from ...engine.changes import LIVE, RESTART, STORED, Change
+from ...engine.changes import LIVE, RESTART, Change, Lost, Made, Restarted, Stepped
 from ...engine.codecs import Value
 from ...engine.comparing import EffectOf
 from ...engine.errors import FleetError
 from ...engine.keys import ABSENT, PRESENT, Key, Values, is_of_any, named
 from ...engine.plan import Plan
 from ...engine.planner import Draft, Removal
-from ...engine.showing import RESTARTED
 from ...engine.steps import Steps
 from ...engine.traits import ACTIVE, GONE, OF_WHAT_RUNS, STATE
 from ...engine.xmltree import Element
 from ..together import parser
 from . import checks, connections, reserved_nics, rules, tree
 from .attached import Nic
+from .changes import CONNECTING, Cleared, Connected, MadeUnderVms, StartedUnderVms
 from .leftovers import Left
 from .surroundings import (
-    LEFT,
     attached_to,
     left_of,
     leftovers,
@@ -46,7 +45,7 @@ from .table import (
 )
 from .tree import values_of
 
-CONNECT, CONNECTIONS = "connect", ("connections",)
+CONNECTIONS: Key = ("connections",)
 
 
 class VswitchDraft(Draft):
@@ -127,7 +126,7 @@ class VswitchDraft(Draft):
 
     def effects(self) -> EffectOf:
         updatable = self._updatable()
-        return lambda key, *_: ((LIVE if is_of_any(key, updatable) else RESTART), "")
+        return lambda key, *_: LIVE if is_of_any(key, updatable) else RESTART
 
     def _updatable(self) -> set[Key]:
         """What libvirt is to change in place: lists, where what they will hold can run by itself.
@@ -161,7 +160,7 @@ class VswitchDraft(Draft):
         if self.running:
             nics = named_nics(self.running)
             note += f"; these lose it for some seconds and are connected again: {nics}"
-        return [self.change(STATE, ACTIVE, RESTARTED, RESTART, note)]
+        return [Restarted(self.wanted.resource, STATE, ACTIVE, note=note)]
 
     def beside(self) -> list[Change]:
         return [*self._left_to_connect(), *leftovers(self.wanted.resource, self.left)]
@@ -176,8 +175,8 @@ class VswitchDraft(Draft):
         if left.detour:
             before["detour"], after["detour"] = "left", GONE
         note = "as a run left them that was interrupted, or somebody else"
-        change = self.change(CONNECTIONS, before, after, LIVE, note)
-        return [replace(change, applier=CONNECT)] if before else []
+        change = Connected(self.wanted.resource, CONNECTIONS, before, after, LIVE, note=note)
+        return [change] if before else []
 
     def _left_by_others(self) -> connections.Left:
         vms = partial(self.world.everything, "vm")
@@ -187,21 +186,24 @@ class VswitchDraft(Draft):
         )
 
     def explained(self, change: Change) -> Change:
-        if change.effect == LIVE and "bandwidth" in change.field:
+        if change.at_once and "bandwidth" in change.field:
             note = "NICs that are connected keep their limits until they connect again"
             return replace(change, note=note)
-        if change.field == STATE and change.after == ACTIVE:
+        if isinstance(change, Stepped) and change.after == ACTIVE:
             return self._connecting(change)
         return change
 
-    def _connecting(self, change: Change) -> Change:
+    def _connecting(self, change: Stepped) -> Change:
         """The start of one that was stopped, or went, under running VMs: it takes their NICs up."""
         if self.have.exists:
             nics = named_nics(self.running)
         else:  # running VMs that were on one of this name, and are on no bridge
             nics = ", ".join(map(str, self._left_by_others().connections))
+        if not nics:
+            return change
+        step = MadeUnderVms if isinstance(change, Made) else StartedUnderVms
         note = f"these are connected again: {nics}"
-        return replace(change, applier=CONNECT, note=note) if nics else change
+        return step(change.resource, STATE, change.before, change.after, LIVE, note=note)
 
     def foreseen(self, plan: Plan) -> Plan:
         parser.check(plan, self.world.host)
@@ -230,7 +232,7 @@ def _leases(draft: VswitchDraft) -> Iterable[Change]:
     leases = host.leases(have.name) if have.live is not None else ()
     given = ", ".join(sorted(f"{lease['mac']} {lease['ipaddr']}" for lease in leases))
     note = "who asks again may get another address"
-    return [draft.change(("leases",), given, GONE, STORED, note)] if given else []
+    return [Lost(draft.wanted.resource, ("leases",), given, note=note)] if given else []
 
 
 REMOVAL = Removal(PROTECTED, _used_by, clears=(_left,), goes_with=(_leases,))
@@ -240,7 +242,7 @@ REMOVAL = Removal(PROTECTED, _used_by, clears=(_left,), goes_with=(_leases,))
 
 
 def _last(plan: Plan) -> Sequence[str]:
-    return (CONNECT,) if any(change.applier == CONNECT for change in plan.changes) else ()
+    return ("connect",) if any(isinstance(one, CONNECTING) for one in plan.changes) else ()
 
 
-STEPS = Steps(again=lambda _plan: ("restart",), last=_last, beside={CONNECTIONS: "", LEFT: "clear"})
+STEPS = Steps(again=lambda _plan: ("restart",), last=_last, beside={Cleared: "clear"})

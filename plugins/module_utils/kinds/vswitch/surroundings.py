@@ -17,6 +17,7 @@ from ...engine.world import World
 from ...engine.xmltree import Element
 from . import leftovers as network_leftovers
 from .attached import Nic, attached
+from .changes import Cleared
 from .leftovers import Left
 from .table import RUN_BY_LIBVIRT, TYPE
 from .tree import values_of
@@ -49,7 +50,7 @@ def left_of(have: Have, network: Element, world: World, thoroughly: bool) -> Lef
 def leftovers(resource: str, left: Left) -> list[Change]:
     """The change that ends and removes it."""
     note = "as a start or stop left it that was interrupted; ended, with its firewall rules"
-    return [Change(resource, LEFT, str(left), GONE, LIVE, note=note)] if left else []
+    return [Cleared(resource, LEFT, str(left), GONE, LIVE, note=note)] if left else []
 
 
 def attached_to(have: Have, world: World) -> list[Nic]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from ....engine import xmltree
 from ....engine.accounting import Consequence
-from ....engine.keys import ABSENT
 from ....engine.xmltree import Element
 from .base import Changed, drop, touched
 
@@ -35,7 +34,7 @@ CONSEQUENCES = (
         ("graphics",),
         "goes with the former type or place",
     ),
-    Consequence("other_graphics", ("devices/graphics[+]",), _ON_TYPE, "goes too", gone=ABSENT),
+    Consequence("other_graphics", ("devices/graphics[+]",), _ON_TYPE, "goes too", is_thing=True),
     Consequence(
         "graphics.listens",
         ("devices/graphics[1]/listen",),
@@ -57,7 +56,7 @@ CONSEQUENCES = (
             (f"devices/{tag}[@type='spicevmc']", f"devices/{tag}[@type='spiceport']"),
             _ON_TYPE,
             _NEEDS_SPICE,
-            gone=ABSENT,
+            is_thing=True,
         )
         for name, tag in (
             ("channels", "channel"),
@@ -85,7 +84,7 @@ CONSEQUENCES = (
         ("devices/video[+]",),
         ("video",),
         "goes too: without video there is none at all",
-        gone=ABSENT,
+        is_thing=True,
     ),
 )
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from ....engine import xmltree
 from ....engine.accounting import Consequence
-from ....engine.keys import ABSENT
 from ....engine.xmltree import Element
 from .base import Changed, drop, prune, touched
 
@@ -20,7 +19,7 @@ _SOURCE = ("mode", "host", "service", "tls", "append", "channel", "master", "sla
 
 
 def _others(name: str, tag: str, option: str) -> Consequence:
-    return Consequence(name, (f"devices/{tag}[+]",), (option,), _TOO, gone=ABSENT)
+    return Consequence(name, (f"devices/{tag}[+]",), (option,), _TOO, is_thing=True)
 
 
 CONSEQUENCES = (

@@ -1,0 +1,231 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Brings live changes to VMs that run. Decides nothing.
+
+Each applier is found by the type of a change and by what the row of its option names, and gets all
+changes of a plan that are its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ...engine import xmltext, xmltree
+from ...engine.changes import Came, Change, Changed, Went
+from ...engine.errors import FleetError
+from ...engine.fields import Items, edit, items_of, rows_by_key
+from ...engine.keys import named
+from ...engine.plan import Plan
+from ...engine.units import parse_size
+from ...engine.xmltree import Element
+from ...host.connection import libvirt, wait_until
+from . import port_groups, table
+from .live import Applier
+from .reader import live_definition
+
+# How long a guest may take to let an unplugged device go (ACPI and PCIe ask it, and wait).
+UNPLUG_TIMEOUT_S = 20.0
+DEVICES: dict[str, Items] = {
+    row.name: row for row in (table.DISKS, table.CDROMS, table.NICS, table.CHANNELS)
+}
+
+
+@dataclass(frozen=True)
+class Running:
+    """A domain that runs, and its plan."""
+
+    dom: Any
+    plan: Plan
+
+    @property
+    def after(self) -> Element:
+        """What is stored once the plan is done."""
+        return self.plan.after.definition
+
+    def now(self) -> Element:
+        """What runs at this moment."""
+        return live_definition(self.dom)
+
+
+Call = tuple[type[Change], Applier]  # the type of a change, and what its row names
+
+
+def bring(dom: Any, plan: Plan) -> None:
+    """Call each applier once, with all the changes that are its own."""
+    changes: dict[Call, list[Change]] = {}
+    for change in plan.changes:
+        row = rows_by_key(table.ROWS, change.field) if change.at_once else None
+        if row is not None and isinstance(row.applier, Applier):
+            changes.setdefault((type(change), row.applier), []).append(change)
+    for call in sorted(changes, key=[*APPLIERS].index):
+        _try(Running(dom, plan), APPLIERS[call], changes[call])
+
+
+def _try(vm: Running, applier: Bring, changes: list[Change]) -> None:
+    try:
+        applier(vm, changes)
+    except libvirt.libvirtError as error:
+        if not vm.dom.connect().isAlive():
+            raise
+        raise FleetError(
+            f"is stored, but libvirt refused to change it on the running VM: "
+            f"{error.get_error_message()}; with apply: next_boot it waits for the next start",
+            vm.plan.resource,
+            ", ".join(named(change.field) for change in changes),
+        ) from error
+
+
+def _metadata(vm: Running, changes: list[Change]) -> None:
+    kinds = {
+        "title": libvirt.VIR_DOMAIN_METADATA_TITLE,
+        "description": libvirt.VIR_DOMAIN_METADATA_DESCRIPTION,
+    }
+    for change in changes:
+        kind = kinds.get(change.field[0])
+        if kind is not None:
+            value = change.after or None
+            vm.dom.setMetadata(kind, value, None, None, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+    if any(change.field[0] not in kinds for change in changes):
+        resource = xmltree.find(vm.after, "metadata/fleet:resource")
+        text = None if resource is None else xmltree.serialise(_without_namespace(resource))
+        element = libvirt.VIR_DOMAIN_METADATA_ELEMENT
+        vm.dom.setMetadata(element, text, "fleet", xmltree.FLEET_NS, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+
+def _lifecycle(vm: Running, changes: list[Change]) -> None:
+    types = {
+        "on_poweroff": libvirt.VIR_DOMAIN_LIFECYCLE_POWEROFF,
+        "on_reboot": libvirt.VIR_DOMAIN_LIFECYCLE_REBOOT,
+        "on_crash": libvirt.VIR_DOMAIN_LIFECYCLE_CRASH,
+    }
+    actions = {
+        "destroy": libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_DESTROY,
+        "restart": libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_RESTART,
+        "preserve": libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_PRESERVE,
+        "coredump-destroy": libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_COREDUMP_DESTROY,
+        "coredump-restart": libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_COREDUMP_RESTART,
+    }
+    for change in changes:
+        when, then = types[change.field[0]], actions[change.after]
+        vm.dom.setLifecycleAction(when, then, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+
+def _vcpus(vm: Running, changes: list[Change]) -> None:
+    vm.dom.setVcpusFlags(changes[-1].after, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+
+def _balloon(vm: Running, changes: list[Change]) -> None:
+    kib = parse_size(changes[-1].after) // 1024
+    vm.dom.setMemoryFlags(kib, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+
+def _balloon_stats(vm: Running, changes: list[Change]) -> None:
+    vm.dom.setMemoryStatsPeriod(changes[-1].after, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+
+def _disk_limits(vm: Running, changes: list[Change]) -> None:
+    for name in dict.fromkeys(change.field[1] for change in changes):
+        disk = items_of(table.DISKS, vm.after)[name]
+        names = ("total", "read", "write")
+        limits = {f"{n}_{of}_sec": 0 for of in ("bytes", "iops") for n in names}
+        limits.update(
+            {i.tag: int(i.text or 0) for i in disk.findall("iotune/*") if i.tag in limits}
+        )
+        runs = items_of(table.DISKS, vm.plan.have.running).get(name)
+        for burst in runs.findall("iotune/*") if runs is not None else ():
+            if limits.get(burst.tag.partition("_max")[0], 1) == 0 and "_max" in burst.tag:
+                limits[burst.tag] = 0  # libvirt refuses one without its limit
+        target = xmltree.get(disk, "target/@dev")
+        vm.dom.setBlockIoTune(target, limits, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+
+def _devices_updated(vm: Running, changes: list[Change]) -> None:
+    """The device as it runs, with just what changes set anew."""
+    for at in dict.fromkeys(change.field[:2] for change in changes):
+        row = DEVICES[at[0]]
+        device = xmltree.clone(items_of(row, vm.now())[at[1]])
+        values = {c.field[2:]: c.after for c in changes if c.field[:2] == at}
+        edit(row.rows, device, values)
+        if ("source",) in values:
+            _forget_runtime_source(device)
+        if values.keys() & {("source",), ("port_group",)}:
+            port_groups.forget_limits(device, items_of(row, vm.after)[at[1]])
+        vm.dom.updateDeviceFlags(xmltree.serialise(device), libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+
+def _plug(vm: Running, changes: list[Change]) -> None:
+    for change in changes:
+        device = xmltree.clone(items_of(DEVICES[change.field[0]], vm.after)[change.field[1]])
+        _forget_unfit_address(device, vm.now())
+        vm.dom.attachDeviceFlags(xmltree.serialise(device), libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+
+def _unplug(vm: Running, changes: list[Change]) -> None:
+    for change in changes:
+        _unplug_one(vm, DEVICES[change.field[0]], change.field[1])
+
+
+def _unplug_one(vm: Running, row: Items, name: str) -> None:
+    device = items_of(row, vm.now()).get(name)
+    if device is None:
+        return
+    vm.dom.detachDeviceFlags(xmltree.serialise(device), libvirt.VIR_DOMAIN_AFFECT_LIVE)
+    if not wait_until(lambda: name not in items_of(row, vm.now()), UNPLUG_TIMEOUT_S):
+        raise FleetError(
+            f"the guest did not let it go within {UNPLUG_TIMEOUT_S:.0f} s; what is stored "
+            "is without it already; run again when the guest is done with it, or restart it",
+            vm.plan.resource,
+            f"{row.name}.{name}",
+        )
+
+
+def _without_namespace(element: Element) -> Element:
+    """libvirt puts the namespace in itself, and refuses an element that has it already."""
+    plain = xmltree.clone(element)
+    plain.attrib.pop("xmlns:fleet", None)
+    for part in filter(xmltext.is_element, plain.iter()):
+        part.tag = part.tag[len("fleet:") :] if part.tag.startswith("fleet:") else part.tag
+    return plain
+
+
+def _forget_runtime_source(device: Element) -> None:
+    """Drop what libvirt noted about the former source; it would contradict the new one."""
+    for source in device.findall("source"):
+        for attribute in ("portid", "index"):
+            source.attrib.pop(attribute, None)
+        if device.get("type") == "network":
+            source.attrib.pop("bridge", None)
+    for element in device.findall("backingStore"):
+        device.remove(element)
+
+
+def _forget_unfit_address(device: Element, live: Element) -> None:
+    """Drop an address that fits what is stored, but is another's in what runs, or not there."""
+    address = device.find("address")
+    if address is None:
+        return
+    taken = any(address.attrib == a.attrib for a in live.findall("devices/*/address"))
+    buses = [int(c.get("index", "0")) for c in live.findall("devices/controller[@type='pci']")]
+    if taken or (address.get("type") == "pci" and int(address.get("bus", "0"), 0) not in buses):
+        device.remove(address)
+
+
+Bring = Callable[[Running, "list[Change]"], None]
+
+# In the order in which they are called. What leaves makes room for what comes: for the name of its
+# target, its boot order, its PCI port.
+APPLIERS: dict[Call, Bring] = {
+    (Changed, Applier.METADATA): _metadata,
+    (Changed, Applier.LIFECYCLE): _lifecycle,
+    (Changed, Applier.VCPUS): _vcpus,
+    (Changed, Applier.BALLOON): _balloon,
+    (Changed, Applier.BALLOON_STATS): _balloon_stats,
+    (Changed, Applier.DISK_LIMITS): _disk_limits,
+    (Changed, Applier.MEDIA): _devices_updated,
+    (Changed, Applier.NIC): _devices_updated,
+    (Went, Applier.DEVICE): _unplug,
+    (Came, Applier.DEVICE): _plug,
+}

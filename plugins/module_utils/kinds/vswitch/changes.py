@@ -1,0 +1,27 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The changes that only vswitches have: of NICs of running VMs, and of what a run left behind."""
+
+from __future__ import annotations
+
+from ...engine.changes import Made, Mended, Stepped
+
+
+class Cleared(Mended):
+    """What an interrupted start or stop left in the way of the next start."""
+
+
+class Connected(Mended):
+    """NICs of running VMs that are on no bridge, or on a detour, are connected again."""
+
+
+class StartedUnderVms(Stepped):
+    """It starts under running VMs, whose NICs are connected again."""
+
+
+class MadeUnderVms(Made):
+    """It comes back under running VMs, whose NICs are connected again."""
+
+
+CONNECTING = (Connected, StartedUnderVms, MadeUnderVms)
