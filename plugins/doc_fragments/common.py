@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The option `uri`, and the attributes of a module that changes things or only reads."""
+    """The options `uri` and `expect`, and the attributes of a module that changes or only reads."""
 
     DOCUMENTATION = r"""
 options:
@@ -21,6 +21,33 @@ options:
     default: qemu:///system
 requirements:
   - python3-libvirt (libvirt-python) on the machine where the module runs
+"""
+
+    PLANS = r"""
+options:
+  uri:
+    description:
+      - The libvirt to talk to, as a libvirt connection URI.
+      - Files that are named in options are files of the machine on which the module runs, which is
+        the KVM host itself unless the URI says otherwise. Of another machine nothing is looked at
+        but what its libvirt tells. A socket (C(qemu+unix)) counts as one of this machine.
+      - In check mode it may be a snapshot of a host as well, C(snapshot:/path/to/kvm1.json), as
+        M(kvm.fleet.host_snapshot) takes it. The plan is that of the host at that time, and needs
+        neither the host nor a libvirt. What the snapshot does not know is told in a warning.
+    type: str
+    default: qemu:///system
+  expect:
+    description:
+      - What the plan is expected to be, so that a run does what was reviewed, or nothing.
+      - It is RV(made_from) of an earlier run in check mode, or the path of a JSON file (on the
+        machine where the module runs) with it or with all that the module returned then. A digest
+        alone (RV(made_from.digest)) does too, by resource.
+      - A resource that would be changed otherwise than expected ends the task before anything is
+        changed, and the error names the fact that is another now. What is as declared already is
+        no error.
+    type: raw
+requirements:
+  - python3-libvirt (libvirt-python) on the machine where the module runs, but for a snapshot
 """
 
     ATTRIBUTES = r"""

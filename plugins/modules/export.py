@@ -126,12 +126,11 @@ diff:
   type: dict
 """
 
-from ..module_utils.information.module import found_on
+from ..module_utils.information.module import found_in
 from ..module_utils.run.exporting import VOLUMES, export
 from ..module_utils.run.host_config import KINDS
 from ..module_utils.run.host_vars import written
-from ..module_utils.run.reading import world_of
-from ..module_utils.run.runner import URI_SPEC, create_module, write_file
+from ..module_utils.run.module import URI_SPEC, create_module, write_file
 
 SPEC = {
     "dest": {"type": "path"},
@@ -143,7 +142,7 @@ SPEC = {
 def main() -> None:
     module = create_module({**URI_SPEC, **SPEC})
     params = module.params
-    exported = found_on(module, lambda host: export(world_of(host, KINDS), params["volumes"]))
+    exported = found_in(module, KINDS, lambda world: export(world, params["volumes"]))
     for warning in exported.warnings:
         module.warn(warning)
     variables = {f"{params['prefix']}{name}": told for name, told in exported.sections.items()}

@@ -91,7 +91,7 @@ options:
     type: int
     default: 5
 extends_documentation_fragment:
-  - kvm.fleet.common
+  - kvm.fleet.common.plans
   - kvm.fleet.common.attributes
 seealso:
   - module: kvm.fleet.storage_pool
@@ -234,6 +234,26 @@ summary:
   returned: when the declarations are free of mistakes
   type: str
   sample: "plan: 3 changes (2 live, 1 restart); waits for a restart: vm/web"
+made_from:
+  description:
+    - By what the plan can be known again, of each resource that would be changed; for O(expect).
+  returned: in check mode
+  type: dict
+  contains:
+    digest:
+      description: A digest of all that the plan was made from, and of the plan.
+      type: str
+    facts:
+      description: The digest of each fact that the plan was made from.
+      type: dict
+    plan:
+      description: The digest of the rows of RV(plan).
+      type: str
+  sample:
+    vm/web:
+      digest: 1f0d8ae2b3c94a5d9d1c6a3c5f2e7b80
+      facts: {"vm web": 8c1f2d3e4b5a6978}
+      plan: 0a1b2c3d4e5f6071
 plan:
   description: All that changes, in check mode all that would change.
   returned: when the declarations are free of mistakes
@@ -304,8 +324,9 @@ warnings:
 
 from ..module_utils.kinds.together import taken_up
 from ..module_utils.run import host_config
+from ..module_utils.run.module import CHANGES_SPEC, create_module
 from ..module_utils.run.planning import Rule
-from ..module_utils.run.runner import URI_SPEC, create_module, run
+from ..module_utils.run.runner import run
 
 
 def _rules_of_changes() -> tuple[Rule, ...]:
@@ -315,7 +336,7 @@ def _rules_of_changes() -> tuple[Rule, ...]:
 
 
 def main() -> None:
-    module = create_module({**URI_SPEC, **host_config.SPEC})
+    module = create_module({**CHANGES_SPEC, **host_config.SPEC})
     run(
         module,
         kinds=host_config.KINDS,

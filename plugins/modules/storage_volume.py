@@ -104,7 +104,7 @@ options:
     type: str
     choices: [adopt, error]
 extends_documentation_fragment:
-  - kvm.fleet.common
+  - kvm.fleet.common.plans
   - kvm.fleet.common.attributes
 seealso:
   - module: kvm.fleet.storage_pool
@@ -156,6 +156,26 @@ summary:
   returned: always
   type: str
   sample: "plan: 3 changes (2 live, 1 restart); waits for a restart: vm/web"
+made_from:
+  description:
+    - By what the plan can be known again, of each resource that would be changed; for O(expect).
+  returned: in check mode
+  type: dict
+  contains:
+    digest:
+      description: A digest of all that the plan was made from, and of the plan.
+      type: str
+    facts:
+      description: The digest of each fact that the plan was made from.
+      type: dict
+    plan:
+      description: The digest of the rows of RV(plan).
+      type: str
+  sample:
+    storage_volume/images/data.qcow2:
+      digest: 1f0d8ae2b3c94a5d9d1c6a3c5f2e7b80
+      facts: {"storage_pool images": 8c1f2d3e4b5a6978}
+      plan: 0a1b2c3d4e5f6071
 plan:
   description: What the run changed, or would change in check mode.
   returned: always
@@ -198,8 +218,9 @@ storage_volume:
 
 from ..module_utils.kinds.storage_volume.kind import KIND
 from ..module_utils.kinds.together import taken_up
+from ..module_utils.run.module import CHANGES_SPEC, create_module
 from ..module_utils.run.planning import Rule
-from ..module_utils.run.runner import URI_SPEC, create_module, run
+from ..module_utils.run.runner import run
 
 
 def _rules_of_changes() -> tuple[Rule, ...]:
@@ -216,7 +237,7 @@ def _rules_of_changes() -> tuple[Rule, ...]:
 
 def main() -> None:
     """Converge one storage volume."""
-    module = create_module({**URI_SPEC, **KIND.spec()})
+    module = create_module({**CHANGES_SPEC, **KIND.spec()})
     run(
         module,
         kinds=(KIND,),

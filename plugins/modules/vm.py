@@ -760,7 +760,7 @@ options:
     type: bool
     default: false
 extends_documentation_fragment:
-  - kvm.fleet.common
+  - kvm.fleet.common.plans
   - kvm.fleet.common.attributes
 seealso:
   - module: kvm.fleet.vm_info
@@ -879,6 +879,26 @@ summary:
   returned: always
   type: str
   sample: "plan: 3 changes (2 live, 1 restart); waits for a restart: vm/web"
+made_from:
+  description:
+    - By what the plan can be known again, of each resource that would be changed; for O(expect).
+  returned: in check mode
+  type: dict
+  contains:
+    digest:
+      description: A digest of all that the plan was made from, and of the plan.
+      type: str
+    facts:
+      description: The digest of each fact that the plan was made from.
+      type: dict
+    plan:
+      description: The digest of the rows of RV(plan).
+      type: str
+  sample:
+    vm/web:
+      digest: 1f0d8ae2b3c94a5d9d1c6a3c5f2e7b80
+      facts: {"vm web": 8c1f2d3e4b5a6978}
+      plan: 0a1b2c3d4e5f6071
 plan:
   description:
     - All that changes, in check mode all that would change, also of volumes that disks bring.
@@ -978,8 +998,9 @@ warnings:
 from ..module_utils.kinds.storage_volume.kind import KIND as STORAGE_VOLUME
 from ..module_utils.kinds.vm.kind import KIND as VM
 from ..module_utils.kinds.vm.storage import volumes_that_go
+from ..module_utils.run.module import CHANGES_SPEC, create_module
 from ..module_utils.run.planning import Rule
-from ..module_utils.run.runner import URI_SPEC, create_module, run
+from ..module_utils.run.runner import run
 
 
 def _rules_of_changes() -> tuple[Rule, ...]:
@@ -989,7 +1010,7 @@ def _rules_of_changes() -> tuple[Rule, ...]:
 
 
 def main() -> None:
-    module = create_module({**URI_SPEC, **VM.spec()})
+    module = create_module({**CHANGES_SPEC, **VM.spec()})
     run(
         module,
         kinds=(STORAGE_VOLUME, VM),

@@ -24,7 +24,7 @@ description:
 author:
   - kvm.fleet contributors (@kvm-fleet)
 extends_documentation_fragment:
-  - kvm.fleet.common
+  - kvm.fleet.common.plans
   - kvm.fleet.common.attributes
 options:
   name:
@@ -423,6 +423,26 @@ summary:
   returned: always
   type: str
   sample: "plan: 3 changes (2 live, 1 restart); waits for a restart: vm/web"
+made_from:
+  description:
+    - By what the plan can be known again, of each resource that would be changed; for O(expect).
+  returned: in check mode
+  type: dict
+  contains:
+    digest:
+      description: A digest of all that the plan was made from, and of the plan.
+      type: str
+    facts:
+      description: The digest of each fact that the plan was made from.
+      type: dict
+    plan:
+      description: The digest of the rows of RV(plan).
+      type: str
+  sample:
+    vswitch/lan:
+      digest: 1f0d8ae2b3c94a5d9d1c6a3c5f2e7b80
+      facts: {"vswitch lan": 8c1f2d3e4b5a6978}
+      plan: 0a1b2c3d4e5f6071
 plan:
   description: All that changes, in check mode all that would change.
   returned: always
@@ -495,12 +515,13 @@ vswitch:
 """
 
 from ..module_utils.kinds.vswitch.kind import KIND
-from ..module_utils.run.runner import URI_SPEC, create_module, run
+from ..module_utils.run.module import CHANGES_SPEC, create_module
+from ..module_utils.run.runner import run
 
 
 def main() -> None:
     """Converge one vswitch."""
-    module = create_module({**URI_SPEC, **KIND.spec()})
+    module = create_module({**CHANGES_SPEC, **KIND.spec()})
     run(module, (KIND,), KIND.parse, shown=KIND.name)
 
 

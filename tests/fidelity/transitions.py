@@ -21,6 +21,14 @@ FAULTS = ("Traceback", "fault of kvm.fleet", "internal error", "did not converge
 ASSUMED = ("the plan assumes that it will", "taken to be")
 
 
+SNAPSHOT = "/tmp/fidelity-snapshot.json"
+# What nobody can ask a snapshot: what libvirt itself says of a plan, and the contents of images.
+JUDGED = (
+    *("libvirt would refuse", "libvirt has this against it", "libvirt has not judged"),
+    "does not know the checksum",
+)
+
+
 class Transitions:
     """Goes from what is there to what is declared, and sees that all is as planned.
 
@@ -35,11 +43,17 @@ class Transitions:
 
     def transition(self, module: str, args: Args) -> str:
         """How it ended: `done`, `no change`, or `refused`."""
+        taken = self.modules.run("host_snapshot", {"dest": SNAPSHOT})
+        assert not taken.get("failed"), f"no snapshot can be taken: {taken['msg']}"
         before = self.observer.dump()
         self.seen = {"before": before}
         predicted = self._run(module, args, check=True)
         _same(before, self.observer.dump(), "check mode changed")
-        done = self._run(module, args)
+        planned = self.modules.run(module, {**args, "uri": f"snapshot:{SNAPSHOT}"}, True)
+        self.seen["snapshot"] = planned
+        same_but_for_libvirt(predicted, planned)
+        bound = {} if planned.get("failed") else {"expect": planned["made_from"]}
+        done = self._run(module, {**args, **bound})
         if predicted.get("failed") or done.get("failed"):
             return self._refused(predicted, done, before)
         for part in ("changed", "plan", "diff", "pending_restart"):
@@ -121,6 +135,30 @@ def _state(resource: str, seen: Dump) -> str:
     if active:
         return "paused" if state == libvirt.VIR_DOMAIN_PAUSED else "running"
     return "saved" if saved else "stopped"
+
+
+def same_but_for_libvirt(predicted: dict[str, Any], planned: dict[str, Any]) -> None:
+    """The plan for a snapshot is that for the host, but for what libvirt itself says of it."""
+    told, refused = (
+        [one for one in outcome.get("errors", ()) if not any(words in one for words in JUDGED)]
+        for outcome in (predicted, planned)
+    )
+    assert told == refused, f"a snapshot is refused otherwise: {told}: {refused}"
+    if predicted.get("failed") or planned.get("failed"):
+        return
+    for part in sorted({*predicted, *planned} - {"invocation", "warnings", "made_from"}):
+        assert predicted.get(part) == planned.get(part), f"the {part} of a snapshot is another"
+    said, warned = (
+        [one for one in _texts(outcome) if not any(words in one for words in JUDGED)]
+        for outcome in (predicted, planned)
+    )
+    assert said == warned, f"of a snapshot is warned otherwise: {said}: {warned}"
+
+
+def _texts(outcome: dict[str, Any]) -> list[str]:
+    """Its warnings as texts, whatever Ansible makes of them."""
+    warnings = outcome.get("warnings", ())
+    return [one if isinstance(one, str) else one["event"]["msg"] for one in warnings]
 
 
 def _same(before: Dump, after: Dump, says: str) -> None:

@@ -25,7 +25,16 @@ COLLECTIONS = ROOT / ".ansible" / "collections"
 MODULES = "ansible_collections.kvm.fleet.plugins.modules"
 TIMEOUT_S = 600
 MODULES_SERVED = (
-    *("export", "host_config", "host_info", "storage_info", "storage_pool", "storage_volume", "vm"),
+    *(
+        "export",
+        "host_config",
+        "host_info",
+        "host_snapshot",
+        "storage_info",
+        "storage_pool",
+        "storage_volume",
+        "vm",
+    ),
     *("vm_info", "vswitch", "vswitch_info"),
 )
 

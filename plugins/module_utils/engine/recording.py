@@ -37,10 +37,10 @@ def dump(answers: Mapping[Fact, Any]) -> dict[str, Any]:
         if asked == ALL:
             recording["lists"][of[0]] = sorted(answer)
         elif asked in KINDS:
-            recording["resources"].setdefault(asked, {})[of[0]] = _of_have(answer)
+            recording["resources"].setdefault(asked, {})[of[0]] = of_have(answer)
         else:
             place = recording["facts"].setdefault(asked, {})
-            place[json.dumps(_key(asked, of))] = _plain(answer)
+            place[json.dumps(_key(asked, of))] = plain(answer)
     recording["digest"] = digest_of(recording)
     ordered: dict[str, Any] = json.loads(_text(recording))
     return ordered
@@ -93,7 +93,7 @@ def _text(data: Any) -> str:
 # ---- resources
 
 
-def _of_have(have: Have) -> dict[str, Any]:
+def of_have(have: Have) -> dict[str, Any]:
     return {
         "stored": _of_tree(have.stored),
         "live": _of_tree(have.live),
@@ -117,7 +117,7 @@ def _trees(told: Mapping[str, Any]) -> tuple[str | None, str | None]:
 # ---- other answers
 
 
-def _plain(answer: Any) -> Any:
+def plain(answer: Any) -> Any:
     """An answer as JSON has it; what has a type of its own says which where it has to."""
     if isinstance(answer, (File, Interface)):
         return asdict(answer)
@@ -126,9 +126,9 @@ def _plain(answer: Any) -> Any:
     if isinstance(answer, Unreadable):
         return {"unreadable": asdict(answer)}
     if isinstance(answer, Mapping):
-        return {name: _plain(one) for name, one in answer.items()}
+        return {name: plain(one) for name, one in answer.items()}
     if isinstance(answer, (list, tuple)):
-        return [_plain(one) for one in answer]
+        return [plain(one) for one in answer]
     return answer
 
 

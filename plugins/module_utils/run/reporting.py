@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..engine.errors import FleetError
@@ -25,6 +26,8 @@ def report(world: World, done: Run, check: bool, shown: str) -> dict[str, Any]:
         "pending_restart": [r for plan in done.plans for r in results(done.pending(plan))],
         "warnings": [f"{p.resource}: {warning}" for p in done.plans for warning in p.warnings],
     }
+    if check:
+        outcome["made_from"] = _made_from(world, plans)
     if done.failed:
         outcome["errors"] = [str(error) for error in done.failed.values()]
         outcome["msg"] = "; ".join(outcome["errors"])
@@ -33,6 +36,15 @@ def report(world: World, done: Run, check: bool, shown: str) -> dict[str, Any]:
     else:
         outcome["results"] = [_result(plan, done, check) for plan in done.plans]
     return outcome
+
+
+def _made_from(world: World, plans: Sequence[Plan]) -> dict[str, Any]:
+    """By what each plan can be known again."""
+    if not plans:
+        return {}
+    from ..engine.binding import bound
+
+    return {plan.resource: bound(plan, world.facts) for plan in plans}
 
 
 def _shown(world: World, done: Run, check: bool, kind: str) -> dict[str, Any]:

@@ -5,80 +5,21 @@
 
 from __future__ import annotations
 
-import gc
-import os
-import tempfile
-import traceback
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from ansible.module_utils import basic
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..engine.errors import FleetError, FleetErrors
 from ..engine.plan import Wanted
 from ..engine.world import Kind, World
-from ..host import connection
-from ..host.connection import Host, connect
-from . import arguments
+from ..host.connection import Host
 from .aftermath import Run
+from .opening import opened
 from .planning import Rule, RulesOfChanges, plan_all
-from .reading import live_facts
 from .reporting import report
 
-URI_SPEC: dict[str, Any] = {"uri": {"type": "str", "default": "qemu:///system"}}
-
 Parse = Callable[[Mapping[str, Any]], list[Wanted]]
-
-
-def create_module(spec: Mapping[str, Any]) -> basic.AnsibleModule:
-    """The Ansible module for a spec; wrong arguments are reported all at once, not one by one."""
-    # What a run makes it keeps to its end, some seconds later. To look through it for garbage again
-    # and again is a tenth of the time for hundreds of VMs, and finds nothing.
-    gc.disable()
-    mistakes = _argument_mistakes(spec)  # AnsibleModule stops at the first, or has a traceback
-    if mistakes:
-        _refuse(spec, mistakes)
-    return basic.AnsibleModule(argument_spec=dict(spec), supports_check_mode=True)
-
-
-def _argument_mistakes(spec: Mapping[str, Any]) -> list[str]:
-    loaded = basic._load_params()
-    if loaded is None:  # ansible-test's validate-modules has replaced the function
-        return []
-    given = {k: v for k, v in loaded.items() if not k.startswith("_ansible_")}
-    return arguments.check(ArgumentSpecValidator(dict(spec)), given)[1]
-
-
-def _refuse(spec: Mapping[str, Any], mistakes: Sequence[str]) -> None:
-    """Fail through a module that takes anything, since the real one would stop at one mistake."""
-    anything = {name: {"type": "raw"} for name in (*spec, *basic._load_params())}
-    module = basic.AnsibleModule(argument_spec=anything, supports_check_mode=True)
-    module.fail_json(msg="; ".join(mistakes), errors=list(mistakes))
-
-
-def require_libvirt(module: basic.AnsibleModule) -> None:
-    """Fail with what to install where libvirt's Python binding is missing."""
-    if connection.IMPORT_ERROR is not None:
-        module.fail_json(
-            msg=basic.missing_required_lib("libvirt-python (python3-libvirt)"),
-            exception="".join(traceback.format_exception_only(connection.IMPORT_ERROR)),
-        )
-
-
-def write_file(module: basic.AnsibleModule, path: str, text: str) -> dict[str, Any]:
-    """Have a file say this; what a module returns of it. In check mode only that."""
-    there = Path(path)
-    before = there.read_text(encoding="utf-8") if there.exists() else ""
-    changed = before != text
-    if changed and not module.check_mode:
-        handle, made = tempfile.mkstemp(dir=module.tmpdir)
-        os.close(handle)
-        Path(made).write_text(text, encoding="utf-8")
-        module.atomic_move(made, path)
-    diff = {"before_header": path, "after_header": path, "before": before, "after": text}
-    return {"changed": changed, "diff": diff}
 
 
 def run(
@@ -96,19 +37,18 @@ def run(
     results. `rules` are asked always, those `of_changes` where a plan has any. `more` adds
     declarations that follow from what is on the host (pruning).
     """
-    require_libvirt(module)
     by_name = {kind.name: kind for kind in kinds}
+    checks = module.check_mode
     try:
         wanted = parse(module.params)
-        with connect(module.params["uri"]) as host, host.errors("", "answer"):
-            checks = module.check_mode
-            facts = live_facts(host)
+        with opened(module) as (host, facts):
             world = World(facts, by_name, checks and bool(shown), assume_on_host=checks)
             everything = wanted + (more(world, wanted) if more else [])
             done = Run(plan_all(world, everything, rules, rules_of_changes))
-            if not module.check_mode:
+            _check_expected(module.params["expect"], world, done)
+            if host is not None and not checks:
                 _apply(host, world, done)
-            outcome = report(world, done, module.check_mode, shown)
+            outcome = report(world, done, checks, shown)
     except FleetErrors as errors:
         module.fail_json(msg=str(errors), errors=[str(error) for error in errors.errors])
     except FleetError as error:
@@ -125,3 +65,11 @@ def _apply(host: Host, world: World, done: Run) -> None:
         from .applying import apply_all
 
         apply_all(host, world, done)
+
+
+def _check_expected(given: Any, world: World, done: Run) -> None:
+    """FleetErrors if a plan that is expected is not what would be done."""
+    if given is not None:
+        from .expecting import check
+
+        check(given, done.plans, world.facts)

@@ -35,6 +35,11 @@ class StateFile:
     removable: bool = True  # by libvirt; it would unlink the node of a device
 
 
+def state_folders(host: HostFacts) -> list[str]:
+    """The folders with the states of all VMs."""
+    return [_folder(host, field) for field in OF_SYSTEM]
+
+
 def nvram_of(host: HostFacts, domain: Element) -> StateFile | None:
     """The variables of a VM's UEFI firmware."""
     loader, nvram = domain.find("os/loader"), domain.find("os/nvram")

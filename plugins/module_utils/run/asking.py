@@ -1,0 +1,190 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Takes a snapshot of a host: the answers to all that declarations of any kind may ask of it.
+
+What a declaration asks depends on what it says, so everything is asked that those can ask who
+declare what is there, or something beside it: about the resources and all that they refer to, the
+folders in which these are, and what the machine and its libvirt can do.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Iterator
+from operator import attrgetter
+
+from ..engine import xmltree
+from ..engine.host import HostFacts, Image
+from ..engine.plan import Have
+from ..engine.world import World
+from ..engine.xmltree import Element
+from ..kinds.images.headers import backing_path
+from ..kinds.storage_volume.volumes import FILE_POOLS, is_mark, type_of
+from ..kinds.vm.state_files import saved_memory_of, state_files_of, state_folders
+
+VIRT_TYPES = ("kvm", "qemu")
+OF_LIBVIRT = attrgetter(
+    *("uri", "driver", "version", "libvirt_version", "can_keep_tpm", "state_folder"),
+    *("best_virt_type", "secrets"),
+)
+OF_MACHINE = attrgetter("open_files", "interfaces", "routes", "network_daemons")
+# What QEMU opens for devices that a declaration may bring.
+DEVICES = ("/dev/net/tun", "/dev/vhost-net", "/dev/random", "/dev/urandom", "/dev/kvm")
+
+
+def ask_everything(world: World, paths: Iterable[str]) -> None:
+    """Have a world ask all that a plan for it may ask.
+
+    `paths` are files that declarations may name though nothing on the host does, and folders of
+    such, with all that is below.
+    """
+    host = world.host
+    haves = {kind: world.everything(kind) for kind in ("storage_pool", "vswitch", "vm")}
+    _ask_libvirt(host, haves["vm"].values())
+    for vm in haves["vm"].values():
+        _ask_about_vm(host, vm)
+    for vswitch in haves["vswitch"].values():
+        host.noted_daemons(vswitch.name)
+        if vswitch.live is not None:
+            host.leases(vswitch.name)
+    volumes = {**world.everything("storage_volume"), **_asleep(world, haves["storage_pool"])}
+    if host.is_local:
+        paths = {path for one in (*paths, *state_folders(host)) for path in _tree(host, one)}
+        paths |= {path for have in haves["vm"].values() for path in _paths_of_vm(host, have)}
+        paths |= {p for have in haves["storage_pool"].values() for p in _paths_in(have)}
+        images = {p for have in haves["vm"].values() for p in _images_of_vm(host, have)}
+        images |= {p for have in volumes.values() for p in _paths_in(have)}
+        _ask_about_files(host, {*paths, *DEVICES}, images)
+        OF_MACHINE(host)
+
+
+def _ask_libvirt(host: HostFacts, vms: Iterable[Have]) -> None:
+    """What the hypervisor can do, for the machine types that there are, and those in use."""
+    OF_LIBVIRT(host)
+    newest = host.machines
+    used = {(host.arch, newest.get(name) or name) for name in host.machines_of(host.arch)}
+    for vm in vms:
+        arch = xmltree.get(vm.definition, "os/type/@arch") or host.arch
+        used.add((arch, xmltree.get(vm.definition, "os/type/@machine") or ""))
+    for arch in sorted({arch for arch, _machine in used}):
+        host.machines_of(arch)
+        host.cpu_models(arch)
+    for arch, machine in sorted(used):
+        for virt_type in VIRT_TYPES:
+            host.cpu_modes(arch, machine, virt_type)
+            host.video_models(arch, machine, virt_type)
+
+
+def _ask_about_vm(host: HostFacts, vm: Have) -> None:
+    host.snapshots(vm.name)
+    host.checkpoints(vm.name)
+    if vm.live is None:
+        return
+    if vm.facts["state"] != "saved":
+        host.backup(vm.name)
+        for disk in vm.live.findall("devices/disk"):
+            host.block_job(vm.name, xmltree.get(disk, "target/@dev") or "")
+
+
+def _asleep(world: World, pools: dict[str, Have]) -> dict[str, Have]:
+    """The volumes of pools that are not active, as their folders show them."""
+    names = []
+    for pool in pools.values():
+        folder = xmltree.get(pool.definition, "target/path") or ""
+        if pool.live is None and type_of(pool) == "dir" and world.host.is_local:
+            there = world.host.folder(folder) or {}
+            names += [f"{pool.name}/{name}" for name in there if not is_mark(name)]
+    return world.read("storage_volume", names)
+
+
+# ---- files
+
+
+def _paths_of_vm(host: HostFacts, vm: Have) -> Iterator[str]:
+    yield from _paths_in(vm)
+    yield saved_memory_of(host, vm.definition).path
+    for file in state_files_of(host, vm.definition):
+        yield file.path
+
+
+def _tree(host: HostFacts, path: str) -> Iterator[str]:
+    """A path, and all that is below it; a link is not followed."""
+    yield path
+    for name, kind in (host.folder(path) or {}).items():
+        below = posixpath.join(path, name)
+        yield from _tree(host, below) if kind == "folder" else (below,)
+
+
+def _images_of_vm(host: HostFacts, vm: Have) -> Iterator[str]:
+    """What its disks are on, and were on when snapshots of it were taken."""
+    records = [xmltree.parse(text) for text, _is_current in host.snapshots(vm.name)]
+    for tree in (vm.stored, vm.live, *records):
+        for disk in tree.iter("disk") if tree is not None else ():
+            yield from _absolute(disk)
+
+
+def _paths_in(have: Have) -> Iterator[str]:
+    """All absolute paths that a resource names."""
+    for tree in (have.stored, have.live):
+        if tree is not None:
+            yield from _absolute(tree)
+
+
+def _absolute(tree: Element) -> Iterator[str]:
+    for element in tree.iter():
+        for text in (element.text, *element.attrib.values()):
+            if text and text.strip().startswith("/"):
+                yield text.strip()
+
+
+def _ask_about_files(host: HostFacts, paths: Iterable[str], images: Iterable[str]) -> None:
+    """Each path, every folder above it, and of images what is beside them and what is below."""
+    for path in _with_what_is_below(host, images, set()):
+        _ask_about(host, path)
+    for path in sorted(set(paths)):
+        _ask_about(host, path)
+
+
+def _ask_about(host: HostFacts, path: str) -> None:
+    host.place(path)
+    found = host.file(path)
+    if found is not None and found.type == "folder":
+        host.folder(path)
+    elif found is not None and found.type == "file":
+        host.image(path)
+    while path not in ("/", ""):
+        path = posixpath.dirname(path)
+        host.file(path)
+        host.folder(path)
+
+
+def _with_what_is_below(host: HostFacts, images: Iterable[str], seen: set[str]) -> Iterator[str]:
+    """Images, what is beside them, which may stand on them, and what all of these stand on."""
+    waiting, folders = sorted(images), set()
+    while waiting:
+        path = waiting.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        yield path
+        image = host.image(path)
+        named = (image.backing, image.data_file) if isinstance(image, Image) else ()
+        waiting += [one for one in (backing_path(name, path) for name in named) if one[:1] == "/"]
+        folder = posixpath.dirname(path)
+        if folder not in folders:
+            folders.add(folder)
+            waiting += [posixpath.join(folder, name) for name in _files_in(host, folder)]
+
+
+def _files_in(host: HostFacts, folder: str) -> list[str]:
+    """The files in a folder; those of devices are no images."""
+    found = host.folder(folder) or {}
+    of_devices = folder.startswith(("/dev", "/proc", "/sys"))
+    return [name for name, kind in found.items() if kind == "file" and not of_devices]
+
+
+def pools_of_files(world: World) -> list[str]:
+    """The pools at whose folders libvirt has to look before it can tell of all volumes."""
+    pools = world.everything("storage_pool").values()
+    return [one.name for one in pools if one.live is not None and type_of(one) in FILE_POOLS]

@@ -1,0 +1,56 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The option `expect`: a run does what was planned before, or nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..engine import binding
+from ..engine.errors import FleetError
+from ..engine.facts import Facts
+from ..engine.plan import Plan
+
+RESULT = "made_from"  # where a module returns what its plan is made from
+
+
+def check(given: Any, plans: Sequence[Plan], facts: Facts) -> None:
+    """FleetErrors if a plan is not the one that is expected."""
+    binding.check(plans, expected_in(given), facts)
+
+
+def expected_in(given: Any) -> dict[str, Any]:
+    """What is expected of each resource: a digest, or what a module returned of its plan.
+
+    It is given as such, or as the path of a file that has it, or the result of a module as JSON.
+    """
+    told = _in_file(given) if isinstance(given, str) else given
+    if isinstance(told, Mapping) and isinstance(told.get(RESULT), Mapping):
+        told = told[RESULT]
+    if not isinstance(told, Mapping) or not all(map(_is_binding, told.values())):
+        raise FleetError(
+            "is no mapping of resources to digests, nor the file of a plan; give what the module "
+            f"returned in check mode as {RESULT}",
+            field="expect",
+        )
+    return dict(told)
+
+
+def _is_binding(one: Any) -> bool:
+    parts = {"digest", "facts", "plan"}
+    return isinstance(one, str) or (
+        isinstance(one, Mapping) and parts <= set(one) and isinstance(one["facts"], Mapping)
+    )
+
+
+def _in_file(path: str) -> Any:
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FleetError(f"cannot read {path}: {error.strerror}", field="expect") from error
+    except ValueError as error:
+        raise FleetError(f"{path} is no JSON: {error}", field="expect") from error

@@ -1,0 +1,152 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What follows from a snapshot of a whole host, though it was not asked for when it was taken.
+
+What a snapshot would list if it were there was not there: a file in a folder, a VM, a volume.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+from typing import Any, Callable
+
+from ..engine import xmltree
+from ..engine.facts import ALL, Fact, NotRecorded
+from ..engine.host import Unreadable
+from ..engine.plan import Have
+from ..engine.recording import key_of
+from ..kinds.storage_volume.volumes import HALF_MADE, UNSEEN, mark_of, name_in_pool, pool_of
+
+Answers = Mapping[Fact, Any]
+
+
+def following(answers: Answers, fact: Fact) -> Any:
+    """The answer to a question, as it follows from others. NotRecorded if none does."""
+    asked, *of = fact
+    if asked not in FOLLOWS:
+        raise NotRecorded(fact)
+    return FOLLOWS[asked](answers, *of)
+
+
+# ---- files
+
+
+def _file(answers: Answers, path: str) -> None:
+    """Nothing is at a path of which a folder above would tell, and does not."""
+    if not _is_absent(answers, path):
+        raise NotRecorded(("file", path))
+
+
+def _is_absent(answers: Answers, path: str) -> bool:
+    path = posixpath.normpath(path)
+    above, name = posixpath.split(path)
+    if above == path or not path.startswith("/"):
+        return False
+    listed = answers.get(("folder", above))
+    if listed is not None:
+        return name not in listed
+    known = ("file", above)
+    if known in answers:
+        return answers[known] is None or answers[known].type not in ("folder", "")
+    return _is_absent(answers, above)
+
+
+def _folder(answers: Answers, path: str) -> None:
+    found = answers.get(("file", path))
+    if (found is None or found.type in ("folder", "")) and not _is_absent(answers, path):
+        raise NotRecorded(("folder", path))
+
+
+def _image(answers: Answers, path: str) -> Unreadable:
+    if not _is_absent(answers, path):
+        raise NotRecorded(("image", path))
+    return Unreadable("No such file or directory", missing=True)
+
+
+def _place(answers: Answers, path: str) -> str:
+    if path.startswith("/") and not _is_absent(answers, path):
+        raise NotRecorded(("place", path))
+    return posixpath.normpath(path) if path.startswith("/") else path
+
+
+# ---- what libvirt has
+
+
+def _owner(answers: Answers, kind: str, uuid: str) -> str | None:
+    for name in answers.get((ALL, kind), ()):
+        stored = answers[(kind, name)].stored
+        if stored is not None and xmltree.get(stored, "uuid") == uuid:
+            return str(name)
+    return None
+
+
+def _volume(answers: Answers, name: str) -> Have:
+    """A volume that no pool listed."""
+    kind = "storage_volume"
+    pool = answers.get(("storage_pool", pool_of(name)))
+    if pool is None or pool.stored is None or pool.live is not None:
+        return Have(kind, name)
+    listed = answers.get(("folder", xmltree.get(pool.stored, "target/path") or ""))
+    if pool.stored.get("type") != "dir" or listed is None:
+        return Have(kind, name, facts={UNSEEN: True})
+    if mark_of(name_in_pool(name)) in listed:
+        return Have(kind, name, facts={HALF_MADE: True})
+    return Have(kind, name)
+
+
+def _volume_at(answers: Answers, path: str) -> str:
+    for name in answers[(ALL, "storage_volume")]:
+        stored = answers[("storage_volume", name)].stored
+        if stored is not None and xmltree.get(stored, "target/path") == path:
+            return str(name)
+    return ""
+
+
+def _of_vm(nothing: Any) -> Callable[..., Any]:
+    """The answer about a VM that was not there, or did not run."""
+
+    def answer(answers: Answers, vm: str, *_of: str) -> Any:
+        have = answers.get(("vm", vm))
+        if have is not None and have.live is not None:
+            raise NotRecorded(("vm", vm))
+        return nothing
+
+    return answer
+
+
+def _daemons(answers: Answers, network: str) -> list[Any]:
+    return [one for one in answers.get(("network_daemons",), ()) if one.network == network]
+
+
+def _leases(_answers: Answers, _vswitch: str) -> list[Any]:
+    return []
+
+
+FOLLOWS: dict[str, Callable[..., Any]] = {
+    "file": _file,
+    "folder": _folder,
+    "image": _image,
+    "place": _place,
+    "owner": _owner,
+    "storage_volume": _volume,
+    "volume_at": _volume_at,
+    "snapshots": _of_vm(()),
+    "checkpoints": _of_vm(()),
+    "backup": _of_vm(""),
+    "block_job": _of_vm(""),
+    "noted_daemons": _daemons,
+    "leases": _leases,
+}
+
+
+def judged_here(answers: Answers, fact: Fact) -> Any:
+    """The same, and what libvirt's parser says, which needs no host but its Python binding."""
+    from ..host.connection import IMPORT_ERROR
+
+    if fact[0] not in ("parsed", "parser_refusal") or key_of(fact) == fact or IMPORT_ERROR:
+        return following(answers, fact)
+    from ..host import judgement
+
+    return getattr(judgement, fact[0])(*fact[1:])

@@ -1,0 +1,45 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a module is for: a host that is connected, or the snapshot of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ansible.module_utils import basic
+
+from ..engine.errors import FleetError
+from ..engine.facts import Facts
+from ..host.connection import Host, connect
+from .module import require_libvirt
+from .reading import live_facts
+
+SNAPSHOT = "snapshot:"
+
+
+def is_snapshot(uri: str) -> bool:
+    """Whether a URI is that of a snapshot of a host."""
+    return uri.startswith(SNAPSHOT)
+
+
+@contextmanager
+def opened(
+    module: basic.AnsibleModule, changes: bool = True
+) -> Iterator[tuple[Host | None, Facts]]:
+    """The host that a module is for, and its facts; of a snapshot there are facts only."""
+    uri = module.params["uri"]
+    if is_snapshot(uri):
+        if changes and not module.check_mode:
+            raise FleetError(
+                f"{uri} can be planned for, and not changed; run in check mode (--check), or give "
+                "the URI of the host"
+            )
+        from .snapshot import facts_in
+
+        yield None, facts_in(uri[len(SNAPSHOT) :])
+        return
+    require_libvirt(module)
+    with connect(uri) as host, host.errors("", "answer"):
+        yield host, live_facts(host)
