@@ -272,15 +272,24 @@ def test_links_that_others_stored_are_as_declared(is_local: bool, by_id: str) ->
     assert storage_pool.without_links(declared, Have("storage_pool", "f", stored), host) == declared
 
 
-def test_a_pool_of_a_type_that_others_made_keeps_its_options() -> None:
+def _of_others(**given: Any) -> tuple[Wanted, Have]:
+    """A declaration of a pool whose type no option has, and the pool."""
     tree = xmltree.parse("<pool type='scsi'><name>hba</name></pool>")
     facts = {"state": "inactive", "autostart": False, "persistent": True}
-    have = Have("storage_pool", "hba", tree, None, facts)
-    wanted = storage_pool.KIND.parse(
-        {"name": "hba", "state": "present", "source": {"name": "n"}, "autostart": True}
-    )[0]
+    wanted = storage_pool.KIND.parse({"name": "hba", "state": "present", **given})[0]
+    return wanted, Have("storage_pool", "hba", tree, None, facts)
+
+
+def test_a_pool_of_a_type_that_others_made_keeps_its_options() -> None:
+    wanted, have = _of_others(source={"name": "n"}, autostart=True)
     with pytest.raises(FleetErrors, match="cannot be changed for a pool of type scsi"):
         storage_pool.KIND.plan(wanted, have, worlds.world({}))
+
+
+def test_a_pool_of_a_type_that_others_made_can_start_with_its_host() -> None:
+    wanted, have = _of_others(autostart=True)
+    made = storage_pool.KIND.plan(wanted, have, worlds.world({}))
+    assert [change.field for change in made.changes] == [("autostart",)]
 
 
 # ---- while another run makes a volume

@@ -154,8 +154,8 @@ class PoolDraft(Draft):
     def resolve(self) -> Values:
         self.wanted = without_links(self.wanted, self.have, self.world.host)
         self._check_type()
-        values, directory = self.wanted.values, TYPES[str(self.type)].path
-        return {("path",): directory, **values} if directory and not self.stored else values
+        directory = "" if self.have.exists else TYPES[str(self.type)].path
+        return {**({("path",): directory} if directory else {}), **self.wanted.values}
 
     def new(self) -> Element:
         tree = Element("pool")
@@ -215,6 +215,8 @@ class PoolDraft(Draft):
                 message = f"cannot be changed for a pool of type {kind}, which others made"
                 self.mistakes.add(message, option)
         self.mistakes.raise_any()
+        if kind not in TYPES:
+            return
         if TYPE not in values:  # else it was done before there was a host to ask
             check_options(str(kind), values, self.mistakes)
         if not self.have.exists:
