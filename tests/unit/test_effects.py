@@ -34,7 +34,9 @@ def test_a_nic_is_plugged_in_where_its_model_fits(
     model: str, controllers: str, effect: str
 ) -> None:
     nic = f'<interface type="user"><mac address="{MAC}"/><model type="{model}"/></interface>'
-    effects = Effects(vm(controllers), vm(controllers + nic), {}, "running", "live")
+    effects = Effects(
+        vm(controllers), vm(controllers + nic), {}, "running", "live", {("nics", MAC): PRESENT}
+    )
     assert effects.of(("nics", MAC), None, PRESENT) == effect
 
 
@@ -58,7 +60,7 @@ def test_a_pc_plugs_by_acpi_only(
         )
         for device in ("", nic)
     )
-    comes = Effects(before, after, {}, "running", "live")
-    goes = Effects(after, before, {}, "running", "live")
+    comes = Effects(before, after, {}, "running", "live", {("nics", MAC): PRESENT})
+    goes = Effects(after, before, {}, "running", "live", {("nics", MAC): ABSENT})
     assert comes.of(("nics", MAC), None, PRESENT) == effect
     assert goes.of(("nics", MAC), PRESENT, ABSENT) == effect

@@ -190,10 +190,10 @@ class VmDraft(Draft):
 
         want, live = self.want, self.have.running
         state = self.target if power.wakes(self.is_now, self.target) else self.is_now
-        leaving = [k for k, v in want.items() if v is ABSENT and len(k) == 2 and k[0] in LISTS]
+        devices: Values = {k: v for k, v in want.items() if len(k) == 2 and k[0] in LISTS}
         holds = self.world.host.libvirt_version >= port_groups.HOLDS_GROUPS
         runs, apply = self.live or {}, self._apply()
-        return Effects(live, self.definition, runs, state, apply, leaving, self._network, holds).of
+        return Effects(live, self.definition, runs, state, apply, devices, self._network, holds).of
 
     def _network(self, vswitch: str) -> xmltree.Element | None:
         """What will run of a vswitch, for NICs that are told of it now."""

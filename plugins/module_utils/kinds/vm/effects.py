@@ -5,20 +5,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 
 from ...engine import xmltree
 from ...engine.changes import HOTPLUG, LIVE, RESTART
 from ...engine.codecs import Value
 from ...engine.fields import Items, items_of, rows_by_key
-from ...engine.keys import ABSENT, Key, Values
+from ...engine.keys import Key, Values
 from ...engine.units import parse_size
 from ...engine.xmltree import Element
 from . import port_groups
 from .live import Applier
+from .plugging import images_of, plugged
 from .states import PAUSED
-from .table import CDROMS, CHANNELS, DISKS, NICS, ROWS
+from .table import CDROMS, DISKS, NICS, ROWS
 
 # What a device has from when it is plugged in until it is unplugged.
 KEPT_FOR_LIFE: dict[str, tuple[str, ...]] = {
@@ -26,12 +27,8 @@ KEPT_FOR_LIFE: dict[str, tuple[str, ...]] = {
     CDROMS.name: ("target/@bus", "target/@dev"),
     NICS.name: ("model/@type", "mac/@address"),
 }
-_LAYERS = ("disk", "backingStore")  # the elements that name an image of a disk's chain
 # The types of NICs that libvirt limits while they run (virNetDevBandwidthSet needs their name).
 WITH_TAP = ("network", "bridge", "direct", "ethernet")
-# The models that are plugged into a port; others are of the older PCI, and need a bridge to it
-# (qemuDomainDeviceCalculatePCIConnectFlags).
-FOR_PORTS = ("virtio", "virtio-non-transitional", "e1000e", "igb", "vmxnet3")
 
 
 class Effects:
@@ -44,7 +41,7 @@ class Effects:
         values: Values,
         state: str,
         apply: str,
-        leaving: Collection[Key] = (),
+        devices: Mapping[Key, Value] | None = None,
         network_of: port_groups.NetworkOf = lambda _vswitch: None,
         holds_groups: bool = False,
     ) -> None:
@@ -55,31 +52,22 @@ class Effects:
         self.network_of = network_of
         self.holds_groups = holds_groups
         self.waits_all = apply == "next_boot"
-        self.stays = self._without(leaving) if leaving else live
-        self.free_ports = free_pci_ports(self.stays)
-        self.free_slots = free_pci_slots(self.stays)
+        self.plugged = frozenset[Key]()
+        if not self.waits_all:
+            self.plugged = plugged(live, definition, devices or {}, self.paused)
 
     def of(self, key: Key, _now: Value, after: Value) -> str:
-        """The effect of one change; asked in the order of the plan, it counts free PCI ports."""
+        """The effect of one change."""
         row = rows_by_key(ROWS, key)
         if self.waits_all or row is None or row.applier is None:
             return RESTART
         if isinstance(row, Items):
-            return self._device(row, key[-1], after)
+            return HOTPLUG if key in self.plugged else RESTART
         if len(key) > 2 and self._is_replaced(key):
             return RESTART
         if key[0] == NICS.name and key[-1] == "source" and not self._moves(key[1]):
             return RESTART
         return LIVE if CONDITIONS.get(row.applier, _always)(self, key, after) else RESTART
-
-    def _without(self, leaving: Collection[Key]) -> Element:
-        """What runs, less what is unplugged in this run: it leaves before others come."""
-        stays = xmltree.clone(self.live)
-        for key in leaving:
-            row = rows_by_key(ROWS, key)
-            if isinstance(row, Items) and self._device(row, key[-1], ABSENT) != RESTART:
-                xmltree.remove(stays, items_of(row, stays)[key[-1]])
-        return stays
 
     def _vcpus(self, _key: Key, after: Value) -> bool:
         if after < self.values[("cpu", "count")] and not self._lets_vcpus_go():
@@ -102,19 +90,6 @@ class Effects:
     def _balloon_stats(self, _key: Key, _after: Value) -> bool:
         return bool(self.values[("memory", "balloon")] == "virtio")
 
-    def _device(self, row: Items, name: str, after: Value) -> str:
-        if row is CDROMS:
-            return RESTART  # never plugged in
-        device = items_of(row, self.live if after is ABSENT else self.definition).get(name)
-        if device is None or not self._pluggable(row, device):
-            return RESTART
-        if after is ABSENT:
-            # A guest has to let a device go, and a paused one cannot.
-            return RESTART if self.paused else HOTPLUG
-        open_already = row is DISKS and self._is_open(device)
-        fits = not open_already and self._is_free(device) and self._has_port(row, device)
-        return HOTPLUG if fits else RESTART
-
     def _is_replaced(self, key: Key) -> bool:
         """Whether the next start puts another device in this one's place, which is then left alone.
 
@@ -127,7 +102,7 @@ class Effects:
         runs, comes = (items_of(row, tree).get(key[1]) for tree in (self.live, self.definition))
         if runs is None or comes is None:
             return False
-        if row is DISKS and not _images_of(runs) & _images_of(comes) and _images_of(comes):
+        if row is DISKS and not images_of(runs) & images_of(comes) and images_of(comes):
             return True  # its name is its target, which somebody gave to another disk
         return any(
             xmltree.get(runs, path) != xmltree.get(comes, path) for path in KEPT_FOR_LIFE[row.name]
@@ -163,46 +138,6 @@ class Effects:
         network = self.network_of(xmltree.get(comes, "source/@network") or "")
         return port_groups.is_taken_up(runs, comes, network)
 
-    def _pluggable(self, row: Items, device: Element) -> bool:
-        on_pci = row is NICS or xmltree.get(device, "target/@bus") == "virtio"
-        if on_pci and needs_acpi(self.live):
-            return False
-        if row is DISKS:
-            return xmltree.get(device, "target/@bus") in ("virtio", "scsi", "usb")
-        return (
-            row is NICS or self.live.find("devices/controller[@type='virtio-serial']") is not None
-        )
-
-    def _is_free(self, device: Element) -> bool:
-        """Whether nothing that runs has its target or boot order, nor boots by kind of device."""
-        order = xmltree.get(device, "boot/@order")
-        orders = {boot.get("order") for boot in self.stays.findall("devices/*/boot")}
-        boots = order is None or (order not in orders and self.stays.find("os/boot") is None)
-        targets = {target.get("dev") for target in self.stays.findall("devices/disk/target")}
-        return boots and xmltree.get(device, "target/@dev") not in targets
-
-    def _is_open(self, disk: Element) -> bool:
-        """Whether a disk that runs under another target has the image, which no two may write."""
-        if disk.find("shareable") is not None or disk.find("readonly") is not None:
-            return False
-        runs = (_images_of(one) for one in self.stays.findall("devices/disk"))
-        return any(images & _images_of(disk) for images in runs)
-
-    def _has_port(self, row: Items, device: Element) -> bool:
-        bus = xmltree.get(device, "target/@bus")
-        if bus == "scsi":
-            return (
-                self.stays.find("devices/controller[@type='scsi'][@model='virtio-scsi']")
-                is not None
-            )
-        if row is CHANNELS or bus == "usb":
-            return True
-        if row is NICS and xmltree.get(device, "model/@type") not in FOR_PORTS:
-            self.free_slots -= 1
-            return self.free_slots >= 0
-        self.free_ports -= 1
-        return self.free_ports >= 0
-
 
 def _always(_effects: Effects, _key: Key, _after: Value) -> bool:
     return True
@@ -217,46 +152,7 @@ CONDITIONS: Mapping[Enum, Callable[[Effects, Key, Value], bool]] = {
 }
 
 
-def _images_of(disk: Element) -> set[tuple[str, str]]:
-    """The sources of a disk: its image, and those below it that libvirt tells of what runs."""
-    sources = (source for part in disk.iter() if part.tag in _LAYERS for source in part)
-    return {
-        (name, f"{source.get('pool', '')}:{source.get(name)}")
-        for source in sources
-        if source.tag == "source"
-        for name in ("file", "dev", "volume", "name")
-        if source.get(name)
-    }
-
-
 def _place(nic: Element) -> tuple[str | None, str | None]:
     """What a NIC is connected to; beside a network its bridge is told, of what runs."""
     kind = nic.get("type")
     return kind, xmltree.get(nic, f"source/@{kind}")
-
-
-def needs_acpi(live: Element) -> bool:
-    """Whether nothing can be plugged into its PCI: a machine `pc` does that by ACPI only."""
-    is_pc = (xmltree.get(live, "os/type/@machine") or "").startswith(("pc-i440fx", "pc-0", "pc-1"))
-    return is_pc and live.find("features/acpi") is None
-
-
-def free_pci_ports(live: Element) -> int:
-    """How many more PCI devices can be plugged in: free root ports, or slots of a pci-root."""
-    used = {address.get("bus") for address in live.findall("devices/*/address[@type='pci']")}
-    controllers = live.findall("devices/controller[@type='pci']")
-    if any(controller.get("model") == "pci-root" for controller in controllers):
-        return 31 - len(live.findall("devices/*/address[@type='pci']"))
-    ports = [c for c in controllers if c.get("model") == "pcie-root-port"]
-    return sum(f"0x{int(port.get('index', '0')):02x}" not in used for port in ports)
-
-
-def free_pci_slots(live: Element) -> int:
-    """How many more devices of the older PCI can be plugged in: slots of a root or of bridges."""
-    addresses = live.findall("devices/*/address[@type='pci']")
-    controllers = live.findall("devices/controller[@type='pci']")
-    if any(controller.get("model") == "pci-root" for controller in controllers):
-        return 31 - len(addresses)
-    used = [int(address.get("bus", "0"), 16) for address in addresses]
-    bridges = [c for c in controllers if c.get("model") in ("pcie-to-pci-bridge", "pci-bridge")]
-    return sum(31 - used.count(int(bridge.get("index", "0"))) for bridge in bridges)

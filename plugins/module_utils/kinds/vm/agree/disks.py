@@ -5,14 +5,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ....engine import xmltree
 from ....engine.accounting import Consequence
 from ....engine.fields import items_of
 from ....engine.keys import Key
 from ....engine.xmltree import Element
+from ..allotting import drive_of, targets
 from ..table import CDROMS, DISKS, name_disk
 from .base import Changed, drop, prune
-from .targets import place
 
 # What libvirt refuses elsewhere (qemuValidateDomainDeviceDefDiskFrontend).
 _OF_VIRTIO = (
@@ -104,29 +106,32 @@ CONSEQUENCES = (
 
 def agree(domain: Element, changed: Changed) -> None:
     """Make the rest of each disk go with what changed of it, and place what comes or moves."""
-    disks = xmltree.find_all(domain, "devices/disk")
+    moving: dict[Key, Element] = {}
     for row in (DISKS, CDROMS):
         for name, disk in items_of(row, domain).items():
             at = (row.name, name)
             if at not in changed:
                 _agree_disk(disk, at, changed)
             if (*at, "bus") in changed:
-                _move(disk, name, disks)
-    on_scsi = any(
-        key[-1] == "bus" and key[0] in (DISKS.name, CDROMS.name) for key in changed
-    ) and any(xmltree.get(disk, "target/@bus") == "scsi" for disk in disks)
+                moving[at] = disk
+    disks = xmltree.find_all(domain, "devices/disk")
+    _move(moving, disks)
+    on_scsi = moving and any(xmltree.get(disk, "target/@bus") == "scsi" for disk in disks)
     if on_scsi and domain.find("devices/controller[@type='scsi']") is None:
         controller = '<controller type="scsi" index="0" model="virtio-scsi"/>'
         xmltree.ensure(domain, "devices").append(xmltree.parse(controller))
 
 
-def _move(disk: Element, name: str, disks: list[Element]) -> None:
-    """Put a disk on the bus that it is to have, under the name that it has."""
-    former = xmltree.get(disk, "target/@dev")
-    xmltree.put(disk, "address!", None)  # it is one on the former bus
-    place(disk, disks)
-    if former == name and xmltree.get(disk, "target/@dev") != name:
-        name_disk(disk, name)  # others made it, so it was known by its target
+def _move(moving: Mapping[Key, Element], disks: list[Element]) -> None:
+    """Put disks on the buses that they are to have, under the names that they have."""
+    stay = (drive_of(disk) for disk in disks if disk not in moving.values())
+    come = {at: drive_of(disk) for at, disk in moving.items()}
+    for disk in moving.values():
+        xmltree.put(disk, "address!", None)  # it is one on the former bus
+    for at, target in targets(stay, come).items():
+        xmltree.put(moving[at], "target/@dev", target)
+        if at[1] == come[at].target != target:
+            name_disk(moving[at], at[1])  # others made it, so it was known by its target
 
 
 def _agree_disk(disk: Element, at: Key, changed: Changed) -> None:

@@ -1,0 +1,127 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which devices are plugged into a VM that runs, or out of it, in one pass over all of a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ...engine import xmltree
+from ...engine.codecs import Value
+from ...engine.fields import Items, items_of
+from ...engine.keys import ABSENT, PRESENT, Key
+from ...engine.xmltree import Element
+from .allotting import Needs, places
+from .table import CHANNELS, DISKS, NICS
+
+# Lists of devices that can be plugged; a CD-ROM drive never is.
+PLUGGABLE: dict[str, Items] = {row.name: row for row in (DISKS, NICS, CHANNELS)}
+_LAYERS = ("disk", "backingStore")  # the elements that name an image of a disk's chain
+# The models that are plugged into a port; others are of the older PCI, and need a bridge to it
+# (qemuDomainDeviceCalculatePCIConnectFlags).
+FOR_PORTS = ("virtio", "virtio-non-transitional", "e1000e", "igb", "vmxnet3")
+
+
+def plugged(
+    live: Element, definition: Element, devices: Mapping[Key, Value], paused: bool
+) -> frozenset[Key]:
+    """Of devices that are to be there or not, those that come to what runs, or leave it, at once.
+
+    What leaves makes room for what comes: targets, boot orders, PCI ports.
+    """
+    leaves = {
+        key: device
+        for key in (key for key, value in devices.items() if value is ABSENT)
+        # A guest has to let a device go, and a paused one cannot.
+        if (device := _device(key, live)) is not None and not paused and _fits(key, device, live)
+    }
+    stays = _without(leaves, live) if leaves else live
+    comes = {
+        key: device
+        for key in (key for key, value in devices.items() if value is PRESENT)
+        if (device := _device(key, definition)) is not None
+        and _device(key, live) is None
+        and _can_come(key, device, stays)
+    }
+    needs = {key: need for key in comes if (need := _needs(key, comes[key])) is not None}
+    placed = places(stays, needs)
+    return frozenset([*leaves, *(key for key in comes if key not in needs or key in placed)])
+
+
+def _device(key: Key, tree: Element) -> Element | None:
+    row = PLUGGABLE.get(key[0])
+    return None if row is None else items_of(row, tree).get(key[1])
+
+
+def _without(leaves: Iterable[Key], live: Element) -> Element:
+    stays = xmltree.clone(live)
+    for key in leaves:
+        xmltree.remove(stays, items_of(PLUGGABLE[key[0]], stays)[key[1]])
+    return stays
+
+
+def _fits(key: Key, device: Element, live: Element) -> bool:
+    """Whether what runs can have such a device plugged, in or out."""
+    is_disk, bus = key[0] == DISKS.name, xmltree.get(device, "target/@bus")
+    on_pci = key[0] == NICS.name or (is_disk and bus == "virtio")
+    if on_pci and needs_acpi(live):
+        return False
+    if is_disk:
+        return bus in ("virtio", "scsi", "usb")
+    return on_pci or live.find("devices/controller[@type='virtio-serial']") is not None
+
+
+def _can_come(key: Key, device: Element, stays: Element) -> bool:
+    """Whether a device can be plugged in beside those that stay, if there is a place for it."""
+    if not (_fits(key, device, stays) and _is_free(device, stays)):
+        return False
+    if key[0] != DISKS.name:
+        return True
+    on_scsi = xmltree.get(device, "target/@bus") == "scsi"
+    virtio_scsi = "devices/controller[@type='scsi'][@model='virtio-scsi']"
+    has_bus = not on_scsi or stays.find(virtio_scsi) is not None
+    return has_bus and not _is_open(device, stays)
+
+
+def _is_free(device: Element, stays: Element) -> bool:
+    """Whether nothing that runs has its target or boot order, nor boots by kind of device."""
+    order = xmltree.get(device, "boot/@order")
+    orders = {boot.get("order") for boot in stays.findall("devices/*/boot")}
+    boots = order is None or (order not in orders and stays.find("os/boot") is None)
+    targets = {target.get("dev") for target in stays.findall("devices/disk/target")}
+    return boots and xmltree.get(device, "target/@dev") not in targets
+
+
+def _is_open(disk: Element, stays: Element) -> bool:
+    """Whether a disk that runs under another target has the image, which no two may write."""
+    if disk.find("shareable") is not None or disk.find("readonly") is not None:
+        return False
+    mine = images_of(disk)
+    return any(mine & images_of(one) for one in stays.findall("devices/disk"))
+
+
+def _needs(key: Key, device: Element) -> Needs | None:
+    """What a device takes up on PCI, if it does."""
+    if key[0] == NICS.name:
+        return Needs.PORT if xmltree.get(device, "model/@type") in FOR_PORTS else Needs.SLOT
+    on_pci = key[0] == DISKS.name and xmltree.get(device, "target/@bus") == "virtio"
+    return Needs.PORT if on_pci else None
+
+
+def images_of(disk: Element) -> set[tuple[str, str]]:
+    """The sources of a disk: its image, and those below it that libvirt tells of what runs."""
+    sources = (source for part in disk.iter() if part.tag in _LAYERS for source in part)
+    return {
+        (name, f"{source.get('pool', '')}:{source.get(name)}")
+        for source in sources
+        if source.tag == "source"
+        for name in ("file", "dev", "volume", "name")
+        if source.get(name)
+    }
+
+
+def needs_acpi(live: Element) -> bool:
+    """Whether nothing can be plugged into its PCI: a machine `pc` does that by ACPI only."""
+    is_pc = (xmltree.get(live, "os/type/@machine") or "").startswith(("pc-i440fx", "pc-0", "pc-1"))
+    return is_pc and live.find("features/acpi") is None
