@@ -21,7 +21,7 @@ from .codecs import Value
 from .errors import FleetError
 from .fields import Field, Items, Rows, Variant, items_of
 from .hidden import Sensitive
-from .keys import ABSENT, Key, is_within, key_of
+from .keys import ABSENT, Key, is_within, key_of, overlap
 from .plan import Plan
 from .sensitive import is_secret
 from .tree_diff import TEXT, WHOLE, Pairs, differences
@@ -166,7 +166,7 @@ def unaccounted(
 
 
 def _claim(key: Key, before: Part, after: Part, claims: Claims) -> None:
-    if key[: len(before.under)] != before.under:
+    if not is_within(key, before.under):
         return
     elements = (before.element, after.element)
     _claim_rows(before.rows, key[len(before.under) :], elements, claims)
@@ -177,7 +177,7 @@ def _claim_rows(rows: Rows, key: Key, sides: Sides, claims: Claims) -> None:
     for row in rows:
         own = key_of(row.name)
         if isinstance(row, Items):
-            if not key or key[: len(own)] == own[: len(key)]:
+            if not key or overlap(key, own):
                 _claim_items(row, key[len(own) :], sides, claims)
         elif not key or is_within(own, key) or _is_field_of(row, key):
             for side in sides:
@@ -294,7 +294,7 @@ def _hangs(consequence: Consequence, key: Key, changed: Iterable[Key]) -> bool:
         key_of(name[1:]) if name.startswith("/") else (*above, *key_of(name))
         for name in consequence.of
     ]
-    return any(at[: len(one)] == one[: len(at)] for at in changed for one in on)
+    return any(overlap(at, one) for at in changed for one in on)
 
 
 def _told(consequence: Consequence, element: Element) -> Value:

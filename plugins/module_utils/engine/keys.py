@@ -37,9 +37,24 @@ def key_of(name: str) -> Key:
     return tuple(name.split("."))
 
 
+def parent(key: Key) -> Key:
+    """The key above: of an option of a thing that of the thing."""
+    return key[:-1]
+
+
+def beside(key: Key, name: str) -> Key:
+    """The key of another option of the same thing."""
+    return (*key[:-1], name)
+
+
 def is_within(key: Key, above: Key) -> bool:
     """Whether a key is another or stands below it."""
     return key[: len(above)] == above
+
+
+def overlap(key: Key, other: Key) -> bool:
+    """Whether one of two keys is within the other."""
+    return is_within(key, other) or is_within(other, key)
 
 
 def is_of_any(key: Key, aboves: Iterable[Key]) -> bool:

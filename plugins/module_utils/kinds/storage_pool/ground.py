@@ -14,6 +14,7 @@ from dataclasses import replace
 from ...engine import xmltree
 from ...engine.errors import FleetError, Mistakes
 from ...engine.host import HostFacts
+from ...engine.keys import parent
 from ...engine.plan import Plan
 from ...engine.world import World
 from ...engine.xmltree import Element
@@ -63,7 +64,7 @@ def _needed(pool: Element, builds: bool) -> Iterator[tuple[str, str]]:
         yield str(device), "source.device"
     if kind == "logical":
         for key in values:
-            if key[:2] == DEVICES and len(key) == len(DEVICES) + 1:
+            if parent(key) == DEVICES:
                 yield key[-1], "source.devices"
 
 

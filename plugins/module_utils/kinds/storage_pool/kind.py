@@ -22,7 +22,7 @@ from ...engine.codecs import Value
 from ...engine.errors import FleetError, Mistakes
 from ...engine.fields import spec_of, want_of
 from ...engine.host import HostFacts
-from ...engine.keys import Key, Values
+from ...engine.keys import Key, Values, parent
 from ...engine.plan import Have, Plan, Wanted
 from ...engine.planner import Draft, plan_resource
 from ...engine.traits import OF_WHAT_RUNS
@@ -239,7 +239,7 @@ def _sources(pool: Element | None) -> set[tuple[str, str]]:
     if pool is None:
         return set()
     kind, values = pool.get("type", ""), values_in(pool)
-    found = {("source.devices", key[2]) for key in values if key[:2] == ("source", "devices")}
+    found = {("source.devices", key[-1]) for key in values if parent(key) == DEVICES}
     if kind in ("fs", "disk"):  # the device of an iscsi pool is a target on a server
         found.add(("source.device", values[("source", "device")]))
     if kind in ("dir", "fs", "netfs"):
@@ -261,7 +261,7 @@ def without_links(wanted: Wanted, have: Have, host: HostFacts) -> Wanted:
     links = [
         key
         for key in wanted.values
-        if key[:2] == DEVICES and key[-1].startswith(LINKS) and key not in stored
+        if parent(key) == DEVICES and key[-1].startswith(LINKS) and key not in stored
     ]
     if kind != "logical" or not links:
         return wanted

@@ -14,7 +14,7 @@ from typing import Any
 
 from ...engine.codecs import Codec, choice, integer, text
 from ...engine.fields import Field, Items, Rows, values_of
-from ...engine.keys import Key, Values
+from ...engine.keys import Key, Values, is_within, key_of
 from ...engine.xmltree import Element
 
 
@@ -156,9 +156,7 @@ ONE_OR_MORE = {"source.host": "source.hosts", "source.device": "source.devices"}
 
 def option_of(key: Key) -> str:
     """The option of a key: the fields of a thing in a list belong to the list."""
-    return next(
-        row.name for row in ROWS if key[: row.name.count(".") + 1] == tuple(row.name.split("."))
-    )
+    return next(row.name for row in ROWS if is_within(key, key_of(row.name)))
 
 
 def values_in(pool: Element) -> Values:

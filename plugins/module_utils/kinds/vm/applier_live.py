@@ -17,7 +17,7 @@ from ...engine import xmltext, xmltree
 from ...engine.changes import Came, Change, Changed, Went
 from ...engine.errors import FleetError
 from ...engine.fields import Items, edit, items_of, rows_by_key
-from ...engine.keys import named
+from ...engine.keys import is_within, named
 from ...engine.plan import Plan
 from ...engine.units import parse_size
 from ...engine.xmltree import Element
@@ -144,10 +144,11 @@ def _disk_limits(vm: Running, changes: list[Change]) -> None:
 
 def _devices_updated(vm: Running, changes: list[Change]) -> None:
     """The device as it runs, with just what changes set anew."""
-    for at in dict.fromkeys(change.field[:2] for change in changes):
+    for at in dict.fromkeys(table.device_of(change.field) for change in changes):
         row = DEVICES[at[0]]
         device = xmltree.clone(items_of(row, vm.now())[at[1]])
-        values = {c.field[2:]: c.after for c in changes if c.field[:2] == at}
+        mine = (change for change in changes if is_within(change.field, at))
+        values = {table.option_of(change.field): change.after for change in mine}
         edit(row.rows, device, values)
         if ("source",) in values:
             _forget_runtime_source(device)

@@ -13,7 +13,7 @@ from ...engine import traits, xmltree
 from ...engine.codecs import Value, mac
 from ...engine.errors import FleetErrors, Mistakes
 from ...engine.fields import spec_of, want_of
-from ...engine.keys import ABSENT, PRESENT, UNION, Key, Values, named
+from ...engine.keys import ABSENT, PRESENT, UNION, Key, Values, named, parent
 from ...engine.mark import is_made_here
 from ...engine.plan import Have, Plan, Wanted
 from ...engine.planner import plan_resource
@@ -188,7 +188,7 @@ def _extra(want: Values, text: str | None, mistakes: Mistakes) -> None:
 def _needs(want: Mapping[Key, Value]) -> frozenset[tuple[str, str]]:
     needs = set()
     for key, source in want.items():
-        if key[-1] != UNION or want.get(key[:-1]) is ABSENT:
+        if key[-1] != UNION or want.get(parent(key)) is ABSENT:
             continue
         if "vswitch" in source:
             needs.add(("vswitch", source["vswitch"]))

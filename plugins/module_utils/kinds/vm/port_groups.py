@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from ...engine import xmltree
 from ...engine.fields import items_of
-from ...engine.keys import Values
+from ...engine.keys import Values, within
 from ...engine.xmltree import Element
 from .table import NICS
 
@@ -46,7 +46,7 @@ def see_through(values: Values, live: Element, stored: Values, network_of: Netwo
     """The values of what runs, without limits that NICs have of their port groups."""
     seen = dict(values)
     for name, nic in items_of(NICS, live).items():
-        of_nic = [key for key in stored if key[:3] == (NICS.name, name, "bandwidth")]
+        of_nic = within(stored, (NICS.name, name, "bandwidth"))
         source = nic.find("source")
         if source is None or not _limits(nic) or any(stored[key] != "0B" for key in of_nic):
             continue

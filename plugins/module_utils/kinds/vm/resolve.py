@@ -9,12 +9,12 @@ from collections.abc import Collection, Mapping
 
 from ...engine.codecs import Value
 from ...engine.host import HostFacts
-from ...engine.keys import ABSENT, PRESENT, Key, Values
+from ...engine.keys import ABSENT, PRESENT, Key, Values, within
 from ...engine.units import parse_size
 from ...engine.world import World
 from ..storage_volume.volumes import disk_source, format_of
 from .standing import Standing
-from .table import AGENT_CHANNEL
+from .table import AGENT_CHANNEL, option_of
 from .tree import derived_mac
 
 # What a new VM gets where nothing is said: what an operator of a headless server would choose.
@@ -191,8 +191,8 @@ def _adopt_nics(values: dict[Key, Value], stored: Values) -> None:
     for key in [key for key in values if key[0] == "nics" and len(key) == 2]:
         others = ("nics", str(values.get((*key, "mac"))))
         if key not in stored and others in stored:
-            for field in [field for field in values if field[:2] == key]:
-                values[(*others, *field[2:])] = values.pop(field)
+            for field in within(values, key):
+                values[(*others, *option_of(field))] = values.pop(field)
         elif values[key] is ABSENT and key not in stored and values.get((*key, "mac")):
             values[others] = ABSENT
 

@@ -12,7 +12,7 @@ from ...engine import xmltree
 from ...engine.codecs import Value
 from ...engine.errors import Mistakes
 from ...engine.host import Unreadable
-from ...engine.keys import ABSENT, PRESENT, UNION, Key, Values, named
+from ...engine.keys import ABSENT, PRESENT, UNION, Key, Values, beside, named, parent
 from ...engine.texts import why_no_file
 from ...engine.world import World
 from ..storage_volume.volumes import format_of
@@ -50,19 +50,19 @@ def _check_twins(values: Mapping[Key, Value], new: Mapping[Key, Value], mistakes
     for field, says in (("mac", "MAC address"), ("boot_order", "boot order")):
         owners: dict[Value, list[Key]] = {}
         for key, value in values.items():
-            stays = values.get(key[:-1]) is not ABSENT
+            stays = values.get(parent(key)) is not ABSENT
             # What is named with a number is there already: others made it so.
             if key[-1] == field and len(key) == 3 and value and stays and "#" not in key[1]:
                 owners.setdefault(value, []).append(key)
         for value, keys in owners.items():
             if len(keys) > 1 and any(key in new for key in keys):
-                devices = " and ".join(named(key[:-1]) for key in keys)
+                devices = " and ".join(named(parent(key)) for key in keys)
                 mistakes.add(f"{devices} have the same {says} {value}", keys[0][0])
 
 
 def _check_limits(key: Key, value: Value, want: Mapping[Key, Value], mistakes: Mistakes) -> None:
     what = key[-1].partition("_")[2]
-    halves = [want.get((*key[:-1], f"{half}_{what}")) for half in ("read", "write")]
+    halves = [want.get(beside(key, f"{half}_{what}")) for half in ("read", "write")]
     if value not in (0, "0B") and any(half not in (None, 0, "0B") for half in halves):
         mistakes.add("a total limit and one for reads or writes exclude each other", named(key))
 
@@ -203,7 +203,7 @@ class Needs:
             "device": self._device,
         }
         for key, value in self.values.items():
-            goes = self.values.get(key[:-1]) is ABSENT
+            goes = self.values.get(parent(key)) is ABSENT
             if key[-1] == UNION and isinstance(value, dict) and not goes:
                 for word in checks.keys() & value.keys() if not self._is_there(key) else ():
                     checks[word](key, value)
@@ -220,7 +220,7 @@ class Needs:
         )
 
     def _says_the_same(self, key: Key, place: Key) -> bool:
-        said = ((self.values.get((*key[:-1], name)), name) for name in ("format", "port_group"))
+        said = ((self.values.get(beside(key, name)), name) for name in ("format", "port_group"))
         return all(value in (None, self.stored.get((*place[:-1], name))) for value, name in said)
 
     def _missing(self, what: str, field: str, hint: str) -> None:
@@ -237,24 +237,24 @@ class Needs:
 
     def _vswitch(self, key: Key, source: Mapping[str, str]) -> None:
         vswitch = self.world.will_be("vswitch", source["vswitch"])
-        field = named((*key[:-1], "vswitch"))
+        field = named(beside(key, "vswitch"))
         if not vswitch.exists:
             self._missing(
                 f"the vswitch {source['vswitch']}", field, "declare it, or name one that does"
             )
             return
-        group = self.values.get((*key[:-1], "port_group"))
+        group = self.values.get(beside(key, "port_group"))
         if group and group not in port_groups_of(vswitch):
             has = ", ".join(sorted(port_groups_of(vswitch))) or "none"
             self.mistakes.add(
                 f"the vswitch {source['vswitch']} has no port group {group}; it has {has}",
-                named((*key[:-1], "port_group")),
+                named(beside(key, "port_group")),
             )
 
     def _bridge(self, key: Key, source: Mapping[str, str]) -> None:
         bridge = source["bridge"]
         if self.world.host.has_bridge(bridge) is False and not self._is_to_come(bridge):
-            field = named((*key[:-1], "bridge"))
+            field = named(beside(key, "bridge"))
             self._missing_on_host(f"the bridge {bridge}", field, "make it on the host first")
 
     def _is_to_come(self, bridge: str) -> bool:
@@ -265,7 +265,7 @@ class Needs:
         )
 
     def _volume(self, key: Key, source: Mapping[str, str]) -> None:
-        field = named((*key[:-1], "pool"))
+        field = named(beside(key, "pool"))
         if not self.world.will_be("storage_pool", source["pool"]).exists:
             self._missing(
                 f"the storage pool {source['pool']}", field, "declare it, or name one that does"
@@ -274,20 +274,20 @@ class Needs:
         name = f"{source['pool']}/{source['volume']}"
         volume = self.world.will_be("storage_volume", name)
         if not volume.exists:
-            field = named((*key[:-1], "volume"))
+            field = named(beside(key, "volume"))
             self._missing(f"the volume {name}", field, "declare it, or give the disk a capacity")
             return
-        said = self.values.get((*key[:-1], "format"))
+        said = self.values.get(beside(key, "format"))
         if said and said != format_of(volume):
             self.mistakes.add(
                 f"is {said}, but the volume {name} is {format_of(volume)}",
-                named((*key[:-1], "format")),
+                named(beside(key, "format")),
             )
 
     def _file(self, key: Key, source: Mapping[str, str]) -> None:
         path = source["file"]
-        if path and self._exists(named((*key[:-1], "file")), path):
-            self._check_format(key, path, self.values.get((*key[:-1], "format")))
+        if path and self._exists(named(beside(key, "file")), path):
+            self._check_format(key, path, self.values.get(beside(key, "format")))
 
     def check_kept_formats(self, want: Mapping[Key, Value]) -> None:
         """A file in the place of another is of the format that the disk has and keeps.
@@ -295,7 +295,7 @@ class Needs:
         QEMU would hand a qcow2 image out as a raw one, and a guest would write over its header.
         """
         for key, source in want.items():
-            place = key[:-1]
+            place = parent(key)
             if key[0] != "disks" or key[-1] != UNION or place not in self.stored:
                 continue
             unsaid = (*place, "format") not in want and source != self.stored.get(key)
@@ -304,7 +304,7 @@ class Needs:
 
     def _device(self, key: Key, source: Mapping[str, str]) -> None:
         if source["device"]:
-            self._exists(named((*key[:-1], "device")), source["device"])
+            self._exists(named(beside(key, "device")), source["device"])
 
     def _exists(self, field: str, path: str) -> bool:
         if not path.startswith("/"):
@@ -339,6 +339,6 @@ class Needs:
         is_qcow2 = isinstance(image, Unreadable) or image.format == "qcow2"
         if is_qcow2 != (said == "qcow2"):
             found = "qcow2" if is_qcow2 else "no qcow2"
-            hint = "" if (*key[:-1], "format") in self.values else "; say the format with the file"
-            field = named((*key[:-1], "format"))
+            hint = "" if beside(key, "format") in self.values else "; say the format with the file"
+            field = named(beside(key, "format"))
             self.mistakes.add(f"is {said}, but {path} is {found}{hint}", field)

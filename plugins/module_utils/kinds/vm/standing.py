@@ -19,14 +19,14 @@ from ...engine.changes import Change, Changed
 from ...engine.codecs import Value
 from ...engine.errors import FleetError, Mistakes
 from ...engine.fields import items_of
-from ...engine.keys import ABSENT, PRESENT, Key, Values, named
+from ...engine.keys import ABSENT, PRESENT, Key, Values, named, within
 from ...engine.plan import Have
 from ...engine.world import World
 from ...engine.xmltree import Element
 from ..images.chains import Chains, Layer, image_of
 from . import declared, moved, snapshots
 from .snapshots import Snapshot
-from .table import CDROMS, DISKS
+from .table import CDROMS, DISKS, device_of, option_of
 
 ROWS = {row.name: row for row in (DISKS, CDROMS)}
 Source = Mapping[str, str]
@@ -58,8 +58,8 @@ class Standing:
                     named(key),
                 )
             elif found:
-                for field in [field for field in values if field[:2] == key]:
-                    values[(*found[0], *field[2:])] = values.pop(field)
+                for field in within(values, key):
+                    values[(*found[0], *option_of(field))] = values.pop(field)
 
     def _check_second(self, key: Key, other: Key, values: Mapping[Key, Value]) -> None:
         """An image under a second name. What is only read may be there twice."""
@@ -232,7 +232,7 @@ class Standing:
                 f"the VM writes to the overlay {change.before['file']}, and is stored with "
                 f"{change.after['file']} below it, onto which a start puts it back; merge it first "
                 "(virsh blockcommit)",
-                field=named(change.field[:2]),
+                field=named(device_of(change.field)),
             )
             for change in pending
             if self._goes_back(change)

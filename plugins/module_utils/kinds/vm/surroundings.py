@@ -27,7 +27,7 @@ from ..storage_volume.volumes import disk_source
 from . import judge, opened
 from .opened import Opened
 from .states import SAVED
-from .table import NICS
+from .table import NICS, device_of
 
 LISTS = ("disks", "cdroms", "nics")
 START, PLUG = "the VM cannot start", "it cannot be plugged in"
@@ -38,7 +38,7 @@ def surrounded(plan: Plan, world: World) -> Plan:
     if world.host.driver != "QEMU" or not plan.changed:
         return plan
     starts = _started(plan)
-    coming = {named(change.field[:2]) for change in plan.changes if _comes(change)}
+    coming = {named(device_of(change.field)) for change in plan.changes if _comes(change)}
     domain = plan.after.stored if starts is None else starts
     if domain is None or not (coming or starts is not None):
         return plan

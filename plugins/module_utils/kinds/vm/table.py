@@ -17,7 +17,7 @@ from dataclasses import replace
 from ...engine import xmltree
 from ...engine.codecs import boolean, choice, integer, mac, mapping, presence, size, text
 from ...engine.fields import Field, Items, Rows, Variant
-from ...engine.keys import ABSENT, UNION
+from ...engine.keys import ABSENT, UNION, Key
 from ...engine.mark import SCOPE, SCOPE_PATH
 from ...engine.traits import KEPT, Trait, Traits, persistence, state_codec, state_of
 from ...engine.xmltree import Element
@@ -204,6 +204,17 @@ FEATURES = Items(
     lambda feature: feature.get("name"),
     _named("feature"),
 )
+
+
+def device_of(key: Key) -> Key:
+    """The key of the device that an option is of: `("disks", "root")`."""
+    return key[:2]
+
+
+def option_of(key: Key) -> Key:
+    """The option of its device: `("limits", "read_iops")`."""
+    return key[2:]
+
 
 # Those that QEMU's driver takes (qemuValidateLifecycleAction); libvirt knows more words.
 LIFECYCLE = choice("destroy", "restart")

@@ -14,7 +14,7 @@ from ...engine.changes import LIVE, RESTART, Change, Lost, Made, Restarted, Step
 from ...engine.codecs import Value
 from ...engine.comparing import EffectOf
 from ...engine.errors import FleetError
-from ...engine.keys import ABSENT, PRESENT, Key, Values, is_of_any, named
+from ...engine.keys import ABSENT, PRESENT, Key, Values, beside, is_of_any, named, parent
 from ...engine.plan import Plan
 from ...engine.planner import Draft, Removal
 from ...engine.steps import Steps
@@ -85,13 +85,13 @@ class VswitchDraft(Draft):
         """What goes along: things to purge, DHCP with its address, a peak with its average."""
         goes: Values = {}
         for key in self._things():
-            above = key[:-1]
+            above = parent(key)
             purged = self.wanted.options["purge"] and above in self.wanted.options["lists"]
             if purged or any(want.get(f.key) == "" and above[0] == f.dhcp for f in FAMILIES):
                 goes[key] = ABSENT
         for key, value in want.items():
             if key[-1] == "average" and value == "0B":
-                goes.update({(*key[:-1], limit): "0B" for limit in ("peak", "burst")})
+                goes.update({beside(key, limit): "0B" for limit in ("peak", "burst")})
         return goes
 
     def _things(self) -> list[Key]:

@@ -18,7 +18,7 @@ from ...engine import fields
 from ...engine.codecs import Codec, Value, boolean, choice, integer, size, text
 from ...engine.errors import Mistakes
 from ...engine.fields import Field, Items, Rows
-from ...engine.keys import ABSENT, PRESENT, Key, Values, is_within, key_of
+from ...engine.keys import ABSENT, PRESENT, Key, Values, is_within, key_of, parent
 from ...engine.mark import SCOPE, SCOPE_PATH
 from ...engine.xmltree import Element
 from .reservations import DUID, HOST_NAME, MAC, Identity, named, option_of, reservations, spec_of
@@ -255,7 +255,7 @@ def things_of(values: Mapping[Key, Value], list_key: Key) -> list[Key]:
     return [
         key
         for key, value in values.items()
-        if len(key) == size_of_key and key[:-1] == list_key and value is PRESENT
+        if len(key) == size_of_key and parent(key) == list_key and value is PRESENT
     ]
 
 

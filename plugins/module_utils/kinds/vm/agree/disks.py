@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from ....engine import xmltree
 from ....engine.accounting import Consequence
 from ....engine.fields import items_of
-from ....engine.keys import Key
+from ....engine.keys import Key, is_within
 from ....engine.xmltree import Element
 from ..allotting import drive_of, targets
 from ..table import CDROMS, DISKS, name_disk
@@ -146,7 +146,7 @@ def _agree_disk(disk: Element, at: Key, changed: Changed) -> None:
     for name, option in _OPTION_OF_LIMIT.items():
         if (*at, *option.split(".")) in changed and disk.find(f"iotune/{name}_sec") is None:
             drop(disk, *(f"iotune/{name}_sec_{burst}" for burst in _BURSTS))
-    if any(key[: len(at) + 1] == (*at, "limits") for key in changed):
+    if any(is_within(key, (*at, "limits")) for key in changed):
         _agree_limits(disk)
 
 
