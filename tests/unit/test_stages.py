@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import threading
@@ -52,7 +53,7 @@ def test_the_output_of_a_stage_is_in_one_piece(
     printed = capsys.readouterr().out
     for name, said in (("bad", "0 passed, 1 failed, 0 skipped\nsaid"), ("good", "skipped\nfine")):
         assert f"begins: {name}\n" in printed
-        assert f"=== {name}: 0 s, " in printed and said in printed
+        assert re.search(rf"=== {name}: \d+ s, ", printed) and said in printed
 
 
 def test_a_single_stage_is_seen_while_it_runs(
