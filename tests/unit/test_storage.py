@@ -33,6 +33,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.host import images
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool import (
     kind as storage_pool,
 )
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool import used
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.table import mode, path
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume import (
     applier as storage_volume,
@@ -125,8 +126,8 @@ def test_the_path_in_a_volume_group_is_known_before_it_exists() -> None:
     ],
 )
 def test_a_pool_knows_its_paths(have: Have, inside: str, outside: str) -> None:
-    assert storage_pool.holds(have, inside)
-    assert not storage_pool.holds(have, outside)
+    assert used.holds(have, inside)
+    assert not used.holds(have, outside)
 
 
 def test_the_disks_of_a_vm_that_are_in_a_pool() -> None:
@@ -138,7 +139,7 @@ def test_the_disks_of_a_vm_that_are_in_a_pool() -> None:
         "<disk><target dev='sda'/></disk>"
         "</devices></domain>"
     )
-    assert storage_pool.disks_in(pool("dir", "/srv"), domain) == ["vda", "vdc"]
+    assert used.disks_in(pool("dir", "/srv"), domain) == ["vda", "vdc"]
 
 
 def test_a_volume_that_carries_a_file_system_is_raw_still() -> None:
@@ -186,7 +187,7 @@ def plan(action: str, was: str, will: str, *fields: str, **options: Any) -> Plan
     ],
 )
 def test_a_plan_becomes_steps(made: Plan, steps: list[str]) -> None:
-    assert storage_pool.steps_of(made) == steps
+    assert used.steps_of(made) == steps
 
 
 # ---- values

@@ -17,10 +17,10 @@ from ansible_collections.kvm.fleet.plugins.module_utils.host.interfaces import (
     connected6,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import tree
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.attached import port_groups_of
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.connections import (
     connected_again,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.kind import port_groups_of
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.updates import (
     HOST,
     PORT_GROUP,

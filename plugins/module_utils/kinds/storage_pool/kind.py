@@ -9,14 +9,13 @@ and takes it up at the next start.
 
 from __future__ import annotations
 
-import posixpath
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ...engine import steps, traits, xmltree
+from ...engine import traits, xmltree
 from ...engine.changes import Change, TakenUp
 from ...engine.codecs import Value
 from ...engine.errors import FleetError, Mistakes
@@ -34,6 +33,7 @@ from .ground import grounded
 from .rules import check_name, check_needed, check_options, check_unbuilt, check_version
 from .table import ROWS, TYPES, option_of, values_in
 from .told import shown
+from .used import steps_of
 
 if TYPE_CHECKING:
     from ...engine.accounting import Books
@@ -89,47 +89,6 @@ class StoragePool:
 
 
 KIND = StoragePool()
-
-
-# ---- what other kinds ask of a pool
-
-
-def holds(pool: Have, path: str) -> bool:
-    """Whether a path on the host is that of a volume of this pool."""
-    if pool.stored is None:
-        return False
-    below = xmltree.get(pool.stored, "target/path") or ""
-    if pool.stored.get("type") == "disk":  # its volumes are the partitions of a disk: /dev/sdb1
-        return path.startswith(xmltree.get(pool.stored, "source/device/@path") or below)
-    return bool(below) and posixpath.dirname(path) == below
-
-
-def disks_in(pool: Have, domain: Element) -> list[str]:
-    """The disks of a VM, by target, whose storage is in this pool."""
-    disks = xmltree.find_all(domain, "devices/disk")
-    return [
-        xmltree.get(disk, "target/@dev") or "?"
-        for disk in disks
-        if xmltree.get(disk, "source/@pool") == pool.name
-        or any(holds(pool, xmltree.get(disk, f"source/@{at}") or "") for at in ("file", "dev"))
-    ]
-
-
-def stops(plan: Plan) -> bool:
-    """Whether a plan stops a pool that is active, be it to start it again."""
-    return "stop" in steps_of(plan)
-
-
-def steps_of(plan: Plan) -> list[str]:
-    """What is to be called for a plan, in order; the applier has a function of each name."""
-    return steps.steps_of(plan, STEPS)
-
-
-def _up(plan: Plan) -> tuple[str, ...]:
-    return ("build", steps.START) if plan.wanted.options.get("build") else (steps.START,)
-
-
-STEPS = steps.Steps(up=_up)
 
 
 # ---- plans

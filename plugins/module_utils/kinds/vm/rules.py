@@ -16,7 +16,7 @@ from ...engine.keys import ABSENT, PRESENT, UNION, Key, Values, beside, named, p
 from ...engine.texts import why_no_file
 from ...engine.world import World
 from ..storage_volume.volumes import format_of
-from ..vswitch.kind import port_groups_of
+from ..vswitch.attached import port_groups_of
 from . import memory
 
 

@@ -51,3 +51,9 @@ def nics_on(domain: Element, network: str, bridge: str | None) -> Iterator[Eleme
         by_bridge = nic.get("type") == "bridge" and bridge and source.get("bridge") == bridge
         if by_name or by_bridge:
             yield nic
+
+
+def port_groups_of(vswitch: Have) -> set[str]:
+    """The names of the port groups that a vswitch has, or will have."""
+    groups = vswitch.stored.findall("portgroup") if vswitch.stored is not None else ()
+    return {name for name in (group.get("name") for group in groups) if name}

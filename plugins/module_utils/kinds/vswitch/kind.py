@@ -86,10 +86,3 @@ class Vswitch:
 
 
 KIND = Vswitch()
-
-
-def port_groups_of(have: Have) -> set[str]:
-    """The names of the port groups that a vswitch has, or will have."""
-    if have.stored is None:
-        return set()
-    return {key[-1] for key in table.things_of(tree.values_of(have.stored), ("port_groups",))}
