@@ -56,7 +56,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ..module_utils.kinds.vm.tree import derived_mac
+from ..module_utils.kinds.vm.derived import derived_mac
 
 
 def mac(vm: str, nic: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.tree import derived_uuid
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.derived import derived_uuid
 from support.module_server import ModuleServer
 from support.private_libvirtd import PrivateLibvirtd, wait_until
 

@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import Mistakes
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.tree import derived_uuid
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.derived import derived_uuid
 from ansible_collections.kvm.fleet.plugins.module_utils.run.pruning import (
     Prune,
     in_scope,

@@ -10,7 +10,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetErrors
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.keys import named
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.tree import derived_mac
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.derived import derived_mac
 from support.vswitches import planned
 
 TWINS = """

@@ -24,7 +24,7 @@ from ..engine.keys import ABSENT
 from ..engine.mark import MARK, SCOPE, SCOPE_PATH, is_made_here
 from ..engine.plan import Have, Wanted
 from ..engine.world import Kind, World
-from ..kinds.vm import tree as vm_tree
+from ..kinds.vm import derived
 from ..kinds.vm.kind import KIND as VM
 from ..kinds.vswitch import tree as vswitch_tree
 from ..kinds.vswitch.kind import KIND as VSWITCH
@@ -33,7 +33,7 @@ from . import arguments
 # What a host carries for nobody but its VMs. Storage is never pruned.
 PRUNABLE: dict[str, Kind] = {"vms": VM, "vswitches": VSWITCH}
 DERIVED_UUID: dict[str, Callable[[str], str]] = {
-    VM.name: vm_tree.derived_uuid,
+    VM.name: derived.derived_uuid,
     VSWITCH.name: vswitch_tree.derived_uuid,
 }
 

@@ -15,7 +15,7 @@ from ...engine.world import World
 from ..images.chains import Chains
 from ..storage_pool.used import disks_in, stops
 from ..storage_volume.volumes import type_of
-from ..vm.tree import derived_mac
+from ..vm.derived import derived_mac
 from .references import files_of, names_of, uses_of
 
 

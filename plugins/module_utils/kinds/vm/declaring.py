@@ -15,6 +15,7 @@ from ...engine.host import HostFacts
 from ...engine.keys import PRESENT, UNION, Key, Values
 from ...engine.plan import Have
 from . import told, tree
+from .derived import derived_mac
 from .resolve import DEFAULTS, LISTS
 from .states import RUNNING
 from .table import AGENT_CHANNEL, ROWS
@@ -78,7 +79,7 @@ def _name_nics(vm: str, nics: list[dict[str, Any]]) -> None:
             stands_on = nic.get("vswitch") or nic.get("bridge") or "nic"
             nic["name"] = _free(re.sub("[^A-Za-z0-9_-]+", "-", stands_on), taken)
             taken.add(nic["name"])
-        elif nic.get("mac") == tree.derived_mac(vm, nic["name"]):
+        elif nic.get("mac") == derived_mac(vm, nic["name"]):
             del nic["mac"]
 
 

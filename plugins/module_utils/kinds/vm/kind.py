@@ -21,6 +21,7 @@ from ...engine.world import World
 from ..storage_volume import kind as storage_volume
 from ..together.taken_up import VOLUME_OPTIONS
 from . import extra, rules, told, tree
+from .derived import derived_uuid
 from .draft import VmDraft
 from .table import AGENT_CHANNEL, CDROMS, DISKS, ROWS, TRAITS
 
@@ -100,7 +101,7 @@ class Vm:
             return {"name": have.name, "state": "absent"}
         uuid = xmltree.get(have.stored, "uuid")
         options = told.options(tree.domain_values(have.stored))
-        managed = is_made_here(have.stored, tree.derived_uuid(have.name))
+        managed = is_made_here(have.stored, derived_uuid(have.name))
         left = {"managed": managed, "unmanaged": told.unmanaged(have.stored)}
         return {"name": have.name, "uuid": uuid, **have.facts, **options, **left}
 

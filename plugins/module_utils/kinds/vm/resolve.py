@@ -13,9 +13,9 @@ from ...engine.keys import ABSENT, PRESENT, Key, Values, within
 from ...engine.units import parse_size
 from ...engine.world import World
 from ..storage_volume.volumes import disk_source, format_of
+from .derived import derived_mac
 from .standing import Standing
 from .table import AGENT_CHANNEL, option_of
-from .tree import derived_mac
 
 # What a new VM gets where nothing is said: what an operator of a headless server would choose.
 DEFAULTS: Values = {

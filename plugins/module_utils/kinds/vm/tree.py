@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import uuid
 from collections.abc import Mapping
 
 from ...engine import xmltree
@@ -17,22 +15,11 @@ from ...engine.keys import UNION, Key, Values
 from ...engine.mark import put_mark
 from ...engine.xmltree import Element
 from . import extra, memory
+from .derived import derived_uuid
 from .extra_record import Record, record_of
 from .table import DISKS, ROWS
 
-FLEET_UUID = uuid.UUID("6f1d6b55-6e7c-5b0e-9f3a-3f0f6a5a2c11")  # the namespace of derived UUIDs
 SPARE_PORTS = 4  # PCIe root ports left free, so that devices can be plugged into a running VM
-
-
-def derived_uuid(name: str) -> str:
-    """The UUID of a new VM: the same for the same name, so a re-created VM is the same VM."""
-    return str(uuid.uuid5(FLEET_UUID, f"vm/{name}"))
-
-
-def derived_mac(vm: str, nic: str) -> str:
-    """The MAC of a new NIC without one, in QEMU's range 52:54:00, the same for the same names."""
-    digest = hashlib.sha256(f"kvm.fleet/{vm}/{nic}".encode()).hexdigest()
-    return "52:54:00:" + ":".join(digest[place : place + 2] for place in (0, 2, 4))
 
 
 def new_domain(name: str, arch: str) -> Element:

@@ -14,7 +14,8 @@ from ...engine.errors import Mistakes
 from ...engine.keys import ABSENT, PRESENT, Key, Values
 from ...engine.plan import Wanted
 from ...engine.world import World
-from ..vm.tree import derived_mac, domain_values
+from ..vm.derived import derived_mac
+from ..vm.table import NICS
 from .reservations import MAC
 from .table import FAMILIES
 
@@ -58,7 +59,7 @@ def _mac_of(vm: str, nic: str, world: World) -> str | None:
     if said.get((*key, "mac")):
         return str(said[(*key, "mac")])
     have = world.will_be("vm", vm)
-    there = {} if have.stored is None else domain_values(have.stored)
+    there = {} if have.stored is None else fields.values_of((NICS,), have.stored)
     if there.get(key) is PRESENT and there.get((*key, "mac")):
         return str(there[(*key, "mac")])
     is_to_come = said.get(key) is PRESENT or (declared is None and not have.exists)
