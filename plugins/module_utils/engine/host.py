@@ -13,6 +13,18 @@ from .facts import Facts
 
 TEST, QEMU = "TEST", "QEMU"
 
+# All questions, and of how many things each is asked.
+QUESTIONS = {
+    **dict.fromkeys(("arch", "best_virt_type", "can_keep_tpm", "driver", "interfaces"), 0),
+    **dict.fromkeys(("libvirt_version", "machines", "network_daemons", "open_files", "routes"), 0),
+    **dict.fromkeys(("secrets", "state_folder", "uri", "version"), 0),
+    **dict.fromkeys(("backup", "checkpoints", "cpu_models", "far_interface", "file", "folder"), 1),
+    **dict.fromkeys(("image", "leases", "machines_of", "noted_daemons", "parsed", "place"), 1),
+    **dict.fromkeys(("real_path", "refusal", "snapshots", "volume_at"), 1),
+    **dict.fromkeys(("block_job", "checksum", "owner", "parser_refusal"), 2),
+    **dict.fromkeys(("cpu_modes", "video_models"), 3),
+}
+
 
 @dataclass(frozen=True)
 class File:

@@ -1,0 +1,109 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What of the facts of a plan lasts until it is done, and so can be expected to be the same then.
+
+A fact counts where it is about a thing that has a name. Of a whole machine, or of all resources of
+a kind, something else changes all the time: rules ask for that which refuse or warn, every run asks
+it again, and what it decides is in the changes of the plan, which count.
+
+What moves by itself does not count: the memory that a balloon holds, how much of a volume is
+written, and to whom libvirt gives an image for as long as a VM runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Callable
+
+from . import xmltree
+from .facts import ALL, Fact
+from .host import File
+from .plan import Have
+from .recording import BY_DEFINITION, of_have, plain
+from .xmltree import Element
+
+# A lease is about a vswitch, but is renewed by guests.
+OF_ALL = (
+    *(ALL, "folder", "interfaces", "leases", "network_daemons", "open_files", "routes", "secrets"),
+)
+
+Paths = tuple[str, ...]
+
+# What moves by itself in a definition, stored or live. (What libvirt tells only of a volume at
+# which it has looked, and not of one that it made, comes by itself as well.)
+MOVES: Mapping[str, Paths] = {
+    "storage_pool": ("capacity", "allocation", "available"),
+    "storage_volume": (
+        *("allocation", "physical", "target/clusterSize", "target/features"),
+        *("target/timestamps", "backingStore/timestamps"),
+        *("target/permissions/owner", "backingStore/permissions/owner"),
+        *("target/permissions/group", "backingStore/permissions/group"),
+        *("target/permissions/label", "backingStore/permissions/label"),
+    ),
+    "vswitch": ("@connections", "forward/interface/@connections"),
+}
+# What does only while it runs.
+MOVES_LIVE: Mapping[str, Paths] = {
+    "vm": (
+        *("@id", "currentMemory", "seclabel"),
+        *("devices/channel/target/@state", "devices/disk/target/@tray"),
+        *("devices/memory/target/current",),
+    ),
+}
+
+
+def counts(fact: Fact) -> bool:
+    """Whether a plan is another where the answer is."""
+    return fact[0] not in (*OF_ALL, *BY_DEFINITION)
+
+
+def lasting(fact: Fact, answer: Any) -> Any:
+    """What of an answer lasts, as plain data."""
+    if isinstance(answer, Have):
+        return of_have(_at_rest(answer))
+    return plain(LASTING.get(fact[0], _all)(answer))
+
+
+def _at_rest(have: Have) -> Have:
+    moves = MOVES.get(have.kind, ())
+    stored = _without(have.stored, moves)
+    live = _without(have.live, (*moves, *MOVES_LIVE.get(have.kind, ())))
+    return Have(have.kind, have.name, stored, live, have.facts)
+
+
+def _without(tree: Element | None, paths: Iterable[str]) -> Element | None:
+    if tree is None:
+        return None
+    copy = xmltree.clone(tree)
+    for path in paths:
+        above, _slash, last = path.rpartition("/")
+        for element in copy.findall(above) if above else [copy]:
+            element.attrib.pop(last[1:], None)
+            for child in element.findall(last) if last[0] != "@" else ():
+                element.remove(child)
+    for element in copy.iter():  # what goes leaves the white space around it
+        element.text, element.tail = _said(element.text), _said(element.tail)
+    return copy
+
+
+def _said(text: str | None) -> str | None:
+    return text if text and text.strip() else None
+
+
+def _all(answer: Any) -> Any:
+    return answer
+
+
+def _file(found: File | None) -> Any:
+    """A file may be given to the user of a VM that starts; a folder is not."""
+    if found is None or found.type == "folder":
+        return found and (found.type, found.mode, found.owner, found.group)
+    return found.type, found.mode
+
+
+def _daemons(found: Iterable[Any]) -> Any:
+    return sorted((one.program, one.network) for one in found)
+
+
+LASTING: dict[str, Callable[[Any], Any]] = {"file": _file, "noted_daemons": _daemons}
