@@ -81,10 +81,7 @@ class Lamp(Draft):
     rows = ROWS
     traits = OF_WHAT_RUNS
     ours = (("protected",),)
-
-    @property
-    def removal(self) -> Removal:
-        return Removal(("protected",), room, goes_with=(heat,))
+    removal = Removal(("protected",), room, goes_with=(heat,))
 
     def new(self) -> xmltree.Element:
         return xmltree.Element("lamp")

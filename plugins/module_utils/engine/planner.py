@@ -54,7 +54,7 @@ class Draft:
     # Rows that are for us alone: nothing of them runs, so nothing waits for a restart.
     ours: ClassVar[tuple[Key, ...]] = ()
     # As what a plan shows that it is stopped and started again.
-    power: ClassVar[Key] = STATE
+    restarts_as: ClassVar[Key] = STATE
     # Whether a plan for a new one shows a thing of a list as one, or each of its values.
     shows_things: ClassVar[bool] = True
 
@@ -155,10 +155,11 @@ class Draft:
 
     def runs_after(self, changes: Sequence[Change]) -> tuple[Element, Values]:
         """What runs, once those changes are made that take effect now."""
+        runs = self.have.definition if self.have.live is None else self.have.live
         made = _in_place(self.want, changes)
         if not made:
-            return self.have.running, self.live or {}
-        tree = self.edited(self.have.running, made)
+            return runs, self.live or {}
+        tree = self.edited(runs, made)
         return tree, self.values_in(tree)
 
     def can_restart(self) -> bool:
@@ -293,8 +294,8 @@ def _changed_traits(draft: Draft) -> list[Change]:
 
 def _in_order(draft: Draft, changes: Iterable[Change]) -> list[Change]:
     """What is in the definition, then what is around it, then its traits."""
-    last = [trait.key for trait in draft.traits if trait.key != draft.power]
-    rank = {key: place for place, key in enumerate((*last, draft.power), 1)}
+    last = [trait.key for trait in draft.traits if trait.key != draft.restarts_as]
+    rank = {key: place for place, key in enumerate((*last, draft.restarts_as), 1)}
     return sorted(changes, key=lambda change: rank.get(change.field, 0))
 
 

@@ -9,7 +9,7 @@ when it is made, and never again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -53,11 +53,36 @@ RESIZABLE = ("raw", "qcow2", "qed")  # the formats that QEMU can resize
 LONGEST_NEW_NAME = 255 - len(mark_of(""))
 
 
+def _check_pool(draft: VolumeDraft) -> None:
+    """What is to be said of the pool of a volume that changes or goes. Or FleetErrors."""
+    if draft.pool.live is None:
+        check_pool(draft.pool, draft.world, draft.mistakes, draft.warnings)
+    draft.mistakes.raise_any()
+
+
+def _used_by(draft: VolumeDraft) -> None:
+    _check_pool(draft)
+    tree, have = draft.have.stored, draft.have
+    path = xmltree.get(tree, "target/path") if tree is not None else ""
+    clones = [
+        name
+        for name, other in (draft.world.everything(have.kind).items() if path else ())
+        if name != have.name and backing_of(other) == path
+    ]
+    if clones:
+        raise FleetError(
+            f"is what {', '.join(clones)} stands on, which would be lost with it; remove the "
+            "linked clones first",
+            draft.wanted.resource,
+        )
+
+
 class VolumeDraft(Draft):
     """A plan for one volume in the making."""
 
     rows = ROWS
     traits = TRAITS
+    removal = Removal(used_by=_used_by)
 
     made: Element  # a new one
 
@@ -77,14 +102,6 @@ class VolumeDraft(Draft):
         """What is stored is what there is: it grows at once."""
         return self.stored if self.have.exists else None
 
-    @property
-    def will_run(self) -> bool:
-        return False
-
-    @property
-    def removal(self) -> Removal:
-        return REMOVAL
-
     def resolve(self) -> Values:
         return self._growth() if self.have.exists else self._design()
 
@@ -97,7 +114,7 @@ class VolumeDraft(Draft):
     def check(self) -> None:
         self.mistakes.raise_any()
         if self.have.exists and self.want:
-            can_be_touched(self)
+            _check_pool(self)
 
     def effects(self) -> EffectOf:
         return lambda *_: LIVE
@@ -108,9 +125,6 @@ class VolumeDraft(Draft):
         if self.have.exists:
             return replace(change, final="a volume that shrinks loses data")
         return change
-
-    def runs_after(self, _changes: Sequence[Change]) -> tuple[Element, Values]:
-        return self.definition, self.after
 
     def facts(self) -> Mapping[str, Any]:
         return self.have.facts if self.have.exists else {"pool_type": type_of(self.pool)}
@@ -189,33 +203,6 @@ class VolumeDraft(Draft):
     def not_there(self) -> None:
         if self.have.facts.get(UNSEEN):
             self.warnings.append("its pool is not active, so whether it is there cannot be seen")
-
-
-def _used_by(draft: VolumeDraft) -> None:
-    can_be_touched(draft)
-    tree, have = draft.have.stored, draft.have
-    path = xmltree.get(tree, "target/path") if tree is not None else ""
-    clones = [
-        name
-        for name, other in (draft.world.everything(have.kind).items() if path else ())
-        if name != have.name and backing_of(other) == path
-    ]
-    if clones:
-        raise FleetError(
-            f"is what {', '.join(clones)} stands on, which would be lost with it; remove the "
-            "linked clones first",
-            draft.wanted.resource,
-        )
-
-
-REMOVAL = Removal(used_by=_used_by)
-
-
-def can_be_touched(draft: VolumeDraft) -> None:
-    """What is to be said of the pool of a volume that changes or goes. Or FleetErrors."""
-    if draft.pool.live is None:
-        check_pool(draft.pool, draft.world, draft.mistakes, draft.warnings)
-    draft.mistakes.raise_any()
 
 
 def _fits(before: int, wanted: int, pool_type: str) -> bool:

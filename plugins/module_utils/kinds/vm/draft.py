@@ -32,7 +32,7 @@ class VmDraft(Draft):
 
     rows = ROWS
     traits = TRAITS
-    power = power.POWER
+    restarts_as = power.POWER
 
     def __init__(self, wanted: Wanted, have: Have, world: World) -> None:
         super().__init__(wanted, have, world)

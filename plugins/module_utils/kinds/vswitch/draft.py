@@ -48,15 +48,40 @@ from .tree import values_of
 CONNECTIONS: Key = ("connections",)
 
 
+# ---- what goes
+
+
+def _used_by(draft: VswitchDraft) -> None:
+    nics = attached_to(draft.have, draft.world)
+    refuse_while_in_use(draft.wanted, [nic for nic in nics if nic.running])
+    idle = sorted({nic.vm for nic in nics})
+    if idle:
+        draft.warnings.append(f"goes, and {', '.join(idle)} cannot start without it")
+
+
+def _left(draft: VswitchDraft) -> Iterable[Change]:
+    left = left_of(draft.have, draft.have.definition, draft.world, False)
+    return leftovers(draft.wanted.resource, left)
+
+
+def _leases(draft: VswitchDraft) -> Iterable[Change]:
+    """What DHCP gave to whom, which libvirt forgets with a network."""
+    have, host = draft.have, draft.world.host
+    leases = host.leases(have.name) if have.live is not None else ()
+    given = ", ".join(sorted(f"{lease['mac']} {lease['ipaddr']}" for lease in leases))
+    note = "who asks again may get another address"
+    return [Lost(draft.wanted.resource, ("leases",), given, note=note)] if given else []
+
+
+# ---- what comes, changes or stays
+
+
 class VswitchDraft(Draft):
     """A plan for one vswitch in the making."""
 
     traits = OF_WHAT_RUNS
     ours = OURS
-
-    @property
-    def removal(self) -> Removal:
-        return REMOVAL
+    removal = Removal(PROTECTED, _used_by, clears=(_left,), goes_with=(_leases,))
 
     def values_in(self, tree: Element) -> Values:
         return values_of(tree)
@@ -208,34 +233,6 @@ class VswitchDraft(Draft):
     def foreseen(self, plan: Plan) -> Plan:
         parser.check(plan, self.world.host)
         return plan
-
-
-# ---- what goes
-
-
-def _used_by(draft: VswitchDraft) -> None:
-    nics = attached_to(draft.have, draft.world)
-    refuse_while_in_use(draft.wanted, [nic for nic in nics if nic.running])
-    idle = sorted({nic.vm for nic in nics})
-    if idle:
-        draft.warnings.append(f"goes, and {', '.join(idle)} cannot start without it")
-
-
-def _left(draft: VswitchDraft) -> Iterable[Change]:
-    left = left_of(draft.have, draft.have.definition, draft.world, False)
-    return leftovers(draft.wanted.resource, left)
-
-
-def _leases(draft: VswitchDraft) -> Iterable[Change]:
-    """What DHCP gave to whom, which libvirt forgets with a network."""
-    have, host = draft.have, draft.world.host
-    leases = host.leases(have.name) if have.live is not None else ()
-    given = ", ".join(sorted(f"{lease['mac']} {lease['ipaddr']}" for lease in leases))
-    note = "who asks again may get another address"
-    return [Lost(draft.wanted.resource, ("leases",), given, note=note)] if given else []
-
-
-REMOVAL = Removal(PROTECTED, _used_by, clears=(_left,), goes_with=(_leases,))
 
 
 # ---- what is called
