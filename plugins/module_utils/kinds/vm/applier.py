@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...engine import xmltree
@@ -36,14 +36,12 @@ def apply(host: Host, plan: Plan) -> None:
     dom = _define(host, plan)
     if any(isinstance(change, Beside) for change in plan.changes):
         dom.setAutostart(int(plan.after.facts["autostart"]))
-    now, after = plan.have.facts.get("state", STOPPED), plan.after.facts["state"]
-    if power.wakes(now, after):  # first, since only a guest that is awake lets devices go
-        for step in power.steps(now, after):
-            _step(host, dom, step, plan)
-        now = after
+    way = power.way_of(plan)
+    for step in way.waking:  # first, since only a guest that is awake lets devices go
+        _step(host, dom, step, plan)
     bring(dom, plan)
     if any(isinstance(change, (Stepped, Restarted, Mended)) for change in plan.changes):
-        _power(host, dom, plan, now)
+        _power(host, dom, plan, way.then)
 
 
 def _define(host: Host, plan: Plan) -> Any:
@@ -94,13 +92,10 @@ def _refuse_stale(host: Host, plan: Plan) -> None:
 # ---- power
 
 
-def _power(host: Host, dom: Any, plan: Plan, now: str) -> None:
+def _power(host: Host, dom: Any, plan: Plan, steps: Sequence[str]) -> None:
     """Take the steps. A VM that is off between two of them is marked, should the run end there."""
     marked = tree.restarting(plan.have.stored) if plan.have.stored is not None else None
-    target = power.target(now, plan.wanted.state, marked)
-    steps = power.steps(now, target)
     if any(change.restarts for change in plan.changes):
-        steps = power.restart(now, target)
         marked = plan.after.facts["state"]
         _mark_restart(dom, f"<restart to='{marked}'/>")
     try:

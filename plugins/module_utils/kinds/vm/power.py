@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from ...engine import xmltree
 from ...engine.errors import FleetError
+from ...engine.plan import Plan
 from ...engine.xmltree import Element
 from .states import CRASHED, PAUSED, RUNNING, SAVED, STOPPED
 
@@ -54,6 +56,23 @@ def steps(now: str, want: str) -> tuple[str, ...]:
 def wakes(now: str, want: str) -> bool:
     """Whether the steps only wake what is there, so that live changes can be made after them."""
     return now in (PAUSED, SAVED) and want in (RUNNING, PAUSED) and now != want
+
+
+@dataclass(frozen=True)
+class Way:
+    """The steps of a plan: those before its live changes are made, and those after them."""
+
+    waking: tuple[str, ...]
+    then: tuple[str, ...]
+
+
+def way_of(plan: Plan) -> Way:
+    """The steps of a plan for a VM that is to be there."""
+    now, after = plan.have.facts.get("state", STOPPED), plan.after.facts["state"]
+    waking = steps(now, after) if wakes(now, after) else ()
+    reached = after if waking else now
+    restarts = any(change.restarts for change in plan.changes)
+    return Way(waking, restart(reached, after) if restarts else steps(reached, after))
 
 
 def final(steps: Iterable[str]) -> str:
