@@ -177,6 +177,8 @@ def _aligned(
     first, second = [_said(e) for e in ones], [_said(e) for e in others]
 
     def score(a: int, b: int) -> int:
+        if goes(ones[a]) and goes(others[b]):
+            return 0  # it may have moved; to pair it would set apart what it went past
         if pairs.of(ones[a]) is others[b]:
             return _KNOWN
         if first[a] == second[b]:
@@ -190,15 +192,18 @@ def _aligned(
         for b in reversed(range(len(others))):
             both = score(a, b)
             best[a][b] = max(best[a + 1][b], best[a][b + 1], both and both + best[a + 1][b + 1])
+    return list(_traced(best, score))
+
+
+def _traced(best: list[list[int]], score: Callable[[int, int], int]) -> Iterator[tuple[int, int]]:
+    """The pairs that make up the best of all ways."""
     a = b = 0
-    found = []
-    while a < len(ones) and b < len(others):
+    while a < len(best) - 1 and b < len(best[0]) - 1:
         both = score(a, b)
         if both and best[a][b] == both + best[a + 1][b + 1]:
-            found.append((a, b))
+            yield a, b
             a, b = a + 1, b + 1
         elif best[a][b] == best[a + 1][b]:
             a += 1
         else:
             b += 1
-    return found
