@@ -163,3 +163,16 @@ def test_what_others_say_is_told_without_secrets() -> None:
     assert hidden.without("it is CANARY-2, not CANARY", ["CANARY", "CANARY-2"]) == (
         "it is (hidden), not (hidden)"
     )
+
+
+@pytest.mark.parametrize("text", ["<a passwd='CANARY'>", "<a/>CANARY", "{'passwd': 'CANARY'}"])
+def test_what_is_no_xml_is_hidden_whole(text: str) -> None:
+    assert sensitive.swap_in_fragments(text, lambda secret: secret.replace(text, "")) == ""
+
+
+def test_texts_with_a_domain_in_them_are_masked_and_no_others() -> None:
+    for root in ("domain", "domainsnapshot", "domainbackup"):
+        text = f"<?xml version='1.0'?>\n<{root}><a><graphics passwd='CANARY'/></a></{root}>"
+        assert "CANARY" not in sensitive.masked_text(text)
+    for text in ("<domainCapabilities passwd='a'/>", "<domain ", "passwd='a'", "<domain  a='1'/>"):
+        assert sensitive.masked_text(text) == text

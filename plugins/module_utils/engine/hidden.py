@@ -24,6 +24,7 @@ ANOTHER = "(hidden, another)"  # what is hidden before a change too, and is not 
 GAP = "\x04"  # stands for a secret in a text, since no document and no option can hold it
 
 TOKEN = re.compile(r"fleet-hidden-([0-9a-f]{16})-[0-9a-f]{4}")
+_LONG = 6
 _ROUNDS = 2_000  # less than a millisecond for each secret that a record is compared with
 
 
@@ -112,8 +113,16 @@ def stands_for_hidden(text: str) -> bool:
 def without(text: str, secrets: Iterable[str]) -> str:
     """What somebody else said, without the secrets that it may quote."""
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        text = text.replace(secret, HIDDEN)
+        if is_long(secret):
+            text = text.replace(secret, HIDDEN)
+        else:
+            text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", lambda _match: HIDDEN, text)
     return text
+
+
+def is_long(secret: str) -> bool:
+    """Whether a secret can be looked for anywhere. A short one is a part of many words."""
+    return len(secret) >= _LONG
 
 
 def unquoted(message: str, given: Any) -> str:

@@ -83,7 +83,8 @@ def key_of(fact: Fact) -> Fact:
 def _key(asked: str, of: list[str]) -> list[str]:
     if asked not in BY_DEFINITION or of[-1].startswith("sha256:"):
         return of
-    return [*of[:-1], f"sha256:{hashlib.sha256(of[-1].encode()).hexdigest()}"]
+    definition = sensitive.masked_text(of[-1])
+    return [*of[:-1], f"sha256:{hashlib.sha256(definition.encode()).hexdigest()}"]
 
 
 def _text(data: Any) -> str:
@@ -129,7 +130,7 @@ def plain(answer: Any) -> Any:
         return {name: plain(one) for name, one in answer.items()}
     if isinstance(answer, (list, tuple)):
         return [plain(one) for one in answer]
-    return answer
+    return sensitive.masked_text(answer) if isinstance(answer, str) else answer
 
 
 def _as_it_is(told: Any) -> Any:

@@ -50,6 +50,8 @@ _GROUPS = ("double", "single", "plain", "login", "credential")
 _OF_SECRET_OBJECT = re.compile(r"""^secret\b|["']secret(_keyring)?["']""")
 _NO_SECRETS = ("on", "off", "yes", "no", "true", "false", "null", "")
 
+_IS_DOMAIN = re.compile(r"\s*(<\?xml[^>]*>\s*)?<domain(snapshot|backup|checkpoint)?[\s>]")
+
 # Texts that are XML themselves: fragments of a definition, noted in its metadata.
 _FRAGMENTS = ("fleet:extra_xml", "fleet:before", "fleet:made")
 
@@ -74,6 +76,17 @@ def masked(tree: Element) -> Element:
     copy, salt = xmltree.clone(tree), salt_of(tree)
     swap_secrets(copy, lambda secret: token_of(secret, salt))
     return copy
+
+
+def masked_text(text: str) -> str:
+    """The same of a text, where that is a domain's definition, or has one in it as snapshots do."""
+    if not _IS_DOMAIN.match(text):
+        return text
+    try:
+        tree = xmltree.parse(text)
+    except ValueError:
+        return text
+    return xmltree.serialise(masked(tree)) if secrets_in(tree) else text
 
 
 def salt_of(tree: Element) -> str:
@@ -102,7 +115,7 @@ def swap_secrets(tree: Element, swap: Swap) -> None:
         text = element.text
         if text and not text.isspace():
             made = (
-                _in_fragments(text, swap)
+                swap_in_fragments(text, swap)
                 if element.tag in _FRAGMENTS
                 else _swapped(element, local, "", text, is_foreign, swap)
             )
@@ -128,7 +141,7 @@ def _swapped(
         made = swap(plain) if plain.strip() else plain
         return value if made == plain else made
     if is_foreign or name in _WORDY.get(local, ()):
-        return _in_words(value, swap)
+        return swap_in_words(value, swap)
     return value
 
 
@@ -136,7 +149,8 @@ def _is_secret_of(environment: Element) -> bool:
     return _NAME_IN_ENVIRONMENT.search(environment.get("name", "")) is not None
 
 
-def _in_words(text: str, swap: Swap) -> str:
+def swap_in_words(text: str, swap: Swap) -> str:
+    """The same in a text in which secrets are told by their names: `a=b,password=x`."""
     of_secret = _OF_SECRET_OBJECT.search(text) is not None
 
     def put(match: re.Match[str]) -> str:
@@ -151,11 +165,14 @@ def _in_words(text: str, swap: Swap) -> str:
     return _SAID.sub(put, text)
 
 
-def _in_fragments(text: str, swap: Swap) -> str:
+def swap_in_fragments(text: str, swap: Swap) -> str:
+    """The same in a text of fragments; what is none may be a secret from end to end."""
     declared = " ".join(f'xmlns:{prefix}="{uri}"' for prefix, uri in xmltree.NAMESPACES.items())
     try:
         root = xmltree.parse(f"<domain {declared}>{text}</domain>")
-    except ValueError:  # somebody edited it
+    except ValueError:
+        return swap(text)
+    if any(not part.isspace() for part in filter(None, (root.text, *(one.tail for one in root)))):
         return swap(text)
     before = "".join(xmltree.serialise(part) for part in root)
     swap_secrets(root, swap)
