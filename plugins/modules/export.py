@@ -23,7 +23,7 @@ description:
   - What no option can say is not in it. It is named by the C(unmanaged) of M(kvm.fleet.vm_info),
     M(kvm.fleet.vswitch_info) and M(kvm.fleet.storage_info), and every change keeps it.
   - No secrets are in it. Passwords of consoles are no options, and of a pool it is only told which
-    secret of libvirt it uses.
+    secret of libvirt it uses. An C(extra_xml) with a password in it is left out, with a warning.
   - Each declaration is tried against the host. An option that would change something nevertheless
     is left out with a warning, and so is what is there only until it stops.
 options:

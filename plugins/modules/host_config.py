@@ -336,7 +336,8 @@ def _rules_of_changes() -> tuple[Rule, ...]:
 
 
 def main() -> None:
-    module = create_module({**CHANGES_SPEC, **host_config.SPEC})
+    spec = {**CHANGES_SPEC, **host_config.SPEC}
+    module = create_module(spec, host_config.options_within())
     run(
         module,
         kinds=host_config.KINDS,

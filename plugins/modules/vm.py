@@ -705,6 +705,12 @@ options:
         and values that were there before come back. What others put in stays.
       - libvirt checks them against its schema, and what it would not keep is refused. So is what an
         option is for.
+      - Passwords in them, of graphics, of QEMU's objects, cookies of disks and the like, are given
+        to libvirt and shown nowhere. Results and plans have C((hidden)) in their place, and
+        C((hidden, another)) where one changes. The record in the metadata, which everybody may
+        read, cannot tell them. So a password that stood in a place before does not come back when
+        that of O(extra_xml) is taken out; the latter stays, with a warning, since a screen without
+        a password would be worse.
     type: str
   apply:
     description:

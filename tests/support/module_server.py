@@ -20,6 +20,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+from ansible.module_utils import basic
+
 ROOT = Path(__file__).resolve().parents[2]
 COLLECTIONS = ROOT / ".ansible" / "collections"
 MODULES = "ansible_collections.kvm.fleet.plugins.modules"
@@ -29,6 +31,7 @@ MODULES_SERVED = (
         "export",
         "host_config",
         "host_info",
+        "host_probe",
         "host_snapshot",
         "storage_info",
         "storage_pool",
@@ -65,6 +68,16 @@ class ModuleServer:
 
     def run(self, name: str, args: Mapping[str, Any], check: bool = False) -> dict[str, Any]:
         """What the module returns, as `run_module` of ansible_runs does."""
+        printed = self.printed(name, args, check)
+        try:
+            return json.loads(printed["stdout"])
+        except ValueError:
+            raise AssertionError(
+                f"module {name} printed no JSON:\n{printed['stdout']}{printed['stderr']}"
+            ) from None
+
+    def printed(self, name: str, args: Mapping[str, Any], check: bool = False) -> dict[str, str]:
+        """What the module writes to `stdout`, and to `stderr` or the system's log."""
         settings = {
             "_ansible_check_mode": check,
             "_ansible_diff": True,
@@ -76,13 +89,7 @@ class ModuleServer:
         self._process.stdin.flush()
         if not select.select([self._process.stdout], [], [], TIMEOUT_S)[0]:
             raise AssertionError(f"module {name} ran for more than {TIMEOUT_S} s")
-        printed = json.loads(self._process.stdout.readline())
-        try:
-            return json.loads(printed["stdout"])
-        except ValueError:
-            raise AssertionError(
-                f"module {name} printed no JSON:\n{printed['stdout']}{printed['stderr']}"
-            ) from None
+        return json.loads(self._process.stdout.readline())
 
 
 # ---- the other side
@@ -123,6 +130,8 @@ def _run_forked(module: str, stdin: IO[bytes], stdout: IO[bytes], stderr: IO[byt
             os.dup2(file.fileno(), number)
         sys.stdin = open(0)  # noqa: SIM115 (the parent's has read ahead)
         sys.argv = [module]
+        basic.has_journal = False
+        basic.syslog.syslog = lambda _priority, text: print(text, file=sys.stderr)
         del sys.modules[f"{MODULES}.{module}"]  # runpy would warn that it is imported already
         runpy.run_module(f"{MODULES}.{module}", run_name="__main__")
     except SystemExit as end:

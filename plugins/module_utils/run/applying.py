@@ -15,7 +15,7 @@ from ..engine.world import World
 from ..host.connection import Host
 from ..kinds.together.references import names_of, uses_of
 from ..kinds.together.takeovers import given_up, givers_first, taken_up
-from . import aftermath
+from . import aftermath, secrecy
 from .aftermath import Run
 from .planning import plan_all
 
@@ -40,6 +40,7 @@ def _apply(host: Host, world: World, done: Run, plan: Plan) -> None:
             world.kinds[plan.wanted.kind].apply(host, plan)
         done.done.append(plan.resource)
     except FleetError as error:
+        [error] = secrecy.spared([error], plan.wanted, plan.have, plan.after)
         done.failed[plan.resource] = error.within(plan.resource)
 
 

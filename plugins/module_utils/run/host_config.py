@@ -36,6 +36,12 @@ SPEC: dict[str, Any] = {
 }
 
 
+def options_within() -> dict[str, Any]:
+    """The options with those inside of them, which are looked at one by one, by `parse`."""
+    of = {**SECTIONS, vm_defaults.OPTION: VM}
+    return {name: {**SPEC[name], "options": kind.spec()} for name, kind in of.items()}
+
+
 def parse(params: Mapping[str, Any]) -> list[Wanted]:
     """All declarations of a host; every mistake in any of them is reported."""
     mistakes = Mistakes()

@@ -16,38 +16,67 @@ from typing import Any
 from ansible.module_utils import basic
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from ..engine.hidden import without
 from ..host import connection
-from . import arguments
+from . import arguments, secrecy
 
 URI_SPEC: dict[str, Any] = {"uri": {"type": "str", "default": "qemu:///system"}}
 # What a module that changes things takes beside its resource.
 CHANGES_SPEC: dict[str, Any] = {**URI_SPEC, "expect": {"type": "raw"}}
 
 
-def create_module(spec: Mapping[str, Any]) -> basic.AnsibleModule:
-    """The Ansible module for a spec; wrong arguments are reported all at once, not one by one."""
+def create_module(
+    spec: Mapping[str, Any], within: Mapping[str, Any] | None = None
+) -> basic.AnsibleModule:
+    """The Ansible module for a spec; wrong arguments are reported all at once, not one by one.
+
+    `within` are options with those inside of them, where the spec leaves these to another.
+    """
     # What a run makes it keeps to its end, some seconds later. To look through it for garbage again
     # and again is a tenth of the time for hundreds of VMs, and finds nothing.
     gc.disable()
-    mistakes = _argument_mistakes(spec)  # AnsibleModule stops at the first, or has a traceback
-    if mistakes:
-        _refuse(spec, mistakes)
-    return basic.AnsibleModule(argument_spec=dict(spec), supports_check_mode=True)
-
-
-def _argument_mistakes(spec: Mapping[str, Any]) -> list[str]:
     loaded = basic._load_params()
     if loaded is None:  # ansible-test's validate-modules has replaced the function
-        return []
-    given = {k: v for k, v in loaded.items() if not k.startswith("_ansible_")}
-    return arguments.check(ArgumentSpecValidator(dict(spec)), given)[1]
+        return basic.AnsibleModule(argument_spec=dict(spec), supports_check_mode=True)
+    params = {k: v for k, v in loaded.items() if not k.startswith("_ansible_")}
+    # AnsibleModule stops at the first mistake, or has a traceback.
+    mistakes = arguments.check(ArgumentSpecValidator(dict(spec)), params)[1]
+    whole = {**spec, **(within or {})}
+    given = secrecy.given(whole, params)
+    if mistakes:
+        _refuse(spec, given, [without(said, given.secrets) for said in mistakes])
+    module = _quiet_module(spec, given)
+    module.argument_spec = whole  # by which the parameters are shown in the end
+    return module
 
 
-def _refuse(spec: Mapping[str, Any], mistakes: Sequence[str]) -> None:
+def _quiet_module(spec: Mapping[str, Any], given: secrecy.Given) -> basic.AnsibleModule:
+    """A module that does not write the secrets among its parameters to the log as it comes up.
+
+    Ansible can keep only whole options out of it, and would hide all of these in what is returned.
+    """
+    silent = {
+        name: {**option, "no_log": True} if name in given.holders else option
+        for name, option in spec.items()
+    }
+    module = basic.AnsibleModule(argument_spec=silent, supports_check_mode=True)
+    if given.holders:
+        module.no_log_values = given.hidden_by_ansible
+    return module
+
+
+def _refuse(spec: Mapping[str, Any], given: secrecy.Given, mistakes: Sequence[str]) -> None:
     """Fail through a module that takes anything, since the real one would stop at one mistake."""
-    anything = {name: {"type": "raw"} for name in (*spec, *basic._load_params())}
-    module = basic.AnsibleModule(argument_spec=anything, supports_check_mode=True)
+    module = _quiet_module({name: {"type": "raw"} for name in (*spec, *given.shown)}, given)
+    module.params = given.shown
     module.fail_json(msg="; ".join(mistakes), errors=list(mistakes))
+
+
+def taken_params(module: basic.AnsibleModule) -> dict[str, Any]:
+    """The parameters of a module, of which it is left those that it may return."""
+    params: dict[str, Any] = module.params
+    module.params = secrecy.given(module.argument_spec, params).shown
+    return params
 
 
 def require_libvirt(module: basic.AnsibleModule) -> None:

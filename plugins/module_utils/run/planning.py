@@ -15,6 +15,7 @@ from ..engine.unknown import said
 from ..engine.world import World
 from ..kinds.together.identities import free_uuid
 from ..kinds.together.references import names_of, uses_of
+from . import secrecy
 
 # What is made first; what goes, goes in the opposite order.
 ORDER = ("storage_pool", "storage_volume", "vswitch", "vm")
@@ -44,7 +45,8 @@ def plan_all(
         except (FleetErrors, FleetError) as error:
             mistaken.add((one.kind, one.name))
             found = error.errors if isinstance(error, FleetErrors) else [error]
-            mistakes.extend(mistake.within(one.resource) for mistake in found)
+            spared = secrecy.spared(found, one, haves[(one.kind, one.name)])
+            mistakes.extend(mistake.within(one.resource) for mistake in spared)
         else:
             mistakes.extend(free_uuid(plan, world))
             world.add(plan)

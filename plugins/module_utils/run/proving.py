@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..engine.changes import Change
 from ..engine.errors import FleetError, FleetErrors
+from ..engine.hidden import Sensitive
 from ..engine.showing import names
 from ..engine.world import Kind, World
 from . import arguments
@@ -24,6 +25,13 @@ def proved_by_plan(
 ) -> Declaration | None:
     """The declaration, less what would be changed by it; None where it cannot be declared."""
     said = "/".join(str(declared[part]) for part in ("pool", "name") if part in declared)
+    hidden = list(_hidden(declared))
+    if hidden:
+        warnings.append(
+            f"{kind.name}/{said}: {', '.join(hidden)} has a secret in it, and is not declared; add "
+            "it where secrets are kept"
+        )
+        declared = _without(declared, hidden)
     try:
         changes = _changes(kind, declared, world)
     except (FleetError, FleetErrors) as error:
@@ -61,6 +69,18 @@ def _barest(
         warnings.append(f"{why} (declared by its name only)")
     bare: Declaration = {part: declared[part] for part in ("pool", "name") if part in declared}
     return None if _fails(kind, bare, world) else bare
+
+
+def _hidden(value: Any, at: str = "") -> Iterator[str]:
+    """The options that hold secrets, as plans call them."""
+    if isinstance(value, Sensitive):
+        yield at
+    elif isinstance(value, Mapping):
+        for name, below in value.items():
+            yield from _hidden(below, f"{at}.{name}" if at else name)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _hidden(item, f"{at}.{_named(item)}" if isinstance(item, Mapping) else at)
 
 
 def _without(declared: Declaration, fields: list[str]) -> Declaration:

@@ -15,6 +15,7 @@ from ..engine.plan import Wanted
 from ..engine.world import Kind, World
 from ..host.connection import Host
 from .aftermath import Run
+from .module import taken_params
 from .opening import opened
 from .planning import Rule, RulesOfChanges, plan_all
 from .reporting import report
@@ -40,7 +41,7 @@ def run(
     by_name = {kind.name: kind for kind in kinds}
     checks = module.check_mode
     try:
-        wanted = parse(module.params)
+        wanted = parse(taken_params(module))
         with opened(module) as (host, facts):
             world = World(facts, by_name, checks and bool(shown), assume_on_host=checks)
             everything = wanted + (more(world, wanted) if more else [])

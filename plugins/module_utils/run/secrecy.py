@@ -1,0 +1,131 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Secrets in what a user gave and in what libvirt says: neither is returned nor logged.
+
+Ansible returns a module's parameters with its result and writes them to the log. It hides options
+that are secrets, but knows nothing of secrets within one, nor of the items of `host_config`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..engine.errors import FleetError
+from ..engine.hidden import HIDDEN, is_long, secrets_of, without
+from ..engine.plan import Have, Wanted
+
+# Options whose text is XML, in which there may be secrets.
+XML_OPTIONS = ("extra_xml",)
+
+# Of each option whether it is a secret, XML or neither, or which options it has.
+Options = Mapping[str, Any]
+_WHOLE, _XML, _PLAIN = "whole", "xml", "plain"
+_NONE_KNOWN: Options = {}
+
+
+@dataclass
+class Given:
+    """What a user gave, as it may be shown."""
+
+    shown: dict[str, Any]
+    secrets: set[str] = field(default_factory=set)
+    holders: set[str] = field(default_factory=set)  # the options that have secrets in them
+
+    @property
+    def hidden_by_ansible(self) -> set[str]:
+        """What Ansible hides wherever it occurs; of a short one that would be in every word."""
+        return {secret for secret in self.secrets if is_long(secret)}
+
+
+def given(spec: Mapping[str, Any], params: Mapping[str, Any]) -> Given:
+    """Parameters without their secrets, of options that are misspelt too."""
+    found = Given(dict(params))
+    options = _options(spec)
+    for name, value in params.items():
+        secrets: list[str] = []
+        shown = _masked(options, {name: value}, secrets)[name]
+        if secrets:
+            found.shown[name] = shown
+            found.secrets.update(secrets)
+            found.holders.add(name)
+    return found
+
+
+def _options(spec: Mapping[str, Any]) -> Options:
+    return {name: _how(name, option) for name, option in spec.items()}
+
+
+def _how(name: str, option: Mapping[str, Any]) -> Options | str:
+    if option.get("no_log"):
+        return _WHOLE
+    if name in XML_OPTIONS:
+        return _XML
+    return _options(option["options"]) if option.get("options") else _PLAIN
+
+
+def _masked(options: Options, value: Mapping[str, Any], secrets: list[str]) -> Mapping[str, Any]:
+    """Options with what they are; the same object where nothing is hidden, as is the rule."""
+    hidden = {}
+    for name, below in value.items():
+        how = options.get(name) or _of_unknown(name, below)
+        if how is not _PLAIN:
+            shown = _shown(how, below, secrets)
+            if shown is not below:
+                hidden[name] = shown
+    return {**value, **hidden} if hidden else value
+
+
+def _of_unknown(name: str, value: Any) -> Options | str:
+    """What an option that there is not was meant to be."""
+    from ..engine.sensitive import is_secret
+
+    if is_secret(str(name)):
+        return _WHOLE
+    if isinstance(value, str):
+        return _XML if value.lstrip().startswith("<") else _PLAIN
+    return _NONE_KNOWN
+
+
+def _shown(how: Options | str, value: Any, secrets: list[str]) -> Any:
+    if value is None or value == "" or isinstance(value, bool):
+        return value
+    if isinstance(value, (list, tuple)):
+        shown = [_shown(how, one, secrets) for one in value]
+        return value if all(one is other for one, other in zip(shown, value)) else shown
+    if isinstance(how, Mapping) and not isinstance(value, str):
+        return _masked(how, value, secrets) if isinstance(value, Mapping) else value
+    return _shown_text(how, str(value), secrets)
+
+
+def _shown_text(how: Options | str, text: str, secrets: list[str]) -> str:
+    from ..engine.sensitive import swap_in_fragments, swap_in_words
+
+    def hide(secret: str) -> str:
+        secrets.append(secret)
+        return HIDDEN
+
+    if how is _XML:
+        return swap_in_fragments(text, hide)
+    if isinstance(how, Mapping) and _WHOLE not in how.values():
+        return swap_in_words(text, hide)  # Ansible takes options so too: `type=vnc port=5900`
+    return hide(text)
+
+
+# ---- what libvirt says
+
+
+def spared(errors: Iterable[FleetError], wanted: Wanted, *haves: Have) -> Iterator[FleetError]:
+    """Errors of a resource without its secrets: libvirt and QEMU quote what they refuse."""
+    from ..engine.sensitive import secrets_in
+
+    secrets = {secret for value in wanted.values.values() for secret in secrets_of(value)}
+    for have in haves:
+        for tree in (have.stored, have.live):
+            secrets.update(secrets_in(tree) if tree is not None else ())
+    for error in errors:
+        error.message = without(error.message, secrets)
+        error.args = (error.message,)
+        yield error

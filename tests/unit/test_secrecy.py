@@ -1,0 +1,193 @@
+"""A mark in every string option of every module: shown where it is no secret, hidden where it is.
+
+What comes of it on a host is looked at by tests/integration/test_canary.py.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils import basic
+
+from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetError, Mistakes
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.hidden import Sensitive
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have, Wanted
+from ansible_collections.kvm.fleet.plugins.module_utils.run import host_config, runner, secrecy
+from ansible_collections.kvm.fleet.plugins.module_utils.run.module import create_module
+
+FOLDER = Path(__file__).parents[2] / "plugins" / "modules"
+MODULES = sorted(path.stem for path in FOLDER.glob("*.py"))
+MARK = "CANARY-7"
+XML = f"<devices><graphics type='vnc' port='5900' passwd='{MARK}'/></devices>"
+# Which options there are with secrets in them. The canary test has each of them.
+SENSITIVE = {
+    ("vm", "extra_xml"),
+    ("host_config", "vms.extra_xml"),
+    ("host_config", "vm_defaults.extra_xml"),
+}
+MADE_UP: dict[str, Any] = {
+    "name": {"type": "str", "required": True},
+    "pin": {"type": "str", "no_log": True},
+    "count": {"type": "int"},
+    "screens": {
+        "type": "list",
+        "elements": "dict",
+        "options": {"port": {"type": "int"}, "password": {"type": "str", "no_log": True}},
+    },
+    "extra_xml": {"type": "str"},
+}
+SECRETS = {
+    "pin": "CANARY-1",
+    "screens": [{"port": 1, "password": "CANARY-2"}, {"port": 2}],
+    "extra_xml": XML,
+}
+
+
+class Taken(Exception):
+    """Ends a module where it has handed its spec to Ansible."""
+
+
+def spec_of(name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The options of a module, with those inside of them wherever they are looked at."""
+
+    def take(_module: Any, argument_spec: dict[str, Any], **_more: Any) -> None:
+        raise Taken(argument_spec)
+
+    module = importlib.import_module(f"ansible_collections.kvm.fleet.plugins.modules.{name}")
+    monkeypatch.setattr(basic.AnsibleModule, "__init__", take)
+    monkeypatch.setattr(basic, "_load_params", lambda: None)
+    with pytest.raises(Taken) as taken:
+        module.main()
+    return {
+        **taken.value.args[0],
+        **(host_config.options_within() if name == "host_config" else {}),
+    }
+
+
+def planted(
+    spec: Mapping[str, Any], mark: str, at: tuple[str, ...] = ()
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Parameters with a mark in one option, for every option that takes any text."""
+    for name, option in spec.items():
+        path, kind = (*at, name), option.get("type", "str")
+        below = option.get("options")
+        if below:
+            for full, params in planted(below, mark, path):
+                yield full, {name: [params] if kind == "list" else params}
+        elif not option.get("choices") and kind in ("str", "path", "raw", "list", "dict"):
+            value = {"list": [mark], "dict": {"any": mark}}.get(kind, mark)
+            yield ".".join(path), {name: value}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_just_what_is_sensitive_is_hidden(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = spec_of(name, monkeypatch)
+    hidden = set()
+    for mark in (MARK, XML):
+        for option, params in planted(spec, mark):
+            given = secrecy.given(spec, params)
+            if given.secrets:
+                hidden.add((name, option))
+                assert given.secrets == {MARK} and MARK not in str(given.shown), option
+                assert given.holders == set(params)
+                assert mark == MARK or "port='5900'" in str(given.shown)  # the rest of it
+            else:
+                assert given.shown == params, option
+    assert hidden == {one for one in SENSITIVE if one[0] == name}
+
+
+def test_misspelt_options_are_hidden_by_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = spec_of("host_config", monkeypatch)
+    for one in (
+        {"vms": [{"name": "a", "graphics": {"password": MARK}}]},
+        {"vms": [{"name": "a", "graphics": f"type=vnc password={MARK}"}]},
+        {"vms": [{"name": "a", "extraxml": XML}]},
+        {"vm": [{"name": "a", "deep": [{"root_password": [MARK]}]}]},
+    ):
+        given = secrecy.given(spec, one)
+        assert MARK not in str(given.shown) and "'a'" in str(given.shown), given.shown
+
+
+# ---- a module with options of all kinds of secrets
+
+
+class Output:
+    """What a module printed, and what it wrote to the system's log."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self.monkeypatch = monkeypatch
+        self.capsys = capsys
+        self.log: list[str] = []
+
+    def of(self, params: dict[str, Any]) -> tuple[dict[str, Any], str]:
+        """What a run returns that fails, and all that is to be seen of it."""
+        given = {"ANSIBLE_MODULE_ARGS": {"name": "web", **params}}
+        self.monkeypatch.setattr(basic, "_ANSIBLE_ARGS", json.dumps(given).encode())
+        self.monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
+        self.monkeypatch.setattr(
+            basic.AnsibleModule,
+            "_log_to_syslog",
+            lambda _module, text: self.log.append(str(text)),
+        )
+        self.monkeypatch.setattr(basic, "has_journal", False)
+        with pytest.raises(SystemExit):
+            runner.run(create_module(MADE_UP), (), self.parse)
+        printed = self.capsys.readouterr().out
+        assert self.log
+        return json.loads(printed), printed + "".join(self.log)
+
+    def parse(self, params: Mapping[str, Any]) -> list[Wanted]:
+        self.parsed = params
+        mistakes = Mistakes("vm/web")
+        mistakes.add("is wrong, and so is web-1 and CANAR")
+        mistakes.raise_any()
+        return []
+
+
+@pytest.fixture
+def output(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Output:
+    return Output(monkeypatch, capsys)
+
+
+@pytest.mark.parametrize("option", SECRETS)
+def test_a_module_says_none_of_its_parameters_that_are_secrets(output: Output, option: str) -> None:
+    result, seen = output.of({option: SECRETS[option], "count": 5})
+    assert "CANARY-" not in seen
+    assert output.parsed[option] == SECRETS[option] or output.parsed[option][0]["password"]
+    assert "web-1 and CANAR" in result["msg"]
+    given = result["invocation"]["module_args"]
+    assert (given["name"], given["count"]) == ("web", 5)
+    assert "(hidden)" in str(given[option])
+
+
+@pytest.mark.parametrize("option", SECRETS)
+def test_nor_does_one_with_mistakes(output: Output, option: str) -> None:
+    result, seen = output.of({option: SECRETS[option], "count": "many", "nosuch": 1})
+    assert "CANARY-" not in seen
+    assert "many" in result["msg"] and "nosuch" in result["msg"]
+    assert result["invocation"]["module_args"]["count"] == "many"
+
+
+def test_a_short_secret_hides_nothing_else(output: Output) -> None:
+    result, _seen = output.of({"pin": "w", "count": 5})
+    given = result["invocation"]["module_args"]
+    assert (given["name"], given["pin"]) == ("web", "(hidden)")
+    assert "is wrong" in result["msg"]
+
+
+# ---- errors
+
+
+def test_errors_are_told_without_the_secrets_of_what_they_are_of() -> None:
+    stored = xmltree.parse(f"<domain><devices><graphics passwd='{MARK}'/></devices></domain>")
+    have = Have("vm", "web", stored)
+    wanted = Wanted("vm", "web", "present", {("extra_xml",): Sensitive("CANARY-8")})
+    errors = [FleetError(f"QEMU says data={MARK}: no", "vm/web", "x"), FleetError("CANARY-8!")]
+    told = [str(error) for error in secrecy.spared(errors, wanted, have)]
+    assert told == ["vm/web x: QEMU says data=(hidden): no", "(hidden)!"]
