@@ -17,7 +17,6 @@ from ...engine.plan import Have, Plan, Wanted
 from ...engine.planner import plan_resource
 from ...engine.units import format_size
 from ...engine.world import World
-from .draft import VolumeDraft
 from .table import ROWS, TRAITS
 from .volumes import (
     HALF_MADE,
@@ -90,6 +89,8 @@ class StorageVolume:
 
     def plan(self, wanted: Wanted, have: Have, world: World) -> Plan:
         """What is to be done about one volume."""
+        from .draft import VolumeDraft
+
         return plan_resource(VolumeDraft(wanted, have, world))
 
     def apply(self, host: Any, plan: Plan) -> None:
