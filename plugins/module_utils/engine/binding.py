@@ -92,8 +92,12 @@ def _digest_of(fact: Fact | None, facts: Facts) -> str:
     if fact is None or not counts(fact):
         return ""
     asked, *of = fact
-    answer = facts.resources(asked, of)[of[0]] if asked in KINDS else facts.ask(*fact)
-    return "" if fact in facts.missing else _digest(lasting(fact, answer))
+
+    def make() -> str:
+        answer = facts.resources(asked, of)[of[0]] if asked in KINDS else facts.ask(*fact)
+        return "" if fact in facts.missing else _digest(lasting(fact, answer))
+
+    return facts.made(("digest", fact), make)  # many plans are made from the same pool
 
 
 def _digest(said: Any, digits: int = DIGITS) -> str:

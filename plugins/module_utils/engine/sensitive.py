@@ -46,6 +46,7 @@ _SAID = re.compile(
     r"|io\.systemd\.credential(?:\.binary)?:[\w.@-]+=(?P<credential>[^\x00-\x1f]+)",
     re.IGNORECASE,
 )
+_MAY_BE = re.compile(r"passw|passphrase|cookie|secret|token", re.IGNORECASE)
 _GROUPS = ("double", "single", "plain", "login", "credential")
 _OF_SECRET_OBJECT = re.compile(r"""^secret\b|["']secret(_keyring)?["']""")
 _NO_SECRETS = ("on", "off", "yes", "no", "true", "false", "null", "")
@@ -66,6 +67,11 @@ def secrets_in(tree: Element) -> list[str]:
 
     swap_secrets(tree, note)
     return found
+
+
+def may_be_in(text: str) -> bool:
+    """Whether the text of a definition may hold secrets; quicker than to look for them."""
+    return _MAY_BE.search(text) is not None or _SAID.search(text) is not None
 
 
 def masked(tree: Element) -> Element:
