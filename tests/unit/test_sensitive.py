@@ -176,3 +176,15 @@ def test_texts_with_a_domain_in_them_are_masked_and_no_others() -> None:
         assert "CANARY" not in sensitive.masked_text(text)
     for text in ("<domainCapabilities passwd='a'/>", "<domain ", "passwd='a'", "<domain  a='1'/>"):
         assert sensitive.masked_text(text) == text
+
+
+@pytest.mark.parametrize("text", SECRETS)
+def test_where_secrets_are_they_may_be(text: str) -> None:
+    tree = xmltree.parse(text)
+    assert sensitive.may_be_in(tree, xmltree.serialise(tree))
+
+
+def test_secrets_are_not_looked_for_in_what_is_usual() -> None:
+    text = "<domain><name>web</name><metadata/><devices><disk type='file'/></devices></domain>"
+    tree = xmltree.parse(text)
+    assert not sensitive.may_be_in(tree, xmltree.serialise(tree))

@@ -106,7 +106,7 @@ def _of_tree(tree: Element | None) -> str | None:
     if tree is None:
         return None
     text = xmltree.serialise(tree)
-    return xmltree.serialise(sensitive.masked(tree)) if sensitive.may_be_in(text) else text
+    return xmltree.serialise(sensitive.masked(tree)) if sensitive.may_be_in(tree, text) else text
 
 
 def _have(kind: str, name: str, told: Mapping[str, Any]) -> Have:

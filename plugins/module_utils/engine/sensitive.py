@@ -46,7 +46,11 @@ _SAID = re.compile(
     r"|io\.systemd\.credential(?:\.binary)?:[\w.@-]+=(?P<credential>[^\x00-\x1f]+)",
     re.IGNORECASE,
 )
-_MAY_BE = re.compile(r"passw|passphrase|cookie|secret|token", re.IGNORECASE)
+# Each secret has one of these in its name, or in that of what it is in; or is in the metadata.
+_MAY_BE = re.compile(
+    r"passw|passphrase|cookie|secret|token|env\b|[:<](?:arg|option|entry)\b|query=|fleet:(?:extra_xml|before|made)\b",
+    re.IGNORECASE,
+)
 _GROUPS = ("double", "single", "plain", "login", "credential")
 _OF_SECRET_OBJECT = re.compile(r"""^secret\b|["']secret(_keyring)?["']""")
 _NO_SECRETS = ("on", "off", "yes", "no", "true", "false", "null", "")
@@ -69,9 +73,11 @@ def secrets_in(tree: Element) -> list[str]:
     return found
 
 
-def may_be_in(text: str) -> bool:
-    """Whether the text of a definition may hold secrets; quicker than to look for them."""
-    return _MAY_BE.search(text) is not None or _SAID.search(text) is not None
+def may_be_in(tree: Element, text: str) -> bool:
+    """Whether a definition, of which this is the text, may hold secrets: quicker than to look."""
+    metadata = tree.find("metadata")
+    others = metadata is not None and not all(map(_is_ours, xmltree.elements(metadata)))
+    return others or _MAY_BE.search(text) is not None
 
 
 def masked(tree: Element) -> Element:
@@ -134,8 +140,13 @@ def _elements(element: Element, is_foreign: bool) -> Iterator[tuple[Element, boo
     yield element, is_foreign
     is_metadata = element.tag == "metadata"
     for child in xmltree.elements(element):
-        is_ours = child.tag.startswith(("fleet:", "fleet-restart:"))
+        is_ours = _is_ours(child)
         yield from _elements(child, is_foreign or (is_metadata and not is_ours))
+
+
+def _is_ours(element: Element) -> bool:
+    """Whether an element of the metadata is this collection's own."""
+    return element.tag.startswith(("fleet:", "fleet-restart:"))
 
 
 def _swapped(
