@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetError
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.facts import (
     ALL,
     Fact,
@@ -44,7 +45,13 @@ VOLUME = Have(
 )
 TOLD: dict[Fact, Any] = {
     ("file", "/srv"): FOLDER,
-    ("folder", "/srv"): {"images": "folder", "iso": "link", "off": "folder", "a.qcow2": "file"},
+    ("folder", "/srv"): {
+        "images": "folder",
+        "iso": "link",
+        "off": "folder",
+        "on": "folder",
+        "a.qcow2": "file",
+    },
     ("file", "/srv/a.qcow2"): File("file"),
     ("image", "/srv/a.qcow2"): Image("qcow2", 1),
     ("file", "/srv/off"): FOLDER,
@@ -52,11 +59,12 @@ TOLD: dict[Fact, Any] = {
     ("file", "/gone"): None,
     ("file", "/hidden"): File(""),
     ("folder", "/hidden"): None,
-    (ALL, "storage_pool"): ["p", "on", "far", "lost"],
+    (ALL, "storage_pool"): ["p", "on", "far", "lost", "hidden"],
     ("storage_pool", "p"): pool("/srv/off"),
     ("storage_pool", "on"): pool("/srv/on", live=True),
     ("storage_pool", "far"): pool("/srv/far", "netfs"),
     ("storage_pool", "lost"): pool("/gone"),
+    ("storage_pool", "hidden"): pool("/hidden"),
     ("folder", "/gone"): None,
     (ALL, "storage_volume"): ["on/a.qcow2"],
     ("storage_volume", "on/a.qcow2"): VOLUME,
@@ -131,13 +139,20 @@ def test_it_does_not_follow(fact: Fact) -> None:
         ("p/none", {}),
         ("p/c.qcow2", {"half-made": True}),
         ("far/none", {"unseen": True}),
-        ("lost/none", {"unseen": True}),
+        ("lost/none", {}),
+        ("hidden/none", {"unseen": True}),
     ],
 )
 def test_a_volume_that_nobody_listed_is_not_there(name: str, facts: dict[str, bool]) -> None:
     have = RECORDED.resources("storage_volume", [name])[name]
     assert not have.exists
     assert have.facts == facts
+
+
+def test_a_pool_whose_folder_went_away_under_it_is_named() -> None:
+    told = {**TOLD, ("storage_pool", "lost"): pool("/gone", live=True)}
+    with pytest.raises(FleetError, match="/gone, the folder of pool p, is not there; put it back"):
+        Recorded(told, following).resources("storage_volume", ["lost/none"])
 
 
 def test_a_vm_that_nobody_listed_is_not_there() -> None:

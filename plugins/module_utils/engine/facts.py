@@ -74,9 +74,12 @@ class Facts:
         return {name: self._answers[(kind, name)] for name in wanted}
 
     def everything(self, kind: str) -> dict[str, Have]:
-        """All resources of a kind, read in one batch; what was read before stays as it was."""
+        """All resources of a kind, read in one batch; what was read before stays as it was.
+
+        They are in the order of their names: libvirt's is that of a hash table, another each time.
+        """
         if (ALL, kind) not in self._answers:
-            self._answers[(ALL, kind)] = list(self._read_resources(kind, None))
+            self._answers[(ALL, kind)] = sorted(self._read_resources(kind, None))
         self._note((ALL, kind))
         names = self._answers[(ALL, kind)]
         return {name: self._answers[(kind, name)] for name in names}

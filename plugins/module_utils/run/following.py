@@ -17,7 +17,16 @@ from ..engine.facts import ALL, Fact, NotRecorded
 from ..engine.host import Unreadable
 from ..engine.plan import Have
 from ..engine.recording import key_of
-from ..kinds.storage_volume.volumes import HALF_MADE, UNSEEN, mark_of, name_in_pool, pool_of
+from ..kinds.storage_volume.volumes import (
+    FILE_POOLS,
+    HALF_MADE,
+    UNSEEN,
+    mark_of,
+    name_in_pool,
+    pool_of,
+    type_of,
+    without_folder,
+)
 
 Answers = Mapping[Fact, Any]
 
@@ -41,6 +50,8 @@ def _file(answers: Answers, path: str) -> None:
 
 def _is_absent(answers: Answers, path: str) -> bool:
     path = posixpath.normpath(path)
+    if ("file", path) in answers:
+        return answers[("file", path)] is None
     above, name = posixpath.split(path)
     if above == path or not path.startswith("/"):
         return False
@@ -83,17 +94,23 @@ def _owner(answers: Answers, kind: str, uuid: str) -> str | None:
 
 
 def _volume(answers: Answers, name: str) -> Have:
-    """A volume that no pool listed."""
+    """A volume that no pool listed. FleetError where libvirt, too, could not look for it."""
     kind = "storage_volume"
     pool = answers.get(("storage_pool", pool_of(name)))
-    if pool is None or pool.stored is None or pool.live is not None:
+    if pool is None or pool.stored is None:
         return Have(kind, name)
-    listed = answers.get(("folder", xmltree.get(pool.stored, "target/path") or ""))
-    if pool.stored.get("type") != "dir" or listed is None:
+    folder = xmltree.get(pool.stored, "target/path")
+    if pool.live is not None:
+        if folder and type_of(pool) in FILE_POOLS and _is_absent(answers, folder):
+            raise without_folder(pool.name, folder)
+        return Have(kind, name)
+    if type_of(pool) != "dir" or not folder:
         return Have(kind, name, facts={UNSEEN: True})
-    if mark_of(name_in_pool(name)) in listed:
+    own = name_in_pool(name)
+    if mark_of(own) in (answers.get(("folder", folder)) or ()):
         return Have(kind, name, facts={HALF_MADE: True})
-    return Have(kind, name)
+    is_seen = _is_absent(answers, posixpath.join(folder, own))
+    return Have(kind, name, facts={} if is_seen else {UNSEEN: True})
 
 
 def _volume_at(answers: Answers, path: str) -> str:

@@ -11,12 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from ...engine import xmltree
-from ...engine.errors import FleetError
 from ...engine.plan import Have
 from ...host.connection import Host, found, libvirt, patiently
 from ..vm.reader import FEW
 from . import asleep
-from .volumes import FILE_POOLS, HALF_MADE, KIND, UNSEEN, is_mark, mark_of, name_in_pool, pool_of
+from .volumes import (
+    FILE_POOLS,
+    HALF_MADE,
+    KIND,
+    UNSEEN,
+    is_mark,
+    mark_of,
+    name_in_pool,
+    pool_of,
+    without_folder,
+)
 
 # How long to wait for another run that is making the same volume, or one in the same pool.
 OTHER_RUN_TIMEOUT_S = 600.0
@@ -90,11 +99,7 @@ def _check_folder(host: Host, pool: Any) -> None:
     folder = xmltree.get(definition, "target/path") or ""
     seen = host.is_local and definition.get("type") in FILE_POOLS
     if seen and not Path(folder).exists():
-        raise FleetError(
-            f"{folder}, the folder of pool {pool.name()}, is not there; put it back, or stop the "
-            "pool (state: inactive) and start it, which makes an empty one",
-            f"storage_pool/{pool.name()}",
-        )
+        raise without_folder(pool.name(), folder)
 
 
 def refresh_pool(pool: Any) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 
 from ...engine import xmltree
+from ...engine.errors import FleetError
 from ...engine.plan import Have
 from ...engine.units import format_size
 
@@ -48,6 +49,15 @@ def mark_of(name: str) -> str:
 def is_mark(name: str) -> bool:
     """Whether a volume is such a mark."""
     return name.startswith(".") and name.endswith(".partial")
+
+
+def without_folder(pool: str, folder: str) -> FleetError:
+    """What is wrong where the folder of an active pool is gone: nobody can tell of its volumes."""
+    return FleetError(
+        f"{folder}, the folder of pool {pool}, is not there; put it back, or stop the pool (state: "
+        "inactive) and start it, which makes an empty one",
+        f"storage_pool/{pool}",
+    )
 
 
 def type_of(pool: Have) -> str:
