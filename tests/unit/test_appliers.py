@@ -6,16 +6,36 @@ from collections.abc import Iterator
 
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.changes import Came, Changed, Went
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.fields import Items, Row, Rows
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import CREATE, DELETE, UPDATE
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool import (
+    applier as storage_pool_applier,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool import (
     table as storage_pool,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool import (
+    used as storage_pool_used,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume import (
+    applier as storage_volume_applier,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume import (
     kind as storage_volume,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import effects
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import applier as vm_applier
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import effects, power
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import table as vm
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.applier_live import APPLIERS
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.live import Applier
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.states import (
+    PAUSED,
+    RUNNING,
+    SAVED,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import (
+    applier as vswitch_applier,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import draft as vswitch_draft
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import table as vswitch
 
 
@@ -38,6 +58,23 @@ def test_every_row_has_an_applier_for_each_change_that_can_be_of_it() -> None:
 
 def test_every_applier_is_named_by_a_row() -> None:
     assert {row.applier for row in every_row(vm.ROWS)} - {None} == set(Applier)
+
+
+def test_every_step_of_a_kind_is_in_its_applier_and_no_other() -> None:
+    assert set(storage_pool_applier.STEPS) == storage_pool_used.STEPS.names
+    assert set(vswitch_applier.STEPS) == vswitch_draft.STEPS.names
+
+
+def test_every_step_of_a_vms_power_is_in_its_applier_and_no_other() -> None:
+    ways = [
+        *power.STEPS.values(),
+        *(power.restart(now, power.PRESENT) for now in (RUNNING, PAUSED, SAVED)),
+    ]
+    assert set(vm_applier.POWER) == {step for way in ways for step in way}
+
+
+def test_every_action_on_a_volume_is_in_its_applier() -> None:
+    assert set(storage_volume_applier.APPLIERS) == {CREATE, UPDATE, DELETE}
 
 
 def test_what_may_have_to_wait_is_of_an_applier() -> None:

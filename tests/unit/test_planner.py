@@ -6,6 +6,7 @@ What is here is all that a kind costs whose trees are edited by its table alone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -266,12 +267,15 @@ def test_what_is_protected_stays() -> None:
 def test_steps_follow_from_the_plan(
     have: Have | None, given: Mapping[str, Any], steps: list[str]
 ) -> None:
-    assert steps_of(planned(have, **given), Steps()) == steps
+    assert steps_of(planned(have, **given), Steps(updates=True)) == steps
 
 
 def test_the_way_up_and_what_is_beside_are_a_kinds_own() -> None:
-    special = Steps(up=lambda _: ("warm", "start"), beside={Heat: "cool"})
-    assert steps_of(planned(state="active"), special) == ["define", "autostart", "warm", "start"]
+    special = Steps(first=("warm",), beside={Heat: "cool"})
+    plan = planned(state="active")
+    warm = replace(plan, wanted=replace(plan.wanted, options={"warm": True}))
+    assert steps_of(warm, special) == ["define", "autostart", "warm", "start"]
+    assert steps_of(plan, special) == ["define", "autostart", "start"]
     assert steps_of(planned(lamp(RED), state="absent"), special) == ["cool", "undefine"]
 
 

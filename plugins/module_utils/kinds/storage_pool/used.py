@@ -43,8 +43,4 @@ def steps_of(plan: Plan) -> list[str]:
     return steps.steps_of(plan, STEPS)
 
 
-def _up(plan: Plan) -> tuple[str, ...]:
-    return ("build", steps.START) if plan.wanted.options.get("build") else (steps.START,)
-
-
-STEPS = steps.Steps(up=_up)
+STEPS = steps.Steps(first=("build",))

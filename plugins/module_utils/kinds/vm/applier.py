@@ -117,19 +117,9 @@ def _mark_restart(dom: Any, mark: str | None) -> None:
 
 
 def _step(host: Host, dom: Any, step: str, plan: Plan) -> None:
-    calls: dict[str, Callable[[], Any]] = {
-        power.START: lambda: start(dom),
-        power.START_PAUSED: lambda: dom.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED),
-        power.SUSPEND: dom.suspend,
-        power.RESUME: lambda: resume(dom),
-        power.SAVE: lambda: dom.managedSave(0),
-        power.SHUTDOWN: lambda: shut_down(dom, plan),
-        power.SWITCH_OFF: dom.destroy,
-    }
-    words = {power.SHUTDOWN: "shut down", power.SWITCH_OFF: "switch off"}
-    verb = words.get(step, step.partition("_")[0])
+    call, verb = POWER[step]
     with host.errors(plan.resource, f"{verb} it"):
-        patiently(calls[step])
+        patiently(lambda: call(dom, plan))
 
 
 def shut_down(dom: Any, plan: Plan) -> None:
@@ -175,3 +165,18 @@ def _ask_to_shut_down(dom: Any) -> None:
     except libvirt.libvirtError:
         if dom.isActive():  # otherwise it stopped by itself in the meantime
             raise
+
+
+# What each step of its power calls, and what an error says that it was to do.
+POWER: dict[str, tuple[Callable[[Any, Plan], Any], str]] = {
+    power.START: (lambda dom, _plan: start(dom), "start"),
+    power.START_PAUSED: (
+        lambda dom, _plan: dom.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED),
+        "start",
+    ),
+    power.SUSPEND: (lambda dom, _plan: dom.suspend(), "suspend"),
+    power.RESUME: (lambda dom, _plan: resume(dom), "resume"),
+    power.SAVE: (lambda dom, _plan: dom.managedSave(0), "save"),
+    power.SHUTDOWN: (shut_down, "shut down"),
+    power.SWITCH_OFF: (lambda dom, _plan: dom.destroy(), "switch off"),
+}

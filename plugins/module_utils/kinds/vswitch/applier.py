@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...engine import xmltree
@@ -23,20 +23,9 @@ from .reader import look_up, read_networks
 
 
 def apply(host: Host, plan: Plan, steps: Sequence[str]) -> None:
-    """Make the calls of a plan, each of which has a function below."""
-    calls = {
-        "define": (define, "define it"),
-        "autostart": (autostart, "set its autostart"),
-        "update": (update, "update what runs of it"),
-        "clear": (clear, "remove what an interrupted run left"),
-        "start": (start, "start it"),
-        "connect": (connect, "connect NICs to it"),
-        "stop": (stop, "stop it"),
-        "restart": (restart, "restart it"),
-        "undefine": (undefine, "undefine it"),
-    }
+    """Make the calls of a plan."""
     for step in steps:
-        call, doing = calls[step]
+        call, doing = STEPS[step]
         with host.errors(plan.resource, doing):
             call(host, plan)
 
@@ -192,3 +181,16 @@ def _tree(element: Element | None) -> Element:
     if element is None:
         raise LookupError("a plan with this step has this tree")
     return element
+
+
+STEPS: dict[str, tuple[Callable[[Host, Plan], None], str]] = {
+    "define": (define, "define it"),
+    "autostart": (autostart, "set its autostart"),
+    "update": (update, "update what runs of it"),
+    "clear": (clear, "remove what an interrupted run left"),
+    "start": (start, "start it"),
+    "connect": (connect, "connect NICs to it"),
+    "stop": (stop, "stop it"),
+    "restart": (restart, "restart it"),
+    "undefine": (undefine, "undefine it"),
+}

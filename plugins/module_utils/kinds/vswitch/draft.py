@@ -238,8 +238,9 @@ class VswitchDraft(Draft):
 # ---- what is called
 
 
-def _last(plan: Plan) -> Sequence[str]:
-    return ("connect",) if any(isinstance(one, CONNECTING) for one in plan.changes) else ()
-
-
-STEPS = Steps(again=lambda _plan: ("restart",), last=_last, beside={Cleared: "clear"})
+STEPS = Steps(
+    beside={Cleared: "clear"},
+    last=dict.fromkeys(CONNECTING, "connect"),
+    restart="restart",
+    updates=True,
+)
