@@ -40,7 +40,7 @@ def dump(answers: Mapping[Fact, Any]) -> dict[str, Any]:
             recording["resources"].setdefault(asked, {})[of[0]] = of_have(answer)
         else:
             place = recording["facts"].setdefault(asked, {})
-            place[json.dumps(_key(asked, of))] = plain(WRITES.get(asked, _as_it_is)(answer))
+            place[json.dumps(_key(asked, of))] = plain(answer)
     recording["digest"] = digest_of(recording)
     ordered: dict[str, Any] = json.loads(_text(recording))
     return ordered
@@ -122,7 +122,7 @@ def _trees(told: Mapping[str, Any]) -> tuple[str | None, str | None]:
 
 
 def plain(answer: Any) -> Any:
-    """An answer as JSON has it; what has a type of its own says which where it has to."""
+    """An answer as JSON has it, without secrets; what has a type of its own says which."""
     if isinstance(answer, (File, Interface)):
         return asdict(answer)
     if isinstance(answer, Image):
@@ -138,19 +138,6 @@ def plain(answer: Any) -> Any:
 
 def _as_it_is(told: Any) -> Any:
     return told
-
-
-def _records(answer: Any) -> Any:
-    """libvirt's records of snapshots hold whole definitions of their VM."""
-    return [(_masked(text), is_current) for text, is_current in answer]
-
-
-def _parsed(answer: Any) -> Any:
-    return answer and {said: _masked(text) for said, text in answer.items()}
-
-
-def _masked(text: str) -> str:
-    return _of_tree(xmltree.parse(text)) or "" if text.lstrip()[:1] == "<" else text
 
 
 def _file(told: Any) -> File | None:
@@ -173,11 +160,6 @@ def _daemons(told: Any) -> list[Daemon]:
     return [Daemon(*one) for one in told]
 
 
-WRITES: dict[str, Callable[[Any], Any]] = {
-    "backup": _masked,
-    "parsed": _parsed,
-    "snapshots": _records,
-}
 READS: dict[str, Callable[[Any], Any]] = {
     "file": _file,
     "image": _image,
