@@ -40,7 +40,8 @@ options:
     description:
       - What the plan is expected to be, so that a run does what was reviewed, or nothing.
       - It is RV(made_from) of an earlier run in check mode, or the path of a JSON file (on the
-        machine where the module runs) with it or with all that the module returned then. A digest
+        machine where the module runs) with it or with all that the module returned then, or the
+        text of such a file. A digest
         alone (RV(made_from.digest)) does too, by resource.
       - A resource that would be changed otherwise than expected ends the task before anything is
         changed, and the error names the fact that is another now. What is as declared already is

@@ -25,7 +25,7 @@ options:
   dest:
     description:
       - The file to write, on the machine where the module runs. Without it the snapshot is only
-        returned.
+        returned. A new file is readable by its owner alone.
     type: path
   paths:
     description:
@@ -94,7 +94,7 @@ def main() -> None:
     module = create_module({**URI_SPEC, "dest": {"type": "path"}, "paths": paths})
     snapshot = found_on(module, lambda host: take(host, module.params["paths"]))
     text, dest = as_text(snapshot), module.params["dest"]
-    done = write_file(module, dest, text) if dest else {"changed": False, "text": text}
+    done = write_file(module, dest, text, 0o600) if dest else {"changed": False, "text": text}
     module.exit_json(digest=snapshot["digest"], **done)
 
 

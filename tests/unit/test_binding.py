@@ -42,6 +42,7 @@ LIVE = """<domain id='1'><name>web</name><memory>2</memory><currentMemory>2</cur
 <memory model='virtio-mem'><target><requested>2</requested><current>0</current></target></memory>
 </devices>
 <seclabel type='dynamic'><label>a</label></seclabel></domain>"""
+DISK = "<disk><target dev='sda' tray='closed'/></disk>"
 VOLUME = """<volume><name>a</name><capacity>8</capacity><allocation>1</allocation>
 <physical>1</physical><target><path>/p/a</path><timestamps><mtime>1</mtime></timestamps>
 <permissions><mode>0600</mode><owner>0</owner><group>0</group><label>x</label></permissions>
@@ -88,12 +89,13 @@ def bound(answers: Mapping[Fact, Any], title: str = "x") -> dict[str, Any]:
     return binding.bound(plan(answers, title), Facts(Recorded(answers)))
 
 
-def plan(answers: Mapping[Fact, Any], title: str = "x", action: str = UPDATE) -> Plan:
+def plan(
+    answers: Mapping[Fact, Any], title: str = "x", action: str = UPDATE, **options: Any
+) -> Plan:
     change = Changed("vm/web", ("title",), "", title, "stored")
     have = Have("vm", "web")
-    return Plan(
-        Wanted("vm", "web", "present"), action, have, have, (change,), facts=frozenset(answers)
-    )
+    wanted = Wanted("vm", "web", "present", options=options)
+    return Plan(wanted, action, have, have, (change,), facts=frozenset(answers))
 
 
 @pytest.mark.parametrize(
@@ -105,6 +107,7 @@ def plan(answers: Mapping[Fact, Any], title: str = "x", action: str = UPDATE) ->
         (VM, vm(), vm(live=LIVE.replace("closed", "open"))),
         (VM, vm(), vm(live=LIVE.replace("<current>0", "<current>2"))),
         (VM, vm(), vm(live=LIVE.replace("<label>a", "<label>b"))),
+        (VM, vm(), vm(live=LIVE.replace(DISK, "").replace("</devices>", f"{DISK}</devices>"))),
         (VOL, volume(), volume(VOLUME.replace("<allocation>1", "<allocation>9"))),
         (VOL, volume(), volume(VOLUME.replace("<physical>1", "<physical>9"))),
         (VOL, volume(), volume(VOLUME.replace("<mtime>1", "<mtime>9"))),
@@ -201,6 +204,12 @@ def test_another_declaration_of_the_same_is_not_as_expected() -> None:
     assert "all is as it was, but something else is declared" in told
 
 
+def test_another_manner_of_the_same_is_not_as_expected() -> None:
+    told = check({"vm/web": bound(ANSWERS)}, {}, shutdown={"on_timeout": "power_off"})
+    assert "all is as it was, but something else is declared" in told
+    assert check({"vm/web": bound(ANSWERS)}, {}, uri="qemu+unix:///system", apply=None) == ""
+
+
 def test_what_nobody_expects_is_refused_and_what_changes_nothing_is_not() -> None:
     assert "would be changed, and the plan that is expected does not say so" in check({}, {})
     assert check({}, {}, action=NONE) == ""
@@ -258,6 +267,7 @@ BOUND = {"digest": "a", "facts": {"vm web": "b"}, "plan": "c"}
         lambda _: {"made_from": {"vm/web": BOUND}, "changed": True},
         as_file(json.dumps({"vm/web": BOUND})),
         as_file(json.dumps({"made_from": {"vm/web": BOUND}, "plan": []})),
+        lambda _: json.dumps({"made_from": {"vm/web": BOUND}}),
     ],
 )
 def test_what_is_expected_comes_in_many_forms(given: Any, tmp_path: Path) -> None:
@@ -277,6 +287,9 @@ def test_digests_alone_may_be_expected() -> None:
         (lambda _: {"vm/web": {"digest": "a"}}, "is no mapping"),
         (lambda _: "/nowhere/plan.json", "cannot read /nowhere/plan.json: No such file"),
         (as_file("{"), "is no JSON"),
+        (as_file("[" * 100_000), "is no JSON"),
+        (lambda _: "", "cannot read a file without a name"),
+        (lambda _: "{", "the text is no JSON"),
         (as_file("[]"), "is no mapping"),
     ],
 )

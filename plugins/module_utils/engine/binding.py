@@ -17,10 +17,12 @@ from .errors import FleetError, FleetErrors
 from .facts import Fact, Facts
 from .host import QUESTIONS
 from .lasting import counts, lasting
-from .plan import Plan
+from .plan import Plan, Wanted
 from .recording import KINDS
 from .showing import results
 
+# Options that are about how changes are made, and so in none of them.
+MANNER = ("apply", "build", "checksum", "existing", "shutdown")
 DIGITS = 16  # of the digest of one fact
 
 
@@ -28,8 +30,13 @@ def bound(plan: Plan, facts: Facts) -> dict[str, Any]:
     """What a plan was made from: one digest of all, and one of each fact."""
     digests = {name_of(fact): _digest_of(fact, facts) for fact in sorted(plan.facts)}
     known = {name: digest for name, digest in digests.items() if digest}
-    made = {"facts": known, "plan": _digest(results(plan.changes))}
+    made = {"facts": known, "plan": _digest((results(plan.changes), _manner(plan.wanted)))}
     return {**made, "digest": _digest(made, 2 * DIGITS)}
+
+
+def _manner(wanted: Wanted) -> dict[str, Any]:
+    """How the changes are to be made, as far as that is declared."""
+    return {option: wanted.options[option] for option in MANNER if wanted.options.get(option)}
 
 
 def check(plans: Iterable[Plan], expected: Mapping[str, Any], facts: Facts) -> None:

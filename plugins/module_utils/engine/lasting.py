@@ -69,6 +69,8 @@ def _at_rest(have: Have) -> Have:
     moves = MOVES.get(have.kind, ())
     stored = _without(have.stored, moves)
     live = _without(have.live, (*moves, *MOVES_LIVE.get(have.kind, ())))
+    for devices in live.findall("devices") if live is not None else ():
+        devices[:] = sorted(devices, key=xmltree.serialise)  # another order after libvirt restarts
     return Have(have.kind, have.name, stored, live, have.facts)
 
 

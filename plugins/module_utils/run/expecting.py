@@ -28,7 +28,7 @@ def expected_in(given: Any) -> dict[str, Any]:
 
     It is given as such, or as the path of a file that has it, or the result of a module as JSON.
     """
-    told = _in_file(given) if isinstance(given, str) else given
+    told = _in_text(given) if isinstance(given, str) else given
     if isinstance(told, Mapping) and isinstance(told.get(RESULT), Mapping):
         told = told[RESULT]
     if not isinstance(told, Mapping) or not all(map(_is_binding, told.values())):
@@ -47,10 +47,14 @@ def _is_binding(one: Any) -> bool:
     )
 
 
-def _in_file(path: str) -> Any:
+def _in_text(given: str) -> Any:
+    """What a file has, or the text of one, as a lookup gives it."""
+    is_text = given.lstrip().startswith("{")
+    what = "the text" if is_text else given
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(given if is_text else Path(given).read_text(encoding="utf-8"))
     except OSError as error:
-        raise FleetError(f"cannot read {path}: {error.strerror}", field="expect") from error
-    except ValueError as error:
-        raise FleetError(f"{path} is no JSON: {error}", field="expect") from error
+        message = f"cannot read {what or 'a file without a name'}: {error.strerror}"
+        raise FleetError(message, field="expect") from error
+    except (ValueError, RecursionError) as error:
+        raise FleetError(f"{what} is no JSON that can be read: {error}", field="expect") from error

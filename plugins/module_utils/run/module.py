@@ -88,15 +88,35 @@ def require_libvirt(module: basic.AnsibleModule) -> None:
         )
 
 
-def write_file(module: basic.AnsibleModule, path: str, text: str) -> dict[str, Any]:
-    """Have a file say this; what a module returns of it. In check mode only that."""
+def write_file(
+    module: basic.AnsibleModule, path: str, text: str, mode: int | None = None
+) -> dict[str, Any]:
+    """Have a file say this; what a module returns of it. In check mode only that.
+
+    `mode` is that of a new file; one that is there keeps its own.
+    """
     there = Path(path)
-    before = there.read_text(encoding="utf-8") if there.exists() else ""
-    changed = before != text
-    if changed and not module.check_mode:
-        handle, made = tempfile.mkstemp(dir=module.tmpdir)
-        os.close(handle)
-        Path(made).write_text(text, encoding="utf-8")
-        module.atomic_move(made, path)
+    try:
+        is_new = not there.exists()
+        before = "" if is_new else there.read_text(encoding="utf-8")
+        changed = before != text
+        if not there.parent.is_dir():
+            module.fail_json(msg=f"dest: the folder {there.parent} does not exist; make it first")
+        if changed and not module.check_mode:
+            _replace(module, there, text, mode if is_new else None)
+    except (OSError, ValueError) as error:
+        module.fail_json(msg=f"dest: {path} cannot be read or written: {error}")
     diff = {"before_header": path, "after_header": path, "before": before, "after": text}
     return {"changed": changed, "diff": diff}
+
+
+def _replace(module: basic.AnsibleModule, path: Path, text: str, mode: int | None) -> None:
+    handle, made = tempfile.mkstemp(dir=module.tmpdir)
+    os.close(handle)
+    Path(made).write_text(text, encoding="utf-8")
+    try:
+        module.atomic_move(made, str(path))
+    except Exception as error:  # ansible-core raises nothing more precise
+        raise OSError(str(error)) from error
+    if mode is not None:
+        path.chmod(mode)

@@ -57,6 +57,8 @@ def run(
     for warning in outcome.pop("warnings"):
         module.warn(warning)
     if done.failed:
+        if module.params["expect"] is not None:
+            outcome["msg"] += "; what is expected was planned before this, so plan again first"
         module.fail_json(**outcome)
     module.exit_json(**outcome)
 

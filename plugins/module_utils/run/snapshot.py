@@ -22,8 +22,8 @@ def facts_in(path: str) -> Facts:
         answers = recording.load(told)
     except OSError as error:
         raise FleetError(f"cannot read the snapshot {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise FleetError(f"the snapshot {path} is no JSON: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise FleetError(f"the snapshot {path} is no JSON that can be read: {error}") from error
     except FleetError as error:
         raise FleetError(f"the snapshot {path} {error.message}") from error
     return Facts(Recorded(answers, judged_here))
