@@ -151,12 +151,13 @@ def declarations(draw: DrawFn, rows: Rows, most: int = 6) -> Params:
     whole: Params = {}
     some = st.lists(st.sampled_from(rows), max_size=most, unique_by=lambda row: row.name)
     for row in draw(some):
-        for key, value in _drawn(draw, row).items():
-            _place(whole, key, value)
+        for key, value in drawn(draw, row).items():
+            place(whole, key, value)
     return whole
 
 
-def _drawn(draw: DrawFn, row: Row) -> dict[Key, Any]:
+def drawn(draw: DrawFn, row: Row) -> dict[Key, Any]:
+    """What a user may write of one row, by key."""
     if isinstance(row, Field):
         return {key_of(row.name): draw(_values_of(row))}
     if isinstance(row, Variant):
@@ -179,7 +180,8 @@ def things(draw: DrawFn, row: Items, most: int = 3) -> list[Params]:
     return [{**draw(fields), option: name, "state": draw(state)} for name in named]
 
 
-def _place(whole: Params, key: Key, value: Any) -> None:
+def place(whole: Params, key: Key, value: Any) -> None:
+    """Put a value where its key says."""
     for part in key[:-1]:
         whole = whole.setdefault(part, {})
     whole[key[-1]] = value

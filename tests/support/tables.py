@@ -17,6 +17,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.xmltree import El
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool import table as pool
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume import kind as volume
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import table as vm
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import tree as vm_tree
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import table as vswitch
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import tree as vswitch_tree
 from support.strategies import Params, declarations, things, values_for
@@ -94,4 +95,12 @@ TABLES = {
         vswitch_tree.edited,
         vswitch_tree.values_of,
     ),
+}
+
+# What is told of a definition, with what libvirt leaves unsaid.
+VALUES: dict[str, Callable[[Element], Values]] = {
+    "storage_pool": pool.values_in,
+    "storage_volume": TABLES["storage_volume"].values_of,
+    "vm": vm_tree.domain_values,
+    "vswitch": vswitch_tree.values_of,
 }
