@@ -20,7 +20,8 @@ description:
     same, and which is too short to find it by.
   - It tells what the host is and carries nevertheless, the paths of files among it. Treat it as you
     treat an inventory.
-  - Pools are looked at anew before, as C(virsh pool-refresh) does; nothing else is touched.
+  - Pools are looked at anew before, as C(virsh pool-refresh) does; nothing else is touched. (On
+    another machine libvirt stops a pool whose folder is gone when it looks.)
 options:
   dest:
     description:

@@ -152,10 +152,19 @@ def _by_others(libvirtd: PrivateLibvirtd) -> None:
     virsh("pool-destroy", OFF)
     virsh("pool-destroy", LOST)
     virsh("net-destroy", IDLE)
-    for folder in ("lost", "gone"):
-        libvirtd.outside(FOLDER / folder).rmdir()
+    libvirtd.outside(FOLDER / "lost").rmdir()
+    virsh("pool-destroy", GONE)
+    libvirtd.outside(FOLDER / "gone").rmdir()
+    _start_without_folder(libvirtd, GONE)
     libvirtd.outside(FOLDER / "pool" / "stray.iso").write_bytes(b"\0" * 4096)
     libvirtd.outside(FOLDER / "off" / ".half.qcow2.partial").touch()
+
+
+def _start_without_folder(libvirtd: PrivateLibvirtd, pool: str) -> None:
+    """A pool that is active, and whose folder is gone."""
+    libvirtd.outside(FOLDER / "gone").mkdir()
+    libvirtd.virsh("pool-start", pool)
+    libvirtd.outside(FOLDER / "gone").rmdir()
 
 
 def _without_libvirt(folder: Path) -> list[str]:
@@ -181,7 +190,7 @@ DECLARED: list[tuple[str, Args]] = [
     ("vm", vm("new", firmware="efi", secure_boot=True, machine="q35", tpm={"model": "tpm-crb"})),
     ("vm", vm("new", cdroms=[{"name": "cd", "file": str(FOLDER / "pool/stray.iso")}])),
     ("vm", vm("new", cdroms=[{"name": "cd", "file": str(FOLDER / "pool/none.iso")}])),
-    ("vm", vm("new", nics=[{"name": "lan", "bridge": "no-such-bridge"}])),
+    ("vm", vm("new")),
     ("vm", vm("new", nics=[{"name": "lan", "vswitch": "no-such-vswitch"}])),
     ("vm", vm("new", disks=[disk(pool="no-such-pool")])),
     ("vm", vm("new", disks=[disk(pool=LOST)])),
@@ -278,3 +287,80 @@ def told(result: Result) -> Result:
 
 def _warnings(result: Result) -> list[Any]:
     return list(result.get("warnings", ()))
+
+
+@pytest.mark.parametrize("volumes", ["used", "all", "none"])
+def test_the_export_of_a_snapshot_is_that_of_the_host(host: Host, volumes: str) -> None:
+    of_host, of_snapshot, elsewhere = host.plans("export", {"volumes": volumes})
+    assert not of_host.get("failed"), of_host["msg"]
+    assert told(of_snapshot) == told(of_host)
+    assert told(elsewhere) == told(of_host)
+
+
+@pytest.mark.parametrize(
+    ("module", "args"),
+    [
+        ("host_config", EVERYTHING),
+        ("vm", UP),
+        ("vswitch", VSWITCHES[0]),
+        ("storage_pool", POOLS[0]),
+        ("storage_volume", VOLUMES[0]),
+    ],
+)
+def test_a_run_on_a_snapshot_is_refused(host: Host, module: str, args: Args) -> None:
+    for where in (host.modules, host.elsewhere):
+        done = where.run(module, {**args, "uri": f"snapshot:{host.taken}"})
+        assert "can be planned for, and not changed; run in check mode" in done["msg"]
+
+
+@pytest.mark.parametrize(
+    "module", ["host_info", "vm_info", "storage_info", "vswitch_info", "host_snapshot"]
+)
+def test_what_tells_of_a_host_as_it_is_takes_no_snapshot(host: Host, module: str) -> None:
+    told_of = host.elsewhere.run(module, {"uri": f"snapshot:{host.taken}"})
+    assert "is no host, of which alone this module can tell" in told_of["msg"]
+
+
+def test_what_a_snapshot_does_not_know_is_a_warning(host: Host) -> None:
+    """An image that was on the host, but nowhere where a snapshot looks."""
+    image = "/srv/elsewhere/new.qcow2"
+    args = vm("new", disks=[{"name": "root", "file": image, "format": "qcow2"}])
+    _of_host, of_snapshot, elsewhere = host.plans("vm", args)
+    for planned in (of_snapshot, elsewhere):
+        assert planned["changed"] is True
+        assert any(f"does not know {image}" in one for one in told(planned)["warnings"]), planned
+
+
+def test_no_secret_is_in_a_snapshot(host: Host) -> None:
+    text = host.taken.read_text()
+    assert "fleet-hidden-" in text
+    assert WORD not in text
+
+
+def test_two_snapshots_of_the_same_host_are_the_same(host: Host) -> None:
+    again = host.modules.run("host_snapshot", {})
+    before, after = json.loads(host.taken.read_text()), json.loads(again["text"])
+    assert set(before["facts"]["file"]) == set(after["facts"]["file"])
+    assert before["lists"] == after["lists"]
+    assert before["resources"]["vm"].keys() == after["resources"]["vm"].keys()
+
+
+def test_a_host_that_is_another_machine_has_a_snapshot_too(host: Host, tmp_path: Path) -> None:
+    """Of it nothing is known but what its libvirt tells, in a snapshot as in a plan."""
+    helper = tmp_path / "helper"
+    helper.write_text("#!/bin/sh\nexec virt-ssh-helper qemu:///system\n")
+    helper.chmod(0o755)
+    far = f"qemu+ext://far/system?command={helper}"
+    taken = tmp_path / "far.json"
+    done = host.modules.run("host_snapshot", {"uri": far, "dest": str(taken)})
+    assert not done.get("failed"), done["msg"]
+    for module, args in (
+        ("host_config", EVERYTHING),
+        ("vm", vm("new", disks=[clone()])),
+        ("vm", {"name": named("plain"), "state": "absent", "remove_storage": True}),
+        ("vswitch", {"name": LAN, "domain": "example.org"}),
+    ):
+        of_host = host.modules.run(module, {**args, "uri": far}, True)
+        of_snapshot = host.elsewhere.run(module, {**args, "uri": f"snapshot:{taken}"}, True)
+        assert told(of_snapshot) == told(of_host)
+    _start_without_folder(host.libvirtd, GONE)  # libvirt has stopped it when it looked

@@ -183,7 +183,10 @@ def _look_up_path(host: Host, path: str) -> Any:
 
 
 def refresh_pools(host: Host, names: Iterable[str]) -> None:
-    """Have libvirt look at pools anew, but for those whose folder is not there."""
+    """Have libvirt look at pools anew, but for those whose folder is not there.
+
+    One of another machine it stops then, and says why; that is how the pool is read next.
+    """
     for name in names:
         pool = found(host.conn.storagePoolLookupByName, name, libvirt.VIR_ERR_NO_STORAGE_POOL)
         if pool is None or not pool.isActive():
@@ -191,4 +194,12 @@ def refresh_pools(host: Host, names: Iterable[str]) -> None:
         folder = xmltree.get(xmltree.parse(pool.XMLDesc(0)), "target/path") or ""
         if not host.is_local or Path(folder).exists():
             host.refreshed_pools.add(name)
-            refresh_pool(pool)
+            _try_to_refresh(host, pool)
+
+
+def _try_to_refresh(host: Host, pool: Any) -> None:
+    try:
+        refresh_pool(pool)
+    except libvirt.libvirtError:
+        if not host.is_alive():
+            raise
