@@ -75,6 +75,7 @@ def run_playbook(
     *options: str,
     on: PrivateLibvirtd | None = None,
     inventory: str = "localhost ansible_connection=local",
+    environment: Mapping[str, str] | None = None,
 ) -> PlaybookRun:
     """Run a playbook given as YAML text, with any options of ansible-playbook."""
     with tempfile.TemporaryDirectory(prefix="kvmf-play-") as name:
@@ -85,17 +86,21 @@ def run_playbook(
         results.touch()
         program = str(Path(sys.executable).with_name("ansible-playbook"))
         argv = [program, "--inventory", str(folder / "inventory"), *options]
-        done = _run([*argv, str(folder / "playbook.yml")], on, "", results)
+        done = _run([*argv, str(folder / "playbook.yml")], on, "", results, environment)
         tasks = [TaskResult(**json.loads(line)) for line in results.read_text().splitlines()]
     return PlaybookRun(done.returncode, done.stdout + done.stderr, tasks)
 
 
 def _run(
-    argv: list[str], on: PrivateLibvirtd | None, stdin: str, results: Path | None = None
+    argv: list[str],
+    on: PrivateLibvirtd | None,
+    stdin: str,
+    results: Path | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*(on.entry() if on else []), *argv],
-        env=_environment(results),
+        env={**_environment(results), **(environment or {})},
         check=False,
         capture_output=True,
         input=stdin,
