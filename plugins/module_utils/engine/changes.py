@@ -57,6 +57,11 @@ class Change:
         """Whether what runs has it when the run is done."""
         return self.effect in (LIVE, HOTPLUG)
 
+    @property
+    def is_of_union(self) -> bool:
+        """Whether its values are what a thing stands on: several options in one."""
+        return False
+
     def is_of(self, option: str) -> bool:
         """Whether it is of an option, or of something below it."""
         return is_within(self.field, key_of(option))
@@ -135,7 +140,7 @@ class Changed(Change):
 
     @property
     def is_of_union(self) -> bool:
-        """Whether its values are what a thing stands on: several options in one."""
+        """As a thing in a list has them."""
         return self.field[-1] == UNION and len(self.field) > 1
 
     @property

@@ -11,6 +11,7 @@ from typing import Any
 
 from .changes import Change, NoUndo, Removed
 from .keys import PRESENT, Values
+from .traits import STATE
 from .xmltree import Element
 
 # What happens to a resource as a whole.
@@ -92,5 +93,5 @@ class Plan:
     def undo(self) -> list[Change | NoUndo]:
         """What leads back, in the order in which that goes; what was made goes as a whole."""
         if self.action == CREATE:
-            return [Removed(self.resource, ("state",), self.after.facts.get("state", PRESENT))]
+            return [Removed(self.resource, STATE, self.after.facts.get("state", PRESENT))]
         return [change.undo() for change in reversed(self.changes) if change.counts]

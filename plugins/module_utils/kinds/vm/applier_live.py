@@ -158,15 +158,15 @@ def _devices_updated(vm: Running, changes: list[Change]) -> None:
 
 
 def _plug(vm: Running, changes: list[Change]) -> None:
-    for change in changes:
-        device = xmltree.clone(items_of(DEVICES[change.field[0]], vm.after)[change.field[1]])
+    for items, name in (change.field for change in changes):
+        device = xmltree.clone(items_of(DEVICES[items], vm.after)[name])
         _forget_unfit_address(device, vm.now())
         vm.dom.attachDeviceFlags(xmltree.serialise(device), libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
 
 def _unplug(vm: Running, changes: list[Change]) -> None:
-    for change in changes:
-        _unplug_one(vm, DEVICES[change.field[0]], change.field[1])
+    for items, name in (change.field for change in changes):
+        _unplug_one(vm, DEVICES[items], name)
 
 
 def _unplug_one(vm: Running, row: Items, name: str) -> None:

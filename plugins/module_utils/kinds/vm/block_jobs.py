@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ...engine import xmltree
-from ...engine.changes import Change, Changed, Went
+from ...engine.changes import Change, Went
 from ...engine.errors import FleetError
 from ...engine.fields import items_of
 from ...engine.keys import named
@@ -73,7 +73,7 @@ def _disturbed(plan: Plan, all_disks: Sequence[str]) -> Sequence[str]:
 
 
 def _touches(change: Change) -> bool:
-    return isinstance(change, Went) or (isinstance(change, Changed) and change.is_of_union)
+    return change.is_of_union or isinstance(change, Went)
 
 
 def _target(disk: Element) -> str:

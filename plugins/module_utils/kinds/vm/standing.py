@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
 from ...engine import xmltree
-from ...engine.changes import Change, Changed
+from ...engine.changes import Change
 from ...engine.codecs import Value
 from ...engine.errors import FleetError, Mistakes
 from ...engine.fields import items_of
@@ -239,8 +239,7 @@ class Standing:
         ]
 
     def _goes_back(self, change: Change) -> bool:
-        is_source = isinstance(change, Changed) and change.is_of_union
-        if not (is_source and change.is_of(DISKS.name)) or not self.have.live:
+        if not (change.is_of_union and change.is_of(DISKS.name)) or not self.have.live:
             return False
         disk = items_of(DISKS, self.have.live).get(change.thing_in(DISKS.name))
         if disk is None or "file" not in change.before or "file" not in change.after:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import cached_property
 
 from ...engine import xmltree
-from ...engine.changes import Came, Change, Changed
+from ...engine.changes import Came, Change
 from ...engine.errors import Mistakes
 from ...engine.fields import items_of
 from ...engine.keys import UNION, named
@@ -61,8 +61,8 @@ def _started(plan: Plan) -> Element | None:
 
 def _comes(change: Change) -> bool:
     """Whether a device, or a medium or network for one, comes to what runs."""
-    moves = isinstance(change, Changed) and change.is_of_union
-    return change.at_once and change.field[0] in LISTS and (moves or isinstance(change, Came))
+    comes = change.is_of_union or isinstance(change, Came)
+    return comes and change.at_once and change.field[0] in LISTS
 
 
 class _Surroundings:
