@@ -10,8 +10,8 @@ says in each follows from its type, so that nobody has to look at its words.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, NamedTuple
 
 from .codecs import Value
 from .keys import ABSENT, PRESENT, UNION, Key, Values, is_within, key_of, named, within
@@ -23,8 +23,7 @@ HOTPLUG = "hotplug"  # takes effect now, as a device that comes or goes
 RESTART = "restart"  # stored now, takes effect when the resource is next started
 
 
-@dataclass(frozen=True)
-class NoUndo:
+class NoUndo(NamedTuple):
     """That nothing leads back from a change, and why."""
 
     resource: str
@@ -32,23 +31,52 @@ class NoUndo:
     reason: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Change:
-    """What a run makes otherwise of a resource: from what, to what, and with which effect."""
+    """What a run makes otherwise of a resource: from what, to what, and with which effect.
+
+    What all changes of a type have in common is said by the type. No more classes than needed are
+    made by the decorator, which takes its time in every task.
+    """
 
     resource: str
     field: Key
     before: Value
     after: Value
-    effect: str = STORED
-    live: Value = None  # what runs at present, where that is not `before`
-    note: str = ""
-    final: str = ""  # why nothing leads back from it, where that is so
+    effect: str
+    live: Value  # what runs at present, where that is not `before`
+    note: str
+    final: str  # why nothing leads back from it, where that is so
+
+    becomes: ClassVar[Value] = None
+    takes_effect: ClassVar[str] = STORED
+    never_back: ClassVar[str] = ""
 
     counts: ClassVar[bool] = True  # else it is told, but nothing is done
     removes: ClassVar[bool] = False  # something that the user had
     restarts: ClassVar[bool] = False
     in_definition: ClassVar[bool] = True  # else libvirt learns of it by other calls than a define
+
+    def __init__(
+        self,
+        resource: str,
+        field: Key,
+        before: Value,
+        after: Value = None,
+        effect: str = "",
+        live: Value = None,
+        note: str = "",
+        final: str = "",
+    ) -> None:
+        put = object.__setattr__  # it is frozen
+        put(self, "resource", resource)
+        put(self, "field", field)
+        put(self, "before", before)
+        put(self, "after", self.becomes if after is None else after)
+        put(self, "effect", effect or self.takes_effect)
+        put(self, "live", live)
+        put(self, "note", note)
+        put(self, "final", final or self.never_back)
 
     # ---- what it is of
 
@@ -134,7 +162,6 @@ class Change:
 # ---- options and things in lists
 
 
-@dataclass(frozen=True)
 class Changed(Change):
     """An option has another value."""
 
@@ -175,11 +202,15 @@ class Beside(Changed):
     in_definition = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class _OfThing(Change):
     """A thing in a list as a whole."""
 
-    fields: Values = field(default_factory=dict)  # all that stands below it, the union as one
+    fields: Values  # all that stands below it, the union as one
+
+    def __init__(self, *said: Any, fields: Values | None = None, **more: Any) -> None:
+        super().__init__(*said, **more)
+        object.__setattr__(self, "fields", fields or {})
 
     def unfolded(self) -> Iterator[Change]:
         """What it stands on is told among its options."""
@@ -239,13 +270,12 @@ class Made(Stepped):
         return Removed(self.resource, self.field, self.after, self.before)
 
 
-@dataclass(frozen=True)
 class Removed(Stepped):
     """A resource is there no more."""
 
-    after: Value = ABSENT
-    effect: str = LIVE
-    final: str = "its definition is kept by nobody"
+    becomes = ABSENT
+    takes_effect = LIVE
+    never_back = "its definition is kept by nobody"
 
     def put(self, values: Values) -> None:
         """Nothing is left to have any."""
@@ -264,50 +294,41 @@ class _Aside(Change):
         """Values say nothing of it."""
 
 
-@dataclass(frozen=True)
 class Restarted(_Aside):
     """A resource is stopped and started again, so that it takes up what is stored."""
 
-    after: Value = "restarted"
-    effect: str = RESTART
-    final: str = "what ran before has ended"
-
+    becomes = "restarted"
+    takes_effect = RESTART
+    never_back = "what ran before has ended"
     restarts = True
 
 
-@dataclass(frozen=True)
 class Lost(_Aside):
     """Data that goes with its resource."""
 
-    after: Value = ABSENT
-    final: str = "what was in it is lost"
-
+    becomes = ABSENT
+    never_back = "what was in it is lost"
     removes = True
 
 
-@dataclass(frozen=True)
 class Kept(_Aside):
     """Data that is left when its resource goes."""
 
-    after: Value = "kept"
-
+    becomes = "kept"
     counts = False
 
 
 class Mended(_Aside):
     """What an interrupted run left, put right."""
 
-    def undo(self) -> Change | NoUndo:
-        """Nobody wants back what was left half done."""
-        return NoUndo(self.resource, self.field, "it was left by a run that was interrupted")
+    never_back = "it was left by a run that was interrupted"
 
 
-@dataclass(frozen=True)
 class TakenUp(_Aside):
     """What was stored before, and is taken up by a restart."""
 
-    effect: str = RESTART
-    final: str = "it was stored before"
+    takes_effect = RESTART
+    never_back = "it was stored before"
 
     @property
     def removes(self) -> bool:  # type: ignore[override]
