@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import xml.etree.ElementTree as ET
+from pathlib import Path
 from typing import Any
 
 import libvirt
@@ -21,7 +23,7 @@ FAULTS = ("Traceback", "fault of kvm.fleet", "internal error", "did not converge
 ASSUMED = ("the plan assumes that it will", "taken to be")
 
 
-SNAPSHOT = "/tmp/fidelity-snapshot.json"
+SNAPSHOT = f"/tmp/fidelity-snapshot-{os.getpid()}.json"  # others may run these tests beside us
 # What nobody can ask a snapshot: what libvirt itself says of a plan, and the contents of images.
 JUDGED = (
     *("libvirt would refuse", "libvirt has this against it", "libvirt has not judged"),
@@ -50,6 +52,7 @@ class Transitions:
         predicted = self._run(module, args, check=True)
         _same(before, self.observer.dump(), "check mode changed")
         planned = self.modules.run(module, {**args, "uri": f"snapshot:{SNAPSHOT}"}, True)
+        Path(SNAPSHOT).unlink()
         self.seen["snapshot"] = planned
         same_but_for_libvirt(predicted, planned)
         bound = {} if planned.get("failed") else {"expect": planned["made_from"]}
