@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 PACKAGES = ROOT / "roles/lab/files/image/usr/lib/python3/dist-packages"
 
 PROGRAM = """

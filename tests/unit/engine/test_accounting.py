@@ -16,7 +16,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.world import Kind
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.xmltree import Element, parse
 from ansible_collections.kvm.fleet.plugins.module_utils.run.planning import plan_all
 
-from .test_golden import GOLDEN, Case
+from ..test_golden import GOLDEN, Case
 
 Edit = Callable[[Element], Any]
 

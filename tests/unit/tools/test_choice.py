@@ -11,7 +11,7 @@ import scenarios
 from support import choice
 
 NAMES = ("lab", "host_config", "kvm_host", "storage_pool", "storage_volume", "vm", "vswitch")
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_a_touched_scenario_runs_and_says_why() -> None:
@@ -54,7 +54,7 @@ def test_they_keep_their_order() -> None:
         ("plugins/modules/host_probe.py", "kvm_host"),
         ("plugins/module_utils/run/runner.py", "host_config"),
         ("docs/design.md", ""),
-        ("tests/unit/test_vswitch.py", ""),
+        ("tests/unit/kinds/vswitch/test_vswitch.py", ""),
     ],
 )
 def test_a_file_touches_what_tests_it(path: str, name: str) -> None:

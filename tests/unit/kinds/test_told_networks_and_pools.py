@@ -10,7 +10,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool import told as pool
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import told as vswitch
 
-CORPUS = Path(__file__).parents[1] / "corpus"
+CORPUS = Path(__file__).parents[2] / "corpus"
 
 UNMANAGED = {
     "vswitch/libvirt-default": [],

@@ -12,7 +12,7 @@ import yaml
 
 from ansible_collections.kvm.fleet.extensions.testinfra import pending, vm
 
-GOLDEN = Path(__file__).parents[2] / "golden" / "vm"
+GOLDEN = Path(__file__).parents[3] / "golden" / "vm"
 RUNS = sorted(path.parent for path in GOLDEN.glob("*/live.xml"))
 # A VM that runs, as real libvirt tells it, and its definition, which says the same.
 LIVE, STORED = ((GOLDEN / "runs" / name).read_text() for name in ("live.xml", "before.xml"))

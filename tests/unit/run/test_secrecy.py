@@ -21,7 +21,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have,
 from ansible_collections.kvm.fleet.plugins.module_utils.run import runner, secrecy
 from ansible_collections.kvm.fleet.plugins.module_utils.run.module import create_module
 
-FOLDER = Path(__file__).parents[2] / "plugins" / "modules"
+FOLDER = Path(__file__).parents[3] / "plugins" / "modules"
 MODULES = sorted(path.stem for path in FOLDER.glob("*.py"))
 MARK = "CANARY-7"
 XML = f"<devices><graphics type='vnc' port='5900' passwd='{MARK}'/></devices>"

@@ -8,7 +8,7 @@ from pathlib import Path
 from ansible_collections.kvm.fleet.roles.lab.files.fleetlab import programs
 from ansible_collections.kvm.fleet.roles.tiny_guest.files import build_tiny_guest
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 THE_LAB = ROOT / "docs" / "lab.md"
 EXAMPLE = ROOT / "examples" / "role_tested_in_the_lab"
 
