@@ -45,6 +45,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import (
     Plan,
     Wanted,
 )
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.sensitive import masked
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.showing import names, results
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.world import Kind, World
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.images import chains, one_writer
@@ -104,9 +105,13 @@ class Case:
 
     def plan(self, after: Plan | None = None) -> Plan:
         """The plan for the files, or for what another plan has made of them."""
+        wanted = self.wanted()[-1]
+        return self.plan_in(self.world(after.after if after else self.have(wanted.name)))
+
+    def plan_in(self, world: World) -> Plan:
+        """The plan for a world, and for nothing else."""
         *brought, wanted = self.wanted()
-        have = after.after if after else self.have(wanted.name)
-        world = self.world(have)
+        have = world.read(wanted.kind, [wanted.name])[wanted.name]
         for one in brought:  # a disk of a VM may bring its volume
             there = world.will_be(one.kind, one.name)
             world.add(KINDS[one.kind].kind.plan(one, there, world))
@@ -193,6 +198,20 @@ def test_planning_edits_nothing(case: Case) -> None:
     have, again = case.plan().have, case.tree("before")
     if have.stored is not None and again is not None:
         assert xmltree.same(have.stored, again)
+
+
+def test_a_world_that_was_dumped_and_loaded_gives_the_same_plan(case: Case) -> None:
+    world = case.world(case.have(case.wanted()[-1].name))
+    plan = case.plan_in(world)
+    loaded = World.load(plain(world.dump()), world.kinds)
+    again = case.plan_in(loaded)
+    assert results(again.changes) == results(plan.changes)
+    assert results(again.pending) == results(plan.pending)
+    assert again.warnings == plan.warnings
+    assert again.after.exists == plan.after.exists
+    if plan.after.stored is not None:
+        assert xmltree.same(masked(again.after.definition), masked(plan.after.definition))
+    assert loaded.dump() == world.dump()
 
 
 def test_undo_leads_back(case: Case) -> None:

@@ -99,6 +99,20 @@ class World:
         """Resources as they were when they were first asked for."""
         return self.facts.resources(kind, names)
 
+    def dump(self) -> dict[str, Any]:
+        """All that was asked of the host so far, as plain data without secrets."""
+        from . import recording
+
+        return recording.dump(self.facts.answers())
+
+    @classmethod
+    def load(cls, recorded: Any, kinds: Mapping[str, Kind]) -> World:
+        """The world of what was dumped. FleetError if it is not as it was written."""
+        from . import recording
+        from .recorded import Recorded
+
+        return cls(Facts(Recorded(recording.load(recorded))), kinds)
+
     def anew(self) -> World:
         """The same host as it is by now, for which no plans are made yet."""
         return World(self.facts.anew(), self.kinds)

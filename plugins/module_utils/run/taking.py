@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from ..engine import recording
 from ..host.connection import Host
 from ..kinds.storage_volume.reader import refresh_pools
 from .asking import ask_everything, pools_of_files
@@ -28,7 +27,7 @@ def take(host: Host, paths: Iterable[str]) -> dict[str, Any]:
     refresh_pools(host, pools_of_files(world_of(host, KINDS)))
     world = world_of(host, KINDS)
     ask_everything(world, paths)
-    return recording.dump(world.facts.answers())
+    return world.dump()
 
 
 def as_text(snapshot: dict[str, Any]) -> str:
