@@ -15,6 +15,7 @@ from typing import Any
 
 from .errors import FleetError, FleetErrors
 from .facts import Fact, Facts
+from .hidden import Sensitive, new_salt, token_of
 from .host import QUESTIONS
 from .lasting import counts, lasting
 from .plan import Plan, Wanted
@@ -30,13 +31,21 @@ def bound(plan: Plan, facts: Facts) -> dict[str, Any]:
     """What a plan was made from: one digest of all, and one of each fact."""
     digests = {name_of(fact): _digest_of(fact, facts) for fact in sorted(plan.facts)}
     known = {name: digest for name, digest in digests.items() if digest}
-    made = {"facts": known, "plan": _digest((results(plan.changes), _manner(plan.wanted)))}
+    said = (results(plan.changes), _manner(plan.wanted), _secrets(plan.wanted))
+    made = {"facts": known, "plan": _digest(said)}
     return {**made, "digest": _digest(made, 2 * DIGITS)}
 
 
 def _manner(wanted: Wanted) -> dict[str, Any]:
     """How the changes are to be made, as far as that is declared."""
     return {option: wanted.options[option] for option in MANNER if wanted.options.get(option)}
+
+
+def _secrets(wanted: Wanted) -> list[str]:
+    """What tells the secrets that are declared from others: they are in no row."""
+    salt = new_salt(wanted.resource)
+    hidden = (value for value in wanted.values.values() if isinstance(value, Sensitive))
+    return sorted(token_of(secret, salt) for value in hidden for secret in value.secrets)
 
 
 def check(plans: Iterable[Plan], expected: Mapping[str, Any], facts: Facts) -> None:

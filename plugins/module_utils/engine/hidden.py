@@ -44,6 +44,11 @@ class Sensitive(str):
         made._secrets = secrets if secrets or template != GAP else (content,)
         return made
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The secrets in it."""
+        return self._secrets
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sensitive):
             return False

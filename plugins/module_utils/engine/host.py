@@ -20,7 +20,7 @@ QUESTIONS = {
     **dict.fromkeys(("secrets", "state_folder", "uri", "version"), 0),
     **dict.fromkeys(("backup", "checkpoints", "cpu_models", "far_interface", "file", "folder"), 1),
     **dict.fromkeys(("image", "leases", "machines_of", "noted_daemons", "parsed", "place"), 1),
-    **dict.fromkeys(("real_path", "refusal", "snapshots", "volume_at"), 1),
+    **dict.fromkeys(("real_path", "refusal", "snapshots", "volume_at", "written"), 1),
     **dict.fromkeys(("block_job", "checksum", "owner", "parser_refusal"), 2),
     **dict.fromkeys(("cpu_modes", "video_models"), 3),
 }
@@ -37,6 +37,11 @@ class File:
     size: int = 0  # bytes
     allocated: int = 0  # bytes
     written: float = 0.0  # seconds since 1970
+
+    @property
+    def content(self) -> str:
+        """By what it is seen that a file was written to since."""
+        return f"{self.size} bytes, {self.written}" if self.type else ""
 
 
 @dataclass(frozen=True)
@@ -242,6 +247,10 @@ class HostFacts:
         """What is at a path; None where nothing is."""
         found: File | None = self.facts.ask("file", path, unknown=File(""))
         return found
+
+    def content_of(self, path: str) -> str:
+        """By what it is seen that a file of this machine was written to since."""
+        return str(self.facts.ask("written", path, unknown=""))
 
     def exists(self, path: str) -> bool | None:
         """Whether something is at a path of the host; None where that cannot be seen from here."""

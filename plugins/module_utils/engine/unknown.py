@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from .facts import Fact
 
-OF_PATHS = ("file", "image", "folder", "place", "real_path")
+OF_PATHS = ("file", "written", "image", "folder", "place", "real_path")
 OF_LIBVIRT = {
     "refusal": "libvirt has not judged the plan, which is made from a snapshot",
     "parsed": "libvirt's parser has not judged extra_xml: its Python binding is not here",

@@ -39,8 +39,17 @@ def read_file(path: str) -> File | None:
     )
 
 
+def read_written(path: str) -> str:
+    """When a file was last written, and its size; empty where it cannot be looked at."""
+    found = read_file(path)
+    return found.content if found is not None else ""
+
+
 def read_image(path: str) -> Image | Unreadable:
     """What an image says about itself, or why that cannot be read."""
+    found = read_file(path)
+    if found is not None and found.type in ("character", "other"):
+        return Unreadable("is neither a file nor a disk")  # to read a pipe could take for ever
     try:
         return images.inspect(path)
     except FileNotFoundError as error:

@@ -139,6 +139,7 @@ ANSWERS: dict[str, Callable[..., Any]] = {
     "owner": _owner,
     "secrets": _secrets,
     "file": _of_file("read_file"),
+    "written": _of_file("read_written"),
     "image": _of_file("read_image"),
     "checksum": _of_file("read_checksum"),
     "folder": _of_file("read_folder"),

@@ -14,7 +14,7 @@ from typing import Any, Callable
 
 from ..engine import xmltree
 from ..engine.facts import ALL, Fact, NotRecorded
-from ..engine.host import Unreadable
+from ..engine.host import File, Unreadable
 from ..engine.plan import Have
 from ..engine.recording import key_of
 from ..kinds.storage_volume.volumes import (
@@ -46,6 +46,14 @@ def _file(answers: Answers, path: str) -> None:
     """Nothing is at a path of which a folder above would tell, and does not."""
     if not _is_absent(answers, path):
         raise NotRecorded(("file", path))
+
+
+def _written(answers: Answers, path: str) -> str:
+    if ("file", path) not in answers:
+        _file(answers, path)  # nothing is there, or nobody knows
+        return ""
+    found: File | None = answers[("file", path)]
+    return "" if found is None else found.content
 
 
 def _is_absent(answers: Answers, path: str) -> bool:
@@ -144,6 +152,7 @@ def _leases(_answers: Answers, _vswitch: str) -> list[Any]:
 FOLLOWS: dict[str, Callable[..., Any]] = {
     "file": _file,
     "folder": _folder,
+    "written": _written,
     "image": _image,
     "place": _place,
     "owner": _owner,

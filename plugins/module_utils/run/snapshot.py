@@ -18,7 +18,7 @@ from .following import judged_here
 def facts_in(path: str) -> Facts:
     """The facts of the host of which a file has a snapshot. FleetError if it cannot be used."""
     try:
-        told = json.loads(Path(path).read_text(encoding="utf-8"))
+        told = json.loads(Path(path).expanduser().read_text(encoding="utf-8"))
         answers = recording.load(told)
     except OSError as error:
         raise FleetError(f"cannot read the snapshot {path}: {error.strerror}") from error

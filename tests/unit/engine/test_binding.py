@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import (
     FleetErrors,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.facts import ALL, Fact, Facts
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.hidden import Sensitive
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.host import (
     Daemon,
     File,
@@ -208,6 +210,19 @@ def test_another_manner_of_the_same_is_not_as_expected() -> None:
     told = check({"vm/web": bound(ANSWERS)}, {}, shutdown={"on_timeout": "power_off"})
     assert "all is as it was, but something else is declared" in told
     assert check({"vm/web": bound(ANSWERS)}, {}, uri="qemu+unix:///system", apply=None) == ""
+
+
+def test_another_secret_is_not_as_expected() -> None:
+    key = ("extra_xml",)
+    one, other = (
+        replace(made, wanted=replace(made.wanted, values={key: Sensitive(secret)}))
+        for made, secret in ((plan(ANSWERS), "sesame"), (plan(ANSWERS), "another"))
+    )
+    facts = Facts(Recorded(ANSWERS))
+    expected = {"vm/web": binding.bound(one, facts)}
+    binding.check([one], expected, facts)
+    with pytest.raises(FleetErrors, match="something else is declared"):
+        binding.check([other], expected, facts)
 
 
 def test_what_nobody_expects_is_refused_and_what_changes_nothing_is_not() -> None:

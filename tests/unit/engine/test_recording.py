@@ -48,6 +48,7 @@ ANSWERS: dict[Fact, Any] = {
     ("far_interface", "br0"): None,
     ("file", "/srv/a b.qcow2"): File("file", "0600", 64055, 64055, 10, 20, 1.5),
     ("file", "/gone"): None,
+    ("written", "/srv/a b.qcow2"): "10 bytes, 1.5",
     ("folder", "/srv"): {"a b.qcow2": "file", "ä": "link"},
     ("folder", "/gone"): None,
     ("image", "/srv/a b.qcow2"): Image("qcow2", 1 << 40, "base", "raw", "data"),

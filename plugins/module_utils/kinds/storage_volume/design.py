@@ -113,6 +113,8 @@ def _volume(name: str, option: str, world: World, mistakes: Mistakes) -> Origin:
     volume = world.will_be("storage_volume", name)
     path = volume_path(world.will_be("storage_pool", pool_of(name)), name_in_pool(name))
     if volume.exists:
+        if option == "copy_of" and world.host.is_local and path.startswith("/"):
+            world.host.content_of(path)
         return Origin(name, format_of(volume), capacity_of(volume), path)
     if not world.assume_missing:
         mistakes.add(f"there is no volume {name}, and none is declared", option)
@@ -143,7 +145,9 @@ def _image(file: str, checksum: str | None, host: HostFacts, mistakes: Mistakes)
             f"{file} is not whole, it stands on {other}; make a whole one with qemu-img convert",
             "image",
         )
-    if checksum:
+    if not checksum:
+        host.content_of(file)  # a plan is of what the image holds when it is made
+    else:
         _check_digest(file, checksum, host, mistakes)
     return Origin(file, found.format, found.capacity)
 

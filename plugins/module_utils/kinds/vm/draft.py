@@ -71,7 +71,11 @@ class VmDraft(Draft):
         return self.will[STATE] in (RUNNING, PAUSED)
 
     def values_in(self, domain: xmltree.Element) -> Values:
-        return tree.domain_values(domain)
+        try:
+            return tree.domain_values(domain)
+        except ValueError as error:  # libvirt itself stores nothing that is none of the type
+            message = f"says something that libvirt would not take, where an option stands: {error}"
+            raise FleetError(message, self.wanted.resource, "extra_xml") from error
 
     def given(self) -> Values:
         return {**super().given(), STATE: self.target}

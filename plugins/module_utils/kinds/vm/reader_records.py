@@ -21,7 +21,7 @@ def read_snapshots(host: Host, vm: str) -> list[tuple[str, bool]]:
 
 def records_of(dom: Any) -> list[tuple[str, bool]]:
     """The records of a domain's snapshots."""
-    return [(one.getXMLDesc(0), bool(one.isCurrent())) for one in dom.listAllSnapshots(0)]
+    return [(one.getXMLDesc(0).strip(), bool(one.isCurrent())) for one in dom.listAllSnapshots(0)]
 
 
 def read_checkpoints(host: Host, vm: str) -> list[str]:
@@ -52,7 +52,7 @@ def read_backup(host: Host, vm: str) -> str:
         if dom is None or not dom.isActive():
             return ""
         text = found(lambda _vm: dom.backupGetXMLDesc(0), vm, libvirt.VIR_ERR_NO_DOMAIN_BACKUP)
-    return text or ""
+    return (text or "").strip()
 
 
 def _look_up(host: Host, vm: str) -> Any:
