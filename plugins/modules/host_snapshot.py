@@ -16,8 +16,8 @@ description:
   - Asks a host all that declarations of any kind may ask of it, and writes the answers to one file
     of sorted JSON. All modules that change something take it in check mode, as O(uri) with the
     prefix C(snapshot:), and make the plan of the host at that time.
-  - No secret is in it. In the place of a password is a token, by which another one is told from the
-    same, and which is too short to find it by.
+  - No secret is in it that is one by its place, its name or its text. In the place of a password is
+    a token, by which another one is told from the same, and which is too short to find it by.
   - It tells what the host is and carries nevertheless, the paths of files among it. Treat it as you
     treat an inventory.
   - Pools are looked at anew before, as C(virsh pool-refresh) does; nothing else is touched. (On

@@ -133,6 +133,8 @@ options:
       cmdline:
         description:
           - Arguments for the kernel. An empty string takes them away.
+          - The values of arguments that are secrets by their names, C(token=) or
+            C(inst.vncpassword=), are shown as C((hidden)).
         type: str
   cpu:
     description:

@@ -34,6 +34,10 @@ EXTRA = {
     "</qemu:commandline>",
     "an SMBIOS": "<sysinfo type='smbios'><oemStrings>"
     "<entry>io.systemd.credential:passwd.x.root={}</entry></oemStrings></sysinfo>",
+    "a credential of the firmware": "<sysinfo type='fwcfg'>"
+    "<entry name='opt/io.systemd.credentials/a'>{}</entry></sysinfo>",
+    "others' token": "<metadata><z:y xmlns:z='urn:z'><z:p name='adminPass' value='{}'/></z:y>"
+    "</metadata>",
     "others' metadata": "<metadata><z:y xmlns:z='urn:z'><z:password>{}</z:password></z:y>"
     "</metadata>",
 }
@@ -42,9 +46,14 @@ READABLE = ("a screen's", "a cookie")
 OTHERS = f"""
 <domain type='qemu' {QEMU}>
   <name>{{name}}</name>
-  <metadata><x:y xmlns:x='urn:x'><x:root_password>{MARK}</x:root_password></x:y></metadata>
+  <metadata><x:y xmlns:x='urn:x'><x:root_password>{MARK}</x:root_password>
+    <x:user-data>#cloud-config
+chpasswd: {{{{list: 'root:{MARK}'}}}}</x:user-data><x:auth api_key='{MARK}'/></x:y></metadata>
   <memory unit='MiB'>64</memory>
-  <os><type arch='x86_64' machine='q35'>hvm</type></os>
+  <os><type arch='x86_64' machine='q35'>hvm</type><kernel>/dev/null</kernel>
+    <cmdline>{SHOWN} inst.vncpassword={MARK}</cmdline></os>
+  <sysinfo type='fwcfg'><entry name='opt/com.coreos/config'>{{{{"passwd":{{{{"users":[
+    {{{{"passwordHash":"{MARK}"}}}}]}}}}}}}}</entry></sysinfo>
   <devices>
     <disk type='network' device='cdrom'><driver name='qemu' type='raw'/>
       <source protocol='https' name='a'><host name='192.0.2.1' port='443'/>
@@ -55,7 +64,8 @@ OTHERS = f"""
   </devices>
   <qemu:commandline>
     <qemu:arg value='-object'/><qemu:arg value='secret,id=canary,data={MARK}'/>
-    <qemu:env name='A_PASSWORD' value='{MARK}'/>
+    <qemu:arg value='-fw_cfg'/><qemu:arg value='opt/io.systemd.credentials/b,string={MARK}'/>
+    <qemu:env name='A_PASSWORD' value='{MARK}'/><qemu:env name='API_KEY' value='{MARK}'/>
   </qemu:commandline>
 </domain>
 """
@@ -222,7 +232,7 @@ def test_host_config_hides_what_its_items_and_defaults_have(watched: Watched) ->
 def test_nothing_says_the_secrets_of_vms_that_others_made(watched: Watched, images: Path) -> None:
     watched.define(OTHERS.format(name=watched.name))
     marks = watched.definition("--security-info").count(MARK)
-    assert marks == 6
+    assert marks == 12
     watched.record_snapshot("a")
     dest = str(images / "host")
     for module in MODULES_SERVED:
@@ -258,6 +268,59 @@ def test_a_snapshot_of_the_host_knows_a_secret_when_it_sees_it(
         assert [by_file[part] for part in ("plan", "diff", "vm")] == [
             on_host[part] for part in ("plan", "diff", "vm")
         ]
+
+
+def test_a_kernel_is_given_its_secrets_and_nobody_else(watched: Watched, images: Path) -> None:
+    options: dict[str, Any] = {"machine": "q35", "memory": {"size": "64MiB"}}
+    dest = str(images / "host.json")
+    for mark in (MARK, OTHER):
+        boot = {"kernel": "/dev/null", "cmdline": f"{SHOWN} inst.vncpassword={mark} ro"}
+        done = watched.done(boot=boot, **options)
+        [change] = [change for change in done["plan"] if change["field"] == "boot.cmdline"]
+        assert change["after"].startswith(f"{SHOWN} inst.vncpassword=(hidden")
+        assert done["vm"]["boot"]["cmdline"] == f"{SHOWN} inst.vncpassword=(hidden) ro"
+        assert f"<cmdline>{boot['cmdline']}</cmdline>" in watched.definition()
+        watched.say("host_snapshot", {"dest": dest})
+        by_file = watched.vm(True, uri=f"snapshot:{dest}", boot=boot, **options)
+        assert (by_file["changed"], by_file["plan"]) == (False, [])
+    assert "(hidden, another)" in change["after"]
+    boot["cmdline"] = f"{SHOWN} inst.vncpassword={MARK} ro"
+    assert watched.vm(True, uri=f"snapshot:{dest}", boot=boot)["changed"]
+    boot["cmdline"] = done["vm"]["boot"]["cmdline"]
+    assert "write the secret" in watched.failed("vm", {"name": watched.name, "boot": boot})
+
+
+# Names of images below others, and what a chain tells of them: of options without a file nothing.
+BACKING = {
+    f"rbd:pool/{SHOWN}:id=admin:key={MARK}": f"rbd:pool/{SHOWN}:id=admin:key=(hidden)",
+    f"https://me:{MARK}@192.0.2.1/{SHOWN}": f"https://me:(hidden)@192.0.2.1/{SHOWN}",
+    f'json:{{"driver":"https","url":"https://192.0.2.1/{SHOWN}","password":"{MARK}"}}': "",
+}
+
+
+@pytest.mark.parametrize("name", BACKING)
+def test_what_images_stand_on_is_told_without_passwords(
+    watched: Watched, images: Path, name: str
+) -> None:
+    file, dest = images / "overlay.qcow2", str(images / "host.json")
+    make = ["qemu-img", "create", "-q", "-u", "-f", "qcow2", "-F", "raw", "-b", name, file, "1M"]
+    watched.libvirtd.run([str(word) for word in make])
+    disk = {"name": "a", "file": str(file), "format": "qcow2"}
+    watched.done(machine="q35", memory={"size": "64MiB"}, disks=[disk])
+    pool = f"{watched.name}-pool"
+    watched.libvirtd.virsh("pool-create-as", pool, "dir", "--target", str(images))
+    volumes = str(watched.say("storage_info", {"volumes": True}))
+    assert SHOWN in volumes and "(hidden)" in volumes
+    assert BACKING[name] in str(watched.say("vm_info", {}))
+    watched.say("export", {})
+    watched.say("host_snapshot", {"dest": dest})
+    assert SHOWN in watched.libvirtd.run(["cat", dest])
+    options = {"name": watched.name, "state": "absent", "remove_storage": True}
+    on_host, by_file = (
+        watched.say("vm", {**options, **uri}, True) for uri in ({}, {"uri": f"snapshot:{dest}"})
+    )
+    assert (on_host.get("plan"), on_host.get("msg")) == (by_file.get("plan"), by_file.get("msg"))
+    watched.libvirtd.virsh("pool-destroy", pool)
 
 
 def test_export_leaves_out_what_has_a_secret_in_it_and_says_so(watched: Watched) -> None:

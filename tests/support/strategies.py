@@ -37,6 +37,8 @@ LINES = st.lists(ONE_LINE | st.sampled_from(["\n", "\t", "\r\n"]), max_size=4).m
 
 # ---- codecs
 
+_TOKENS = st.from_regex("[a-z0-9]{1,8}", fullmatch=True)
+
 
 def values_for(codec: Codec, one_line: bool = True) -> SearchStrategy[Any]:
     """What a user may write where this codec parses it."""
@@ -127,6 +129,7 @@ MAKERS: dict[str, Callable[[Known], SearchStrategy[Any]]] = {
     "integer": _integer,
     "size": _size,
     "choice": _choice,
+    "partly_hiding": lambda _known: LINES | _TOKENS.map("quiet token={} ro".format),
     "bool": lambda _known: st.booleans(),
     "mapping": _mapping,
     "mac": lambda _known: MACS,

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .hidden import Sensitive, revealed, stands_for_hidden
+from .hidden import ANOTHER, HIDDEN, Sensitive, partly_sensitive, revealed, stands_for_hidden
 from .units import format_size, parse_size
 
 Value = Any  # str, int, bool, a dict of them, or None for what libvirt does not say
@@ -138,6 +138,21 @@ def hiding(inner: Codec) -> Codec:
 
     spec = {**inner.spec, "no_log": True}
     return Codec(parse, decode, lambda value: inner.encode(revealed(value)), spec)
+
+
+def partly_hiding(swap_in: Callable[[str, Callable[[str], str]], str]) -> Codec:
+    """A text of which the secrets are compared and not shown, that `swap_in` finds in it."""
+
+    def made(found: str | None) -> str:
+        return partly_sensitive(found or "", lambda gap: swap_in(found or "", gap))
+
+    def parse(given: Any) -> str:
+        value = str(revealed(given))
+        if any(shown in value for shown in (HIDDEN, ANOTHER)):
+            raise ValueError("it has in it what is shown instead of a secret; write the secret")
+        return made(value)
+
+    return Codec(parse, made, lambda value: revealed(value) or None)
 
 
 def mapping() -> Codec:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -82,6 +82,19 @@ class Sensitive(str):
         known = [any(same_secret(mine, one) for one in before._secrets) for mine in self._secrets]
         gaps = (HIDDEN if is_known else ANOTHER for is_known in known)
         return head + "".join(gap + after for gap, after in zip(gaps, rest))
+
+
+def partly_sensitive(content: str, template_of: Callable[[Callable[[str], str]], str]) -> str:
+    """A text of which only the secrets are hidden, which `template_of` gives to what it is called
+    with; the text itself if there are none."""
+    secrets: list[str] = []
+
+    def gap(secret: str) -> str:
+        secrets.append(secret)
+        return GAP
+
+    template = template_of(gap)
+    return Sensitive(content, template, tuple(secrets)) if secrets else content
 
 
 def revealed(value: Any) -> Any:

@@ -50,7 +50,7 @@ class Image:
 
     format: str
     capacity: int  # bytes that a guest sees
-    backing: str = ""  # what it stands on, as QEMU wrote it there
+    backing: str = ""  # what it stands on, as QEMU wrote it there; secrets are hidden
     backing_format: str = ""
     data_file: str = ""  # where its data is, if that is another file
 

@@ -4,56 +4,42 @@
 """The places of definitions that hold secrets, in the XML of every kind.
 
 libvirt itself hides passwords of graphics and cookies of disks from those who may only read. What
-else is a secret only who wrote it knows: in QEMU's arguments, mount options, the strings of an
-SMBIOS and the metadata of other programs it is told by its name. No row of a table is about such a
-place unless it is sensitive; so nothing that a plan compares is masked here.
+else is a secret only who wrote it knows: in QEMU's arguments, mount options, a kernel's arguments,
+names of images, the strings of an SMBIOS and the metadata of other programs it is told by its name.
+No row of a table is about such a place unless its values are sensitive; so whatever is masked here
+is compared as it is.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
 
 from . import xmltext, xmltree
 from .hidden import TOKEN, new_salt, token_of
+from .secret_words import Swap, swap_in_cmdline, swap_in_name, swap_in_words
+from .secrets_of_others import swap_in_others
 from .xmltree import Element
-
-Swap = Callable[[str], str]
 
 # Attributes and elements that are secrets by their names, whatever they are in.
 _NAME = re.compile(r"(?:.*[_.-])?(?:passwd|password|passphrase)|cookie", re.IGNORECASE)
-_NAME_IN_ENVIRONMENT = re.compile(r"passw|passphrase|secret|token", re.IGNORECASE)
+_NAME_IN_ENVIRONMENT = re.compile(
+    r"pass|secret|token|cred|cookie|pw(?:d)?$|key(?![a-z])", re.IGNORECASE
+)
 
 # Attributes (of an element's local name) and texts ("") in which secrets have names of their own.
 _WORDY = {
     "arg": ("value",),  # qemu:arg
+    "env": ("value",),  # qemu:env
     "option": ("name", "value"),  # fs:option, rbd:option
-    "source": ("query",),
+    "source": ("query", "name"),
     "entry": ("",),  # of oemStrings
 }
-# `password=x`, `"password": "x"`, `secret,id=a,data=x`, `https://me:x@host`, and what systemd takes
-# from an SMBIOS. A value ends at a comma, which QEMU doubles where it is part of one.
-_KEYS = (
-    r"(?:[\w.]{1,40}[_.-])?(?:passwd|password|passphrase)"
-    r"|pass|token|secret|sig|signature|cookie|key|(?P<data>data)"
-)
-_PLAIN = r"(?:,,|[^,\x00-\x1f])+"
-_DOUBLE, _SINGLE = r"(?:\\.|[^\"\\\x00-\x1f])+", r"[^'\x00-\x1f]+"
-_SAID = re.compile(
-    rf"""(?<![\w-])["']?(?:{_KEYS})["']?\s*[=:]\s*"""
-    rf"""(?:"(?P<double>{_DOUBLE})"|'(?P<single>{_SINGLE})'|(?P<plain>{_PLAIN}))"""
-    r"|://[^\s/:@]*:(?P<login>[^\s/@]+)@"
-    r"|io\.systemd\.credential(?:\.binary)?:[\w.@-]+=(?P<credential>[^\x00-\x1f]+)",
-    re.IGNORECASE,
-)
 # Each secret has one of these in its name, or in that of what it is in; or is in the metadata.
 _MAY_BE = re.compile(
-    r"passw|passphrase|cookie|secret|token|env\b|[:<](?:arg|option|entry)\b|query=|fleet:(?:extra_xml|before|made)\b",
+    r"passw|passphrase|cookie|secret|token|env\b|[:<](?:arg|option|entry|cmdline)\b"
+    r"|query=|protocol=|<backingStore>\s*<path>[^<:]*:|fleet:(?:extra_xml|before|made)\b",
     re.IGNORECASE,
 )
-_GROUPS = ("double", "single", "plain", "login", "credential")
-_OF_SECRET_OBJECT = re.compile(r"""^secret\b|["']secret(_keyring)?["']""")
-_NO_SECRETS = ("on", "off", "yes", "no", "true", "false", "null", "")
 
 _IS_DOMAIN = re.compile(r"\s*(<\?xml[^>]*>\s*)?<domain(snapshot|backup|checkpoint)?[\s>]")
 
@@ -116,32 +102,23 @@ def is_secret(name: str) -> bool:
     return _NAME.fullmatch(name.rpartition(":")[2]) is not None
 
 
-def swap_secrets(tree: Element, swap: Swap) -> None:
+def swap_secrets(tree: Element, swap: Swap, parent: str = "") -> None:
     """Put into the place of each secret what is made of it, in the order of the document."""
-    for element, is_foreign in _elements(tree, False):
-        local = element.tag.rpartition(":")[2]
-        for name, value in element.attrib.items():
-            made = _swapped(element, local, name, value, is_foreign, swap)
-            if made != value:
-                element.set(name, made)
-        text = element.text
-        if text and not text.isspace():
-            made = (
-                swap_in_fragments(text, swap)
-                if element.tag in _FRAGMENTS
-                else _swapped(element, local, "", text, is_foreign, swap)
-            )
-            if made != text:
-                element.text = made
-
-
-def _elements(element: Element, is_foreign: bool) -> Iterator[tuple[Element, bool]]:
-    """All elements, and whether each is another program's, in the metadata."""
-    yield element, is_foreign
-    is_metadata = element.tag == "metadata"
-    for child in xmltree.elements(element):
-        is_ours = _is_ours(child)
-        yield from _elements(child, is_foreign or (is_metadata and not is_ours))
+    local = tree.tag.rpartition(":")[2]
+    for name, value in tree.attrib.items():
+        made = _in_attribute(tree, local, name, value, swap)
+        if made != value:
+            tree.set(name, made)
+    text = tree.text
+    if text and not text.isspace():
+        made = _in_text(tree.tag, parent, text, swap)
+        if made != text:
+            tree.text = made
+    for child in xmltree.elements(tree):
+        if local == "metadata" and not _is_ours(child):
+            swap_in_others(child, swap)
+        else:
+            swap_secrets(child, swap, local)
 
 
 def _is_ours(element: Element) -> bool:
@@ -149,37 +126,32 @@ def _is_ours(element: Element) -> bool:
     return element.tag.startswith(("fleet:", "fleet-restart:"))
 
 
-def _swapped(
-    element: Element, local: str, name: str, value: str, is_foreign: bool, swap: Swap
-) -> str:
-    """The value of an attribute, or the text, of an element without its secrets."""
-    if is_secret(name or local) or (local == "env" and name == "value" and _is_secret_of(element)):
-        plain = xmltext.plain(value)
-        made = swap(plain) if plain.strip() else plain
-        return value if made == plain else made
-    if is_foreign or name in _WORDY.get(local, ()):
-        return swap_in_words(value, swap)
-    return value
+def _in_attribute(element: Element, local: str, name: str, value: str, swap: Swap) -> str:
+    """The value of an attribute without its secrets."""
+    if is_secret(name) or (local == "env" and name == "value" and _is_secret_of(element)):
+        return swap(value) if value.strip() else value
+    return swap_in_words(value, swap) if name in _WORDY.get(local, ()) else value
+
+
+def _in_text(tag: str, parent: str, text: str, swap: Swap) -> str:
+    """The text of an element without its secrets."""
+    if tag in _FRAGMENTS:
+        return swap_in_fragments(text, swap)
+    local = tag.rpartition(":")[2]
+    plain = xmltext.plain(text)
+    if is_secret(local) or (local == "entry" and parent == "sysinfo"):
+        made = swap(plain)  # an entry of the firmware's: whatever a guest is set up by
+    elif (parent, local) == ("os", "cmdline"):
+        made = swap_in_cmdline(plain, swap)
+    elif (parent, local) == ("backingStore", "path"):
+        made = swap_in_name(plain, swap)
+    else:
+        return swap_in_words(text, swap) if "" in _WORDY.get(local, ()) else text
+    return text if made == plain else made
 
 
 def _is_secret_of(environment: Element) -> bool:
     return _NAME_IN_ENVIRONMENT.search(environment.get("name", "")) is not None
-
-
-def swap_in_words(text: str, swap: Swap) -> str:
-    """The same in a text in which secrets are told by their names: `a=b,password=x`."""
-    of_secret = _OF_SECRET_OBJECT.search(text) is not None
-
-    def put(match: re.Match[str]) -> str:
-        group = next(one for one in _GROUPS if match[one] is not None)
-        secret = match[group]
-        is_other = match["data"] is not None and not of_secret
-        if is_other or secret.strip().lower() in _NO_SECRETS:
-            return match[0]
-        start, end = (place - match.start() for place in match.span(group))
-        return f"{match[0][:start]}{swap(secret)}{match[0][end:]}"
-
-    return _SAID.sub(put, text)
 
 
 def swap_in_fragments(text: str, swap: Swap) -> str:

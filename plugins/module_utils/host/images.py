@@ -11,6 +11,7 @@ import struct
 from pathlib import Path
 
 from ..engine.host import Image
+from ..engine.secret_words import shown_name
 
 # Where a format's mark stands in a file. What has none of them is a raw image.
 MARKS = (
@@ -62,6 +63,7 @@ def _qcow2(header: bytes) -> Image:
     backing = header[backing_at : backing_at + backing_size].decode(errors="replace")
     unnamed = "an external data file" if features & EXTERNAL_DATA_FILE else ""
     data_file = more.get(DATA_FILE, unnamed)
+    backing, data_file = map(shown_name, (backing, data_file))
     return Image("qcow2", capacity, backing, more.get(BACKING_FORMAT, ""), data_file)
 
 

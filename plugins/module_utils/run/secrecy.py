@@ -20,9 +20,12 @@ from ..engine.plan import Have, Wanted
 # Options whose text is XML, in which there may be secrets.
 XML_OPTIONS = ("extra_xml",)
 
-# Of each option whether it is a secret, XML or neither, or which options it has.
+# Options whose text is the arguments of a kernel, of which some may be secrets.
+CMDLINE_OPTIONS = ("cmdline",)
+
+# Of each option whether it is a secret, XML, arguments or neither, or which options it has.
 Options = Mapping[str, Any]
-_WHOLE, _XML, _PLAIN = "whole", "xml", "plain"
+_WHOLE, _XML, _CMDLINE, _PLAIN = "whole", "xml", "cmdline", "plain"
 _NONE_KNOWN: Options = {}
 
 
@@ -63,6 +66,8 @@ def _how(name: str, option: Mapping[str, Any]) -> Options | str:
         return _WHOLE
     if name in XML_OPTIONS:
         return _XML
+    if name in CMDLINE_OPTIONS:
+        return _CMDLINE
     return _options(option["options"]) if option.get("options") else _PLAIN
 
 
@@ -85,7 +90,7 @@ def _of_unknown(name: str, value: Any) -> Options | str:
     if is_secret(str(name)):
         return _WHOLE
     if isinstance(value, str):
-        return _XML if value.lstrip().startswith("<") else _PLAIN
+        return _XML if value.lstrip().startswith("<") else _CMDLINE
     return _NONE_KNOWN
 
 
@@ -101,7 +106,8 @@ def _shown(how: Options | str, value: Any, secrets: list[str]) -> Any:
 
 
 def _shown_text(how: Options | str, text: str, secrets: list[str]) -> str:
-    from ..engine.sensitive import swap_in_fragments, swap_in_words
+    from ..engine.secret_words import swap_in_cmdline, swap_in_words
+    from ..engine.sensitive import swap_in_fragments
 
     def hide(secret: str) -> str:
         secrets.append(secret)
@@ -109,6 +115,9 @@ def _shown_text(how: Options | str, text: str, secrets: list[str]) -> str:
 
     if how is _XML:
         return swap_in_fragments(text, hide)
+    if how is _CMDLINE:
+        shown = swap_in_cmdline(text, hide)
+        return text if shown == text else shown
     if isinstance(how, Mapping) and _WHOLE not in how.values():
         return swap_in_words(text, hide)  # Ansible takes options so too: `type=vnc port=5900`
     return hide(text)

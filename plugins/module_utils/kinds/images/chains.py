@@ -18,6 +18,7 @@ from functools import cached_property
 from ...engine import xmltree
 from ...engine.host import Unreadable
 from ...engine.plan import Have
+from ...engine.secret_words import shown_name
 from ...engine.world import World
 from ...engine.xmltree import Element
 from ..storage_volume.volumes import backing_of, disk_source, format_of
@@ -54,7 +55,7 @@ class Chains:
             options = {name: source.get(name, "") for name in ("pool", "volume")}
             return image_of(disk_source(pool, options["volume"]) if pool.exists else options)
         if kind == "network":
-            return f"{source.get('protocol')}:{source.get('name')}"
+            return shown_name(f"{source.get('protocol')}:{source.get('name')}")
         return source.get("file") or source.get("dev") or source.get("dir") or ""
 
     def of(self, disk: Element) -> list[Layer]:

@@ -16,7 +16,7 @@ def backing_path(name: str, image: str) -> str:
     if name.startswith("json:"):
         try:
             name = _filename(json.loads(name[len("json:") :]))
-        except ValueError:
+        except (ValueError, RecursionError):
             return name
     if name.startswith("file:"):
         name = re.sub("^file:(//)?", "", name)

@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from ...engine import xmltree
 from ...engine.errors import FleetError
 from ...engine.plan import Have
+from ...engine.secret_words import shown_name
 from ...engine.units import format_size
 
 KIND = "storage_volume"
@@ -104,9 +105,12 @@ def capacity_of(volume: Have) -> int:
 
 
 def backing_of(volume: Have) -> str:
-    """The path of the image that a linked clone stands on; `""` of any other volume."""
+    """The path of the image that a linked clone stands on; `""` of any other volume.
+
+    A name with a password in it, as of a web server, has it hidden.
+    """
     tree = volume.stored
-    return (tree is not None and xmltree.get(tree, "backingStore/path")) or ""
+    return shown_name((tree is not None and xmltree.get(tree, "backingStore/path")) or "")
 
 
 def described(volume: Have) -> str:

@@ -10,15 +10,14 @@ definition whose token it is; where somebody set another, it stays a token, whic
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
 from ...engine import xmltext, xmltree
 from ...engine.hidden import (
-    GAP,
     TOKEN,
-    Sensitive,
+    partly_sensitive,
     same_secret,
     secrets_of,
     stands_for_hidden,
@@ -65,15 +64,12 @@ def as_value(text: str) -> str:
     """Fragments as they are recorded as a value, which shows none of their secrets."""
     from ...engine.sensitive import swap_secrets
 
-    root = wrapped(text)
-    secrets: list[str] = []
+    def template_of(gap: Callable[[str], str]) -> str:
+        root = wrapped(text)
+        swap_secrets(root, gap)
+        return written(root)
 
-    def gap(secret: str) -> str:
-        secrets.append(secret)
-        return GAP
-
-    swap_secrets(root, gap)
-    return Sensitive(text, written(root), tuple(secrets)) if secrets else text
+    return partly_sensitive(text, template_of)
 
 
 def written(root: Element) -> str:

@@ -15,10 +15,21 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ...engine import xmltree
-from ...engine.codecs import boolean, choice, integer, mac, mapping, presence, size, text
+from ...engine.codecs import (
+    boolean,
+    choice,
+    integer,
+    mac,
+    mapping,
+    partly_hiding,
+    presence,
+    size,
+    text,
+)
 from ...engine.fields import Field, Items, Rows, Variant
 from ...engine.keys import ABSENT, UNION, Key
 from ...engine.mark import SCOPE, SCOPE_PATH
+from ...engine.secret_words import swap_in_cmdline
 from ...engine.traits import KEPT, Trait, Traits, persistence, state_codec, state_of
 from ...engine.xmltree import Element
 from .live import Applier
@@ -234,7 +245,7 @@ ROWS: Rows = (
     Field("secure_boot", "os/firmware/feature[@name='secure-boot']/@enabled", boolean()),
     Field("boot.kernel", "os/kernel"),
     Field("boot.initrd", "os/initrd"),
-    Field("boot.cmdline", "os/cmdline"),
+    Field("boot.cmdline", "os/cmdline", partly_hiding(swap_in_cmdline)),
     Field("cpu.maximum", "vcpu", integer(1)),
     Field("cpu.count", "vcpu/@current", integer(1), Applier.VCPUS),
     Field("cpu.mode", "cpu/@mode", choice("host-model", "host-passthrough", "maximum", "custom")),
