@@ -66,7 +66,7 @@ def test_a_single_stage_is_seen_while_it_runs(
 def test_an_unknown_stage_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         stages.main(["untit"])
-    assert "unknown stage untit; known are molecule, lint, unit" in capsys.readouterr().err
+    assert "unknown stage untit; known are molecule, integration" in capsys.readouterr().err
 
 
 def test_a_stage_that_the_limit_ends_has_failed_and_so_have_those_after_it(
