@@ -159,6 +159,10 @@ def test_extra_xml_gives_its_secrets_to_the_definition_only(watched: Watched, pl
     assert ANY not in watched.definition("--security-info")
 
 
+# Nothing is installed that would hear that it is to shut down.
+SWITCHED_OFF = {"timeout_s": 1, "on_timeout": "power_off"}
+
+
 def test_a_vm_that_runs_waits_for_a_password_until_it_is_restarted(watched: Watched) -> None:
     options = {"machine": "q35", "memory": {"size": "64MiB"}, "graphics": {"type": "vnc"}}
     text = EXTRA["a screen's"]
@@ -167,7 +171,9 @@ def test_a_vm_that_runs_waits_for_a_password_until_it_is_restarted(watched: Watc
     [waits] = watched.done(extra_xml=text.format(OTHER))["pending_restart"]
     assert waits["field"] == "extra_xml" and waits["before"] != waits["after"]
     assert "passwd" in str(watched.say("vm_info", {"names": [watched.name]}))
-    assert watched.vm(apply="restart", extra_xml=text.format(OTHER))["pending_restart"] == []
+    done = watched.vm(apply="restart", shutdown=SWITCHED_OFF, extra_xml=text.format(OTHER))
+    assert not done.get("failed"), done["msg"]
+    assert done["pending_restart"] == []
     assert watched.vm(extra_xml=text.format(OTHER))["plan"] == []
 
 
