@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-TRANSITIONS = 300
-OTHERS = 160
+TRANSITIONS = 150
+OTHERS = 80
 # The same for everybody, so that a change is judged by what it changes and not by its luck.
 SEED = 20261125
 

@@ -40,17 +40,17 @@ def pytest_stage(
 
 
 def sampled_stages(pytest_options: Sequence[str]) -> list[Stage]:
-    """What CI runs. The two longest begin, then what tells of a fault soonest."""
+    """What CI runs. The longest begin, then what tells of a fault soonest."""
     scenarios = ["python", "tests/scenarios.py", "--sample"]
     return [
         Stage("molecule", scenarios, molecule_counts, uses="lab", end_lines=150),
         pytest_stage("integration", *pytest_options),
+        pytest_stage("fidelity", *pytest_options),
         Stage("lint", ["tools/lint"], one_test),
         pytest_stage("unit", *pytest_options),
         Stage("sanity", ["tools/sanity"], one_test),
         pytest_stage("guest", *pytest_options),
         pytest_stage("corpus", *pytest_options),
-        pytest_stage("fidelity", *pytest_options),
     ]
 
 
