@@ -330,7 +330,7 @@ class TakenUp(_Aside):
     takes_effect = RESTART
     never_back = "it was stored before"
 
-    @property
+    @property  # other types say it of all their changes alike
     def removes(self) -> bool:  # type: ignore[override]
         """Whether a thing runs no more."""
         return self.after is ABSENT

@@ -197,7 +197,8 @@ def plan_resource(draft: Draft) -> Plan:
     """What is to be done about one resource. Touches nothing. Or FleetErrors."""
     plan = _removal(draft) if draft.wanted.state == ABSENT else _convergence(draft)
     draft.mistakes.raise_any()
-    plan = replace(plan, warnings=tuple(draft.warnings))
+    if draft.warnings:
+        plan = replace(plan, warnings=tuple(draft.warnings))
     return draft.foreseen(plan) if plan.changed else plan
 
 
@@ -243,6 +244,8 @@ def _changed_rows(draft: Draft) -> list[Change]:
     resource, asked = draft.wanted.resource, draft.asked()
     if not (draft.have.exists or draft.shows_things):
         return made_of(resource, asked)
+    if draft.definition is draft.have.stored and draft.live is None:
+        return []  # it has been compared, and nothing differs
     rest = dict(asked)
     ours = {key: rest.pop(key) for key in draft.ours if key in rest}
     effect_of = _stored_only if draft.live is None else _asked_first_where_needed(draft)

@@ -72,6 +72,8 @@ def _planned(wanted: Wanted, world: World) -> Plan:
 
         plan = audited(kind.books, plan)
     unknown = tuple(said(fact for fact in world.facts.missing if fact in asked))
+    if not plan.changed and not unknown:
+        return plan  # by what it would be bound nobody asks
     return replace(plan, facts=frozenset(asked), warnings=(*plan.warnings, *unknown))
 
 
