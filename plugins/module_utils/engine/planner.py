@@ -244,7 +244,7 @@ def _changed_rows(draft: Draft) -> list[Change]:
     resource, asked = draft.wanted.resource, draft.asked()
     if not (draft.have.exists or draft.shows_things):
         return made_of(resource, asked)
-    if draft.definition is draft.have.stored and draft.live is None:
+    if draft.definition is draft.have.stored and (draft.live is None or draft.live is draft.stored):
         return []  # it has been compared, and nothing differs
     rest = dict(asked)
     ours = {key: rest.pop(key) for key in draft.ours if key in rest}
@@ -272,7 +272,8 @@ def _settled(draft: Draft, changes: Sequence[Change]) -> tuple[Element, list[Cha
     if draft.live is None:
         return draft.definition, []
     tree, runs = draft.runs_after(changes)
-    pending = pending_of(type(draft), draft.wanted.resource, draft.after, runs)
+    same = runs is draft.after
+    pending = [] if same else pending_of(type(draft), draft.wanted.resource, draft.after, runs)
     draft.restarts = bool(pending) and draft.asks_restart and draft.can_restart()
     return tree, pending
 

@@ -50,9 +50,10 @@ def _check_twins(values: Mapping[Key, Value], new: Mapping[Key, Value], mistakes
     for field, says in (("mac", "MAC address"), ("boot_order", "boot order")):
         owners: dict[Value, list[Key]] = {}
         for key, value in values.items():
-            stays = values.get(parent(key)) is not ABSENT
+            if key[-1] != field or len(key) != 3 or not value:
+                continue
             # What is named with a number is there already: others made it so.
-            if key[-1] == field and len(key) == 3 and value and stays and "#" not in key[1]:
+            if "#" not in key[1] and values.get(parent(key)) is not ABSENT:
                 owners.setdefault(value, []).append(key)
         for value, keys in owners.items():
             if len(keys) > 1 and any(key in new for key in keys):
