@@ -40,6 +40,12 @@ _MAY_BE = re.compile(
     r"|query=|protocol=|<backingStore>\s*<path>[^<:]*:|fleet:(?:extra_xml|before|made)\b",
     re.IGNORECASE,
 )
+# What is in all that the pattern finds; most definitions have none of it, which is quick to see.
+_IN_ALL = (
+    *("passw", "passphrase", "cookie", "secret", "token", "env", "query=", "protocol="),
+    *(":arg", "<arg", ":option", "<option", ":entry", "<entry", ":cmdline", "<cmdline"),
+    *("<backingstore", "fleet:extra_xml", "fleet:before", "fleet:made"),
+)
 
 _IS_DOMAIN = re.compile(r"\s*(<\?xml[^>]*>\s*)?<domain(snapshot|backup|checkpoint)?[\s>]")
 
@@ -63,7 +69,10 @@ def may_be_in(tree: Element, text: str) -> bool:
     """Whether a definition, of which this is the text, may hold secrets: quicker than to look."""
     metadata = tree.find("metadata")
     others = metadata is not None and not all(map(_is_ours, xmltree.elements(metadata)))
-    return others or _MAY_BE.search(text) is not None
+    if others:
+        return True
+    lowered = text.lower()
+    return any(word in lowered for word in _IN_ALL) and _MAY_BE.search(text) is not None
 
 
 def masked(tree: Element) -> Element:
