@@ -171,6 +171,8 @@ def test_a_vm_that_runs_waits_for_a_password_until_it_is_restarted(watched: Watc
     [waits] = watched.done(extra_xml=text.format(OTHER))["pending_restart"]
     assert waits["field"] == "extra_xml" and waits["before"] != waits["after"]
     assert "passwd" in str(watched.say("vm_info", {"names": [watched.name]}))
+    failed = watched.vm(apply="restart", shutdown={"timeout_s": 1}, extra_xml=text.format(OTHER))
+    assert failed["failed"] and [one["field"] for one in failed["pending_restart"]] == ["extra_xml"]
     done = watched.vm(apply="restart", shutdown=SWITCHED_OFF, extra_xml=text.format(OTHER))
     assert not done.get("failed"), done["msg"]
     assert done["pending_restart"] == []

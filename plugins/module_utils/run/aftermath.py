@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..engine import xmltree
-from ..engine.changes import Change
+from ..engine.changes import LIVE, RESTART, Change
 from ..engine.errors import ConnectionLost, FleetError, FleetErrors
-from ..engine.plan import CREATE, DELETE, Have, Plan
+from ..engine.plan import CREATE, DELETE, Have, Plan, Wanted
 from ..engine.showing import names
 from ..engine.world import World
 
@@ -103,11 +103,19 @@ def _looked_at(world: World, plan: Plan) -> Failed | None:
         return None
     try:
         again = kind.plan(wanted, have, world.lenient())
+        # What a restart would take up waits for it, as long as that has not come about.
+        waits = kind.plan(_without_restart(wanted), have, world.lenient())
     except (FleetError, FleetErrors):
         return Failed(plan, have, plan.changes, ())
-    still = {change.field for change in again.changes}
-    pending = tuple(change for change in again.pending if change.field not in still)
+    still = {change.field for change in waits.changes}
+    pending = tuple(change for change in waits.pending if change.field not in still)
     return Failed(plan, have, again.changes, pending)
+
+
+def _without_restart(wanted: Wanted) -> Wanted:
+    if wanted.options.get("apply") != RESTART:
+        return wanted
+    return replace(wanted, options={**wanted.options, "apply": LIVE})
 
 
 def _told(error: FleetError, failed: Failed) -> FleetError:
