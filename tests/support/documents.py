@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from hypothesis import strategies as st
-from hypothesis.strategies import DrawFn, SearchStrategy
+from hypothesis.strategies import SearchStrategy
 
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.xmltree import Element
 from support.strategies import LINES, ONE_LINE
@@ -42,7 +42,7 @@ _INSIDE = st.one_of(
 
 
 @st.composite
-def metadata(draw: DrawFn, bound: tuple[str, ...] = (), depth: int = 0) -> str:
+def metadata(draw: st.DrawFn, bound: tuple[str, ...] = (), depth: int = 0) -> str:
     """An element of others, with its namespaces declared where it likes."""
     prefix = draw(st.sampled_from([*bound, *_PREFIXES]))
     declared = {prefix, *draw(st.sets(st.sampled_from(_PREFIXES), max_size=1))} - set(bound)
@@ -60,7 +60,7 @@ def metadata(draw: DrawFn, bound: tuple[str, ...] = (), depth: int = 0) -> str:
 
 
 @st.composite
-def printed(draw: DrawFn, depth: int = 0) -> str:
+def printed(draw: st.DrawFn, depth: int = 0) -> str:
     """An element of a definition."""
     tag = draw(NAMES)
     attributes = draw(st.dictionaries(NAMES, ONE_LINE, max_size=2))
@@ -73,7 +73,7 @@ def printed(draw: DrawFn, depth: int = 0) -> str:
 
 
 @st.composite
-def domains(draw: DrawFn) -> str:
+def domains(draw: st.DrawFn) -> str:
     """A whole definition, with metadata of several."""
     kept = "".join(draw(st.lists(metadata(), max_size=2)))
     devices = "".join(draw(st.lists(printed(), max_size=3)))
@@ -89,7 +89,7 @@ def domains(draw: DrawFn) -> str:
 
 
 @st.composite
-def trees(draw: DrawFn, depth: int = 0) -> Element:
+def trees(draw: st.DrawFn, depth: int = 0) -> Element:
     """A small tree, many of whose elements are alike."""
     few = st.sampled_from(["a", "b", "c"])
     element = Element(draw(few), draw(st.dictionaries(few, few, max_size=2)))

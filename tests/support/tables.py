@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.strategies import DrawFn, SearchStrategy
+from hypothesis.strategies import SearchStrategy
 
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import fields, xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import Mistakes
@@ -61,7 +61,7 @@ def _of_rows(bare: str, rows: Rows) -> Table:
 
 
 @st.composite
-def _vswitches(draw: DrawFn) -> Params:
+def _vswitches(draw: st.DrawFn) -> Params:
     """The rows, and what stands apart from them: addresses, their DHCP and names in DNS."""
     params = draw(declarations(vswitch.ROWS, most=4))
     for host in params.get("dns", {}).get("hosts", ()):

@@ -208,7 +208,10 @@ class HostFacts:
 
     def snapshots(self, vm: str) -> list[tuple[str, bool]]:
         """libvirt's records of a VM's snapshots as XML, each with whether it is the current one."""
-        return [(text, current) for text, current in self.facts.ask("snapshots", vm, unknown=())]
+        return [
+            (str(text), bool(current))
+            for text, current in self.facts.ask("snapshots", vm, unknown=())
+        ]
 
     def checkpoints(self, vm: str) -> list[str]:
         """The names of a VM's checkpoints."""
@@ -314,7 +317,8 @@ class HostFacts:
         """The networks that a local host is in itself, with the interface of each."""
         if not self.is_this_machine:
             return []
-        return [(name, network) for name, network in self.facts.ask("routes", unknown=())]
+        routes = self.facts.ask("routes", unknown=())
+        return [(str(name), str(network)) for name, network in routes]
 
     @property
     def network_daemons(self) -> list[Daemon]:

@@ -114,9 +114,9 @@ class Draft:
         """What is to be heeded when one goes."""
         return Removal()
 
-    def values_in(self, tree: Element) -> Values:
+    def values_in(self, definition: Element) -> Values:
         """The values of a definition."""
-        return values_of(self.rows, tree)
+        return values_of(self.rows, definition)
 
     def given(self) -> Values:
         """What is declared of its traits."""
@@ -131,9 +131,9 @@ class Draft:
         """A bare definition, to be edited like one that exists."""
         raise NotImplementedError
 
-    def edited(self, tree: Element, want: Mapping[Key, Value]) -> Element:
+    def edited(self, definition: Element, want: Mapping[Key, Value]) -> Element:
         """A copy of a definition with these values."""
-        after = xmltree.clone(tree)
+        after = xmltree.clone(definition)
         edit(self.rows, after, want)
         return after
 

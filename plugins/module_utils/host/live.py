@@ -10,14 +10,14 @@ anew in every task.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Optional
 
 from ..engine.facts import Fact, Facts
 from ..engine.host import HostFacts
 from ..engine.plan import Have
 from .connection import Host
 
-Resources = Callable[[Host, "Iterable[str] | None"], "dict[str, Have]"]
+Resources = Callable[[Host, Optional[Iterable[str]]], dict[str, Have]]
 
 
 class Live:

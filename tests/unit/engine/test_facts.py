@@ -49,7 +49,7 @@ class Asked:
 def test_a_question_is_asked_once_whatever_the_answer_is() -> None:
     reader = Asked({("file", "/gone"): None, ("uri",): "qemu:///system"})
     facts = Facts(reader)
-    for _ in range(2):
+    for _each in range(2):
         assert facts.ask("file", "/gone") is None
         assert facts.ask("uri") == "qemu:///system"
         assert facts.ask("arch", unknown="x86_64") == "x86_64"
@@ -101,7 +101,7 @@ def test_what_is_made_of_facts_is_made_once_and_needs_them_each_time() -> None:
         made.append(True)
         return str(facts.ask("uri"))
 
-    for _ in range(2):
+    for _each in range(2):
         with facts.scope() as asked:
             assert facts.made("key", make) == "there"
         assert asked == {("uri",)}

@@ -101,8 +101,8 @@ class PoolDraft(Draft):
     traits = OF_WHAT_RUNS
     shows_things = False
 
-    def values_in(self, tree: Element) -> Values:
-        return values_in(tree)
+    def values_in(self, definition: Element) -> Values:
+        return values_in(definition)
 
     @cached_property
     def type(self) -> str | None:
@@ -122,8 +122,8 @@ class PoolDraft(Draft):
         xmltree.put(tree, "uuid", derived_uuid(self.wanted.name))
         return tree
 
-    def edited(self, tree: Element, want: Mapping[Key, Value]) -> Element:
-        after = super().edited(tree, want)
+    def edited(self, definition: Element, want: Mapping[Key, Value]) -> Element:
+        after = super().edited(definition, want)
         if ("source", "auth", "secret") in want:
             # libvirt refuses both ways at once
             xmltree.put(after, "source/auth/secret/@uuid", None)

@@ -108,8 +108,8 @@ class VolumeDraft(Draft):
     def new(self) -> Element:
         return self.made
 
-    def edited(self, tree: Element, want: Mapping[Key, Value]) -> Element:
-        return super().edited(tree, want) if self.have.exists else tree
+    def edited(self, definition: Element, want: Mapping[Key, Value]) -> Element:
+        return super().edited(definition, want) if self.have.exists else definition
 
     def check(self) -> None:
         self.mistakes.raise_any()

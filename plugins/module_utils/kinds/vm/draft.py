@@ -70,9 +70,9 @@ class VmDraft(Draft):
     def will_run(self) -> bool:
         return self.will[STATE] in (RUNNING, PAUSED)
 
-    def values_in(self, domain: xmltree.Element) -> Values:
+    def values_in(self, definition: xmltree.Element) -> Values:
         try:
-            return tree.domain_values(domain)
+            return tree.domain_values(definition)
         except ValueError as error:  # libvirt itself stores nothing that is none of the type
             message = f"says something that libvirt would not take, where an option stands: {error}"
             raise FleetError(message, self.wanted.resource, "extra_xml") from error
@@ -112,9 +112,9 @@ class VmDraft(Draft):
     def new(self) -> xmltree.Element:
         return tree.new_domain(self.wanted.name, self._arch())
 
-    def edited(self, domain: xmltree.Element, want: Mapping[Key, Value]) -> xmltree.Element:
-        after = tree.edited(domain, want)
-        if declared.takes_notes(domain):
+    def edited(self, definition: xmltree.Element, want: Mapping[Key, Value]) -> xmltree.Element:
+        after = tree.edited(definition, want)
+        if declared.takes_notes(definition):
             disks = self.wanted.options.get("disks") or ()
             own = [disk["name"] for disk in disks if disk.get("pool") and not disk.get("volume")]
             after = declared.note(after, want, self.stored, own)

@@ -83,11 +83,11 @@ class VswitchDraft(Draft):
     ours = OURS
     removal = Removal(PROTECTED, _used_by, clears=(_left,), goes_with=(_leases,))
 
-    def values_in(self, tree: Element) -> Values:
-        return values_of(tree)
+    def values_in(self, definition: Element) -> Values:
+        return values_of(definition)
 
-    def edited(self, network: Element, want: Mapping[Key, Value]) -> Element:
-        return tree.edited(network, want)
+    def edited(self, definition: Element, want: Mapping[Key, Value]) -> Element:
+        return tree.edited(definition, want)
 
     def new(self) -> Element:
         network = tree.new_network(self.wanted.name)
