@@ -142,7 +142,7 @@ SPEC = {
 def main() -> None:
     module = create_module({**URI_SPEC, **SPEC})
     params = module.params
-    exported = found_in(module, KINDS, lambda world: export(world, params["volumes"]))
+    exported = found_in(module, KINDS, lambda _host, world: export(world, params["volumes"]))
     for warning in exported.warnings:
         module.warn(warning)
     variables = {f"{params['prefix']}{name}": told for name, told in exported.sections.items()}

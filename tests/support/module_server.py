@@ -33,6 +33,7 @@ MODULES_SERVED = (
         "host_info",
         "host_probe",
         "host_snapshot",
+        "rightsizing",
         "storage_info",
         "storage_pool",
         "storage_volume",

@@ -44,11 +44,13 @@ def found_on(module: AnsibleModule, look: Callable[[Host], Found]) -> Found:
         raise  # it does not return
 
 
-def found_in(module: AnsibleModule, kinds: Iterable[Kind], look: Callable[[World], Found]) -> Found:
+def found_in(
+    module: AnsibleModule, kinds: Iterable[Kind], look: Callable[[Host | None, World], Found]
+) -> Found:
     """What there is in the world of the module's host, or of its snapshot; or the module's end."""
     try:
-        with opened(module, changes=False) as (_host, facts):
-            return look(World(facts, {kind.name: kind for kind in kinds}))
+        with opened(module, changes=False) as (host, facts):
+            return look(host, World(facts, {kind.name: kind for kind in kinds}))
     except (FleetError, FleetErrors) as error:
         errors = error.errors if isinstance(error, FleetErrors) else (error,)
         module.fail_json(msg=str(error), errors=[str(one) for one in errors])
