@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, kvm.fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Modules for pytest-testinfra that read virtual machines, vswitches, pools, volumes and cgroups.
+"""Modules for pytest-testinfra that read VMs, vswitches, pools, volumes and cgroups.
 
 Loaded with PYTEST_PLUGINS=ansible_collections.kvm.fleet.extensions.testinfra. They ask virsh and
 the kernel of the host under test, and share no code with the collection's modules: a test that
@@ -17,6 +17,7 @@ from testinfra.host import Host
 from testinfra.modules.base import Module
 
 from .cgroup import CgroupOfVm
+from .resource_pool import ResourcePool
 from .storage import StoragePool, StorageVolume
 from .vm import Vm
 from .vswitch import Vswitch
@@ -27,6 +28,7 @@ MODULES: dict[str, type[Module]] = {
     "storage_pool": StoragePool,
     "storage_volume": StorageVolume,
     "cgroup_of_vm": CgroupOfVm,
+    "resource_pool": ResourcePool,
 }
 
 

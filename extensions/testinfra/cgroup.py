@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from testinfra.modules.base import Module
+from .control_group import CGROUP_ROOT, ControlGroup, parse_cpu_max, parse_limit, tightest
+from .virsh import parse_info
 
-CGROUP_ROOT = "/sys/fs/cgroup"
 PID_FILES = "/run/libvirt/qemu"
-UNLIMITED = "max"
+KIB = 1024
 
 
-class CgroupOfVm(Module):
+class CgroupOfVm(ControlGroup):
     """The cgroup of a running VM of qemu:///system, whose PID file leads to it
 
     >>> host.cgroup_of_vm("web").cpu_weight
@@ -39,27 +39,56 @@ class CgroupOfVm(Module):
             raise AssertionError(f"{self.name} does not run: it has no cgroup")
         return CGROUP_ROOT + vm_cgroup(found)
 
-    def value(self, file: str) -> str:
-        """The content of a control file below the scope, such as libvirt/vcpu0/cpu.max."""
-        return str(self.check_output("cat %s", f"{self.path}/{file}"))
+    # ---- what libvirt sets on its own level, below the scope; both levels hold
 
     @property
-    def cpu_weight(self) -> int:
-        return int(self.value("cpu.weight"))
-
-    @property
-    def memory_min_bytes(self) -> int:
-        """What the kernel does not take away, even when memory is short."""
-        return int(self.value("memory.min"))
+    def cpu_max(self) -> float | None:
+        """How many processors' time the VM may use, its emulator with it; None is no limit."""
+        return tightest([super().cpu_max, parse_cpu_max(self.value("libvirt/cpu.max"))])
 
     @property
     def memory_max_bytes(self) -> int | None:
-        """The limit; None is no limit. libvirt sets it on its own level below the scope."""
-        return _limit(self.value("libvirt/memory.max"))
+        """The limit; None is no limit."""
+        found = tightest([super().memory_max_bytes, parse_limit(self.value("libvirt/memory.max"))])
+        return None if found is None else int(found)
 
     def cpu_limit(self, vcpu: int = 0) -> float | None:
         """How many processors' time that virtual CPU may use; None is no limit."""
         return parse_cpu_max(self.value(f"libvirt/vcpu{vcpu}/cpu.max"))
+
+    def vcpu_cpus(self, vcpu: int) -> list[int]:
+        """The processors on which that virtual CPU may run."""
+        return self._cpus(f"{self.path}/libvirt/vcpu{vcpu}")
+
+    @property
+    def emulator_cpus(self) -> list[int]:
+        """The processors on which the emulator's own threads may run."""
+        return self._cpus(f"{self.path}/libvirt/emulator")
+
+    def iothread_cpus(self, iothread: int) -> list[int]:
+        """The processors on which that I/O thread may run; libvirt counts them from 1."""
+        return self._cpus(f"{self.path}/libvirt/iothread{iothread}")
+
+    # ---- the process
+
+    @property
+    def pid(self) -> int:
+        """Of QEMU."""
+        return int(self.check_output("cat %s", f"{PID_FILES}/{self.name}.pid"))
+
+    @property
+    def resident_bytes(self) -> int:
+        """What QEMU has in memory now; pages that are merged with others' count too."""
+        return self._process_memory("VmRSS")
+
+    @property
+    def locked_bytes(self) -> int:
+        """What QEMU has locked, so that it is never swapped out."""
+        return self._process_memory("VmLck")
+
+    def _process_memory(self, name: str) -> int:
+        status = self.check_output("cat %s", f"/proc/{self.pid}/status")
+        return int(parse_info(status)[name.lower()].removesuffix("kB")) * KIB
 
     def _process_cgroup(self) -> str:
         """The cgroup of the VM's QEMU process, as the kernel tells it; empty if it does not run."""
@@ -81,13 +110,3 @@ def vm_cgroup(path: str) -> str:
     """The VM's own level: libvirt puts the process below it, in libvirt/emulator or libvirt."""
     parts = PurePosixPath(path).parts
     return str(PurePosixPath(*parts[: parts.index("libvirt")])) if "libvirt" in parts else path
-
-
-def parse_cpu_max(text: str) -> float | None:
-    """The quota and period of cpu.max as a number of processors."""
-    quota, period = text.split()
-    return None if quota == UNLIMITED else int(quota) / int(period)
-
-
-def _limit(text: str) -> int | None:
-    return None if text == UNLIMITED else int(text)

@@ -98,6 +98,24 @@ def test_cgroup(host):
     assert cgroup.memory_min_bytes == 0
     assert cgroup.memory_max_bytes is None
     assert cgroup.cpu_limit() is None
+    assert cgroup.cpu_max is None
+    assert cgroup.allowed_cpus == cgroup.vcpu_cpus(0) == cgroup.emulator_cpus
+    assert cgroup.memory_current_bytes > 0
+    assert cgroup.resident_bytes > 0
+    assert cgroup.cpu_usage_us > 0
+    assert set(cgroup.ancestors_memory_min_bytes) == {"machine.slice"}
+    assert "some_avg10" in cgroup.pressure("memory")
+
+
+def test_resource_pool(host):
+    """What there is of a pool that nobody made."""
+    pool = host.resource_pool("gold/my-pool")
+    name = host.check_output("systemd-escape my-pool")
+    assert pool.unit == f"machine-gold-{name}.slice"
+    assert not pool.exists
+    assert not pool.is_active
+    assert pool.declared.memory_max_bytes is None
+    assert pool.members == []
 
 
 def test_changes_that_wait_for_a_restart_are_told(host):

@@ -9,7 +9,14 @@ import pytest
 from testinfra.host import Host
 
 from ansible_collections.kvm.fleet.extensions import testinfra as modules
-from ansible_collections.kvm.fleet.extensions.testinfra import cgroup, storage, virsh, vm, vswitch
+from ansible_collections.kvm.fleet.extensions.testinfra import (
+    cgroup,
+    control_group,
+    storage,
+    virsh,
+    vm,
+    vswitch,
+)
 from ansible_collections.kvm.fleet.extensions.testinfra import domain as definition
 
 RUNNING = """
@@ -94,8 +101,8 @@ def test_cgroups():
     assert cgroup.parse_cgroup(f"0::{path}/libvirt/emulator\n") == f"{path}/libvirt/emulator"
     assert cgroup.vm_cgroup(f"{path}/libvirt/emulator") == path
     assert cgroup.vm_cgroup(path) == path
-    assert cgroup.parse_cpu_max("20000 100000") == 0.2
-    assert cgroup.parse_cpu_max("max 100000") is None
+    assert control_group.parse_cpu_max("20000 100000") == 0.2
+    assert control_group.parse_cpu_max("max 100000") is None
 
 
 ANSWERS = {
