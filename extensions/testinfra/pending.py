@@ -19,6 +19,7 @@ from .virsh import bytes_of, text_of
 
 LEFT_OPEN = "left open"
 MIB = 2**20
+PERIOD_US = 100_000  # the kernel's own
 SOURCE = ("path", "mode", "host", "service")
 LISTEN = ("type", "address", "network", "socket")
 
@@ -99,6 +100,13 @@ def _cpu_model(domain: ET.Element) -> str:
     """Of a custom CPU only; the model of the others, and most features, are the host's."""
     is_custom = attributes(domain.find("cpu")).get("mode") == "custom"
     return text_of(domain, "cpu/model") if is_custom else LEFT_OPEN
+
+
+def _cpu_quota(domain: ET.Element) -> list[int]:
+    """The time of each period in microseconds; none where there is no limit."""
+    said = [text_of(domain, f"cputune/global_{part}") for part in ("period", "quota")]
+    period, quota = (int(number or 0) for number in said)
+    return [period or PERIOD_US, quota] if quota > 0 else []
 
 
 def _memory_maximum(domain: ET.Element) -> int:
@@ -273,9 +281,11 @@ FACTS: dict[str, Callable[[ET.Element], Any]] = {
     "channels": _channels,
     "clock": _clock,
     "cpu_count": cpu_count,
+    "cpu_limit": _cpu_quota,
     "cpu_maximum": lambda domain: text_of(domain, "vcpu"),
     "cpu_mode": _cpu_mode,
     "cpu_model": _cpu_model,
+    "cpu_shares": lambda domain: text_of(domain, "cputune/shares"),
     "cpu_topology": lambda domain: attributes(domain.find("cpu/topology")),
     "disks": _disks,
     "domain_type": lambda domain: domain.get("type"),

@@ -210,6 +210,36 @@ options:
             type: str
             choices: [present, absent]
             default: present
+      shares:
+        description:
+          - How much of the CPU the VM gets, against others beside it, where not all can have what
+            they want. Twice the shares are twice the time. V(low), V(normal) and V(high) are 50,
+            100 and 200 for each vCPU of O(cpu.count), 10000 at most, and are stored and shown as
+            that number. A number is from 2 to 10000. V(0) takes them away, and what counts is the
+            kernel's own weight, which is 100.
+          - In the kernel it is the weight of the VM's control group (C(cpu.weight), or
+            C(cpu.shares) in version 1), in libvirt C(shares) of C(cputune).
+          - Changes live, but for V(0).
+        type: str
+      limit:
+        description:
+          - How many cores' time the VM can use at most, such as V(2) or V(0.5), with 3 decimals at
+            most. All its threads count, also those of the emulator. V(0) takes the limit away.
+          - In the kernel it is the quota of the VM's control group (C(cpu.max), or
+            C(cpu.cfs_quota_us) in version 1), in libvirt C(global_quota) of C(cputune), of a
+            C(global_period) of 100 ms. Where somebody set another period, it is kept.
+          - Changes live.
+        type: float
+      reservation:
+        description:
+          - How many cores' time is promised to the VM, such as V(2) or V(0.5), with 3 decimals at
+            most. No more than its vCPUs can use (O(cpu.count)), and not above O(cpu.limit). V(0)
+            takes it away.
+          - The kernel has no such thing. It is kept in the VM's metadata, no more is promised than
+            the host has, and the weights of control groups (C(cpu.weight)) are such that the VM
+            gets at least this when all are busy.
+          - Changes live.
+        type: float
   memory:
     description:
       - The memory. A new VM needs O(memory.size) or O(memory.maximum).

@@ -133,6 +133,8 @@ MAKERS: dict[str, Callable[[Known], SearchStrategy[Any]]] = {
     "bool": lambda _known: st.booleans(),
     "mapping": _mapping,
     "mac": lambda _known: MACS,
+    "_shares": lambda _known: st.just(0) | st.integers(2, 10_000),
+    "cores": lambda _known: st.integers(0, 100_000).map(lambda milli: milli / 1000),
     "_nic_name": lambda _known: st.from_regex("[A-Za-z0-9_-]+", fullmatch=True) | MACS,
     "address": _addresses,
     "interface_address": _interface_address,

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .hidden import ANOTHER, HIDDEN, Sensitive, partly_sensitive, revealed, stands_for_hidden
-from .units import format_size, parse_size
+from .units import MILLICORES, cores_of, format_size, parse_cores, parse_size
 
 Value = Any  # str, int, bool, a dict of them, or None for what libvirt does not say
 
@@ -82,6 +82,37 @@ def size(factor: int = 1, unset: str | None = None) -> Codec:
         lambda found: unset if found in (None, "") else format_size(int(found or 0) * factor),
         lambda value: None if value is None or value == unset else str(parse_size(value) // factor),
     )
+
+
+def cores(per_core: int | None = None) -> Codec:
+    """A number of cores, of which 0 is none at all. In the XML it stands as it is written, or as a
+    whole number, of which `per_core` are a core; less than none there is none, too.
+    """
+
+    def decode(found: str | None) -> Value:
+        if not found:
+            return 0
+        return cores_of(
+            max(0, round(int(found) * MILLICORES / per_core) if per_core else _of(found))
+        )
+
+    def encode(value: Value) -> str | None:
+        if not value:
+            return None
+        return str(parse_cores(value) * per_core // MILLICORES) if per_core else str(value)
+
+    def parse(given: Any) -> Value:
+        return cores_of(parse_cores(given))
+
+    return Codec(parse, decode, encode, {"type": "float"})
+
+
+def _of(found: str) -> int:
+    """The millicores that a text says; what is no number, and so is of somebody else, says none."""
+    try:
+        return parse_cores(found)
+    except ValueError:
+        return 0
 
 
 def choice(*words: str, unset: str | None = None) -> Codec:

@@ -1,11 +1,12 @@
 # Copyright: (c) 2026, kvm.fleet contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sizes with their unit in the value: `2GiB` and nothing else means 2 * 2**30 bytes."""
+"""Sizes with their unit in the value: `2GiB` and nothing else means 2 * 2**30 bytes. And cores."""
 
 from __future__ import annotations
 
 import re
+from typing import Union
 
 UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40, "PiB": 2**50}
 LONGEST_NUMBER = 40
@@ -49,3 +50,29 @@ def format_size(size: int) -> str:
         if size and size % factor == 0:
             unit = name
     return f"{size // UNITS[unit]}{unit}"
+
+
+Cores = Union[int, float]  # as a user writes and is shown them: 2, 1.5
+MILLICORES = 1000  # of one core, in which they are counted
+MOST_CORES = 100_000
+_CORES = re.compile(r"\d{1,9}(\.\d+)?")
+_AS_GOOD_AS_WHOLE = 1e-6  # 0.1 + 0.2 is 0.3
+
+
+def parse_cores(text: object) -> int:
+    """Millicores in a number of cores such as 2 or 1.5. ValueError says what to write instead."""
+    given = str(text).strip()
+    if not _CORES.fullmatch(given):
+        raise ValueError(f"{given!r} is no number of cores; write one such as 2 or 1.5")
+    millicores = float(given) * MILLICORES
+    if abs(millicores - round(millicores)) > _AS_GOOD_AS_WHOLE:
+        raise ValueError(f"{given} is finer than a thousandth of a core; write 3 decimals at most")
+    if millicores > MOST_CORES * MILLICORES:
+        raise ValueError(f"{given} is more than {MOST_CORES} cores")
+    return round(millicores)
+
+
+def cores_of(millicores: int) -> Cores:
+    """Cores as they are shown: 1500 millicores are 1.5, 2000 are 2."""
+    whole, rest = divmod(millicores, MILLICORES)
+    return millicores / MILLICORES if rest else whole

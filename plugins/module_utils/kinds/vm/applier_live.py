@@ -22,7 +22,7 @@ from ...engine.plan import Plan
 from ...engine.units import parse_size
 from ...engine.xmltree import Element
 from ...host.connection import libvirt, wait_until
-from . import port_groups, table
+from . import applier_cpu, applier_promise, port_groups, table
 from .live import Applier
 from .reader import live_definition
 
@@ -89,10 +89,20 @@ def _metadata(vm: Running, changes: list[Change]) -> None:
             value = change.after or None
             vm.dom.setMetadata(kind, value, None, None, libvirt.VIR_DOMAIN_AFFECT_LIVE)
     if any(change.field[0] not in kinds for change in changes):
-        resource = xmltree.find(vm.after, "metadata/fleet:resource")
-        text = None if resource is None else xmltree.serialise(_without_namespace(resource))
-        element = libvirt.VIR_DOMAIN_METADATA_ELEMENT
-        vm.dom.setMetadata(element, text, "fleet", xmltree.FLEET_NS, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+        _set_resource(vm)
+
+
+def _set_resource(vm: Running) -> None:
+    """Have what runs say the same of itself as what is stored."""
+    resource = xmltree.find(vm.after, "metadata/fleet:resource")
+    text = None if resource is None else xmltree.serialise(_without_namespace(resource))
+    element = libvirt.VIR_DOMAIN_METADATA_ELEMENT
+    vm.dom.setMetadata(element, text, "fleet", xmltree.FLEET_NS, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+
+def _promise(vm: Running, _changes: list[Change]) -> None:
+    _set_resource(vm)
+    applier_promise.settle(vm.dom, vm.plan)
 
 
 def _lifecycle(vm: Running, changes: list[Change]) -> None:
@@ -115,6 +125,10 @@ def _lifecycle(vm: Running, changes: list[Change]) -> None:
 
 def _vcpus(vm: Running, changes: list[Change]) -> None:
     vm.dom.setVcpusFlags(changes[-1].after, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+
+def _cpu_time(vm: Running, changes: list[Change]) -> None:
+    applier_cpu.bring_time(vm.dom, vm.now(), changes)
 
 
 def _balloon(vm: Running, changes: list[Change]) -> None:
@@ -220,8 +234,10 @@ Bring = Callable[[Running, "list[Change]"], None]
 # target, its boot order, its PCI port.
 APPLIERS: dict[Call, Bring] = {
     (Changed, Applier.METADATA): _metadata,
+    (Changed, Applier.PROMISE): _promise,
     (Changed, Applier.LIFECYCLE): _lifecycle,
     (Changed, Applier.VCPUS): _vcpus,
+    (Changed, Applier.CPU_TIME): _cpu_time,
     (Changed, Applier.BALLOON): _balloon,
     (Changed, Applier.BALLOON_STATS): _balloon_stats,
     (Changed, Applier.DISK_LIMITS): _disk_limits,

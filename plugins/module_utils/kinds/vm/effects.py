@@ -83,6 +83,10 @@ class Effects:
         # for which libvirt waits, and crashes when one comes again (seen with QEMU 7.2).
         return not self.paused and self.live.get("type") == "kvm"
 
+    def _cpu_time(self, key: Key, after: Value) -> bool:
+        # There is no shares of no number: what runs has some until it ends.
+        return bool(key[-1] != "shares" or after)
+
     def _balloon(self, _key: Key, after: Value) -> bool:
         has_balloon = self.values[("memory", "balloon")] == "virtio"
         return has_balloon and parse_size(after) <= parse_size(self.values[("memory", "maximum")])
@@ -147,6 +151,7 @@ def _always(_effects: Effects, _key: Key, _after: Value) -> bool:
 CONDITIONS: Mapping[Enum, Callable[[Effects, Key, Value], bool]] = {
     Applier.NIC: Effects._can_on_nic,
     Applier.VCPUS: Effects._vcpus,
+    Applier.CPU_TIME: Effects._cpu_time,
     Applier.BALLOON: Effects._balloon,
     Applier.BALLOON_STATS: Effects._balloon_stats,
 }

@@ -12,8 +12,10 @@ class Applier(Enum):
     """What changes an option of a running VM. The order is that in which they are called."""
 
     METADATA = auto()
+    PROMISE = auto()
     LIFECYCLE = auto()
     VCPUS = auto()
+    CPU_TIME = auto()
     BALLOON = auto()
     BALLOON_STATS = auto()
     DISK_LIMITS = auto()

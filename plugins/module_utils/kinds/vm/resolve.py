@@ -13,6 +13,7 @@ from ...engine.keys import ABSENT, PRESENT, Key, Values, within
 from ...engine.units import parse_size
 from ...engine.world import World
 from ..storage_volume.volumes import disk_source, format_of
+from . import cpu_time
 from .derived import derived_mac
 from .standing import Standing
 from .table import AGENT_CHANNEL, option_of
@@ -48,6 +49,7 @@ def resolve(
     _firmware(values, stored)
     _watchdog(values, stored, world.host)
     _cpu(values, stored, world.host)
+    cpu_time.resolve(values, stored)
     _memory(values, stored)
     _sources(values, stored, world)
     standing.adopt(values, stored)

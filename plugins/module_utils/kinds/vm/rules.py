@@ -17,7 +17,7 @@ from ...engine.texts import why_no_file
 from ...engine.world import World
 from ..storage_volume.volumes import format_of
 from ..vswitch.attached import port_groups_of
-from . import memory
+from . import cpu_time, memory
 
 
 def check_name(name: str, mistakes: Mistakes) -> None:
@@ -39,6 +39,7 @@ def check_declared(want: Mapping[Key, Value], mistakes: Mistakes) -> None:
     for key, value in want.items():
         if key[-1] == "total_iops" or key[-1] == "total_bandwidth":
             _check_limits(key, value, want, mistakes)
+    cpu_time.check_declared(want, mistakes)
     if want.get(("serial", "type")) in ("file", "unix") and not want.get(("serial", "path")):
         mistakes.add(
             f"is needed for a serial port of type {want[('serial', 'type')]}", "serial.path"
@@ -117,6 +118,7 @@ def _check_whole(after: Values, new: bool, want: Mapping[Key, Value], mistakes: 
     count, top = after[("cpu", "count")], after[("cpu", "maximum")]
     if count > top:
         mistakes.add(f"{count} is above cpu.maximum, which is {top}", "cpu.count")
+    cpu_time.check(after, want, mistakes)
     _check_twins(after, want, mistakes)
     _check_topology(after, mistakes)
     if want.get(("cpu", "model")) == "" and after.get(("cpu", "mode")) == "custom":

@@ -28,10 +28,11 @@ from ...engine.codecs import (
 )
 from ...engine.fields import Field, Items, Rows, Variant
 from ...engine.keys import ABSENT, UNION, Key
-from ...engine.mark import SCOPE, SCOPE_PATH
+from ...engine.mark import MARK, SCOPE, SCOPE_PATH
 from ...engine.secret_words import swap_in_cmdline
 from ...engine.traits import KEPT, Trait, Traits, persistence, state_codec, state_of
 from ...engine.xmltree import Element
+from .cpu_time import LIMIT_CODEC, QUOTA, RESERVATION_CODEC, SHARES_CODEC
 from .live import Applier
 from .states import PAUSED, RUNNING, SAVED, STOPPED
 
@@ -227,6 +228,9 @@ def option_of(key: Key) -> Key:
     return key[2:]
 
 
+# What is promised to a VM, for libvirt keeps none of it.
+RESERVATION = f"{MARK}/fleet:reservation"
+
 # Those that QEMU's driver takes (qemuValidateLifecycleAction); libvirt knows more words.
 LIFECYCLE = choice("destroy", "restart")
 ON_CRASH = choice("destroy", "restart", "preserve", "coredump-destroy", "coredump-restart")
@@ -255,6 +259,9 @@ ROWS: Rows = (
     Field("cpu.topology.cores", "cpu/topology/@cores", integer(1)),
     Field("cpu.topology.threads", "cpu/topology/@threads", integer(1)),
     FEATURES,
+    Field("cpu.shares", "cputune/shares", SHARES_CODEC, Applier.CPU_TIME),
+    Field("cpu.limit", QUOTA, LIMIT_CODEC, Applier.CPU_TIME),
+    Field("cpu.reservation", f"{RESERVATION}/@cpu", RESERVATION_CODEC, Applier.PROMISE),
     Field("memory.maximum", "memory", size(1024)),
     Field("memory.size", "currentMemory", size(1024), Applier.BALLOON),
     Field("memory.balloon", "devices/memballoon/@model", choice("virtio", "none")),

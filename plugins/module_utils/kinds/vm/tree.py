@@ -14,7 +14,7 @@ from ...engine.hidden import revealed
 from ...engine.keys import UNION, Key, Values
 from ...engine.mark import put_mark
 from ...engine.xmltree import Element
-from . import extra, memory
+from . import cpu_time, extra, memory
 from .derived import derived_uuid
 from .extra_record import Record, record_of
 from .table import DISKS, ROWS
@@ -58,6 +58,7 @@ def domain_values(domain: Element, *records: Record) -> Values:
             values[("secure_boot",)] = xmltree.get(domain, "os/loader/@secure") == "yes"
     if xmltree.get(domain, "devices/graphics/@autoport") == "yes":
         values[("graphics", "port")] = -1
+    cpu_time.read(domain, values)
     if values[("serial", "type")] == "pty":
         values[("serial", "path")] = ""
     values[("extra_xml",)] = extra.found(domain, *(records or (record_of(domain),)))

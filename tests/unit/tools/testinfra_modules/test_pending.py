@@ -50,6 +50,8 @@ WATCHDOG = "<watchdog model='itco' action='{}'>{}</watchdog>"
 RNG = "<rng model='virtio'><backend model='random'>{}</backend>{}</rng>"
 END = "</devices>"
 OS = "</os>"
+CLOCK = "<clock offset='utc'/>"
+TUNED = f"<cputune>{{}}</cputune>{CLOCK}"
 Edits = dict[str, str]
 
 
@@ -76,6 +78,8 @@ WAITS: list[tuple[str, Edits, Edits]] = [
     ("channels", {}, {UNIX: "<channel type='spicevmc'>\n      <target"}),
     ("channels", {}, {UNIX: "<channel type='unix'><source mode='bind' path='/run/a'/><target"}),
     ("clock", {}, {"<clock offset='utc'/>": "<clock offset='localtime'/>"}),
+    ("cpu_limit", {}, {CLOCK: TUNED.format("<global_quota>50000</global_quota>")}),
+    ("cpu_shares", {CLOCK: TUNED.format("<shares>200</shares>")}, {}),
     ("cpu_count", {}, {"current='2'": "current='3'"}),
     ("cpu_maximum", {}, {"current='2'>4": "current='2'>8"}),
     ("cpu_mode", {}, {HOST_MODEL: "<cpu mode='host-passthrough'/>"}),
@@ -147,6 +151,10 @@ def test_what_is_stored_otherwise_waits(name, live, stored):
 
 # What libvirt itself tells of a running VM otherwise than of the same one stored.
 SAME: dict[str, tuple[Edits, Edits]] = {
+    "a limit was taken away": (
+        {CLOCK: TUNED.format("<global_quota>-1</global_quota>")},
+        {},
+    ),
     "a host-model runs as the model it became": ({HOST_MODEL: EXPANDED.format("EPYC")}, {}),
     "a custom CPU runs with features that its model or QEMU gives": (
         {HOST_MODEL: EXPANDED.format("kvm64")},
@@ -284,8 +292,10 @@ FACT_OF = {
     "channels": "channels",
     "clock": "clock",
     "cpu.count": "cpu_count",
+    "cpu.limit": "cpu_limit",
     "cpu.maximum": "cpu_maximum",
     "cpu.mode": "cpu_mode",
+    "cpu.shares": "cpu_shares",
     "disks": "disks",
     "memory.maximum": "memory_maximum",
     "nics": "nics",
@@ -293,6 +303,7 @@ FACT_OF = {
     "rng": "rng",
 }
 NOT_COMPARED = {
+    "cpu.reservation",
     "memory.balloon_stats_period_s", "memory.size", "power", "protected", "scope", "state",
     "title",
 }  # fmt: skip

@@ -9,11 +9,13 @@ shows them and the engine accounts for them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ....engine.codecs import Value
 from ....engine.keys import Key
 from ....engine.xmltree import Element
+from .. import cpu_time
 from . import channels, cpu, disks, display, firmware, machine, nics, numa, single
-from .base import Changed
 
 CONSEQUENCES = (
     *machine.CONSEQUENCES,
@@ -28,9 +30,10 @@ CONSEQUENCES = (
 )
 
 
-def agree(domain: Element, before: dict[Key, Value], changed: Changed) -> None:
+def agree(domain: Element, before: dict[Key, Value], changed: Mapping[Key, Value]) -> None:
     """Make what hangs on the changed values go with them."""
     machine.agree(domain, changed, str(before.get(("machine",)) or ""))
     for concern in (cpu, numa, firmware, display, single, disks, channels):
         concern.agree(domain, changed)
+    cpu_time.agree(domain, changed)
     nics.agree(domain, before, changed)

@@ -1,0 +1,108 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""CPU time of a VM: its shares, the limit and the reservation, and what has to hold between them.
+
+A limit is a quota of each period, and others may have set another period than the kernel's own.
+Then it is kept, and the quota is of that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...engine import xmltree
+from ...engine.codecs import Codec, Value, cores
+from ...engine.errors import Mistakes
+from ...engine.keys import Key, Values, named
+from ...engine.units import MILLICORES, cores_of, parse_cores
+from ...engine.xmltree import Element
+
+SHARES, LIMIT, RESERVATION = (("cpu", name) for name in ("shares", "limit", "reservation"))
+COUNT = ("cpu", "count")
+# Weights of a vCPU. The kernel's own weight of a group is 100.
+WORDS = {"low": 50, "normal": 100, "high": 200}
+# What both versions of cgroups, and systemd, take. libvirt stores more, and fails at the start.
+LEAST_SHARES, MOST_SHARES = 2, 10_000
+PERIOD_US = 100_000  # the kernel's own
+LEAST_QUOTA_US = 1_000  # what libvirt takes of a period
+PERIOD, QUOTA = "cputune/global_period", "cputune/global_quota"
+
+
+def _shares(given: Any) -> Value:
+    """A word, which becomes a number when the vCPUs are known; or a number, 0 for none."""
+    word = str(given).strip()
+    if word in WORDS:
+        return word
+    number = int(word) if word.isdecimal() else -1
+    if number == 0 or LEAST_SHARES <= number <= MOST_SHARES:
+        return number
+    raise ValueError(
+        f"{given!r} is none of {', '.join(WORDS)}, and no number from {LEAST_SHARES} to "
+        f"{MOST_SHARES}; 0 takes it away"
+    )
+
+
+SHARES_CODEC = Codec(
+    _shares,
+    lambda found: int(found) if found and found.isdecimal() else 0,
+    lambda value: str(value) if value else None,
+)
+LIMIT_CODEC, RESERVATION_CODEC = cores(PERIOD_US), cores()
+
+
+def resolve(values: dict[Key, Value], stored: Values) -> None:
+    """Shares in words are so many for each vCPU."""
+    word = values.get(SHARES)
+    if word in WORDS:
+        count = values.get(COUNT, stored.get(COUNT)) or 1
+        values[SHARES] = min(WORDS[str(word)] * count, MOST_SHARES)
+
+
+def period_of(domain: Element) -> int:
+    """The microseconds that a quota is of."""
+    return int(xmltree.get(domain, PERIOD) or 0) or PERIOD_US
+
+
+def quota(value: Value, period_us: int) -> int:
+    """A limit in cores as microseconds of each period."""
+    return round(parse_cores(value) * period_us / MILLICORES)
+
+
+def read(domain: Element, values: Values) -> None:
+    """The limit where it is a quota of another period."""
+    period_us = period_of(domain)
+    if period_us != PERIOD_US and values[LIMIT]:
+        number = int(xmltree.get(domain, QUOTA) or 0)
+        values[LIMIT] = cores_of(round(number * MILLICORES / period_us))
+
+
+def agree(domain: Element, changed: Mapping[Key, Value]) -> None:
+    """Make the quota one of the period that there is."""
+    if changed.get(LIMIT):
+        xmltree.put(domain, QUOTA, str(quota(changed[LIMIT], period_of(domain))))
+
+
+# ---- what must hold
+
+
+def check_declared(want: Mapping[Key, Value], mistakes: Mistakes) -> None:
+    """A limit that is less than the kernel can count."""
+    if want.get(LIMIT) and quota(want[LIMIT], PERIOD_US) < LEAST_QUOTA_US:
+        least = cores_of(MILLICORES * LEAST_QUOTA_US // PERIOD_US)
+        mistakes.add(
+            f"{want[LIMIT]} is less than {least} cores, the least that can be", named(LIMIT)
+        )
+
+
+def check(after: Values, want: Mapping[Key, Value], mistakes: Mistakes) -> None:
+    """A reservation is within the limit, and within what the VM's vCPUs can use."""
+    reserved, limit, count = after[RESERVATION], after[LIMIT], after[COUNT]
+    if limit and reserved > limit:
+        message = f"{reserved} cores are above cpu.limit, which is {limit}; lower it or raise that"
+        mistakes.add(message, named(RESERVATION))
+    if reserved > count:
+        message = f"{reserved} cores are more than its vCPUs can use: cpu.count is {count}"
+        field = RESERVATION if RESERVATION in want or COUNT not in want else COUNT
+        mistakes.add(message, named(field))

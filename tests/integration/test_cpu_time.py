@@ -1,0 +1,61 @@
+"""CPU time of a VM that runs: set in the kernel at once, by libvirt, and read back from it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from support.module_server import ModuleServer
+from support.observer import Observer
+from support.one_vm import Host
+from support.private_libvirtd import PrivateLibvirtd
+
+OTHERS = """<cputune><shares>2048</shares><period>50000</period><quota>40000</quota>
+<global_period>50000</global_period><global_quota>100000</global_quota>
+<emulator_period>60000</emulator_period><emulator_quota>30000</emulator_quota></cputune>"""
+
+
+@pytest.fixture
+def host(libvirtd: PrivateLibvirtd, modules: ModuleServer, observer: Observer, prefix: str) -> Host:
+    return Host(libvirtd, modules, observer, prefix)
+
+
+def scheduled(host: Host) -> dict[str, int]:
+    """What libvirt reads from the kernel."""
+    said = host.libvirtd.virsh("schedinfo", host.name, "--live").splitlines()
+    pairs = (line.split(":") for line in said if line.partition(":")[2].strip(" -").isdecimal())
+    return {name.strip(): int(value) for name, value in pairs}
+
+
+def classes(done: dict[str, Any]) -> dict[str, str]:
+    return {row["field"]: row["class"] for row in done["plan"]}
+
+
+def test_time_of_what_runs_changes_at_once(host: Host) -> None:
+    host.defined(OTHERS, vcpus="2")
+    host.libvirtd.virsh("start", host.name)
+    done = host.declare(cpu={"shares": "high", "limit": 1.5, "reservation": 0.75})
+    assert classes(done) == {
+        "cpu.shares": "live",
+        "cpu.limit": "live",
+        "cpu.reservation": "live",
+    }
+    kernel = scheduled(host)
+    assert (kernel["cpu_shares"], kernel["global_quota"]) == (400, 75_000)
+    assert (kernel["vcpu_quota"], kernel["emulator_quota"]) == (40_000, 30_000)
+    assert 'reservation cpu="0.75"' in host.libvirtd.virsh("dumpxml", host.name).replace("'", '"')
+
+    done = host.declare(cpu={"limit": 0, "reservation": 0})
+    assert classes(done) == {"cpu.limit": "live", "cpu.reservation": "live"}
+    assert scheduled(host)["global_quota"] == -1
+    assert not done["pending_restart"]
+
+
+def test_shares_wait_where_they_are_to_go(host: Host) -> None:
+    host.defined(OTHERS)
+    host.libvirtd.virsh("start", host.name)
+    done = host.declare(cpu={"shares": 0})
+    assert classes(done) == {"cpu.shares": "restart"}
+    assert [row["field"] for row in done["pending_restart"]] == ["cpu.shares"]
+    assert "<global_quota>100000</global_quota>" in host.xml()
