@@ -113,7 +113,7 @@ class VmDraft(Draft):
         return tree.new_domain(self.wanted.name, self._arch())
 
     def edited(self, definition: xmltree.Element, want: Mapping[Key, Value]) -> xmltree.Element:
-        after = tree.edited(definition, want)
+        after = tree.edited(definition, want, self.stored)
         if declared.takes_notes(definition):
             disks = self.wanted.options.get("disks") or ()
             own = [disk["name"] for disk in disks if disk.get("pool") and not disk.get("volume")]

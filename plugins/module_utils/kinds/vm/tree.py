@@ -98,15 +98,17 @@ def _drawn_at_start(key: Key) -> bool:
 # ---- editing
 
 
-def edited(domain: Element, want: Mapping[Key, Value]) -> Element:
+def edited(domain: Element, want: Mapping[Key, Value], before: Values | None = None) -> Element:
     """A copy of the domain with these values, and what hangs together with them made to agree.
 
     What is as wanted is not set again: that would write in our way what others wrote in theirs.
+    `before` are the values of the domain, where they are known.
     """
     from .agree import agree
 
     after = xmltree.clone(domain)
-    before = domain_values(domain) if domain.find("vcpu") is not None else {}
+    if before is None:
+        before = domain_values(domain) if domain.find("vcpu") is not None else {}
     changed = {key: value for key, value in want.items() if before.get(key) != value}
     edit(ROWS, after, changed)
     agree(after, before, changed)
