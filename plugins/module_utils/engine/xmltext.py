@@ -134,6 +134,8 @@ _LIBXML2 = _Style(
     str.maketrans({**_MARKUP, **_SPACES, '"': "&quot;"}),
     True,
 )
+# Most values hold nothing that is written in another way, which is quick to see.
+_SPECIAL = re.compile(f"[&<>'\"\n\t\r{_CDATA}]|[^\\x00-\\x7f]")
 _SECTIONS = re.compile(f"({_CDATA}[^{_CDATA_ENDS}]*{_CDATA_ENDS})")
 
 
@@ -169,6 +171,8 @@ def _write_element(element: Element, parts: list[str], style: _Style) -> None:
 
 
 def _attribute(value: str, style: _Style) -> str:
+    if not _SPECIAL.search(value):
+        return f"{style.quote}{value}{style.quote}"
     value = value.translate(style.attribute)
     if style.ascii_attributes:
         value = re.sub(r"[^\x00-\x7f]", lambda match: f"&#x{ord(match[0]):X};", value)
@@ -178,6 +182,8 @@ def _attribute(value: str, style: _Style) -> str:
 def _text(text: str | None, style: _Style) -> str:
     if not text or text.isspace():
         return (text or "").replace("\r", "&#13;")
+    if not _SPECIAL.search(text):
+        return text
     if _CDATA not in text:
         return text.translate(style.text)
     return "".join(
