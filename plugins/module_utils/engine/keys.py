@@ -54,7 +54,7 @@ def is_within(key: Key, above: Key) -> bool:
 
 def overlap(key: Key, other: Key) -> bool:
     """Whether one of two keys is within the other."""
-    return is_within(key, other) or is_within(other, key)
+    return key[: len(other)] == other[: len(key)]
 
 
 def is_of_any(key: Key, aboves: Iterable[Key]) -> bool:

@@ -99,7 +99,7 @@ def find_all(element: Element, path: str) -> list[Element]:
     """All elements that the last step of a path matches."""
     steps = compile_path(path)[0]
     parent = _walk(element, steps[:-1])
-    return [] if parent is None else [child for child in parent if _matches(child, steps[-1])]
+    return [] if parent is None else _children(parent, steps[-1])
 
 
 def remove(root: Element, element: Element) -> None:
@@ -166,16 +166,18 @@ def _step(text: str) -> Step:
     return Step(match["tag"], match["attr"], match["value"], bool(match["owner"]))
 
 
-def _matches(element: Element, step: Step) -> bool:
-    if element.tag != step.tag:
-        return False
-    return step.attr is None or element.get(step.attr) == step.value
+def _children(element: Element, step: Step) -> list[Element]:
+    """All that match a step. By their tags alone they are found in C."""
+    named = element.findall(step.tag)
+    if step.attr is None:
+        return named
+    return [child for child in named if child.get(step.attr) == step.value]
 
 
 def _child(element: Element, step: Step) -> Element | None:
     if step.attr is None:
         return element.find(step.tag)
-    return next((child for child in element if _matches(child, step)), None)
+    return next(iter(_children(element, step)), None)
 
 
 def _made(element: Element, step: Step) -> Element:
@@ -200,7 +202,7 @@ def _walk(element: Element, steps: tuple[Step, ...]) -> Element | None:
     for step in steps:
         if found is None:
             return None
-        found = _child(found, step)
+        found = found.find(step.tag) if step.attr is None else _child(found, step)
     return found
 
 
@@ -213,7 +215,7 @@ def _take(element: Element, steps: tuple[Step, ...], attr: str | None) -> None:
         chain.append(child)
     owner = next((place for place, step in enumerate(steps) if step.owner), None)
     if owner is not None:
-        for element in [child for child in chain[owner] if _matches(child, steps[owner])]:
+        for element in _children(chain[owner], steps[owner]):
             chain[owner].remove(element)
         _prune(chain[: owner + 1], steps[:owner])
         return
