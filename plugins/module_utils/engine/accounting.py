@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Optional
 
 from . import xmltree
@@ -290,11 +291,16 @@ def _apart(one: dict[str, Value], other: dict[str, Value]) -> dict[str, Value]:
 def _hangs(consequence: Consequence, key: Key, changed: Iterable[Key]) -> bool:
     """Whether one of the options changes that a consequence hangs on."""
     above = key[: len(key) - len(key_of(consequence.name))]
-    on = [
-        key_of(name[1:]) if name.startswith("/") else (*above, *key_of(name))
-        for name in consequence.of
-    ]
+    on = _options_of(consequence.of, above)
     return any(overlap(at, one) for at in changed for one in on)
+
+
+@lru_cache(maxsize=4096)
+def _options_of(names: tuple[str, ...], above: Key) -> tuple[Key, ...]:
+    """The keys of the options that a consequence of a thing hangs on."""
+    return tuple(
+        key_of(name[1:]) if name.startswith("/") else (*above, *key_of(name)) for name in names
+    )
 
 
 def _told(consequence: Consequence, element: Element) -> Value:

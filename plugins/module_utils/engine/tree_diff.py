@@ -31,7 +31,7 @@ class Pairs:
         """Whether they are the same thing: known to be, or not known and saying the same."""
         if self._paired & {id(before), id(after)}:
             return self.of(before) is after
-        return _said(before) == _said(after)
+        return _say_the_same(before, after)
 
     def of(self, before: Element) -> Element | None:
         """What an element became, where that is known."""
@@ -160,6 +160,17 @@ def _said(element: Element) -> tuple[Any, ...]:
     """All that an element says, to be compared; not how it is indented."""
     attributes = tuple(sorted(element.attrib.items()))
     return (element.tag, attributes, _text(element), tuple(_said(child) for child in element))
+
+
+def _say_the_same(one: Element, other: Element) -> bool:
+    """Whether all that is said of them is the same, found out without putting it together."""
+    return (
+        one.tag == other.tag
+        and one.attrib == other.attrib
+        and _text(one) == _text(other)
+        and len(one) == len(other)
+        and all(map(_say_the_same, one, other))
+    )
 
 
 # How well two children go together: those that are known to be one thing, that say the same, and
