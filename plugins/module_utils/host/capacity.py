@@ -1,0 +1,173 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What this machine has to promise, and what its administrator said about that.
+
+Also installed on hosts for libvirt's hook: only what is quick to import, which pathlib is not.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, Callable, NamedTuple
+
+from ..engine.promises import Capacity, Policy, Pool
+from .slices import pool_of_unit
+
+Run = Callable[[Sequence[str]], str]  # runs a command; what it said where it failed
+ADMISSIONS = ("strict", "warn", "off")
+
+
+def run(command: Sequence[str]) -> str:
+    """Run a command; empty if it succeeded, else why not. (subprocess takes longer to import.)"""
+    reads, writes = os.pipe()
+    outputs = [(os.POSIX_SPAWN_DUP2, writes, stream) for stream in (1, 2)]
+    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+    try:
+        process = os.posix_spawnp(command[0], list(command), environment, file_actions=outputs)
+    except OSError as error:
+        os.close(reads)
+        return f"{command[0]}: {error.strerror}"
+    finally:
+        os.close(writes)
+    with open(reads, errors="replace") as stream:
+        said = stream.read().strip()
+    _process, status = os.waitpid(process, 0)
+    return "" if status == 0 else said or f"{command[0]}: ended with status {status}"
+
+
+class Places(NamedTuple):
+    """Where all of this is. Tests have a tree of files of their own."""
+
+    policy: str = "/etc/kvm-fleet/admission.json"
+    hook: str = "/etc/libvirt/hooks/qemu.d/50-kvm-fleet"
+    units: str = "/etc/systemd/system"
+    state: str = "/run/kvm-fleet"
+    cgroup: str = "/sys/fs/cgroup"
+    systemd: str = "/run/systemd/system"  # is there where systemd runs (sd_booted)
+    drop_ins: str = "/run/systemd/system.control"  # of properties that were set until the next boot
+    pid_files: str = "/run/libvirt/qemu"
+    proc: str = "/proc"
+    cpus: str = "/sys/devices/system/cpu/online"
+    nodes: str = "/sys/devices/system/node"
+    huge_pages: str = "/sys/kernel/mm/hugepages"
+    run: Run = run
+
+
+SYSTEM = Places()
+
+
+# ---- what the machine has
+
+
+def capacity(places: Places = SYSTEM) -> Capacity:
+    """The processors that are online, memory, huge pages of all sizes, and NUMA cells."""
+    return Capacity(
+        cpus=cpu_list(text_of(places.cpus)),
+        memory=_kibibytes(text_of(f"{places.proc}/meminfo"), "MemTotal:"),
+        huge_pages={
+            int(name[len("hugepages-") : -len("kB")]) * 1024: int(
+                text_of(f"{places.huge_pages}/{name}/nr_hugepages") or 0
+            )
+            for name in names_in(places.huge_pages)
+            if name.startswith("hugepages-")
+        },
+        cells=tuple(sorted(_cells(places))),
+    )
+
+
+def _cells(places: Places) -> list[tuple[int, tuple[int, ...], int]]:
+    found = []
+    for name in names_in(places.nodes):
+        if name.startswith("node") and name[4:].isdigit():
+            folder = f"{places.nodes}/{name}"
+            memory = _kibibytes(text_of(f"{folder}/meminfo"), f"Node {name[4:]} MemTotal:")
+            found.append((int(name[4:]), cpu_list(text_of(f"{folder}/cpulist")), memory))
+    return found
+
+
+def _kibibytes(text: str, key: str) -> int:
+    """A number of the kernel's in bytes; 0 where it does not tell."""
+    lines = (line for line in text.splitlines() if line.startswith(key))
+    return next((int(line[len(key) :].split()[0]) * 1024 for line in lines), 0)
+
+
+def cpu_list(text: str) -> tuple[int, ...]:
+    """The processors of a list such as 0-3,8, in order; with ^2 that one is none of them."""
+    found: set[int] = set()
+    for part in text.replace(",", " ").split():
+        if part.startswith("^"):
+            found.discard(int(part[1:]))
+        else:
+            first, _dash, last = part.partition("-")
+            found.update(range(int(first), int(last or first) + 1))
+    return tuple(sorted(found))
+
+
+# ---- what was said about it
+
+
+def policy(places: Places = SYSTEM) -> Policy:
+    """The policy of the host; the default without a file. ValueError where it says nonsense."""
+    text = text_of(places.policy)
+    if not text:
+        return Policy()
+    import json  # which costs as much as all the rest, and not all hosts have a file
+
+    try:
+        said = json.loads(text)
+        return _policy(said if isinstance(said, dict) else {"": said})
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"{places.policy}: {error}") from None
+
+
+def _policy(said: dict[str, Any]) -> Policy:
+    known = {"admission", "host_reserve", "vcpu_per_core", "memory_ratio"}
+    if set(said) - known:
+        raise ValueError(f"unknown: {', '.join(sorted(map(str, set(said) - known)))}")
+    admission, reserve = said.get("admission", "strict"), said.get("host_reserve") or {}
+    if admission not in ADMISSIONS:
+        raise ValueError(f"admission: {admission!r} is none of {', '.join(ADMISSIONS)}")
+    cpu, memory = reserve.get("cpu"), reserve.get("memory")
+    return Policy(
+        admission=admission,
+        reserve_cpu=None if cpu is None else round(cpu * 1000),
+        reserve_memory=None if memory is None else int(memory),
+        vcpu_per_core=_ratio(said.get("vcpu_per_core")),
+        memory_ratio=_ratio(said.get("memory_ratio")),
+    )
+
+
+def _ratio(said: Any) -> float | None:
+    return None if said is None else float(said)
+
+
+def pools(places: Places = SYSTEM) -> list[Pool]:
+    """The resource pools that unit files declare, outer ones before those inside."""
+    found = [
+        pool_of_unit(name, text_of(f"{places.units}/{name}"))
+        for name in names_in(places.units)
+        if name.startswith("machine-") and name.endswith(".slice")
+    ]
+    return sorted(one for one in found if one is not None)
+
+
+# ---- files
+
+
+def text_of(path: str) -> str:
+    """What is in a file; nothing where it cannot be read."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def names_in(folder: str) -> list[str]:
+    """The names of what is in a folder; none where there is no such folder."""
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []

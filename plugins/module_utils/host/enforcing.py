@@ -1,0 +1,264 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lets no start break a promise, and has the kernel hold what running VMs were promised.
+
+libvirt's hook does that as VMs come and go, modules as they change a promise. Only what differs is
+set, and what others set stays where nothing was promised. Also installed on hosts for the hook:
+only what is quick to import.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, NamedTuple
+
+from ..engine import promises
+from ..engine.promises import Policy, Pool, Vm
+from . import cgroups
+from .capacity import SYSTEM, Places, capacity, cpu_list, names_in, policy, pools, text_of
+from .cgroups import PAGE, Held
+from .noted import drop_those_gone, fault, locked, record, records, write
+from .slices import MACHINE, slices_of_pool
+
+SLICES = "/" + MACHINE
+PLAIN_WEIGHT = 100  # systemd's, and the kernel's
+
+
+class Group(NamedTuple):
+    """A cgroup of which something is to be held."""
+
+    name: str  # as a user knows it: vm/web, resource_pool/gold, machine.slice
+    want: Held  # None: nothing was promised
+    plain: Held  # what it has without promises
+
+
+# ---- may it start
+
+
+def admit(places: Places, vm: Vm, starter: str = "") -> list[str]:
+    """What speaks against starting a VM; where the host's policy is `strict`, it then may not.
+
+    Otherwise it is noted, and holds what it was promised from now on.
+    """
+    with locked(places):
+        rules = policy(places)
+        running = [one.vm for one in records(places) if one.vm.uuid != vm.uuid]
+        asking = (f"vm/{vm.name}",)
+        refused = promises.refusals(capacity(places), rules, pools(places), [*running, vm], asking)
+        said = [] if rules.admission == "off" else [one.message for one in refused]
+        if not said or rules.admission != "strict":
+            record(places, vm, starter=starter)
+    if said and rules.admission == "warn":
+        fault(places, "\n".join((f"vm/{vm.name} was started over what the host has", *said)))
+        return []
+    return said
+
+
+# ---- the kernel
+
+
+def settle(places: Places = SYSTEM) -> list[str]:
+    """Have the kernel hold what all noted VMs were promised; what it does not hold afterwards."""
+    if cgroups.version(places) != 2:
+        return []
+    with locked(places):
+        drop_those_gone(places)
+        groups, said = _groups(places)
+        ours, errors = _ours(places), {}
+        for path, group in groups.items():
+            lacks = lacking(group, cgroups.held(places, path), ours.get(path, Held()))
+            if lacks != Held():
+                errors[path] = cgroups.put(places, path, lacks)
+                ours[path] = _now_ours(group, lacks, ours.get(path, Held()))
+        _keep_ours(places, ours)
+    for path, error in errors.items():
+        has = cgroups.held(places, path)
+        left = told(groups[path], lacking(groups[path], has, Held()), has)
+        said += [f"{one} ({error})" if error else one for one in left]
+    return said
+
+
+def lacking(group: Group, held: Held, ours: Held) -> Held:
+    """What is to be set: what was promised, and what is ours and no longer promised taken back."""
+    want, plain = group.want, group.plain
+    weight = _other(want.weight, held.weight, ours.weight, plain.weight)
+    cpus = _other(want.cpus, held.cpus, ours.cpus, plain.cpus)
+    least, has = want.minimum or 0, held.minimum or 0
+    is_ours = ours.minimum is not None and has == ours.minimum
+    minimum = least if has < least or (is_ours and has != least) else None
+    return Held(weight, minimum, cpus)
+
+
+def _other(want: Any, has: Any, ours: Any, plain: Any) -> Any:
+    if want is not None:
+        return want if has != want else None
+    return plain if ours is not None and has == ours and has != plain else None
+
+
+def _groups(places: Places) -> tuple[dict[str, Group], list[str]]:
+    """The cgroups of VMs and those around them by path, and what kept that from being known."""
+    said = []
+    try:
+        rules = policy(places)
+    except ValueError as error:
+        rules, said = Policy(), [str(error)]
+    ours = _ours(places)
+    vms = {
+        one.scope: _as_it_weighs(one.vm, cgroups.held(places, one.scope), ours.get(one.scope))
+        for one in records(places)
+        if one.scope
+    }
+    found = groups_of(places, rules, pools(places), vms)
+    return {path: one for path, one in found.items() if cgroups.exists(places, path)}, said
+
+
+def _as_it_weighs(vm: Vm, held: Held, ours: Held | None) -> Vm:
+    """A VM without a reservation keeps the weight that it has, whoever gave it to it."""
+    if vm.cpu or vm.dedicated or held.weight is None or held.weight == (ours or Held()).weight:
+        return vm
+    return vm._replace(shares=held.weight)
+
+
+def groups_of(
+    places: Places, rules: Policy, declared: list[Pool], vms: dict[str, Vm]
+) -> dict[str, Group]:
+    """What each cgroup is to have, given the running VMs by their cgroups."""
+    has, running = capacity(places), list(vms.values())
+    weights = promises.weights(has, rules, declared, running)
+    fences = promises.fences(has, running)
+    found = {}
+    for path, vm in vms.items():
+        key, plain = vm.resource, Held(vm.shares or PLAIN_WEIGHT, 0, has.cpus)
+        weight = _weight(weights.get(key), plain, bool(vm.cpu or vm.dedicated))
+        found[path] = Group(key, Held(weight, cpus=fences.get(key)), plain)
+    for pool in declared:
+        plain = Held(pool.shares or PLAIN_WEIGHT, 0)
+        weight = _weight(weights.get(f"pool/{pool.path}"), plain, bool(pool.cpu))
+        found[slices_of_pool(pool.path)] = Group(pool.resource, Held(weight), plain)
+    is_reserved = any(one.cpu for one in declared) or any(vm.cpu or vm.dedicated for vm in running)
+    weight = weights.get("machine") if is_reserved else None
+    found[SLICES] = Group(MACHINE, Held(weight), Held(PLAIN_WEIGHT, 0))
+    for path, least in _minimums(places, declared, vms).items():
+        group = found.get(path) or Group(path.rpartition("/")[2], Held(), Held(None, 0))
+        found[path] = group._replace(want=group.want._replace(minimum=least))
+    return dict(sorted(found.items()))
+
+
+def _weight(weight: int | None, plain: Held, is_reserved: bool) -> int | None:
+    """That of who has no reservation is nobody's business, unless all were scaled down."""
+    return weight if is_reserved or weight != plain.weight else None
+
+
+def _minimums(places: Places, declared: list[Pool], vms: dict[str, Vm]) -> dict[str, int]:
+    """The least memory of each cgroup, whose sum those around it need, or it is worth nothing.
+
+    Slices that nobody declared are between as well. What is in no use yet needs none.
+    """
+    pools_in_use = [one for one in declared if cgroups.exists(places, slices_of_pool(one.path))]
+    told = promises.minimums(pools_in_use, vms.values())
+    own = {path: told.get(vm.resource, 0) for path, vm in vms.items()}
+    own.update({slices_of_pool(one.path): told.get(f"pool/{one.path}", 0) for one in pools_in_use})
+    around = {parent for path in own for parent in cgroups.parents_of(path)}
+    found: dict[str, int] = {}
+    inside = dict.fromkeys((SLICES, *around, *own), 0)
+    for path in sorted(inside, key=lambda one: -one.count("/")):
+        found[path] = max(-(-own.get(path, 0) // PAGE) * PAGE, inside[path])
+        outer = path.rpartition("/")[0]
+        if outer:
+            inside[outer] += found[path]
+    return found
+
+
+# ---- what is ours, to be taken back when it is no longer promised
+
+
+def _now_ours(group: Group, lacks: Held, ours: Held) -> Held:
+    """What of a cgroup is ours after it was set."""
+    values: list[Any] = [
+        had if value is None else value if promised else None
+        for had, value, promised in zip(ours, lacks, group.want)
+    ]
+    return Held(*values)
+
+
+def _ours(places: Places) -> dict[str, Held]:
+    """What was set here since the machine was started, by cgroup."""
+    found: dict[str, Held] = {}
+    for line in text_of(f"{places.state}/set").splitlines():
+        path, name, value = line.rsplit(" ", 2)
+        has: Any = cpu_list(value) if name == "cpus" else int(value)
+        found[path] = found.get(path, Held())._replace(**{name: has})
+    return found
+
+
+def _keep_ours(places: Places, ours: dict[str, Held]) -> None:
+    lines = [
+        f"{path} {name} {shown(value)}\n"
+        for path, held in ours.items()
+        for name, value in held._asdict().items()
+        if value is not None and cgroups.exists(places, path)
+    ]
+    if lines or ours:
+        write(places, "set", "".join(lines))
+
+
+def forget_unit(places: Places, unit: str) -> None:
+    """A slice that goes: what was set on it until the next boot is not to meet one of its name."""
+    folder = f"{places.drop_ins}/{unit}.d"
+    for name in names_in(folder):
+        os.unlink(f"{folder}/{name}")
+    if os.path.isdir(folder):
+        os.rmdir(folder)
+
+
+# ---- what is told
+
+
+def state_of(places: Places, name: str) -> dict[str, Any]:
+    """What the kernel has for a running VM: its cgroup, values, and what it lacks, in words."""
+    scope = cgroups.scope_of_vm(places, name)
+    has = cgroups.held(places, scope) if scope else Held()
+    around = cgroups.parents_of(scope) if scope else []
+    noted = next((one.vm for one in records(places) if one.scope and one.scope == scope), None)
+    return {
+        "scope": scope,
+        "memory_min": has.minimum,
+        "cpu_weight": has.weight,
+        "cpus": shown(has.cpus) if has.cpus else "",
+        "ancestors": {
+            path.rpartition("/")[2]: cgroups.held(places, path).minimum for path in around
+        },
+        "noted": None if noted is None else list(noted),
+        "lacks": _lacks(places, [*around, scope]) if noted else [],
+    }
+
+
+def _lacks(places: Places, paths: list[str]) -> list[str]:
+    """What some cgroups lack of what was promised to all that are noted."""
+    if cgroups.version(places) != 2:
+        return []
+    groups, _said = _groups(places)
+    found = []
+    for path, group in groups.items():
+        if path in paths:
+            has = cgroups.held(places, path)
+            found += told(group, lacking(group, has, Held()), has)
+    return found
+
+
+def told(group: Group, lacks: Held, has: Held) -> list[str]:
+    """What a cgroup has of what was promised, a sentence for each that it lacks."""
+    found = zip(cgroups.FILES.values(), has, lacks)
+    return [
+        f"{group.name}: {file} is {shown(value)}, promised is {shown(want)}"
+        for file, value, want in found
+        if want is not None
+    ]
+
+
+def shown(value: Any) -> str:
+    """A value of the kernel's, as its file has it."""
+    if value is None:
+        return "not set"
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

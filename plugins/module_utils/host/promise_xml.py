@@ -1,0 +1,103 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a VM is promised, from its definition as libvirt hands it to its hook.
+
+The same that `kinds/vm/promised.py` reads from a tree, a test compares the two; but the hook runs
+at each start of a VM, and what parses XML takes longer to import than all that it does. libvirt
+writes definitions anew: an attribute is in quotes, no text looks like an element.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ..engine.promises import Vm
+from .capacity import cpu_list
+
+NAMESPACE = "urn:kvm.fleet:1"
+UNITS = {"b": 1, "bytes": 1, "kb": 10**3, "k": 2**10, "kib": 2**10, "mb": 10**6, "m": 2**20}
+UNITS.update({"mib": 2**20, "gb": 10**9, "g": 2**30, "gib": 2**30, "t": 2**40, "tib": 2**40})
+ENTITIES = {"lt": "<", "gt": ">", "quot": '"', "apos": "'", "amp": "&"}
+PARTITION = "/machine/"
+
+
+def vm_of_xml(text: str) -> Vm:
+    """What the VM of a definition has and holds."""
+    head = re.sub(r"<devices>.*</devices>", "", text, flags=re.DOTALL)
+    metadata = _inside(head, "metadata")
+    head = head.replace(metadata, "") if metadata else head
+    reservation, tune = _reservation(metadata), _inside(head, "cputune")
+    memory, reserved = _size(head, "memory"), reservation.get("memory", "")
+    is_dedicated = reservation.get("dedicated") == "yes"
+    return Vm(
+        name=_plain(_inside(head, "name")),
+        uuid=_inside(head, "uuid").strip(),
+        pool=_pool(_plain(_inside(head, "partition").strip())),
+        vcpus=int(_inside(head, "vcpu") or 1),
+        memory=memory,
+        cpu=round(float(reservation.get("cpu", "0")) * 1000),
+        shares=int(_inside(tune, "shares") or 0),
+        reserved=memory if reserved == "all" else int(reserved or 0) * 1024,
+        huge_page=_huge_page(_inside(head, "memoryBacking")),
+        dedicated=is_dedicated,
+        cpus=_pinned(tune) if is_dedicated else (),
+    )
+
+
+def _reservation(metadata: str) -> dict[str, str]:
+    """The attributes of our element in a metadata element, by whatever prefix it is ours."""
+    for prefix in re.findall(rf"""xmlns:([\w.-]+)=["']{NAMESPACE}["']""", metadata):
+        found = re.search(rf"<{re.escape(prefix)}:reservation\b([^>]*)>", metadata)
+        if found:
+            return _attributes(found[1])
+    return {}
+
+
+def _pool(partition: str) -> str:
+    """The pool that a partition is; what others put elsewhere keeps its whole path."""
+    if partition == PARTITION.rstrip("/"):
+        return ""
+    return partition[len(PARTITION) :] if partition.startswith(PARTITION) else partition
+
+
+def _huge_page(backing: str) -> int:
+    """The bytes of its huge pages; of the host's own size where none is said."""
+    pages = re.findall(r"<page\b([^>]*)>", _inside(backing, "hugepages"))
+    sizes = (_attributes(page) for page in pages)
+    found = [int(one["size"]) * UNITS[one.get("unit", "KiB").lower()] for one in sizes]
+    usual = UNITS["mib"] * 2 if re.search(r"<hugepages\b", backing) else 0
+    return found[0] if found else usual
+
+
+def _pinned(tune: str) -> tuple[int, ...]:
+    """The host's processors that vCPUs are pinned to."""
+    lists = (_attributes(one).get("cpuset", "") for one in re.findall(r"<vcpupin\b([^>]*)>", tune))
+    return tuple(sorted({cpu for one in lists for cpu in cpu_list(one)}))
+
+
+def _size(text: str, name: str) -> int:
+    found = re.search(rf"<{name}\b([^>]*)>\s*(\d+)", text)
+    return int(found[2]) * UNITS[_attributes(found[1]).get("unit", "KiB").lower()] if found else 0
+
+
+def _inside(text: str, name: str) -> str:
+    """What is in the first element of a name; nothing of an empty one."""
+    found = re.search(rf"<{name}(?:\s[^>]*[^>/])?>(.*?)</{name}>", text, re.DOTALL)
+    return found[1] if found else ""
+
+
+def _attributes(text: str) -> dict[str, str]:
+    found = re.findall(r"""([\w:.-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""", text)
+    return {name: _plain(double or single) for name, double, single in found}
+
+
+def _plain(text: str) -> str:
+    """A text without entities."""
+    return re.sub(r"&(#x?)?(\w+);", _character, text)
+
+
+def _character(entity: re.Match[str]) -> str:
+    if entity[1]:
+        return chr(int(entity[2], 16 if entity[1] == "#x" else 10))
+    return ENTITIES.get(entity[2], entity[0])

@@ -1,0 +1,110 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Resource pools as slices of systemd: names of units, and what a unit file says of a pool.
+
+Pure, and also installed on hosts for libvirt's hook: only what is quick to import.
+"""
+
+from __future__ import annotations
+
+from ..engine.promises import Pool
+
+MACHINE = "machine.slice"
+OURS = "X-kvm-fleet"  # the section of a unit file with what systemd does not know
+PREFIX, SUFFIX = "machine-", ".slice"
+UNESCAPED = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:_.")
+SIZES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+YES = ("yes", "y", "true", "t", "on", "1")
+
+
+def unit_of_pool(path: str) -> str:
+    """The slice of a pool: `gold/inner` has machine-gold-inner.slice."""
+    return PREFIX + "-".join(escaped(part) for part in path.split("/")) + SUFFIX
+
+
+def slices_of_pool(path: str) -> str:
+    """The cgroup of a pool: a slice is in the one whose name its own begins with."""
+    parts = path.split("/")
+    inner = ["/".join(parts[:deep]) for deep in range(1, len(parts) + 1)]
+    return "/".join(["", MACHINE, *(unit_of_pool(one) for one in inner)])
+
+
+def pool_of_slice(unit: str) -> str:
+    """The path of the pool that a slice is; empty of any other unit."""
+    if not (unit.startswith(PREFIX) and unit.endswith(SUFFIX)):
+        return ""
+    try:
+        return "/".join(unescaped(part) for part in unit[len(PREFIX) : -len(SUFFIX)].split("-"))
+    except ValueError:
+        return ""  # nobody escaped that
+
+
+def escaped(name: str) -> str:
+    """A name as systemd writes it in that of a unit (systemd-escape)."""
+    found = [
+        chr(byte) if chr(byte) in UNESCAPED and (place or byte != ord(".")) else f"\\x{byte:02x}"
+        for place, byte in enumerate(name.encode())
+    ]
+    return "".join(found)
+
+
+def unescaped(text: str) -> str:
+    """The name that systemd wrote so."""
+    first, *others = text.split("\\x")
+    found = first.encode()
+    for one in others:
+        found += bytes([int(one[:2], 16)]) + one[2:].encode()
+    return found.decode(errors="replace")
+
+
+# ---- unit files
+
+
+def sections_of(text: str) -> dict[str, dict[str, str]]:
+    """What a unit file says, of each key the last."""
+    found: dict[str, dict[str, str]] = {}
+    section: dict[str, str] = {}
+    for line in text.replace("\\\n", " ").splitlines():
+        said = line.strip()
+        if said.startswith("[") and said.endswith("]"):
+            section = found.setdefault(said[1:-1], {})
+        elif said and said[0] not in "#;":
+            key, _equals, value = said.partition("=")
+            section[key.strip()] = value.strip()
+    return found
+
+
+def pool_of_unit(unit: str, text: str) -> Pool | None:
+    """The pool that a unit file declares; None of a slice that is none of ours."""
+    found = sections_of(text)
+    if OURS not in found or not pool_of_slice(unit):
+        return None
+    kernel, ours = found.get("Slice", {}), found[OURS]
+    return Pool(
+        path=pool_of_slice(unit),
+        cpu=millicores(ours.get("CPUReservation", "")),
+        cpu_limit=round(_number(kernel.get("CPUQuota", "").rstrip("%")) * 10),
+        shares=int(_number(kernel.get("CPUWeight", ""))),
+        memory=bytes_of(kernel.get("MemoryMin", "")),
+        memory_low=bytes_of(kernel.get("MemoryLow", "")),
+        memory_limit=bytes_of(kernel.get("MemoryMax", "")),
+        expandable=ours.get("Expandable", "").lower() in YES,
+    )
+
+
+def millicores(cores: str) -> int:
+    """Thousandths of a core: `1.5` is 1500."""
+    return round(_number(cores) * 1000)
+
+
+def bytes_of(size: str) -> int:
+    """A size as systemd reads it: bytes, or with K, M, G or T. 0 of what is no number."""
+    unit = SIZES.get(size[-1:].upper(), 0)
+    return round(_number(size[:-1]) * unit) if unit else round(_number(size))
+
+
+def _number(text: str) -> float:
+    """0 of what is none: `infinity`, nothing, a percentage of the machine."""
+    digits = text.replace(".", "", 1)
+    return float(text) if digits.isdigit() and digits.isascii() else 0

@@ -1,0 +1,69 @@
+"""What libvirt's hook reads of a definition, without parsing XML."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.kvm.fleet.plugins.module_utils.host.promise_xml import vm_of_xml
+
+GIB = 2**30
+HEAD = "<name>a&amp;b &#x41;</name>\n  <uuid>5c6e</uuid>"
+METADATA = """
+  <metadata>
+    <x:a xmlns:x="urn:x"><x:reservation cpu="9"/><memory>1</memory></x:a>
+    <f:resource xmlns:f='urn:kvm.fleet:1' managed="yes" uuid="5c6e">
+      <f:reservation cpu="1.5" memory='{memory}' dedicated="yes"/>
+    </f:resource>
+  </metadata>"""
+BODY = """
+  <memory unit='KiB'>1048576</memory>
+  <currentMemory unit='KiB'>524288</currentMemory>
+  <memoryBacking>
+    <hugepages><page size='2048' unit='KiB'/></hugepages>
+  </memoryBacking>
+  <vcpu placement='static' current='2'>4</vcpu>
+  <cputune>
+    <shares>400</shares>
+    <vcpupin vcpu='0' cpuset='2'/><vcpupin vcpu='1' cpuset='4-5'/>
+    <emulatorpin cpuset='0'/>
+  </cputune>
+  <resource><partition>/machine/gold/inner</partition></resource>
+  <devices>
+    <memory model='dimm'/><shares>1</shares>
+  </devices>"""
+
+
+def domain(*parts: str) -> str:
+    return f"<domain type='kvm' id='3'>\n  {''.join(parts)}\n</domain>\n"
+
+
+def test_all_that_a_vm_is_promised() -> None:
+    found = vm_of_xml(domain(HEAD, METADATA.format(memory="524288"), BODY))
+    assert (found.name, found.uuid, found.pool) == ("a&b A", "5c6e", "gold/inner")
+    assert (found.memory, found.reserved, found.huge_page) == (GIB, GIB // 2, 2**21)
+    assert (found.vcpus, found.cpu, found.shares) == (4, 1500, 400)
+    assert (found.dedicated, found.cpus) == (True, (2, 4, 5))
+
+
+def test_all_of_its_memory() -> None:
+    assert vm_of_xml(domain(HEAD, METADATA.format(memory="all"), BODY)).reserved == GIB
+
+
+@pytest.mark.parametrize(
+    ("part", "field", "value"),
+    [
+        ("<vcpu>3</vcpu>", "vcpus", 3),
+        ("<memory unit='GiB'>2</memory>", "memory", 2 * GIB),
+        ("<memory>1024</memory>", "memory", 2**20),
+        ("<memoryBacking><locked/></memoryBacking>", "huge_page", 0),
+        ("<memoryBacking><hugepages/></memoryBacking>", "huge_page", 2**21),
+        ("<resource><partition>/gold</partition></resource>", "pool", "/gold"),
+        ("<resource><partition>/machine</partition></resource>", "pool", ""),
+        ("<cputune><vcpupin vcpu='0' cpuset='1'/></cputune>", "cpus", ()),
+        ("<metadata/>", "cpu", 0),
+    ],
+)
+def test_what_others_wrote(part: str, field: str, value: Any) -> None:
+    assert getattr(vm_of_xml(domain(HEAD, part)), field) == value
