@@ -114,6 +114,22 @@ def _memory_maximum(domain: ET.Element) -> int:
     return -(-bytes_of(domain.find("memory"), "KiB") // MIB)
 
 
+def _memory_backing(domain: ET.Element) -> dict[str, Any]:
+    """What is locked, merged and in huge pages, each with its size and nodes."""
+    pages = domain.findall("memoryBacking/hugepages/page")
+    return {
+        "huge": domain.find("memoryBacking/hugepages") is not None,
+        "pages": [_said(page, ("size", "nodeset")) for page in pages],
+        "locked": domain.find("memoryBacking/locked") is not None,
+        "merged": domain.find("memoryBacking/nosharepages") is None,
+    }
+
+
+def _memory_limit(domain: ET.Element) -> int:
+    limit = domain.find("memtune/hard_limit")
+    return 0 if limit is None else bytes_of(limit, "KiB")
+
+
 def _clock(domain: ET.Element) -> dict[str, str]:
     clock = attributes(domain.find("clock"))
     return {key: clock.get(key, LEFT_OPEN) for key in ("offset", "timezone")}
@@ -294,6 +310,8 @@ FACTS: dict[str, Callable[[ET.Element], Any]] = {
     "kernel": _kernel,
     "lifecycle": _lifecycle,
     "machine": _machine,
+    "memory_backing": _memory_backing,
+    "memory_limit": _memory_limit,
     "memory_maximum": _memory_maximum,
     "nics": _nics,
     "rng": _rng,

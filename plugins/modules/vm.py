@@ -268,6 +268,51 @@ options:
           - How often the guest's driver reports how it uses its memory, in seconds. V(0) turns it
             off. Changes live.
         type: int
+      reservation:
+        description:
+          - How much of its memory the host holds for the VM, a multiple of 1 KiB, at most
+            O(memory.maximum). V(0B) reserves nothing. Changes live.
+          - In the kernel a size is C(memory.min) of the VM's control group and of those above it,
+            set by the hook of the role P(kvm.fleet.kvm_host#role) at each start. What is there is
+            not reclaimed as long as it is within. Without the hook nothing holds it.
+          - V(all) is all that the VM may have, whatever that becomes. It brings O(memory.locked)
+            unless the memory is in huge pages, and takes that away again when it goes.
+          - Libvirt has no word for it (its C(min_guarantee) is refused for QEMU), so it stands in
+            the definition's metadata.
+        type: str
+      limit:
+        description:
+          - How much memory the VM may take of the host, what QEMU itself needs included, a multiple
+            of 1 KiB. V(0B) is no limit. Changes live where the VM has a control group for memory.
+          - In the kernel it is C(memory.max) of the VM's control group (libvirt's C(hard_limit)).
+            The kernel kills a VM that passes it, so a limit is refused that is less than
+            O(memory.maximum) and what QEMU needs beside it. What a guest shall have is
+            O(memory.size).
+          - Huge pages are not charged to a VM and do not count.
+        type: str
+      locked:
+        description:
+          - Whether all of QEMU's memory is locked (C(mlockall)), so that nothing of it is ever
+            swapped out. All of O(memory.maximum) is then taken from the host at the start.
+          - With O(memory.limit) that has to have place for all that QEMU maps, several hundred MiB
+            more than the guest has.
+        type: bool
+      ksm:
+        description:
+          - Whether the kernel may merge pages of the VM that others have too (C(madvise) with
+            C(MADV_MERGEABLE)). It does where KSM runs on the host. V(false) keeps the pages of this
+            VM to itself (libvirt's C(nosharepages)).
+        type: bool
+      huge_pages:
+        description:
+          - The size of the huge pages in which the VM's memory is, such as V(2MiB) or V(1GiB), or
+            V(none). In the kernel they come from the host's pool of pages of that size (hugetlbfs),
+            are never swapped out, and are not charged to the VM's control group.
+          - A VM starts only where enough of them are free. Where they are not, the plan has a
+            change C(host_huge_pages) that grows the host's pool before the start. The pages stay
+            there until the host restarts. What the kernel cannot find memory in one piece for is an
+            error, and the pool is then as it was.
+        type: str
   clock:
     description:
       - What the VM's clock shows at start. A new VM has V(utc).

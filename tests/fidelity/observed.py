@@ -30,6 +30,16 @@ def number(reader: Reader, factor: int = 1) -> Reader:
     return lambda tree: int(reader(tree) or 0) * factor
 
 
+def size_or_word(reader: Reader, unset: str) -> Reader:
+    """A reader of a number of KiB, in bytes, or of a word."""
+
+    def read(tree: Element) -> Any:
+        found = reader(tree) or unset
+        return int(found) * KIB if found.isdigit() else found
+
+    return read
+
+
 def there(path: str) -> Reader:
     return lambda tree: tree.find(path) is not None
 
@@ -43,7 +53,8 @@ def _firmware(tree: Element) -> str:
     return "efi" if chosen or attribute("os", "firmware")(tree) == "efi" else "bios"
 
 
-FLEET = "metadata/{urn:kvm.fleet:1}resource"
+FLEET_NS = "{urn:kvm.fleet:1}"
+FLEET = f"metadata/{FLEET_NS}resource"
 KIB = 1024
 
 VM: dict[str, Reader] = {
@@ -70,6 +81,11 @@ VM: dict[str, Reader] = {
     "memory.size": number(text("currentMemory"), KIB),
     "memory.balloon": attribute("devices/memballoon", "model"),
     "memory.balloon_stats_period_s": number(attribute("devices/memballoon/stats", "period")),
+    "memory.reservation": size_or_word(attribute(f"{FLEET}/{FLEET_NS}reservation", "memory"), "0"),
+    "memory.limit": number(text("memtune/hard_limit", "0"), KIB),
+    "memory.locked": there("memoryBacking/locked"),
+    "memory.ksm": lambda tree: not there("memoryBacking/nosharepages")(tree),
+    "memory.huge_pages": size_or_word(attribute("memoryBacking/hugepages/page", "size"), "none"),
     "rng": text("devices/rng/backend", "none"),
     "video": attribute("devices/video/model", "type"),
     "graphics.type": attribute("devices/graphics", "type", "none"),

@@ -189,7 +189,27 @@ class Vm:
         self.memory_mib = self.rng.choice([160, 192])
         size = self.memory_mib - (0 if self.runs else self.rng.choice([0, 32, 96]))
         memory = {"size": f"{size}MiB", "maximum": f"{self.memory_mib}MiB"}
-        return {**memory, **some(self.rng, self._balloon(), 0.3)}
+        return {
+            **memory,
+            **some(self.rng, self._balloon(), 0.3),
+            **some(self.rng, self._held(), 0.2),
+        }
+
+    def _held(self) -> dict[str, Callable[[], Any]]:
+        """What of its memory is reserved and limited. What runs was started without a limit: with
+        one, and to lock memory, libvirt asks for more than some machines give (RLIMIT_MEMLOCK)."""
+        pick = self.rng.choice
+        held: dict[str, Callable[[], Any]] = {
+            "reservation": lambda: pick(["0B", "32MiB", "128MiB"]),
+            "ksm": lambda: pick([True, False]),
+        }
+        if self.runs != "running":  # a restart would start it with the limit
+            held["limit"] = lambda: pick(["0B", "2GiB", "3GiB"])
+        if not self.runs:
+            held["reservation"] = lambda: pick(["0B", "32MiB", "all"])
+            held["locked"] = lambda: True
+            held["huge_pages"] = lambda: pick(["none", "2MiB"])
+        return held
 
     def _balloon(self) -> dict[str, Callable[[], Any]]:
         stats = {"balloon_stats_period_s": lambda: self.rng.choice([0, 5, 10])}
@@ -199,7 +219,7 @@ class Vm:
 
     def _memory(self) -> Args:
         dice = self.rng.random()
-        memory: Args = some(self.rng, self._balloon(), 0.2)
+        memory: Args = some(self.rng, {**self._balloon(), **self._held()}, 0.2)
         if dice < 0.3:
             memory["size"] = self.rng.choice(
                 [f"{self.memory_mib - 32}MiB", f"{self.memory_mib}MiB"]

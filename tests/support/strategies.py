@@ -87,7 +87,8 @@ def _integer(known: Known) -> SearchStrategy[Any]:
 
 
 def _size(known: Known) -> SearchStrategy[str]:
-    return sizes(known["factor"])
+    words = known["words"]
+    return sizes(known["factor"]) | st.sampled_from(words) if words else sizes(known["factor"])
 
 
 def sizes(factor: int = 1, least: int = 0) -> SearchStrategy[str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.facts import ALL, Fact, Facts
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.host import HugePages
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.recorded import (
     Recorded,
@@ -27,6 +28,7 @@ FAR: dict[Fact, Any] = {
     ("machines",): {"q35": "pc-q35-7.2", "pc": "pc-i440fx-7.2"},
     ("machines_of", "x86_64"): ["q35", "pc-q35-7.2", "pc", "pc-i440fx-7.2"],
     ("state_folder",): "",
+    ("huge_pages",): HugePages([(0, 2 << 20, 16), (0, 1 << 30, 0)], 4 << 30, 16 << 30),
 }
 
 
@@ -37,6 +39,8 @@ def far_answers(answers: Mapping[Fact, Any], fact: Fact) -> Any:
         return judgement.parsed(*of)
     if asked == "parser_refusal":
         return judgement.parser_refusal(*of)
+    if asked == "controllers":
+        return ["cpu", "memory"]
     if asked == "far_interface":
         return True
     return nothing_follows(answers, fact)

@@ -66,20 +66,28 @@ def integer(
     )
 
 
-def size(factor: int = 1, unset: str | None = None) -> Codec:
-    """A size with its unit, kept in the XML as a number of `factor` bytes."""
+def size(factor: int = 1, unset: str | None = None, words: tuple[str, ...] = ()) -> Codec:
+    """A size with its unit, kept in the XML as a number of `factor` bytes; or one of some words."""
 
     def parse(given: Any) -> str:
+        if given in words:
+            return str(given)
         number = parse_size(given)
         if number % factor:
             raise ValueError(f"{given} is no multiple of {format_size(factor)}")
         return format_size(number)
 
-    return Codec(
-        parse,
-        lambda found: unset if found in (None, "") else format_size(int(found or 0) * factor),
-        lambda value: None if value is None or value == unset else str(parse_size(value) // factor),
-    )
+    def decode(found: str | None) -> Value:
+        if found in words:
+            return found
+        return unset if found in (None, "") else format_size(int(found or 0) * factor)
+
+    def encode(value: Value) -> str | None:
+        if value is None or value == unset:
+            return None
+        return str(value) if value in words else str(parse_size(value) // factor)
+
+    return Codec(parse, decode, encode)
 
 
 def cores(per_core: int | None = None) -> Codec:
@@ -148,6 +156,16 @@ def presence() -> Codec:
         bool,
         lambda found: found is not None,
         lambda value: "" if value else None,
+        {"type": "bool"},
+    )
+
+
+def absence() -> Codec:
+    """A boolean that is false where an empty element stands."""
+    return Codec(
+        bool,
+        lambda found: found is None,
+        lambda value: None if value else "",
         {"type": "bool"},
     )
 

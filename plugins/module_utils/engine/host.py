@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,10 +16,12 @@ TEST, QEMU = "TEST", "QEMU"
 QUESTIONS = {
     **dict.fromkeys(("arch", "best_virt_type", "can_keep_tpm", "driver", "interfaces"), 0),
     **dict.fromkeys(("libvirt_version", "machines", "network_daemons", "open_files", "routes"), 0),
-    **dict.fromkeys(("secrets", "state_folder", "uri", "version"), 0),
+    **dict.fromkeys(("huge_pages", "secrets", "state_folder", "uri", "version"), 0),
     **dict.fromkeys(("backup", "checkpoints", "cpu_models", "far_interface", "file", "folder"), 1),
-    **dict.fromkeys(("image", "leases", "machines_of", "noted_daemons", "parsed", "place"), 1),
-    **dict.fromkeys(("real_path", "refusal", "snapshots", "volume_at", "written"), 1),
+    **dict.fromkeys(
+        ("controllers", "image", "leases", "machines_of", "noted_daemons", "parsed"), 1
+    ),
+    **dict.fromkeys(("place", "real_path", "refusal", "snapshots", "volume_at", "written"), 1),
     **dict.fromkeys(("block_job", "checksum", "owner", "parser_refusal"), 2),
     **dict.fromkeys(("cpu_modes", "video_models"), 3),
 }
@@ -79,6 +82,25 @@ class Daemon(NamedTuple):
     program: str
     process: int
     network: str
+
+
+class HugePages(NamedTuple):
+    """The memory of a host, as far as huge pages are concerned; all sizes in bytes."""
+
+    free: list[tuple[int, int, int]]  # of each node, by its number: the size of a page, how many
+    memory: int  # what is free, or in caches that can be dropped
+    total: int
+
+    @property
+    def sizes(self) -> list[int]:
+        """The sizes of huge pages that the host knows."""
+        return sorted({size for _node, size, _count in self.free})
+
+    def free_of(self, size: int, nodes: Collection[int] = ()) -> int:
+        """How many pages of a size are free, on some nodes or on all."""
+        return sum(
+            count for node, of, count in self.free if of == size and (not nodes or node in nodes)
+        )
 
 
 class Secret(NamedTuple):
@@ -219,6 +241,10 @@ class HostFacts:
         """The job that works on a disk of a running VM, as virsh calls it; empty without one."""
         return str(self.facts.ask("block_job", vm, target, unknown=""))
 
+    def controllers(self, vm: str) -> list[str]:
+        """Of `cpu` and `memory` the control groups by which libvirt can tune a VM that runs."""
+        return list(self.facts.ask("controllers", vm, unknown=()))
+
     def backup(self, vm: str) -> str:
         """The backup that is made of a running VM, as XML; empty without one."""
         return str(self.facts.ask("backup", vm, unknown=""))
@@ -235,6 +261,12 @@ class HostFacts:
         return str(self.facts.ask("volume_at", path, unknown=""))
 
     # ---- the machine
+
+    @property
+    def huge_pages(self) -> HugePages | None:
+        """The host's huge pages, and the memory of which there could be more; None if unknown."""
+        found: HugePages | None = self.facts.ask("huge_pages")
+        return found
 
     def place(self, path: str) -> str:
         """What is the same for all paths of this machine to one file or device."""

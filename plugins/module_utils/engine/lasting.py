@@ -23,7 +23,17 @@ from .xmltree import Element
 
 # A lease is about a vswitch, but is renewed by guests.
 OF_ALL = (
-    *(ALL, "folder", "interfaces", "leases", "network_daemons", "open_files", "routes", "secrets"),
+    *(
+        ALL,
+        "folder",
+        "huge_pages",
+        "interfaces",
+        "leases",
+        "network_daemons",
+        "open_files",
+        "routes",
+        "secrets",
+    ),
 )
 
 Paths = tuple[str, ...]

@@ -16,7 +16,7 @@ from typing import Any, Callable
 from . import sensitive, xmltree
 from .errors import FleetError
 from .facts import ALL, Fact
-from .host import Daemon, File, Image, Interface, Secret, Unreadable
+from .host import Daemon, File, HugePages, Image, Interface, Secret, Unreadable
 from .plan import Have
 from .xmltree import Element
 
@@ -158,10 +158,18 @@ def _daemons(told: Any) -> list[Daemon]:
     return [Daemon(*one) for one in told]
 
 
+def _huge_pages(told: Any) -> HugePages | None:
+    if told is None:
+        return None
+    free, *memory = told
+    return HugePages([(node, size, count) for node, size, count in free], *memory)
+
+
 READS: dict[str, Callable[[Any], Any]] = {
     "file": _file,
     "image": _image,
     "interfaces": _interfaces,
+    "huge_pages": _huge_pages,
     "secrets": _secrets,
     "network_daemons": _daemons,
     "noted_daemons": _daemons,

@@ -81,6 +81,15 @@ def _secrets(host: Host) -> Any:
 # ---- what the machine tells
 
 
+def _of_memory(name: str) -> Callable[..., Any]:
+    def answer(host: Host, *of: str) -> Any:
+        from . import memory
+
+        return getattr(memory, name)(host, *of)
+
+    return answer
+
+
 def _of_file(name: str) -> Callable[..., Any]:
     def answer(_host: Host, *of: str) -> Any:
         from . import files
@@ -136,6 +145,8 @@ ANSWERS: dict[str, Callable[..., Any]] = {
     "parser_refusal": _parser_refusal,
     "owner": _owner,
     "secrets": _secrets,
+    "controllers": _of_memory("read_controllers"),
+    "huge_pages": _of_memory("read_huge_pages"),
     "file": _of_file("read_file"),
     "written": _of_file("read_written"),
     "image": _of_file("read_image"),

@@ -24,7 +24,7 @@ from ..kinds.vm.state_files import saved_memory_of, state_files_of, state_folder
 VIRT_TYPES = ("kvm", "qemu")
 OF_LIBVIRT = attrgetter(
     *("uri", "driver", "version", "libvirt_version", "can_keep_tpm", "state_folder"),
-    *("best_virt_type", "secrets"),
+    *("best_virt_type", "huge_pages", "secrets"),
 )
 OF_MACHINE = attrgetter("open_files", "interfaces", "routes", "network_daemons")
 # What QEMU opens for devices that a declaration may bring.
@@ -80,6 +80,7 @@ def _ask_about_vm(host: HostFacts, vm: Have) -> None:
     if vm.live is None:
         return
     if vm.facts["state"] != "saved":
+        host.controllers(vm.name)
         host.backup(vm.name)
         for disk in vm.live.findall("devices/disk"):
             host.block_job(vm.name, xmltree.get(disk, "target/@dev") or "")

@@ -158,6 +158,7 @@ FOLLOWS: dict[str, Callable[..., Any]] = {
     "volume_at": _volume_at,
     "snapshots": _of_vm(()),
     "checkpoints": _of_vm(()),
+    "controllers": _of_vm(()),
     "backup": _of_vm(""),
     "block_job": _of_vm(""),
     "noted_daemons": _daemons,

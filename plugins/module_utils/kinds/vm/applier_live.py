@@ -26,6 +26,8 @@ from .reader import live_definition
 
 # How long a guest may take to let an unplugged device go (ACPI and PCIe ask it, and wait).
 UNPLUG_TIMEOUT_S = 20.0
+# VIR_DOMAIN_MEMORY_PARAM_UNLIMITED, which the Python binding does not name.
+UNLIMITED_KIB = 9007199254740991
 DEVICES: dict[str, Items] = {
     row.name: row for row in (table.DISKS, table.CDROMS, table.NICS, table.CHANNELS)
 }
@@ -127,6 +129,12 @@ def _vcpus(vm: Running, changes: list[Change]) -> None:
 
 def _cpu_time(vm: Running, changes: list[Change]) -> None:
     applier_cpu.bring_time(vm.dom, vm.now(), changes)
+
+
+def _memory_limit(vm: Running, changes: list[Change]) -> None:
+    kib = parse_size(changes[-1].after) // 1024
+    limit = {libvirt.VIR_DOMAIN_MEMORY_HARD_LIMIT: kib or UNLIMITED_KIB}
+    vm.dom.setMemoryParameters(limit, libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
 
 def _balloon(vm: Running, changes: list[Change]) -> None:
@@ -236,6 +244,7 @@ APPLIERS: dict[Call, Bring] = {
     (Changed, Applier.LIFECYCLE): _lifecycle,
     (Changed, Applier.VCPUS): _vcpus,
     (Changed, Applier.CPU_TIME): _cpu_time,
+    (Changed, Applier.MEMORY_LIMIT): _memory_limit,
     (Changed, Applier.BALLOON): _balloon,
     (Changed, Applier.BALLOON_STATS): _balloon_stats,
     (Changed, Applier.DISK_LIMITS): _disk_limits,

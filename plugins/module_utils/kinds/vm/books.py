@@ -9,6 +9,7 @@ from ...engine.tree_diff import WHOLE
 from ...engine.xmltree import Element
 from . import extra
 from .agree import CONSEQUENCES
+from .agree.memory_backing import BROUGHT, OF_LOCKED
 from .declared import note_at
 from .extra_record import RECORD
 from .table import DISKS, ROWS
@@ -19,6 +20,9 @@ def _owned(change: Change, before: Element, after: Element, claims: Claims) -> N
     if change.is_of(DISKS.name):
         for domain in (before, after):
             claims.path(domain, note_at(change.thing_in(DISKS.name)))
+    if any(change.is_of(option) for option in OF_LOCKED):
+        for domain in (before, after):
+            claims.path(domain, BROUGHT)
     if not change.is_of("extra_xml"):
         for record in extra.sealed(before, after):
             claims.add(record, WHOLE)

@@ -228,11 +228,24 @@ class VmDraft(Draft):
         return [Restarted(self.wanted.resource, power.POWER, self.is_now, note=note)]
 
     def beside(self) -> list[Change]:
-        """The mark of a restart that was interrupted, where nothing else comes of it."""
+        """What a start needs, and the mark of a restart that was interrupted, where nothing else
+        comes of it."""
+        grown = [*self._grown_pages()]
         if not self.restarting or self.restarts or self.was[STATE] != self.will[STATE]:
-            return []
+            return grown
         note = "a run that was interrupted while it restarted the VM had left this mark"
-        return [Mended(self.wanted.resource, power.POWER, "restarting", self.is_now, note=note)]
+        mended = Mended(self.wanted.resource, power.POWER, "restarting", self.is_now, note=note)
+        return [*grown, mended]
+
+    def _grown_pages(self) -> Iterable[Change]:
+        """What of the host's huge pages it needs to start."""
+        if not (self.restarts or {power.START, power.START_PAUSED} & {*self.steps}):
+            return []
+        from . import huge_pages
+
+        live = self.have.live
+        starts = self.definition if live is None or self.is_now != SAVED else live
+        return huge_pages.grown(starts, self.have, self.world, self.mistakes)
 
     def explained(self, change: Change) -> Change:
         if not isinstance(change, Stepped):

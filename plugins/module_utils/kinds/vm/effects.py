@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from enum import Enum
 
 from ...engine import xmltree
@@ -42,6 +42,7 @@ class Effects:
         devices: Mapping[Key, Value] | None = None,
         network_of: port_groups.NetworkOf = lambda _vswitch: None,
         holds_groups: bool = False,
+        controllers: Callable[[], Collection[str]] = tuple,
     ) -> None:
         self.live = live
         self.definition = definition
@@ -49,6 +50,7 @@ class Effects:
         self.paused = state == PAUSED
         self.network_of = network_of
         self.holds_groups = holds_groups
+        self.controllers = controllers
         self.waits_all = apply == "next_boot"
         self.plugged = frozenset[Key]()
         if not self.waits_all:
@@ -84,6 +86,9 @@ class Effects:
     def _cpu_time(self, key: Key, after: Value) -> bool:
         # There is no shares of no number: what runs has some until it ends.
         return bool(key[-1] != "shares" or after)
+
+    def _limits_memory(self, _key: Key, _after: Value) -> bool:
+        return "memory" in self.controllers()
 
     def _balloon(self, _key: Key, after: Value) -> bool:
         has_balloon = self.values[("memory", "balloon")] == "virtio"
@@ -150,6 +155,7 @@ CONDITIONS: Mapping[Enum, Callable[[Effects, Key, Value], bool]] = {
     Applier.NIC: Effects._can_on_nic,
     Applier.VCPUS: Effects._vcpus,
     Applier.CPU_TIME: Effects._cpu_time,
+    Applier.MEMORY_LIMIT: Effects._limits_memory,
     Applier.BALLOON: Effects._balloon,
     Applier.BALLOON_STATS: Effects._balloon_stats,
 }

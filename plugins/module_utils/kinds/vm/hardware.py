@@ -9,6 +9,7 @@ from ...engine import xmltree
 from ...engine.errors import FleetError, Mistakes
 from ...engine.fields import items_of
 from ...engine.xmltree import Element
+from . import memory_rules
 from .cpu_lists import cpus_in
 from .table import DISKS, NICS
 
@@ -18,11 +19,13 @@ SOCKET_PATH = 107  # Linux has place for so many, and the end
 
 def check(after: Element, before: Element | None, mistakes: Mistakes) -> None:
     """What is wrong with a definition as it would be, and was not wrong with it before."""
-    known = {(e.field, e.message) for e in _wrong(before)} if before is not None else set()
-    mistakes.extend(e for e in _wrong(after) if (e.field, e.message) not in known)
+    found = [] if before is None else [*_wrong(before, None)]
+    known = {(error.field, error.message) for error in found}
+    mistakes.extend(e for e in _wrong(after, before) if (e.field, e.message) not in known)
 
 
-def _wrong(domain: Element) -> Iterator[FleetError]:
+def _wrong(domain: Element, before: Element | None) -> Iterator[FleetError]:
+    yield from memory_rules.wrong(domain, before)
     yield from _goes_with_a_kernel(domain)
     yield from _goes_with_a_cache(domain)
     yield from _has_its_vcpus(domain)

@@ -14,6 +14,7 @@ class Applier(Enum):
     LIFECYCLE = auto()
     VCPUS = auto()
     CPU_TIME = auto()
+    MEMORY_LIMIT = auto()
     BALLOON = auto()
     BALLOON_STATS = auto()
     DISK_LIMITS = auto()

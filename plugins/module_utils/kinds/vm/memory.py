@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from ...engine.codecs import Value
 from ...engine.errors import Mistakes
 from ...engine.keys import Key, Values, named
-from ...engine.units import parse_size
+from ...engine.units import format_size, parse_size
 from ...engine.xmltree import Element
 
 SIZE, MAXIMUM = ("memory", "size"), ("memory", "maximum")
+HUGE_PAGES = ("memory", "huge_pages")
 # All words that libvirt takes in a definition (virScaleInteger); it writes KiB.
 _LETTERS = {letter: power for power, letter in enumerate("KMGTPE", 1)}
 _UNITS = {
@@ -72,6 +73,44 @@ def check(want: Mapping[Key, Value], after: Values, mistakes: Mistakes) -> None:
         )
     elif parse_size(size) > parse_size(most):
         mistakes.add(f"{size} is above memory.maximum, which is {most}", named(SIZE))
+
+
+def bytes_at(domain: Element, path: str) -> int | None:
+    """The size that stands at a path in bytes; None where none does."""
+    found = domain.find(path)
+    return None if found is None else _bytes(found.text, found.get("unit"))
+
+
+def parts(domain: Element) -> list[int]:
+    """The pieces, in bytes, of which a VM's memory is made: its NUMA cells, or all of it, and what
+    is plugged in beside."""
+    cells = domain.findall("cpu/numa/cell[@memory]")
+    plugged = [
+        _bytes(found.text, found.get("unit"))
+        for model, path in (("dimm", "target/size"), ("virtio-mem", "target/requested"))
+        for found in domain.findall(f"devices/memory[@model='{model}']/{path}")
+    ]
+    if cells:
+        return [*(_bytes(cell.get("memory"), cell.get("unit")) for cell in cells), *plugged]
+    return [bytes_at(domain, "memory") or 0, *plugged]
+
+
+def huge_pages(domain: Element) -> str:
+    """The size of the huge pages that a VM's memory is in, as the option says it, or in words.
+
+    Others may say no size, which is the host's own, or one for each node.
+    """
+    backing = domain.find("memoryBacking/hugepages")
+    if backing is None:
+        return "none"
+    pages = backing.findall("page")
+    sizes = [format_size(_bytes(page.get("size"), page.get("unit"))) for page in pages]
+    if not pages:
+        return "default"
+    if len(pages) == 1 and not pages[0].get("nodeset"):
+        return sizes[0]
+    places = [page.get("nodeset") or "others" for page in pages]
+    return ", ".join(f"{size} ({place})" for size, place in zip(sizes, places))
 
 
 def _bytes(number: str | None, unit: str | None) -> int:

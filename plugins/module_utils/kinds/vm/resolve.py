@@ -14,7 +14,7 @@ from ..storage_volume.volumes import disk_source, format_of
 from . import cpu_time
 from .derived import derived_mac
 from .standing import Standing
-from .table import AGENT_CHANNEL, option_of
+from .table import AGENT_CHANNEL, ALL, option_of
 
 # What a new VM gets where nothing is said: what an operator of a headless server would choose.
 DEFAULTS: Values = {
@@ -49,6 +49,7 @@ def resolve(
     _cpu(values, stored, world.host)
     cpu_time.resolve(values, stored)
     _memory(values, stored)
+    _locked(values, stored)
     _sources(values, stored, world)
     standing.adopt(values, stored)
     standing.keep(values, stored)
@@ -135,6 +136,15 @@ def _memory(values: dict[Key, Value], stored: Values) -> None:
     if not stored and (size or most):
         values.setdefault(("memory", "size"), most)
         values.setdefault(("memory", "maximum"), size)
+
+
+def _locked(values: dict[Key, Value], stored: Values) -> None:
+    """What a reservation of all had brought is put back where somebody took it out."""
+    reserves, pages = ("memory", "reservation"), ("memory", "huge_pages")
+    if not stored or values.get(pages, stored[pages]) != "none":
+        return
+    if values.get(reserves) == stored[reserves] == ALL:
+        values.setdefault(("memory", "locked"), True)
 
 
 def _sources(values: dict[Key, Value], stored: Values, world: World) -> None:

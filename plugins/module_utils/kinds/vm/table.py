@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from ...engine import xmltree
 from ...engine.codecs import (
+    absence,
     boolean,
     choice,
     integer,
@@ -228,6 +229,10 @@ def option_of(key: Key) -> Key:
 
 # What is promised to a VM, for libvirt keeps none of it.
 RESERVATION = f"{MARK}/fleet:reservation"
+MEMORY_LIMIT = size(1024, unset="0B")
+ALL = "all"
+RESERVED = size(1024, unset="0B", words=(ALL,))
+HUGE_PAGES = size(1024, unset="none", words=("none",))
 
 # Those that QEMU's driver takes (qemuValidateLifecycleAction); libvirt knows more words.
 LIFECYCLE = choice("destroy", "restart")
@@ -269,6 +274,11 @@ ROWS: Rows = (
         LIMIT,
         Applier.BALLOON_STATS,
     ),
+    Field("memory.reservation", f"{RESERVATION}/@memory", RESERVED, Applier.PROMISE),
+    Field("memory.limit", "memtune/hard_limit!", MEMORY_LIMIT, Applier.MEMORY_LIMIT),
+    Field("memory.locked", "memoryBacking/locked", presence()),
+    Field("memory.ksm", "memoryBacking/nosharepages", absence()),
+    Field("memory.huge_pages", "memoryBacking/hugepages!/page/@size", HUGE_PAGES),
     Field("clock", "clock/@offset", choice("utc", "localtime")),
     Field("on_poweroff", "on_poweroff", LIFECYCLE, Applier.LIFECYCLE),
     Field("on_reboot", "on_reboot", LIFECYCLE, Applier.LIFECYCLE),

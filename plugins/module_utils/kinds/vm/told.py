@@ -22,6 +22,8 @@ KNOWN: told.Known = {
     "metadata/fleet-restart:restart": (),
     "memory/@unit": (),
     "currentMemory/@unit": (),
+    "memtune/hard_limit/@unit": (),
+    "memoryBacking/hugepages/page/@unit": (),
     "vcpu/@placement": ("static",),
     "os/type/text()": ("hvm",),
     "os/type/@arch": ("x86_64",),

@@ -57,6 +57,7 @@ def domain_values(domain: Element, *records: Record) -> Values:
     if xmltree.get(domain, "devices/graphics/@autoport") == "yes":
         values[("graphics", "port")] = -1
     cpu_time.read(domain, values)
+    values[memory.HUGE_PAGES] = memory.huge_pages(domain)
     if values[("serial", "type")] == "pty":
         values[("serial", "path")] = ""
     values[("extra_xml",)] = extra.found(domain, *(records or (record_of(domain),)))

@@ -51,6 +51,9 @@ RNG = "<rng model='virtio'><backend model='random'>{}</backend>{}</rng>"
 END = "</devices>"
 OS = "</os>"
 CLOCK = "<clock offset='utc'/>"
+BACKED = f"<memoryBacking>{{}}</memoryBacking>{CLOCK}"
+PAGES = BACKED.format("<hugepages><page size='{}' unit='KiB'/></hugepages>")
+LIMITED = "<memtune><hard_limit unit='KiB'>4096</hard_limit></memtune>"
 TUNED = f"<cputune>{{}}</cputune>{CLOCK}"
 Edits = dict[str, str]
 
@@ -109,6 +112,10 @@ WAITS: list[tuple[str, Edits, Edits]] = [
     ("kernel", {}, {OS: "<kernel>/boot/vmlinuz</kernel>"}),
     ("lifecycle", {}, {"<on_crash>destroy": "<on_crash>restart"}),
     ("machine", {}, {"pc-q35-7.2": "pc-q35-7.1"}),
+    ("memory_backing", {}, {CLOCK: BACKED.format("<locked/>")}),
+    ("memory_backing", {}, {CLOCK: BACKED.format("<nosharepages/>")}),
+    ("memory_backing", {CLOCK: PAGES.format(2048)}, {CLOCK: PAGES.format(1048576)}),
+    ("memory_limit", {}, {CLOCK: LIMITED + CLOCK}),
     ("memory_maximum", {}, {">4194304<": ">8388608<"}),
     ("nics", {}, {NIC: "<source network='dmz'/>"}),
     ("nics", {}, {NIC: "<source network='lan' portgroup='vlan10'/>"}),
@@ -297,6 +304,10 @@ FACT_OF = {
     "cpu.mode": "cpu_mode",
     "cpu.shares": "cpu_shares",
     "disks": "disks",
+    "memory.huge_pages": "memory_backing",
+    "memory.ksm": "memory_backing",
+    "memory.limit": "memory_limit",
+    "memory.locked": "memory_backing",
     "memory.maximum": "memory_maximum",
     "nics": "nics",
     "on_crash": "lifecycle",
@@ -304,7 +315,8 @@ FACT_OF = {
 }
 NOT_COMPARED = {
     "cpu.reservation",
-    "memory.balloon_stats_period_s", "memory.size", "power", "protected", "scope", "state",
+    "memory.balloon_stats_period_s", "memory.reservation", "memory.size", "power", "protected",
+    "scope", "state",
     "title",
 }  # fmt: skip
 

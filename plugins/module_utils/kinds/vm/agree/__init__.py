@@ -13,7 +13,7 @@ from ....engine.codecs import Value
 from ....engine.keys import Key
 from ....engine.xmltree import Element
 from .. import cpu_time
-from . import channels, cpu, disks, display, firmware, machine, nics, numa, single
+from . import channels, cpu, disks, display, firmware, machine, memory_backing, nics, numa, single
 
 CONSEQUENCES = (
     *machine.CONSEQUENCES,
@@ -31,7 +31,7 @@ CONSEQUENCES = (
 def agree(domain: Element, before: dict[Key, Value], changed: Mapping[Key, Value]) -> None:
     """Make what hangs on the changed values go with them."""
     machine.agree(domain, changed, str(before.get(("machine",)) or ""))
-    for concern in (cpu, numa, firmware, display, single, disks, channels):
+    for concern in (cpu, numa, memory_backing, firmware, display, single, disks, channels):
         concern.agree(domain, changed)
     cpu_time.agree(domain, changed)
     nics.agree(domain, before, changed)

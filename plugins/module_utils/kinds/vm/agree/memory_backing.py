@@ -1,0 +1,55 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a VM's memory is made of: huge pages of one size, and locked where all of it is reserved."""
+
+from __future__ import annotations
+
+from ....engine import xmltree
+from ....engine.xmltree import Element
+from ..table import ALL, RESERVATION
+from .base import Changed, touched
+
+# What is noted in the metadata: that a reservation of all locked the memory, and nobody else.
+BROUGHT = f"{RESERVATION}/@brought"
+LOCKED = "memoryBacking/locked"
+# The options on which the note hangs.
+OF_LOCKED = ("memory.reservation", "memory.huge_pages", "memory.locked")
+
+
+def agree(domain: Element, changed: Changed) -> None:
+    """Keep all of the memory in place where all is reserved: huge pages stay there unlocked."""
+    if touched(changed, "memory.huge_pages"):
+        _of_one_size(domain)
+    if touched(changed, *OF_LOCKED):
+        _agree_locked(domain, explicit=touched(changed, "memory.locked"))
+
+
+def _of_one_size(domain: Element) -> None:
+    """A size is that of all memory: what single nodes had is not."""
+    pages = domain.findall("memoryBacking/hugepages/page")
+    for other in pages[1:]:
+        xmltree.remove(domain, other)
+    for page in pages[:1]:
+        page.attrib.pop("nodeset", None)
+        page.set("unit", "KiB")
+
+
+def _agree_locked(domain: Element, explicit: bool) -> None:
+    is_locked = xmltree.get(domain, LOCKED) is not None
+    was_brought = xmltree.get(domain, BROUGHT) is not None
+    if has_to_be_locked(domain):
+        if not (is_locked or explicit):
+            xmltree.put(domain, LOCKED, "")
+            xmltree.put(domain, BROUGHT, "locked")
+        return
+    if was_brought:
+        xmltree.put(domain, BROUGHT, None)
+        if not explicit:
+            xmltree.put(domain, LOCKED, None)
+
+
+def has_to_be_locked(domain: Element) -> bool:
+    """Whether all of a VM's memory is reserved, and nothing else keeps it in place."""
+    reserves_all = xmltree.get(domain, f"{RESERVATION}/@memory") == ALL
+    return reserves_all and domain.find("memoryBacking/hugepages") is None
