@@ -18,6 +18,7 @@ from . import extra, power, tree
 from .applier_live import bring
 from .applier_removal import remove
 from .applier_start import resume, start
+from .changes import Grown
 from .reader import live_definition, power_state
 from .schema import is_beyond_schema
 from .states import CRASHED, STOPPED
@@ -116,6 +117,12 @@ def _mark_restart(dom: Any, mark: str | None) -> None:
 
 def _step(host: Host, dom: Any, step: str, plan: Plan) -> None:
     call, verb = POWER[step]
+    if step in (power.START, power.START_PAUSED) and any(
+        isinstance(c, Grown) for c in plan.changes
+    ):
+        from .applier_pages import grow
+
+        grow(host, plan)
     with host.errors(plan.resource, f"{verb} it"):
         patiently(lambda: call(dom, plan))
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -135,12 +135,13 @@ class VmDraft(Draft):
 
     def _check_host(self) -> None:
         """What a definition that is to be stored meets on its host."""
-        from . import abilities, hardware, state_files
+        from . import abilities, hardware, huge_pages, state_files
 
         host, before = self.world.host, self.have.stored
         self.warnings += state_files.found_again(host, before, self.definition)
         hardware.check(self.definition, before, self.mistakes)
         abilities.check(self.definition, before, host, self.mistakes)
+        huge_pages.check(self.definition, before, host, self.mistakes)
 
     def _check_extra(self) -> None:
         key = ("extra_xml",)
@@ -195,7 +196,11 @@ class VmDraft(Draft):
         devices: Values = {k: v for k, v in want.items() if len(k) == 2 and k[0] in LISTS}
         holds = self.world.host.libvirt_version >= port_groups.HOLDS_GROUPS
         runs, apply = self.live or {}, self._apply()
-        return Effects(live, self.definition, runs, state, apply, devices, self._network, holds).of
+        of_host = (self._network, holds, self._controllers)
+        return Effects(live, self.definition, runs, state, apply, devices, *of_host).of
+
+    def _controllers(self) -> list[str]:
+        return self.world.host.controllers(self.wanted.name)
 
     def _network(self, vswitch: str) -> xmltree.Element | None:
         """What will run of a vswitch, for NICs that are told of it now."""

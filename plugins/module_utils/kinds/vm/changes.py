@@ -1,0 +1,15 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What plans for VMs change of their host."""
+
+from __future__ import annotations
+
+from ...engine.changes import LIVE, Mended
+
+
+class Grown(Mended):
+    """The host's pool of huge pages has more of them free, for a VM that starts."""
+
+    takes_effect = LIVE
+    never_back = "the host keeps the pages until it is restarted"
