@@ -205,6 +205,8 @@ def cpu_list(cpus: Iterable[int]) -> str:
 
 CPU, MEMORY = "CPU", "memory"
 FIELDS = {CPU: "cpu.reservation", MEMORY: "memory.reservation"}
+WITHIN_LIMIT = " within its limit"
+LIMITS = {CPU + WITHIN_LIMIT: "cpu.limit", MEMORY + WITHIN_LIMIT: "memory.limit"}
 
 
 class Holder(NamedTuple):
@@ -229,7 +231,7 @@ class Sum(NamedTuple):
 
     place: str  # the path of a pool; empty of the host
     what: str  # as in: the host's memory
-    unit: str  # cores, memory, pages or vCPUs
+    unit: str  # cores, memory or vCPUs
     given: tuple[tuple[str, int], ...]
     holders: tuple[Holder, ...]
 
@@ -285,7 +287,7 @@ class Book:
         each = [Holder(vm.resource, "memory", overhead(vm)) for vm in self.vms if not vm.reserved]
         if each:
             amount = sum(one.amount for one in each)
-            says = f"QEMU itself, of {len(each)} VMs that reserve no memory"
+            says = f"QEMU itself, of those that reserve no memory ({len(each)})"
             yield Holder("", "", amount, says, tuple(each))
 
     def of_parent(self, what: str, pool: Pool) -> Holder:
@@ -309,7 +311,7 @@ class Book:
                 yield Sum(pool.path, what, unit, given, holders)
             if holders and limit:
                 given = ((f"limit of {pool.resource}", limit),)
-                yield Sum(pool.path, f"{what} within its limit", unit, given, holders)
+                yield Sum(pool.path, what + WITHIN_LIMIT, unit, given, holders)
 
 
 def _has(what: str, vm: Vm) -> bool:

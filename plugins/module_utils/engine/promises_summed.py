@@ -12,6 +12,7 @@ from .promises_held import (
     CORE,
     CPU,
     FIELDS,
+    LIMITS,
     MEMORY,
     MIB,
     Book,
@@ -49,10 +50,10 @@ def sums(capacity: Capacity, policy: Policy, pools: Iterable[Pool], vms: Iterabl
     )
     memory = (*_memory(capacity), ("kept for the host (host_reserve.memory)", -kept.memory))
     found = [Sum("", CPU, "cores", cpus, book.holders(CPU, ""))]
-    if book.promises_memory:
-        found.append(Sum("", MEMORY, "memory", memory, book.holders(MEMORY, "")))
-    for size in sorted({vm.huge_page for vm in book.vms if vm.huge_page}):
-        found.append(_pages(size, capacity.huge_pages.get(size, 0), book.vms))
+    to_be_made = _pages_to_be_made(capacity, book.vms)
+    if book.promises_memory or to_be_made:
+        holders = (*book.holders(MEMORY, ""), *to_be_made)
+        found.append(Sum("", MEMORY, "memory", memory, holders))
     found += _ratios(capacity, policy, sum(amount for _says, amount in memory), book.vms)
     for pool in book.pools.values():
         found += book.of_pool(pool)
@@ -66,11 +67,18 @@ def _memory(capacity: Capacity) -> list[tuple[str, int]]:
     return [whole, ("huge pages", -whole_mib(huge))] if huge else [whole]
 
 
-def _pages(size: int, there: int, vms: Sequence[Vm]) -> Sum:
-    what = f"huge pages of {shown(size, 'memory')}"
-    on_these = [vm for vm in vms if vm.huge_page == size]
-    holders = [Holder(vm.resource, "memory.huge_pages", pages_held(vm)) for vm in on_these]
-    return Sum("", what, "pages", ((f"{what} of the host", there),), tuple(holders))
+def _pages_to_be_made(capacity: Capacity, vms: Sequence[Vm]) -> list[Holder]:
+    """Huge pages that VMs take beyond those that there are: the host's memory is to become some."""
+    found = []
+    for size in sorted({vm.huge_page for vm in vms if vm.huge_page}):
+        those = [vm for vm in vms if vm.huge_page == size]
+        field, there = "memory.huge_pages", capacity.huge_pages.get(size, 0)
+        each = tuple(Holder(vm.resource, field, pages_held(vm) * size) for vm in those)
+        missing = sum(map(pages_held, those)) - there
+        if missing > 0:
+            needed = f"{missing} huge pages of {shown(size, 'memory')} beside the {there} there are"
+            found.append(Holder("", field, missing * size, needed, each))
+    return found
 
 
 def _ratios(capacity: Capacity, policy: Policy, memory: int, vms: Sequence[Vm]) -> Iterator[Sum]:
@@ -123,8 +131,10 @@ def refusals(
 
 def _refused(one: Sum, asking: Sequence[str]) -> list[Refusal]:
     """The first that asks for more than is left: those that hold already are not asked again."""
-    holds = {h.resource: h for at in one.holders for h in at.asked_for() if h.amount}
-    those = [holds[name] for name in asking or holds if name in holds]
+    holds: dict[str, list[Holder]] = {}
+    for holder in (h for at in one.holders for h in at.asked_for() if h.amount):
+        holds.setdefault(holder.resource, []).append(holder)
+    those = [_together(holds[name]) for name in asking or holds if name in holds]
     left = one.rest + sum(h.amount for h in those)
     for holder in those:
         left -= holder.amount
@@ -132,25 +142,30 @@ def _refused(one: Sum, asking: Sequence[str]) -> list[Refusal]:
             return [Refusal(holder.resource, holder.field, _told(one, holder, asking))]
     pool = f"resource_pool/{one.place}"
     if one.place and pool in asking:  # it shrinks, and those in it stay as they are
-        field = FIELDS[CPU if one.what.startswith(CPU) else MEMORY]
-        holder = Holder(pool, field, one.given[0][1])
-        return [Refusal(pool, field, _told(one, holder, asking))]
+        holder = Holder(pool, LIMITS.get(one.what) or FIELDS[one.what], one.given[0][1])
+        return [Refusal(pool, holder.field, _told(one, holder, asking))]
     return []
+
+
+def _together(holders: Sequence[Holder]) -> Holder:
+    """What one holds of a sum, perhaps in two ways, named by the greater."""
+    most = max(holders, key=lambda h: h.amount)
+    return most._replace(amount=sum(h.amount for h in holders))
 
 
 def _told(one: Sum, holder: Holder, asking: Sequence[str]) -> str:
     """A sum, line by line, in one unit throughout so that the lines can be added up."""
     lines = [*one.given, *_held_lines(one, asking)]
     unit = common_unit(one.unit, [amount for _says, amount in lines])
-    of = f"of resource_pool/{one.place}" if one.place else "of the host"
+    place = f"resource_pool/{one.place}" if one.place else "the host"
     rows = [(amount_in(amount, unit), says) for says, amount in lines]
-    rows.append((amount_in(one.rest, unit), "left: that much too little"))
+    rows.append((amount_in(one.rest, unit), "left"))
     width = max(len(amount) for amount, _says in rows)
     missing = amount_in(-one.rest, unit)
     asked = amount_in(abs(holder.amount), unit)
-    head = f"{asked} {unit} cannot be promised: {one.what} {of} lacks {missing} {unit}"
+    head = f"{asked} {unit} cannot be promised: {place} lacks {missing} {unit}"
     said = [f"  {amount.rjust(width)} {unit}  {says}" for amount, says in rows]
-    return "\n".join([head, *said, _advice(one, holder)])
+    return "\n".join([head, *said, _advice(one)])
 
 
 def _held_lines(one: Sum, asking: Sequence[str]) -> Iterator[tuple[str, int]]:
@@ -168,11 +183,9 @@ def _held_lines(one: Sum, asking: Sequence[str]) -> Iterator[tuple[str, int]]:
                 yield f"{says} (asked for now)" if is_asked else says, -h.amount
 
 
-def _advice(one: Sum, holder: Holder) -> str:
+def _advice(one: Sum) -> str:
     if one.place:
         more = f"give resource_pool/{one.place} more"
-    elif one.unit == "pages":
-        more = "give the host more huge pages (module host_memory)"
     else:
         more = f"keep less for the host or allow more ({POLICY_FILE})"
     return f"Ask for less, take it from others, {more}, or run with admission: warn"
@@ -214,11 +227,14 @@ def free(capacity: Capacity, policy: Policy, pools: Iterable[Pool], vms: Iterabl
     kept = reserve(capacity, policy)
     usable = sum(amount for _says, amount in _memory(capacity)) - kept.memory
     held = {what: sum(h.amount for h in book.holders(what, "")) for what in (CPU, MEMORY)}
-    left = Left(len(capacity.cpus) * CORE - kept.cpu - held[CPU], usable - held[MEMORY])
+    to_be_made = sum(h.amount for h in _pages_to_be_made(capacity, book.vms))
+    memory_left = usable - held[MEMORY] - to_be_made
+    left = Left(len(capacity.cpus) * CORE - kept.cpu - held[CPU], memory_left)
     pages = dict(capacity.huge_pages)
     for vm in book.vms:
         if vm.huge_page:
             pages[vm.huge_page] = pages.get(vm.huge_page, 0) - pages_held(vm)
+    pages = {size: max(count, 0) for size, count in pages.items()}
     vcpus = sum(vm.vcpus for vm in book.vms)
     memory = sum(vm.memory for vm in book.vms if not vm.huge_page)
     return Free(
