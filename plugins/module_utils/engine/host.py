@@ -6,9 +6,12 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .facts import Facts
+
+if TYPE_CHECKING:
+    from .promises_held import Capacity, Policy
 
 TEST, QEMU = "TEST", "QEMU"
 
@@ -24,6 +27,7 @@ QUESTIONS = {
     **dict.fromkeys(("place", "real_path", "refusal", "snapshots", "volume_at", "written"), 1),
     **dict.fromkeys(("block_job", "checksum", "owner", "parser_refusal"), 2),
     **dict.fromkeys(("cpu_modes", "video_models"), 3),
+    **dict.fromkeys(("capacity", "promises"), 0),
 }
 
 
@@ -267,6 +271,30 @@ class HostFacts:
         """The host's huge pages, and the memory of which there could be more; None if unknown."""
         found: HugePages | None = self.facts.ask("huge_pages")
         return found
+
+    @property
+    def capacity(self) -> Capacity | None:
+        """What the host has to promise; None where nobody can tell."""
+        found: Capacity | None = self.facts.ask("capacity")
+        return found
+
+    @property
+    def promises(self) -> dict[str, Any] | None:
+        """The `policy` of this machine for promises, and what enforces them; None of another.
+
+        `error` is what is wrong with its policy file, `hook` says whether libvirt's hook is
+        `installed` (its version) and `called`, `faults` what went wrong with it since.
+        """
+        found: dict[str, Any] | None = self.facts.ask("promises")
+        return found
+
+    @property
+    def policy(self) -> Policy:
+        """What the host's administrator said about promises; the default where that is unknown."""
+        from .promises_held import Policy
+
+        told = self.promises
+        return Policy(**told["policy"]) if told else Policy()
 
     def place(self, path: str) -> str:
         """What is the same for all paths of this machine to one file or device."""

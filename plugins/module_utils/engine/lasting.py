@@ -23,6 +23,7 @@ from .xmltree import Element
 
 # A lease is about a vswitch, but is renewed by guests.
 OF_ALL = (
+    *("capacity", "promises"),
     *(
         ALL,
         "folder",

@@ -14,6 +14,7 @@ KIB, MIB, GIB = 2**10, 2**20, 2**30
 
 STRICT, WARN, OFF = "strict", "warn", "off"
 ADMISSIONS = (STRICT, WARN, OFF)
+POLICY_FILE = "/etc/kvm-fleet/admission.json"
 
 # What is a weight by default (systemd's CPUWeight), and what it can be.
 USUAL_WEIGHT, LEAST_WEIGHT, MOST_WEIGHT = 100, 1, 10000

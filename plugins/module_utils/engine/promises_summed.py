@@ -15,6 +15,7 @@ from .promises_held import (
     LIMITS,
     MEMORY,
     MIB,
+    POLICY_FILE,
     Book,
     Capacity,
     Free,
@@ -37,7 +38,6 @@ from .promises_held import (
 
 # The most holders that a sum names one by one; of the others it says what they hold together.
 MOST_LINES = 40
-POLICY_FILE = "/etc/kvm-fleet/admission.json"
 
 
 def sums(capacity: Capacity, policy: Policy, pools: Iterable[Pool], vms: Iterable[Vm]) -> list[Sum]:

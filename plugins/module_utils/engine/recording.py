@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 from . import sensitive, xmltree
 from .errors import FleetError
@@ -19,6 +19,9 @@ from .facts import ALL, Fact
 from .host import Daemon, File, HugePages, Image, Interface, Secret, Unreadable
 from .plan import Have
 from .xmltree import Element
+
+if TYPE_CHECKING:
+    from .promises_held import Capacity
 
 FORMAT = 1
 KINDS = ("storage_pool", "storage_volume", "vm", "vswitch")
@@ -165,7 +168,22 @@ def _huge_pages(told: Any) -> HugePages | None:
     return HugePages([(node, size, count) for node, size, count in free], *memory)
 
 
+def _capacity(told: Any) -> Capacity | None:
+    from .promises_held import Capacity
+
+    if told is None:
+        return None
+    cpus, memory, pages, cells = told
+    return Capacity(
+        tuple(cpus),
+        memory,
+        {int(size): count for size, count in pages.items()},
+        tuple((number, tuple(of_cell), size) for number, of_cell, size in cells),
+    )
+
+
 READS: dict[str, Callable[[Any], Any]] = {
+    "capacity": _capacity,
     "file": _file,
     "image": _image,
     "interfaces": _interfaces,

@@ -90,6 +90,15 @@ def _of_memory(name: str) -> Callable[..., Any]:
     return answer
 
 
+def _of_promises(name: str) -> Callable[..., Any]:
+    def answer(host: Host) -> Any:
+        from . import promised
+
+        return getattr(promised, name)(host)
+
+    return answer
+
+
 def _of_file(name: str) -> Callable[..., Any]:
     def answer(_host: Host, *of: str) -> Any:
         from . import files
@@ -160,4 +169,6 @@ ANSWERS: dict[str, Callable[..., Any]] = {
     "interfaces": _interfaces,
     "far_interface": _far_interface,
     "routes": _routes,
+    "capacity": _of_promises("read_capacity"),
+    "promises": _of_promises("read_promises"),
 }

@@ -22,6 +22,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.host import (
     Unreadable,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.promises import Capacity, Policy
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.xmltree import parse, serialise
 from ansible_collections.kvm.fleet.plugins.module_utils.run.snapshot import facts_in
 from ansible_collections.kvm.fleet.plugins.module_utils.run.taking import as_text
@@ -30,6 +31,8 @@ DOMAIN = "<domain><name>web</name><uuid>2f3c6f2e-0000-4000-8000-000000000001</uu
 # An answer of each type to each question.
 ANSWERS: dict[Fact, Any] = {
     ("arch",): "x86_64",
+    ("capacity",): Capacity((0, 1), 1 << 34, {2 << 20: 4}, ((0, (0, 1), 1 << 34),)),
+    ("promises",): {"policy": Policy()._asdict(), "error": "", "cgroup": 2, "faults": ["a", "b"]},
     ("best_virt_type",): "kvm",
     ("can_keep_tpm",): True,
     ("driver",): "QEMU",

@@ -1,0 +1,85 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a host has to promise, and who sees that what it promised holds.
+
+Of this machine both are read from files. Of another libvirt tells what it has, nobody the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ..engine import xmltree
+from ..engine.promises import KIB, Capacity, Policy
+from .connection import Host
+
+# ---- what it has
+
+
+def read_capacity(host: Host) -> Capacity:
+    """Processors, memory, huge pages and NUMA cells."""
+    if host.is_local:
+        from . import capacity
+
+        return capacity.capacity()
+    return told_by_libvirt(host.capabilities)
+
+
+def told_by_libvirt(capabilities: xmltree.Element) -> Capacity:
+    """The same from libvirt's capabilities."""
+    cells = tuple(_cells(capabilities))
+    pages: dict[int, int] = {}
+    for size, count in _pages(capabilities):
+        pages[size] = pages.get(size, 0) + count
+    smallest = min(pages, default=0)  # which are what all other memory is in
+    return Capacity(
+        tuple(sorted({cpu for _id, cpus, _memory in cells for cpu in cpus})),
+        sum(memory for _id, _cpus, memory in cells),
+        {size: count for size, count in sorted(pages.items()) if size != smallest},
+        cells,
+    )
+
+
+def _cells(capabilities: xmltree.Element) -> Iterator[tuple[int, tuple[int, ...], int]]:
+    for cell in capabilities.findall("host/topology/cells/cell"):
+        cpus = (int(cpu.get("id", "0")) for cpu in cell.findall("cpus/cpu"))
+        memory = int(xmltree.get(cell, "memory") or 0) * KIB
+        yield int(cell.get("id", "0")), tuple(sorted(cpus)), memory
+
+
+def _pages(capabilities: xmltree.Element) -> Iterator[tuple[int, int]]:
+    for pages in capabilities.findall("host/topology/cells/cell/pages"):
+        yield int(pages.get("size", "0")) * KIB, int((pages.text or "0").strip())
+
+
+# ---- what is said about it, and who holds it
+
+
+def read_promises(host: Host) -> dict[str, Any] | None:
+    """The policy of this machine, and what there is to enforce it; None of another."""
+    if not host.is_local:
+        return None
+    from . import cgroups, noted
+    from .capacity import SYSTEM
+
+    policy, error = _policy()
+    return {
+        "policy": policy._asdict(),
+        "error": error,
+        "hook": noted.hook_of(SYSTEM),
+        "cgroup": cgroups.version(SYSTEM),
+        "systemd": cgroups.has_systemd(SYSTEM),
+        "faults": noted.faults(SYSTEM),
+    }
+
+
+def _policy() -> tuple[Policy, str]:
+    """The policy, and why it cannot be read: then the default is reckoned with."""
+    from .capacity import policy
+
+    try:
+        return policy(), ""
+    except ValueError as error:
+        return Policy(), str(error)
