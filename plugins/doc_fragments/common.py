@@ -51,6 +51,22 @@ requirements:
   - python3-libvirt (libvirt-python) on the machine where the module runs, but for a snapshot
 """
 
+    ADMISSION = r"""
+options:
+  admission:
+    description:
+      - What becomes of a promise that the host cannot keep, of CPU or memory that is reserved.
+      - The host's CPUs and memory, less what is kept for the host itself, less what VMs hold that
+        run, start with the host or are declared in the same task, have to be enough. For memory,
+        what QEMU needs itself counts for every VM.
+      - V(strict) ends the task before anything is changed, with an error that shows the sum.
+      - V(warn) tells the same in a warning, and V(off) does not look.
+      - Omitted, it is what the host's policy says (C(/etc/kvm-fleet/admission.json)), and V(strict)
+        where it says nothing. What keeps starts from breaking a promise is that policy alone.
+    type: str
+    choices: [strict, warn, "off"]
+"""
+
     ATTRIBUTES = r"""
 attributes:
   check_mode:

@@ -92,6 +92,7 @@ options:
     default: 5
 extends_documentation_fragment:
   - kvm.fleet.common.plans
+  - kvm.fleet.common.admission
   - kvm.fleet.common.attributes
 seealso:
   - module: kvm.fleet.storage_pool
@@ -324,7 +325,7 @@ warnings:
 
 from ..module_utils.kinds.together import taken_up
 from ..module_utils.run import host_config
-from ..module_utils.run.module import CHANGES_SPEC, create_module
+from ..module_utils.run.module import ADMISSION_SPEC, CHANGES_SPEC, create_module
 from ..module_utils.run.planning import Rule
 from ..module_utils.run.runner import run
 
@@ -336,7 +337,7 @@ def _rules_of_changes() -> tuple[Rule, ...]:
 
 
 def main() -> None:
-    spec = {**CHANGES_SPEC, **host_config.SPEC}
+    spec = {**CHANGES_SPEC, **ADMISSION_SPEC, **host_config.SPEC}
     module = create_module(spec, host_config.options_within())
     run(
         module,

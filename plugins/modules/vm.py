@@ -844,6 +844,7 @@ options:
     default: false
 extends_documentation_fragment:
   - kvm.fleet.common.plans
+  - kvm.fleet.common.admission
   - kvm.fleet.common.attributes
 seealso:
   - module: kvm.fleet.vm_info
@@ -1081,7 +1082,7 @@ warnings:
 from ..module_utils.kinds.storage_volume.kind import KIND as STORAGE_VOLUME
 from ..module_utils.kinds.vm.kind import KIND as VM
 from ..module_utils.kinds.vm.storage import volumes_that_go
-from ..module_utils.run.module import CHANGES_SPEC, create_module
+from ..module_utils.run.module import ADMISSION_SPEC, CHANGES_SPEC, create_module
 from ..module_utils.run.planning import Rule
 from ..module_utils.run.runner import run
 
@@ -1093,7 +1094,7 @@ def _rules_of_changes() -> tuple[Rule, ...]:
 
 
 def main() -> None:
-    module = create_module({**CHANGES_SPEC, **VM.spec()})
+    module = create_module({**CHANGES_SPEC, **ADMISSION_SPEC, **VM.spec()})
     run(
         module,
         kinds=(STORAGE_VOLUME, VM),

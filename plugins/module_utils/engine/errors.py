@@ -21,7 +21,11 @@ class FleetError(Exception):
 
     def within(self, resource: str) -> FleetError:
         """The same error, said of this resource unless it names one already."""
-        return FleetError(self.message, self.resource or resource, self.field)
+        return type(self)(self.message, self.resource or resource, self.field)
+
+
+class Doubt(FleetError):
+    """What a run does all the same, and tells in a warning."""
 
 
 class FleetErrors(Exception):

@@ -61,6 +61,7 @@ class World:
         self.assume_missing = assume_missing
         # In check mode of any, so may be what no resource is: files, images, bridges of the host.
         self.assume_on_host = assume_on_host
+        self.admission = ""  # what the task says of promises; nothing: what the host's policy says
         self.declared: Mapping[tuple[str, str], Wanted] = {}  # all declarations of this run
         self._after: dict[tuple[str, str], Have] = {}
 

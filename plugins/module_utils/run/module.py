@@ -21,6 +21,10 @@ from . import arguments, secrecy
 URI_SPEC: dict[str, Any] = {"uri": {"type": "str", "default": "qemu:///system"}}
 # What a module that changes things takes beside its resource.
 CHANGES_SPEC: dict[str, Any] = {**URI_SPEC, "expect": {"type": "raw"}}
+# And one that changes what a host has promised; omitted it is as the host's policy says.
+ADMISSION_SPEC: dict[str, Any] = {
+    "admission": {"type": "str", "choices": ["strict", "warn", "off"]}
+}
 
 
 def create_module(

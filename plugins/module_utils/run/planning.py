@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from ..engine.errors import FleetError, FleetErrors, Mistakes
+from ..engine.errors import Doubt, FleetError, FleetErrors, Mistakes
 from ..engine.keys import ABSENT
 from ..engine.plan import Have, Plan, Wanted
 from ..engine.unknown import said
@@ -53,10 +53,23 @@ def plan_all(
         changes = any(plan.changed for plan in plans)
         for rule in (*rules, *(rules_of_changes() if changes else ())):
             mistakes.extend(rule(plans, world))
+    doubts = [error for error in mistakes.errors if isinstance(error, Doubt)]
+    mistakes.errors = [error for error in mistakes.errors if not isinstance(error, Doubt)]
     declared = {one.resource: one for one in wanted}
     mistakes.errors = [_where_it_stands(error, declared) for error in mistakes.errors]
     mistakes.raise_any()
-    return plans
+    return _doubted(plans, doubts) if doubts else plans
+
+
+def _doubted(plans: Sequence[Plan], doubts: Sequence[Doubt]) -> list[Plan]:
+    """Plans with what rules say of them that is no mistake."""
+    said: dict[str, list[str]] = {}
+    for doubt in doubts:
+        where = f"{doubt.field}: " if doubt.field else ""
+        said.setdefault(doubt.resource, []).append(f"{where}{doubt.message}")
+    return [
+        replace(plan, warnings=(*plan.warnings, *said.get(plan.resource, ()))) for plan in plans
+    ]
 
 
 def _planned(wanted: Wanted, world: World) -> Plan:

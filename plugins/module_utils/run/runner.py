@@ -42,6 +42,7 @@ def run(
         wanted = parse(taken_params(module))
         with opened(module) as (host, facts):
             world = World(facts, by_name, checks and bool(shown), assume_on_host=checks)
+            world.admission = module.params.get("admission") or ""
             everything = wanted + (more(world, wanted) if more else [])
             done = Run(plan_all(world, everything, rules, rules_of_changes))
             _check_expected(module.params["expect"], world, done)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from ..images import one_writer
 from ..vm import block_jobs, screen_ports, state_files
-from . import rules
+from . import admission, rules
 
 RULES = (
     rules.unique_macs,
@@ -14,4 +14,5 @@ RULES = (
     state_files.one_vm_each,
     one_writer.one_writer,
     block_jobs.no_job_is_disturbed,
+    admission.admitted,
 )

@@ -1,0 +1,58 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a VM is promised, from its definition."""
+
+from __future__ import annotations
+
+from ...engine import xmltree
+from ...engine.mark import MARK
+from ...engine.promises_held import CORE, KIB, MIB, Vm
+from ...engine.xmltree import Element
+from .cpu_lists import cpus_in
+
+RESERVATION = f"{MARK}/fleet:reservation"
+ALL, YES = "all", "yes"
+POOLS = "/machine"  # the slice in which pools are
+USUAL_PAGE = 2 * MIB  # where a definition says no size
+
+
+def promise_of(domain: Element) -> Vm:
+    """What the VM of a definition, stored or live, has and holds."""
+    memory = int(xmltree.get(domain, "memory") or 0) * KIB  # libvirt writes KiB, and so do rows
+    reservation = xmltree.find(domain, RESERVATION)
+    said = {} if reservation is None else reservation.attrib
+    reserved, is_dedicated = said.get("memory"), said.get("dedicated") == YES
+    return Vm(
+        name=xmltree.get(domain, "name") or "",
+        uuid=xmltree.get(domain, "uuid") or "",
+        pool=_pool(xmltree.get(domain, "resource/partition") or ""),
+        vcpus=int(xmltree.get(domain, "vcpu/@current") or xmltree.get(domain, "vcpu") or 1),
+        memory=memory,
+        cpu=round(float(said.get("cpu") or 0) * CORE),
+        shares=int(xmltree.get(domain, "cputune/shares") or 0),
+        reserved=memory if reserved == ALL else int(reserved or 0) * KIB,
+        huge_page=_huge_page(domain.find("memoryBacking/hugepages")),
+        dedicated=is_dedicated,
+        cpus=_pinned(domain, is_dedicated),
+    )
+
+
+def _pool(partition: str) -> str:
+    """The path of the pool; a slice of others by its whole path, which is no pool's."""
+    if partition == POOLS or not partition.startswith(f"{POOLS}/"):
+        return "" if partition == POOLS else partition
+    return partition[len(POOLS) + 1 :]
+
+
+def _huge_page(pages: Element | None) -> int:
+    if pages is None:
+        return 0
+    page = pages.find("page")
+    return USUAL_PAGE if page is None else int(page.get("size", "0")) * KIB
+
+
+def _pinned(domain: Element, is_dedicated: bool) -> tuple[int, ...]:
+    """The CPUs that are the VM's own: all that are dedicated, and those to which one is pinned."""
+    lists = [cpus_in(pin.get("cpuset", "")) for pin in domain.findall("cputune/vcpupin")]
+    return tuple(sorted({cpu for one in lists for cpu in one if is_dedicated or len(one) == 1}))
