@@ -1,0 +1,89 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads what there is of a machine's memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from ...engine.errors import FleetError
+from ...host import machine_memory
+from ...host.kernel_memory import KSM, HugePages, folder_of
+from . import kept
+from .declared import NAME
+from .found import Found
+
+ROOT = machine_memory.ROOT
+UPDATE_GRUB = "usr/sbin/update-grub"
+GRUB_CONFIGURATION = "boot/grub/grub.cfg"
+# Where others may set the same at boot.
+TMPFILES = ("etc/tmpfiles.d", "run/tmpfiles.d", "usr/lib/tmpfiles.d")
+SYSCTL = ("etc/sysctl.d", "run/sysctl.d", "usr/lib/sysctl.d")
+
+
+def read(root: Path = ROOT) -> Found:
+    """All that a plan needs to know; FleetError where a file cannot be read."""
+    pages = machine_memory.huge_pages(root)
+    nodes = sorted({each.node for each in pages if each.node is not None})
+    try:
+        return Found(
+            numbers=_numbers(root, pages),
+            pages={(each.size, each.node): each for each in pages},
+            memory={node: machine_memory.meminfo(root, node) for node in (None, *nodes)},
+            ksm_is_advised=machine_memory.ksm_is_advised(root),
+            tmpfiles=_text(root / kept.TMPFILES),
+            snippet=_text(root / kept.GRUB_SNIPPET),
+            command_line=_text(root / "proc/cmdline"),
+            has_grub=(root / UPDATE_GRUB).is_file() and (root / GRUB_CONFIGURATION).is_file(),
+            has_systemd=(root / "run/systemd/system").is_dir(),
+            grub_of_others=_grub_of_others(root),
+            settings_of_others=_settings_of_others(root),
+            ksm_tuner=_ksm_tuner(root),
+        )
+    except (OSError, UnicodeDecodeError) as error:
+        raise FleetError(f"cannot be read: {error}", NAME) from error
+
+
+def _numbers(root: Path, pages: Iterable[HugePages]) -> dict[str, int]:
+    ksm = {f"{KSM}/{name}": n for name, n in machine_memory.ksm(root).items()}
+    of_pages = {f"{folder_of(each.size, each.node)}/nr_hugepages": each.lasting for each in pages}
+    return {**ksm, **of_pages}
+
+
+def _grub_of_others(root: Path) -> dict[str, str]:
+    ours = root / kept.GRUB_SNIPPET
+    files = [root / "etc/default/grub", *sorted(ours.parent.glob("*.cfg"))]
+    return {_outside(root, file): _text(file) for file in files if file != ours}
+
+
+def _settings_of_others(root: Path) -> dict[str, str]:
+    """The settings of systemd-tmpfiles and sysctl; a file covers those of its name further on."""
+    found: dict[str, Path] = {"": root / "etc/sysctl.conf"}
+    for folders in (TMPFILES, SYSCTL):
+        for file in (each for folder in folders for each in sorted((root / folder).glob("*.conf"))):
+            found.setdefault(f"{folders[0]}/{file.name}", file)
+    ours = root / kept.TMPFILES
+    return {_outside(root, file): _text(file) for file in found.values() if file != ours}
+
+
+def _ksm_tuner(root: Path) -> str:
+    wanted_by = root / "etc/systemd/system/multi-user.target.wants"
+    for name in ("ksmtuned.service", "ksm.service"):
+        if os.path.lexists(wanted_by / name):  # the link may lead nowhere below another root
+            return name
+    return ""
+
+
+def _outside(root: Path, file: Path) -> str:
+    return f"/{file.relative_to(root)}"
+
+
+def _text(path: Path) -> str:
+    """A text; empty where there is no such file."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
