@@ -103,6 +103,19 @@ cpu:
     virtualisation:
       description: The flag of the hardware virtualisation, V(svm) or V(vmx), null without any.
       type: str
+hook:
+  description: libvirt's hook of the role kvm_host, which keeps what VMs were promised.
+  returned: success
+  type: dict
+  contains:
+    installed:
+      description: A checksum of all that it is made of, empty where it is not installed.
+      type: str
+    called:
+      description:
+        - Whether the daemon calls hooks. One that found none as it started calls none that came
+          later; one that does not run yet will.
+      type: bool
 iommu:
   description: Whether the kernel uses an IOMMU.
   returned: success

@@ -26,6 +26,7 @@ class MadeUpHost:
         self.write("/sys/fs/cgroup/cgroup.controllers", "cpuset cpu io memory\n")
         (root / "run/systemd/system").mkdir(parents=True)
         self.daemon = self._process("1 (libvirtd) S " + " ".join("0" * 18) + " 4711 0")
+        self.write(f"/proc/{self.daemon}/comm", "libvirtd\n")
         self.group("/machine.slice")
 
     def write(self, path: str, text: str) -> None:

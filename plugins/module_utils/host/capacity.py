@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, Callable, NamedTuple
 
 from ..engine.promises import Capacity, Policy, Pool
-from .slices import pool_of_unit
+from .slices import bytes_of, pool_of_unit
 
 Run = Callable[[Sequence[str]], str]  # runs a command; what it said where it failed
 ADMISSIONS = ("strict", "warn", "off")
@@ -40,6 +40,8 @@ class Places(NamedTuple):
 
     policy: str = "/etc/kvm-fleet/admission.json"
     hook: str = "/etc/libvirt/hooks/qemu.d/50-kvm-fleet"
+    daemon_hook: str = "/etc/libvirt/hooks/daemon.d/50-kvm-fleet"
+    library: str = "/usr/local/lib/kvm-fleet"
     units: str = "/etc/systemd/system"
     state: str = "/run/kvm-fleet"
     cgroup: str = "/sys/fs/cgroup"
@@ -127,14 +129,21 @@ def _policy(said: dict[str, Any]) -> Policy:
     admission, reserve = said.get("admission", "strict"), said.get("host_reserve") or {}
     if admission not in ADMISSIONS:
         raise ValueError(f"admission: {admission!r} is none of {', '.join(ADMISSIONS)}")
-    cpu, memory = reserve.get("cpu"), reserve.get("memory")
     return Policy(
         admission=admission,
-        reserve_cpu=None if cpu is None else round(cpu * 1000),
-        reserve_memory=None if memory is None else int(memory),
+        reserve_cpu=None if reserve.get("cpu") is None else round(float(reserve["cpu"]) * 1000),
+        reserve_memory=None if reserve.get("memory") is None else _size(reserve["memory"]),
         vcpu_per_core=_ratio(said.get("vcpu_per_core")),
         memory_ratio=_ratio(said.get("memory_ratio")),
     )
+
+
+def _size(said: Any) -> int:
+    """Bytes, as a number or as users write sizes: 2GiB."""
+    size = bytes_of(str(said))
+    if size or str(said).strip("0") == "":
+        return size
+    raise ValueError(f"host_reserve.memory: {said!r} is no size such as 2GiB")
 
 
 def _ratio(said: Any) -> float | None:

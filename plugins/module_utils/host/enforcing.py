@@ -16,7 +16,7 @@ from ..engine.promises import Policy, Pool, Vm
 from . import cgroups
 from .capacity import SYSTEM, Places, capacity, cpu_list, names_in, policy, pools, text_of
 from .cgroups import PAGE, Held
-from .noted import drop_those_gone, fault, locked, record, records, write
+from .noted import drop_those_gone, fault, forget, locked, record, records, write
 from .slices import MACHINE, slices_of_pool
 
 SLICES = "/" + MACHINE
@@ -199,6 +199,16 @@ def _keep_ours(places: Places, ours: dict[str, Held]) -> None:
     ]
     if lines or ours:
         write(places, "set", "".join(lines))
+
+
+def let_go(places: Places = SYSTEM) -> None:
+    """Have the kernel hold nothing more for VMs, as when the hook goes, and forget who runs."""
+    found = records(places)
+    for vm, scope, starter in found:
+        record(places, vm._replace(cpu=0, reserved=0, dedicated=False), scope, starter)
+    settle(places)
+    for one in found:
+        forget(places, one.vm.uuid)
 
 
 def forget_unit(places: Places, unit: str) -> None:

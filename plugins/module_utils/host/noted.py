@@ -146,9 +146,8 @@ def clear_faults(places: Places, told: Iterable[str]) -> None:
         write(places, "faults", "".join(left))
 
 
-# ---- the hook itself
+# ---- that the hook is called at all
 
-MARK = "# kvm.fleet hook, version "  # the line of the hook by which it is known
 VM_DAEMONS = ("libvirtd", "virtqemud")
 
 
@@ -156,15 +155,3 @@ def note_call(places: Places, daemon: int) -> None:
     """That a daemon calls hooks; of those without VMs nobody asks."""
     if text_of(f"{places.proc}/{daemon}/comm").strip() in VM_DAEMONS:
         write(places, "called", process_mark(places, daemon))
-
-
-def hook_of(places: Places = SYSTEM) -> dict[str, Any]:
-    """The version of the hook that is installed, and whether the daemon that runs calls it.
-
-    A daemon that found no hook as it started calls none that came later.
-    """
-    lines = text_of(places.hook).splitlines() if os.access(places.hook, os.X_OK) else []
-    versions = (line[len(MARK) :] for line in lines if line.startswith(MARK))
-    called = text_of(f"{places.state}/called")
-    is_called = bool(called) and process_mark(places, called.partition(" ")[0]) == called
-    return {"installed": next(versions, ""), "called": is_called}

@@ -61,14 +61,14 @@ def read_promises(host: Host) -> dict[str, Any] | None:
     """The policy of this machine, and what there is to enforce it; None of another."""
     if not host.is_local:
         return None
-    from . import cgroups, noted
+    from . import cgroups, hooked, noted
     from .capacity import SYSTEM
 
     policy, error = _policy()
     return {
         "policy": policy._asdict(),
         "error": error,
-        "hook": noted.hook_of(SYSTEM),
+        "hook": hooked.hook_of(SYSTEM),
         "cgroup": cgroups.version(SYSTEM),
         "systemd": cgroups.has_systemd(SYSTEM),
         "faults": noted.faults(SYSTEM),

@@ -97,9 +97,11 @@ def millicores(cores: str) -> int:
 
 
 def bytes_of(size: str) -> int:
-    """A size as systemd reads it: bytes, or with K, M, G or T. 0 of what is no number."""
-    unit = SIZES.get(size[-1:].upper(), 0)
-    return round(_number(size[:-1]) * unit) if unit else round(_number(size))
+    """A size as systemd reads it, or as users write it: 1024, 2G, 2GiB. 0 of what is no number."""
+    number = size.strip()
+    number = number[:-2] if number.endswith("iB") else number
+    unit = SIZES.get(number[-1:].upper(), 0)
+    return round(_number(number[:-1].strip()) * unit) if unit else round(_number(number))
 
 
 def _number(text: str) -> float:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..host import acceleration
+from ..host.hooked import hook_of
 
 ROOT = Path("/")
 PROGRAM_FOLDERS = "/usr/sbin:/usr/bin:/sbin:/bin"
@@ -64,6 +65,7 @@ def gather(packages: Sequence[str]) -> dict[str, Any]:
         "acceleration": {"accelerated": verdict.accelerated, "reason": verdict.reason},
         "cgroup_version": cgroup_version(),
         "cpu": cpu(),
+        "hook": hook_of(),
         "iommu": iommu(),
         "libvirt": {"daemons": daemons_mode(running), "running": running, "version": libvirt()},
         "memory_mib": memory_mib(),

@@ -102,6 +102,14 @@ def test_what_is_no_longer_promised_is_taken_back(host: MadeUpHost) -> None:
     assert host.value("/machine.slice", "cpu.weight") == "100"
 
 
+def test_a_hook_that_goes_leaves_nothing_behind(host: MadeUpHost) -> None:
+    scope = run(host, vm("web", reserved=GIB, cpu=1000))
+    enforcing.let_go(host.places)
+    assert least(host, scope, "/machine.slice") == [0, 0]
+    weights = [host.value(path, "cpu.weight") for path in (scope, "/machine.slice")]
+    assert weights == ["100", "100"]
+
+
 def test_a_vm_that_is_gone_holds_nothing(host: MadeUpHost) -> None:
     web = vm("web", 1, reserved=GIB)
     run(host, vm("db", 2, reserved=GIB))
@@ -273,9 +281,20 @@ def test_the_policy_says_what_is_kept(host: MadeUpHost) -> None:
     )
     host.write("/etc/kvm-fleet/admission.json", text)
     assert policy(host.places) == promises.Policy("strict", 500, 1024, 4.0, None)
+    host.write("/etc/kvm-fleet/admission.json", '{"host_reserve": {"memory": "1.5GiB"}}')
+    assert policy(host.places).reserve_memory == 3 * GIB // 2
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"reserve": 1}', '{"vcpu_per_core": "many"}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        '{"reserve": 1}',
+        '{"vcpu_per_core": "many"}',
+        '{"host_reserve": {"memory": "2x"}}',
+    ],
+)
 def test_nonsense_in_the_policy_is_told_with_its_place(host: MadeUpHost, text: str) -> None:
     host.write("/etc/kvm-fleet/admission.json", text)
     with pytest.raises(ValueError, match=r"admission\.json: "):
@@ -289,18 +308,3 @@ def test_the_scope_is_found_by_the_process(host: MadeUpHost) -> None:
     assert cgroups.found_scope(host.places, 7) == "/machine/qemu-1-web.libvirt-qemu"
     host.write("/proc/7/cgroup", "0::/user.slice\n")
     assert cgroups.found_scope(host.places, 7) == cgroups.found_scope(host.places, 8) == ""
-
-
-def test_a_hook_is_called_by_the_daemon_that_runs(host: MadeUpHost) -> None:
-    assert noted.hook_of(host.places) == {"installed": "", "called": False}
-    host.write("/etc/libvirt/hooks/qemu.d/50-kvm-fleet", f"#!/bin/sh\n{noted.MARK}7\n")
-    # libvirt skips a script that is not to be executed, and says nothing of it.
-    assert noted.hook_of(host.places)["installed"] == ""
-    Path(host.places.hook).chmod(0o755)
-    assert noted.hook_of(host.places) == {"installed": "7", "called": False}
-    for comm, called in {"virtnetworkd": False, "libvirtd": True}.items():
-        host.write(f"/proc/{host.daemon}/comm", f"{comm}\n")
-        noted.note_call(host.places, host.daemon)
-        assert noted.hook_of(host.places)["called"] is called
-    (host.root / f"proc/{host.daemon}/stat").unlink()
-    assert noted.hook_of(host.places)["called"] is False

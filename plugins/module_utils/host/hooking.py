@@ -1,0 +1,76 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What libvirt's hook does as a VM starts and ends. It is installed on hosts, and calls no libvirt.
+
+A start calls it for `prepare`, before there is a QEMU, and for `started`, when there is a cgroup;
+an end for `release`; a daemon that comes back for `reconnect`, with each VM that runs. Only
+`prepare` may fail, and only to keep a promise: at `reconnect` libvirt would kill the VM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Callable
+
+from ..engine.promises import Vm
+from . import cgroups
+from .capacity import SYSTEM, Places
+from .enforcing import admit, settle
+from .noted import fault, forget, note_call, process_mark, record
+from .promise_xml import vm_of_xml
+
+
+def called(
+    operation: str, definition: str, daemon: int, places: Places = SYSTEM
+) -> tuple[int, Sequence[str]]:
+    """What libvirt calls the hook for: its exit status, and what is said to who starts the VM.
+
+    A fault of our own stops nothing; it is noted, and told by the next run.
+    """
+    vm = Vm("?")
+    try:
+        note_call(places, daemon)
+        vm = vm_of_xml(definition)
+        said = OPERATIONS[operation](places, vm, daemon)
+    except Exception as error:
+        fault(places, f"{operation} of {vm.resource}: {type(error).__name__}: {error}")
+        return 0, ()
+    return (1, said) if said else (0, ())
+
+
+def _prepare(places: Places, vm: Vm, daemon: int) -> list[str]:
+    starter = process_mark(places, daemon)
+    try:
+        return admit(places, vm, starter)
+    except Exception:
+        record(places, vm, starter=starter)  # nobody looked at it, and it holds what it holds
+        raise
+
+
+def _started(places: Places, vm: Vm, _daemon: int) -> list[str]:
+    scope = cgroups.scope_of_vm(places, vm.name)
+    if cgroups.version(places) == 2 and not scope:
+        raise LookupError("its cgroup is not found")
+    record(places, vm, scope)
+    _tell(places, settle(places))
+    return []
+
+
+def _release(places: Places, vm: Vm, _daemon: int) -> list[str]:
+    if forget(places, vm.uuid):
+        _tell(places, settle(places))
+    return []
+
+
+def _tell(places: Places, lacks: Sequence[str]) -> None:
+    for one in lacks:
+        fault(places, one)
+
+
+OPERATIONS: dict[str, Callable[[Places, Vm, int], list[str]]] = {
+    "prepare": _prepare,
+    "started": _started,
+    "reconnect": _started,
+    "release": _release,
+}

@@ -1,0 +1,159 @@
+"""What libvirt's hook does at its calls: its code, and the script that the role installs."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.kvm.fleet.plugins.module_utils.host import hooking, noted
+from ansible_collections.kvm.fleet.plugins.module_utils.host.hooked import hook_of
+from support.made_up_host import GIB, UUID, MadeUpHost
+
+ROOT = Path(__file__).parents[3]
+SCRIPT = ROOT / "roles/kvm_host/files/hook.py"
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> MadeUpHost:
+    return MadeUpHost(tmp_path)
+
+
+def domain(name: str = "web", number: int = 1, reserved: int = GIB) -> str:
+    return f"""<domain type='kvm'>
+  <name>{name}</name>
+  <uuid>{UUID.format(number)}</uuid>
+  <metadata><fleet:resource xmlns:fleet="urn:kvm.fleet:1">
+    <fleet:reservation memory="{reserved // 1024}"/>
+  </fleet:resource></metadata>
+  <memory unit='KiB'>{reserved // 1024}</memory>
+  <vcpu>1</vcpu>
+</domain>"""
+
+
+def call(host: MadeUpHost, operation: str, definition: str) -> tuple[int, str]:
+    status, said = hooking.called(operation, definition, host.daemon, host.places)
+    return status, "\n".join(said)
+
+
+def test_a_vm_starts_runs_and_ends(host: MadeUpHost) -> None:
+    assert call(host, "prepare", domain()) == (0, "")
+    scope = host.start("web")
+    assert call(host, "started", domain()) == (0, "")
+    assert int(host.value(scope, "memory.min")) > GIB
+    host.stop(scope)
+    assert call(host, "release", domain()) == (0, "")
+    assert host.value("/machine.slice", "memory.min") == "0"
+    assert noted.faults(host.places) == noted.records(host.places) == []
+
+
+def test_a_start_over_what_the_host_has_fails_with_the_sum(host: MadeUpHost) -> None:
+    status, said = call(host, "prepare", domain(reserved=9 * GIB))
+    assert status == 1
+    assert "vm/web" in said
+    # libvirt calls this in any case.
+    assert call(host, "release", domain(reserved=9 * GIB)) == (0, "")
+    assert host.calls == noted.faults(host.places) == []
+
+
+def test_a_daemon_that_comes_back_has_its_vms_noted(host: MadeUpHost) -> None:
+    scope = host.start("web")
+    assert call(host, "reconnect", domain(reserved=9 * GIB)) == (0, "")
+    assert int(host.value(scope, "memory.min")) > 9 * GIB
+
+
+@pytest.mark.parametrize("operation", ["prepare", "started", "reconnect", "release"])
+@pytest.mark.parametrize("fault", ["policy", "definition", "no scope", "systemd", "state"])
+def test_no_fault_stops_a_vm(host: MadeUpHost, operation: str, fault: str) -> None:
+    if fault != "no scope":
+        host.start("web")
+    if fault == "policy":
+        host.write("/etc/kvm-fleet/admission.json", "{")
+    if fault == "systemd":
+        host.refuses = "MemoryMin"
+    if fault == "state":
+        host.write("/run/kvm-fleet", "not a folder")
+    definition = "<domain/>" if fault == "definition" else domain()
+    assert call(host, operation, definition) == (0, "")
+
+
+def test_what_went_wrong_is_told(host: MadeUpHost) -> None:
+    host.write("/etc/kvm-fleet/admission.json", "{")
+    call(host, "prepare", domain())
+    [told] = noted.faults(host.places)
+    assert "prepare of vm/web: ValueError: " in told
+    assert "admission.json" in told
+    # It holds what it was promised all the same.
+    scope = host.start("web")
+    call(host, "started", domain())
+    assert int(host.value(scope, "memory.min")) > GIB
+
+
+# ---- the script
+
+
+@pytest.fixture
+def script(host: MadeUpHost, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The hook as the role installs it, for the made-up host."""
+    library = Path(host.places.library)
+    for room, names in {"engine": "promises*.py", "host": "*.py"}.items():
+        (library / "fleet" / room).mkdir(parents=True)
+        for file in (ROOT / "plugins/module_utils" / room).glob(names):
+            shutil.copy(file, library / "fleet" / room)
+    places = library / "fleet/host/capacity.py"
+    made_up = f"SYSTEM = Places(*({str(host.root)!r} + one for one in Places()[:-1]))\n"
+    places.write_text(places.read_text().replace("SYSTEM = Places()\n", made_up))
+    text = SCRIPT.read_text().replace("/usr/local", f"{host.root}/usr/local")
+    for path in (host.places.hook, host.places.daemon_hook):
+        Path(path).parent.mkdir(parents=True)
+        Path(path).write_text(
+            f"#!{sys.executable} -ISE\n{text.replace('/run/', f'{host.root}/run/')}"
+        )
+        Path(path).chmod(0o755)
+    return Path(host.places.hook)
+
+
+def run(script: Path, operation: str, definition: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [script, "web", operation, "begin", "-"], input=definition, capture_output=True, text=True
+    )
+    return done.returncode, done.stderr
+
+
+def test_the_script_admits_and_refuses(script: Path, host: MadeUpHost) -> None:
+    assert run(script, "migrate", "") == run(script, "prepare", domain()) == (0, "")
+    status, said = run(script, "prepare", domain("db", 2, 9 * GIB))
+    assert status == 1
+    assert len(said.splitlines()) > 3
+    assert noted.faults(host.places) == []
+
+
+@pytest.mark.parametrize("operation", ["prepare", "started", "reconnect", "release"])
+def test_a_script_without_what_it_imports_stops_nothing(
+    script: Path, host: MadeUpHost, operation: str
+) -> None:
+    shutil.rmtree(host.places.library)
+    assert run(script, operation, domain()) == (0, "")
+    assert "ModuleNotFoundError" in noted.faults(host.places)[0]
+
+
+def test_it_is_known_whether_the_daemon_calls_it(script: Path, host: MadeUpHost) -> None:
+    assert hook_of(host.places)["called"] is False
+    noted.note_call(host.places, host.daemon)
+    assert hook_of(host.places)["called"] is True
+    # One that starts now would find the hook.
+    shutil.rmtree(host.root / f"proc/{host.daemon}")
+    assert hook_of(host.places)["called"] is True
+
+
+def test_its_version_is_that_of_all_its_parts(script: Path, host: MadeUpHost) -> None:
+    before = hook_of(host.places)["installed"]
+    assert before
+    part = Path(host.places.library, "fleet/host/noted.py")
+    part.write_text(part.read_text() + "# edited\n")
+    assert hook_of(host.places)["installed"] not in ("", before)
+    script.chmod(0o644)  # libvirt skips it, and says nothing
+    assert hook_of(host.places)["installed"] == ""
