@@ -67,6 +67,7 @@ EXAMPLES = r"""
 
 - name: See that the declarations change nothing
   kvm.fleet.host_config:
+    resource_pools: "{{ exported.declarations.resource_pools }}"
     storage_pools: "{{ exported.declarations.storage_pools }}"
     storage_volumes: "{{ exported.declarations.storage_volumes }}"
     vswitches: "{{ exported.declarations.vswitches }}"

@@ -13,7 +13,7 @@ version_added: "0.1.0"
 author:
   - kvm.fleet contributors (@kvm-fleet)
 description:
-  - Takes the storage pools, volumes, vswitches and VMs of one host, and makes them be as they are
+  - Takes the resource pools, storage pools, volumes, vswitches and VMs of one host, and makes them be as they are
     declared, over one connection. The items of each list take the options of the module for one
     such thing, and mean the same as there.
   - All declarations are checked before the first change, each by itself, against the others, and
@@ -22,12 +22,18 @@ description:
     play would make. It gives a warning there, and an error in a run.
   - The order in the lists does not matter. First go the VMs that are absent. Then pools, volumes,
     vswitches and VMs are made and changed, in this order, a linked clone or copy after the volume
-    that it is made from. Last go vswitches, volumes and pools that are absent.
+    that it is made from. Last go vswitches, volumes and pools that are absent. Resource pools come
+    before all others, and go after them.
   - When one thing fails, what needs it is not touched, and everything else is still done. The
     task then fails and names every error; RV(results) says what became of each thing.
   - Afterwards everything that was changed is read back and planned again. A field that is not as
     planned fails the task.
 options:
+  resource_pools:
+    description:
+      - Resource pools, with the options of M(kvm.fleet.resource_pool).
+    type: list
+    elements: dict
   storage_pools:
     description:
       - Storage pools, with the options of M(kvm.fleet.storage_pool).
@@ -64,20 +70,21 @@ options:
     type: dict
   prune:
     description:
-      - Whether VMs and vswitches go that are not declared here, but were made by this collection.
+      - Whether VMs, vswitches and resource pools go that are not declared here, but were made by
+        this collection.
         It knows them by a mark in their metadata that names their UUID, so that a clone by another
         program is not taken for one of them.
-      - It keeps to the lists that are given. Where O(vms) is omitted, no VM goes, and where
-        O(vswitches) is, no vswitch. A list that names nothing which is to be there is an error,
-        unless C(empty) says that this is meant.
+      - It keeps to the lists that are given. Where O(vms) is omitted, no VM goes, where
+        O(vswitches) is, no vswitch, and where O(resource_pools) is, no resource pool. A list that
+        names nothing which is to be there is an error, unless C(empty) says that this is meant.
       - V(true) prunes what is of no scope. To say more, write a dictionary of these keys.
       - C(scope) is the name of the set of declarations that this task is. All that it declares
         gets this scope, which is in the plan, and only what has it goes. So several tasks can
         declare parts of one host, and each prunes its own.
-      - With C(tags), only what has all of these tags goes. Vswitches have no tags, so that no
-        vswitch goes then.
+      - With C(tags), only what has all of these tags goes. Vswitches and resource pools have none,
+        so that none of them goes then.
       - With C(empty=true) a list may name nothing that is to be there, and everything goes.
-      - A VM or vswitch that is C(protected) stays, which is a warning, and so do storage pools,
+      - What is C(protected) stays, which is a warning, and so do storage pools,
         volumes, and everything that somebody else made or renamed. A VM that runs is shut down, and
         stays if its guest does not within two minutes, which fails the task. What belongs to a VM
         stays as with C(state=absent), namely its disks, its NVRAM and the state of its TPM.
@@ -95,6 +102,7 @@ extends_documentation_fragment:
   - kvm.fleet.common.admission
   - kvm.fleet.common.attributes
 seealso:
+  - module: kvm.fleet.resource_pool
   - module: kvm.fleet.storage_pool
   - module: kvm.fleet.storage_volume
   - module: kvm.fleet.vswitch

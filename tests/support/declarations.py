@@ -15,6 +15,9 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.fields import Field, Items, Row, Rows
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.keys import key_of
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.resource_pool import (
+    table as resource_pool,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool import table as pool
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume import table as volume
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import table as vm
@@ -22,7 +25,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import tab
 from support.strategies import MACS, Params, declarations, drawn, place, sizes, values_for
 
 # What is there beside what is declared; see tests/support/neighbours.py.
-POOL, VSWITCH, PORT_GROUPS = "fast", "lan", ("", "slow", "fast")
+POOL, VSWITCH, PORT_GROUPS, GOLD = "fast", "lan", ("", "slow", "fast"), "gold"
 History = list[Params]
 STEPS = 3
 
@@ -33,6 +36,18 @@ def _named(rows: Rows, names: Collection[str]) -> list[Row]:
 
 def _some(rows: Sequence[Any], most: int = 4) -> SearchStrategy[list[Any]]:
     return st.lists(st.sampled_from(rows), max_size=most, unique_by=id) if rows else st.just([])
+
+
+# ---- resource pools
+
+
+@st.composite
+def resource_pools(draw: DrawFn) -> History:
+    """A pool, in another or in none, whose options change."""
+    parent = draw(st.sampled_from(["", GOLD]))
+    name = draw(st.sampled_from(["p", "my-pool", "_a.b"]))
+    several = st.lists(declarations(resource_pool.ROWS), min_size=1, max_size=STEPS)
+    return [{"name": name, "parent": parent, **params} for params in draw(several)]
 
 
 # ---- pools
@@ -143,6 +158,7 @@ _ONE_OF: dict[str, SearchStrategy[Any]] = {
     "memory.huge_pages": st.sampled_from(["none", "2MiB"]),
     "graphics.listen": st.sampled_from(["127.0.0.1", "0.0.0.0", ""]),
     "serial.path": st.just("/srv/serial"),
+    "resource_pool": st.sampled_from([GOLD, ""]),
 }
 _DEVICES = ("disks", "cdroms", "nics")
 # What hangs on numbers that other options give, and is drawn with them.
@@ -253,6 +269,7 @@ def _nics(_name: str) -> SearchStrategy[Params]:
 
 
 HISTORIES: dict[str, SearchStrategy[History]] = {
+    "resource_pool": resource_pools(),
     "storage_pool": pools(),
     "storage_volume": volumes(),
     "vswitch": vswitches(),

@@ -16,7 +16,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.world import Kind
 from ansible_collections.kvm.fleet.plugins.module_utils.run.host_config import KINDS
 from ansible_collections.kvm.fleet.plugins.module_utils.run.planning import plan_all
 from support import worlds
-from support.declarations import POOL, VSWITCH, History
+from support.declarations import GOLD, POOL, VSWITCH, History
 from support.strategies import Params
 
 BY_NAME: dict[str, Kind] = {kind.name: kind for kind in KINDS}
@@ -41,6 +41,7 @@ def neighbours() -> There:
         for name in "abc"
     }
     of_volume = {"pool_type": "dir", "state": "present"}
+    of_slice = {"state": "present", "managed": True}
     return {
         "storage_pool": {POOL: _have("storage_pool", POOL, pool, ACTIVE)},
         "vswitch": {VSWITCH: _have("vswitch", VSWITCH, network, ACTIVE)},
@@ -48,6 +49,7 @@ def neighbours() -> There:
             name: _have("storage_volume", name, text, of_volume) for name, text in volumes.items()
         },
         "vm": {},
+        "resource_pool": {GOLD: _have("resource_pool", GOLD, "<unit/>", of_slice)},
     }
 
 
@@ -59,7 +61,7 @@ class Site:
     there: There = field(default_factory=neighbours)
 
     def world(self) -> World:
-        return worlds.world(self.there)
+        return worlds.world(self.there, worlds.HERE if self.kind == "resource_pool" else None)
 
     def plans(self, params: Params, world: World | None = None) -> list[Plan]:
         """The plans for one declaration, and for the volumes that it brings; none if refused.

@@ -14,6 +14,9 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import Mis
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.fields import Rows
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.keys import Values
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.xmltree import Element
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.resource_pool import (
+    table as resource_pool,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool import table as pool
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume import kind as volume
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import table as vm
@@ -23,6 +26,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import tre
 from support.strategies import Params, declarations, things, values_for
 
 ALL_ROWS: dict[str, Rows] = {
+    "resource_pool": resource_pool.ROWS,
     "storage_pool": pool.ROWS,
     "storage_volume": volume.ROWS,
     "vm": vm.ROWS,
@@ -83,6 +87,7 @@ _ONE, _SEVERAL = (
 )
 
 TABLES = {
+    "resource_pool": _of_rows("<unit/>", resource_pool.ROWS),
     "storage_pool": _of_rows("<pool/>", _ONE),
     "storage_pool of several": _of_rows("<pool/>", _SEVERAL),
     "storage_volume": _of_rows("<volume/>", volume.ROWS),
@@ -99,6 +104,7 @@ TABLES = {
 
 # What is told of a definition, with what libvirt leaves unsaid.
 VALUES: dict[str, Callable[[Element], Values]] = {
+    "resource_pool": TABLES["resource_pool"].values_of,
     "storage_pool": pool.values_in,
     "storage_volume": TABLES["storage_volume"].values_of,
     "vm": vm_tree.domain_values,

@@ -32,6 +32,13 @@ FAR: dict[Fact, Any] = {
 }
 
 
+# This machine, which has slices of systemd: what is needed for resource pools.
+HERE: dict[Fact, Any] = {
+    ("uri",): "qemu:///system",
+    ("slices",): {"systemd": True, "cgroup": 2},
+}
+
+
 def far_answers(answers: Mapping[Fact, Any], fact: Fact) -> Any:
     """What every host answers: libvirt's own parser, and that it refuses nothing."""
     asked, *of = fact
@@ -53,7 +60,7 @@ def world(
 ) -> World:
     """A host with these resources, by kind and name, of which these facts were recorded."""
     answers = {**FAR, **(facts or {})}
-    for kind in ("storage_pool", "storage_volume", "vswitch", "vm"):
+    for kind in ("resource_pool", "storage_pool", "storage_volume", "vswitch", "vm"):
         haves = there.get(kind, {})
         answers[(ALL, kind)] = [name for name, have in haves.items() if have.exists]
         answers.update({(kind, name): have for name, have in haves.items()})

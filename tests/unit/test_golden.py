@@ -2,6 +2,7 @@
 
     before.xml   the stored definition; without the file the resource does not exist
     live.xml     what runs of it; without the file it does not run
+    of-others    an empty file: a resource pool that others made
     state        its state, where that is another than running or stopped, active or inactive
     world/K/N.xml  another resource that is there, of kind K and name N, and runs as it is stored
     want.yml     the options of the module
@@ -49,6 +50,12 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.sensitive import 
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.showing import names, results
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.world import Kind, World
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.images import chains, one_writer
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.resource_pool import (
+    kind as resource_pool,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.resource_pool import (
+    table as resource_pool_table,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool import (
     kind as storage_pool,
 )
@@ -79,6 +86,11 @@ class Tried:
 
 
 KINDS: dict[str, Tried] = {
+    "resource_pool": Tried(
+        resource_pool.KIND,
+        (resource_pool_table.ROWS,),
+        partial(values_of, resource_pool_table.ROWS),
+    ),
     "storage_pool": Tried(
         storage_pool.KIND, (storage_pool_table.ROWS,), storage_pool_table.values_in
     ),
@@ -140,6 +152,8 @@ class Case:
     def facts(self) -> dict[str, Any]:
         if self.tree("before") is None:
             return {}
+        if self.kind.name == "resource_pool":
+            return {"state": "present", "managed": not (self.folder / "of-others").exists()}
         runs = self.tree("live") is not None
         states = {"vm": ("stopped", "running")}.get(self.kind.name, ("inactive", "active"))
         file = self.folder / "state"
@@ -152,11 +166,13 @@ class Case:
             kind, name = str(file.relative_to(self.folder / "world")).split("/", 1)
             tree = xmltree.parse(file.read_text())
             facts = {"state": "active", "autostart": True, "persistent": True}
+            if kind == "resource_pool":
+                facts = {"state": "present", "managed": True}
             other = Have(kind, name[: -len(".xml")], tree, tree, facts)
             there[kind][other.name] = other
         if have.exists:
             there[have.kind][have.name] = have
-        return worlds.world(there)
+        return worlds.world(there, worlds.HERE if self.kind.name == "resource_pool" else None)
 
 
 def plain(value: Any) -> Any:

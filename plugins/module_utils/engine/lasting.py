@@ -54,6 +54,7 @@ MOVES: Mapping[str, Paths] = {
 }
 # What does only while it runs.
 MOVES_LIVE: Mapping[str, Paths] = {
+    "resource_pool": ("@memory", "@populated"),
     "vm": (
         *("@id", "currentMemory", "seclabel"),
         *("devices/channel/target/@state", "devices/disk/target/@tray"),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .promises_held import Capacity
 
 FORMAT = 1
-KINDS = ("storage_pool", "storage_volume", "vm", "vswitch")
+KINDS = ("resource_pool", "storage_pool", "storage_volume", "vm", "vswitch")
 
 # Questions with a whole definition in them are recorded by its digest.
 BY_DEFINITION = ("refusal", "parsed", "parser_refusal")

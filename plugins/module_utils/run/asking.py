@@ -27,7 +27,7 @@ OF_LIBVIRT = attrgetter(
     *("best_virt_type", "huge_pages", "secrets"),
 )
 OF_PROMISES = attrgetter("capacity", "promises")
-OF_MACHINE = attrgetter("open_files", "interfaces", "routes", "network_daemons")
+OF_MACHINE = attrgetter("open_files", "interfaces", "routes", "network_daemons", "slices")
 # What QEMU opens for devices that a declaration may bring.
 DEVICES = ("/dev/net/tun", "/dev/vhost-net", "/dev/random", "/dev/urandom", "/dev/kvm")
 
@@ -40,6 +40,7 @@ def ask_everything(world: World, paths: Iterable[str]) -> None:
     """
     host = world.host
     haves = {kind: world.everything(kind) for kind in ("storage_pool", "vswitch", "vm")}
+    world.everything("resource_pool")
     _ask_libvirt(host, haves["vm"].values())
     for vm in haves["vm"].values():
         _ask_about_vm(host, vm)

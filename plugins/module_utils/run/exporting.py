@@ -15,6 +15,7 @@ from ..engine import xmltree
 from ..engine.plan import Have
 from ..engine.traits import ACTIVE
 from ..engine.world import World
+from ..kinds.resource_pool.tree import is_managed
 from ..kinds.storage_volume.volumes import name_in_pool, pool_of
 from ..kinds.vm.declaring import declaration
 from ..kinds.vswitch import tree as vswitch_tree
@@ -46,12 +47,13 @@ def export(world: World, volumes: str) -> Exported:
 
 
 def _declarations(world: World, volumes: str) -> dict[str, list[Declaration]]:
-    pools, vswitches, vms = (
+    slices, pools, vswitches, vms = (
         {name: have for name, have in sorted(world.everything(kind).items()) if _stays(have)}
-        for kind in ("storage_pool", "vswitch", "vm")
+        for kind in ("resource_pool", "storage_pool", "vswitch", "vm")
     )
     kept = _volumes(world, vms, volumes) if volumes != "none" else []
     return {
+        "resource_pools": [_resource_pool(have) for have in slices.values() if is_managed(have)],
         "storage_pools": [_pool(have) for have in pools.values()],
         "storage_volumes": kept,
         "vswitches": [_vswitch(have) for have in vswitches.values()],
@@ -70,6 +72,10 @@ def _stays(have: Have) -> bool:
 def _pool(have: Have) -> Declaration:
     told = _options("storage_pools", have)
     return _without_empty(told, {("state",): ACTIVE})
+
+
+def _resource_pool(have: Have) -> Declaration:
+    return _without_empty(_options("resource_pools", have), {("state",): "present"})
 
 
 def _vswitch(have: Have) -> Declaration:

@@ -12,6 +12,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ..engine.errors import FleetError, FleetErrors, Mistakes
 from ..engine.plan import Wanted
 from ..engine.world import Kind, World
+from ..kinds.resource_pool.kind import KIND as RESOURCE_POOL
 from ..kinds.storage_pool.kind import KIND as STORAGE_POOL
 from ..kinds.storage_volume.kind import KIND as STORAGE_VOLUME
 from ..kinds.vm.kind import KIND as VM
@@ -19,13 +20,17 @@ from ..kinds.vm.storage import volumes_that_go
 from ..kinds.vswitch.kind import KIND as VSWITCH
 from . import arguments, pruning, vm_defaults
 
-KINDS: tuple[Kind, ...] = (STORAGE_POOL, STORAGE_VOLUME, VSWITCH, VM)
+KINDS: tuple[Kind, ...] = (RESOURCE_POOL, STORAGE_POOL, STORAGE_VOLUME, VSWITCH, VM)
 SECTIONS: dict[str, Kind] = {
+    "resource_pools": RESOURCE_POOL,
     "storage_pools": STORAGE_POOL,
     "storage_volumes": STORAGE_VOLUME,
     "vswitches": VSWITCH,
     "vms": VM,
 }
+
+# By which options a thing is known: a volume by its pool too, and a pool by the one it is in.
+NAMED_BY = ("parent", "pool", "name")
 
 SPEC: dict[str, Any] = {
     **{section: {"type": "list", "elements": "dict"} for section in SECTIONS},
@@ -64,7 +69,7 @@ def parse(params: Mapping[str, Any]) -> list[Wanted]:
 
 
 def _resource(kind: Kind, item: Mapping[str, Any]) -> str:
-    name = "/".join(str(item[part]) for part in ("pool", "name") if item.get(part))
+    name = "/".join(str(item[part]) for part in NAMED_BY if item.get(part))
     return f"{kind.name}/{name or '?'}"
 
 

@@ -22,6 +22,8 @@ from ..engine.keys import ABSENT
 from ..engine.mark import MARK, SCOPE, SCOPE_PATH, is_made_here
 from ..engine.plan import Have, Wanted
 from ..engine.world import Kind, World
+from ..kinds.resource_pool import tree as pool_tree
+from ..kinds.resource_pool.kind import KIND as RESOURCE_POOL
 from ..kinds.vm import derived
 from ..kinds.vm.kind import KIND as VM
 from ..kinds.vswitch import tree as vswitch_tree
@@ -29,7 +31,7 @@ from ..kinds.vswitch.kind import KIND as VSWITCH
 from . import arguments
 
 # What a host carries for nobody but its VMs. Storage is never pruned.
-PRUNABLE: dict[str, Kind] = {"vms": VM, "vswitches": VSWITCH}
+PRUNABLE: dict[str, Kind] = {"vms": VM, "vswitches": VSWITCH, "resource_pools": RESOURCE_POOL}
 DERIVED_UUID: dict[str, Callable[[str], str]] = {
     VM.name: derived.derived_uuid,
     VSWITCH.name: vswitch_tree.derived_uuid,
@@ -68,7 +70,7 @@ def prune_of(params: Mapping[str, Any], mistakes: Mistakes) -> Prune | None:
     tags = _parsed(mapping().parse, options["tags"] or {}, "prune.tags", mistakes)
     if options["scope"] == "":
         mistakes.add("is empty; leave it out to prune what has no scope", "prune.scope")
-    given = tuple(section for section in PRUNABLE if params[section] is not None)
+    given = tuple(section for section in PRUNABLE if params.get(section) is not None)
     for section in given if not options["empty"] else ():
         if not any(item.get("state") != ABSENT for item in params[section]):
             mistakes.add(_why_not_empty(section), section)
@@ -124,6 +126,8 @@ def in_scope(
 
 # ---- what goes
 
+PROTECTED = "it is protected; set protected to false and run again to remove it"
+
 
 def pruned(
     world: World, prune: Prune, wanted: Sequence[Wanted], warn: Callable[[str], None]
@@ -148,6 +152,9 @@ def pruned(
 def is_pruned(prune: Prune, have: Have) -> bool:
     """Whether the collection made it, and it is in the scope and has the tags."""
     tree = have.stored
+    if have.kind == RESOURCE_POOL.name:
+        is_made = tree is not None and pool_tree.is_made_here(have)
+        return is_made and pool_tree.scope_of(have) == prune.scope and not prune.tags
     if tree is None or not is_made_here(tree, DERIVED_UUID[have.kind](have.name)):
         return False
     scope = xmltree.get(tree, SCOPE_PATH) or ""
@@ -162,8 +169,10 @@ def _kept(haves: Iterable[Have]) -> Iterator[tuple[str, Have]]:
 def _reason(have: Have) -> str:
     """Why something of the collection's own stays nevertheless; empty if it goes."""
     tree = have.stored
+    if have.kind == RESOURCE_POOL.name:
+        return PROTECTED if pool_tree.is_protected(have) else ""
     if tree is None or xmltree.get(tree, f"{MARK}/@protected") == "yes":
-        return "it is protected; set protected to false and run again to remove it"
+        return PROTECTED
     if xmltree.get(tree, "uuid") != DERIVED_UUID[have.kind](have.name):
         return "somebody renamed it; declare it with state: absent to remove it"
     return ""
@@ -181,5 +190,11 @@ def _check_limit(limit: int, goes: Sequence[Wanted]) -> None:
 
 
 def _absent(kind: Kind, name: str) -> Wanted:
-    params = ArgumentSpecValidator(kind.spec()).validate({"name": name, "state": ABSENT})
+    params = ArgumentSpecValidator(kind.spec()).validate({**_said(kind, name), "state": ABSENT})
     return replace(kind.parse(params.validated_parameters)[0], pruned=True)
+
+
+def _said(kind: Kind, name: str) -> dict[str, str]:
+    """The options by which a declaration names a thing."""
+    parent, _slash, own = name.rpartition("/") if kind is RESOURCE_POOL else ("", "", name)
+    return {"name": own, **({"parent": parent} if parent else {})}

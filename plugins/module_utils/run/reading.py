@@ -28,6 +28,12 @@ def world_of(host: Host, kinds: Iterable[Kind]) -> World:
     return World(live_facts(host), {kind.name: kind for kind in kinds})
 
 
+def _resource_pools(host: Host, names: Iterable[str] | None) -> dict[str, Have]:
+    from ..kinds.resource_pool.reader import read_pools
+
+    return read_pools(host, names)
+
+
 def _pools(host: Host, names: Iterable[str] | None) -> dict[str, Have]:
     from ..kinds.storage_pool.reader import read_pools
 
@@ -48,6 +54,7 @@ def _vswitches(host: Host, names: Iterable[str] | None) -> dict[str, Have]:
 
 RESOURCES: dict[str, Callable[[Host, Iterable[str] | None], dict[str, Have]]] = {
     "vm": read_domains,
+    "resource_pool": _resource_pools,
     "storage_pool": _pools,
     "storage_volume": _volumes,
     "vswitch": _vswitches,
@@ -93,6 +100,12 @@ def _leases(host: Host, vswitch: str) -> Any:
     return read_leases(host, vswitch)
 
 
+def _slices(host: Host) -> Any:
+    from ..kinds.resource_pool.reader import read_slices
+
+    return read_slices(host)
+
+
 ANSWERS: dict[str, Callable[..., Any]] = {
     "volume_at": _volume_at,
     "snapshots": _snapshots,
@@ -100,4 +113,5 @@ ANSWERS: dict[str, Callable[..., Any]] = {
     "block_job": _block_job,
     "backup": _backup,
     "leases": _leases,
+    "slices": _slices,
 }

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 from ...engine import xmltree
 from ...engine.plan import Have
+from ..resource_pool.naming import above, parent_of
+from ..resource_pool.partitions import pool_of as resource_pool_of
 from ..storage_volume.volumes import backing_of, pool_of
 
 # Where a domain names files that are no disk's.
@@ -33,12 +35,16 @@ def uses_of(have: Have) -> set[Reference]:
     trees = [tree for tree in (have.stored, have.live) if tree is not None]
     if have.kind == "vm":
         return {reference for tree in trees for reference in _uses_of_domain(tree)}
+    if have.kind == "resource_pool" and trees and parent_of(have.name):
+        return {(have.kind, parent_of(have.name))}
     if have.kind == "storage_volume" and trees:
         return {("storage_pool", pool_of(have.name))} | _at(backing_of(have))
     return set()
 
 
 def _uses_of_domain(domain: xmltree.Element) -> Iterator[Reference]:
+    for pool in above(resource_pool_of(domain)):
+        yield "resource_pool", pool
     for source in domain.findall("devices/interface/source"):
         yield "vswitch", source.get("network", "")
     for source in domain.iterfind("devices/disk//source"):  # those of backing images too

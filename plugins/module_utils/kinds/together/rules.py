@@ -60,7 +60,7 @@ def _macs(have: Have) -> set[str]:
 
 
 def nothing_in_use_goes(plans: Sequence[Plan], world: World) -> Iterator[FleetError]:
-    """A volume or vswitch may only go when no VM refers to it, a pool when none runs from it."""
+    """A volume, vswitch or resource pool goes when no VM refers to it, a pool when none runs."""
     goes = [plan for plan in plans if _takes_away(plan)]
     if not goes:
         return
@@ -73,8 +73,17 @@ def nothing_in_use_goes(plans: Sequence[Plan], world: World) -> Iterator[FleetEr
         else:
             users = [name for name, used in uses.items() if used & names_of(plan.have)]
             users += files.users_of(plan.have) - set(users)
+            users += _inner_pools(plan.have, world)
         if users:
             yield FleetError(_used(plan, ", ".join(sorted(users))), plan.resource)
+
+
+def _inner_pools(have: Have, world: World) -> list[str]:
+    """The resource pools that are in one."""
+    if have.kind != "resource_pool":
+        return []
+    others = world.everything(have.kind).values()
+    return [f"{one.kind}/{one.name}" for one in others if uses_of(one) & names_of(have)]
 
 
 class _Files:

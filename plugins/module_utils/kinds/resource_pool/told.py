@@ -1,0 +1,46 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A resource pool as modules return it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...engine import told
+from ...engine.fields import values_of
+from ...engine.keys import nested
+from ...engine.plan import Have
+from ...engine.traits import GONE
+from ...engine.xmltree import Element
+from .naming import name_of, parent_of, unit_of
+from .table import NAME_OF, ROWS
+
+NOTHING = (None, "", 0, "0B", False)
+# What is in every file, and told otherwise.
+KNOWN: told.Known = {"@file": (), "/".join(NAME_OF): ()}
+
+
+def shown(have: Have) -> dict[str, Any]:
+    """A pool as modules return it."""
+    of = {"name": name_of(have.name), "parent": parent_of(have.name)}
+    if have.stored is None:
+        return {**of, "state": GONE}
+    live = have.live
+    values = told.sayable(ROWS, values_of(ROWS, have.stored))
+    return {
+        **of,
+        "path": have.name,
+        "unit": unit_of(have.name),
+        "state": have.facts["state"],
+        "managed": have.facts["managed"],
+        "active": live is not None,
+        **({} if live is None else {"used_memory_bytes": int(live.get("memory") or 0)}),
+        **nested({key: value for key, value in values.items() if value not in NOTHING}),
+        "unmanaged": unmanaged(have.stored),
+    }
+
+
+def unmanaged(unit: Element) -> list[str]:
+    """The settings of a unit file that no option says."""
+    return told.unmanaged(ROWS, unit, KNOWN)
