@@ -13,9 +13,9 @@ version_added: "0.1.0"
 author:
   - kvm.fleet contributors (@kvm-fleet)
 description:
-  - Takes the resource pools, storage pools, volumes, vswitches and VMs of one host, and makes them be as they are
-    declared, over one connection. The items of each list take the options of the module for one
-    such thing, and mean the same as there.
+  - Takes the resource pools, storage pools, volumes, vswitches and VMs of one host, and makes them
+    be as they are declared, over one connection. The items of each list take the options of the
+    module for one such thing, and mean the same as there.
   - All declarations are checked before the first change, each by itself, against the others, and
     against the host. Every mistake in any of them is reported, and then nothing is changed.
   - In check mode a file, image or bridge that is not there yet may be what an earlier task of the

@@ -88,6 +88,17 @@ options:
         prunes leaves alone what is of another scope than its own. An empty string takes it away.
         Changes live.
     type: str
+  resource_pool:
+    description:
+      - The resource pool that the VM is in (M(kvm.fleet.resource_pool)), by its path such as
+        V(gold/inner), or by its name where no other pool has it. An empty string takes the VM out
+        of its pool.
+      - It is the partition of the domain, below C(/machine), and so a cgroup in the kernel. A
+        partition that others gave it elsewhere is shown as it is, with a slash at its beginning.
+      - A pool that is neither there nor declared in the same run is an error. Without one systemd
+        would make a slice of that name which limits and promises nothing.
+      - What runs stays where it is until it is restarted.
+    type: str
   autostart:
     description:
       - Whether the VM starts with the host.

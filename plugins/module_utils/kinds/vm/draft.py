@@ -18,7 +18,7 @@ from ...engine.planner import Draft, Removal
 from ...engine.traits import STATE
 from ...engine.world import World
 from ..together import taken_up
-from . import alike, declared, port_groups, power, rules, tree, video
+from . import alike, declared, in_pool, port_groups, power, rules, tree, video
 from .resolve import LISTS, resolve
 from .standing import Standing
 from .states import PAUSED, RUNNING, SAVED, STOPPED
@@ -84,9 +84,10 @@ class VmDraft(Draft):
         self._refuse_transient()
         alike.check_names(self.wanted.values, self.stored, self.mistakes)
         values = alike.by_tree_names(self.wanted.values, self.stored)
+        values, warnings = in_pool.placed(values, self.stored, self.world, self.mistakes)
         needs = rules.Needs(values, self.stored, self.world, self.mistakes)
         needs.check()
-        self.warnings += needs.warnings
+        self.warnings += [*warnings, *needs.warnings]
         options = self.wanted.options
         purged = [name for name in LISTS if options["purge"] and options.get(name) is not None]
         want = resolve(self.wanted.name, values, self.stored, self.world, purged, self.standing)

@@ -185,7 +185,8 @@ def _extra(want: Values, text: str | None, mistakes: Mistakes) -> None:
 
 
 def _needs(want: Mapping[Key, Value]) -> frozenset[tuple[str, str]]:
-    needs = set()
+    pool = want.get(("resource_pool",))
+    needs = {("resource_pool", str(pool))} if pool else set()
     for key, source in want.items():
         if key[-1] != UNION or want.get(parent(key)) is ABSENT:
             continue

@@ -31,6 +31,7 @@ from ...engine.mark import MARK, SCOPE, SCOPE_PATH
 from ...engine.secret_words import swap_in_cmdline
 from ...engine.traits import KEPT, Trait, Traits, persistence, state_codec, state_of
 from ...engine.xmltree import Element
+from ..resource_pool.partitions import partition
 from .cpu_time import LIMIT_CODEC, QUOTA, RESERVATION_CODEC, SHARES_CODEC
 from .live import Applier
 from .states import PAUSED, RUNNING, SAVED, STOPPED
@@ -246,6 +247,7 @@ ROWS: Rows = (
         "protected", "metadata/fleet:resource/@protected", boolean(unset=False), Applier.METADATA
     ),
     Field("scope", SCOPE_PATH, SCOPE, Applier.METADATA),
+    Field("resource_pool", "resource/partition!", partition()),
     Field("virt_type", "@type", choice("auto", "kvm", "qemu")),
     Field("machine", "os/type/@machine"),
     Field("firmware", "os/@firmware", choice("efi", unset="bios")),
