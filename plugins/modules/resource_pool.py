@@ -66,8 +66,8 @@ options:
       shares:
         description:
           - The weight of the pool among the VMs and pools beside it, where CPUs are short, from 1
-            to 10000. It is C(CPUWeight) of the slice and C(cpu.weight) in the kernel. What says
-            nothing has V(100).
+            to 10000. It is C(CPUWeight) of the slice and C(cpu.weight) in the kernel. A pool
+            that says none has 100, and V(0) takes it away.
           - The words V(low), V(normal) and V(high) are 200, 400 and 800, as a VM with four vCPUs
             has them.
         type: str

@@ -124,8 +124,6 @@ _NAMES = st.from_regex("[a-z][a-z0-9-]{0,5}", fullmatch=True)
 _STEPS = st.sampled_from(["a", "B c", "é'", "//", "&"])
 _PATHS = st.lists(_STEPS, min_size=1, max_size=3).map(lambda steps: f"/{'/'.join(steps)}")
 
-_CORES = st.integers(0, 100_000).map(lambda thousandths: thousandths / 1000)
-
 # By the function that made the codec, or parses for it.
 MAKERS: dict[str, Callable[[Known], SearchStrategy[Any]]] = {
     "text": _text,
@@ -146,7 +144,6 @@ MAKERS: dict[str, Callable[[Known], SearchStrategy[Any]]] = {
     "path": lambda _known: _PATHS,
     "some": lambda _known: ONE_LINE.filter(bool),
     "mode": lambda _known: st.from_regex("0?[0-7]{3}", fullmatch=True),
-    "_cores": lambda _known: _CORES | _CORES.map(str),
     "shares": lambda _known: st.sampled_from(["low", "normal", "high"]) | st.integers(1, 10_000),
     "kernel_size": lambda _known: sizes(4096),
     "partition": lambda _known: st.sampled_from(["", "gold", "gold/my-pool", "/machine/a", "/a"]),

@@ -14,21 +14,20 @@ from dataclasses import replace
 from typing import Any
 
 from ...engine.changes import Changed
-from ...engine.codecs import Codec, Value, boolean, text
+from ...engine.codecs import Codec, Value, boolean, cores, text
 from ...engine.fields import Field, Rows
 from ...engine.keys import key_of
 from ...engine.mark import SCOPE
 from ...engine.traits import GONE, Trait, Traits, state_codec, state_of
-from ...engine.units import format_size, parse_size
+from ...engine.units import cores_of, format_size, parse_cores, parse_size
 from .unit import Place
 
 OURS = "X-kvm-fleet"
 NAME_OF = (OURS, "Name")
 PRESENT = "present"
 
-MOST_CORES = 100_000
 PAGE = 4096
-DEFAULT_WEIGHT, HIGHEST_WEIGHT = 100, 10_000
+HIGHEST_WEIGHT = 10_000
 # As a VM with four vCPUs has them.
 SHARES = {"low": 200, "normal": 400, "high": 800}
 YES = ("yes", "y", "true", "t", "on", "1")
@@ -38,66 +37,41 @@ _SIZES = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40, "P": 2**50}
 # ---- codecs
 
 
-def cores() -> Codec:
-    """CPUs that something has of the host: `1.5`. 0 where nothing is said."""
-
-    def decode(found: str | None) -> Value:
-        is_number = re.fullmatch(r"\d+(\.\d+)?", found or "")
-        return _whole(float(found or 0)) if is_number else found or 0
-
-    return Codec(_cores, decode, lambda value: str(value) if value else None, {"type": "float"})
-
-
 def quota() -> Codec:
-    """The same, as systemd writes it: in percent of one CPU."""
+    """A number of cores, as systemd writes it: in percent of one."""
+    plain = cores()
 
     def decode(found: str | None) -> Value:
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", found or "")
-        return _whole(float(match[1]) / 100) if match else found or 0
+        match = re.fullmatch(r"(\d+)(?:\.(\d*))?\s*%", found or "")
+        if not match or (match[2] or "0").rstrip("0")[1:]:
+            return found or 0  # words of others, or finer than a thousandth
+        return cores_of(int(match[1]) * 10 + int((match[2] or "0")[:1] or 0))
 
     def encode(value: Value) -> str | None:
-        return f"{_whole(round(value * 1000) / 10)}%" if value else None
+        whole, tenth = divmod(parse_cores(value), 10)
+        return f"{whole}.{tenth}%" if tenth else f"{whole}%" if whole else None
 
-    return Codec(_cores, decode, encode, {"type": "float"})
-
-
-def _cores(given: Any) -> float:
-    try:
-        number = float(given)
-        thousandths = number * 1000
-        exact = abs(thousandths - round(thousandths)) < 1e-6
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"{given!r} is no number of cores, such as 2 or 1.5") from None
-    if not 0 <= number <= MOST_CORES:
-        raise ValueError(f"{given} is not between 0 and {MOST_CORES} cores")
-    if not exact:
-        raise ValueError(f"{given} has more than three decimals")
-    return _whole(round(thousandths) / 1000)
-
-
-def _whole(number: float) -> float:
-    number = round(number, 6)
-    return int(number) if number == int(number) else number
+    return replace(plain, decode=decode, encode=encode)
 
 
 def shares() -> Codec:
-    """A weight among siblings, as a number or a word for one; what is not said is 100."""
+    """A weight among siblings, as a number or a word for one; 0 is what says none."""
 
     def parse(given: Any) -> int:
         if given in SHARES:
             return SHARES[given]
-        if not re.fullmatch(r"\d{1,5}", str(given)) or not 1 <= int(given) <= HIGHEST_WEIGHT:
+        if not re.fullmatch(r"[0-9]{1,5}", str(given)) or int(given) > HIGHEST_WEIGHT:
             raise ValueError(
                 f"{given!r} is none of {', '.join(SHARES)}, and no number from 1 to "
-                f"{HIGHEST_WEIGHT}"
+                f"{HIGHEST_WEIGHT}; 0 takes it away"
             )
         return int(given)
 
     def decode(found: str | None) -> Value:
         is_number = re.fullmatch(r"\d+", found or "")
-        return int(found or 0) if is_number else found or DEFAULT_WEIGHT
+        return int(found or 0) if is_number else found or 0
 
-    return Codec(parse, decode, lambda value: None if value == DEFAULT_WEIGHT else str(value))
+    return Codec(parse, decode, lambda value: str(value) if value else None)
 
 
 def kernel_size(unlimited: str = "") -> Codec:

@@ -132,7 +132,7 @@ def test_a_pool_is_made_read_by_systemd_and_there_again(machine: Machine) -> Non
     assert machine.run(INNER, GOLD) == []
     told = KIND.result(machine.world().everything("resource_pool")["gold/my-pool"])
     assert (told["name"], told["parent"], told["managed"]) == ("my-pool", "gold", True)
-    assert told["active"] is False and told["cpu"] == {"reservation": 0.5, "shares": 100}
+    assert told["active"] is False and told["cpu"] == {"reservation": 0.5}
 
 
 def test_a_file_of_others_is_adopted_and_keeps_their_lines(machine: Machine) -> None:
@@ -267,8 +267,8 @@ def test_processes_of_nobody_keep_a_pool(machine: Machine) -> None:
         ),
         ([{**GOLD, "memory": {"limit": "1GiB", "low": "2GiB"}}], "above memory.limit, 1GiB"),
         ([{**GOLD, "memory": {"limit": "1000B"}}], "is no multiple of 4KiB"),
-        ([{**GOLD, "cpu": {"limit": 0.0001}}], "more than three decimals"),
-        ([{**GOLD, "cpu": {"limit": -1}}], "is not between 0"),
+        ([{**GOLD, "cpu": {"limit": 0.0001}}], "is finer than a thousandth of a core"),
+        ([{**GOLD, "cpu": {"limit": -1}}], "is no number of cores"),
         ([{**GOLD, "cpu": {"shares": "huge"}}], "is none of low, normal, high"),
         ([{**GOLD, "description": "a\nb"}], "is not one line"),
     ],

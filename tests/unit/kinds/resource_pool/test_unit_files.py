@@ -83,7 +83,7 @@ def test_the_line_of_an_option_changes_and_no_other(
 
 def test_what_is_taken_away_is_taken_away_wherever_it_is_said() -> None:
     without = OF_OTHERS.replace("CPUWeight=20\n", "").replace("CPUWeight = 30\n", "")
-    assert edited(OF_OTHERS, cpu__shares=100) == without
+    assert edited(OF_OTHERS, cpu__shares=0) == without
 
 
 def test_a_section_that_is_not_there_comes_at_the_end() -> None:
@@ -148,7 +148,9 @@ def test_what_is_no_pool(unit: str) -> None:
         ("CPUQuota=12.5%", "cpu.limit", 0.125),
         ("CPUQuota=", "cpu.limit", 0),
         ("CPUWeight=idle", "cpu.shares", "idle"),
-        ("", "cpu.shares", 100),
+        ("", "cpu.shares", 0),
+        ("CPUQuota=12.55%", "cpu.limit", "12.55%"),
+        ("CPUQuota=150.0%", "cpu.limit", 1.5),
     ],
 )
 def test_what_others_write(line: str, option: str, value: object) -> None:
