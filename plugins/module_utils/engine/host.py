@@ -19,9 +19,7 @@ TEST, QEMU = "TEST", "QEMU"
 QUESTIONS = {
     **dict.fromkeys(("arch", "best_virt_type", "can_keep_tpm", "driver", "interfaces"), 0),
     **dict.fromkeys(("libvirt_version", "machines", "network_daemons", "open_files", "routes"), 0),
-    **dict.fromkeys(
-        ("huge_pages", "secrets", "slices", "state_folder", "uri", "version"), 0
-    ),
+    **dict.fromkeys(("huge_pages", "secrets", "slices", "state_folder", "uri", "version"), 0),
     **dict.fromkeys(("backup", "checkpoints", "cpu_models", "far_interface", "file", "folder"), 1),
     **dict.fromkeys(
         ("controllers", "image", "leases", "machines_of", "noted_daemons", "parsed"), 1
