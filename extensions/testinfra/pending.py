@@ -130,6 +130,11 @@ def _memory_limit(domain: ET.Element) -> int:
     return 0 if limit is None else bytes_of(limit, "KiB")
 
 
+def _partition(domain: ET.Element) -> str:
+    # What says none is in this one.
+    return text_of(domain, "resource/partition") or "/machine"
+
+
 def _clock(domain: ET.Element) -> dict[str, str]:
     clock = attributes(domain.find("clock"))
     return {key: clock.get(key, LEFT_OPEN) for key in ("offset", "timezone")}
@@ -312,6 +317,7 @@ FACTS: dict[str, Callable[[ET.Element], Any]] = {
     "machine": _machine,
     "memory_backing": _memory_backing,
     "memory_limit": _memory_limit,
+    "partition": _partition,
     "memory_maximum": _memory_maximum,
     "nics": _nics,
     "rng": _rng,

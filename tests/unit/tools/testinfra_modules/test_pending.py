@@ -53,6 +53,7 @@ OS = "</os>"
 CLOCK = "<clock offset='utc'/>"
 BACKED = f"<memoryBacking>{{}}</memoryBacking>{CLOCK}"
 PAGES = BACKED.format("<hugepages><page size='{}' unit='KiB'/></hugepages>")
+IN_GOLD = "<resource><partition>/machine/gold</partition></resource>"
 LIMITED = "<memtune><hard_limit unit='KiB'>4096</hard_limit></memtune>"
 TUNED = f"<cputune>{{}}</cputune>{CLOCK}"
 Edits = dict[str, str]
@@ -116,6 +117,7 @@ WAITS: list[tuple[str, Edits, Edits]] = [
     ("memory_backing", {}, {CLOCK: BACKED.format("<nosharepages/>")}),
     ("memory_backing", {CLOCK: PAGES.format(2048)}, {CLOCK: PAGES.format(1048576)}),
     ("memory_limit", {}, {CLOCK: LIMITED + CLOCK}),
+    ("partition", {}, {CLOCK: IN_GOLD + CLOCK}),
     ("memory_maximum", {}, {">4194304<": ">8388608<"}),
     ("nics", {}, {NIC: "<source network='dmz'/>"}),
     ("nics", {}, {NIC: "<source network='lan' portgroup='vlan10'/>"}),
@@ -311,6 +313,7 @@ FACT_OF = {
     "memory.maximum": "memory_maximum",
     "nics": "nics",
     "on_crash": "lifecycle",
+    "resource_pool": "partition",
     "rng": "rng",
 }
 NOT_COMPARED = {
