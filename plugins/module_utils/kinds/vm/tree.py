@@ -110,7 +110,7 @@ def edited(domain: Element, want: Mapping[Key, Value], before: Values | None = N
         before = domain_values(domain) if domain.find("vcpu") is not None else {}
     changed = {key: value for key, value in want.items() if before.get(key) != value}
     edit(ROWS, after, changed)
-    agree(after, before, changed)
+    agree(after, before, changed, want)
     edit(ROWS, after, _lost(want, after))
     if ("extra_xml",) in changed:
         extra.replace(after, revealed(want[("extra_xml",)]))

@@ -28,10 +28,16 @@ CONSEQUENCES = (
 )
 
 
-def agree(domain: Element, before: dict[Key, Value], changed: Mapping[Key, Value]) -> None:
-    """Make what hangs on the changed values go with them."""
+def agree(
+    domain: Element,
+    before: dict[Key, Value],
+    changed: Mapping[Key, Value],
+    want: Mapping[Key, Value],
+) -> None:
+    """Make what hangs on the changed values go with them, of all that are wanted."""
     machine.agree(domain, changed, str(before.get(("machine",)) or ""))
-    for concern in (cpu, numa, memory_backing, firmware, display, single, disks, channels):
+    for concern in (cpu, numa, firmware, display, single, disks, channels):
         concern.agree(domain, changed)
+    memory_backing.agree(domain, changed, stays_locked=bool(want.get(memory_backing.LOCKED_KEY)))
     cpu_time.agree(domain, changed)
     nics.agree(domain, before, changed)

@@ -12,17 +12,17 @@ from .base import Changed, touched
 
 # What is noted in the metadata: that a reservation of all locked the memory, and nobody else.
 BROUGHT = f"{RESERVATION}/@brought"
-LOCKED = "memoryBacking/locked"
+LOCKED, LOCKED_KEY = "memoryBacking/locked", ("memory", "locked")
 # The options on which the note hangs.
 OF_LOCKED = ("memory.reservation", "memory.huge_pages", "memory.locked")
 
 
-def agree(domain: Element, changed: Changed) -> None:
+def agree(domain: Element, changed: Changed, stays_locked: bool) -> None:
     """Keep all of the memory in place where all is reserved: huge pages stay there unlocked."""
     if touched(changed, "memory.huge_pages"):
         _of_one_size(domain)
     if touched(changed, *OF_LOCKED):
-        _agree_locked(domain, explicit=touched(changed, "memory.locked"))
+        _agree_locked(domain, stays_locked or touched(changed, "memory.locked"))
 
 
 def _of_one_size(domain: Element) -> None:
