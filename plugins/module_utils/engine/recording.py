@@ -131,7 +131,7 @@ def plain(answer: Any) -> Any:
     if isinstance(answer, Unreadable):
         return {"unreadable": asdict(answer)}
     if isinstance(answer, Mapping):
-        return {name: plain(one) for name, one in answer.items()}
+        return {str(name): plain(one) for name, one in answer.items()}
     if isinstance(answer, (list, tuple)):
         return [plain(one) for one in answer]
     return sensitive.masked_text(answer) if isinstance(answer, str) else answer
