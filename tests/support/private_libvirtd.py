@@ -19,7 +19,9 @@ COMMAND_TIMEOUT_S = 300
 
 # Where libvirt and what it starts keep files, and the folder that takes each one's place.
 PRIVATE_PATHS = {
+    "/etc/kvm-fleet": "kvm-fleet-etc",
     "/etc/libvirt": "etc",
+    "/run/kvm-fleet": "kvm-fleet-run",
     "/run/libvirt": "run",
     "/var/cache/libvirt": "cache",
     "/var/lib/libvirt": "lib",
@@ -222,8 +224,8 @@ class PrivateLibvirtd:
             shutil.rmtree(copy)
 
     def _private_paths(self) -> list[str]:
-        """The paths to hide: libvirt's, and those of swtpm where it is installed."""
-        return [path for path in PRIVATE_PATHS if "libvirt" in path or Path(path).exists()]
+        """The paths to hide: libvirt's, ours, and those of swtpm where it is installed."""
+        return [path for path in PRIVATE_PATHS if "swtpm" not in path or Path(path).exists()]
 
     def _make_namespaces(self) -> None:
         pairs = [f"{path}={PRIVATE_PATHS[path]}" for path in self._private_paths()]

@@ -16,6 +16,7 @@ from ..kinds.together.takeovers import given_up, givers_first, taken_up
 from . import aftermath, secrecy
 from .aftermath import Run
 from .planning import plan_all
+from .promising import in_turn
 
 # How long what was changed may take to be read back as planned (a guest answers when it can).
 VERIFY_TIMEOUT_S = 15.0
@@ -23,9 +24,10 @@ VERIFY_TIMEOUT_S = 15.0
 
 def apply_all(host: Host, world: World, done: Run) -> None:
     """Apply every plan; what fails stops only what needs it. Then see what became of all."""
-    for plan in givers_first(done.plans):
-        if plan.changed:
-            _apply(host, world, done, plan)
+    with in_turn(host, world, done.plans):
+        for plan in givers_first(done.plans):
+            if plan.changed:
+                _apply(host, world, done, plan)
     _verify(host, world, done)
     aftermath.look_after(world.anew(), done)
 

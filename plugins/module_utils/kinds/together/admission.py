@@ -47,12 +47,21 @@ def admitted(plans: Sequence[Plan], world: World) -> Iterator[FleetError]:
     if policy.admission == OFF:
         return
     before, after = held_before(world), held_after(world)
-    if not after.is_any and policy.vcpu_per_core is None and policy.memory_ratio is None:
+    if not _is_promised(after, policy):
         return
     yield from _unknown(world, asking)
     capacity = world.host.capacity
     if capacity is not None:
         yield from _refused(capacity, policy, before, after, asking)
+
+
+def promises(plans: Sequence[Plan], world: World) -> bool:
+    """Whether plans have to do with what the host promises to anybody, in whatever manner."""
+    return bool(asking_of(plans)) and _is_promised(held_after(world), world.host.policy)
+
+
+def _is_promised(held: Held, policy: Policy) -> bool:
+    return held.is_any or policy.vcpu_per_core is not None or policy.memory_ratio is not None
 
 
 def _refused(
