@@ -27,7 +27,9 @@ DIGITS = 16  # of the digest of one fact
 
 def bound(plan: Plan, facts: Facts) -> dict[str, Any]:
     """What a plan was made from: one digest of all, and one of each fact."""
-    digests = {name_of(fact): _digest_of(fact, facts) for fact in sorted(plan.facts)}
+    digests = {
+        name_of(fact): _digest_of(fact, facts) for fact in sorted(filter(counts, plan.facts))
+    }
     known = {name: digest for name, digest in digests.items() if digest}
     said = (results(plan.changes), _manner(plan.wanted), _secrets(plan.wanted))
     made = {"facts": known, "plan": _digest(said)}
@@ -108,7 +110,7 @@ def _digest_of(fact: Fact | None, facts: Facts) -> str:
     asked, *of = fact
 
     def make() -> str:
-        answer = facts.resources(asked, of)[of[0]] if asked in KINDS else facts.ask(*fact)
+        answer = facts.resource(asked, of[0]) if asked in KINDS else facts.ask(*fact)
         return "" if fact in facts.missing else _digest(lasting(fact, answer))
 
     return facts.made(("digest", fact), make)  # many plans are made from the same pool

@@ -71,6 +71,14 @@ class Facts:
             self._note((kind, name))
         return {name: self._answers[(kind, name)] for name in wanted}
 
+    def resource(self, kind: str, name: str) -> Have:
+        """One resource of a kind, which is mostly known by now."""
+        if (kind, name) not in self._answers:
+            self._read_resources(kind, [name])
+        self._note((kind, name))
+        have: Have = self._answers[(kind, name)]
+        return have
+
     def everything(self, kind: str) -> dict[str, Have]:
         """All resources of a kind, read in one batch; what was read before stays as it was.
 

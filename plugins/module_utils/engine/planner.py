@@ -229,6 +229,8 @@ def _definition(draft: Draft) -> Element:
     stored = draft.have.stored
     if stored is None:
         return draft.edited(draft.new(), draft.want)
+    if not draft.want:
+        return stored
     differ = compare(draft.wanted.resource, draft.want, draft.stored, None, _stored_only)
     return draft.edited(stored, draft.want) if differ else stored
 
@@ -285,6 +287,8 @@ def pending_of(of: type[Draft], resource: str, stored: Values, runs: Values) -> 
 
 
 def _changed_traits(draft: Draft) -> list[Change]:
+    if draft.was == draft.will:
+        return []
     differ = (t for t in draft.traits if draft.was[t.key] != draft.will[t.key])
     return [
         (Made if t.key == STATE and not draft.have.exists else t.change)(
@@ -294,8 +298,10 @@ def _changed_traits(draft: Draft) -> list[Change]:
     ]
 
 
-def _in_order(draft: Draft, changes: Iterable[Change]) -> list[Change]:
+def _in_order(draft: Draft, changes: list[Change]) -> list[Change]:
     """What is in the definition, then what is around it, then its traits."""
+    if len(changes) < 2:
+        return changes
     last = [trait.key for trait in draft.traits if trait.key != draft.restarts_as]
     rank = {key: place for place, key in enumerate((*last, draft.restarts_as), 1)}
     return sorted(changes, key=lambda change: rank.get(change.field, 0))

@@ -73,12 +73,12 @@ class World:
 
     def will_be(self, kind: str, name: str) -> Have:
         """A resource as it will be, which is as it is where no plan is about it."""
-        is_now = self.facts.resources(kind, [name])[name]
+        is_now = self.facts.resource(kind, name)
         return self._after.get((kind, name), is_now)
 
     def was(self, kind: str, name: str) -> Have:
         """A resource as it is before any of the plans is done."""
-        return self.facts.resources(kind, [name])[name]
+        return self.facts.resource(kind, name)
 
     def add(self, plan: Plan) -> None:
         """Reckon with a plan."""

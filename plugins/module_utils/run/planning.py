@@ -76,7 +76,7 @@ def _planned(wanted: Wanted, world: World) -> Plan:
     """The plan for one declaration, with the facts that it is made from."""
     kind = world.kinds[wanted.kind]
     with world.facts.scope() as asked:
-        have = world.read(wanted.kind, [wanted.name])[wanted.name]
+        have = world.was(wanted.kind, wanted.name)
         plan = kind.plan(wanted, have, world)
     if plan.changed:
         from ..engine.accounting import audited
