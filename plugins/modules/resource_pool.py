@@ -110,6 +110,7 @@ notes:
   - Nobody should stop a slice by hand, since C(systemctl stop) of it kills all VMs in it.
 extends_documentation_fragment:
   - kvm.fleet.common.plans
+  - kvm.fleet.common.admission
   - kvm.fleet.common.attributes
 seealso:
   - module: kvm.fleet.vm
@@ -241,19 +242,19 @@ resource_pool:
 """
 
 from ..module_utils.kinds.resource_pool.kind import KIND
-from ..module_utils.kinds.together import rules
-from ..module_utils.run.module import CHANGES_SPEC, create_module
+from ..module_utils.kinds.together import admission, rules
+from ..module_utils.run.module import ADMISSION_SPEC, CHANGES_SPEC, create_module
 from ..module_utils.run.planning import Rule
 from ..module_utils.run.runner import run
 
 
 def _rules_of_changes() -> tuple[Rule, ...]:
-    return (rules.nothing_in_use_goes,)
+    return (rules.nothing_in_use_goes, admission.admitted)
 
 
 def main() -> None:
     """Converge one resource pool."""
-    module = create_module({**CHANGES_SPEC, **KIND.spec()})
+    module = create_module({**CHANGES_SPEC, **ADMISSION_SPEC, **KIND.spec()})
     run(
         module,
         kinds=(KIND,),

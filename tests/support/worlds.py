@@ -8,6 +8,7 @@ from typing import Any
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.facts import ALL, Fact, Facts
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.host import HugePages
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.promises_held import Policy
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.recorded import (
     Recorded,
     nothing_follows,
@@ -35,7 +36,13 @@ FAR: dict[Fact, Any] = {
 # This machine, which has slices of systemd: what is needed for resource pools.
 HERE: dict[Fact, Any] = {
     ("uri",): "qemu:///system",
-    ("slices",): {"systemd": True, "cgroup": 2},
+    ("promises",): {
+        "policy": Policy()._asdict(),
+        "error": "",
+        "cgroup": 2,
+        "systemd": True,
+        "faults": [],
+    },
 }
 
 

@@ -19,7 +19,7 @@ TEST, QEMU = "TEST", "QEMU"
 QUESTIONS = {
     **dict.fromkeys(("arch", "best_virt_type", "can_keep_tpm", "driver", "interfaces"), 0),
     **dict.fromkeys(("libvirt_version", "machines", "network_daemons", "open_files", "routes"), 0),
-    **dict.fromkeys(("huge_pages", "secrets", "slices", "state_folder", "uri", "version"), 0),
+    **dict.fromkeys(("huge_pages", "secrets", "state_folder", "uri", "version"), 0),
     **dict.fromkeys(("backup", "checkpoints", "cpu_models", "far_interface", "file", "folder"), 1),
     **dict.fromkeys(
         ("controllers", "image", "leases", "machines_of", "noted_daemons", "parsed"), 1
@@ -336,11 +336,6 @@ class HostFacts:
         """What is in a folder, each name with its type (a link is one); None if unreadable."""
         found: dict[str, str] | None = self.facts.ask("folder", path)
         return found
-
-    @property
-    def slices(self) -> dict[str, Any]:
-        """Whether this machine has slices of `systemd`, and which version of `cgroup` (0: none)."""
-        return dict(self.facts.ask("slices", unknown={})) if self.is_this_machine else {}
 
     @property
     def open_files(self) -> dict[str, list[str]]:

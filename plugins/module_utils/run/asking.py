@@ -27,7 +27,7 @@ OF_LIBVIRT = attrgetter(
     *("best_virt_type", "huge_pages", "secrets"),
 )
 OF_PROMISES = attrgetter("capacity", "promises")
-OF_MACHINE = attrgetter("open_files", "interfaces", "routes", "network_daemons", "slices")
+OF_MACHINE = attrgetter("open_files", "interfaces", "routes", "network_daemons")
 # What QEMU opens for devices that a declaration may bring.
 DEVICES = ("/dev/net/tun", "/dev/vhost-net", "/dev/random", "/dev/urandom", "/dev/kvm")
 

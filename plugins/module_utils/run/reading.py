@@ -100,12 +100,6 @@ def _leases(host: Host, vswitch: str) -> Any:
     return read_leases(host, vswitch)
 
 
-def _slices(host: Host) -> Any:
-    from ..kinds.resource_pool.reader import read_slices
-
-    return read_slices(host)
-
-
 ANSWERS: dict[str, Callable[..., Any]] = {
     "volume_at": _volume_at,
     "snapshots": _snapshots,
@@ -113,5 +107,4 @@ ANSWERS: dict[str, Callable[..., Any]] = {
     "block_job": _block_job,
     "backup": _backup,
     "leases": _leases,
-    "slices": _slices,
 }

@@ -44,7 +44,6 @@ ANSWERS: dict[Fact, Any] = {
     ("open_files",): {"file:1:2": ["qemu-nbd (process 7)"]},
     ("routes",): [["br0", "192.0.2.0/24"]],
     ("secrets",): [Secret("2f3c", "ceph", "pool")],
-    ("slices",): {"systemd": True, "cgroup": 2},
     ("state_folder",): "",
     ("uri",): "qemu:///system",
     ("version",): 7_002_000,

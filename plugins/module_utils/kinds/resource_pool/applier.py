@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,6 +15,7 @@ from ...engine import xmltree
 from ...engine.errors import FleetError
 from ...engine.plan import DELETE, Plan
 from ...engine.steps import defines
+from ...host import enforcing, noted
 from . import reader
 from .naming import name_of, unit_of
 from .reader import Places
@@ -66,8 +66,13 @@ def _write(file: Path, text: str) -> None:
 
 
 def _reload(plan: Plan, places: Places) -> None:
-    """systemd reads all unit files, and brings what has changed to the slices that are active."""
+    """systemd reads all unit files, and brings what has changed to the slices that are active.
+
+    What VMs in them and around were promised needs other weights and minimums then.
+    """
     _systemctl(plan, places, "daemon-reload")
+    for lack in enforcing.settle(places.held):
+        noted.fault(places.held, lack)
     places.unread(plan.wanted.name).unlink(missing_ok=True)
 
 
@@ -90,7 +95,7 @@ def _undefine(plan: Plan, places: Places) -> None:
     _stop(plan, places)
     file = places.at(reader.SETTINGS, unit)
     try:
-        shutil.rmtree(places.at(reader.CONTROL_RUN, f"{unit}.d"), ignore_errors=True)
+        enforcing.forget_unit(places.held, unit)
         file.unlink(missing_ok=True)
     except OSError as error:
         raise _failed(plan, f"{file} could not be removed", error) from error

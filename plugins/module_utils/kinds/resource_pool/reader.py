@@ -16,6 +16,7 @@ from ...engine import xmltree
 from ...engine.plan import Have
 from ...engine.units import parse_size
 from ...engine.xmltree import Element
+from ...host import capacity
 from ...host.connection import Host
 from .naming import PREFIX, SUFFIX, cgroup_of, name_of, path_of, unit_of
 from .table import MANAGED, NAME_OF, PAGE, PLACES, PRESENT, ROWS, quota
@@ -41,6 +42,7 @@ class Places(NamedTuple):
 
     root: str = "/"
     systemctl: tuple[str, ...] = ("systemctl",)
+    held: capacity.Places = capacity.SYSTEM  # where it is seen to that promises hold
 
     def at(self, *path: str) -> Path:
         """A path below the root."""
@@ -62,15 +64,6 @@ SYSTEM = Places()
 def is_here(host: Host) -> bool:
     """Whether the VMs of this libvirt are in slices of the machine on which this runs."""
     return host.is_local and "socket=" not in host.uri and not host.state_folder
-
-
-def read_slices(host: Host) -> dict[str, Any]:
-    """Whether there are slices, and of which version the kernel's cgroups are."""
-    if not is_here(host):
-        return {"systemd": False, "cgroup": 0}
-    groups = SYSTEM.at(CGROUPS[0])
-    version = 2 if (groups / "cgroup.controllers").exists() else int((groups / "cpu").exists())
-    return {"systemd": SYSTEM.at("run/systemd/system").is_dir(), "cgroup": version}
 
 
 def read_pools(host: Host, names: Iterable[str] | None) -> dict[str, Have]:

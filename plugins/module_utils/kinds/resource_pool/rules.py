@@ -46,7 +46,7 @@ def check_amounts(after: Values, mistakes: Mistakes) -> None:
 
 def check_cgroups(after: Values, host: HostFacts, mistakes: Mistakes) -> None:
     """What only the second version of cgroups can do."""
-    if host.slices.get("cgroup") != 1:
+    if (host.promises or {}).get("cgroup") != 1:
         return
     for key in (("memory", "reservation"), ("memory", "low")):
         if _number(after.get(key)):
@@ -81,7 +81,7 @@ def why_not_here(host: HostFacts) -> str:
 
 def why_no_slices(host: HostFacts) -> str:
     """Why there can be no pool on this machine; empty where there can."""
-    if host.slices.get("systemd", True):
+    if (host.promises or {}).get("systemd", True):
         return ""
     return "is a slice of systemd, and this machine was not booted with systemd"
 

@@ -16,10 +16,11 @@ from ...engine.errors import Doubt, FleetError
 from ...engine.plan import Have, Plan
 from ...engine.promises_held import OFF, POLICY_FILE, STRICT, Capacity, Policy, Pool, Vm
 from ...engine.world import World
+from ..resource_pool.promised import pool_of
 from ..vm.promised import promise_of
 from ..vm.states import CRASHED, PAUSED, RUNNING
 
-VM = "vm"
+VM, POOL = "vm", "resource_pool"
 # Those with a QEMU: of one that crashed it is there as long as the VM is kept.
 UP = (RUNNING, PAUSED, CRASHED)
 
@@ -106,7 +107,11 @@ def asking_of(plans: Iterable[Plan]) -> list[str]:
 
 
 def _asks(plan: Plan) -> bool:
-    if plan.wanted.kind != VM or not plan.after.exists:
+    if not plan.after.exists:
+        return False
+    if plan.wanted.kind == POOL:
+        return not plan.have.exists or pool_of(plan.have) != pool_of(plan.after)
+    if plan.wanted.kind != VM:
         return False
     comes = not plan.have.exists or (_is_up(plan.after) and not _is_up(plan.have))
     stays = _starts_with_host(plan.have) or not _starts_with_host(plan.after)
@@ -119,7 +124,7 @@ def _asks(plan: Plan) -> bool:
 def held_before(world: World) -> Held:
     """What is held before any of the plans is done."""
     vms = [_of_vm(have) for have in world.facts.everything(VM).values() if _holds(have)]
-    return Held([], vms)
+    return Held([pool_of(have) for have in world.facts.everything(POOL).values()], vms)
 
 
 def held_after(world: World) -> Held:
@@ -127,7 +132,8 @@ def held_after(world: World) -> Held:
     vms = world.everything(VM)
     declared = {name for kind, name in world.declared if kind == VM}
     those = (have for name, have in vms.items() if name in declared or _holds(have))
-    return Held([], [_of_vm(have) for have in those])
+    pools = [pool_of(have) for have in world.everything(POOL).values()]
+    return Held(pools, [_of_vm(have) for have in those])
 
 
 def _holds(have: Have) -> bool:

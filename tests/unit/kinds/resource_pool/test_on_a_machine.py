@@ -14,13 +14,20 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetError, FleetErrors
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.facts import Facts
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have, Plan
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.promises import Capacity, Policy
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.showing import results
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.world import World
+from ansible_collections.kvm.fleet.plugins.module_utils.host import capacity, cgroups, slices
 from ansible_collections.kvm.fleet.plugins.module_utils.host.live import Live
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.resource_pool import applier, reader
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.resource_pool.kind import KIND
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.resource_pool.naming import cgroup_of
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.together import rules
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.resource_pool.naming import (
+    cgroup_of,
+    path_of,
+    unit_of,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.resource_pool.promised import pool_of
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.together import admission, rules
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.kind import KIND as VM
 from ansible_collections.kvm.fleet.plugins.module_utils.run import reading
 from ansible_collections.kvm.fleet.plugins.module_utils.run.planning import plan_all
@@ -45,9 +52,19 @@ class Machine:
         systemctl = root / "systemctl"
         systemctl.write_text(SYSTEMCTL.format(root=root))
         systemctl.chmod(0o755)
-        self.places = reader.Places(str(root), (str(systemctl),))
+        self.held = capacity.Places(
+            units=str(root / "etc/systemd/system"),
+            state=str(root / "run/kvm-fleet"),
+            cgroup=str(root / "sys/fs/cgroup"),
+            systemd=str(root / "run/systemd/system"),
+            drop_ins=str(root / "run/systemd/system.control"),
+            run=lambda command: self.told.append(list(command)) or "",
+        )
+        self.told: list[list[str]] = []
+        self.places = reader.Places(str(root), (str(systemctl),), self.held)
         self.uri = "qemu:///system"
         self.vms: dict[str, Have] = {}
+        self.policy = Policy()
 
     def unit(self, name: str) -> Path:
         return self.root / "etc/systemd/system" / name
@@ -80,7 +97,12 @@ class Machine:
         def vms(_host: Any, names: Any) -> dict[str, Have]:
             return {n: self.vms.get(n, Have("vm", n)) for n in (names or self.vms)}
 
-        live: Any = Live(host, {**reading.RESOURCES, "vm": vms}, reading.ANSWERS)  # type: ignore[arg-type]
+        held = self.held
+        told = {"systemd": cgroups.has_systemd(held), "cgroup": cgroups.version(held), "error": ""}
+        policy = {"policy": self.policy._asdict(), **told}
+        own = {**reading.ANSWERS, "promises": lambda _host: policy}
+        own["capacity"] = lambda _host: Capacity((0, 1, 2, 3), 16 << 30, {}, ())
+        live: Any = Live(host, {**reading.RESOURCES, "vm": vms}, own)  # type: ignore[arg-type]
         return World(Facts(live), {KIND.name: KIND, VM.name: VM}, **options)
 
     def plans(self, *declared: Mapping[str, Any], **options: Any) -> list[Plan]:
@@ -90,7 +112,9 @@ class Machine:
             assert not checked.error_messages
             wanted += KIND.parse(checked.validated_parameters)
         return plan_all(
-            self.world(**options), wanted, rules_of_changes=lambda: [rules.nothing_in_use_goes]
+            self.world(**options),
+            wanted,
+            rules_of_changes=lambda: [rules.nothing_in_use_goes, admission.admitted],
         )
 
     def run(self, *declared: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -116,12 +140,13 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 
 GOLD = {"name": "gold", "cpu": {"limit": 2}, "memory": {"limit": "1GiB"}}
+WIDE = {**GOLD, "expandable": True}
 INNER = {"name": "my-pool", "parent": "gold", "cpu": {"reservation": 0.5}}
 GONE = {"name": "gold", "state": "absent"}
 
 
 def test_a_pool_is_made_read_by_systemd_and_there_again(machine: Machine) -> None:
-    assert machine.run(INNER, GOLD)
+    assert machine.run(INNER, WIDE)
     assert machine.calls == ["daemon-reload"] * 2
     assert (
         "Name=my-pool\nCPUReservation=0.5\n"
@@ -129,7 +154,7 @@ def test_a_pool_is_made_read_by_systemd_and_there_again(machine: Machine) -> Non
     )
     assert "CPUQuota=200%\nMemoryMax=1073741824\n" in machine.unit("machine-gold.slice").read_text()
     assert oct(machine.unit("machine-gold.slice").stat().st_mode & 0o777) == "0o644"
-    assert machine.run(INNER, GOLD) == []
+    assert machine.run(INNER, WIDE) == []
     told = KIND.result(machine.world().everything("resource_pool")["gold/my-pool"])
     assert (told["name"], told["parent"], told["managed"]) == ("my-pool", "gold", True)
     assert told["active"] is False and told["cpu"] == {"reservation": 0.5}
@@ -229,7 +254,7 @@ def test_a_slice_into_which_a_vm_came_meanwhile_is_not_stopped(machine: Machine)
 
 
 def test_a_pool_that_is_used_stays_and_says_by_whom(machine: Machine) -> None:
-    machine.run(GOLD, INNER)
+    machine.run(WIDE, INNER)
     machine.vm("web", pool="gold/my-pool")
     machine.vm("db", runs_in="gold")
     refusal = machine.refusal(GONE)
@@ -289,9 +314,9 @@ def test_a_slice_of_another_spelling(machine: Machine) -> None:
 
 
 def test_with_another_parent_it_is_another_pool(machine: Machine) -> None:
-    machine.run(GOLD, INNER, {"name": "silver"})
+    machine.run(WIDE, INNER, {"name": "silver"})
     machine.vm("web", pool="gold/my-pool")
-    [plan] = machine.plans({**INNER, "parent": "silver"})
+    [plan] = machine.plans({"name": "my-pool", "parent": "silver"})
     assert "made beside gold/my-pool, which stays where it is, with web in it" in plan.warnings[0]
 
 
@@ -337,3 +362,44 @@ def test_another_machine(machine: Machine, uri: str) -> None:
 def test_what_is_missing_may_be_made_by_an_earlier_task(machine: Machine) -> None:
     [plan] = machine.plans(INNER, assume_missing=True)
     assert "the plan assumes that it will be" in plan.warnings[0]
+
+
+# ---- what is promised
+
+
+def test_what_is_promised_within_is_promised_by_the_parent(machine: Machine) -> None:
+    refusal = machine.refusal(GOLD, INNER)
+    assert "resource_pool/gold lacks 0.5 cores" in refusal
+    assert "resource_pool/gold/my-pool (asked for now)" in refusal
+    machine.run({**GOLD, "cpu": {"reservation": 0.5}}, INNER)
+    assert "cannot be promised" in machine.refusal({"name": "gold", "cpu": {"reservation": 0.4}})
+
+
+def test_more_than_the_host_has(machine: Machine) -> None:
+    pool = {"name": "gold", "memory": {"reservation": "16GiB"}}
+    assert "resource_pool/gold memory.reservation: 16384 MiB cannot be promised" in machine.refusal(
+        pool
+    )
+    machine.policy = Policy(admission="warn")
+    [plan] = machine.plans(pool)
+    assert "cannot be promised" in plan.warnings[0]
+
+
+def test_the_kernel_is_made_to_hold_it_at_once(machine: Machine) -> None:
+    machine.slice("gold", cpu_weight="100\n", memory_min="0\n")
+    machine.run({"name": "gold", "cpu": {"reservation": 2}})
+    [command] = [one for one in machine.told if "machine-gold.slice" in one]
+    assert command[-3:] == ["CPUWeight", "t", "200"]
+
+
+def test_the_hook_reads_the_same_of_a_file(machine: Machine) -> None:
+    machine.run(WIDE, INNER, {"name": "b", "memory": {"reservation": "8KiB", "low": "1MiB"}})
+    pools = machine.world().everything("resource_pool").values()
+    assert {pool_of(have) for have in pools} == set(capacity.pools(machine.held))
+
+
+@pytest.mark.parametrize("path", ["gold", "gold/my-pool", "_a/b.c/d-e_f", "a-/b--c"])
+def test_the_hook_calls_a_slice_the_same(path: str) -> None:
+    assert unit_of(path) == slices.unit_of_pool(path)
+    assert path_of(unit_of(path)) == slices.pool_of_slice(unit_of(path)) == path
+    assert f"/{cgroup_of(path)}" == slices.slices_of_pool(path)

@@ -1,0 +1,45 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a resource pool is promised, from its unit file as a tree."""
+
+from __future__ import annotations
+
+from ...engine.codecs import Value
+from ...engine.fields import values_of
+from ...engine.plan import Have
+from ...engine.promises_held import Pool
+from ...engine.units import parse_cores, parse_size
+from .table import ROWS
+
+
+def pool_of(have: Have) -> Pool:
+    """What one promises and limits; what others wrote in ways of their own counts as nothing."""
+    values = values_of(ROWS, have.definition)
+    cpu = {name: _cores(values[("cpu", name)]) for name in ("reservation", "limit")}
+    memory = {name: _bytes(values[("memory", name)]) for name in ("reservation", "low", "limit")}
+    shares = values[("cpu", "shares")]
+    return Pool(
+        path=have.name,
+        cpu=cpu["reservation"],
+        cpu_limit=cpu["limit"],
+        shares=shares if isinstance(shares, int) else 0,
+        memory=memory["reservation"],
+        memory_low=memory["low"],
+        memory_limit=memory["limit"],
+        expandable=values[("expandable",)],
+    )
+
+
+def _cores(value: Value) -> int:
+    try:
+        return parse_cores(value)
+    except ValueError:
+        return 0
+
+
+def _bytes(value: Value) -> int:
+    try:
+        return parse_size(value)
+    except ValueError:
+        return 0
