@@ -14,8 +14,17 @@ author:
   - kvm.fleet contributors (@kvm-fleet)
 description:
   - Reads from a host's libvirt what the host is, what VMs can be on it, what is there, and how
-    much of it is taken. The number of calls does not grow with the number of VMs.
+    much of it is taken. The number of calls does not grow with the number of VMs, but for
+    O(promises).
   - M(kvm.fleet.host_probe) answers on a machine that has no libvirt yet.
+options:
+  promises:
+    description:
+      - Whether to tell what VMs and resource pools hold of the host, and what is free
+        (RV(promises.held), RV(promises.free), RV(promises.consolidation)). Each VM is looked at for
+        that.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - kvm.fleet.common
   - kvm.fleet.common.reads
@@ -40,6 +49,16 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: >-
       {{ (100 * host.allocated.running.memory_maximum_bytes / host.memory.total_bytes) | round }} %
+
+- name: What can still be promised
+  kvm.fleet.host_info:
+    promises: true
+  register: host
+
+- name: Say it
+  ansible.builtin.debug:
+    msg: >-
+      {{ host.promises.free.cpu }} cores and {{ host.promises.free.memory_bytes | human_readable }}
 """
 
 RETURN = r"""
@@ -229,6 +248,98 @@ vswitches:
       description: V(active) or V(inactive).
       type: str
       sample: active
+promises:
+  description: What the host can promise to VMs, and who sees that it holds.
+  returned: success
+  type: dict
+  contains:
+    capacity:
+      description:
+        - Its cores and memory, how much of that is in huge pages, and what is kept for the host
+          itself (C(reserve)), as its policy says or by its size.
+      type: dict
+      sample:
+        cpu: 48
+        memory_bytes: 67458273280
+        huge_pages_bytes: 0
+        reserve: {cpu: 1.0, memory_bytes: 3373268992}
+    policy:
+      description:
+        - What C(/etc/kvm-fleet/admission.json) says of what is admitted, or the default. Null for a
+          host other than the machine where the module runs.
+      type: dict
+      sample: {admission: strict, vcpu_per_core: null, memory_ratio: null}
+    enforced_by:
+      description:
+        - The hook, the version of it that is C(installed), empty without one, and whether the
+          daemon that runs has C(called) it; the version of cgroups, and whether systemd runs. Null
+          as above.
+      type: dict
+      sample: {hook: {installed: 3f2a9c, called: true}, cgroup: 2, systemd: true}
+    faults:
+      description: What went wrong with the hook, or is wrong with the policy.
+      type: list
+      elements: str
+      sample: []
+    held:
+      description:
+        - What VMs that run or start with the host hold, QEMU's own memory included, and resource
+          pools; cores, and bytes beside huge pages.
+      returned: with O(promises)
+      type: dict
+      sample: {cpu: 12.5, memory_bytes: 34359738368}
+    free:
+      description: What can still be promised, also of huge pages by size and in each pool.
+      returned: with O(promises)
+      type: dict
+      sample:
+        cpu: 34.5
+        memory_bytes: 29725265920
+        huge_pages: {"2MiB": 0, "1GiB": 0}
+        resource_pools: {gold: {cpu: 4.0, memory_bytes: 8589934592}}
+    consolidation:
+      description:
+        - How many vCPUs those VMs have, how many that is for each core, and how much memory of what
+          the host has for VMs.
+      returned: with O(promises)
+      type: dict
+      sample: {vcpus: 96, vcpu_per_core: 2.0, memory_ratio: 0.871}
+huge_pages:
+  description:
+    - Huge pages by size, in all (C(node) is null) and by NUMA node; C(used) are those that programs
+      have or were promised. Of another host than the machine where the module runs only the total.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - {size: 2MiB, node: null, total: 512, free: 448, used: 64}
+    - {size: 2MiB, node: 0, total: 512, free: 448, used: 64}
+ksm:
+  description:
+    - How equal pages of VMs are merged, in the words of M(kvm.fleet.host_memory), what is merged
+      (C(shared_bytes)) and how much memory that saves (C(saved_bytes)). Of another host than the
+      machine where the module runs without C(run).
+  returned: success
+  type: dict
+  sample:
+    run: merge
+    pages_to_scan: 100
+    sleep_ms: 20
+    merge_across_nodes: true
+    use_zero_pages: false
+    shared_bytes: 62914560
+    saved_bytes: 251658240
+pressure:
+  description:
+    - How long tasks on the host waited for C(cpu), C(io) or C(memory), in percent of the last 10,
+      60 and 300 seconds and in total; C(some) of them, or C(full), all at once. Empty for another
+      host, and where the kernel does not count it.
+  returned: success
+  type: dict
+  sample:
+    memory:
+      some: {avg10: 0.0, avg60: 0.04, avg300: 0.0, total_us: 290264185}
+      full: {avg10: 0.0, avg60: 0.04, avg300: 0.0, total_us: 56050505}
 """
 
 from ..module_utils.information.hypervisor_facts import gather
@@ -237,7 +348,7 @@ from ..module_utils.information.module import tell
 
 def main() -> None:
     """Tell of one host."""
-    tell({}, gather)
+    tell({"promises": {"type": "bool", "default": False}}, gather)
 
 
 if __name__ == "__main__":

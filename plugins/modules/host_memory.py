@@ -67,8 +67,7 @@ options:
       count:
         description:
           - How many. With V(0) those that are there are given back.
-          - C(pages_in_use) and C(free) of RV(huge_pages) of M(kvm.fleet.host_info) say how many are
-            needed at least.
+          - What RV(kvm.fleet.host_info#module:huge_pages) has as C(used) is needed at least.
         type: int
         required: true
       node:

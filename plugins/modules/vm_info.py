@@ -40,6 +40,15 @@ options:
         in libvirt is not waited for; what it would have to be asked for is left out.
     type: bool
     default: false
+  resources:
+    description:
+      - Whether to tell what running VMs were promised and limited to, what the kernel has for them,
+        and what they use of it (RV(vms[].resources)).
+      - What the kernel has is read from the cgroup of each VM, where cgroups are of version 2 and
+        the module runs on the VMs' own machine, for the system's libvirt daemon. Elsewhere what is
+        declared and what libvirt counts is told, and the rest is left out.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - kvm.fleet.common
   - kvm.fleet.common.reads
@@ -81,6 +90,14 @@ EXAMPLES = r"""
     names: [web]
     addresses: []
     statistics: true
+- name: What the kernel holds for VMs that were promised memory
+  kvm.fleet.vm_info:
+    addresses: []
+    resources: true
+  register: found
+  failed_when: >-
+    found.vms | selectattr('resources.memory.reservation_bytes', 'defined')
+    | rejectattr('resources.memory.held_bytes', '>', 0) | list | length > 0
 """
 
 RETURN = r"""
@@ -294,6 +311,70 @@ vms:
               sent_packets: 6
               sent_errors: 0
               sent_drops: 0
+    resources:
+      description:
+        - What a running VM was promised and limited to, what the kernel has for it, and what it
+          uses. What was not declared, or is not told here, is left out.
+      returned: when it was asked for and the VM runs
+      type: dict
+      contains:
+        resource_pool:
+          description: The pool in which it runs, empty where it is in none.
+          type: str
+          sample: gold
+        cgroup:
+          description: Its cgroup, below C(/sys/fs/cgroup).
+          type: str
+          sample: '/machine.slice/machine-gold.slice/machine-qemu\x2d1\x2dweb.scope'
+        cpu:
+          description:
+            - C(reservation) and C(limit) in cores, C(shares) and C(dedicated) are what it runs
+              with.
+            - C(weight) is the kernel's C(cpu.weight), C(max) the tightest C(cpu.max) in cores, null
+              without one, and C(allowed) the CPUs on which it may run.
+            - C(usage_us) is its CPU time, C(throttled_us) how long its limit held it, and
+              C(delay_ns) how long its vCPUs waited for a CPU, which the guest sees as steal.
+          type: dict
+          sample:
+            reservation: 1.5
+            limit: 3.5
+            shares: 400
+            weight: 400
+            max: 3.5
+            allowed: 0-7
+            usage_us: 815200
+            throttled_us: 0
+            delay_ns: 7481432201
+        memory:
+          description:
+            - C(reservation_bytes), C(limit_bytes), C(locked) and C(huge_page_bytes), the size of a
+              page, are what it runs with.
+            - C(min_bytes) is the kernel's C(memory.min), C(held_bytes) the least that it and all
+              cgroups around it have of that, and C(max_bytes) the tightest C(memory.max), null
+              without one.
+            - C(current_bytes) and C(swap_bytes) are what the kernel counts for it, without huge
+              pages and without what KSM has merged, which is C(merged_bytes).
+            - The rest is that of RV(vms[].statistics.memory).
+          type: dict
+          sample:
+            reservation_bytes: 2147483648
+            min_bytes: 2231369728
+            held_bytes: 2231369728
+            max_bytes: null
+            current_bytes: 1207959552
+            swap_bytes: 0
+            merged_bytes: 0
+            balloon_bytes: 2147483648
+            usable_bytes: 1499463680
+        pressure:
+          description:
+            - How long something in it waited for C(cpu), C(io) or C(memory), in percent of the last
+              10, 60 and 300 seconds and in total; C(some) of it, or C(full), all at once.
+          type: dict
+          sample:
+            cpu:
+              some: {avg10: 4.36, avg60: 7.24, avg300: 2.76, total_us: 9640599}
+              full: {avg10: 4.26, avg60: 5.43, avg300: 1.97, total_us: 6906197}
 """
 
 from ..module_utils.information.module import tell
@@ -307,6 +388,7 @@ def main() -> None:
         "names": {"type": "list", "elements": "str"},
         "addresses": {"type": "list", "elements": "str", "choices": list(SOURCES)},
         "statistics": {"type": "bool", "default": False},
+        "resources": {"type": "bool", "default": False},
     }
     tell(spec, gather)
 

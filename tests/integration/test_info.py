@@ -159,6 +159,20 @@ def test_a_vm_that_does_not_run_has_no_statistics(host: Host) -> None:
     assert "statistics" not in host.told(host.vm, statistics=True)
 
 
+def test_what_a_vm_holds_and_uses_is_told_where_it_is_asked_for(host: Host) -> None:
+    host.make(host.vm, state="paused")
+    told = host.told(host.vm, resources=True)
+    assert "statistics" not in told
+    resources = told["resources"]
+    assert resources["resource_pool"] == ""
+    assert resources["memory"]["balloon_bytes"] == 64 * MIB
+    assert resources["memory"]["rss_bytes"] > 0
+    both = host.told(host.vm, resources=True, statistics=True)
+    assert sorted(both["resources"]["memory"]) == sorted(resources["memory"])
+    host.virsh("destroy", host.vm)
+    assert "resources" not in host.told(host.vm, resources=True)
+
+
 def test_check_mode_tells_the_same(host: Host) -> None:
     host.make(host.vm, agent=True)
     args = {"names": [host.vm], "statistics": True}
@@ -309,3 +323,32 @@ def test_a_libvirt_that_is_not_there(module: str) -> None:
     assert told["failed"]
     assert "cannot connect to libvirt at qemu+unix:" in told["msg"]
     assert "exception" not in told
+
+
+# ---- what a host holds
+
+
+def test_what_is_held_and_free(host: Host) -> None:
+    before = host.module("host_info", promises=True)["promises"]
+    host.make(host.vm, autostart=True, cpu={"count": 1})
+    after = host.module("host_info", promises=True)["promises"]
+    assert after["capacity"] == before["capacity"]
+    assert after["consolidation"]["vcpus"] == before["consolidation"]["vcpus"] + 1
+    # It has no reservation, and QEMU's own memory is held by a VM that starts with the host.
+    more = after["held"]["memory_bytes"] - before["held"]["memory_bytes"]
+    assert 32 * MIB < more < 64 * MIB
+    less = before["free"]["memory_bytes"] - after["free"]["memory_bytes"]
+    assert less == more
+
+
+def test_what_is_told_of_a_host_without_asking_for_each_vm(host: Host) -> None:
+    told = host.module("host_info")
+    assert "held" not in told["promises"]
+    assert told["promises"]["policy"]["admission"] == "strict"
+    assert told["promises"]["enforced_by"]["hook"] == {"installed": "", "called": False}
+    assert {page["size"] for page in told["huge_pages"]} >= {"2MiB"}
+    cells = {cell["id"] for cell in told["numa_cells"]}
+    assert {page["node"] for page in told["huge_pages"]} == {None, *cells}
+    assert told["ksm"]["run"] in ("off", "merge", "unmerge")
+    total = told["memory"]["total_bytes"]
+    assert told["promises"]["capacity"]["memory_bytes"] == total

@@ -24,6 +24,7 @@ from .kernel_memory import (
 )
 
 ROOT = Path("/")
+PRESSURE = Path("/proc/pressure")
 
 
 def huge_pages(root: Path = ROOT) -> list[HugePages]:

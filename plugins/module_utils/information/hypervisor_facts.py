@@ -12,13 +12,17 @@ from ..engine.xmltree import Element
 from ..host.acceleration import accelerated, choose_virt_type
 from ..host.connection import Host, libvirt
 from ..kinds.vm.states import CRASHED, PAUSED, RUNNING, SAVED, STOPPED
+from . import host_resources
 from .host_facts import nested
 
 KIB = 1024
 
 
-def gather(host: Host, _params: Mapping[str, Any]) -> dict[str, Any]:
-    """All of it, with a number of calls that does not grow with what is on the host."""
+def gather(host: Host, params: Mapping[str, Any]) -> dict[str, Any]:
+    """All of it, with a number of calls that does not grow with what is on the host.
+
+    Only what VMs were promised takes a look at each, so that has to be asked for.
+    """
     with host.errors("", "tell what the host is and carries"):
         return {
             "hypervisor": _hypervisor(host),
@@ -31,6 +35,7 @@ def gather(host: Host, _params: Mapping[str, Any]) -> dict[str, Any]:
             **_vms(host),
             "storage_pools": _pools(host),
             "vswitches": _vswitches(host),
+            **host_resources.told(host, params["promises"]),
         }
 
 

@@ -41,13 +41,31 @@ def gather(host: Host, params: Mapping[str, Any]) -> dict[str, Any]:
         have.name: {**KIND.result(have), **_told(have, found[have.name]), **images.of(have)}
         for have in vms
     }
-    if params["statistics"]:
+    if params["statistics"] or params["resources"]:
         running = {have.name: have.live for have in vms if have.facts.get("state") in RUNS}
         for name, record in _records(host, running).items():
-            told[name]["statistics"] = statistics_of(running[name], record)
+            told[name].update(_used(host, name, running[name], record, params))
     # Who asked for no source by its name gets what there is.
     warnings = {one.warning for one in found.values() if one.warning and params["addresses"]}
     return {"vms": list(told.values()), "warnings": sorted(warnings)}
+
+
+def _used(
+    host: Host, name: str, live: Element | None, record: Record, params: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What of statistics and resources was asked for."""
+    used: dict[str, Any] = {}
+    if params["statistics"]:
+        used["statistics"] = statistics_of(live, record)
+    if params["resources"] and live is not None:
+        from ..host.vm_cgroups import read_granted
+        from .vm_resources import resources_of
+
+        # By its name, so of the system's own daemon alone.
+        is_here = host.is_local and not host.state_folder and "socket=" not in host.uri
+        granted = read_granted(name) if is_here else None
+        used["resources"] = resources_of(live, record, granted)
+    return used
 
 
 def _told(have: Have, found: vm_addresses.Found) -> dict[str, Any]:

@@ -50,10 +50,15 @@ def statistics_of(live: Element | None, record: Record) -> dict[str, Any]:
     """The statistics of a running VM; what libvirt did not tell is left out."""
     return {
         "cpu": _picked(record, CPU),
-        "memory": {name: kib * KIB for name, kib in _picked(record, MEMORY).items()},
+        "memory": memory_of(record),
         "disks": _devices(record, "block", DISK, _targets(live, DISKS, CDROMS)),
         "nics": _devices(record, "net", NIC, _targets(live, NICS)),
     }
+
+
+def memory_of(record: Record) -> dict[str, int]:
+    """What the balloon, the guest's driver and the process tell of its memory."""
+    return {name: kib * KIB for name, kib in _picked(record, MEMORY).items()}
 
 
 def _picked(record: Record, names: Mapping[str, str], prefix: str = "") -> dict[str, Any]:

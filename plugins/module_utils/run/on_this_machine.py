@@ -23,6 +23,7 @@ from ..kinds.host_memory.declared import NAME, Declared, declared_in
 class Run:
     """What is known of a run, also where it ends with an error."""
 
+    machine: Machine
     changed: bool = False
     outcome: dict[str, Any] = field(default_factory=dict)
 
@@ -33,9 +34,9 @@ class Run:
 
 def run(module: basic.AnsibleModule) -> None:
     """Converge the machine's memory to what the parameters declare, and end the module."""
-    done = Run()
+    done = Run(Machine())
     try:
-        converge(Machine(), module.params, module.check_mode, done)
+        converge(module.params, module.check_mode, done)
     except FleetErrors as errors:
         _fail(module, done, [str(error) for error in errors.errors])
     except FleetError as error:
@@ -47,16 +48,16 @@ def run(module: basic.AnsibleModule) -> None:
     module.exit_json(**done.outcome)
 
 
-def converge(machine: Machine, params: Mapping[str, Any], check: bool, done: Run) -> None:
+def converge(params: Mapping[str, Any], check: bool, done: Run) -> None:
     """Plan, and but for check mode apply and plan again: then there is nothing left to do."""
     declared = declared_in(params)
-    found = reader.read(machine.root)
+    found = reader.read(done.machine.root)
     plan = planned.plan_of(declared, found)
     done.outcome = {**_report(plan), NAME: planned.told_after(declared, found)}
     if check or not plan.changed:
         return
-    apply(machine, declared, found, plan, done.made)
-    _verify(machine, declared, done)
+    apply(done.machine, declared, found, plan, done.made)
+    _verify(declared, done)
 
 
 def _report(plan: Plan) -> dict[str, Any]:
@@ -70,8 +71,8 @@ def _report(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _verify(machine: Machine, declared: Declared, done: Run) -> None:
-    found = reader.read(machine.root)
+def _verify(declared: Declared, done: Run) -> None:
+    found = reader.read(done.machine.root)
     left = planned.plan_of(declared, found)
     done.outcome[NAME] = planned.told(found)
     if left.changed:
@@ -81,6 +82,8 @@ def _verify(machine: Machine, declared: Declared, done: Run) -> None:
 
 def _fail(module: basic.AnsibleModule, done: Run, errors: list[str]) -> None:
     said = {**done.outcome, "changed": done.changed}
+    if NAME in said:  # as it is, since it did not become what was predicted
+        said[NAME] = planned.told(reader.read(done.machine.root))
     for warning in said.pop("warnings", ()):
         module.warn(warning)
     module.fail_json(msg="; ".join(errors), errors=errors, **said)

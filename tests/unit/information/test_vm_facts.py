@@ -115,7 +115,8 @@ def test_an_arp_table_that_cannot_be_read_is_told_to_who_asked_for_it(
     monkeypatch.setattr(vm_facts.vm_addresses, "find", find)
     monkeypatch.setattr(vm_facts, "_Images", lambda _host: NoImages())
     monkeypatch.setattr(vm_facts, "read_domains", lambda *_: {"web": Have("vm", "web")})
-    told = vm_facts.gather(None, {"names": None, "addresses": asked, "statistics": False})
+    asks = {"names": None, "addresses": asked, "statistics": False, "resources": False}
+    told = vm_facts.gather(None, asks)
     assert bool(told["warnings"]) is warned
 
 

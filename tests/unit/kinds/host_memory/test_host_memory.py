@@ -21,8 +21,8 @@ def machine(tmp_path: Path) -> FakeMachine:
 
 
 def run(machine: FakeMachine, check: bool = False, **params: Any) -> Args:
-    done = Run()
-    converge(machine, {"ksm": None, "huge_pages": None, **params}, check, done)
+    done = Run(machine)
+    converge({"ksm": None, "huge_pages": None, **params}, check, done)
     return done.outcome
 
 
