@@ -19,6 +19,7 @@ from .virsh import bytes_of, text_of
 
 LEFT_OPEN = "left open"
 MIB = 2**20
+PINS = ("vcpupin", "emulatorpin", "iothreadpin")
 PERIOD_US = 100_000  # the kernel's own
 SOURCE = ("path", "mode", "host", "service")
 LISTEN = ("type", "address", "network", "socket")
@@ -306,6 +307,9 @@ FACTS: dict[str, Callable[[ET.Element], Any]] = {
     "cpu_maximum": lambda domain: text_of(domain, "vcpu"),
     "cpu_mode": _cpu_mode,
     "cpu_model": _cpu_model,
+    "cpu_pinning": lambda domain: {
+        tag: [attributes(pin) for pin in domain.iterfind(f"cputune/{tag}")] for tag in PINS
+    },
     "cpu_shares": lambda domain: text_of(domain, "cputune/shares"),
     "cpu_topology": lambda domain: attributes(domain.find("cpu/topology")),
     "disks": _disks,

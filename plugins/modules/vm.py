@@ -251,6 +251,31 @@ options:
             gets at least this when all are busy.
           - Changes live.
         type: float
+      pinning:
+        description:
+          - On which CPUs of the host the VM's threads run, each a list such as V(0-3,8). A CPU
+            that the host does not have is an error.
+          - In the kernel these are the CPUs of a thread's control group (C(cpuset.cpus)) and the
+            affinity of the thread, in libvirt C(vcpupin), C(emulatorpin) and C(iothreadpin) of
+            C(cputune).
+          - Changes live, but where a thread that was pinned is to run anywhere again.
+        type: dict
+        suboptions:
+          vcpus:
+            description:
+              - The CPUs of each vCPU, which are counted from 0. A vCPU that is left out is not
+                pinned, and V({}) takes all of it away.
+            type: dict
+          emulator:
+            description:
+              - The CPUs of all threads that are neither of a vCPU nor for I/O. An empty string
+                takes it away.
+            type: str
+          iothreads:
+            description:
+              - The CPUs of each I/O thread by its number. One that is left out is not pinned, and
+                V({}) takes all of it away.
+            type: dict
   memory:
     description:
       - The memory. A new VM needs O(memory.size) or O(memory.maximum).

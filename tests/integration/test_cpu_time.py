@@ -59,3 +59,44 @@ def test_shares_wait_where_they_are_to_go(host: Host) -> None:
     assert classes(done) == {"cpu.shares": "restart"}
     assert [row["field"] for row in done["pending_restart"]] == ["cpu.shares"]
     assert "<global_quota>100000</global_quota>" in host.xml()
+
+
+def pins(host: Host) -> list[str]:
+    """The CPUs of each thread that is pinned, by libvirt's account of what runs."""
+    xml = host.libvirtd.virsh("dumpxml", host.name)
+    return [line.strip() for line in xml.splitlines() if "pin " in line]
+
+
+def allowed(host: Host, thread: str) -> str:
+    """On which CPUs a thread of QEMU may run, from the kernel."""
+    file = host.libvirtd.run(
+        ["sh", "-c", f"grep -l 'process=qemu,\\|^{thread}$' /proc/[0-9]*/task/*/comm || true"]
+    )
+    for path in file.split():
+        if host.libvirtd.run(["cat", path]).strip() == thread:
+            status = host.libvirtd.run(["cat", path.replace("comm", "status")])
+            return next(x.split()[1] for x in status.splitlines() if x.startswith("Cpus_allowed_l"))
+    return ""
+
+
+def test_threads_are_pinned_at_once(host: Host) -> None:
+    host.defined("<iothreads>1</iothreads>", vcpus="2")
+    host.libvirtd.virsh("start", host.name)
+    pinning = {"vcpus": {"0": "1", "1": "0-1"}, "emulator": "0", "iothreads": {"1": "1"}}
+    done = host.declare(cpu={"pinning": pinning})
+    assert set(classes(done).values()) == {"live"}
+    assert done["vm"]["cpu"]["pinning"] == pinning
+    assert pins(host) == [
+        "<vcpupin vcpu='0' cpuset='1'/>",
+        "<vcpupin vcpu='1' cpuset='0-1'/>",
+        "<emulatorpin cpuset='0'/>",
+        "<iothreadpin iothread='1' cpuset='1'/>",
+    ]
+    assert allowed(host, "IO iothread1") == "1"
+
+    done = host.declare(cpu={"pinning": {"vcpus": {"0": "0"}, "iothreads": {"1": "0"}}})
+    assert classes(done) == {"cpu.pinning.vcpus": "restart", "cpu.pinning.iothreads": "live"}
+    host.libvirtd.virsh("destroy", host.name)
+    host.libvirtd.virsh("start", host.name)
+    assert "<vcpupin vcpu='0' cpuset='0'/>" in pins(host)
+    assert not any("vcpu='1'" in pin for pin in pins(host))

@@ -161,7 +161,6 @@ CELLS = """<cpu><numa><cell id="0" cpus="0-1" memory="32768" unit="KiB"/>
     "inside, words",
     [
         (CELLS, "a NUMA cell has vCPU 3"),
-        ("<cputune><vcpupin vcpu='2' cpuset='0'/></cputune>", "vcpupin pins vCPU 2"),
         (
             "<cputune><vcpusched vcpus='0-3,^3' scheduler='fifo' priority='1'/></cputune>",
             "vcpusched schedules vCPU 2",
@@ -173,6 +172,14 @@ def test_vcpus_that_are_spoken_of_stay(host: Host, inside: str, words: str) -> N
     said = host.refused(cpu={"maximum": 2})
     assert f"vm/{host.name} cpu.maximum: 2 vCPUs are too few: {words}, counted from 0" in said
     assert host.declare(cpu={"maximum": 5 if inside is not CELLS else 4, "count": 3})["changed"]
+
+
+def test_vcpus_that_are_pinned_stay(host: Host) -> None:
+    host.defined("<cputune><vcpupin vcpu='2' cpuset='0'/></cputune>", vcpus="4")
+    said = host.refused(cpu={"maximum": 2})
+    words = "vCPU 2 is pinned, counted from 0, and there are 2"
+    assert f"vm/{host.name} cpu.pinning.vcpus: {words}" in said
+    assert host.declare(cpu={"maximum": 2, "pinning": {"vcpus": {"1": "0"}}})["changed"]
 
 
 def test_a_kernel_goes_with_what_it_is_given(host: Host) -> None:

@@ -119,6 +119,7 @@ def _interface_address(known: Known) -> SearchStrategy[str]:
     return st.just("") | st.builds("{}/{}".format, st.ip_addresses(v=version), lengths)
 
 
+CPU_LISTS = st.from_regex("[0-9]{1,2}(-9[0-9])?(,[0-9]{1,3}){0,3}", fullmatch=True)
 MACS = st.from_regex(MAC_PATTERN, fullmatch=True)
 _NAMES = st.from_regex("[a-z][a-z0-9-]{0,5}", fullmatch=True)
 _STEPS = st.sampled_from(["a", "B c", "é'", "//", "&"])
@@ -136,6 +137,10 @@ MAKERS: dict[str, Callable[[Known], SearchStrategy[Any]]] = {
     "mac": lambda _known: MACS,
     "_shares": lambda _known: st.just(0) | st.integers(2, 10_000),
     "cores": lambda _known: st.integers(0, 100_000).map(lambda milli: milli / 1000),
+    "_cpu_list": lambda _known: st.just("") | CPU_LISTS,
+    "_of_threads": lambda _known: st.dictionaries(
+        st.integers(0, 300) | st.integers(0, 300).map(str), CPU_LISTS | st.integers(0, 99)
+    ),
     "_nic_name": lambda _known: st.from_regex("[A-Za-z0-9_-]+", fullmatch=True) | MACS,
     "address": _addresses,
     "interface_address": _interface_address,

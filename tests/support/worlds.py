@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.facts import ALL, Fact, Facts
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.host import HugePages
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.host import Cell, HugePages
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.promises_held import Policy
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.recorded import (
@@ -25,6 +25,7 @@ FAR: dict[Fact, Any] = {
     ("libvirt_version",): 9_000_000,
     ("can_keep_tpm",): True,
     ("arch",): "x86_64",
+    ("cells",): [Cell(0, 2**34, [[0, 4], [1, 5], [2, 6], [3, 7]])],
     ("best_virt_type",): "qemu",
     ("machines",): {"q35": "pc-q35-7.2", "pc": "pc-i440fx-7.2"},
     ("machines_of", "x86_64"): ["q35", "pc-q35-7.2", "pc", "pc-i440fx-7.2"],

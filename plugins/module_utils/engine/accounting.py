@@ -18,7 +18,7 @@ from . import xmltree
 from .changes import Along, Change, WentAlong
 from .codecs import Value
 from .errors import FleetError
-from .fields import Field, Items, Rows, Variant, items_of
+from .fields import Field, Items, Mapped, Rows, Variant, items_of
 from .hidden import Sensitive
 from .keys import ABSENT, Key, is_within, key_of, overlap
 from .plan import Plan
@@ -192,6 +192,12 @@ def _is_field_of(row: Field | Variant, key: Key) -> bool:
 
 
 def _claim_row(row: Field | Variant, element: Element, claims: Claims) -> None:
+    if isinstance(row, Mapped):
+        for pair in xmltree.find_all(element, row.path):
+            claims.add(pair, WHOLE)
+        for above, _step in xmltree.along(element, row.path.rpartition("/")[0]):
+            claims.add(above, "")
+        return
     claims.path(element, row.path)
     if isinstance(row, Variant):
         for case in row.cases.values():

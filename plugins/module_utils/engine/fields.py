@@ -8,6 +8,7 @@ through it sets just the keys that are given, and leaves everything else in the 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -40,6 +41,17 @@ class Field:
     def __post_init__(self) -> None:
         if self.sensitive:
             object.__setattr__(self, "codec", hiding(self.codec))
+
+
+@dataclass(frozen=True)
+class Mapped(Field):
+    """One option whose value is a dictionary: an element for each pair, at one path.
+
+    Of an element the attribute `key` is the name and `of` the value. The codec is one of `pairs`.
+    """
+
+    key: str = "name"
+    of: str = "value"
 
 
 @dataclass(frozen=True)
@@ -202,7 +214,7 @@ def values_of(rows: Rows, element: Element, under: Key = ()) -> Values:
     have: Values = {}
     for row in rows:
         if isinstance(row, Field):
-            have[under + key_of(row.name)] = row.codec.decode(xmltree.get(element, row.path))
+            have[under + key_of(row.name)] = row.codec.decode(found_at(row, element))
         elif isinstance(row, Variant):
             case = row.cases.get(xmltree.get(element, row.path) or "")
             if case is not None:
@@ -215,6 +227,14 @@ def values_of(rows: Rows, element: Element, under: Key = ()) -> Values:
                 have[at] = PRESENT
                 have.update(values_of(row.rows, item, at))
     return have
+
+
+def found_at(row: Field, element: Element) -> str | None:
+    """The text from which a codec decodes the value that an element has."""
+    if not isinstance(row, Mapped):
+        return xmltree.get(element, row.path)
+    said = {str(one.get(row.key)): one.get(row.of) for one in xmltree.find_all(element, row.path)}
+    return json.dumps(said) if said else None
 
 
 def items_of(row: Items, element: Element) -> dict[str, Element]:
@@ -245,7 +265,7 @@ def edit(rows: Rows, element: Element, values: Mapping[Key, Value], under: Key =
         if isinstance(row, Field):
             key = under + key_of(row.name)
             if key in values and not _is_so(row, element, values[key]):
-                xmltree.put(element, row.path, row.codec.encode(values[key]))
+                _put(row, element, values[key])
         elif isinstance(row, Variant):
             if (*under, row.name) in values:
                 _edit_variant(row, element, values[(*under, row.name)])
@@ -255,8 +275,20 @@ def edit(rows: Rows, element: Element, values: Mapping[Key, Value], under: Key =
 
 def _is_so(row: Field, element: Element, value: Value) -> bool:
     """Whether an element says a value already, be it in other letters: then it keeps those."""
-    found = xmltree.get(element, row.path)
+    found = found_at(row, element)
     return found is not None and bool(row.codec.decode(found) == value)
+
+
+def _put(row: Field, element: Element, value: Value) -> None:
+    if not isinstance(row, Mapped):
+        xmltree.put(element, row.path, row.codec.encode(value))
+        return
+    there = row.codec.decode(found_at(row, element))
+    for name in (name for name in there if name not in value):
+        xmltree.put(element, f"{row.path}[@{row.key}='{name}']!", None)
+    for name, text in value.items():
+        if there.get(name) != text:  # else it keeps its letters
+            xmltree.put(element, f"{row.path}[@{row.key}='{name}']/@{row.of}", text)
 
 
 def _edit_variant(row: Variant, element: Element, value: Mapping[str, Value]) -> None:

@@ -17,7 +17,7 @@ TEST, QEMU = "TEST", "QEMU"
 
 # All questions, and of how many things each is asked.
 QUESTIONS = {
-    **dict.fromkeys(("arch", "best_virt_type", "can_keep_tpm", "driver", "interfaces"), 0),
+    **dict.fromkeys(("arch", "best_virt_type", "can_keep_tpm", "cells", "driver", "interfaces"), 0),
     **dict.fromkeys(("libvirt_version", "machines", "network_daemons", "open_files", "routes"), 0),
     **dict.fromkeys(("huge_pages", "secrets", "state_folder", "uri", "version"), 0),
     **dict.fromkeys(("backup", "checkpoints", "cpu_models", "far_interface", "file", "folder"), 1),
@@ -78,6 +78,14 @@ class Interface:
     is_tap: bool = False
     master: str = ""  # the bridge or switch that it is on
     address: str = ""  # its MAC, of a bridge
+
+
+class Cell(NamedTuple):
+    """A NUMA node of the host; one that has no NUMA is one node."""
+
+    number: int
+    memory: int  # bytes
+    cores: list[list[int]]  # each the CPUs that are threads of one core
 
 
 class Daemon(NamedTuple):
@@ -183,6 +191,16 @@ class HostFacts:
     def machines(self) -> dict[str, str | None]:
         """The machine types by name; a family such as `q35` with its newest version."""
         return dict(self.facts.ask("machines", unknown={}))
+
+    @property
+    def cells(self) -> list[Cell]:
+        """The NUMA nodes with the CPUs and the memory of each; none where that is not known."""
+        return list(self.facts.ask("cells", unknown=()))
+
+    @property
+    def cpus(self) -> list[int]:
+        """The numbers of its CPUs; none where they are not known."""
+        return sorted(cpu for cell in self.cells for core in cell.cores for cpu in core)
 
     def machines_of(self, arch: str) -> list[str]:
         """The names of all machine types for an architecture, in libvirt's order."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Callable
 from . import sensitive, xmltree
 from .errors import FleetError
 from .facts import ALL, Fact
-from .host import Daemon, File, HugePages, Image, Interface, Secret, Unreadable
+from .host import Cell, Daemon, File, HugePages, Image, Interface, Secret, Unreadable
 from .plan import Have
 from .xmltree import Element
 
@@ -157,6 +157,10 @@ def _secrets(told: Any) -> list[Secret] | None:
     return None if told is None else [Secret(*one) for one in told]
 
 
+def _cells(told: Any) -> list[Cell]:
+    return [Cell(*one) for one in told]
+
+
 def _daemons(told: Any) -> list[Daemon]:
     return [Daemon(*one) for one in told]
 
@@ -186,6 +190,7 @@ READS: dict[str, Callable[[Any], Any]] = {
     "capacity": _capacity,
     "file": _file,
     "image": _image,
+    "cells": _cells,
     "interfaces": _interfaces,
     "huge_pages": _huge_pages,
     "secrets": _secrets,

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from . import xmltree
 from .codecs import Codec, Value
-from .fields import Field, Items, Rows, Variant, case_of, items_of, rows_by_key
+from .fields import Field, Items, Mapped, Rows, Variant, case_of, found_at, items_of, rows_by_key
 from .keys import Key, Values, is_of_any
 from .xmltext import plain as text_of
 from .xmltree import Element
@@ -140,8 +140,13 @@ class _Rest:
                         self._mark_all(row.rows, item)
 
     def _mark_field(self, element: Element, field: Field) -> None:
-        found = xmltree.get(element, field.path)
-        if found is not None and _takes(field.codec, field.codec.decode(found)):
+        found = found_at(field, element)
+        if found is None or not _takes(field.codec, field.codec.decode(found)):
+            return
+        if isinstance(field, Mapped):
+            for one in xmltree.find_all(element, field.path):
+                self.marks |= {(id(one), field.key), (id(one), field.of)}
+        else:
             self._mark(element, field.path)
 
     def _mark(self, element: Element, path: str) -> None:

@@ -78,6 +78,12 @@ def _secrets(host: Host) -> Any:
     return read_secrets(host)
 
 
+def _cells(host: Host) -> Any:
+    from .cells import read_cells
+
+    return read_cells(host.capabilities)
+
+
 # ---- what the machine tells
 
 
@@ -156,6 +162,7 @@ ANSWERS: dict[str, Callable[..., Any]] = {
     "secrets": _secrets,
     "controllers": _of_memory("read_controllers"),
     "huge_pages": _of_memory("read_huge_pages"),
+    "cells": _cells,
     "file": _of_file("read_file"),
     "written": _of_file("read_written"),
     "image": _of_file("read_image"),

@@ -24,7 +24,7 @@ from ..kinds.vm.state_files import saved_memory_of, state_files_of, state_folder
 VIRT_TYPES = ("kvm", "qemu")
 OF_LIBVIRT = attrgetter(
     *("uri", "driver", "version", "libvirt_version", "can_keep_tpm", "state_folder"),
-    *("best_virt_type", "huge_pages", "secrets"),
+    *("best_virt_type", "cells", "huge_pages", "secrets"),
 )
 OF_PROMISES = attrgetter("capacity", "promises")
 OF_MACHINE = attrgetter("open_files", "interfaces", "routes", "network_daemons")

@@ -13,6 +13,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import Fle
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.facts import ALL, Fact
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.host import (
     QUESTIONS,
+    Cell,
     Daemon,
     File,
     HugePages,
@@ -47,6 +48,7 @@ ANSWERS: dict[Fact, Any] = {
     ("state_folder",): "",
     ("uri",): "qemu:///system",
     ("version",): 7_002_000,
+    ("cells",): [Cell(0, 1 << 34, [[0, 2], [1, 3]])],
     ("backup", "web"): "<domainbackup mode='push'/>",
     ("checkpoints", "web"): ["one"],
     ("controllers", "web"): ["cpu", "memory"],

@@ -137,6 +137,10 @@ def _memory_limit(vm: Running, changes: list[Change]) -> None:
     vm.dom.setMemoryParameters(limit, libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
 
+def _cpu_pins(vm: Running, changes: list[Change]) -> None:
+    applier_cpu.bring_pins(vm.dom, changes)
+
+
 def _balloon(vm: Running, changes: list[Change]) -> None:
     kib = parse_size(changes[-1].after) // 1024
     vm.dom.setMemoryFlags(kib, libvirt.VIR_DOMAIN_AFFECT_LIVE)
@@ -245,6 +249,7 @@ APPLIERS: dict[Call, Bring] = {
     (Changed, Applier.VCPUS): _vcpus,
     (Changed, Applier.CPU_TIME): _cpu_time,
     (Changed, Applier.MEMORY_LIMIT): _memory_limit,
+    (Changed, Applier.CPU_PINS): _cpu_pins,
     (Changed, Applier.BALLOON): _balloon,
     (Changed, Applier.BALLOON_STATS): _balloon_stats,
     (Changed, Applier.DISK_LIMITS): _disk_limits,

@@ -13,7 +13,7 @@ from ...engine.fields import Items, items_of, rows_by_key
 from ...engine.keys import Key, Values
 from ...engine.units import parse_size
 from ...engine.xmltree import Element
-from . import port_groups
+from . import pinning, port_groups
 from .live import Applier
 from .plugging import images_of, plugged
 from .states import PAUSED
@@ -85,10 +85,21 @@ class Effects:
 
     def _cpu_time(self, key: Key, after: Value) -> bool:
         # There is no shares of no number: what runs has some until it ends.
-        return bool(key[-1] != "shares" or after)
+        return bool(key[-1] != "shares" or after) and "cpu" in self.controllers()
 
     def _limits_memory(self, _key: Key, _after: Value) -> bool:
         return "memory" in self.controllers()
+
+    def _cpu_pins(self, key: Key, after: Value) -> bool:
+        """libvirt pins threads that are there; where one is to run anywhere, it stays till the end.
+
+        A vCPU that comes later is one that is there.
+        """
+        there = self.values[key]
+        if not isinstance(there, dict):
+            return bool(after)
+        threads = pinning.iothreads_of(self.live) if key == pinning.IOTHREADS else _vcpus(self.live)
+        return not there.keys() - after.keys() and not after.keys() - set(threads)
 
     def _balloon(self, _key: Key, after: Value) -> bool:
         has_balloon = self.values[("memory", "balloon")] == "virtio"
@@ -156,9 +167,14 @@ CONDITIONS: Mapping[Enum, Callable[[Effects, Key, Value], bool]] = {
     Applier.VCPUS: Effects._vcpus,
     Applier.CPU_TIME: Effects._cpu_time,
     Applier.MEMORY_LIMIT: Effects._limits_memory,
+    Applier.CPU_PINS: Effects._cpu_pins,
     Applier.BALLOON: Effects._balloon,
     Applier.BALLOON_STATS: Effects._balloon_stats,
 }
+
+
+def _vcpus(domain: Element) -> list[str]:
+    return [str(number) for number in range(int(xmltree.get(domain, "vcpu") or 1))]
 
 
 def _place(nic: Element) -> tuple[str | None, str | None]:

@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...engine import xmltree
+from ...engine.cpu_lists import cpus_in
 from ...engine.errors import FleetError, Mistakes
 from ...engine.fields import items_of
 from ...engine.xmltree import Element
 from . import memory_rules
-from .cpu_lists import cpus_in
 from .table import DISKS, NICS
 
 VNC_PORTS = 5900
@@ -85,6 +85,13 @@ def _has_its_vcpus(domain: Element) -> Iterator[FleetError]:
     libvirt refuses some that are not, and drops others (pinning) in silence.
     """
     count = int(xmltree.get(domain, "vcpu") or 1)
+    pinned = [int(pin.get("vcpu", "0")) for pin in domain.findall("cputune/vcpupin")]
+    if max(pinned, default=-1) >= count:
+        yield FleetError(
+            f"vCPU {max(pinned)} is pinned, counted from 0, and there are {count}; write a "
+            "cpu.maximum that has it, or pinning without it",
+            field="cpu.pinning.vcpus",
+        )
     for path, attribute, words in _LISTS:
         named = [cpus_in(element.get(attribute, "")) for element in domain.findall(path)]
         highest = max((max(cpus, default=-1) for cpus in named), default=-1)
@@ -98,7 +105,6 @@ def _has_its_vcpus(domain: Element) -> Iterator[FleetError]:
 
 _LISTS = (
     ("cpu/numa/cell", "cpus", "a NUMA cell has"),
-    ("cputune/vcpupin", "vcpu", "vcpupin pins"),
     ("cputune/vcpusched", "vcpus", "vcpusched schedules"),
     ("cputune/cachetune", "vcpus", "cachetune is about"),
     ("cputune/memorytune", "vcpus", "memorytune is about"),

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from ...engine import xmltree
 from ...engine.changes import Change
+from ...engine.cpu_lists import cpus_in
 from ...engine.errors import Mistakes
 from ...engine.host import HostFacts, HugePages
 from ...engine.keys import named
@@ -23,7 +24,6 @@ from ...engine.world import World
 from ...engine.xmltree import Element
 from . import memory
 from .changes import Grown
-from .cpu_lists import cpus_in
 from .states import PAUSED, RUNNING
 
 FIELD = named(memory.HUGE_PAGES)

@@ -15,6 +15,7 @@ class Applier(Enum):
     VCPUS = auto()
     CPU_TIME = auto()
     MEMORY_LIMIT = auto()
+    CPU_PINS = auto()
     BALLOON = auto()
     BALLOON_STATS = auto()
     DISK_LIMITS = auto()

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 from ...engine import xmltree
+from ...engine.cpu_lists import cpus_in
 from ...engine.mark import MARK
 from ...engine.promises_held import CORE, KIB, MIB, Vm
 from ...engine.xmltree import Element
-from .cpu_lists import cpus_in
 
 RESERVATION = f"{MARK}/fleet:reservation"
 ALL, YES = "all", "yes"

@@ -25,7 +25,7 @@ from ...engine.codecs import (
     size,
     text,
 )
-from ...engine.fields import Field, Items, Rows, Variant
+from ...engine.fields import Field, Items, Mapped, Rows, Variant
 from ...engine.keys import ABSENT, UNION, Key
 from ...engine.mark import MARK, SCOPE, SCOPE_PATH
 from ...engine.secret_words import swap_in_cmdline
@@ -34,6 +34,7 @@ from ...engine.xmltree import Element
 from ..resource_pool.partitions import partition
 from .cpu_time import LIMIT_CODEC, QUOTA, RESERVATION_CODEC, SHARES_CODEC
 from .live import Applier
+from .pinning import CPU_LIST, OF_THREADS
 from .states import PAUSED, RUNNING, SAVED, STOPPED
 
 NAME = text(
@@ -267,6 +268,23 @@ ROWS: Rows = (
     Field("cpu.shares", "cputune/shares", SHARES_CODEC, Applier.CPU_TIME),
     Field("cpu.limit", QUOTA, LIMIT_CODEC, Applier.CPU_TIME),
     Field("cpu.reservation", f"{RESERVATION}/@cpu", RESERVATION_CODEC, Applier.PROMISE),
+    Mapped(
+        "cpu.pinning.vcpus",
+        "cputune/vcpupin",
+        OF_THREADS,
+        Applier.CPU_PINS,
+        key="vcpu",
+        of="cpuset",
+    ),
+    Field("cpu.pinning.emulator", "cputune/emulatorpin/@cpuset", CPU_LIST, Applier.CPU_PINS),
+    Mapped(
+        "cpu.pinning.iothreads",
+        "cputune/iothreadpin",
+        OF_THREADS,
+        Applier.CPU_PINS,
+        key="iothread",
+        of="cpuset",
+    ),
     Field("memory.maximum", "memory", size(1024)),
     Field("memory.size", "currentMemory", size(1024), Applier.BALLOON),
     Field("memory.balloon", "devices/memballoon/@model", choice("virtio", "none")),

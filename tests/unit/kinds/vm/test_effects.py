@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.changes import HOTPLUG, RESTART
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.changes import HOTPLUG, LIVE, RESTART
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.keys import ABSENT, PRESENT
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.effects import Effects
 
@@ -64,3 +66,40 @@ def test_a_pc_plugs_by_acpi_only(
     goes = Effects(after, before, {}, "running", "live", {("nics", MAC): ABSENT})
     assert comes.of(("nics", MAC), None, PRESENT) == effect
     assert goes.of(("nics", MAC), PRESENT, ABSENT) == effect
+
+
+@pytest.mark.parametrize(
+    ("option", "after", "controllers", "effect"),
+    [
+        ("shares", 200, ["cpu"], LIVE),
+        ("shares", 0, ["cpu"], RESTART),
+        ("limit", 0, ["cpu"], LIVE),
+        ("shares", 200, ["memory"], RESTART),
+        ("limit", 1.5, [], RESTART),
+    ],
+)
+def test_cpu_time_changes_where_there_is_a_control_group_for_it(
+    option: str, after: Any, controllers: list[str], effect: str
+) -> None:
+    effects = Effects(vm(""), vm(""), {}, "running", "live", controllers=lambda: controllers)
+    assert effects.of(("cpu", option), 1, after) == effect
+
+
+@pytest.mark.parametrize(
+    ("option", "after", "effect"),
+    [
+        ("vcpus", {"0": "1", "3": "2"}, LIVE),
+        ("vcpus", {"0": "1", "4": "2"}, RESTART),
+        ("vcpus", {"3": "2"}, RESTART),
+        ("emulator", "2", LIVE),
+        ("emulator", "", RESTART),
+        ("iothreads", {"1": "2"}, LIVE),
+        ("iothreads", {"2": "2"}, RESTART),
+    ],
+)
+def test_threads_that_are_there_are_pinned(option: str, after: Any, effect: str) -> None:
+    runs = xmltree.parse("<domain><vcpu current='1'>4</vcpu><iothreads>1</iothreads></domain>")
+    pinned = {"vcpus": {"0": "0"}, "emulator": "0", "iothreads": {}}
+    values = {("cpu", "pinning", name): value for name, value in pinned.items()}
+    effects = Effects(runs, runs, values, "running", "live")
+    assert effects.of(("cpu", "pinning", option), pinned[option], after) == effect

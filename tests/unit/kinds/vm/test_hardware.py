@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.cpu_lists import cpus_in, listed
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import Mistakes
 from ansible_collections.kvm.fleet.plugins.module_utils.host.connection import Host
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import abilities, hardware, memory
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.cpu_lists import cpus_in, listed
 
 IGB = """<domain type="qemu"><devices><interface type="network"><mac address="52:54:00:00:00:01"/>
     <model type="igb"/></interface></devices></domain>"""

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from ....engine import xmltree
 from ....engine.accounting import Consequence
+from ....engine.cpu_lists import cpus_in, listed
 from ....engine.xmltree import Element
-from ..cpu_lists import cpus_in, listed
 from .base import Changed, touched
 
 CONSEQUENCES = (
