@@ -251,6 +251,21 @@ options:
             gets at least this when all are busy.
           - Changes live.
         type: float
+      dedicated:
+        description:
+          - Whether each vCPU has a CPU of the host of its own. They are chosen among those that no
+            other VM has alone, and kept from then on, as O(cpu.pinning.vcpus), or are the ones
+            that are written there. They are of one NUMA node where one has enough, whole cores
+            come before single threads of cores, and the core of CPU 0 comes last. There is one for
+            each vCPU up to O(cpu.maximum), and one at least is left for all else.
+          - All other threads of the VM run apart, on what is nobody's own, as
+            O(cpu.pinning.emulator) and O(cpu.pinning.iothreads) where these are not written.
+          - What is dedicated counts as O(cpu.reservation). V(false) takes the pins away as well.
+          - In the kernel it is the pinning, and that the control groups of all other VMs are kept
+            off these CPUs (C(AllowedCPUs) of systemd) by what the role P(kvm.fleet.kvm_host#role)
+            installs. Other processes of the host are not kept off.
+          - Changes live, but where vCPUs are to run anywhere again.
+        type: bool
       pinning:
         description:
           - On which CPUs of the host the VM's threads run, each a list such as V(0-3,8). A CPU

@@ -100,3 +100,28 @@ def test_threads_are_pinned_at_once(host: Host) -> None:
     host.libvirtd.virsh("start", host.name)
     assert "<vcpupin vcpu='0' cpuset='0'/>" in pins(host)
     assert not any("vcpu='1'" in pin for pin in pins(host))
+
+
+def test_cpus_are_dedicated_while_it_runs_and_nobody_else_gets_them(host: Host) -> None:
+    """Of the CPUs of this machine the last one; where there are more than two, all but one."""
+    cpus = int(host.libvirtd.virsh("nodecpumap").split()[2])
+    if cpus < 2:
+        pytest.skip("needs two CPUs")
+    host.defined("<iothreads>1</iothreads>", vcpus=str(cpus - 1))
+    host.libvirtd.virsh("start", host.name)
+    done = host.declare(cpu={"dedicated": True})
+    assert set(classes(done).values()) == {"live"}
+    told = done["vm"]["cpu"]
+    assert sorted(told["pinning"]["vcpus"].values()) == [str(cpu) for cpu in range(1, cpus)]
+    assert told["pinning"]["emulator"] == told["pinning"]["iothreads"]["1"] == "0"
+    assert allowed(host, "IO iothread1") == "0"
+    assert not done["pending_restart"]
+
+    other = Host(host.libvirtd, host.modules, host.observer, f"{host.name}-other"[:-2])
+    said = other.refused(memory={"size": "64MiB"}, cpu={"dedicated": True})
+    assert f"cpu.dedicated: needs 1 CPUs of its own, and free are 0 of 0-{cpus - 1}" in said
+    assert f"vm/{host.name} has 1" in said
+
+    done = host.declare(cpu={"dedicated": False})
+    assert classes(done)["cpu.dedicated"] == "live"
+    assert classes(done)["cpu.pinning.vcpus"] == "restart"

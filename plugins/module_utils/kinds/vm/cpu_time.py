@@ -18,7 +18,7 @@ from ...engine.units import MILLICORES, cores_of, parse_cores
 from ...engine.xmltree import Element
 
 SHARES, LIMIT, RESERVATION = (("cpu", name) for name in ("shares", "limit", "reservation"))
-COUNT = ("cpu", "count")
+COUNT, DEDICATED = ("cpu", "count"), ("cpu", "dedicated")
 # Weights of a vCPU. The kernel's own weight of a group is 100.
 WORDS = {"low": 50, "normal": 100, "high": 200}
 # What both versions of cgroups, and systemd, take. libvirt stores more, and fails at the start.
@@ -100,7 +100,21 @@ def check(after: Values, want: Mapping[Key, Value], mistakes: Mistakes) -> None:
     if limit and reserved > limit:
         message = f"{reserved} cores are above cpu.limit, which is {limit}; lower it or raise that"
         mistakes.add(message, named(RESERVATION))
+    if after[DEDICATED]:
+        _check_dedicated(after, want, mistakes)
     if reserved > count:
         message = f"{reserved} cores are more than its vCPUs can use: cpu.count is {count}"
         field = RESERVATION if RESERVATION in want or COUNT not in want else COUNT
         mistakes.add(message, named(field))
+
+
+def _check_dedicated(after: Values, want: Mapping[Key, Value], mistakes: Mistakes) -> None:
+    """CPUs of its own are all its, so neither less is promised nor less may be used."""
+    count = after[COUNT]
+    for key in (RESERVATION, LIMIT):
+        if after[key] and after[key] < count:
+            message = (
+                f"{after[key]} cores are less than the {count} that are dedicated to its vCPUs; "
+                f"set cpu.{key[-1]} to 0, or cpu.dedicated to false"
+            )
+            mistakes.add(message, named(key if key in want or DEDICATED not in want else DEDICATED))

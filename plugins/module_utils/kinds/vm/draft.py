@@ -18,7 +18,17 @@ from ...engine.planner import Draft, Removal
 from ...engine.traits import STATE
 from ...engine.world import World
 from ..together import taken_up
-from . import alike, declared, in_pool, port_groups, power, rules, tree, video
+from . import (
+    alike,
+    declared,
+    dedicated,
+    in_pool,
+    port_groups,
+    power,
+    rules,
+    tree,
+    video,
+)
 from .resolve import LISTS, resolve
 from .standing import Standing
 from .states import PAUSED, RUNNING, SAVED, STOPPED
@@ -91,6 +101,9 @@ class VmDraft(Draft):
         options = self.wanted.options
         purged = [name for name in LISTS if options["purge"] and options.get(name) is not None]
         want = resolve(self.wanted.name, values, self.stored, self.world, purged, self.standing)
+        dedicated.resolve(
+            self.wanted.name, want, self.stored, self.have.stored, self.world, self.mistakes
+        )
         needs.check_kept_formats(want)
         video.resolve(want, self.stored, self._arch(), self.world.host)
         alike.check_going(want, self.stored, self.mistakes)

@@ -268,6 +268,7 @@ ROWS: Rows = (
     Field("cpu.shares", "cputune/shares", SHARES_CODEC, Applier.CPU_TIME),
     Field("cpu.limit", QUOTA, LIMIT_CODEC, Applier.CPU_TIME),
     Field("cpu.reservation", f"{RESERVATION}/@cpu", RESERVATION_CODEC, Applier.PROMISE),
+    Field("cpu.dedicated", f"{RESERVATION}/@dedicated", OFF, Applier.PROMISE),
     Mapped(
         "cpu.pinning.vcpus",
         "cputune/vcpupin",

@@ -322,6 +322,7 @@ FACT_OF = {
     "rng": "rng",
 }
 NOT_COMPARED = {
+    "cpu.dedicated",
     "cpu.reservation",
     "memory.balloon_stats_period_s", "memory.reservation", "memory.size", "power", "protected",
     "scope", "state",
