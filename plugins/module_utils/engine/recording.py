@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Callable
 from . import sensitive, xmltree
 from .errors import FleetError
 from .facts import ALL, Fact
-from .host import Cell, Daemon, File, HugePages, Image, Interface, Secret, Unreadable
+from .host import Daemon, File, Image, Interface, Secret, Unreadable
+from .nodes import Cell, HugePages
 from .plan import Have
 from .xmltree import Element
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from ..engine import xmltree
 from ..engine.cpu_lists import cpus_in
-from ..engine.host import Cell
+from ..engine.nodes import Cell
 from ..engine.xmltree import Element
 
 KIB = 1024

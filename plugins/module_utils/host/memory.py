@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..engine.host import HugePages
+from ..engine.nodes import HugePages
 from .connection import Host, libvirt
 
 

@@ -13,15 +13,14 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import Fle
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.facts import ALL, Fact
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.host import (
     QUESTIONS,
-    Cell,
     Daemon,
     File,
-    HugePages,
     Image,
     Interface,
     Secret,
     Unreadable,
 )
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.nodes import Cell, HugePages
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.promises import Capacity, Policy
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.xmltree import parse, serialise

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from ...engine import xmltree
 from ...engine.errors import FleetError
-from ...engine.host import HugePages
+from ...engine.nodes import HugePages
 from ...engine.plan import Plan
 from ...engine.units import format_size, parse_size
 from ...host.connection import Host, libvirt

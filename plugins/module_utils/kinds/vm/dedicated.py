@@ -15,8 +15,8 @@ from ...engine.codecs import Value
 from ...engine.cpu_lists import cpus_in, listed
 from ...engine.errors import Mistakes
 from ...engine.hidden import revealed
-from ...engine.host import Cell
 from ...engine.keys import Key, Values, is_within, named
+from ...engine.nodes import Cell
 from ...engine.plan import Have
 from ...engine.world import World
 from ...engine.xmltree import Element

@@ -16,8 +16,9 @@ from ...engine import xmltree
 from ...engine.changes import Change
 from ...engine.cpu_lists import cpus_in
 from ...engine.errors import Mistakes
-from ...engine.host import HostFacts, HugePages
+from ...engine.host import HostFacts
 from ...engine.keys import named
+from ...engine.nodes import HugePages
 from ...engine.plan import Have
 from ...engine.units import format_size, parse_size
 from ...engine.world import World

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import Mistakes
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.host import Cell
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.keys import Values, key_of
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.nodes import Cell
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.xmltree import parse
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import dedicated, tree

@@ -8,7 +8,7 @@ import pytest
 
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import Mistakes
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.host import HugePages
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.nodes import HugePages
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have, Plan, Wanted
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.world import World
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import huge_pages
