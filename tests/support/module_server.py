@@ -36,6 +36,7 @@ MODULES_SERVED = (
         "rightsizing",
         "storage_info",
         "storage_pool",
+        "reservation",
         "storage_volume",
         "vm",
     ),

@@ -14,7 +14,7 @@ from ...engine.plan import CREATE, DELETE, Plan
 from ...engine.steps import defines
 from ...host.connection import Host, libvirt, patiently, wait_until
 from ...host.live import machine_of
-from . import extra, power, tree
+from . import applier_promise, extra, power, tree
 from .applier_live import bring
 from .applier_removal import remove
 from .applier_start import resume, start
@@ -41,6 +41,8 @@ def apply(host: Host, plan: Plan) -> None:
     bring(dom, plan)
     if any(isinstance(change, (Stepped, Restarted, Mended)) for change in plan.changes):
         _power(host, dom, plan, way.then)
+    if applier_promise.is_concerned(plan):
+        applier_promise.settle(host, dom, plan)
 
 
 def _define(host: Host, plan: Plan) -> Any:

@@ -20,7 +20,7 @@ from ...engine.plan import Plan
 from ...engine.units import parse_size
 from ...engine.xmltree import Element
 from ...host.connection import libvirt, wait_until
-from . import applier_cpu, applier_promise, port_groups, table
+from . import applier_cpu, port_groups, table
 from .live import Applier
 from .reader import live_definition
 
@@ -101,8 +101,7 @@ def _set_resource(vm: Running) -> None:
 
 
 def _promise(vm: Running, _changes: list[Change]) -> None:
-    _set_resource(vm)
-    applier_promise.settle(vm.dom, vm.plan)
+    _set_resource(vm)  # what has to be done beside that comes last of all
 
 
 def _lifecycle(vm: Running, changes: list[Change]) -> None:

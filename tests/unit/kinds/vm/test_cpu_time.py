@@ -70,6 +70,11 @@ def test_shares_in_words_are_so_many_for_each_vcpu(word: str, count: int, shares
 )
 def test_too_few_vcpus_for_what_is_reserved(declared: dict[str, Any], field: str) -> None:
     mistakes = Mistakes("vm/web")
-    after = {cpu_time.RESERVATION: 2, cpu_time.LIMIT: 0, cpu_time.COUNT: 1}
+    after = {
+        cpu_time.RESERVATION: 2,
+        cpu_time.LIMIT: 0,
+        cpu_time.COUNT: 1,
+        cpu_time.DEDICATED: False,
+    }
     cpu_time.check(after, {key_of(name): value for name, value in declared.items()}, mistakes)
     assert [error.field for error in mistakes.errors] == [field]
