@@ -57,11 +57,18 @@ FLEET_NS = "{urn:kvm.fleet:1}"
 FLEET = f"metadata/{FLEET_NS}resource"
 KIB = 1024
 
+
+def _resource_pool(tree: Element) -> str:
+    said = text("resource/partition", "/machine")(tree)
+    return str(said).removeprefix("/machine").removeprefix("/")
+
+
 VM: dict[str, Reader] = {
     "title": text("title"),
     "description": text("description"),
     "protected": lambda tree: attribute(FLEET, "protected")(tree) == "yes",
     "scope": attribute(FLEET, "scope", ""),
+    "resource_pool": _resource_pool,
     "firmware": _firmware,
     "virt_type": attribute(".", "type"),
     "clock": attribute("clock", "offset"),

@@ -39,6 +39,7 @@ FIRMWARE = ("os/@firmware", "os/loader", "os/nvram", "os/firmware", "features/sm
 VM = {
     "title": ("title/",),
     "description": ("description/",),
+    "resource_pool": ("resource/",),
     "virt_type": ("@type", "cpu/", "devices/emulator/"),
     "machine": ("os/type/@machine", "devices/controller", "devices/*/address/"),
     "board_watchdog": ("devices/watchdog",),

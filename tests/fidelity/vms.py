@@ -112,6 +112,7 @@ class Vm:
             "tags": lambda: pick([{}, {"env": "test"}, {"env": "prod", "owner": "a b"}]),
             "protected": lambda: pick([True, False]),
             "scope": lambda: pick(["", "shop", "blog"]),
+            "resource_pool": lambda: pick(["", "gold", "gold/my-pool"]),
             "clock": lambda: pick(["utc", "localtime"]),
             "on_poweroff": lambda: "destroy",  # restart does not go with on_reboot: destroy
             "on_reboot": lambda: pick(["restart", "destroy"]),
@@ -130,8 +131,9 @@ class Vm:
             "tpm": lambda: pick([{"model": "none"}, {"model": "tpm-tis", "version": "2.0"}]),
         }
         chosen = some(self.rng, options, share)
-        if self.runs:  # it would have to be there for the VM to start
+        if self.runs:  # these would have to be there for the VM to start
             chosen.pop("tpm", None)
+            chosen.pop("resource_pool", None)
         return chosen
 
     def _channels(self) -> list[Args]:

@@ -263,7 +263,9 @@ def test_without_prune_all_stays(carried: Declared, observer: Observer) -> None:
 
 def test_prune_keeps_to_the_lists_that_are_given(carried: Declared) -> None:
     done = carried.run(storage_pools=[carried.pool], prune=True)
-    assert not done["changed"] and "vms and vswitches are not" in str(done["warnings"])
+    assert not done["changed"] and "vms, vswitches and resource_pools are not" in str(
+        done["warnings"]
+    )
     done = carried.converge(vms=[carried.vm("b")], prune=True)
     assert gone(done) == {f"vm/{carried.prefix}a"}
     assert carried.names() == {"b", "net", *OTHERS}

@@ -134,7 +134,8 @@ def pruned(
 ) -> list[Wanted]:
     """The declarations by which goes what is not declared."""
     if not prune.sections:
-        warn(f"prune keeps to the lists that are given; {' and '.join(PRUNABLE)} are not")
+        *some, last = PRUNABLE
+        warn(f"prune keeps to the lists that are given; {', '.join(some)} and {last} are not")
     declared = {(one.kind, one.name) for one in wanted}
     goes: list[Wanted] = []
     for section in prune.sections:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,8 +17,11 @@ from ansible_collections.kvm.fleet.plugins.module_utils.run.pruning import (
     in_scope,
     is_pruned,
     prune_of,
+    pruned,
 )
+from support import worlds
 
+MADE = "# Made by kvm.fleet\n[Slice]\n"
 NAMED = {"vms": [{"name": "web"}], "vswitches": None}
 
 
@@ -84,6 +89,36 @@ def vm(mark: str, uuid: str | None = None) -> Have:
         '{"owner": "shop"}</fleet:tags></fleet:resource></metadata></domain>'
     )
     return Have("vm", "web", tree)
+
+
+def pool(scope: str = "", protected: str = "", managed: bool = True, file: str = MADE) -> Have:
+    ours = f"<Scope>{scope}</Scope><Protected>{protected}</Protected>"
+    tree = xmltree.parse(f"<unit><X-kvm-fleet>{ours}</X-kvm-fleet></unit>")
+    tree.set("file", json.dumps(file))
+    return Have("resource_pool", "gold/in", tree, None, {"state": "present", "managed": managed})
+
+
+@pytest.mark.parametrize(
+    ("have", "prune", "goes"),
+    [
+        (pool(), {}, True),
+        (pool(managed=False), {}, False),  # a copy of a file of ours, say
+        (pool(file="[Slice]\n"), {}, False),  # others made it, and we only manage it
+        (pool("shop"), {}, False),
+        (pool("shop"), {"scope": "shop"}, True),
+        (pool(), {"tags": {"owner": "shop"}}, False),
+    ],
+)
+def test_which_resource_pools_are_pruned(have: Have, prune: dict[str, Any], goes: bool) -> None:
+    assert is_pruned(Prune(("resource_pools",), 5, **prune), have) is goes
+
+
+def test_resource_pools_go_unless_they_are_protected() -> None:
+    there = {"gold/in": pool(), "gold/kept": replace(pool(protected="yes"), name="gold/kept")}
+    world, said = worlds.world({"resource_pool": there}, worlds.HERE), list[str]()
+    [goes] = pruned(world, Prune(("resource_pools",), 5), [], said.append)
+    assert (goes.resource, goes.state, goes.pruned) == ("resource_pool/gold/in", "absent", True)
+    assert said[0].startswith("prune leaves resource_pool/gold/kept, which is not declared: it is")
 
 
 ANOTHER = "11111111-2222-3333-4444-555555555555"
