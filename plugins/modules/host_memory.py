@@ -22,6 +22,8 @@ description:
     an error. Then the former number is put back, and the task fails with what was wanted and found.
   - Huge pages that programs use are never taken, and neither is memory that is not there. Both are
     errors before anything is changed. A tenth of the memory, at most 2 GiB, stays with the host.
+  - Where the host's policy admits strictly, memory that running VMs or resource pools were promised
+    is not put into huge pages either.
 options:
   ksm:
     description:

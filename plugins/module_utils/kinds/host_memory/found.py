@@ -8,13 +8,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Optional
+from typing import NamedTuple, Optional
 
+from ...engine.promises_held import Capacity, Policy, Pool, Vm
 from ...host.kernel_memory import KSM, HugePages
 from . import kept
 from .declared import Setting
 
 Node = Optional[int]  # None: all of them
+
+
+class Promised(NamedTuple):
+    """What is promised to VMs that run, as they are noted, and to pools, and of how much."""
+
+    capacity: Capacity
+    policy: Policy
+    pools: list[Pool]
+    vms: list[Vm]
 
 
 @dataclass(frozen=True)
@@ -33,6 +43,7 @@ class Found:
     grub_of_others: Mapping[str, str]  # texts by path
     settings_of_others: Mapping[str, str]
     ksm_tuner: str  # what sets KSM by itself; empty: nothing
+    promised: Promised
 
     @cached_property
     def stored(self) -> dict[str, int]:

@@ -8,13 +8,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from ...engine.errors import FleetError
+from ...engine.promises_held import Policy
 from ...host import machine_memory
+from ...host.capacity import SYSTEM, capacity, policy, pools
 from ...host.kernel_memory import KSM, HugePages, folder_of
+from ...host.noted import records
 from . import kept
 from .declared import NAME
-from .found import Found
+from .found import Found, Promised
 
 ROOT = machine_memory.ROOT
 UPDATE_GRUB = "usr/sbin/update-grub"
@@ -42,6 +46,7 @@ def read(root: Path = ROOT) -> Found:
             grub_of_others=_grub_of_others(root),
             settings_of_others=_settings_of_others(root),
             ksm_tuner=_ksm_tuner(root),
+            promised=_promised(root),
         )
     except (OSError, UnicodeDecodeError) as error:
         raise FleetError(f"cannot be read: {error}", NAME) from error
@@ -75,6 +80,20 @@ def _ksm_tuner(root: Path) -> str:
         if os.path.lexists(wanted_by / name):  # the link may lead nowhere below another root
             return name
     return ""
+
+
+def _promised(root: Path) -> Promised:
+    """As the hook knows it; without it nothing is noted."""
+    below = "" if root == ROOT else str(root)
+    paths = {name: at for name, at in SYSTEM._asdict().items() if isinstance(at, str)}
+    moved: dict[str, Any] = {name: below + path for name, path in paths.items()}
+    places = SYSTEM._replace(**moved)
+    try:
+        rules = policy(places)
+    except ValueError:
+        rules = Policy()  # what is wrong with its file, plans of VMs tell
+    vms = [one.vm for one in records(places)]
+    return Promised(capacity(places), rules, pools(places), vms)
 
 
 def _outside(root: Path, file: Path) -> str:

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...engine.errors import Mistakes
+from ...engine.promises_held import MEMORY, STRICT
+from ...engine.promises_summed import sums
 from ...engine.units import format_size
 from ...host.kernel_memory import KSM, available
 from . import kept
-from .declared import RUN, Declared, Pages, Setting
+from .declared import RUN, Declared, Pages, Setting, key_of_pages
 from .found import Found
 
 MIB = 2**20
@@ -30,6 +32,7 @@ def check(declared: Declared, found: Found, mistakes: Mistakes) -> None:
         _check_used(pages, found, mistakes)
     if len(known) == len(declared.pages):
         _check_room(declared, found, mistakes)
+        _check_promised(declared, found, mistakes)
         _check_boot(declared, found, mistakes)
 
 
@@ -132,9 +135,30 @@ def _check_room(declared: Declared, found: Found, mistakes: Mistakes) -> None:
                 + (f", {_mib(_for_host(found))} stay with the host" if node is None else "")
                 + "); declare fewer, or give memory back first"
             )
-            field = Pages(*grows[0], number=0, at_boot=False).key
+            field = key_of_pages(*grows[0], at_boot=False)
             mistakes.add(says, ".".join(field))
             return
+
+
+def _check_promised(declared: Declared, found: Found, mistakes: Mistakes) -> None:
+    """What is promised to VMs is not to be put into huge pages; less than before is let be."""
+    more = growth(declared, found)
+    grows = [key for key, pages in more.items() if pages > 0]
+    capacity, policy, pools, vms = found.promised
+    if not grows or policy.admission != STRICT:
+        return
+    after = dict(capacity.huge_pages)
+    for (size, _node), pages in more.items():
+        after[size] = after.get(size, 0) + pages
+    was = {s.place: s.rest for s in sums(capacity, policy, pools, vms) if s.what == MEMORY}
+    for one in sums(capacity._replace(huge_pages=after), policy, pools, vms):
+        if one.what == MEMORY and one.rest < min(0, was.get(one.place, 0)):
+            field = key_of_pages(*grows[0], at_boot=False)
+            says = (
+                f"VMs that run and resource pools were promised {_mib(-one.rest)} more of the "
+                "host's memory than these huge pages would leave; declare fewer, or promise less"
+            )
+            mistakes.add(says, ".".join(field))
 
 
 def _for_host(found: Found) -> int:

@@ -240,6 +240,17 @@ def test_memory_that_is_not_there_is_refused(machine: FakeMachine) -> None:
     assert said.startswith("host_memory huge_pages.1GiB.node1: ") and "of node 1 can be had" in said
 
 
+def test_memory_that_is_promised_to_a_pool_is_not_put_into_huge_pages(machine: FakeMachine) -> None:
+    unit = "[Slice]\nMemoryMin=14G\n[X-kvm-fleet]\nName=gold\n"
+    machine.put("etc/systemd/system/machine-gold.slice", unit)
+    (said,) = refused(machine, huge_pages=[pages("2MiB", 1024)])
+    assert said.startswith("host_memory huge_pages.2MiB: VMs that run and resource pools were")
+    assert "promised 820MiB more of the host's memory" in said
+    converged(machine, huge_pages=[pages("2MiB", 100)])
+    machine.put("etc/kvm-fleet/admission.json", '{"admission": "warn"}')
+    converged(machine, huge_pages=[pages("2MiB", 1024)])
+
+
 def test_what_one_size_gives_back_another_may_take(machine: FakeMachine) -> None:
     converged(machine, huge_pages=[pages("2MiB", 2048)])
     machine.memory(16 * GIB, 2 * GIB)
