@@ -324,6 +324,9 @@ FACTS: dict[str, Callable[[ET.Element], Any]] = {
     "partition": _partition,
     "memory_maximum": _memory_maximum,
     "nics": _nics,
+    "numa_placement": lambda domain: [
+        _said(each, ("mode", "nodeset")) for each in domain.iterfind("numatune/memory")
+    ],
     "rng": _rng,
     "secure_boot": _secure_boot,
     "serial_ports": _serial_ports,

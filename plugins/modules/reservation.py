@@ -154,6 +154,35 @@ options:
             there until the host restarts. What the kernel cannot find memory in one piece for is an
             error, and the pool is then as it was.
         type: str
+  numa:
+    description:
+      - Where on the host's NUMA nodes the VM is.
+    type: dict
+    suboptions:
+      placement:
+        description:
+          - On which NUMA nodes of the host the VM's memory is. A node that the host does not have
+            is an error.
+          - In the kernel it is the memory policy of QEMU (C(mbind)) and C(cpuset.mems) of the VM's
+            control group, in libvirt C(memory) of C(numatune). What others wrote there for single
+            cells stays.
+          - The kernel moves no memory that is in use, so it takes effect at the next start.
+        type: dict
+        suboptions:
+          mode:
+            description:
+              - V(strict) takes memory of these nodes alone, and the VM fails where they have none
+                left. V(preferred) takes it elsewhere then, V(interleave) takes it in turn of each.
+                V(none) takes the placement away, and the kernel takes memory of the node on which
+                the thread runs that asks for it.
+              - Where only O(numa.placement.nodes) are written, it is V(strict).
+            type: str
+            choices: [strict, preferred, interleave, none]
+          nodes:
+            description:
+              - Numbers of nodes as a list, such as V(0) or V(0-1). An empty string takes the
+                placement away.
+            type: str
   resource_pool:
     description:
       - The resource pool that the VM is in (M(kvm.fleet.resource_pool)), by its path such as

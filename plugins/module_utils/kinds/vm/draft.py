@@ -149,12 +149,13 @@ class VmDraft(Draft):
 
     def _check_host(self) -> None:
         """What a definition that is to be stored meets on its host."""
-        from . import abilities, hardware, huge_pages, pinning, state_files
+        from . import abilities, hardware, huge_pages, numa_placement, pinning, state_files
 
         host, before = self.world.host, self.have.stored
         self.warnings += state_files.found_again(host, before, self.definition)
         hardware.check(self.definition, before, self.mistakes)
         pinning.check(self.definition, self.want, self.stored, host, self.mistakes)
+        numa_placement.check(self.want, self.stored, self.after, host, self.mistakes)
         abilities.check(self.definition, before, host, self.mistakes)
         huge_pages.check(self.definition, before, host, self.mistakes)
 

@@ -21,6 +21,7 @@ NAME = "vm"  # the option that names it, and what it is
 TAKEN: Mapping[str, tuple[str, ...]] = {
     "cpu": ("reservation", "limit", "shares", "dedicated", "pinning"),
     "memory": ("reservation", "limit", "locked", "ksm", "huge_pages"),
+    "numa": ("placement",),
     "resource_pool": (),
     "apply": (),
     "shutdown": (),

@@ -11,7 +11,7 @@ from ...engine.keys import ABSENT, PRESENT, Key, Values, within
 from ...engine.units import parse_size
 from ...engine.world import World
 from ..storage_volume.volumes import disk_source, format_of
-from . import cpu_time
+from . import cpu_time, numa_placement
 from .derived import derived_mac
 from .standing import Standing
 from .table import AGENT_CHANNEL, ALL, option_of
@@ -48,6 +48,7 @@ def resolve(
     _watchdog(values, stored, world.host)
     _cpu(values, stored, world.host)
     cpu_time.resolve(values, stored)
+    numa_placement.resolve(values, stored)
     _memory(values, stored)
     _locked(values, stored)
     _sources(values, stored, world)

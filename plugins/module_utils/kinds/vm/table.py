@@ -236,6 +236,8 @@ ALL = "all"
 RESERVED = size(1024, unset="0B", words=(ALL,))
 HUGE_PAGES = size(1024, unset="none", words=("none",))
 
+PLACEMENT = choice("strict", "preferred", "interleave", unset="none")
+
 # Those that QEMU's driver takes (qemuValidateLifecycleAction); libvirt knows more words.
 LIFECYCLE = choice("destroy", "restart")
 ON_CRASH = choice("destroy", "restart", "preserve", "coredump-destroy", "coredump-restart")
@@ -300,6 +302,8 @@ ROWS: Rows = (
     Field("memory.locked", "memoryBacking/locked", presence()),
     Field("memory.ksm", "memoryBacking/nosharepages", absence()),
     Field("memory.huge_pages", "memoryBacking/hugepages!/page/@size", HUGE_PAGES),
+    Field("numa.placement.mode", "numatune/memory!/@mode", PLACEMENT),
+    Field("numa.placement.nodes", "numatune/memory/@nodeset", CPU_LIST),
     Field("clock", "clock/@offset", choice("utc", "localtime")),
     Field("on_poweroff", "on_poweroff", LIFECYCLE, Applier.LIFECYCLE),
     Field("on_reboot", "on_reboot", LIFECYCLE, Applier.LIFECYCLE),

@@ -55,6 +55,7 @@ BACKED = f"<memoryBacking>{{}}</memoryBacking>{CLOCK}"
 PAGES = BACKED.format("<hugepages><page size='{}' unit='KiB'/></hugepages>")
 IN_GOLD = "<resource><partition>/machine/gold</partition></resource>"
 LIMITED = "<memtune><hard_limit unit='KiB'>4096</hard_limit></memtune>"
+PLACED = "<numatune><memory mode='{}' nodeset='0'/></numatune>"
 TUNED = f"<cputune>{{}}</cputune>{CLOCK}"
 Edits = dict[str, str]
 
@@ -83,6 +84,8 @@ WAITS: list[tuple[str, Edits, Edits]] = [
     ("channels", {}, {UNIX: "<channel type='unix'><source mode='bind' path='/run/a'/><target"}),
     ("clock", {}, {"<clock offset='utc'/>": "<clock offset='localtime'/>"}),
     ("cpu_limit", {}, {CLOCK: TUNED.format("<global_quota>50000</global_quota>")}),
+    ("numa_placement", {}, {CLOCK: f"{PLACED.format('strict')}{CLOCK}"}),
+    ("numa_placement", {CLOCK: f"{PLACED.format('preferred')}{CLOCK}"}, {}),
     ("cpu_pinning", {}, {CLOCK: TUNED.format("<vcpupin vcpu='0' cpuset='1'/>")}),
     ("cpu_pinning", {CLOCK: TUNED.format("<emulatorpin cpuset='1'/>")}, {}),
     ("cpu_shares", {CLOCK: TUNED.format("<shares>200</shares>")}, {}),
@@ -317,6 +320,8 @@ FACT_OF = {
     "memory.locked": "memory_backing",
     "memory.maximum": "memory_maximum",
     "nics": "nics",
+    "numa.placement.mode": "numa_placement",
+    "numa.placement.nodes": "numa_placement",
     "on_crash": "lifecycle",
     "resource_pool": "partition",
     "rng": "rng",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""NUMA cells: each vCPU is in one of them, also those that come and go with the maximum."""
+"""NUMA: each vCPU is in a cell, also those that come and go with the maximum; nodes are written."""
 
 from __future__ import annotations
 
@@ -9,12 +9,20 @@ from ....engine.cpu_lists import cpus_in, listed
 from ....engine.xmltree import Element
 from .base import Changed, touched
 
+NODES = "numatune/memory/@nodeset"
+
 CONSEQUENCES = (
     Consequence(
         "cpu.numa_cells",
         ("cpu/numa/cell/@cpus",),
         ("cpu.maximum",),
         "new vCPUs are in the first cell, as libvirt has it; those that go leave theirs",
+    ),
+    Consequence(
+        "numa.placement.automatic",
+        ("numatune/memory/@placement",),
+        ("numa.placement",),
+        "nodes are written, so nobody chooses them at the start",
     ),
 )
 
@@ -24,6 +32,8 @@ def agree(domain: Element, changed: Changed) -> None:
 
     A cell that would be left without any keeps what it has, which is then a mistake.
     """
+    if touched(changed, "numa.placement") and xmltree.get(domain, NODES):
+        xmltree.put(domain, "numatune/memory/@placement", None)
     cells = domain.findall("cpu/numa/cell")
     if not cells or not touched(changed, "cpu.maximum"):
         return
