@@ -55,7 +55,7 @@ options:
           - Cores that are promised to the VMs in it, such as V(1.5), with at most three decimals.
             V(0) takes it away.
           - What is promised to VMs in the pool is taken from it. The kernel knows weights and no
-            minimum of CPU time, so the hook of the role M(kvm.fleet.kvm_host#role) sets weights
+            minimum of CPU time, so the hook of the role P(kvm.fleet.kvm_host#role) sets weights
             by which all that is promised is had.
         type: float
       limit:

@@ -170,7 +170,7 @@ def _huge_pages(told: Any) -> HugePages | None:
     if told is None:
         return None
     free, *memory = told
-    return HugePages([(node, size, count) for node, size, count in free], *memory)
+    return HugePages([(int(node), int(size), int(count)) for node, size, count in free], *memory)
 
 
 def _capacity(told: Any) -> Capacity | None:
