@@ -299,15 +299,30 @@ options:
       size:
         description:
           - How much memory the guest has, a multiple of 1 KiB. What the guest does not have of
-            O(memory.maximum) is held by the balloon.
-          - Changes live up to O(memory.maximum) where the VM has a balloon; the guest follows as
-            fast as its driver does. A size above the maximum raises the stored maximum with it if
-            that is not given.
+            O(memory.maximum) is held by the balloon, and what it has above that is plugged in, up
+            to O(memory.hotplug).
+          - Changes live up to both together; the balloon needs one, and the guest follows as fast
+            as its driver does. A guest that keeps plugged memory which it is asked to give back is
+            an error, and a warning of later runs. A size above both raises the stored maximum with
+            it if that is not given.
         type: str
       maximum:
         description:
-          - How much it can have without a restart. A new VM has O(memory.size).
+          - How much the VM is started with, which the guest can have without a restart. A new VM
+            has O(memory.size).
           - A maximum below the size lowers the size with it if that is not given.
+        type: str
+      hotplug:
+        description:
+          - How much memory can be plugged into the running VM above O(memory.maximum), a multiple
+            of 2 MiB (of the size of its O(memory.huge_pages) where that is more). V(0B) is none.
+            Takes effect at the next start; what is plugged in then changes live by O(memory.size).
+          - It is a device virtio-mem, named by its alias, for which the VM gets a NUMA cell and a
+            C(maxMemory) where it has none. Both go with it again. Those of others are kept, as are
+            memory devices that others made, which count as O(memory.maximum).
+          - The guest needs the driver virtio_mem (Linux 5.8, Windows by virtio-win). What is
+            plugged in is taken from the host when the guest uses it. Not possible where the memory
+            is locked.
         type: str
       balloon:
         description:

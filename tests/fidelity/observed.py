@@ -44,6 +44,13 @@ def there(path: str) -> Reader:
     return lambda tree: tree.find(path) is not None
 
 
+def _hotplug(tree: Element) -> int:
+    """The size of the memory device that is ours, by its alias."""
+    devices = tree.findall("devices/memory")
+    ours = [one for one in devices if attribute("alias", "name")(one) == "ua-hotplug"]
+    return sum(number(text("target/size"), 1024)(one) for one in ours)
+
+
 def _vcpus(tree: Element) -> int:
     return int(attribute("vcpu", "current")(tree) or text("vcpu")(tree))
 
@@ -84,7 +91,8 @@ VM: dict[str, Reader] = {
     "cpu.topology.sockets": number(attribute("cpu/topology", "sockets")),
     "cpu.topology.cores": number(attribute("cpu/topology", "cores")),
     "cpu.topology.threads": number(attribute("cpu/topology", "threads")),
-    "memory.maximum": number(text("memory"), KIB),
+    "memory.maximum": lambda tree: number(text("memory"), KIB)(tree) - _hotplug(tree),
+    "memory.hotplug": _hotplug,
     "memory.size": number(text("currentMemory"), KIB),
     "memory.balloon": attribute("devices/memballoon", "model"),
     "memory.balloon_stats_period_s": number(attribute("devices/memballoon/stats", "period")),

@@ -31,6 +31,7 @@ class Vm:
         self.runs = runs
         self.cpus = 0  # at most; known once it was declared
         self.topology = False
+        self.plugs = rng.random() < 0.5  # memory
         self.memory_mib = 0  # at most
         self.devices: dict[str, set[str]] = {"disks": set(), "cdroms": set(), "nics": set()}
         self.formats: dict[str, str] = {}  # of the disks
@@ -208,8 +209,11 @@ class Vm:
         if self.runs != "running":  # a restart would start it with the limit
             held["limit"] = lambda: pick(["0B", "2GiB", "3GiB"])
         if not self.runs:
-            held["reservation"] = lambda: pick(["0B", "32MiB", "all"])
-            held["locked"] = lambda: True
+            if self.plugs:  # which is not possible where memory is locked
+                held["hotplug"] = lambda: pick(["0B", "64MiB", "128MiB"])
+            else:
+                held["reservation"] = lambda: pick(["0B", "32MiB", "all"])
+                held["locked"] = lambda: True
             held["huge_pages"] = lambda: pick(["none", "2MiB"])
         return held
 
@@ -229,6 +233,8 @@ class Vm:
         elif dice < 0.5:
             self.memory_mib = self.rng.choice([160, 176, 192, 256])
             memory["maximum"] = f"{self.memory_mib}MiB"
+        elif dice < 0.6:
+            memory["size"] = f"{self.memory_mib + 32}MiB"  # plugged in, or the maximum goes with it
         return memory
 
     # ---- disks, CD-ROMs and NICs

@@ -89,6 +89,59 @@ def test_a_limit_that_kills_is_refused(site: Site) -> None:
     assert "memory.limit" in message and "64MiB (memory.maximum)" in message
 
 
+# ---- what is plugged in
+
+
+def plugged(tree: ET.Element, what: str) -> list[int]:
+    """What is said in MiB of the devices virtio-mem."""
+    found = tree.findall(f"devices/memory[@model='virtio-mem']/target/{what}")
+    return [int(one.text or 0) // 1024 for one in found]
+
+
+def test_memory_is_plugged_in_above_what_the_vm_was_started_with(site: Site) -> None:
+    plan = site.converge(
+        virt_type="qemu", memory={"size": "64MiB", "hotplug": "128MiB"}, state="running"
+    )
+    assert ("state", "live") in plan
+    assert plugged(site.xml(), "requested") == [0]
+    assert site.converge(memory={"size": "160MiB"}) == [("memory.size", "live")]
+    for flags in ([], ["--inactive"]):
+        assert plugged(site.xml(*flags), "requested") == [96]
+    assert site.converge(memory={"size": "48MiB"}) == [("memory.size", "live")]
+    assert plugged(site.xml(), "requested") == [0]
+    assert site.converge(memory={"size": "96MiB"}, apply="next_boot")
+    assert plugged(site.xml(), "requested") == [0]
+    assert plugged(site.xml("--inactive"), "requested") == [32]
+    message = site.refused(memory={"size": "65MiB"})
+    assert "no multiple of 2MiB" in message
+
+
+def test_a_guest_that_plugs_nothing_in_is_told_of(site: Site) -> None:
+    """It has no driver: nothing is booted."""
+    site.converge(virt_type="qemu", memory={"size": "64MiB", "hotplug": "128MiB"}, state="running")
+    site.converge(memory={"size": "128MiB"})
+    again = site.modules.run("vm", {"name": site.name, "memory": {"size": "128MiB"}}, check=True)
+    assert any("the guest has 0B of its memory plugged in" in one for one in told(again)), again
+
+
+def told(result: Args) -> list[str]:
+    return [str(warning) for warning in result.get("warnings", ())]
+
+
+def test_what_plugging_in_brought_goes_with_it(site: Site) -> None:
+    site.converge(virt_type="qemu", memory={"size": "64MiB"})
+    before = site.libvirtd.virsh("dumpxml", site.name)
+    site.converge(memory={"hotplug": "128MiB", "size": "128MiB"})
+    tree = site.xml()
+    assert tree.find("cpu/numa/cell").get("memory") == str(64 * 1024)
+    assert tree.findtext("maxMemory") == tree.findtext("memory") == str(192 * 1024)
+    site.converge(memory={"maximum": "96MiB"})
+    assert site.xml().find("cpu/numa/cell").get("memory") == str(96 * 1024)
+    site.converge(memory={"hotplug": "0B", "maximum": "64MiB", "size": "64MiB"})
+    after = site.libvirtd.virsh("dumpxml", site.name)
+    assert ET.canonicalize(after, strip_text=True) == ET.canonicalize(before, strip_text=True)
+
+
 # ---- huge pages
 
 

@@ -154,6 +154,7 @@ _ONE_OF: dict[str, SearchStrategy[Any]] = {
     "boot.kernel": _FILES,
     "boot.initrd": _FILES,
     "memory.reservation": st.sampled_from(["0B", "32MiB", "64MiB", "all"]),
+    "memory.hotplug": st.sampled_from(["0B", "64MiB", "1GiB"]),
     "memory.limit": st.sampled_from(["0B", "32GiB", "64GiB"]),
     "memory.huge_pages": st.sampled_from(["none", "2MiB"]),
     "graphics.listen": st.sampled_from(["127.0.0.1", "0.0.0.0", ""]),

@@ -3,9 +3,9 @@
 
 A path is a chain of steps from an element: `os/type/@machine` is an attribute, `memory` the text
 of a child, `feature[@name='smm']/@state` picks a child by an attribute (and makes it with that
-attribute). A step that ends in `!` owns what is below it: taking the value away takes that whole
-element away, and all others like it (`devices/watchdog!/@model`). Prefixes of NAMESPACES may be
-used in steps.
+attribute), and `memory[alias/@name='ua-x']` by one of what is in it. A step that ends in `!` owns
+what is below it: taking the value away takes that whole element away, and all others like it
+(`devices/watchdog!/@model`). Prefixes of NAMESPACES may be used in steps.
 
 Among the children of an element there are comments and processing instructions too, whose tag is
 no text. Loops that look at more than the tag take `elements`.
@@ -26,14 +26,16 @@ Element = xmltext.Element
 FLEET_NS, RESTART_NS, NAMESPACES = xmltext.FLEET_NS, xmltext.RESTART_NS, xmltext.NAMESPACES
 parse, serialise = xmltext.parse, xmltext.serialise
 
-_STEP = re.compile(r"(?P<tag>[\w:.-]+)(?:\[@(?P<attr>[\w.-]+)='(?P<value>[^']*)'\])?(?P<owner>!)?")
+_STEP = re.compile(
+    r"(?P<tag>[\w:.-]+)(?:\[(?P<at>(?:[\w.-]+/)?@[\w.-]+)='(?P<value>[^']*)'\])?(?P<owner>!)?"
+)
 
 
 class Step(NamedTuple):
     """One step of a path: a child element, perhaps picked by an attribute."""
 
     tag: str
-    attr: str | None
+    attr: str | None  # of the child, or `alias/@name` of one of its own
     value: str | None
     owner: bool
 
@@ -161,7 +163,9 @@ def _step(text: str) -> Step:
     match = _STEP.fullmatch(text)
     if not match:
         raise ValueError(f"not a step of a path: {text}")
-    return Step(match["tag"], match["attr"], match["value"], bool(match["owner"]))
+    at = match["at"]
+    attr = at[1:] if at and at.startswith("@") else at
+    return Step(match["tag"], attr, match["value"], bool(match["owner"]))
 
 
 def _children(element: Element, step: Step) -> list[Element]:
@@ -169,6 +173,8 @@ def _children(element: Element, step: Step) -> list[Element]:
     named = element.findall(step.tag)
     if step.attr is None:
         return named
+    if "/" in step.attr:
+        return [child for child in named if get(child, step.attr) == step.value]
     return [child for child in named if child.get(step.attr) == step.value]
 
 
@@ -182,7 +188,13 @@ def _made(element: Element, step: Step) -> Element:
     found = _child(element, step)
     if found is not None:  # an element without children is false, so `or` would not do
         return found
-    return child_of(element, step.tag, {step.attr: step.value or ""} if step.attr else {})
+    if step.attr is None:
+        return child_of(element, step.tag, {})
+    if "/" not in step.attr:
+        return child_of(element, step.tag, {step.attr: step.value or ""})
+    made = child_of(element, step.tag, {})
+    put(made, step.attr, step.value)
+    return made
 
 
 def child_of(element: Element, tag: str, attributes: dict[str, str]) -> Element:

@@ -14,7 +14,7 @@ from ...engine.errors import Mistakes
 from ...engine.fields import items_of
 from ...engine.host import HostFacts
 from ...engine.xmltree import Element
-from .table import NICS
+from .table import HOTPLUG_DEVICE, NICS
 
 # What a CPU mode depends on, and the option that each is; the first that changes is to blame.
 _MODE = (("cpu/@mode", "cpu.mode"), ("@type", "virt_type"), ("os/type/@machine", "machine"))
@@ -28,12 +28,14 @@ def check(after: Element, before: Element | None, host: HostFacts, mistakes: Mis
     if "cpu/model" in changed:
         _model(after, host, mistakes)
     _nics(after, before, host, mistakes)
+    if xmltree.find(after, HOTPLUG_DEVICE) is not None and host.libvirt_version < SINCE_VIRTIO_MEM:
+        mistakes.add("comes with libvirt 7.9, and this host's is older", "memory.hotplug")
     field = next((field for path, field in _MODE if path in changed), "")
     if field and not mistakes.errors:
         _mode(after, field, host, mistakes)
 
 
-SINCE_IGB = 8_000_000
+SINCE_IGB, SINCE_VIRTIO_MEM = 8_000_000, 7_009_000
 _PATHS = ("os/type/@machine", "@type", "cpu/@mode", "cpu/model")
 
 

@@ -21,6 +21,7 @@ from ...engine.units import parse_size
 from ...engine.xmltree import Element
 from ...host.connection import libvirt, wait_until
 from . import applier_cpu, port_groups, table
+from .applier_memory import resize
 from .live import Applier
 from .reader import live_definition
 
@@ -141,8 +142,7 @@ def _cpu_pins(vm: Running, changes: list[Change]) -> None:
 
 
 def _balloon(vm: Running, changes: list[Change]) -> None:
-    kib = parse_size(changes[-1].after) // 1024
-    vm.dom.setMemoryFlags(kib, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+    resize(vm.dom, vm.plan.resource, parse_size(changes[-1].after), vm.now)
 
 
 def _balloon_stats(vm: Running, changes: list[Change]) -> None:

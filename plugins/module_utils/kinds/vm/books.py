@@ -9,7 +9,7 @@ from ...engine.tree_diff import WHOLE
 from ...engine.xmltree import Element
 from . import extra
 from .agree import CONSEQUENCES
-from .agree.memory_backing import BROUGHT, OF_LOCKED
+from .agree.brought import BROUGHT, OPTIONS
 from .declared import note_at
 from .extra_record import RECORD
 from .table import DISKS, ROWS
@@ -20,9 +20,11 @@ def _owned(change: Change, before: Element, after: Element, claims: Claims) -> N
     if change.is_of(DISKS.name):
         for domain in (before, after):
             claims.path(domain, note_at(change.thing_in(DISKS.name)))
-    if any(change.is_of(option) for option in OF_LOCKED):
+    if any(change.is_of(option) for option in OPTIONS):
         for domain in (before, after):
             claims.path(domain, BROUGHT)
+            if change.is_of("memory.hotplug"):
+                claims.path(domain, "cpu/numa")
     if not change.is_of("extra_xml"):
         for record in extra.sealed(before, after):
             claims.add(record, WHOLE)

@@ -23,6 +23,7 @@ from . import (
     declared,
     dedicated,
     in_pool,
+    memory,
     port_groups,
     power,
     rules,
@@ -142,6 +143,9 @@ class VmDraft(Draft):
     # ---- what must hold
 
     def check(self) -> None:
+        if self.live is not None and self.have.live is not None:
+            waits = memory.why_not_plugged(self.have.live)
+            self.warnings += [waits] if waits else []
         self._check_extra()
         rules.check_planned(self.after, self.stored, self.want, self.mistakes)
         if self.definition is not self.have.stored:

@@ -13,7 +13,7 @@ from ...engine.fields import Items, items_of, rows_by_key
 from ...engine.keys import Key, Values
 from ...engine.units import parse_size
 from ...engine.xmltree import Element
-from . import pinning, port_groups
+from . import memory, pinning, port_groups
 from .live import Applier
 from .plugging import images_of, plugged
 from .states import PAUSED
@@ -101,9 +101,16 @@ class Effects:
         threads = pinning.iothreads_of(self.live) if key == pinning.IOTHREADS else _vcpus(self.live)
         return not there.keys() - after.keys() and not after.keys() - set(threads)
 
-    def _balloon(self, _key: Key, after: Value) -> bool:
-        has_balloon = self.values[("memory", "balloon")] == "virtio"
-        return has_balloon and parse_size(after) <= parse_size(self.values[("memory", "maximum")])
+    def _memory_size(self, _key: Key, after: Value) -> bool:
+        """Above what it was started with by what can be plugged in, in its blocks; below by the
+        balloon."""
+        size, boot = parse_size(after), parse_size(self.values[memory.MAXIMUM])
+        now = parse_size(self.values[memory.SIZE])
+        if size > memory.most_of(self.values) or (size < now and now > boot and self.paused):
+            return False
+        if size > boot and (size - boot) % memory.block(self.live):
+            return False
+        return min(size, now) >= boot or bool(self.values[("memory", "balloon")] == "virtio")
 
     def _balloon_stats(self, _key: Key, _after: Value) -> bool:
         return bool(self.values[("memory", "balloon")] == "virtio")
@@ -168,7 +175,7 @@ CONDITIONS: Mapping[Enum, Callable[[Effects, Key, Value], bool]] = {
     Applier.CPU_TIME: Effects._cpu_time,
     Applier.MEMORY_LIMIT: Effects._limits_memory,
     Applier.CPU_PINS: Effects._cpu_pins,
-    Applier.BALLOON: Effects._balloon,
+    Applier.BALLOON: Effects._memory_size,
     Applier.BALLOON_STATS: Effects._balloon_stats,
 }
 

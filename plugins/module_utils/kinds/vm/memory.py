@@ -9,10 +9,11 @@ from ...engine.codecs import Value
 from ...engine.errors import Mistakes
 from ...engine.keys import Key, Values, named
 from ...engine.units import format_size, parse_size
-from ...engine.xmltree import Element
+from ...engine.xmltree import Element, find
+from .table import HOTPLUG_DEVICE
 
 SIZE, MAXIMUM = ("memory", "size"), ("memory", "maximum")
-HUGE_PAGES = ("memory", "huge_pages")
+HUGE_PAGES, HOTPLUG = ("memory", "huge_pages"), ("memory", "hotplug")
 # All words that libvirt takes in a definition (virScaleInteger); it writes KiB.
 _LETTERS = {letter: power for power, letter in enumerate("KMGTPE", 1)}
 _UNITS = {
@@ -51,14 +52,53 @@ def agree(domain: Element) -> None:
         memory.text = str(total // 1024)
 
 
-def follow_balloon(live: Values, stored: Values) -> None:
+def boot_of(domain: Element) -> int:
+    """The bytes that a VM is started with: what the device of ours can add is not among them."""
+    return (bytes_at(domain, "memory") or 0) - _of_device(domain, "size")
+
+
+def requested(domain: Element) -> int:
+    """The bytes that the guest is to have plugged in."""
+    return _of_device(domain, "requested")
+
+
+def block(domain: Element) -> int:
+    """The bytes that are plugged in at a time."""
+    return _of_device(domain, "block") or 1
+
+
+def plugged(live: Element) -> int:
+    """The bytes that the guest has plugged in."""
+    return _of_device(live, "current")
+
+
+def _of_device(domain: Element, what: str) -> int:
+    device = find(domain, HOTPLUG_DEVICE)
+    return 0 if device is None else bytes_at(device, f"target/{what}") or 0
+
+
+def follow_balloon(values: Values, stored: Values, live: Element) -> None:
     """Let what runs have the size that is stored, unless that is more than it can have.
 
     What the balloon holds right now is the guest's affair: it follows when its driver is up, and
-    libvirt does not tell the target that was set.
+    libvirt does not tell the target that was set. What is to be plugged in it does tell.
     """
-    most = live[MAXIMUM]
-    live[SIZE] = stored[SIZE] if parse_size(stored[SIZE]) <= parse_size(most) else most
+    most, asked = values[MAXIMUM], requested(live)
+    if asked:
+        values[SIZE] = format_size(parse_size(most) + asked)
+    else:
+        values[SIZE] = stored[SIZE] if parse_size(stored[SIZE]) <= parse_size(most) else most
+
+
+def why_not_plugged(live: Element) -> str:
+    """What to say of a guest that has not plugged in, or out, what it is asked to; else nothing."""
+    has, asked = plugged(live), requested(live)
+    if has == asked:
+        return ""
+    return (
+        f"memory.size: the guest has {format_size(has)} of its memory plugged in, and is asked to "
+        f"have {format_size(asked)}"
+    )
 
 
 def check(want: Mapping[Key, Value], after: Values, mistakes: Mistakes) -> None:
@@ -71,8 +111,16 @@ def check(want: Mapping[Key, Value], after: Values, mistakes: Mistakes) -> None:
             f"have, which is {most}; write that, or change those (virsh edit)",
             named(SIZE if pulled_up else MAXIMUM),
         )
-    elif parse_size(size) > parse_size(most):
-        mistakes.add(f"{size} is above memory.maximum, which is {most}", named(SIZE))
+    elif parse_size(size) > most_of(after):
+        can = f"memory.maximum, which is {most}"
+        if after[HOTPLUG] != "0B":
+            can += f", and memory.hotplug, which is {after[HOTPLUG]}"
+        mistakes.add(f"{size} is above {can}", named(SIZE))
+
+
+def most_of(values: Mapping[Key, Value]) -> int:
+    """The bytes that a VM can have without a restart."""
+    return parse_size(values[MAXIMUM]) + parse_size(values.get(HOTPLUG) or "0B")
 
 
 def bytes_at(domain: Element, path: str) -> int | None:

@@ -11,9 +11,10 @@ from ...engine import promises, xmltree
 from ...engine.errors import FleetError
 from ...engine.units import format_size
 from ...engine.xmltree import Element
+from .agree.hotplug import block_of
 from .agree.memory_backing import LOCKED, has_to_be_locked
-from .memory import bytes_at
-from .table import ALL, RESERVATION
+from .memory import bytes_at, requested
+from .table import ALL, HOTPLUG_DEVICE, RESERVATION
 
 MIB = 2**20
 RESERVATION_PATH = f"{RESERVATION}/@memory"
@@ -30,6 +31,7 @@ def wrong(domain: Element, before: Element | None) -> Iterator[FleetError]:
     told."""
     yield from _reserves_what_it_has(domain)
     yield from _is_locked_for_all(domain)
+    yield from _can_be_plugged(domain)
     limit = bytes_at(domain, HARD_LIMIT)
     if limit is None:
         yield from _is_limited_without_swap(domain)
@@ -66,6 +68,33 @@ def _is_locked_for_all(domain: Element) -> Iterator[FleetError]:
             "cannot be false where memory.reservation is all: what is not locked, and in no huge "
             "pages, is swapped out; set memory.huge_pages, or memory.reservation to a size",
             field="memory.locked",
+        )
+
+
+def _can_be_plugged(domain: Element) -> Iterator[FleetError]:
+    """QEMU plugs in whole blocks, and nothing into a VM whose memory is locked."""
+    device = xmltree.find(domain, HOTPLUG_DEVICE)
+    if device is None:
+        return
+    block, size = block_of(domain), bytes_at(device, "target/size") or 0
+    if xmltree.get(domain, LOCKED) is not None:
+        yield FleetError(
+            "is not possible where memory.locked is true (QEMU: incompatible with mlock); "
+            "memory.huge_pages keep memory in place too",
+            field="memory.hotplug",
+        )
+    if size % block:
+        yield FleetError(
+            f"{format_size(size)} is no multiple of {format_size(block)}, which is plugged in at a "
+            "time",
+            field="memory.hotplug",
+        )
+    asked = requested(domain)
+    if asked % block:
+        yield FleetError(
+            f"is {format_size(asked)} above memory.maximum, which is no multiple of "
+            f"{format_size(block)}, which is plugged in at a time",
+            field="memory.size",
         )
 
 

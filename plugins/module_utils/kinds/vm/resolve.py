@@ -8,11 +8,12 @@ from collections.abc import Collection, Mapping
 from ...engine.codecs import Value
 from ...engine.host import HostFacts
 from ...engine.keys import ABSENT, PRESENT, Key, Values, within
-from ...engine.units import parse_size
+from ...engine.units import format_size, parse_size
 from ...engine.world import World
 from ..storage_volume.volumes import disk_source, format_of
 from . import cpu_time, numa_placement
 from .derived import derived_mac
+from .memory import HOTPLUG, MAXIMUM, SIZE, most_of
 from .standing import Standing
 from .table import AGENT_CHANNEL, ALL, option_of
 
@@ -122,21 +123,21 @@ def _cpu(values: dict[Key, Value], stored: Values, host: HostFacts) -> None:
 
 
 def _memory(values: dict[Key, Value], stored: Values) -> None:
-    size, most = values.get(("memory", "size")), values.get(("memory", "maximum"))
-    if stored and size is not None and most is None:
-        from_stored = parse_size(stored[("memory", "maximum")])
-        if parse_size(size) > from_stored:
-            values[("memory", "maximum")] = size
-    if (
-        stored
-        and most is not None
-        and size is None
-        and parse_size(most) < parse_size(stored[("memory", "size")])
-    ):
-        values[("memory", "size")] = most
-    if not stored and (size or most):
-        values.setdefault(("memory", "size"), most)
-        values.setdefault(("memory", "maximum"), size)
+    """The size pulls the maximum up with it where it can have no more by what is plugged in, and
+    what it can have pulls the size down."""
+    size, most = values.get(SIZE), values.get(MAXIMUM)
+    if not stored:
+        if size or most:
+            values.setdefault(SIZE, most)
+            values.setdefault(MAXIMUM, size)
+        return
+    hotplug = values.get(HOTPLUG, stored[HOTPLUG])
+    can_have = most_of({MAXIMUM: most or stored[MAXIMUM], HOTPLUG: hotplug})
+    if size is not None and most is None and parse_size(size) > can_have:
+        values[MAXIMUM] = size
+    declares = most is not None or HOTPLUG in values
+    if size is None and declares and can_have < parse_size(stored[SIZE]):
+        values[SIZE] = format_size(can_have)
 
 
 def _locked(values: dict[Key, Value], stored: Values) -> None:

@@ -234,6 +234,8 @@ RESERVATION = f"{MARK}/fleet:reservation"
 MEMORY_LIMIT = size(1024, unset="0B")
 ALL = "all"
 RESERVED = size(1024, unset="0B", words=(ALL,))
+# The device of ours among memory devices, by its alias.
+HOTPLUG_DEVICE = "devices/memory[alias/@name='ua-hotplug']"
 HUGE_PAGES = size(1024, unset="none", words=("none",))
 
 PLACEMENT = choice("strict", "preferred", "interleave", unset="none")
@@ -301,6 +303,7 @@ ROWS: Rows = (
     Field("memory.limit", "memtune/hard_limit!", MEMORY_LIMIT, Applier.MEMORY_LIMIT),
     Field("memory.locked", "memoryBacking/locked", presence()),
     Field("memory.ksm", "memoryBacking/nosharepages", absence()),
+    Field("memory.hotplug", f"{HOTPLUG_DEVICE}!/target/size", size(1024, unset="0B")),
     Field("memory.huge_pages", "memoryBacking/hugepages!/page/@size", HUGE_PAGES),
     Field("numa.placement.mode", "numatune/memory!/@mode", PLACEMENT),
     Field("numa.placement.nodes", "numatune/memory/@nodeset", CPU_LIST),

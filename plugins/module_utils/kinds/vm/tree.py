@@ -11,6 +11,7 @@ from ...engine.fields import edit, items_of, values_of
 from ...engine.hidden import revealed
 from ...engine.keys import UNION, Key, Values
 from ...engine.mark import put_mark
+from ...engine.units import format_size
 from ...engine.xmltree import Element
 from . import cpu_time, extra, memory
 from .derived import derived_uuid
@@ -57,6 +58,8 @@ def domain_values(domain: Element, *records: Record) -> Values:
     if xmltree.get(domain, "devices/graphics/@autoport") == "yes":
         values[("graphics", "port")] = -1
     cpu_time.read(domain, values)
+    if values[memory.HOTPLUG] != "0B":
+        values[memory.MAXIMUM] = format_size(memory.boot_of(domain))
     values[memory.HUGE_PAGES] = memory.huge_pages(domain)
     if values[("serial", "type")] == "pty":
         values[("serial", "path")] = ""
@@ -71,7 +74,7 @@ def live_values(live: Element, stored: Values, definition: Element) -> Values:
         if _drawn_at_start(key) and value in (None, "") and key in values:
             values[key] = value
     _see_through_transient(values, live, stored)
-    memory.follow_balloon(values, stored)
+    memory.follow_balloon(values, stored, live)
     return values
 
 
@@ -143,7 +146,9 @@ def add_spare_ports(domain: Element) -> None:
 
 def _pci_devices(devices: Element) -> int:
     disks = sum(xmltree.get(d, "target/@bus") == "virtio" for d in devices.findall("disk"))
-    others = sum(len(devices.findall(tag)) for tag in ("interface", "rng", "hostdev", "watchdog"))
+    others = sum(
+        len(devices.findall(tag)) for tag in ("interface", "rng", "hostdev", "watchdog", "memory")
+    )
     balloon = devices.find("memballoon[@model='virtio']") is not None
     controllers = 2 + (devices.find("channel") is not None)  # USB, SATA or SCSI; virtio-serial
     return disks + others + balloon + controllers

@@ -103,3 +103,31 @@ def test_threads_that_are_there_are_pinned(option: str, after: Any, effect: str)
     values = {("cpu", "pinning", name): value for name, value in pinned.items()}
     effects = Effects(runs, runs, values, "running", "live")
     assert effects.of(("cpu", "pinning", option), pinned[option], after) == effect
+
+
+@pytest.mark.parametrize(
+    ("now", "after", "balloon", "state", "effect"),
+    [
+        (100, 150, "virtio", "running", LIVE),
+        (100, 150, "none", "running", LIVE),
+        (150, 50, "virtio", "running", LIVE),
+        (150, 50, "none", "running", RESTART),
+        (100, 201, "virtio", "running", RESTART),
+        (100, 151, "virtio", "running", RESTART),
+        (150, 100, "virtio", "paused", RESTART),
+        (100, 150, "virtio", "paused", LIVE),
+    ],
+)
+def test_memory_is_plugged_in_blocks_up_to_what_can_be(
+    now: int, after: int, balloon: str, state: str, effect: str
+) -> None:
+    device = """<memory model="virtio-mem"><target><size unit="MiB">100</size>
+        <block unit="KiB">2048</block></target><alias name="ua-hotplug"/></memory>"""
+    values = {
+        ("memory", "maximum"): "100MiB",
+        ("memory", "hotplug"): "100MiB",
+        ("memory", "size"): f"{now}MiB",
+        ("memory", "balloon"): balloon,
+    }
+    effects = Effects(vm(device), vm(device), values, state, "live")
+    assert effects.of(("memory", "size"), None, f"{after}MiB") == effect

@@ -34,6 +34,20 @@ def mistakes(after: str, before: str = "") -> list[tuple[str, str]]:
 LOCKED = "<memoryBacking><locked/></memoryBacking>"
 PAGES = "<memoryBacking><hugepages/></memoryBacking>"
 LOCKED_PAGES = "<memoryBacking><hugepages/><locked/></memoryBacking>"
+CELL = "<cpu><numa><cell id='0' cpus='0-1' memory='1048576'/></numa></cpu>"
+
+
+def plugged(size: int, requested: int = 0) -> str:
+    target = f"<size unit='KiB'>{size}</size><requested unit='KiB'>{requested}</requested>"
+    return (
+        f"<domain type='kvm'><memory unit='KiB'>{GIB + size}</memory><vcpu>2</vcpu>{{}}{CELL}"
+        f"<devices><memory model='virtio-mem'><target>{target}</target>"
+        "<alias name='ua-hotplug'/></memory>"
+        "</devices></domain>"
+    )
+
+
+BIG_PAGES = "<memoryBacking><hugepages><page size='1048576'/></hugepages></memoryBacking>"
 SWAP = f"<swap_hard_limit unit='KiB'>{2 * GIB}</swap_hard_limit>"
 
 
@@ -50,6 +64,10 @@ SWAP = f"<swap_hard_limit unit='KiB'>{2 * GIB}</swap_hard_limit>"
         (vm(limit(3 * GIB, SWAP)), "memory.limit", "above swap_hard_limit, which is 2GiB"),
         (vm(f"<memtune>{SWAP}</memtune>"), "memory.limit", "is needed"),
         (vm(reserved="all"), "memory.locked", "cannot be false"),
+        (plugged(3 * 1024).format(""), "memory.hotplug", "no multiple of 2MiB"),
+        (plugged(4096, 1024).format(""), "memory.size", "is 1MiB above memory.maximum"),
+        (plugged(4096).format(BIG_PAGES), "memory.hotplug", "no multiple of 1GiB"),
+        (plugged(4096).format(LOCKED), "memory.hotplug", "incompatible with mlock"),
     ],
 )
 def test_what_cannot_be_is_refused(after: str, field: str, words: str) -> None:
@@ -67,6 +85,8 @@ def test_what_cannot_be_is_refused(after: str, field: str, words: str) -> None:
         vm(limit(2 * GIB, SWAP)),
         vm(LOCKED, reserved="all"),
         vm(PAGES, reserved="all"),
+        plugged(4096, 2048).format(""),
+        plugged(4096, 2048).format(PAGES),
     ],
 )
 def test_what_can_be_is_taken(after: str) -> None:

@@ -315,6 +315,7 @@ FACT_OF = {
     "cpu.shares": "cpu_shares",
     "disks": "disks",
     "memory.huge_pages": "memory_backing",
+    "memory.hotplug": "memory_maximum",
     "memory.ksm": "memory_backing",
     "memory.limit": "memory_limit",
     "memory.locked": "memory_backing",

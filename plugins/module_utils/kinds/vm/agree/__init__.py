@@ -13,7 +13,19 @@ from ....engine.codecs import Value
 from ....engine.keys import Key
 from ....engine.xmltree import Element
 from .. import cpu_time
-from . import channels, cpu, disks, display, firmware, machine, memory_backing, nics, numa, single
+from . import (
+    channels,
+    cpu,
+    disks,
+    display,
+    firmware,
+    hotplug,
+    machine,
+    memory_backing,
+    nics,
+    numa,
+    single,
+)
 
 CONSEQUENCES = (
     *machine.CONSEQUENCES,
@@ -25,6 +37,7 @@ CONSEQUENCES = (
     *nics.CONSEQUENCES,
     *channels.CONSEQUENCES,
     *numa.CONSEQUENCES,
+    *hotplug.CONSEQUENCES,
 )
 
 
@@ -39,5 +52,6 @@ def agree(
     for concern in (cpu, numa, firmware, display, single, disks, channels):
         concern.agree(domain, changed)
     memory_backing.agree(domain, changed, stays_locked=bool(want.get(memory_backing.LOCKED_KEY)))
+    hotplug.agree(domain, before, changed)
     cpu_time.agree(domain, changed)
     nics.agree(domain, before, changed)

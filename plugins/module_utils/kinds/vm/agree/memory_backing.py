@@ -9,11 +9,9 @@ from ....engine import xmltree
 from ....engine.xmltree import Element
 from ..table import ALL, RESERVATION
 from .base import Changed, touched
+from .brought import LOCK, is_brought, note
 
-# What is noted in the metadata: that a reservation of all locked the memory, and nobody else.
-BROUGHT = f"{RESERVATION}/@brought"
 LOCKED, LOCKED_KEY = "memoryBacking/locked", ("memory", "locked")
-# The options on which the note hangs.
 OF_LOCKED = ("memory.reservation", "memory.huge_pages", "memory.locked")
 
 
@@ -37,14 +35,13 @@ def _of_one_size(domain: Element) -> None:
 
 def _agree_locked(domain: Element, explicit: bool) -> None:
     is_locked = xmltree.get(domain, LOCKED) is not None
-    was_brought = xmltree.get(domain, BROUGHT) is not None
     if has_to_be_locked(domain):
         if not (is_locked or explicit):
             xmltree.put(domain, LOCKED, "")
-            xmltree.put(domain, BROUGHT, "locked")
+            note(domain, LOCK, brought=True)
         return
-    if was_brought:
-        xmltree.put(domain, BROUGHT, None)
+    if is_brought(domain, LOCK):
+        note(domain, LOCK, brought=False)
         if not explicit:
             xmltree.put(domain, LOCKED, None)
 
