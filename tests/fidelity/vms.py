@@ -15,7 +15,7 @@ EXTRA_XML = (
     "",
     DEVICE,
     "<devices><input type='tablet' bus='usb'/></devices>",
-    "<memoryBacking><nosharepages/></memoryBacking>",
+    "<memoryBacking><allocation mode='immediate'/></memoryBacking>",
     "<qemu:commandline><qemu:arg value='-no-user-config'/></qemu:commandline>",
     "<features><hyperv mode='custom'><relaxed state='on'/></hyperv></features>" + DEVICE,
 )

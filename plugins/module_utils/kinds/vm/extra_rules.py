@@ -12,6 +12,7 @@ from ...engine.host import HostFacts
 from ...engine.keys import Key, key_of
 from ...engine.xmltree import Element
 from . import extra
+from .extra_record import wrapped
 from .schema import Unreadable, rewritten
 from .table import ROWS
 
@@ -24,6 +25,7 @@ def mistakes(definition: Element, want: Mapping[Key, Value], host: HostFacts) ->
     libvirt's parser is asked on the host that it is for only: another may be of another version.
     """
     yield from _said_by_options(definition, want)
+    yield from _said_otherwise(definition, want)
     if host.is_local:
         yield from _not_kept(definition, host)
 
@@ -45,6 +47,17 @@ def _said_by_options(definition: Element, want: Mapping[Key, Value]) -> Iterator
                 f"says {after!r} for {path}, which is {before!r} and what the option {row.name} "
                 "is for; use that"
             )
+
+
+def _said_otherwise(definition: Element, want: Mapping[Key, Value]) -> Iterator[str]:
+    """An empty element overwrites nothing, and says something by being there."""
+    extra_xml = wrapped(extra.recorded(definition))
+    for path, row in _ROW_AT.items():
+        value = want.get(key_of(row.name))
+        if value is None or xmltree.get(extra_xml, path) != "":
+            continue
+        if row.codec.decode(xmltree.get(definition, path)) != value:
+            yield f"has {path}, and the option {row.name} says {value!r}; leave one of them out"
 
 
 def _can_be_said(row: Field, text: str) -> bool:

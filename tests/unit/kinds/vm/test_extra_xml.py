@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import extra
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import extra, extra_rules
+from support import worlds
 
 DOMAIN = """
 <domain>
@@ -105,3 +106,21 @@ def test_what_libvirt_leaves_out_is_told() -> None:
     for path in ("devices/sound!", "pm!"):
         xmltree.put(after, path, None)
     assert extra.close(after, after, True) == ["pm", "devices/sound"]
+
+
+@pytest.mark.parametrize(
+    ("text", "want", "refused"),
+    [
+        ("<memoryBacking><nosharepages/></memoryBacking>", {("memory", "ksm"): True}, True),
+        ("<memoryBacking><nosharepages/></memoryBacking>", {("memory", "ksm"): False}, False),
+        ("<memoryBacking><nosharepages/></memoryBacking>", {}, False),
+        ("<memoryBacking><locked/></memoryBacking>", {("memory", "locked"): False}, True),
+        ("<memoryBacking><allocation mode='immediate'/></memoryBacking>", {}, False),
+    ],
+)
+def test_it_does_not_contradict_an_option_by_being_there(
+    text: str, want: dict[tuple[str, ...], bool], refused: bool
+) -> None:
+    domain = with_extra(xmltree.parse(DOMAIN), text)
+    far = worlds.world({}).host
+    assert bool(list(extra_rules.mistakes(domain, want, far))) == refused
