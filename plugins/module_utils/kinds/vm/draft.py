@@ -143,8 +143,8 @@ class VmDraft(Draft):
     # ---- what must hold
 
     def check(self) -> None:
-        if self.live is not None and self.have.live is not None:
-            waits = memory.why_not_plugged(self.have.live)
+        if self.live is not None and self.is_now in (RUNNING, PAUSED):
+            waits = memory.why_not_plugged(self.have.running)
             self.warnings += [waits] if waits else []
         self._check_extra()
         rules.check_planned(self.after, self.stored, self.want, self.mistakes)
