@@ -206,9 +206,8 @@ class Vm:
             "reservation": lambda: pick(["0B", "32MiB", "128MiB"]),
             "ksm": lambda: pick([True, False]),
         }
-        if self.runs != "running":  # a restart would start it with the limit
-            held["limit"] = lambda: pick(["0B", "2GiB", "3GiB"])
         if not self.runs:
+            held["limit"] = lambda: pick(["0B", "2GiB", "3GiB"])
             if self.plugs:  # which is not possible where memory is locked
                 held["hotplug"] = lambda: pick(["0B", "64MiB", "128MiB"])
             else:
