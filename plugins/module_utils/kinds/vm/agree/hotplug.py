@@ -67,9 +67,9 @@ CONSEQUENCES = (
 
 def agree(domain: Element, before: Mapping[Key, Value], changed: Mapping[Key, Value]) -> None:
     """Have the device ask for what the size is above the maximum, and all around it fit."""
-    if touched(changed, "numa"):
+    if touched(changed, "numa.cells"):
         note(domain, CELL, brought=False)
-    if not touched(changed, *_ON, "memory.size", "memory.huge_pages", "numa"):
+    if not touched(changed, *_ON, "memory.size", "memory.huge_pages", "numa.cells"):
         return
     device = xmltree.find(domain, HOTPLUG_DEVICE)
     if device is None and before.get(memory.HOTPLUG, "0B") == "0B":
