@@ -14,13 +14,13 @@ from .table import HOTPLUG_DEVICE
 
 SIZE, MAXIMUM = ("memory", "size"), ("memory", "maximum")
 HUGE_PAGES, HOTPLUG = ("memory", "huge_pages"), ("memory", "hotplug")
-# All words that libvirt takes in a definition (virScaleInteger); it writes KiB.
-_LETTERS = {letter: power for power, letter in enumerate("KMGTPE", 1)}
+# All words that libvirt takes in a definition, in any case (virScaleInteger); it writes KiB.
+_LETTERS = {letter: power for power, letter in enumerate("kmgtpe", 1)}
 _UNITS = {
-    **{"b": 1, "bytes": 1, "k": 1024},
+    **dict.fromkeys(("b", "byte", "bytes"), 1),
     **{letter: 1024**power for letter, power in _LETTERS.items()},
-    **{f"{letter}iB": 1024**power for letter, power in _LETTERS.items()},
-    **{f"{letter}B": 1000**power for letter, power in _LETTERS.items()},
+    **{f"{letter}ib": 1024**power for letter, power in _LETTERS.items()},
+    **{f"{letter}b": 1000**power for letter, power in _LETTERS.items()},
 }
 
 
@@ -161,5 +161,17 @@ def huge_pages(domain: Element) -> str:
     return ", ".join(f"{size} ({place})" for size, place in zip(sizes, places))
 
 
+def huge_page(domain: Element, usual: int) -> int:
+    """The bytes of a huge page of a VM, of the first size if there are several.
+
+    `usual` is the host's own size, where the definition says none; 0 of a VM that is on none.
+    """
+    backing = domain.find("memoryBacking/hugepages")
+    if backing is None:
+        return 0
+    page = backing.find("page")
+    return usual if page is None else _bytes(page.get("size"), page.get("unit"))
+
+
 def _bytes(number: str | None, unit: str | None) -> int:
-    return int((number or "0").strip()) * _UNITS[unit or "KiB"]
+    return int((number or "0").strip()) * _UNITS[(unit or "KiB").lower()]

@@ -10,6 +10,7 @@ from ...engine.cpu_lists import cpus_in
 from ...engine.mark import MARK
 from ...engine.promises_held import CORE, KIB, MIB, Vm
 from ...engine.xmltree import Element
+from .memory import bytes_at, huge_page
 
 RESERVATION = f"{MARK}/fleet:reservation"
 ALL, YES = "all", "yes"
@@ -19,7 +20,7 @@ USUAL_PAGE = 2 * MIB  # where a definition says no size
 
 def promise_of(domain: Element) -> Vm:
     """What the VM of a definition, stored or live, has and holds."""
-    memory = int(xmltree.get(domain, "memory") or 0) * KIB  # libvirt writes KiB, and so do rows
+    memory = bytes_at(domain, "memory") or 0
     reservation = xmltree.find(domain, RESERVATION)
     said = {} if reservation is None else reservation.attrib
     reserved, is_dedicated = said.get("memory"), said.get("dedicated") == YES
@@ -32,7 +33,7 @@ def promise_of(domain: Element) -> Vm:
         cpu=round(float(said.get("cpu") or 0) * CORE),
         shares=int(xmltree.get(domain, "cputune/shares") or 0),
         reserved=memory if reserved == ALL else int(reserved or 0) * KIB,
-        huge_page=_huge_page(domain.find("memoryBacking/hugepages")),
+        huge_page=huge_page(domain, USUAL_PAGE),
         dedicated=is_dedicated,
         cpus=_pinned(domain, is_dedicated),
     )
@@ -43,13 +44,6 @@ def _pool(partition: str) -> str:
     if partition == POOLS or not partition.startswith(f"{POOLS}/"):
         return "" if partition == POOLS else partition
     return partition[len(POOLS) + 1 :]
-
-
-def _huge_page(pages: Element | None) -> int:
-    if pages is None:
-        return 0
-    page = pages.find("page")
-    return USUAL_PAGE if page is None else int(page.get("size", "0")) * KIB
 
 
 def _pinned(domain: Element, is_dedicated: bool) -> tuple[int, ...]:
