@@ -123,17 +123,23 @@ def _asks(plan: Plan) -> bool:
 
 def held_before(world: World) -> Held:
     """What is held before any of the plans is done."""
-    vms = [_of_vm(have) for have in world.facts.everything(VM).values() if _holds(have)]
+    vms = [_as_it_is(world, have) for have in world.facts.everything(VM).values() if _holds(have)]
     return Held([pool_of(have) for have in world.facts.everything(POOL).values()], vms)
 
 
 def held_after(world: World) -> Held:
     """What will be held, with all that this run declares."""
-    vms = world.everything(VM)
+    vms, is_now = world.everything(VM), world.facts.everything(VM)
     declared = {name for kind, name in world.declared if kind == VM}
     those = (have for name, have in vms.items() if name in declared or _holds(have))
     pools = [pool_of(have) for have in world.everything(POOL).values()]
-    return Held(pools, [_of_vm(have) for have in those])
+    stays = [(have, have is is_now.get(have.name)) for have in those]
+    return Held(pools, [_as_it_is(world, h) if same else _of_vm(h) for h, same in stays])
+
+
+def _as_it_is(world: World, have: Have) -> Vm:
+    """What one holds now, worked out once: of most VMs of a host it will be the same."""
+    return world.facts.made(("promised", have.name), lambda: _of_vm(have))
 
 
 def _holds(have: Have) -> bool:

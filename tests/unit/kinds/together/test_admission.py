@@ -59,7 +59,9 @@ class Host:
     def __init__(self, *there: Have, **facts: Any) -> None:
         told: dict[Fact, Any] = {("capacity",): HOST, ("promises",): promises()}
         told.update({(name,): answer for name, answer in facts.items()})
-        self.there, self.facts = {have.name: have for have in there}, told
+        self.facts = told
+        self.there = {have.name: have for have in there if have.kind == "vm"}
+        self.pools_there = {have.name: have for have in there if have.kind == "resource_pool"}
         self.world: World | None = None
 
     def plans(self, *vms: Mapping[str, Any], admission: str = "") -> list[Plan]:
@@ -67,7 +69,7 @@ class Host:
         wanted = host_config.parse(
             {**dict.fromkeys(host_config.SPEC), "prune": False, "vms": list(vms)}
         )
-        self.world = worlds.world({"vm": self.there}, self.facts)
+        self.world = worlds.world({"vm": self.there, "resource_pool": self.pools_there}, self.facts)
         self.world.admission = admission
         return plan_all(self.world, wanted, rules_of_changes=lambda: (admitted,))
 
@@ -167,6 +169,42 @@ def test_the_error_shows_the_sum() -> None:
         "Ask for less, take it from others, keep less for the host or allow more "
         "(/etc/kvm-fleet/admission.json), or run with admission: warn"
     )
+
+
+# ---- in pools
+
+
+def pool(path: str, cores: str, **more: str) -> Have:
+    """A pool with such a reservation."""
+    said = "".join(f"<{name}>{value}</{name}>" for name, value in more.items())
+    ours = f"<X-kvm-fleet><CPUReservation>{cores}</CPUReservation>{said}</X-kvm-fleet>"
+    return Have("resource_pool", path, parse(f"<unit>{ours}</unit>"))
+
+
+def inside(path: str, name: str, said: str = "", state: str = "stopped") -> Have:
+    """A VM in a pool."""
+    have = vm(name, said, state)
+    for tree in (have.stored, have.live):
+        if tree is not None and tree.find("resource") is None:
+            tree.append(parse(f"<resource><partition>/machine/{path}</partition></resource>"))
+    return have
+
+
+def test_a_vm_holds_of_its_pool_and_the_pool_of_the_host() -> None:
+    there = Host(pool("gold", "2"), inside("gold", "a", 'cpu="1"', "running"), inside("gold", "b"))
+    assert there.plans({"name": "b", "cpu": {"reservation": 1}, "state": "stopped"})
+    assert there.refused({"name": "b", "cpu": {"reservation": 1.1}, "state": "stopped"}) == [
+        ("vm/b", "cpu.reservation")
+    ]
+    assert there.plans(declared("c", 1.9))
+    assert there.refused(declared("c", 2)) == [("vm/c", "cpu.reservation")]
+
+
+def test_an_expandable_pool_borrows_what_the_host_has_left() -> None:
+    grows = pool("gold", "1", Expandable="yes")
+    there = Host(grows, inside("gold", "a"), vm("b", 'cpu="1"', "running"))
+    assert there.plans({"name": "a", "cpu": {"reservation": 2.9}, "state": "stopped"})
+    assert there.refused({"name": "a", "cpu": {"reservation": 3}, "state": "stopped"})
 
 
 # ---- by policy
