@@ -166,7 +166,7 @@ options:
           - How many vCPUs it can have without a restart. A new VM has the product of
             O(cpu.topology), or as many as O(cpu.count).
           - A maximum below the count lowers the count with it if that is not given.
-          - In a VM with NUMA cells new vCPUs are in the first of them, and those that go leave
+          - In a VM with O(numa.cells) new vCPUs are in the first of them, and those that go leave
             theirs. The plan shows the cells.
         type: int
       mode:
@@ -381,9 +381,34 @@ options:
         type: str
   numa:
     description:
-      - Where on the host's NUMA nodes the VM is.
+      - NUMA, as the guest sees it, and where on the host's nodes the VM is.
     type: dict
     suboptions:
+      cells:
+        description:
+          - The NUMA nodes that the guest sees, libvirt's C(cell). Each vCPU up to O(cpu.maximum) is
+            in one of them, and together their memory is O(memory.maximum), which follows where it
+            is not given. A new VM has as many vCPUs as its cells where none are given.
+          - Those that are not named stay. A cell that goes has to be the last.
+          - A maximum of vCPUs that is raised puts new ones into the first cell; the plan shows it.
+        type: list
+        elements: dict
+        suboptions:
+          id:
+            description: Number of the cell. They are counted from 0.
+            type: int
+            required: true
+          cpus:
+            description: The vCPUs in it as a list, such as V(0-3). An empty string is none.
+            type: str
+          memory:
+            description: Its memory, a multiple of 1 KiB.
+            type: str
+          state:
+            description: Whether there is such a cell.
+            type: str
+            choices: [present, absent]
+            default: present
       placement:
         description:
           - On which NUMA nodes of the host the VM's memory is. A node that the host does not have

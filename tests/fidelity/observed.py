@@ -60,8 +60,25 @@ def _firmware(tree: Element) -> str:
     return "efi" if chosen or attribute("os", "firmware")(tree) == "efi" else "bios"
 
 
+def _limit(tree: Element) -> float:
+    """The cores that a quota of each period is."""
+    period, quota = (
+        int(tree.findtext(f"cputune/global_{part}") or default)
+        for part, default in (("period", 100_000), ("quota", 0))
+    )
+    return max(0, quota) / period
+
+
+def _pins(thread: str) -> Reader:
+    """The CPUs of each thread that is pinned."""
+    return lambda tree: {
+        pin.get(thread): pin.get("cpuset") for pin in tree.iterfind(f"cputune/{thread}pin")
+    }
+
+
 FLEET_NS = "{urn:kvm.fleet:1}"
 FLEET = f"metadata/{FLEET_NS}resource"
+RESERVATION = f"{FLEET}/{FLEET_NS}reservation"
 KIB = 1024
 
 
@@ -91,12 +108,21 @@ VM: dict[str, Reader] = {
     "cpu.topology.sockets": number(attribute("cpu/topology", "sockets")),
     "cpu.topology.cores": number(attribute("cpu/topology", "cores")),
     "cpu.topology.threads": number(attribute("cpu/topology", "threads")),
+    "cpu.shares": number(text("cputune/shares")),
+    "cpu.limit": _limit,
+    "cpu.reservation": lambda tree: float(attribute(RESERVATION, "cpu", 0)(tree)),
+    "cpu.dedicated": lambda tree: attribute(RESERVATION, "dedicated")(tree) == "yes",
+    "cpu.pinning.vcpus": _pins("vcpu"),
+    "cpu.pinning.emulator": attribute("cputune/emulatorpin", "cpuset", ""),
+    "cpu.pinning.iothreads": _pins("iothread"),
+    "numa.placement.mode": attribute("numatune/memory", "mode", "none"),
+    "numa.placement.nodes": attribute("numatune/memory", "nodeset", ""),
     "memory.maximum": lambda tree: number(text("memory"), KIB)(tree) - _hotplug(tree),
     "memory.hotplug": _hotplug,
     "memory.size": number(text("currentMemory"), KIB),
     "memory.balloon": attribute("devices/memballoon", "model"),
     "memory.balloon_stats_period_s": number(attribute("devices/memballoon/stats", "period")),
-    "memory.reservation": size_or_word(attribute(f"{FLEET}/{FLEET_NS}reservation", "memory"), "0"),
+    "memory.reservation": size_or_word(attribute(RESERVATION, "memory"), "0"),
     "memory.limit": number(text("memtune/hard_limit", "0"), KIB),
     "memory.locked": there("memoryBacking/locked"),
     "memory.ksm": lambda tree: not there("memoryBacking/nosharepages")(tree),

@@ -129,6 +129,13 @@ class Vm:
                 [{"model": "none"}, {"model": "i6300esb", "action": pick(["reset", "pause"])}]
             ),
             "serial": self._serial,
+            "numa": lambda: pick(
+                [
+                    {"placement": {"mode": "none"}},
+                    {"placement": {"nodes": "0"}},
+                    {"placement": {"mode": "preferred", "nodes": 0}},
+                ]
+            ),
             "tpm": lambda: pick([{"model": "none"}, {"model": "tpm-tis", "version": "2.0"}]),
         }
         chosen = some(self.rng, options, share)
@@ -165,7 +172,7 @@ class Vm:
         if self.cpus == 4 and self.rng.random() < 0.5:
             cpu["topology"] = {"sockets": 2, "cores": 2}
             self.topology = True
-        return cpu
+        return cpu | self._cpu_time()
 
     def _cpu(self) -> Args:
         cpu: Args = {}
@@ -186,7 +193,23 @@ class Vm:
         elif self.rng.random() < 0.1 and not self.runs:
             policy = self.rng.choice(["require", "disable"])
             cpu |= {"model": "qemu64", "features": [{"name": "aes", "policy": policy}]}
-        return cpu
+        return cpu | self._cpu_time()
+
+    def _cpu_time(self) -> Args:
+        """What is promised and pinned; little of it, since other VMs are promised some as well."""
+        pick = self.rng.choice
+        pinning: dict[str, Callable[[], Any]] = {
+            "vcpus": lambda: pick([{}, {"0": "0"}, {"0": pick([0, "0"])}]),
+            "emulator": lambda: pick(["", "0"]),
+        }
+        options: dict[str, Callable[[], Any]] = {
+            "shares": lambda: pick([0, 2, 512, "low", "normal", "high"]),
+            "limit": lambda: pick([0, 0.5, 1.25, 3]),
+            "reservation": lambda: pick([0, 0.05, 0.125]),
+            "dedicated": lambda: False,
+            "pinning": lambda: some(self.rng, pinning, 0.7),
+        }
+        return some(self.rng, options, 0.15)
 
     def _new_memory(self) -> Args:
         self.memory_mib = self.rng.choice([160, 192])

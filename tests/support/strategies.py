@@ -135,6 +135,7 @@ MAKERS: dict[str, Callable[[Known], SearchStrategy[Any]]] = {
     "bool": lambda _known: st.booleans(),
     "mapping": _mapping,
     "mac": lambda _known: MACS,
+    "_cell_number": lambda _known: st.integers(0, 300),
     "_shares": lambda _known: st.just(0) | st.integers(2, 10_000),
     "cores": lambda _known: st.integers(0, 100_000).map(lambda milli: milli / 1000),
     "_cpu_list": lambda _known: st.just("") | CPU_LISTS,

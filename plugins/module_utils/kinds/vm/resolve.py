@@ -11,7 +11,7 @@ from ...engine.keys import ABSENT, PRESENT, Key, Values, within
 from ...engine.units import format_size, parse_size
 from ...engine.world import World
 from ..storage_volume.volumes import disk_source, format_of
-from . import cpu_time, numa_placement
+from . import cpu_time, numa_cells, numa_placement
 from .derived import derived_mac
 from .memory import HOTPLUG, MAXIMUM, SIZE, most_of
 from .standing import Standing
@@ -47,6 +47,7 @@ def resolve(
     _machine(values, stored, world.host)
     _firmware(values, stored)
     _watchdog(values, stored, world.host)
+    numa_cells.resolve(values, stored)
     _cpu(values, stored, world.host)
     cpu_time.resolve(values, stored)
     numa_placement.resolve(values, stored)

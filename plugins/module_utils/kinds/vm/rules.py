@@ -15,7 +15,7 @@ from ...engine.texts import why_no_file
 from ...engine.world import World
 from ..storage_volume.volumes import format_of
 from ..vswitch.attached import port_groups_of
-from . import cpu_time, memory
+from . import cpu_time, memory, numa_cells
 
 
 def check_name(name: str, mistakes: Mistakes) -> None:
@@ -117,6 +117,7 @@ def _check_whole(after: Values, new: bool, want: Mapping[Key, Value], mistakes: 
     if count > top:
         mistakes.add(f"{count} is above cpu.maximum, which is {top}", "cpu.count")
     cpu_time.check(after, want, mistakes)
+    numa_cells.check(after, want, mistakes)
     _check_twins(after, want, mistakes)
     _check_topology(after, mistakes)
     if want.get(("cpu", "model")) == "" and after.get(("cpu", "mode")) == "custom":

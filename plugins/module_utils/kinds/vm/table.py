@@ -50,6 +50,11 @@ def _nic_name(given: object) -> str:
     return str(mac().parse(address)) + "".join(number)
 
 
+def _cell_number(given: object) -> str:
+    """The number of a NUMA cell, by which it is known."""
+    return str(integer(0).parse(given))
+
+
 NIC_NAME = replace(NAME, parse=_nic_name)
 AGENT_CHANNEL = "org.qemu.guest_agent.0"
 
@@ -95,6 +100,15 @@ def _new_channel(name: str) -> Element:
     )
     xmltree.put(channel, "target/@name", name)
     return channel
+
+
+def _numbered(tag: str) -> Callable[[str], Element]:
+    def new(number: str) -> Element:
+        element = xmltree.Element(tag)
+        element.set("id", number)
+        return element
+
+    return new
 
 
 def _named(tag: str) -> Callable[[str], Element]:
@@ -238,6 +252,14 @@ RESERVED = size(1024, unset="0B", words=(ALL,))
 HOTPLUG_DEVICE = "devices/memory[alias/@name='ua-hotplug']"
 HUGE_PAGES = size(1024, unset="none", words=("none",))
 
+NUMA_CELLS = Items(
+    "numa.cells",
+    "cpu/numa/cell",
+    (Field("cpus", "@cpus", CPU_LIST), Field("memory", "@memory", size(1024))),
+    lambda cell: cell.get("id"),
+    _numbered("cell"),
+    ("id", replace(integer(0), parse=_cell_number)),
+)
 PLACEMENT = choice("strict", "preferred", "interleave", unset="none")
 
 # Those that QEMU's driver takes (qemuValidateLifecycleAction); libvirt knows more words.
@@ -305,6 +327,7 @@ ROWS: Rows = (
     Field("memory.ksm", "memoryBacking/nosharepages", absence()),
     Field("memory.hotplug", f"{HOTPLUG_DEVICE}!/target/size", size(1024, unset="0B")),
     Field("memory.huge_pages", "memoryBacking/hugepages!/page/@size", HUGE_PAGES),
+    NUMA_CELLS,
     Field("numa.placement.mode", "numatune/memory!/@mode", PLACEMENT),
     Field("numa.placement.nodes", "numatune/memory/@nodeset", CPU_LIST),
     Field("clock", "clock/@offset", choice("utc", "localtime")),

@@ -40,6 +40,7 @@ KNOWN: told.Known = {
     "cpu/@migratable": ("on",),
     "cpu/model/@fallback": (),
     "cpu/feature/@name": (),
+    "cpu/numa/cell/@unit": (),
     "vcpus": (),
     "devices/emulator": (),
     "devices/controller": (),
@@ -84,6 +85,9 @@ def options(values: Values) -> dict[str, Any]:
     shown = nested({key: value for key, value in said.items() if value not in (None, "", {})})
     for name in LISTS:
         shown[name] = _listed(shown.get(name, {}))
+    cells = shown.get("numa", {}).get("cells", {})
+    if cells:
+        shown["numa"]["cells"] = [{"id": int(number), **cells[number]} for number in cells]
     cpu = shown.get("cpu", {})
     if "features" in cpu:
         cpu["features"] = _listed(cpu["features"])

@@ -13,7 +13,7 @@ from ...engine.keys import UNION, Key, Values
 from ...engine.mark import put_mark
 from ...engine.units import format_size
 from ...engine.xmltree import Element
-from . import cpu_time, extra, memory
+from . import cpu_time, extra, memory, numa_cells
 from .derived import derived_uuid
 from .extra_record import Record, record_of
 from .table import DISKS, ROWS
@@ -58,6 +58,7 @@ def domain_values(domain: Element, *records: Record) -> Values:
     if xmltree.get(domain, "devices/graphics/@autoport") == "yes":
         values[("graphics", "port")] = -1
     cpu_time.read(domain, values)
+    numa_cells.read(domain, values)
     if values[memory.HOTPLUG] != "0B":
         values[memory.MAXIMUM] = format_size(memory.boot_of(domain))
     values[memory.HUGE_PAGES] = memory.huge_pages(domain)

@@ -13,11 +13,20 @@ NODES = "numatune/memory/@nodeset"
 
 CONSEQUENCES = (
     Consequence(
-        "cpu.numa_cells",
-        ("cpu/numa/cell/@cpus",),
-        ("cpu.maximum",),
-        "new vCPUs are in the first cell, as libvirt has it; those that go leave theirs",
+        "numa.interconnects",
+        ("cpu/numa/interconnects",),
+        ("numa.cells",),
+        "is about cells that go",
     ),
+    Consequence(
+        "numa.placement_of_cells",
+        ("numatune/memnode",),
+        ("numa.cells",),
+        "is of cells that go",
+    ),
+    # Shown by its option, but for a cell that memory.hotplug has brought, which is none's.
+    Consequence("numa.vcpus", ("cpu/numa/cell/@cpus",), ("cpu.maximum",), "", silent=True),
+    Consequence("numa.elements", ("cpu/numa", "numatune"), ("numa.cells",), "", silent=True),
     Consequence(
         "numa.placement.automatic",
         ("numatune/memory/@placement",),
@@ -35,6 +44,8 @@ def agree(domain: Element, changed: Changed) -> None:
     if touched(changed, "numa.placement") and xmltree.get(domain, NODES):
         xmltree.put(domain, "numatune/memory/@placement", None)
     cells = domain.findall("cpu/numa/cell")
+    if touched(changed, "numa.cells"):
+        _agree_with_cells(domain, {str(cell.get("id")) for cell in cells})
     if not cells or not touched(changed, "cpu.maximum"):
         return
     there = set(range(int(xmltree.get(domain, "vcpu") or 1)))
@@ -44,3 +55,12 @@ def agree(domain: Element, changed: Changed) -> None:
     for cell, had, has in zip(cells, cpus, kept):
         if has != had:
             cell.set("cpus", listed(has))
+
+
+def _agree_with_cells(domain: Element, numbers: set[str]) -> None:
+    """libvirt takes neither an element without cells, nor what is said of cells that are not."""
+    for node in domain.findall("numatune/memnode"):
+        if node.get("cellid") not in numbers:
+            xmltree.put(domain, f"numatune/memnode[@cellid='{node.get('cellid')}']!", None)
+    if not numbers and domain.find("cpu/numa") is not None:
+        xmltree.put(domain, "cpu/numa!", None)
