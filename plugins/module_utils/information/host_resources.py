@@ -12,8 +12,8 @@ from ..engine.units import format_size
 from ..host import machine_memory
 from ..host.connection import Host, libvirt
 from ..host.kernel_memory import HugePages
+from ..host.promised import read_capacity, read_promises
 from ..kinds.host_memory.declared import KSM_FILES, shown
-from ..run.reading import world_of
 
 SMALL_PAGE = 4096  # of which KSM counts
 # What KSM has merged: pages that are there once instead of many times, and those many.
@@ -36,9 +36,8 @@ def told(host: Host, with_held: bool) -> dict[str, Any]:
 
 
 def _promises(host: Host, with_held: bool) -> dict[str, Any]:
-    world = world_of(host, ())
-    capacity, policy = world.host.capacity or Capacity(), world.host.policy
-    known = world.host.promises
+    capacity, known = read_capacity(host), read_promises(host)
+    policy = Policy(**known["policy"]) if known else Policy()
     found = {
         "capacity": capacity_of(capacity, policy),
         "policy": policy_of(policy) if known else None,
@@ -49,8 +48,9 @@ def _promises(host: Host, with_held: bool) -> dict[str, Any]:
         return found
     from ..engine.promises_summed import free
     from ..kinds.together.admission import held_before
+    from ..run.reading import world_of
 
-    held = held_before(world)
+    held = held_before(world_of(host, ()))
     return {**found, **free_of(capacity, free(capacity, policy, held.pools, held.vms))}
 
 
@@ -112,11 +112,8 @@ def _huge_pages(host: Host) -> list[dict[str, Any]]:
     """By size, and on this machine by node too; elsewhere libvirt tells how many there are."""
     if host.is_local:
         return [pages_of(one) for one in machine_memory.huge_pages()]
-    capacity = world_of(host, ()).host.capacity or Capacity()
-    return [
-        {"size": format_size(size), "node": None, "total": total}
-        for size, total in capacity.huge_pages.items()
-    ]
+    there = read_capacity(host).huge_pages
+    return [{"size": format_size(size), "node": None, "total": n} for size, n in there.items()]
 
 
 def pages_of(pages: HugePages) -> dict[str, Any]:
