@@ -77,6 +77,8 @@ def read(vms: Iterable[str]) -> dict[str, float]:
 
 def measure(window: Window) -> dict[str, Any]:
     guests = [Guest(vm) for vm in window.vms]
+    for guest in guests:
+        guest.wait_ready()
     # A guest beside busy ones would answer late: who gets least begins, who gets most ends first.
     for guest in reversed(guests):
         guest.burn(1, FORGOTTEN_S)

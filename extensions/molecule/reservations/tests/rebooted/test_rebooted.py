@@ -14,9 +14,9 @@ def test_reservations(measured):
 
 
 def test_limits(measured):
-    window = measured("contention")["limits"]
-    used = window["used"]
-    for found, limit in ((used["half"], 0.4), (used["pooled1"] + used["pooled2"], 0.3)):
+    for name, vms, limit in (("limit", ["half"], 0.4), ("pool", ["pooled1", "pooled2"], 0.3)):
+        window = measured("contention")[name]
+        found = sum(window["used"][vm] for vm in vms)
         assert limit * window["host"] * (1 - TENTH) <= found
         assert found <= limit * window["seconds"] * (1 + TENTH)
 
