@@ -24,28 +24,29 @@ def vm_of_xml(text: str) -> Vm:
     """What the VM of a definition has and holds."""
     head = re.sub(r"<devices>.*</devices>", "", text, flags=re.DOTALL)
     metadata = _inside(head, "metadata")
-    head = head.replace(metadata, "") if metadata else head
-    reservation, tune = _reservation(metadata), _inside(head, "cputune")
+    reservation = _reservation(head, metadata)
+    head = head.replace(f">{metadata}</metadata>", "/>", 1)
+    tune = _inside(head, "cputune")
     memory, reserved = _size(head, "memory"), reservation.get("memory", "")
     is_dedicated = reservation.get("dedicated") == "yes"
     return Vm(
         name=_plain(_inside(head, "name")),
         uuid=_inside(head, "uuid").strip(),
         pool=_pool(_plain(_inside(head, "partition").strip())),
-        vcpus=int(_inside(head, "vcpu") or 1),
+        vcpus=_vcpus(head),
         memory=memory,
         cpu=round(float(reservation.get("cpu", "0")) * 1000),
         shares=int(_inside(tune, "shares") or 0),
         reserved=memory if reserved == "all" else int(reserved or 0) * 1024,
         huge_page=_huge_page(_inside(head, "memoryBacking")),
         dedicated=is_dedicated,
-        cpus=_pinned(tune) if is_dedicated else (),
+        cpus=_pinned(tune, is_dedicated),
     )
 
 
-def _reservation(metadata: str) -> dict[str, str]:
-    """The attributes of our element in a metadata element, by whatever prefix it is ours."""
-    for prefix in re.findall(rf"""xmlns:([\w.-]+)=["']{NAMESPACE}["']""", metadata):
+def _reservation(text: str, metadata: str) -> dict[str, str]:
+    """The attributes of our element in the metadata, by whatever prefix it is ours."""
+    for prefix in re.findall(rf"""xmlns:([\w.-]+)=["']{NAMESPACE}["']""", text):
         found = re.search(rf"<{re.escape(prefix)}:reservation\b([^>]*)>", metadata)
         if found:
             return _attributes(found[1])
@@ -68,10 +69,17 @@ def _huge_page(backing: str) -> int:
     return found[0] if found else usual
 
 
-def _pinned(tune: str) -> tuple[int, ...]:
-    """The host's processors that vCPUs are pinned to."""
-    lists = (_attributes(one).get("cpuset", "") for one in re.findall(r"<vcpupin\b([^>]*)>", tune))
-    return tuple(sorted({cpu for one in lists for cpu in cpu_list(one)}))
+def _pinned(tune: str, is_dedicated: bool) -> tuple[int, ...]:
+    """The CPUs that are the VM's own: all that are dedicated, and those to which one is pinned."""
+    pins = (_attributes(one) for one in re.findall(r"<vcpupin\b([^>]*)>", tune))
+    lists = [cpu_list(one.get("cpuset", "")) for one in pins]
+    return tuple(sorted({cpu for one in lists for cpu in one if is_dedicated or len(one) == 1}))
+
+
+def _vcpus(text: str) -> int:
+    """Those that it has, of all that it may have."""
+    found = re.search(r"<vcpu\b([^>]*)>\s*(\d+)", text)
+    return int(_attributes(found[1]).get("current", found[2])) if found else 1
 
 
 def _size(text: str, name: str) -> int:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.host.promise_xml import vm_of_xml
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.promised import promise_of
 
+# What libvirt wrote for the golden cases of VMs.
+CASES = sorted((Path(__file__).parents[2] / "golden/vm").glob("*/*.xml"))
 GIB = 2**30
 HEAD = "<name>a&amp;b &#x41;</name>\n  <uuid>5c6e</uuid>"
 METADATA = """
@@ -43,7 +48,7 @@ def test_all_that_a_vm_is_promised() -> None:
     found = vm_of_xml(domain(HEAD, METADATA.format(memory="524288"), BODY))
     assert (found.name, found.uuid, found.pool) == ("a&b A", "5c6e", "gold/inner")
     assert (found.memory, found.reserved, found.huge_page) == (GIB, GIB // 2, 2**21)
-    assert (found.vcpus, found.cpu, found.shares) == (4, 1500, 400)
+    assert (found.vcpus, found.cpu, found.shares) == (2, 1500, 400)
     assert (found.dedicated, found.cpus) == (True, (2, 4, 5))
 
 
@@ -61,9 +66,20 @@ def test_all_of_its_memory() -> None:
         ("<memoryBacking><hugepages/></memoryBacking>", "huge_page", 2**21),
         ("<resource><partition>/gold</partition></resource>", "pool", "/gold"),
         ("<resource><partition>/machine</partition></resource>", "pool", ""),
-        ("<cputune><vcpupin vcpu='0' cpuset='1'/></cputune>", "cpus", ()),
+        ("<cputune><vcpupin vcpu='0' cpuset='1'/></cputune>", "cpus", (1,)),
+        ("<cputune><vcpupin vcpu='0' cpuset='1-2'/></cputune>", "cpus", ()),
         ("<metadata/>", "cpu", 0),
+        ("<metadata> </metadata><vcpu current='2'>3</vcpu>", "vcpus", 2),
     ],
 )
 def test_what_others_wrote(part: str, field: str, value: Any) -> None:
     assert getattr(vm_of_xml(domain(HEAD, part)), field) == value
+
+
+@pytest.mark.parametrize("file", CASES, ids=lambda file: str(file.parent.name))
+def test_it_is_what_plans_read_of_the_same_definition(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    tree = xmltree.parse(text)
+    domains = [one for one in tree.iter("domain") if one.find("name") is not None]
+    for one in domains:
+        assert vm_of_xml(xmltree.serialise(one)) == promise_of(one)
