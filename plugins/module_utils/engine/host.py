@@ -27,7 +27,7 @@ QUESTIONS = {
     **dict.fromkeys(("place", "real_path", "refusal", "snapshots", "volume_at", "written"), 1),
     **dict.fromkeys(("block_job", "checksum", "owner", "parser_refusal"), 2),
     **dict.fromkeys(("cpu_modes", "video_models"), 3),
-    **dict.fromkeys(("capacity", "promises"), 0),
+    **dict.fromkeys(("capacity", "faults", "held", "promises"), 0),
 }
 
 
@@ -278,6 +278,20 @@ class HostFacts:
         """
         found: dict[str, Any] | None = self.facts.ask("promises")
         return found
+
+    @property
+    def faults(self) -> list[str]:
+        """What went wrong with libvirt's hook on this machine, and nobody was told yet."""
+        return list(self.facts.ask("faults", unknown=()))
+
+    def held(self, vm: str) -> dict[str, Any] | None:
+        """What the kernel has for a VM that runs; None where that cannot be seen from here.
+
+        Its `scope`, `memory_min`, `cpu_weight`, `cpus`, `memory_min` of its `ancestors`, what is
+        `noted` there as its promise, and what it `lacks` of that, in words.
+        """
+        found: dict[str, Any] | None = self.facts.ask("held")
+        return None if found is None else found.get(vm, {})
 
     @property
     def policy(self) -> Policy:

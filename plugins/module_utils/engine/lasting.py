@@ -23,7 +23,7 @@ from .xmltree import Element
 
 # A lease is about a vswitch, but is renewed by guests.
 OF_ALL = (
-    *("capacity", "promises"),
+    *("capacity", "faults", "held", "promises"),
     *(
         ALL,
         "folder",

@@ -108,6 +108,8 @@ def _groups(places: Places) -> tuple[dict[str, Group], list[str]]:
         if one.scope
     }
     found = groups_of(places, rules, pools(places), vms)
+    for path in ours:  # in which nobody is any more to whom something was promised
+        found.setdefault(path, Group(path.rpartition("/")[2], Held(), Held(PLAIN_WEIGHT, 0)))
     return {path: one for path, one in found.items() if cgroups.exists(places, path)}, said
 
 
@@ -223,12 +225,22 @@ def forget_unit(places: Places, unit: str) -> None:
 # ---- what is told
 
 
-def state_of(places: Places, name: str) -> dict[str, Any]:
-    """What the kernel has for a running VM: its cgroup, values, and what it lacks, in words."""
-    scope = cgroups.scope_of_vm(places, name)
-    has = cgroups.held(places, scope) if scope else Held()
-    around = cgroups.parents_of(scope) if scope else []
-    noted = next((one.vm for one in records(places) if one.scope and one.scope == scope), None)
+def states(places: Places = SYSTEM) -> dict[str, dict[str, Any]]:
+    """What the kernel has for each VM that runs: cgroup, values, and what it lacks, in words."""
+    lacks, noted = _lacks(places), {one.scope: one.vm for one in records(places) if one.scope}
+    pids = [name[: -len(".pid")] for name in names_in(places.pid_files) if name.endswith(".pid")]
+    scopes = {name: cgroups.scope_of_vm(places, name) for name in sorted(pids)}
+    return {
+        name: _state(places, scope, noted.get(scope), lacks)
+        for name, scope in scopes.items()
+        if scope
+    }
+
+
+def _state(
+    places: Places, scope: str, noted: Vm | None, lacks: dict[str, list[str]]
+) -> dict[str, Any]:
+    has, around = cgroups.held(places, scope), cgroups.parents_of(scope)
     return {
         "scope": scope,
         "memory_min": has.minimum,
@@ -237,22 +249,21 @@ def state_of(places: Places, name: str) -> dict[str, Any]:
         "ancestors": {
             path.rpartition("/")[2]: cgroups.held(places, path).minimum for path in around
         },
-        "noted": None if noted is None else list(noted),
-        "lacks": _lacks(places, [*around, scope]) if noted else [],
+        "noted": None if noted is None else noted._asdict(),
+        "lacks": [one for path in (*around, scope) for one in lacks.get(path, ())],
     }
 
 
-def _lacks(places: Places, paths: list[str]) -> list[str]:
-    """What some cgroups lack of what was promised to all that are noted."""
+def _lacks(places: Places) -> dict[str, list[str]]:
+    """What cgroups lack of what was promised to all that are noted, by path."""
     if cgroups.version(places) != 2:
-        return []
+        return {}
     groups, _said = _groups(places)
-    found = []
-    for path, group in groups.items():
-        if path in paths:
-            has = cgroups.held(places, path)
-            found += told(group, lacking(group, has, Held()), has)
-    return found
+    has = {path: cgroups.held(places, path) for path in groups}
+    return {
+        path: told(group, lacking(group, has[path], Held()), has[path])
+        for path, group in groups.items()
+    }
 
 
 def told(group: Group, lacks: Held, has: Held) -> list[str]:

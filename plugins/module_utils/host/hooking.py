@@ -30,8 +30,8 @@ def called(
     """
     vm = Vm("?")
     try:
-        note_call(places, daemon)
         vm = vm_of_xml(definition)
+        note_call(places, daemon)
         said = OPERATIONS[operation](places, vm, daemon)
     except Exception as error:
         fault(places, f"{operation} of {vm.resource}: {type(error).__name__}: {error}")

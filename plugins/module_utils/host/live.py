@@ -8,6 +8,7 @@ anew in every task.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Optional
 
 from ..engine.facts import Fact, Facts
@@ -105,6 +106,15 @@ def _of_promises(name: str) -> Callable[..., Any]:
     return answer
 
 
+def _faults(host: Host) -> list[str]:
+    """Each run asks, so nothing is imported for it."""
+    try:
+        text = Path("/run/kvm-fleet/faults").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    return text.splitlines() if host.is_local else []
+
+
 def _of_file(name: str) -> Callable[..., Any]:
     def answer(_host: Host, *of: str) -> Any:
         from . import files
@@ -178,4 +188,6 @@ ANSWERS: dict[str, Callable[..., Any]] = {
     "routes": _routes,
     "capacity": _of_promises("read_capacity"),
     "promises": _of_promises("read_promises"),
+    "held": _of_promises("read_held"),
+    "faults": _faults,
 }

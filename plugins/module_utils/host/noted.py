@@ -107,9 +107,10 @@ def write(places: Places, name: str, text: str) -> None:
     path = f"{places.state}/{name}"
     folder, _slash, last = path.rpartition("/")
     os.makedirs(folder, exist_ok=True)
-    with open(f"{folder}/.{last}", "w", encoding="utf-8") as file:
+    own = f"{folder}/.{last}-{os.getpid()}"  # libvirt calls its hook for several VMs at once
+    with open(own, "w", encoding="utf-8") as file:
         file.write(text)
-    os.rename(f"{folder}/.{last}", path)
+    os.rename(own, path)
 
 
 @contextmanager

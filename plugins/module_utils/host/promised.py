@@ -75,6 +75,15 @@ def read_promises(host: Host) -> dict[str, Any] | None:
     }
 
 
+def read_held(host: Host) -> dict[str, Any] | None:
+    """What the kernel of this machine has for each VM that runs; None of another."""
+    if not host.is_local:
+        return None
+    from . import enforcing
+
+    return enforcing.states()
+
+
 def _policy() -> tuple[Policy, str]:
     """The policy, and why it cannot be read: then the default is reckoned with."""
     from .capacity import policy

@@ -26,7 +26,7 @@ OF_LIBVIRT = attrgetter(
     *("uri", "driver", "version", "libvirt_version", "can_keep_tpm", "state_folder"),
     *("best_virt_type", "cells", "huge_pages", "secrets"),
 )
-OF_PROMISES = attrgetter("capacity", "promises")
+OF_PROMISES = attrgetter("capacity", "faults", "promises")
 OF_MACHINE = attrgetter("open_files", "interfaces", "routes", "network_daemons")
 # What QEMU opens for devices that a declaration may bring.
 DEVICES = ("/dev/net/tun", "/dev/vhost-net", "/dev/random", "/dev/urandom", "/dev/kvm")
@@ -63,6 +63,7 @@ def _ask_libvirt(host: HostFacts, vms: Iterable[Have]) -> None:
     """What the hypervisor can do, for the machine types that there are, and those in use."""
     OF_LIBVIRT(host)
     OF_PROMISES(host)
+    host.held("")
     newest = host.machines
     used = {(host.arch, newest.get(name) or name) for name in host.machines_of(host.arch)}
     for vm in vms:

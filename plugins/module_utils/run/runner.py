@@ -49,6 +49,7 @@ def run(
             if host is not None and not checks:
                 _apply(host, world, done)
             outcome = report(world, done, checks, shown)
+            outcome["warnings"] += _faults(world, None if checks else host)
     except FleetErrors as errors:
         module.fail_json(msg=str(errors), errors=[str(error) for error in errors.errors])
     except FleetError as error:
@@ -67,6 +68,17 @@ def _apply(host: Host, world: World, done: Run) -> None:
         from .applying import apply_all
 
         apply_all(host, world, done)
+
+
+def _faults(world: World, host: Host | None) -> list[str]:
+    """What went wrong with libvirt's hook since it was last told; told once where that counts."""
+    told = world.host.faults if "vm" in world.kinds else []
+    if told and host is not None:
+        from ..host import noted
+        from ..host.capacity import SYSTEM
+
+        noted.clear_faults(SYSTEM, told)
+    return [f"libvirt's hook of this host had a fault: {one}" for one in told]
 
 
 def _check_expected(given: Any, world: World, done: Run) -> None:

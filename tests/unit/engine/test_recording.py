@@ -32,6 +32,8 @@ DOMAIN = "<domain><name>web</name><uuid>2f3c6f2e-0000-4000-8000-000000000001</uu
 ANSWERS: dict[Fact, Any] = {
     ("arch",): "x86_64",
     ("capacity",): Capacity((0, 1), 1 << 34, {2 << 20: 4, 1 << 30: 1}, ((0, (0, 1), 1 << 34),)),
+    ("faults",): ["a"],
+    ("held",): {"web": {"scope": "/a", "noted": {"cpus": [1]}, "lacks": []}},
     ("promises",): {"policy": Policy()._asdict(), "error": "", "cgroup": 2, "faults": ["a", "b"]},
     ("best_virt_type",): "kvm",
     ("can_keep_tpm",): True,

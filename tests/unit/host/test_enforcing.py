@@ -48,6 +48,9 @@ def test_a_slice_that_nobody_declared_needs_the_sum_too(host: MadeUpHost) -> Non
     kept = least(host, scope)
     assert least(host, "/gold.slice", "/gold.slice/gold-in.slice") == kept * 2
     assert least(host, "/machine.slice") == [0]
+    host.stop(scope)
+    assert enforcing.settle(host.places) == []
+    assert least(host, "/gold.slice", "/gold.slice/gold-in.slice") == [0, 0]
 
 
 def test_nothing_is_touched_without_a_reservation(host: MadeUpHost) -> None:
@@ -201,15 +204,14 @@ def test_the_state_of_a_vm_tells_what_it_lacks(host: MadeUpHost) -> None:
     web = vm("web", reserved=GIB)
     scope = run(host, web)
     kept = GIB + promises.overhead(web)
-    found = enforcing.state_of(host.places, "web")
+    found = enforcing.states(host.places)["web"]
     assert (found["scope"], found["memory_min"], found["lacks"]) == (scope, kept, [])
     assert found["ancestors"] == {"machine.slice": kept}
-    assert promises.Vm(*found["noted"]) == web
+    assert promises.Vm(**found["noted"]) == web
     host.put("/machine.slice", "memory.min", 0)
-    assert enforcing.state_of(host.places, "web")["lacks"] == [
+    assert enforcing.states(host.places)["web"]["lacks"] == [
         f"machine.slice: memory.min is 0, promised is {kept}"
     ]
-    assert enforcing.state_of(host.places, "other")["scope"] == ""
 
 
 # ---- admission

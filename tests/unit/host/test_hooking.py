@@ -16,6 +16,19 @@ from support.made_up_host import GIB, UUID, MadeUpHost
 ROOT = Path(__file__).parents[3]
 SCRIPT = ROOT / "roles/kvm_host/files/hook.py"
 
+AT_ONCE = """
+import sys
+from pathlib import Path
+root, definition = sys.argv[1:]
+sys.path[:0] = [COLLECTIONS]
+from ansible_collections.kvm.fleet.plugins.module_utils.host import hooking, noted
+from ansible_collections.kvm.fleet.plugins.module_utils.host.capacity import Places
+places = Places(*(root + path for path in Places()[:-1]), run=lambda _command: "")
+for _time in range(50):
+    noted.write(places, "called", "1 1")
+    noted.record(places, hooking.vm_of_xml(definition), "/machine.slice")
+""".replace("COLLECTIONS", repr(str(ROOT / ".ansible/collections")))
+
 
 @pytest.fixture
 def host(tmp_path: Path) -> MadeUpHost:
@@ -63,6 +76,20 @@ def test_a_daemon_that_comes_back_has_its_vms_noted(host: MadeUpHost) -> None:
     scope = host.start("web")
     assert call(host, "reconnect", domain(reserved=9 * GIB)) == (0, "")
     assert int(host.value(scope, "memory.min")) > 9 * GIB
+
+
+def test_libvirt_may_call_for_several_vms_at_once(host: MadeUpHost) -> None:
+    """As it does for all that run, when its daemon comes back."""
+    names = [f"vm{number}" for number in range(8)]
+    for name in names:
+        host.start(name)
+    calls = [
+        subprocess.Popen([sys.executable, "-c", AT_ONCE, str(host.root), domain(name, number)])
+        for number, name in enumerate(names)
+    ]
+    assert [call.wait() for call in calls] == [0] * len(calls)
+    assert noted.faults(host.places) == []
+    assert len(noted.records(host.places)) == len(names)
 
 
 @pytest.mark.parametrize("operation", ["prepare", "started", "reconnect", "release"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from ..images import one_writer
 from ..vm import block_jobs, screen_ports, state_files
-from . import admission, rules
+from . import admission, kept, rules
 
 RULES = (
     rules.unique_macs,
@@ -15,4 +15,5 @@ RULES = (
     one_writer.one_writer,
     block_jobs.no_job_is_disturbed,
     admission.admitted,
+    kept.kept,
 )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...engine import xmltext, xmltree
-from ...engine.changes import Came, Change, Changed, Went
+from ...engine.changes import Came, Change, Changed, Mended, Went
 from ...engine.errors import FleetError
 from ...engine.fields import Items, edit, items_of, rows_by_key
 from ...engine.keys import is_within, named
@@ -58,7 +58,8 @@ def bring(dom: Any, plan: Plan) -> None:
     """Call each applier once, with all the changes that are its own."""
     changes: dict[Call, list[Change]] = {}
     for change in plan.changes:
-        row = rows_by_key(table.ROWS, change.field) if change.at_once else None
+        is_of_libvirt = change.at_once and not isinstance(change, Mended)
+        row = rows_by_key(table.ROWS, change.field) if is_of_libvirt else None
         if row is not None and isinstance(row.applier, Applier):
             changes.setdefault((type(change), row.applier), []).append(change)
     for call in sorted(changes, key=[*APPLIERS].index):

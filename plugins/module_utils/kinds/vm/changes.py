@@ -8,6 +8,13 @@ from __future__ import annotations
 from ...engine.changes import LIVE, Mended
 
 
+class Upheld(Mended):
+    """What was promised, and the kernel did not hold, it holds."""
+
+    takes_effect = LIVE
+    never_back = "it was promised before"
+
+
 class Grown(Mended):
     """The host's pool of huge pages has more of them free, for a VM that starts."""
 

@@ -33,7 +33,7 @@ from . import (
 from .resolve import LISTS, resolve
 from .standing import Standing
 from .states import PAUSED, RUNNING, SAVED, STOPPED
-from .table import ROWS, TRAITS
+from .table import RESERVATION, ROWS, TRAITS
 
 
 class VmDraft(Draft):
@@ -255,12 +255,26 @@ class VmDraft(Draft):
     def beside(self) -> list[Change]:
         """What a start needs, and the mark of a restart that was interrupted, where nothing else
         comes of it."""
-        grown = [*self._grown_pages()]
+        grown: list[Change] = [*self._grown_pages(), *self._upheld()]
         if not self.restarting or self.restarts or self.was[STATE] != self.will[STATE]:
             return grown
         note = "a run that was interrupted while it restarted the VM had left this mark"
         mended = Mended(self.wanted.resource, power.POWER, "restarting", self.is_now, note=note)
         return [*grown, mended]
+
+    def _upheld(self) -> Iterable[Change]:
+        """What the kernel does not hold of what it was promised, if it runs on."""
+        live = self.have.live
+        if live is None or self.live is None or self.restarts:
+            return []
+        if xmltree.find(live, RESERVATION) is None:
+            return []
+        from . import enforced
+
+        found = enforced.unheld(live, self.after, self.world, self.wanted.resource)
+        changed = self.after.get(enforced.MEMORY), self.after.get(enforced.CPU)
+        was = self.stored.get(enforced.MEMORY), self.stored.get(enforced.CPU)
+        return [] if changed != was else found  # to change it has all of it held
 
     def _grown_pages(self) -> Iterable[Change]:
         """What of the host's huge pages it needs to start."""

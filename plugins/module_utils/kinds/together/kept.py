@@ -1,0 +1,54 @@
+# Copyright: (c) 2026, kvm.fleet contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether the host can keep what VMs are promised, and will after their next start. Said once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ...engine.errors import Doubt, FleetError
+from ...engine.plan import Plan
+from ...engine.world import World
+from ..vm.enforced import is_promised
+from ..vm.promised import promise_of
+
+ROLE = "let the role kvm.fleet.kvm_host install it with kvm_host_reservations: true"
+
+
+def kept(plans: Sequence[Plan], world: World) -> Iterator[FleetError]:
+    """A promise that nobody would keep is told with what it takes."""
+    promised = (plan for plan in plans if plan.changed and _promises(plan))
+    first = next(promised, None)
+    told = world.host.promises if first is not None else None
+    why = "" if told is None else _why_not(told)
+    if first is not None and why:
+        yield Doubt(why, first.resource)
+
+
+def _promises(plan: Plan) -> bool:
+    if plan.wanted.kind != "vm" or not plan.after.exists:
+        return False
+    return is_promised(promise_of(plan.after.definition))
+
+
+def _why_not(told: dict[str, Any]) -> str:
+    if told["cgroup"] != 2:
+        return (
+            "its reservations count for admission only: the kernel of this host has cgroups of "
+            "version 1, which reserve no memory, or none; start it with "
+            "systemd.unified_cgroup_hierarchy=1 to have them kept"
+        )
+    if not told["hook"]["installed"]:
+        return (
+            "its reservations would not be kept after its next start, since libvirt has no hook "
+            f"on this host that sees to it; {ROLE}"
+        )
+    if not told["hook"]["called"]:
+        return (
+            "its reservations would not be kept after its next start, since libvirt's daemon "
+            "started before its hook was installed, and looks for hooks only then; restart it "
+            "(VMs go on running), or " + ROLE.replace("install it", "do so")
+        )
+    return ""
