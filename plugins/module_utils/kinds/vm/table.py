@@ -55,6 +55,8 @@ def _cell_number(given: object) -> str:
     return str(integer(0).parse(given))
 
 
+CELL_NUMBER = replace(text(), parse=_cell_number, spec={"type": "int"})
+
 NIC_NAME = replace(NAME, parse=_nic_name)
 AGENT_CHANNEL = "org.qemu.guest_agent.0"
 
@@ -258,7 +260,7 @@ NUMA_CELLS = Items(
     (Field("cpus", "@cpus", CPU_LIST), Field("memory", "@memory", size(1024))),
     lambda cell: cell.get("id"),
     _numbered("cell"),
-    ("id", replace(integer(0), parse=_cell_number)),
+    ("id", CELL_NUMBER),
 )
 PLACEMENT = choice("strict", "preferred", "interleave", unset="none")
 
