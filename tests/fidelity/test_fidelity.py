@@ -66,8 +66,22 @@ def kernel(private_libvirtd: PrivateLibvirtd) -> dict[str, str]:
     }
 
 
+@pytest.fixture(scope="session")
+def resource_pools(private_libvirtd: PrivateLibvirtd) -> None:
+    """The slices that VMs are declared to be in; none of them runs without systemd."""
+    for slice_name, name in (("machine-gold", "gold"), (r"machine-gold-my\x2dpool", "my-pool")):
+        unit = private_libvirtd.outside(f"/etc/systemd/system/{slice_name}.slice")
+        unit.write_text(f"[Slice]\n[X-kvm-fleet]\nName={name}\n")
+
+
 @pytest.fixture
-def place(libvirtd: PrivateLibvirtd, prefix: str, images: Path, kernel: dict[str, str]) -> Place:
+def place(
+    libvirtd: PrivateLibvirtd,
+    prefix: str,
+    images: Path,
+    kernel: dict[str, str],
+    resource_pools: None,
+) -> Place:
     """A pool with images, a vswitch with port groups and a bridge of the host."""
     place = Place(prefix, str(images), f"{prefix}pool", f"{prefix}switch", "br-fidelity", kernel)
     outside = libvirtd.outside(images)
