@@ -61,7 +61,9 @@ class Site:
     there: There = field(default_factory=neighbours)
 
     def world(self) -> World:
-        return worlds.world(self.there, worlds.HERE if self.kind == "resource_pool" else None)
+        if self.kind == "resource_pool":
+            return worlds.world(self.there, worlds.HERE)
+        return worlds.world({**self.there, "resource_pool": {}})  # which nobody sees from afar
 
     def plans(self, params: Params, world: World | None = None) -> list[Plan]:
         """The plans for one declaration, and for the volumes that it brings; none if refused.
