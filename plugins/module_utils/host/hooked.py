@@ -26,7 +26,8 @@ def _version(places: Places) -> str:
     if not all(os.access(script, os.X_OK) for script in scripts):
         return ""
     library = sorted(Path(places.library, "fleet").glob("*/*.py"))
-    texts = (text_of(str(file)) for file in (*library, *scripts))
+    parts = (*library, f"{places.library}/hook.py", *scripts)
+    texts = (text_of(str(file)) for file in parts)
     return hashlib.sha1("".join(texts).encode()).hexdigest()
 
 

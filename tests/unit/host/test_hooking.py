@@ -14,7 +14,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.host.hooked import hook_
 from support.made_up_host import GIB, UUID, MadeUpHost
 
 ROOT = Path(__file__).parents[3]
-SCRIPT = ROOT / "roles/kvm_host/files/hook.py"
+FILES = ROOT / "roles/kvm_host/files"
 
 AT_ONCE = """
 import sys
@@ -133,12 +133,14 @@ def script(host: MadeUpHost, monkeypatch: pytest.MonkeyPatch) -> Path:
     places = library / "fleet/host/capacity.py"
     made_up = f"SYSTEM = Places(*({str(host.root)!r} + one for one in Places()[:-1]))\n"
     places.write_text(places.read_text().replace("SYSTEM = Places()\n", made_up))
-    text = SCRIPT.read_text().replace("/usr/local", f"{host.root}/usr/local")
-    for path in (host.places.hook, host.places.daemon_hook):
-        Path(path).parent.mkdir(parents=True)
-        Path(path).write_text(
-            f"#!{sys.executable} -ISE\n{text.replace('/run/', f'{host.root}/run/')}"
-        )
+    shutil.copy(FILES / "hook.py", library)
+    here = {"/usr/local/": f"{host.root}/usr/local/", "/run/": f"{host.root}/run/"}
+    for path in (host.places.hook, host.places.daemon_hook, library / "hook.py"):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        text = (FILES / ("hook.py" if path == library / "hook.py" else "hook")).read_text()
+        for there, made_up in {**here, "/usr/bin/python3": sys.executable}.items():
+            text = text.replace(there, made_up)
+        Path(path).write_text(text)
         Path(path).chmod(0o755)
     return Path(host.places.hook)
 
@@ -155,7 +157,10 @@ def run(script: Path, operation: str, definition: str) -> tuple[int, str]:
 
 
 def test_the_script_admits_and_refuses(script: Path, host: MadeUpHost) -> None:
-    assert run(script, "migrate", "") == run(script, "prepare", domain()) == (0, "")
+    for operation in ("migrate", "restore", "start", "stopped"):
+        assert run(script, operation, "") == (0, "")
+    # Its daemon is this test, which lives: it holds what it was promised.
+    assert run(script, "prepare", domain()) == (0, "")
     status, said = run(script, "prepare", domain("db", 2, 9 * GIB))
     assert status == 1
     assert len(said.splitlines()) > 3
@@ -163,12 +168,28 @@ def test_the_script_admits_and_refuses(script: Path, host: MadeUpHost) -> None:
 
 
 @pytest.mark.parametrize("operation", ["prepare", "started", "reconnect", "release"])
-def test_a_script_without_what_it_imports_stops_nothing(
-    script: Path, host: MadeUpHost, operation: str
+@pytest.mark.parametrize("broken", ["import sys; sys.exit(1)", "import os; os.kill(0, 9)", ""])
+def test_no_broken_python_stops_a_vm(
+    script: Path, host: MadeUpHost, operation: str, broken: str
 ) -> None:
-    shutil.rmtree(host.places.library)
-    assert run(script, operation, domain()) == (0, "")
-    assert "ModuleNotFoundError" in noted.faults(host.places)[0]
+    """Nor one that is not there: for reconnect, libvirt would kill the VM."""
+    code = Path(host.places.library, "hook.py")
+    code.write_text(broken.replace("kill(0", "kill(os.getpid()"))
+    if not broken:
+        script.write_text(script.read_text().replace(sys.executable, "/no/such/python"))
+    assert run(script, operation, domain())[0] == 0
+    assert f"{operation} of vm/web: " in noted.faults(host.places)[0]
+
+
+def test_a_call_of_the_daemons_own_notes_that_it_calls(script: Path, host: MadeUpHost) -> None:
+    def call(operation: str) -> int:
+        command = [host.places.daemon_hook, "-", operation, "-", operation]
+        return subprocess.run(command, check=False).returncode
+
+    assert [call(operation) for operation in ("start", "shutdown", "reload")] == [0, 0, 0]
+    # This test is no daemon of libvirt's.
+    assert noted.faults(host.places) == []
+    assert not Path(host.places.state, "called").exists()
 
 
 def test_it_is_known_whether_the_daemon_calls_it(script: Path, host: MadeUpHost) -> None:
