@@ -55,3 +55,12 @@ def test_what_others_said_of_cells_stays(host: Host) -> None:
     assert [cell.get("discard") for cell in tree.iterfind("cpu/numa/cell")] == [None, "yes"]
     assert len(tree.findall("cpu/numa/cell/distances/sibling")) == 4
     assert len(tree.findall("numatune/memnode")) == 1
+
+
+@pytest.mark.parametrize("of_others", ["<memory placement='auto'/>", "<memory nodeset='0'/>"])
+def test_a_placement_goes_where_cpus_are_chosen_at_the_start(host: Host, of_others: str) -> None:
+    host.defined(f"<numatune>{of_others}</numatune>")
+    automatic = host.xml().replace("<vcpu placement='static'", "<vcpu placement='auto'")
+    host.libvirtd.run(["virsh", "define", "/dev/stdin"], stdin=automatic)
+    host.declare(numa={"placement": {"mode": "none"}})
+    assert "numatune" not in host.xml() and "<vcpu placement='static'>1" in host.xml()

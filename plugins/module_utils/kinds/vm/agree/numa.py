@@ -10,6 +10,8 @@ from ....engine.xmltree import Element
 from .base import Changed, touched
 
 NODES = "numatune/memory/@nodeset"
+# Where that is automatic, libvirt adds an automatic numatune/memory to what has none.
+VCPU_PLACEMENT = "vcpu/@placement"
 
 CONSEQUENCES = (
     Consequence(
@@ -33,6 +35,12 @@ CONSEQUENCES = (
         ("numa.placement",),
         "nodes are written, so nobody chooses them at the start",
     ),
+    Consequence(
+        "numa.placement.automatic_cpus",
+        (VCPU_PLACEMENT,),
+        ("numa.placement",),
+        "libvirt has nodes chosen at the start where it has CPUs chosen",
+    ),
 )
 
 
@@ -41,8 +49,8 @@ def agree(domain: Element, changed: Changed) -> None:
 
     A cell that would be left without any keeps what it has, which is then a mistake.
     """
-    if touched(changed, "numa.placement") and xmltree.get(domain, NODES):
-        xmltree.put(domain, "numatune/memory/@placement", None)
+    if touched(changed, "numa.placement"):
+        _agree_with_placement(domain)
     cells = domain.findall("cpu/numa/cell")
     if touched(changed, "numa.cells"):
         _agree_with_cells(domain, {str(cell.get("id")) for cell in cells})
@@ -55,6 +63,14 @@ def agree(domain: Element, changed: Changed) -> None:
     for cell, had, has in zip(cells, cpus, kept):
         if has != had:
             cell.set("cpus", listed(has))
+
+
+def _agree_with_placement(domain: Element) -> None:
+    """Nobody chooses nodes at the start where they are written, or where there are to be none."""
+    if xmltree.get(domain, NODES):
+        xmltree.put(domain, "numatune/memory/@placement", None)
+    elif domain.find("numatune/memory") is None and xmltree.get(domain, VCPU_PLACEMENT) == "auto":
+        xmltree.put(domain, VCPU_PLACEMENT, "static")
 
 
 def _agree_with_cells(domain: Element, numbers: set[str]) -> None:
