@@ -125,3 +125,14 @@ def test_cpus_are_dedicated_while_it_runs_and_nobody_else_gets_them(host: Host) 
     done = host.declare(cpu={"dedicated": False})
     assert classes(done)["cpu.dedicated"] == "live"
     assert classes(done)["cpu.pinning.vcpus"] == "restart"
+
+
+def test_a_limit_stays_one_when_extra_xml_has_another_period(host: Host) -> None:
+    host.defined()
+    period = "<cputune><global_period>{}</global_period></cputune>"
+    for us in (50000, 20000, 100000):
+        extra_xml = period.format(us) if us < 100000 else ""
+        host.declare(cpu={"limit": 1}, extra_xml=extra_xml)
+        assert f"<global_quota>{us}</global_quota>" in host.xml()
+    host.declare(cpu={"limit": 0.5}, extra_xml=period.format(50000))
+    assert "<global_quota>25000</global_quota>" in host.xml()

@@ -82,6 +82,15 @@ def agree(domain: Element, changed: Mapping[Key, Value]) -> None:
         xmltree.put(domain, QUOTA, str(quota(changed[LIMIT], period_of(domain))))
 
 
+def follow_period(domain: Element, want: Mapping[Key, Value]) -> None:
+    """Keep a limit where extra_xml has brought or taken a period: what it is of is another."""
+    number = int(xmltree.get(domain, QUOTA) or 0)
+    if want.get(LIMIT) and number > 0:
+        period_us = period_of(domain)
+        if round(number * MILLICORES / period_us) != parse_cores(want[LIMIT]):
+            xmltree.put(domain, QUOTA, str(quota(want[LIMIT], period_us)))
+
+
 # ---- what must hold
 
 

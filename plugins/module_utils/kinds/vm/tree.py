@@ -118,6 +118,7 @@ def edited(domain: Element, want: Mapping[Key, Value], before: Values | None = N
     edit(ROWS, after, _lost(want, after))
     if ("extra_xml",) in changed:
         extra.replace(after, revealed(want[("extra_xml",)]))
+        cpu_time.follow_period(after, want)
     elif changed:
         extra.seal(after)
     memory.agree(after)

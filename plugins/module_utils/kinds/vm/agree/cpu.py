@@ -53,6 +53,8 @@ CONSEQUENCES = (
         "libvirt wants all of a topology",
         silent=True,
     ),
+    # A limit that stays, of another period.
+    Consequence("cpu.limit.quota", ("cputune/global_quota",), ("extra_xml",), "", silent=True),
     Consequence("cpu.model_element", ("cpu/model",), _ON_MODE, OF_MODE, silent=True),
 )
 
