@@ -80,6 +80,9 @@ def sample() -> Sequence[str]:
     for name, reason in chosen.items():
         print(f"scenario {name}: {reason}")
     left = [name for name in names if name not in chosen]
+    for name in left:
+        if name in choice.TOO_LONG:
+            print(f"scenario {name}: in no sample, {choice.TOO_LONG[name]}")
     print(f"not in this run: {', '.join(left) or 'none'}; make test-all runs all", flush=True)
     return list(chosen)
 

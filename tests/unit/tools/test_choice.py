@@ -25,6 +25,13 @@ def test_each_scenario_is_in_one_share() -> None:
     assert drawn[1]["host_config"] == "share 2 of 3"
 
 
+def test_what_takes_too_long_is_in_no_sample_but_in_the_whole_run() -> None:
+    changes = {"abc": ["plugins/modules/reservation.py", "extensions/molecule/reservations/a.yml"]}
+    for tree in ("0", "1", "2"):
+        assert not choice.TOO_LONG.keys() & choice.choose([*NAMES, *choice.TOO_LONG], changes, tree)
+    assert choice.TOO_LONG.keys() <= set(scenarios.scenario_names())
+
+
 def test_they_keep_their_order() -> None:
     changes = {
         "abc": ["plugins/modules/vswitch.py", "plugins/modules/vm.py", "roles/lab/README.md"]
