@@ -31,14 +31,15 @@ def placed(
 ) -> tuple[Values, list[str]]:
     """The values with the pool by its path, and warnings. Mistakes are collected."""
     said, warnings = values.get(POOL), list[str]()
-    if not said or (said.startswith("/") and said == stored.get(POOL)):
+    if not said:
         return dict(values), warnings
+    if said == stored.get(POOL):
+        return dict(values), _as_it_is(said, world)
     found: list[str] = []
     if said.startswith("/"):
         mistakes.add(f"{said} is no resource pool; name one, such as gold or gold/inner", OPTION)
     elif why_not_here(world.host):
-        if said != stored.get(POOL):
-            warnings.append(UNSEEN.format(said))
+        warnings.append(UNSEEN.format(said))
     else:
         found = _found(said, world)
         if not found and world.assume_missing:
@@ -46,6 +47,13 @@ def placed(
         elif len(found) != 1:
             mistakes.add(_none_or_several(said, found), OPTION)
     return {**values, **({POOL: found[0]} if len(found) == 1 else {})}, warnings
+
+
+def _as_it_is(path: str, world: World) -> list[str]:
+    """What is to be known of a partition that stays as it is: others write one without a pool."""
+    if path.startswith("/") or why_not_here(world.host) or world.will_be(KIND, path).exists:
+        return []
+    return [f"{KIND}/{path} does not exist; the VM's slice limits and promises nothing"]
 
 
 def _none_or_several(said: str, found: Sequence[str]) -> str:

@@ -53,6 +53,11 @@ def test_a_partition_of_others_stays_where_it_is_declared_as_it_is() -> None:
     assert said("/gold", world(), stored="/gold") == ("/gold", "")
 
 
+def test_a_partition_that_others_wrote_without_a_pool_stays_as_it_is() -> None:
+    found, message = said("gold", world("other/gold"), stored="gold")
+    assert found == "gold" and "limits and promises nothing" in message
+
+
 def test_of_another_machine_it_is_not_known() -> None:
     assert "cannot be seen from here" in said("gold", world(here=False))[1]
     assert said("gold", world(here=False), stored="gold") == ("gold", "")
