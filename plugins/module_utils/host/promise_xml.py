@@ -22,10 +22,9 @@ PARTITION = "/machine/"
 
 def vm_of_xml(text: str) -> Vm:
     """What the VM of a definition has and holds."""
-    head = re.sub(r"<devices>.*</devices>", "", text, flags=re.DOTALL)
-    metadata = _inside(head, "metadata")
-    reservation = _reservation(head, metadata)
-    head = head.replace(f">{metadata}</metadata>", "/>", 1)
+    metadata, head = _metadata(text)
+    head = re.sub(r"<devices>.*</devices>", "", head, flags=re.DOTALL)
+    reservation = _reservation(text, metadata)
     tune = _inside(head, "cputune")
     memory, reserved = _size(head, "memory"), reservation.get("memory", "")
     is_dedicated = reservation.get("dedicated") == "yes"
@@ -44,10 +43,20 @@ def vm_of_xml(text: str) -> Vm:
     )
 
 
+def _metadata(text: str) -> tuple[str, str]:
+    """The metadata, and the rest: in there, others may have elements of any name, and comments."""
+    found = re.search(r"<metadata(?:\s[^>]*[^>/])?>.*</metadata>", text, re.DOTALL)
+    if not found:
+        return "", text
+    metadata = re.sub(r"<!--.*?-->|<!\[CDATA\[.*?\]\]>", "", found[0], flags=re.DOTALL)
+    return metadata, text[: found.start()] + text[found.end() :]
+
+
 def _reservation(text: str, metadata: str) -> dict[str, str]:
-    """The attributes of our element in the metadata, by whatever prefix it is ours."""
-    for prefix in re.findall(rf"""xmlns:([\w.-]+)=["']{NAMESPACE}["']""", text):
-        found = re.search(rf"<{re.escape(prefix)}:reservation\b([^>]*)>", metadata)
+    """The attributes of our element in the metadata, by whatever prefix, or none, it is ours."""
+    for prefix in re.findall(rf"""xmlns(:[\w.-]+)?=["']{NAMESPACE}["']""", text):
+        before = f"{prefix[1:]}:" if prefix else ""
+        found = re.search(rf"<{re.escape(before)}reservation\b([^>]*)>", metadata)
         if found:
             return _attributes(found[1])
     return {}

@@ -76,6 +76,29 @@ def test_what_others_wrote(part: str, field: str, value: Any) -> None:
     assert getattr(vm_of_xml(domain(HEAD, part)), field) == value
 
 
+OURS = "<f:resource xmlns:f='urn:kvm.fleet:1'><f:reservation cpu='1.5'/></f:resource>"
+THEIRS = "<x:a xmlns:x='urn:x'>{}</x:a>"
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        OURS + THEIRS.format("<devices>3</devices>"),
+        OURS + THEIRS.format("<metadata>3</metadata><memory>9</memory><vcpu>9</vcpu>"),
+        THEIRS.format("<metadata>3</metadata><name>x</name>") + OURS,
+        f"<!-- {OURS.replace('1.5', '9')} </metadata>-->" + OURS,
+        THEIRS.format(f"<![CDATA[{OURS.replace('1.5', '9')}]]>") + OURS,
+        OURS.replace("f:re", "re").replace("xmlns:f", "xmlns"),
+    ],
+    ids=["devices", "elements of ours", "before ours", "comment", "CDATA", "no prefix"],
+)
+def test_whatever_else_is_in_the_metadata(metadata: str) -> None:
+    text = domain(HEAD, f"<metadata>{metadata}</metadata>", BODY)
+    found = vm_of_xml(text)
+    assert (found.name, found.vcpus, found.memory, found.cpu) == ("a&b A", 2, GIB, 1500)
+    assert found == promise_of(xmltree.parse(text))
+
+
 @pytest.mark.parametrize("file", CASES, ids=lambda file: str(file.parent.name))
 def test_it_is_what_plans_read_of_the_same_definition(file: Path) -> None:
     text = file.read_text(encoding="utf-8")
