@@ -14,6 +14,7 @@ from ..engine.promises import Capacity, Policy, Pool
 from .slices import bytes_of, pool_of_unit
 
 Run = Callable[[Sequence[str]], str]  # runs a command; what it said where it failed
+HUGE = 1e9  # above, and beside infinity and what is no number, nothing is meant
 ADMISSIONS = ("strict", "warn", "off")
 
 
@@ -116,26 +117,33 @@ def policy(places: Places = SYSTEM) -> Policy:
     import json  # which costs as much as all the rest, and not all hosts have a file
 
     try:
-        said = json.loads(text)
-        return _policy(said if isinstance(said, dict) else {"": said})
-    except (TypeError, ValueError, AttributeError) as error:
+        return _policy(json.loads(text))
+    except (ValueError, OverflowError, RecursionError) as error:
         raise ValueError(f"{places.policy}: {error}") from None
 
 
-def _policy(said: dict[str, Any]) -> Policy:
-    known = {"admission", "host_reserve", "vcpu_per_core", "memory_ratio"}
-    if set(said) - known:
-        raise ValueError(f"unknown: {', '.join(sorted(map(str, set(said) - known)))}")
-    admission, reserve = said.get("admission", "strict"), said.get("host_reserve") or {}
+def _policy(said: Any) -> Policy:
+    said = _known(said, ("admission", "host_reserve", "vcpu_per_core", "memory_ratio"), "")
+    reserve = _known(said.get("host_reserve") or {}, ("cpu", "memory"), "host_reserve: ")
+    admission = said.get("admission", "strict")
     if admission not in ADMISSIONS:
         raise ValueError(f"admission: {admission!r} is none of {', '.join(ADMISSIONS)}")
+    cpu = _number("host_reserve.cpu", reserve.get("cpu"))
     return Policy(
         admission=admission,
-        reserve_cpu=None if reserve.get("cpu") is None else round(float(reserve["cpu"]) * 1000),
+        reserve_cpu=None if cpu is None else round(cpu * 1000),
         reserve_memory=None if reserve.get("memory") is None else _size(reserve["memory"]),
-        vcpu_per_core=_ratio(said.get("vcpu_per_core")),
-        memory_ratio=_ratio(said.get("memory_ratio")),
+        vcpu_per_core=_ratio("vcpu_per_core", said.get("vcpu_per_core")),
+        memory_ratio=_ratio("memory_ratio", said.get("memory_ratio")),
     )
+
+
+def _known(said: Any, names: Sequence[str], where: str) -> dict[str, Any]:
+    if not isinstance(said, dict):
+        raise ValueError(f"{where}{said!s:.60} is no object with {', '.join(names)}")
+    if set(said) - set(names):
+        raise ValueError(f"{where}unknown: {', '.join(sorted(set(said) - set(names)))}")
+    return said
 
 
 def _size(said: Any) -> int:
@@ -146,8 +154,21 @@ def _size(said: Any) -> int:
     raise ValueError(f"host_reserve.memory: {said!r} is no size such as 2GiB")
 
 
-def _ratio(said: Any) -> float | None:
-    return None if said is None else float(said)
+def _ratio(name: str, said: Any) -> float | None:
+    ratio = _number(name, said)
+    if ratio == 0:
+        raise ValueError(f"{name}: 0 would let no VM start; null is no limit")
+    return ratio
+
+
+def _number(name: str, said: Any) -> float | None:
+    try:
+        number = None if said is None else float(said)
+    except (TypeError, ValueError, OverflowError):
+        number = -1.0
+    if number is None or (0 <= number < HUGE and not isinstance(said, bool)):
+        return number
+    raise ValueError(f"{name}: {said!s:.60} is no number of 0 or more")
 
 
 def pools(places: Places = SYSTEM) -> list[Pool]:

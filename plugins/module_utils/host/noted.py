@@ -73,7 +73,7 @@ def _text(value: Any) -> str:
 
 def _record_of(text: str) -> Record | None:
     """The record that was written so; None of what is none, or of another version of this."""
-    said = dict(line.split(" ", 1) for line in text.splitlines() if " " in line)
+    said = dict(line.split(" ", 1) for line in text.split("\n") if " " in line)
     try:
         values = {key: _value(said[key], plain) for key, plain in Vm._field_defaults.items()}
         return Record(Vm(name=said["name"], **values), said["scope"], said["starter"])

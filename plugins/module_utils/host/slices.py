@@ -13,6 +13,7 @@ OURS = "X-kvm-fleet"  # the section of a unit file with what systemd does not kn
 PREFIX, SUFFIX = "machine-", ".slice"
 UNESCAPED = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:_.")
 SIZES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+MOST = float(1 << 64)  # systemd takes no more either
 YES = ("yes", "y", "true", "t", "on", "1")
 
 
@@ -105,6 +106,7 @@ def bytes_of(size: str) -> int:
 
 
 def _number(text: str) -> float:
-    """0 of what is none: `infinity`, nothing, a percentage of the machine."""
+    """0 of what is none: `infinity`, nothing, a percentage of the machine, too many digits."""
     digits = text.replace(".", "", 1)
-    return float(text) if digits.isdigit() and digits.isascii() else 0
+    number = float(text) if digits.isdigit() and digits.isascii() else 0
+    return number if number < MOST else 0

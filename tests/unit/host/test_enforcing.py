@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import promises
 from ansible_collections.kvm.fleet.plugins.module_utils.host import cgroups, enforcing, noted
 from ansible_collections.kvm.fleet.plugins.module_utils.host.capacity import policy
-from support.made_up_host import GIB, MIB, MadeUpHost, vm
+from support.made_up_host import GIB, MIB, UUID, MadeUpHost, vm
 
 
 @pytest.fixture
@@ -310,3 +311,35 @@ def test_the_scope_is_found_by_the_process(host: MadeUpHost) -> None:
     assert cgroups.found_scope(host.places, 7) == "/machine/qemu-1-web.libvirt-qemu"
     host.write("/proc/7/cgroup", "0::/user.slice\n")
     assert cgroups.found_scope(host.places, 7) == cgroups.found_scope(host.places, 8) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('{"host_reserve": {"cpu": 1e999}}', "host_reserve.cpu: inf"),
+        ('{"host_reserve": {"cpu": -3}}', "host_reserve.cpu: -3"),
+        ('{"host_reserve": {"cpus": 2}}', "host_reserve: unknown: cpus"),
+        ('{"host_reserve": {"memory": "%sG"}}' % ("9" * 400), "host_reserve.memory"),
+        ('{"host_reserve": {"cpu": 1%s}}' % ("0" * 400), "host_reserve.cpu: 1000"),
+        ('{"host_reserve": 5}', "host_reserve: 5 is no object"),
+        ('{"vcpu_per_core": NaN}', "vcpu_per_core: nan"),
+        ('{"vcpu_per_core": true}', "vcpu_per_core: True"),
+        ('{"memory_ratio": 0}', "memory_ratio: 0"),
+        ('{"memory_ratio": -1}', "memory_ratio: -1"),
+        ("null", "None is no object"),
+        ("[" * 100000, "recursion"),
+    ],
+)
+def test_a_policy_that_makes_no_sense_is_told(host: MadeUpHost, text: str, told: str) -> None:
+    """Not taken by half, where the host would promise more than it has, or nothing."""
+    host.write("/etc/kvm-fleet/admission.json", text)
+    with pytest.raises(ValueError, match=rf"admission\.json: .*{re.escape(told)}"):
+        policy(host.places)
+
+
+@pytest.mark.parametrize("name", ["a\u2028b c", "a\x85b", "a\u2029uuid x"])
+def test_a_note_keeps_any_name(host: MadeUpHost, name: str) -> None:
+    """libvirt has names of all but a line feed, and Unicode has more ends of lines."""
+    one = promises.Vm(name, UUID.format(1), cpu=1500)
+    noted.record(host.places, one, "/machine.slice")
+    assert [found.vm for found in noted.records(host.places)] == [one]
