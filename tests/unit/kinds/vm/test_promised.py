@@ -35,6 +35,9 @@ def test_a_vm_of_others_is_promised_nothing() -> None:
         ('memory="524288"', {"reserved": GIB // 2}),
         ('memory="all" brought="locked"', {"reserved": GIB}),
         ('dedicated="yes"', {"dedicated": True}),
+        ('cpu="much" memory="plenty"', {}),
+        ('cpu="1e999" memory="nan"', {}),
+        ('cpu="-3" memory="-1"', {}),
     ],
 )
 def test_what_is_reserved(said: str, found: dict[str, Any]) -> None:
