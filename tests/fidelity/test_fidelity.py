@@ -71,7 +71,7 @@ def resource_pools(private_libvirtd: PrivateLibvirtd) -> None:
     """The slices that VMs are declared to be in; none of them runs without systemd."""
     for slice_name, name in (("machine-gold", "gold"), (r"machine-gold-my\x2dpool", "my-pool")):
         unit = private_libvirtd.outside(f"/etc/systemd/system/{slice_name}.slice")
-        unit.write_text(f"[Slice]\n[X-kvm-fleet]\nName={name}\n")
+        unit.write_text(f"[Slice]\n[X-kvm-fleet]\nName={name}\nExpandable=yes\n")
 
 
 @pytest.fixture
