@@ -220,6 +220,8 @@ class VmDraft(Draft):
         return Effects(live, self.definition, runs, state, apply, devices, *of_host).of
 
     def _controllers(self) -> list[str]:
+        if self.is_now == SAVED:  # nobody can ask before it is woken; a host with KVM has them
+            return ["cpu", "memory"]
         return self.world.host.controllers(self.wanted.name)
 
     def _network(self, vswitch: str) -> xmltree.Element | None:
