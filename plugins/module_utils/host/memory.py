@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..engine.nodes import HugePages
 from .connection import Host, libvirt
 
@@ -22,9 +24,9 @@ def read_controllers(host: Host, vm: str) -> list[str]:
     return [name for name, call in calls.items() if _answers(call)]
 
 
-def _answers(call: object) -> bool:
+def _answers(call: Callable[[int], object]) -> bool:
     try:
-        call(libvirt.VIR_DOMAIN_AFFECT_LIVE)  # type: ignore[operator]
+        call(libvirt.VIR_DOMAIN_AFFECT_LIVE)
     except libvirt.libvirtError:
         return False
     return True
