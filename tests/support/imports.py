@@ -18,7 +18,7 @@ PLUGINS = ROOT / "plugins"
 SHARED = PLUGINS / "module_utils"
 
 # From the lowest to the highest. A module imports from its own room and from those below.
-ROOMS = ("engine", "host", "kinds", "run", "information")
+ROOMS = ("engine", "host", "kinds", "moving", "run", "information")
 
 # When an import is done: with the module's own, inside a function, or for type checkers alone.
 MODULE, FUNCTION, TYPES = "module", "function", "types"
@@ -172,12 +172,12 @@ class Source:
     # ---- what plans
 
     def planning(self) -> list[Module]:
-        """The modules that are to be pure: the engine, and of the kinds what neither reads nor
-        applies, nor is there for that alone."""
+        """The modules that are to be pure: the engine, of the kinds what neither reads nor applies,
+        nor is there for that alone, and of moves all that neither reads nor applies."""
         return [
             module
             for module in self.modules.values()
-            if module.room in ("engine", "kinds") and module.name not in self._outside
+            if module.room in ("engine", "kinds", "moving") and module.name not in self._outside
         ]
 
     @cached_property
@@ -224,7 +224,7 @@ class Source:
 
 def _reads_or_applies(name: str) -> bool:
     last = name.rpartition(".")[2]
-    return name.startswith("kinds.") and (last.startswith(("reader", "applier")))
+    return name.startswith(("kinds.", "moving.")) and last.startswith(("reader", "applier"))
 
 
 def _is_pure(name: str) -> bool:

@@ -132,3 +132,10 @@ def test_a_kind_may_say_what_reads_and_applies_it() -> None:
     others = {"kinds__vm__reader": "import libvirt", "host__a": "import libvirt"}
     assert doors("kinds__vm__kind", text, **others) == set()
     assert doors("kinds__vswitch__kind", "from ..vm.reader import read", **others) != set()
+
+
+def test_all_of_a_move_is_pure_but_what_reads_and_applies() -> None:
+    others = {"moving__applier_live": "import libvirt\nfrom . import statistics"}
+    # What is there for an applier alone decides nothing less.
+    assert doors("moving__statistics", "import time", **others) == {"time"}
+    assert doors("moving__mode", "from .reader import x", moving__reader="") == {"moving.reader"}

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One move: which VM, from where, to where, and how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from ..engine.plan import Have
+from ..engine.xmltree import Element
+from ..kinds.vm.states import PAUSED, RUNNING, SAVED
+from .options import Options
+from .side import Side
+
+
+@dataclass(frozen=True)
+class Move:
+    """A VM that lives at the source and is to live at the target."""
+
+    vm: str
+    source: Side
+    target: Side
+    options: Options
+
+    @property
+    def resource(self) -> str:
+        """How errors and plans call it: `migration/web`."""
+        return f"migration/{self.vm}"
+
+    @cached_property
+    def have(self) -> Have:
+        """The VM where it lives."""
+        return self.source.vm(self.vm)
+
+    @cached_property
+    def there(self) -> Have:
+        """What the target has of its name."""
+        return self.target.vm(self.vm)
+
+    @property
+    def running(self) -> bool:
+        """Whether it has a QEMU, which is what a live migration needs."""
+        return self.have.facts.get("state") in (RUNNING, PAUSED)
+
+    @property
+    def saved(self) -> bool:
+        """Whether its memory is in a file of its host."""
+        return self.have.facts.get("state") == SAVED
+
+    @property
+    def definition(self) -> Element:
+        """The definition of what moves: of what runs where it runs, else of what is stored."""
+        return self.have.definition if self.have.live is None else self.have.running
