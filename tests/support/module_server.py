@@ -28,6 +28,7 @@ MODULES = "ansible_collections.kvm.fleet.plugins.modules"
 TIMEOUT_S = 600
 MODULES_SERVED = (
     *(
+        "cpu_baseline",
         "export",
         "host_config",
         "host_info",

@@ -28,12 +28,7 @@ class Reach(NamedTuple):
 def reached(params: Mapping[str, Any]) -> dict[str, Reach]:
     """The hosts of a declaration, in the order of their names. Or FleetErrors."""
     mistakes = Mistakes(f"migration/{params['name']}")
-    found = {}
-    for name, given in sorted(params["hosts"].items(), key=lambda one: str(one[0])):
-        reach = _reach(str(name), given, mistakes)
-        if reach is not None:
-            found[reach.name] = reach
-    _check_twins(found, mistakes)
+    found = ways(params["hosts"], mistakes)
     if params["host"] not in map(str, params["hosts"]):
         known = ", ".join(sorted(map(str, params["hosts"]))) or "nobody"
         mistakes.add(
@@ -42,6 +37,17 @@ def reached(params: Mapping[str, Any]) -> dict[str, Reach]:
             "host",
         )
     mistakes.raise_any()
+    return found
+
+
+def ways(hosts: Mapping[Any, Any], mistakes: Mistakes) -> dict[str, Reach]:
+    """How each of some hosts is reached, in the order of their names."""
+    found = {}
+    for name, given in sorted(hosts.items(), key=lambda one: str(one[0])):
+        reach = _reach(str(name), given, mistakes)
+        if reach is not None:
+            found[reach.name] = reach
+    _check_twins(found, mistakes)
     return found
 
 
