@@ -32,6 +32,18 @@ RESERVE_CPU_STEP, RESERVE_CPUS_OF_STEP, MOST_RESERVE_CPU = 100, 4, CORE
 LEAST_RESERVE_MEMORY, MOST_RESERVE_MEMORY, RESERVE_MEMORY_PART = 256 * MIB, 4 * GIB, 20
 
 
+MOST = 2.0**53  # more KiB or cores than this no host has
+
+
+def number_in(text: str | None) -> float:
+    """What our own record says; nothing, where somebody has written something else into it."""
+    try:
+        number = float(text or 0)
+    except ValueError:
+        return 0.0
+    return number if 0 <= number < MOST else 0.0
+
+
 class Vm(NamedTuple):
     """What a VM has and holds, which runs, starts with its host or is declared."""
 

@@ -48,12 +48,15 @@ def _prepare(places: Places, vm: Vm, daemon: int) -> list[str]:
         raise
 
 
-def _started(places: Places, vm: Vm, _daemon: int) -> list[str]:
-    scope = cgroups.scope_of_vm(places, vm.name)
-    if cgroups.version(places) == 2 and not scope:
-        raise LookupError("its cgroup is not found")
-    record(places, vm, scope)
+def _started(places: Places, vm: Vm, daemon: int) -> list[str]:
+    """It holds what it was promised, also where nothing of it is found in the kernel: then for as
+    long as the daemon that has it."""
+    can_hold = cgroups.version(places) == 2
+    scope = cgroups.scope_of_vm(places, vm.name) if can_hold else ""
+    record(places, vm, scope, "" if scope else process_mark(places, daemon))
     _tell(places, settle(places))
+    if can_hold and not scope:
+        raise LookupError("its cgroup is not found")
     return []
 
 

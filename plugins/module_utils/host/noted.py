@@ -23,8 +23,8 @@ class Record(NamedTuple):
     """A VM that runs, or is being started."""
 
     vm: Vm
-    scope: str = ""  # its cgroup; empty before there is one
-    starter: str = ""  # before: the daemon that starts it, as `process_mark` tells it
+    scope: str = ""  # its cgroup; empty before there is one, and where none is found
+    starter: str = ""  # else: the daemon that has it, as `process_mark` tells that
 
 
 def records(places: Places = SYSTEM) -> list[Record]:
@@ -108,7 +108,7 @@ def write(places: Places, name: str, text: str) -> None:
     folder, _slash, last = path.rpartition("/")
     os.makedirs(folder, exist_ok=True)
     own = f"{folder}/.{last}-{os.getpid()}"  # libvirt calls its hook for several VMs at once
-    with open(own, "w", encoding="utf-8") as file:
+    with open(own, "w", encoding="utf-8", errors="replace") as file:
         file.write(text)
     os.rename(own, path)
 
@@ -135,7 +135,8 @@ def fault(places: Places, text: str) -> None:
     said = "; ".join(line.strip() for line in text.splitlines() if line.strip())
     with suppress(OSError):
         os.makedirs(places.state, exist_ok=True)
-        with open(f"{places.state}/faults", "a", encoding="utf-8") as file:
+        path = f"{places.state}/faults"
+        with open(path, "a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {said}\n")
 
 

@@ -9,8 +9,9 @@ writes definitions anew: an attribute is in quotes, no text looks like an elemen
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
-from ..engine.promises import Vm
+from ..engine.promises_held import CORE, KIB, Vm, number_in
 from .capacity import cpu_list
 
 NAMESPACE = "urn:kvm.fleet:1"
@@ -18,6 +19,8 @@ UNITS = {"b": 1, "bytes": 1, "kb": 10**3, "k": 2**10, "kib": 2**10, "mb": 10**6,
 UNITS.update({"mib": 2**20, "gb": 10**9, "g": 2**30, "gib": 2**30, "t": 2**40, "tib": 2**40})
 ENTITIES = {"lt": "<", "gt": ">", "quot": '"', "apos": "'", "amp": "&"}
 PARTITION = "/machine/"
+RECORD = [" domain", " metadata", f"{NAMESPACE} resource"]
+_TAG = re.compile(r"<(/?)([\w.-]+:)?([\w.-]+)([^<>]*?)(/?)>")
 
 
 def vm_of_xml(text: str) -> Vm:
@@ -34,9 +37,9 @@ def vm_of_xml(text: str) -> Vm:
         pool=_pool(_plain(_inside(head, "partition").strip())),
         vcpus=_vcpus(head),
         memory=memory,
-        cpu=round(float(reservation.get("cpu", "0")) * 1000),
+        cpu=round(number_in(reservation.get("cpu")) * CORE),
         shares=int(_inside(tune, "shares") or 0),
-        reserved=memory if reserved == "all" else int(reserved or 0) * 1024,
+        reserved=memory if reserved == "all" else int(number_in(reserved)) * KIB,
         huge_page=_huge_page(_inside(head, "memoryBacking")),
         dedicated=is_dedicated,
         cpus=_pinned(tune, is_dedicated),
@@ -53,13 +56,36 @@ def _metadata(text: str) -> tuple[str, str]:
 
 
 def _reservation(text: str, metadata: str) -> dict[str, str]:
-    """The attributes of our element in the metadata, by whatever prefix, or none, it is ours."""
-    for prefix in re.findall(rf"""xmlns(:[\w.-]+)?=["']{NAMESPACE}["']""", text):
-        before = f"{prefix[1:]}:" if prefix else ""
-        found = re.search(rf"<{re.escape(before)}reservation\b([^>]*)>", metadata)
-        if found:
-            return _attributes(found[1])
+    """The attributes of our element: the first in the first record of ours.
+
+    What others have in elements of their own is theirs, copies of ours included.
+    """
+    domain = re.search(r"<domain\b[^>]*>", text)
+    is_found = False
+    for path, attributes in _elements((domain[0] if domain else "<domain>") + metadata):
+        if path == RECORD and is_found:
+            break
+        if path == [*RECORD, f"{NAMESPACE} reservation"]:
+            return attributes
+        is_found = is_found or path == RECORD
     return {}
+
+
+def _elements(xml: str) -> Iterator[tuple[list[str], dict[str, str]]]:
+    """Each element by its path, `NAMESPACE NAME` from the outermost on, with its attributes."""
+    path: list[str] = []
+    spaces: list[dict[str, str]] = [{"": ""}]  # by prefix, of each on the path
+    for closes, prefix, name, inside, is_empty in _TAG.findall(xml):
+        if closes:
+            del path[-1:], spaces[len(path) + 1 :]
+            continue
+        said = _attributes(inside) if inside else {}
+        own = {key[6:]: uri for key, uri in said.items() if key[:6] in ("xmlns", "xmlns:")}
+        spaces.append({**spaces[-1], **own} if own else spaces[-1])
+        path.append(f"{spaces[-1].get(prefix[:-1], '')} {name}")
+        yield path, said
+        if is_empty:
+            del path[-1:], spaces[-1:]
 
 
 def _pool(partition: str) -> str:

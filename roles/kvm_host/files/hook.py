@@ -1,5 +1,6 @@
 # Managed by the role kvm.fleet.kvm_host. What libvirt's hook does, with the operation and the
 # process of the daemon.
+import contextlib
 import os
 import sys
 
@@ -17,9 +18,19 @@ def main(operation, daemon):
         return 0
     from fleet.host import hooking
 
-    is_refused, said = hooking.called(operation, sys.stdin.read(), daemon)
-    sys.stderr.write("".join(f"{one}\n" for one in said))
+    is_refused, said = hooking.called(operation, definition(), daemon)
+    with contextlib.suppress(OSError):  # nobody may listen, and it is refused all the same
+        os.write(2, "".join(f"{one}\n" for one in said).encode(errors="replace"))
     return REFUSED if is_refused else 0
+
+
+def definition():
+    """What libvirt hands over, in UTF-8 whatever the daemon's language is; nothing of nothing."""
+    try:
+        with open(0, encoding="utf-8", errors="replace") as stream:
+            return stream.read()
+    except OSError:
+        return ""
 
 
 if __name__ == "__main__":

@@ -117,6 +117,59 @@ def test_what_went_wrong_is_told(host: MadeUpHost) -> None:
     scope = host.start("web")
     call(host, "started", domain())
     assert int(host.value(scope, "memory.min")) > GIB
+    assert call(host, "prepare", domain("db", 2, 7 * GIB))[0] == 1
+
+
+def test_a_policy_that_is_there_and_cannot_be_opened_is_none_to_go_by(host: MadeUpHost) -> None:
+    Path(host.places.policy).mkdir(parents=True)
+    assert call(host, "prepare", domain(reserved=9 * GIB))[0] == 1
+    assert "admission.json: Is a directory" in noted.faults(host.places)[0]
+
+
+@pytest.mark.parametrize("cgroups", [1, 2])
+def test_a_vm_whose_cgroup_is_not_found_holds_what_it_was_promised(
+    host: MadeUpHost, cgroups: int
+) -> None:
+    """Its daemon says that it runs. Cgroups of version 1 are looked for no further."""
+    if cgroups == 1:
+        (host.root / "sys/fs/cgroup/cgroup.controllers").unlink()
+    assert call(host, "reconnect", domain(reserved=6 * GIB)) == (0, "")
+    assert call(host, "prepare", domain("db", 2, 2 * GIB))[0] == 1
+    assert len(noted.faults(host.places)) == (cgroups == 2)
+    call(host, "release", domain(reserved=6 * GIB))
+    assert call(host, "prepare", domain("db", 2, 2 * GIB))[0] == 0
+
+
+PLAIN = domain()
+ODD = {
+    "nothing": "",
+    "white space": " \n",
+    "half of it": PLAIN[: len(PLAIN) // 2],
+    "not closed": PLAIN.replace("</name>", ""),
+    "no quotes": PLAIN.replace("'", ""),
+    "no UUID": PLAIN.replace("<uuid>", "<uid>"),
+    "a UUID that leads elsewhere": PLAIN.replace("<uuid>", "<uuid>../../"),
+    "a unit of its own": PLAIN.replace("KiB", "sacks"),
+    "a character that is none": PLAIN.replace("web", "&#xd800;&#1114112;&#99999999999;&x;"),
+    "surrogates": PLAIN.replace("web", "\udcff"),
+    "no name": PLAIN.replace("web", ""),
+    "spaces": PLAIN.replace("web", "my  VM "),
+    "another script": PLAIN.replace("web", "\u0432\u0435\u0431\u2028\U0001f40d"),
+    "no numbers": PLAIN.replace('memory="', 'cpu="many" memory="x'),
+    "too many digits": PLAIN.replace('memory="', 'memory="' + "9" * 5000),
+    "many elements": PLAIN.replace("<metadata>", "<metadata>" + "<a>" * 100000),
+    "many endings": PLAIN.replace("<metadata>", "<metadata>" + "</a>" * 100000),
+    "a long text": PLAIN.replace("<vcpu>", f"<description>{'x' * 10**7}</description><vcpu>"),
+    "no metadata": "<domain><name>web</name></domain>",
+    "other XML": "<network><name>web</name></network>",
+}
+
+
+@pytest.mark.parametrize("operation", ["prepare", "started", "reconnect", "release", "stopped"])
+@pytest.mark.parametrize("text", ODD.values(), ids=ODD)
+def test_no_definition_stops_a_vm(host: MadeUpHost, operation: str, text: str) -> None:
+    host.start("web")
+    assert call(host, operation, text) == (0, "")
 
 
 # ---- the script
@@ -165,6 +218,33 @@ def test_the_script_admits_and_refuses(script: Path, host: MadeUpHost) -> None:
     assert status == 1
     assert len(said.splitlines()) > 3
     assert noted.faults(host.places) == []
+
+
+@pytest.mark.parametrize("closed", ["<&-", "<&- >&- 2>&-", "</dev/null", "2>/dev/full"])
+def test_the_script_does_without_what_is_closed(
+    script: Path, host: MadeUpHost, closed: str
+) -> None:
+    command = f"'{script}' web prepare begin - {closed}"
+    done = subprocess.run(
+        ["sh", "-c", command],
+        input=domain(reserved=9 * GIB),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    # Where nothing says what is to be started, nothing speaks against it.
+    assert (done.returncode, done.stderr) == (int("<" not in closed), "")
+    assert not any("Python ended" in one for one in noted.faults(host.places))
+
+
+def test_the_script_reads_utf_8_whatever_the_language_of_its_daemon(
+    script: Path, host: MadeUpHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LANG", "LC_ALL"):
+        monkeypatch.setenv(name, "de_DE.ISO-8859-1")
+    assert run(script, "prepare", domain("b\xfcro")) == (0, "")
+    [note] = Path(host.places.state, "vms").iterdir()
+    assert "name b\xfcro\n" in note.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("operation", ["prepare", "started", "reconnect", "release"])

@@ -89,14 +89,43 @@ THEIRS = "<x:a xmlns:x='urn:x'>{}</x:a>"
         f"<!-- {OURS.replace('1.5', '9')} </metadata>-->" + OURS,
         THEIRS.format(f"<![CDATA[{OURS.replace('1.5', '9')}]]>") + OURS,
         OURS.replace("f:re", "re").replace("xmlns:f", "xmlns"),
+        THEIRS.format(OURS.replace("1.5", "9")) + OURS,
+        OURS + OURS.replace("1.5", "9"),
+        OURS.replace("</f:resource>", "<f:reservation cpu='9'/></f:resource>"),
+        OURS.replace("<f:res", "<f:tags><f:reservation cpu='9'/></f:tags><f:res", 2).replace(
+            "<f:tags><f:reservation cpu='9'/></f:tags>", "", 1
+        ),
+        OURS.replace("f:", "g:").replace("urn:kvm", "urn:x") + OURS,
+        "<?x a='>' ?>" + OURS,
     ],
-    ids=["devices", "elements of ours", "before ours", "comment", "CDATA", "no prefix"],
+    ids=[
+        *("devices", "elements of ours", "before ours", "comment", "CDATA", "no prefix"),
+        *("a copy that others keep", "another record", "another reservation", "deeper"),
+        *("of another namespace", "instruction"),
+    ],
 )
 def test_whatever_else_is_in_the_metadata(metadata: str) -> None:
     text = domain(HEAD, f"<metadata>{metadata}</metadata>", BODY)
     found = vm_of_xml(text)
     assert (found.name, found.vcpus, found.memory, found.cpu) == ("a&b A", 2, GIB, 1500)
     assert found == promise_of(xmltree.parse(text))
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        THEIRS.format(OURS),
+        OURS.replace("reservation", "reservations"),
+        OURS.replace("<f:reservation", "<f:a><f:reservation").replace("/></f", "/></f:a></f"),
+        OURS.replace("<f:reservation cpu='1.5'/>", "") + OURS,
+        OURS.replace("1.5", "many"),
+        OURS.replace("cpu='1.5'", "cpu='-1' memory='plenty'"),
+    ],
+)
+def test_what_is_no_promise_of_ours(metadata: str) -> None:
+    text = domain(HEAD, f"<metadata>{metadata}</metadata>", BODY)
+    assert (vm_of_xml(text).cpu, vm_of_xml(text).reserved) == (0, 0)
+    assert vm_of_xml(text) == promise_of(xmltree.parse(text))
 
 
 @pytest.mark.parametrize("file", CASES, ids=lambda file: str(file.parent.name))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ...engine import xmltree
 from ...engine.cpu_lists import cpus_in
 from ...engine.mark import MARK
-from ...engine.promises_held import CORE, KIB, MIB, Vm
+from ...engine.promises_held import CORE, KIB, MIB, Vm, number_in
 from ...engine.xmltree import Element
 from .memory import bytes_at, huge_page
 
@@ -16,8 +16,6 @@ RESERVATION = f"{MARK}/fleet:reservation"
 ALL, YES = "all", "yes"
 POOLS = "/machine"  # the slice in which pools are
 USUAL_PAGE = 2 * MIB  # where a definition says no size
-# More KiB or cores than this no host has.
-MOST = 2.0**53
 
 
 def promise_of(domain: Element) -> Vm:
@@ -32,22 +30,13 @@ def promise_of(domain: Element) -> Vm:
         pool=_pool(xmltree.get(domain, "resource/partition") or ""),
         vcpus=int(xmltree.get(domain, "vcpu/@current") or xmltree.get(domain, "vcpu") or 1),
         memory=memory,
-        cpu=round(_number(said.get("cpu")) * CORE),
+        cpu=round(number_in(said.get("cpu")) * CORE),
         shares=int(xmltree.get(domain, "cputune/shares") or 0),
-        reserved=memory if reserved == ALL else int(_number(reserved)) * KIB,
+        reserved=memory if reserved == ALL else int(number_in(reserved)) * KIB,
         huge_page=huge_page(domain, USUAL_PAGE),
         dedicated=is_dedicated,
         cpus=_pinned(domain, is_dedicated),
     )
-
-
-def _number(text: str | None) -> float:
-    """What our own record says; nothing, where somebody has written something else into it."""
-    try:
-        number = float(text or 0)
-    except ValueError:
-        return 0.0
-    return number if 0 <= number < MOST else 0.0
 
 
 def _pool(partition: str) -> str:
