@@ -109,11 +109,24 @@ def cpu_list(text: str) -> tuple[int, ...]:
 # ---- what was said about it
 
 
+def policy_to_go_by(places: Places = SYSTEM) -> tuple[Policy, str]:
+    """The policy of the host, and why it is the default instead: one that cannot be read is no
+    reason to promise anything twice."""
+    try:
+        return policy(places), ""
+    except ValueError as error:
+        return Policy(), str(error)
+
+
 def policy(places: Places = SYSTEM) -> Policy:
-    """The policy of the host; the default without a file. ValueError where it says nonsense."""
-    text = text_of(places.policy)
-    if not text:
+    """The policy of the host; the default without a file. ValueError where it cannot be read."""
+    try:
+        with open(places.policy, encoding="utf-8", errors="replace") as file:
+            text = file.read()
+    except FileNotFoundError:
         return Policy()
+    except OSError as error:
+        raise ValueError(f"{places.policy}: {error.strerror}") from None
     import json  # which costs as much as all the rest, and not all hosts have a file
 
     try:

@@ -14,13 +14,14 @@ from typing import Any, NamedTuple
 from ..engine import promises
 from ..engine.promises import Policy, Pool, Vm
 from . import cgroups
-from .capacity import SYSTEM, Places, capacity, cpu_list, names_in, policy, pools, text_of
+from .capacity import SYSTEM, Places, capacity, cpu_list, names_in, policy_to_go_by, pools, text_of
 from .cgroups import PAGE, Held
 from .noted import drop_those_gone, fault, forget, locked, record, records, write
 from .slices import MACHINE, slices_of_pool
 
 SLICES = "/" + MACHINE
 PLAIN_WEIGHT = 100  # systemd's, and the kernel's
+USUAL = "the usual strict policy, since the host's cannot be read"
 
 
 class Group(NamedTuple):
@@ -40,13 +41,15 @@ def admit(places: Places, vm: Vm, starter: str = "") -> list[str]:
     Otherwise it is noted, and holds what it was promised from now on.
     """
     with locked(places):
-        rules = policy(places)
+        rules, broken = policy_to_go_by(places)
         running = [one.vm for one in records(places) if one.vm.uuid != vm.uuid]
         asking = (f"vm/{vm.name}",)
         refused = promises.refusals(capacity(places), rules, pools(places), [*running, vm], asking)
         said = [] if rules.admission == "off" else [one.message for one in refused]
         if not said or rules.admission != "strict":
             record(places, vm, starter=starter)
+    if broken:
+        fault(places, f"vm/{vm.name} was admitted by {USUAL}: {broken}")
     if said and rules.admission == "warn":
         fault(places, "\n".join((f"vm/{vm.name} was started over what the host has", *said)))
         return []
@@ -62,14 +65,14 @@ def settle(places: Places = SYSTEM) -> list[str]:
         return []
     with locked(places):
         drop_those_gone(places)
-        groups, said = _groups(places)
-        ours, errors = _ours(places), {}
+        groups, ours, errors = _groups(places), _ours(places), {}
         for path, group in groups.items():
             lacks = lacking(group, cgroups.held(places, path), ours.get(path, Held()))
             if lacks != Held():
                 errors[path] = cgroups.put(places, path, lacks)
                 ours[path] = _now_ours(group, lacks, ours.get(path, Held()))
         _keep_ours(places, ours)
+    said = []
     for path, error in errors.items():
         has = cgroups.held(places, path)
         left = told(groups[path], lacking(groups[path], has, Held()), has)
@@ -94,13 +97,9 @@ def _other(want: Any, has: Any, ours: Any, plain: Any) -> Any:
     return plain if ours is not None and has == ours and has != plain else None
 
 
-def _groups(places: Places) -> tuple[dict[str, Group], list[str]]:
-    """The cgroups of VMs and those around them by path, and what kept that from being known."""
-    said = []
-    try:
-        rules = policy(places)
-    except ValueError as error:
-        rules, said = Policy(), [str(error)]
+def _groups(places: Places) -> dict[str, Group]:
+    """The cgroups of VMs and those around them by path."""
+    rules, _broken = policy_to_go_by(places)  # of which starts and plans tell
     ours = _ours(places)
     vms = {
         one.scope: _as_it_weighs(one.vm, cgroups.held(places, one.scope), ours.get(one.scope))
@@ -110,7 +109,7 @@ def _groups(places: Places) -> tuple[dict[str, Group], list[str]]:
     found = groups_of(places, rules, pools(places), vms)
     for path in ours:  # in which nobody is any more to whom something was promised
         found.setdefault(path, Group(path.rpartition("/")[2], Held(), Held(PLAIN_WEIGHT, 0)))
-    return {path: one for path, one in found.items() if cgroups.exists(places, path)}, said
+    return {path: one for path, one in found.items() if cgroups.exists(places, path)}
 
 
 def _as_it_weighs(vm: Vm, held: Held, ours: Held | None) -> Vm:
@@ -258,7 +257,7 @@ def _lacks(places: Places) -> dict[str, list[str]]:
     """What cgroups lack of what was promised to all that are noted, by path."""
     if cgroups.version(places) != 2:
         return {}
-    groups, _said = _groups(places)
+    groups = _groups(places)
     has = {path: cgroups.held(places, path) for path in groups}
     return {
         path: told(group, lacking(group, has[path], Held()), has[path])

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..engine import xmltree
-from ..engine.promises import KIB, Capacity, Policy
+from ..engine.promises import KIB, Capacity
 from .connection import Host
 
 # ---- what it has
@@ -62,9 +62,9 @@ def read_promises(host: Host) -> dict[str, Any] | None:
     if not host.is_local:
         return None
     from . import cgroups, hooked, noted
-    from .capacity import SYSTEM
+    from .capacity import SYSTEM, policy_to_go_by
 
-    policy, error = _policy()
+    policy, error = policy_to_go_by()
     return {
         "policy": policy._asdict(),
         "error": error,
@@ -82,13 +82,3 @@ def read_held(host: Host) -> dict[str, Any] | None:
     from . import enforcing
 
     return enforcing.states()
-
-
-def _policy() -> tuple[Policy, str]:
-    """The policy, and why it cannot be read: then the default is reckoned with."""
-    from .capacity import policy
-
-    try:
-        return policy(), ""
-    except ValueError as error:
-        return Policy(), str(error)

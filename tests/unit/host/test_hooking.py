@@ -111,9 +111,9 @@ def test_what_went_wrong_is_told(host: MadeUpHost) -> None:
     host.write("/etc/kvm-fleet/admission.json", "{")
     call(host, "prepare", domain())
     [told] = noted.faults(host.places)
-    assert "prepare of vm/web: ValueError: " in told
+    assert "vm/web was admitted by the usual strict policy, since the host's cannot be" in told
     assert "admission.json" in told
-    # It holds what it was promised all the same.
+    # It holds what it was promised all the same, and others are kept off.
     scope = host.start("web")
     call(host, "started", domain())
     assert int(host.value(scope, "memory.min")) > GIB

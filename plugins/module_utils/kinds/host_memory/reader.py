@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ...engine.errors import FleetError
-from ...engine.promises_held import Policy
 from ...host import machine_memory
-from ...host.capacity import SYSTEM, capacity, policy, pools
+from ...host.capacity import SYSTEM, capacity, policy_to_go_by, pools
 from ...host.kernel_memory import KSM, HugePages, folder_of
 from ...host.noted import records
 from . import kept
@@ -88,10 +87,7 @@ def _promised(root: Path) -> Promised:
     paths = {name: at for name, at in SYSTEM._asdict().items() if isinstance(at, str)}
     moved: dict[str, Any] = {name: below + path for name, path in paths.items()}
     places = SYSTEM._replace(**moved)
-    try:
-        rules = policy(places)
-    except ValueError:
-        rules = Policy()  # what is wrong with its file, plans of VMs tell
+    rules, _broken = policy_to_go_by(places)  # of which plans of VMs tell
     vms = [one.vm for one in records(places)]
     return Promised(capacity(places), rules, pools(places), vms)
 

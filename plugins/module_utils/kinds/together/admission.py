@@ -48,6 +48,7 @@ def admitted(plans: Sequence[Plan], world: World) -> Iterator[FleetError]:
     if policy.admission == OFF:
         return
     before, after = held_before(world), held_after(world)
+    yield from _unreadable(world, asking)
     if not _is_promised(after, policy):
         return
     yield from _unknown(world, asking)
@@ -84,18 +85,26 @@ def _policy(world: World) -> Policy:
 
 def _unknown(world: World, asking: Sequence[str]) -> Iterator[FleetError]:
     """What would have to be known of the host, said once."""
-    told, first = world.host.promises, asking[0]
+    first = asking[0]
     if world.host.capacity is None:
         yield Doubt("what the host can promise is not known, so nothing was added up", first)
-    elif told is None:
+    elif world.host.promises is None:
         yield Doubt(
             f"the policy of the host ({POLICY_FILE}) is not known from here; what it promises was "
             "added up with the default one",
             first,
         )
-    elif told["error"]:
-        message = f"the host's policy cannot be read: {told['error']}; mend or remove that file"
-        yield FleetError(message, first)
+
+
+def _unreadable(world: World, asking: Sequence[str]) -> Iterator[FleetError]:
+    """What cannot be read may promise less than what is usual, and allow more."""
+    error = (world.host.promises or {}).get("error")
+    if error:
+        yield Doubt(
+            f"the host's policy cannot be read, and the usual strict one is gone by: {error}; mend "
+            "or remove that file",
+            asking[0],
+        )
 
 
 # ---- who asks

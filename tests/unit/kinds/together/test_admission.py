@@ -234,10 +234,13 @@ def test_a_ratio_of_the_policy_is_for_vms_without_a_reservation_too() -> None:
     assert there.refused(declared("web", 0), declared("app", 0)) == [("vm/app", "cpu.count")]
 
 
-def test_a_policy_that_cannot_be_read_is_a_mistake() -> None:
+def test_instead_of_a_policy_that_cannot_be_read_the_usual_strict_one_is_gone_by() -> None:
     there = Host(promises=promises(error="/etc/kvm-fleet/admission.json: no JSON"))
-    assert there.refused(declared("web", 1)) == [("vm/web", "")]
-    assert there.plans(declared("web"))
+    for cores in (0, 1):  # it may have said something of VMs without a reservation, too
+        [plan] = there.plans(declared("web", cores))
+        [warning] = [one for one in plan.warnings if "policy" in one]
+        assert "cannot be read, and the usual strict one is gone by: /etc/kvm-fl" in warning
+    assert there.refused(declared("web", 4)) == [("vm/web", "cpu.reservation")]
 
 
 # ---- of hosts of which less is known
