@@ -222,6 +222,11 @@ resource_pool:
     used_memory_bytes:
       description: The memory that is charged to all VMs in it, if it is active.
       type: int
+    shadowed:
+      description:
+        - What drop-ins of others beside its unit file say, by option, as C(systemctl set-property)
+          makes them. It counts more than what the options say, and is what is added up.
+      type: dict
     unmanaged:
       description: The settings of its unit file that no option says.
       type: list
@@ -238,6 +243,7 @@ resource_pool:
     cpu: {reservation: 2, limit: 4, shares: 200}
     memory: {reservation: 4GiB, limit: 8GiB}
     expandable: true
+    shadowed: {cpu.limit: 2}
     unmanaged: []
 """
 

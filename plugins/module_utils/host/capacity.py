@@ -7,13 +7,21 @@ Also installed on hosts for libvirt's hook: only what is quick to import, which 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Callable, NamedTuple
 
 from ..engine.promises import Capacity, Policy, Pool
-from .slices import bytes_of, pool_of_unit
+from .slices import bytes_of, drop_in_names, pool_of_unit, sections_of
 
 Run = Callable[[Sequence[str]], str]  # runs a command; what it said where it failed
+# Where systemd looks for drop-ins, what counts first (systemd.unit(5)).
+CONTROL = "run/systemd/system.control"  # what was set until the next boot
+DROP_INS = (
+    *("etc/systemd/system.control", CONTROL, "run/systemd/transient", "etc/systemd/system"),
+    *("run/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system"),
+)
+# What is set of slices here, so that promises hold: always until the next boot.
+BY_HOOK = {"CPUWeight", "MemoryMin"}
 HUGE = 1e9  # above, and beside infinity and what is no number, nothing is meant
 ADMISSIONS = ("strict", "warn", "off")
 
@@ -53,6 +61,7 @@ class Places(NamedTuple):
     cpus: str = "/sys/devices/system/cpu/online"
     nodes: str = "/sys/devices/system/node"
     huge_pages: str = "/sys/kernel/mm/hugepages"
+    root: str = ""  # below it systemd looks for what drop-ins say
     run: Run = run
 
 
@@ -186,12 +195,45 @@ def _number(name: str, said: Any) -> float | None:
 
 def pools(places: Places = SYSTEM) -> list[Pool]:
     """The resource pools that unit files declare, outer ones before those inside."""
+    folders = drop_in_folders(places.root)
     found = [
-        pool_of_unit(name, text_of(f"{places.units}/{name}"))
+        pool_of_unit(name, text_of(f"{places.units}/{name}"), said_beside(folders, name))
         for name in names_in(places.units)
         if name.startswith("machine-") and name.endswith(".slice")
     ]
     return sorted(one for one in found if one is not None)
+
+
+def drop_in_folders(root: str) -> dict[str, list[str]]:
+    """Where there are drop-ins for slices, by the folder in which that is; what counts first."""
+    folders = (f"{root}/{folder}" for folder in DROP_INS)
+    return {one: [name for name in names_in(one) if name.endswith("slice.d")] for one in folders}
+
+
+def said_beside(folders: Mapping[str, Sequence[str]], unit: str) -> dict[str, tuple[str, str]]:
+    """What drop-ins say of a slice, which counts more than its file: by key, with the file.
+
+    Of several of one name systemd reads the first, of those that it reads the last one counts. What
+    the hook has set is no promise but follows from them.
+    """
+    files: dict[str, str] = {}
+    for folder, there in folders.items():
+        for name in (one for one in drop_in_names(unit) if one in there):
+            for file in names_in(f"{folder}/{name}"):
+                path = f"{folder}/{name}/{file}"
+                is_hooks = folder.endswith(CONTROL) and set(settings_of_slice(path)) <= BY_HOOK
+                if file.endswith(".conf") and not is_hooks:
+                    files.setdefault(file, path)
+    return {
+        key: (value, path)
+        for _file, path in sorted(files.items())
+        for key, value in settings_of_slice(path).items()
+    }
+
+
+def settings_of_slice(path: str) -> dict[str, str]:
+    """What a file says of a slice, of each key the last."""
+    return sections_of(text_of(path)).get("Slice", {})
 
 
 # ---- files

@@ -6,6 +6,8 @@ Pure, and also installed on hosts for libvirt's hook: only what is quick to impo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ..engine.promises import Pool
 
 MACHINE = "machine.slice"
@@ -74,12 +76,24 @@ def sections_of(text: str) -> dict[str, dict[str, str]]:
     return found
 
 
-def pool_of_unit(unit: str, text: str) -> Pool | None:
-    """The pool that a unit file declares; None of a slice that is none of ours."""
+def drop_in_names(unit: str) -> list[str]:
+    """The names under which drop-ins for a slice stand, what counts first: its own, those of all
+    slices that begin as it does, and of all that there are."""
+    parts = unit[: -len(SUFFIX)].split("-")
+    begins = ["-".join(parts[:deep]) + "-" + SUFFIX for deep in range(len(parts) - 1, 0, -1)]
+    return [f"{name}.d" for name in (unit, *begins, SUFFIX[1:])]
+
+
+def pool_of_unit(
+    unit: str, text: str, beside: Mapping[str, tuple[str, str]] | None = None
+) -> Pool | None:
+    """The pool that a unit file declares, with what drop-ins say beside it; None of a slice that
+    is none of ours."""
     found = sections_of(text)
     if OURS not in found or not pool_of_slice(unit):
         return None
-    kernel, ours = found.get("Slice", {}), found[OURS]
+    said_beside = {key: value for key, (value, _file) in (beside or {}).items()}
+    kernel, ours = {**found.get("Slice", {}), **said_beside}, found[OURS]
     return Pool(
         path=pool_of_slice(unit),
         cpu=millicores(ours.get("CPUReservation", "")),

@@ -9,7 +9,7 @@ import pytest
 
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import promises
 from ansible_collections.kvm.fleet.plugins.module_utils.host import cgroups, enforcing, noted
-from ansible_collections.kvm.fleet.plugins.module_utils.host.capacity import policy
+from ansible_collections.kvm.fleet.plugins.module_utils.host.capacity import policy, pools
 from support.made_up_host import GIB, MIB, UUID, MadeUpHost, vm
 
 
@@ -147,6 +147,26 @@ def test_a_pool_keeps_its_own_and_has_the_sum_of_what_is_in_it(host: MadeUpHost)
     assert enforcing.settle(host.places) == []
     assert least(host, pool, "/machine.slice") == [1500 * MIB] * 2
     assert host.value(pool, "cpu.weight") == "300"
+
+
+def test_what_drop_ins_say_of_a_pool_counts_more_than_its_file(host: MadeUpHost) -> None:
+    unit = "[Slice]\nMemoryMin=1G\nCPUWeight=300\nCPUQuota=200%\n[X-kvm-fleet]\nExpandable=yes\n"
+    etc, run_ = "/etc/systemd/system", "/run/systemd/system.control/machine-gold.slice.d"
+    host.write(f"{etc}/machine-gold.slice", unit)
+    host.write(f"{etc}.control/machine-gold.slice.d/50-MemoryMin.conf", "[Slice]\nMemoryMin=3G\n")
+    host.write(f"{etc}/machine-.slice.d/90-no.conf", "[Slice]\nCPUQuota=\nMemoryMax=6G\n")
+    host.write(f"{etc}/machine-.slice.d/60.conf", "[Slice]\nMemoryMin=2G\n[X-kvm-fleet]\nName=no\n")
+    host.write(f"{etc}/slice.d/60.conf", "[Slice]\nMemoryMin=7G\n")
+    host.write(f"{run_}/50-CPUWeight.conf", "[Slice]\nCPUWeight=7000\n")  # of the hook's own
+    host.write(f"{run_}/50-MemoryLow.conf", "[Slice]\nMemoryLow=1G\n")
+    host.write(f"{run_}/50-MemoryHigh", "[Slice]\nMemoryLow=9G\n")
+    [pool] = pools(host.places)
+    assert pool == promises.Pool(
+        "gold", shares=300, memory=2 * GIB, memory_low=GIB, memory_limit=6 * GIB, expandable=True
+    )
+    # Of several drop-ins of one name the first counts, wherever it is.
+    host.write(f"{etc}.control/machine-gold.slice.d/60.conf", "[Slice]\n")
+    assert pools(host.places)[0].memory == 3 * GIB
 
 
 # ---- what is not held is told

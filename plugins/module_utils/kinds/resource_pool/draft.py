@@ -16,7 +16,7 @@ from ...engine.keys import Values, named
 from ...engine.planner import Draft, Removal
 from ...engine.traits import STATE
 from ...engine.xmltree import Element
-from . import rules
+from . import rules, told
 from .naming import name_of, parent_of, unit_of
 from .partitions import vms_in
 from .table import AT_REST, PRESENT, ROWS, TRAITS
@@ -46,7 +46,7 @@ def _used_by(draft: PoolDraft) -> None:
 
 def _drop_ins(draft: PoolDraft) -> Iterable[Change]:
     """What others say of the slice stays, and counts again for the next pool of the name."""
-    files = sorted(set(draft.shadowed.values()))
+    files = sorted({file for _said, file in draft.shadowed.values()})
     return [Kept(draft.wanted.resource, DROP_INS, ", ".join(files))] if files else []
 
 
@@ -62,8 +62,8 @@ class PoolDraft(Draft):
     removal = Removal(("protected",), _used_by, stays=(_drop_ins,))
 
     @cached_property
-    def shadowed(self) -> Mapping[str, str]:
-        """The options that drop-ins of others say, each with the file."""
+    def shadowed(self) -> Mapping[str, tuple[str, str]]:
+        """The options that drop-ins of others say, each with what that is, and the file."""
         return dict(self.have.facts.get("shadowed", {}))
 
     @property
@@ -87,11 +87,12 @@ class PoolDraft(Draft):
         if self.have.live is not None:
             used = int(self.have.live.get("memory") or 0)
             self.warnings += rules.below_use(self.after, used)
-        for option, file in self.shadowed.items():
+        for option, (said, file) in self.shadowed.items():
             if any(named(key) == option for key in self.want):
+                value = told.shown_beside(option, said)
                 self.warnings.append(
-                    f"{option} is what {file} says, whatever the unit file says; remove that file "
-                    "(systemctl revert does), and run again"
+                    f"{option} is {value}, which is what {file} says, whatever the unit file says; "
+                    "remove that file (systemctl revert does), and run again"
                 )
 
     def effects(self) -> EffectOf:

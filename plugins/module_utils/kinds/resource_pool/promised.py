@@ -11,11 +11,12 @@ from ...engine.plan import Have
 from ...engine.promises_held import Pool
 from ...engine.units import parse_cores, parse_size
 from .table import ROWS
+from .told import beside
 
 
 def pool_of(have: Have) -> Pool:
     """What one promises and limits; what others wrote in ways of their own counts as nothing."""
-    values = values_of(ROWS, have.definition)
+    values = {**values_of(ROWS, have.definition), **beside(have)}
     cpu = {name: _cores(values[("cpu", name)]) for name in ("reservation", "limit")}
     memory = {name: _bytes(values[("memory", name)]) for name in ("reservation", "low", "limit")}
     shares = values[("cpu", "shares")]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,18 +20,14 @@ from ...host import capacity
 from ...host.connection import Host
 from .naming import PREFIX, SUFFIX, cgroup_of, name_of, path_of, unit_of
 from .table import MANAGED, NAME_OF, PAGE, PLACES, PRESENT, ROWS, quota
-from .unit import settings_of_text, tree_of
+from .unit import tree_of
 
 KIND = "resource_pool"
 SETTINGS = "etc/systemd/system"  # where ours are
 # Where systemd looks for unit files, what counts first.
 FILES = (SETTINGS, "run/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system")
-CONTROL, CONTROL_RUN = "etc/systemd/system.control", "run/systemd/system.control"
-DROP_INS = (CONTROL, CONTROL_RUN, "run/systemd/transient", *FILES)
 # Where systemd has its tree of cgroups: version 2; both versions; version 1.
 CGROUPS = ("sys/fs/cgroup", "sys/fs/cgroup/unified", "sys/fs/cgroup/systemd")
-# What the hook sets of slices itself, so that promises hold: always by set-property --runtime.
-BY_HOOK = ("CPUWeight", "MemoryMin")
 # What a page may take away from a size.
 ROUNDING = 16 * PAGE
 UNLIMITED = "max"
@@ -74,7 +70,7 @@ def read_pools(host: Host, names: Iterable[str] | None) -> dict[str, Have]:
     return {
         name: _have(SYSTEM, name, there[name], twins)
         if name in there
-        else Have(KIND, name, facts={"twin": twins[name]} if name in twins else {})
+        else Have(KIND, name, facts=_of_none(SYSTEM, name, twins))
         for name in (there if names is None else names)
     }
 
@@ -108,6 +104,12 @@ def _have(places: Places, name: str, file: Path, twins: dict[str, str]) -> Have:
     return Have(KIND, name, stored, _live(places, name, stored, set(shadows)), facts)
 
 
+def _of_none(places: Places, name: str, twins: dict[str, str]) -> dict[str, Any]:
+    """What is there of a pool that is not: it counts once it comes."""
+    said = {"twin": twins.get(name), "shadowed": _shadows(places, name)}
+    return {fact: value for fact, value in said.items() if value}
+
+
 def _text(file: Path) -> str | None:
     try:
         return file.read_bytes().decode(errors="surrogateescape")
@@ -118,26 +120,16 @@ def _text(file: Path) -> str | None:
 # ---- what others have said of a slice beside its file
 
 
-def _shadows(places: Places, name: str) -> dict[str, str]:
-    """The options that a drop-in says, which counts more than the file; each with the drop-in."""
-    options = {place: option for option, place in PLACES.items() if place[0] == "Slice"}
-    found = {}
-    for file in _drop_ins(places, name):
-        for one in settings_of_text(_text(file) or ""):
-            is_ours = file.is_relative_to(places.at(CONTROL_RUN)) and one.place[1] in BY_HOOK
-            if one.place in options and not is_ours:
-                found[options[one.place]] = str(file)
-    return found
-
-
-def _drop_ins(places: Places, name: str) -> Iterator[Path]:
-    """Those of its own, and of all slices whose names begin as its own does."""
-    unit = unit_of(name)
-    parts = unit[: -len(SUFFIX)].split("-")
-    begins = ["-".join(parts[:deep]) + "-.slice" for deep in range(1, len(parts))]
-    for folder in DROP_INS:
-        for of in ("slice", *begins, unit):
-            yield from sorted(places.at(folder, f"{of}.d").glob("*.conf"))
+def _shadows(places: Places, name: str) -> dict[str, list[str]]:
+    """The options that a drop-in says, which counts more than the file; each with what it says, and
+    the drop-in."""
+    folders = capacity.drop_in_folders(places.root.rstrip("/"))
+    said = capacity.said_beside(folders, unit_of(name))
+    return {
+        option: list(said[key])
+        for option, (section, key) in PLACES.items()
+        if section == "Slice" and key in said
+    }
 
 
 # ---- what the kernel has

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...engine import told
-from ...engine.fields import values_of
-from ...engine.keys import nested
+from ...engine.codecs import Value
+from ...engine.fields import Field, values_of
+from ...engine.keys import Values, key_of, named, nested
 from ...engine.plan import Have
 from ...engine.traits import GONE
 from ...engine.xmltree import Element
@@ -37,8 +39,21 @@ def shown(have: Have) -> dict[str, Any]:
         "active": live is not None,
         **({} if live is None else {"used_memory_bytes": int(live.get("memory") or 0)}),
         **nested({key: value for key, value in values.items() if value not in NOTHING}),
+        "shadowed": {named(key): value for key, value in beside(have).items()},
         "unmanaged": unmanaged(have.stored),
     }
+
+
+def beside(have: Have) -> Values:
+    """What drop-ins of others say, which counts more than the unit file."""
+    said: Mapping[str, Sequence[str]] = have.facts.get("shadowed", {})
+    return {key_of(option): shown_beside(option, text) for option, (text, _file) in said.items()}
+
+
+def shown_beside(option: str, text: str) -> Value:
+    """What a drop-in says of an option, as the option says it."""
+    row = next(row for row in ROWS if isinstance(row, Field) and row.name == option)
+    return row.codec.decode(text)
 
 
 def unmanaged(unit: Element) -> list[str]:

@@ -327,9 +327,23 @@ def test_drop_ins_of_others_are_told_and_heeded(machine: Machine) -> None:
     file.parent.mkdir(parents=True)
     file.write_text("[Slice]\nCPUQuota=50%\n")
     [plan] = machine.plans(GOLD)
-    assert not plan.changed and f"cpu.limit is what {file} says" in plan.warnings[0]
+    assert not plan.changed
+    assert f"cpu.limit is 0.5, which is what {file} says, whatever" in plan.warnings[0]
+    assert KIND.result(plan.after)["shadowed"] == {"cpu.limit": 0.5}
+    # It is what is added up, and what the hook goes by.
+    assert pool_of(plan.after).cpu_limit == pool_of(plan.have).cpu_limit == 500
+    assert capacity.pools(machine.held._replace(root=str(machine.root)))[0].cpu_limit == 500
     [plan] = machine.plans(GONE)
     assert [(r["field"], r["after"]) for r in results(plan.changes)][-1] == ("drop_ins", "kept")
+
+
+def test_a_drop_in_that_a_former_pool_left_counts_for_one_that_comes(machine: Machine) -> None:
+    file = machine.root / "etc/systemd/system.control/machine-gold.slice.d/50-MemoryMin.conf"
+    file.parent.mkdir(parents=True)
+    file.write_text("[Slice]\nMemoryMin=2G\n")
+    [plan] = machine.plans({"name": "gold", "memory": {"reservation": "1GiB"}})
+    assert "memory.reservation is 2GiB, which is what" in plan.warnings[0]
+    assert pool_of(plan.after).memory == 2 << 30
 
 
 def test_a_masked_slice(machine: Machine) -> None:
