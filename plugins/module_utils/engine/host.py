@@ -20,14 +20,17 @@ QUESTIONS = {
     **dict.fromkeys(("arch", "best_virt_type", "can_keep_tpm", "cells", "driver", "interfaces"), 0),
     **dict.fromkeys(("libvirt_version", "machines", "network_daemons", "open_files", "routes"), 0),
     **dict.fromkeys(("huge_pages", "secrets", "state_folder", "uri", "version"), 0),
-    **dict.fromkeys(("backup", "checkpoints", "cpu_models", "far_interface", "file", "folder"), 1),
-    **dict.fromkeys(
-        ("controllers", "image", "leases", "machines_of", "noted_daemons", "parsed"), 1
-    ),
-    **dict.fromkeys(("place", "real_path", "refusal", "snapshots", "volume_at", "written"), 1),
-    **dict.fromkeys(("block_job", "checksum", "owner", "parser_refusal"), 2),
-    **dict.fromkeys(("cpu_modes", "video_models"), 3),
     **dict.fromkeys(("capacity", "faults", "held", "promises"), 0),
+    **dict.fromkeys(("clock", "identity", "lock_manager", "mounts", "node_devices"), 0),
+    **dict.fromkeys(("nwfilters",), 0),
+    **dict.fromkeys(("backup", "bridge", "checkpoints", "controllers", "cpu_models"), 1),
+    **dict.fromkeys(("far_interface", "file", "folder", "image", "leases", "machines_of"), 1),
+    **dict.fromkeys(("migratable", "noted_daemons", "parsed", "place", "real_path"), 1),
+    **dict.fromkeys(("refusal", "snapshots", "volume_at", "written"), 1),
+    **dict.fromkeys(("block_job", "checksum", "disk_size", "owner", "parser_refusal"), 2),
+    **dict.fromkeys(("reaches",), 2),
+    **dict.fromkeys(("cpu_modes", "device_models", "guest_cpus", "video_models"), 3),
+    **dict.fromkeys(("cpu_comparison",), 4),
 }
 
 

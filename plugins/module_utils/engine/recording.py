@@ -17,6 +17,7 @@ from . import sensitive, xmltree
 from .errors import FleetError
 from .facts import ALL, Fact
 from .host import Daemon, File, Image, Interface, Secret, Unreadable
+from .move_facts import Bridge, Clock, DiskSize, GuestCpus, Identity, Mount
 from .nodes import Cell, HugePages
 from .plan import Have
 from .xmltree import Element
@@ -28,7 +29,7 @@ FORMAT = 1
 KINDS = ("resource_pool", "storage_pool", "storage_volume", "vm", "vswitch")
 
 # Questions with a whole definition in them are recorded by its digest.
-BY_DEFINITION = ("refusal", "parsed", "parser_refusal")
+BY_DEFINITION = ("refusal", "parsed", "parser_refusal", "cpu_comparison")
 
 
 def dump(answers: Mapping[Fact, Any]) -> dict[str, Any]:
@@ -187,6 +188,23 @@ def _capacity(told: Any) -> Capacity | None:
     )
 
 
+def _made(make: Callable[..., Any]) -> Callable[[Any], Any]:
+    """What a type with fields in order is read back by; nothing that is known stays that."""
+
+    def read(told: Any) -> Any:
+        return None if told is None else make(*told)
+
+    return read
+
+
+def _bridge(mtu: int, ports: list[str]) -> Bridge:
+    return Bridge(mtu, tuple(ports))
+
+
+def _mounts(told: Any) -> list[Mount] | None:
+    return None if told is None else [Mount(*one) for one in told]
+
+
 READS: dict[str, Callable[[Any], Any]] = {
     "capacity": _capacity,
     "file": _file,
@@ -197,4 +215,10 @@ READS: dict[str, Callable[[Any], Any]] = {
     "secrets": _secrets,
     "network_daemons": _daemons,
     "noted_daemons": _daemons,
+    "bridge": _made(_bridge),
+    "clock": _made(Clock),
+    "disk_size": _made(DiskSize),
+    "guest_cpus": _made(GuestCpus),
+    "identity": _made(Identity),
+    "mounts": _mounts,
 }

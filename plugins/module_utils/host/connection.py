@@ -88,10 +88,17 @@ class Host:
         return [one.text or "" for one in self._abilities(arch, machine, virt_type, path)]
 
     def _abilities(self, arch: str, machine: str, virt_type: str, path: str) -> list[Any]:
+        told = self.domain_capabilities(arch, machine, virt_type)
+        return told.findall(path) if told is not None else []
+
+    def domain_capabilities(
+        self, arch: str, machine: str, virt_type: str
+    ) -> xmltree.Element | None:
+        """What the hypervisor has for a machine type; None where nobody can tell."""
         told = self._asked(
             "capabilities", self.conn.getDomainCapabilities, None, arch, machine, virt_type
         )
-        return xmltree.parse(told).findall(path) if told else []
+        return xmltree.parse(told) if told else None
 
     def _asked(self, what: str, call: Callable[..., Result], *of: Any) -> Result | None:
         """What a call tells, asked once; None where the driver or this host has no answer."""

@@ -45,6 +45,11 @@ def _is_tap(device: Path) -> bool:
     return bool(flags) and bool(int(flags, 16) & IFF_TAP)
 
 
+def read_mtu(name: str) -> int:
+    """The MTU of an interface; 0 of one that is not there."""
+    return int(_read(DEVICES / name / "mtu").strip() or 0)
+
+
 def read_far_interface(host: Host, name: str) -> bool | None:
     """Whether another machine has an interface, as libvirt knows it; None where nobody can tell."""
     try:

@@ -145,6 +145,24 @@ def _far_interface(host: Host, name: str) -> bool | None:
     return read_far_interface(host, name)
 
 
+def _of_moves(name: str) -> Callable[..., Any]:
+    def answer(host: Host, *of: str) -> Any:
+        from . import moves
+
+        return getattr(moves, name)(host, *of)
+
+    return answer
+
+
+def _of_machine(name: str) -> Callable[..., Any]:
+    def answer(host: Host, *of: str) -> Any:
+        from . import machine_moves
+
+        return getattr(machine_moves, name)(host, *of)
+
+    return answer
+
+
 def _routes(_host: Host) -> Any:
     from .interfaces import read_routes
 
@@ -190,4 +208,17 @@ ANSWERS: dict[str, Callable[..., Any]] = {
     "promises": _of_promises("read_promises"),
     "held": _of_promises("read_held"),
     "faults": _faults,
+    "identity": _of_moves("read_identity"),
+    "node_devices": _of_moves("read_node_devices"),
+    "nwfilters": _of_moves("read_nwfilters"),
+    "migratable": _of_moves("read_migratable"),
+    "disk_size": _of_moves("read_disk_size"),
+    "device_models": _of_moves("read_device_models"),
+    "guest_cpus": _of_moves("read_guest_cpus"),
+    "cpu_comparison": _of_moves("read_cpu_comparison"),
+    "bridge": _of_moves("read_bridge"),
+    "clock": _of_machine("read_clock"),
+    "lock_manager": _of_machine("read_lock_manager"),
+    "mounts": _of_machine("read_mounts"),
+    "reaches": _of_machine("read_reaches"),
 }

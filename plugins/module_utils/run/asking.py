@@ -9,11 +9,12 @@ folders in which these are, and what the machine and its libvirt can do.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from operator import attrgetter
 
 from ..engine import xmltree
 from ..engine.host import HostFacts, Image
+from ..engine.move_facts import MoveFacts, family_of
 from ..engine.plan import Have
 from ..engine.world import World
 from ..engine.xmltree import Element
@@ -26,6 +27,7 @@ OF_LIBVIRT = attrgetter(
     *("uri", "driver", "version", "libvirt_version", "can_keep_tpm", "state_folder"),
     *("best_virt_type", "cells", "huge_pages", "secrets"),
 )
+OF_MOVES = attrgetter("clock", "identity", "lock_manager", "mounts", "node_devices", "nwfilters")
 OF_PROMISES = attrgetter("capacity", "faults", "promises")
 OF_MACHINE = attrgetter("open_files", "interfaces", "routes", "network_daemons")
 # What QEMU opens for devices that a declaration may bring.
@@ -44,6 +46,7 @@ def ask_everything(world: World, paths: Iterable[str]) -> None:
     _ask_libvirt(host, haves["vm"].values())
     for vm in haves["vm"].values():
         _ask_about_vm(host, vm)
+    _ask_about_moves(MoveFacts(world.facts), haves)
     for vswitch in haves["vswitch"].values():
         host.noted_daemons(vswitch.name)
         if vswitch.live is not None:
@@ -76,6 +79,34 @@ def _ask_libvirt(host: HostFacts, vms: Iterable[Have]) -> None:
         for virt_type in VIRT_TYPES:
             host.cpu_modes(arch, machine, virt_type)
             host.video_models(arch, machine, virt_type)
+    _ask_what_moves_need_of_machines(MoveFacts(host.facts), used)
+
+
+def _ask_what_moves_need_of_machines(host: MoveFacts, used: Iterable[tuple[str, str]]) -> None:
+    """Of one machine type of each family: the others of one QEMU have the same devices and CPUs."""
+    families = {(arch, family_of(machine)): machine for arch, machine in sorted(used)}
+    newest = {arch: machine for (arch, _family), machine in sorted(families.items())}
+    for virt_type in VIRT_TYPES:
+        for (arch, _family), machine in families.items():
+            host.device_models(arch, machine, virt_type)
+        for arch, machine in newest.items():
+            host.guest_cpus(arch, machine, virt_type)
+
+
+def _ask_about_moves(host: MoveFacts, haves: Mapping[str, Mapping[str, Have]]) -> None:
+    """How each VM would be sent to another host, and what it would be looked at for there."""
+    OF_MOVES(host)
+    vms, vswitches = haves["vm"].values(), haves["vswitch"].values()
+    for vm in vms:
+        host.migratable(vm.name)
+        for disk in (vm.definition if vm.live is None else vm.live).findall("devices/disk"):
+            if disk.find("source") is not None:
+                host.disk_size(vm.name, xmltree.get(disk, "target/@dev") or "")
+    nics = (nic for vm in vms for nic in vm.definition.findall("devices/interface"))
+    bridges = {xmltree.get(nic, "source/@bridge") for nic in nics}
+    bridges |= {xmltree.get(one.definition, "bridge/@name") for one in vswitches}
+    for name in sorted(filter(None, bridges)):
+        host.bridge(name)
 
 
 def _ask_about_vm(host: HostFacts, vm: Have) -> None:

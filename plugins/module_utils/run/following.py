@@ -13,6 +13,7 @@ from typing import Any, Callable
 from ..engine import xmltree
 from ..engine.facts import ALL, Fact, NotRecorded
 from ..engine.host import File, Unreadable
+from ..engine.move_facts import family_of
 from ..engine.plan import Have
 from ..engine.recording import key_of
 from ..kinds.storage_volume.volumes import (
@@ -147,6 +148,29 @@ def _leases(_answers: Answers, _vswitch: str) -> list[Any]:
     return []
 
 
+def _migratable(answers: Answers, vm: str) -> dict[str, str]:
+    if (ALL, "vm") in answers and vm not in answers[(ALL, "vm")]:
+        return {}
+    raise NotRecorded(("migratable", vm))
+
+
+def _of_machines(asked: str, by_family: bool) -> Callable[..., Any]:
+    """What a hypervisor has for a machine type, by what it has for one that is like it."""
+
+    def answer(answers: Answers, arch: str, machine: str, virt_type: str) -> Any:
+        machine = answers.get(("machines",), {}).get(machine) or machine
+        known = answers.get(("machines_of", arch))
+        if known is not None and machine not in known:
+            return None
+        for fact, found in answers.items():
+            is_of_it = fact[0] == asked and (fact[1], fact[3]) == (arch, virt_type)
+            if is_of_it and (not by_family or family_of(fact[2]) == family_of(machine)):
+                return found
+        raise NotRecorded((asked, arch, machine, virt_type))
+
+    return answer
+
+
 FOLLOWS: dict[str, Callable[..., Any]] = {
     "file": _file,
     "folder": _folder,
@@ -161,6 +185,9 @@ FOLLOWS: dict[str, Callable[..., Any]] = {
     "controllers": _of_vm(()),
     "backup": _of_vm(""),
     "block_job": _of_vm(""),
+    "migratable": _migratable,
+    "device_models": _of_machines("device_models", by_family=True),
+    "guest_cpus": _of_machines("guest_cpus", by_family=False),
     "noted_daemons": _daemons,
     "leases": _leases,
 }

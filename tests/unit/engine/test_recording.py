@@ -20,6 +20,14 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.host import (
     Secret,
     Unreadable,
 )
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.move_facts import (
+    Bridge,
+    Clock,
+    DiskSize,
+    GuestCpus,
+    Identity,
+    Mount,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.nodes import Cell, HugePages
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.promises import Capacity, Policy
@@ -77,6 +85,22 @@ ANSWERS: dict[Fact, Any] = {
     ("parser_refusal", "vswitch", "<network/>"): "",
     ("cpu_modes", "x86_64", "pc-q35-7.2", "kvm"): {"host-model": "yes"},
     ("video_models", "x86_64", "pc-q35-7.2", "kvm"): ["virtio"],
+    ("bridge", "br0"): Bridge(9000, ("eno1",)),
+    ("clock",): Clock(0.5, 0.01, "here"),
+    ("cpu_comparison", "x86_64", "q35", "kvm", "<cpu/>"): {"result": "lacks", "said": "avx512"},
+    ("device_models", "x86_64", "pc-q35-7.2", "kvm"): {"video/modelType": ["qxl"], "tpm": []},
+    ("device_models", "x86_64", "none", "kvm"): None,
+    ("disk_size", "web", "vda"): DiskSize(1 << 30, 1 << 20, 1 << 21),
+    ("guest_cpus", "x86_64", "q35", "kvm"): GuestCpus(
+        "EPYC", "AMD", {"x2apic": "require"}, {"EPYC": "yes"}, {"Skylake": ["pcid"]}
+    ),
+    ("identity",): Identity("2f3c", "kvm1"),
+    ("lock_manager",): "lockd",
+    ("migratable", "web"): {"stored": DOMAIN, "live": DOMAIN},
+    ("mounts",): [Mount("/nfs", "nfs4", "nas:/x")],
+    ("node_devices",): ["pci_0000_00_00_0"],
+    ("nwfilters",): ["clean-traffic"],
+    ("reaches", "192.0.2.1", "49152"): "closed",
 }
 FACTS: dict[str, Any] = {"state": "running", "autostart": False, "persistent": True}
 RESOURCES = {

@@ -72,6 +72,10 @@ TOLD: dict[Fact, Any] = {
     ("vm", "web"): vm("web"),
     ("vm", "up"): vm("up", live=True),
     ("network_daemons",): [Daemon("dnsmasq", 7, "lan"), Daemon("radvd", 8, "other")],
+    ("machines",): {"q35": "pc-q35-7.2"},
+    ("machines_of", "x86_64"): ["q35", "pc-q35-7.2", "pc-q35-6.0", "pc-i440fx-7.2"],
+    ("device_models", "x86_64", "pc-q35-7.2", "kvm"): {"tpm": []},
+    ("guest_cpus", "x86_64", "pc-q35-7.2", "kvm"): "of q35",
 }
 RECORDED = Recorded(TOLD, following)
 
@@ -101,6 +105,11 @@ RECORDED = Recorded(TOLD, following)
         (("block_job", "web", "vda"), ""),
         (("noted_daemons", "lan"), [Daemon("dnsmasq", 7, "lan")]),
         (("leases", "lan"), []),
+        (("migratable", "none"), {}),
+        (("device_models", "x86_64", "q35", "kvm"), {"tpm": []}),
+        (("device_models", "x86_64", "pc-q35-6.0", "kvm"), {"tpm": []}),
+        (("device_models", "x86_64", "pc-q35-10.0", "kvm"), None),
+        (("guest_cpus", "x86_64", "pc-i440fx-7.2", "kvm"), "of q35"),
     ],
 )
 def test_it_follows(fact: Fact, answer: Any) -> None:
@@ -124,6 +133,10 @@ def test_it_follows(fact: Fact, answer: Any) -> None:
         ("block_job", "up", "vdz"),
         ("snapshots", "up"),
         ("secrets",),
+        ("migratable", "web"),
+        ("device_models", "x86_64", "pc-i440fx-7.2", "kvm"),  # another family
+        ("device_models", "x86_64", "pc-q35-7.2", "qemu"),
+        ("guest_cpus", "aarch64", "virt", "kvm"),
     ],
 )
 def test_it_does_not_follow(fact: Fact) -> None:

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a move asks of a machine and libvirt does not tell: its clock, its mounts, its locks.
+
+Of another machine only the clock is looked at, and only where ssh leads to it without a question.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+import time
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from ..engine.move_facts import Clock, Mount
+from .connection import Host
+
+ROOT = Path("/")
+QEMU_CONF = "etc/libvirt/qemu.conf"
+MOUNTS = "proc/self/mountinfo"
+# File systems of which another host can have the same one.
+OF_OTHERS = (
+    *("nfs", "nfs4", "cifs", "smb3", "ceph", "fuse.ceph", "glusterfs", "fuse.glusterfs"),
+    *("gfs2", "ocfs2", "gpfs", "lustre", "virtiofs", "9p"),
+)
+SSH_TIMEOUT_S = 10
+CONNECT_TIMEOUT_S = 3.0
+SSH = ("qemu+ssh", "qemu+libssh2", "qemu+libssh")
+
+
+def read_lock_manager(host: Host, root: Path = ROOT) -> str | None:
+    """Who gives leases on disks, by the configuration of this machine's daemon."""
+    if not host.is_local or host.state_folder:
+        return None
+    try:
+        text = (root / QEMU_CONF).read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return ""
+    except OSError:
+        return None
+    said = re.findall(r'^\s*lock_manager\s*=\s*"([^"]*)"', text, re.MULTILINE)
+    return said[-1].replace("nop", "") if said else ""
+
+
+def read_mounts(host: Host, root: Path = ROOT) -> list[Mount] | None:
+    """What this machine has mounted that others may have, too."""
+    if not host.is_local:
+        return None
+    try:
+        lines = (root / MOUNTS).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    return sorted(mount for mount in map(_mount, lines) if mount.type in OF_OTHERS)
+
+
+def _mount(line: str) -> Mount:
+    """A line of mountinfo(5): what is mounted comes after a dash."""
+    before, _dash, after = line.partition(" - ")
+    places, named = before.split(" "), after.split(" ")
+    inside = _unescaped(places[3]) if len(places) > 4 else "/"
+    source = _unescaped(named[1]) if len(named) > 1 else ""
+    # A bind mount, or a folder of an export, is a part of what is mounted.
+    whole = source if inside == "/" else f"{source.rstrip('/')}{inside}"
+    return Mount(_unescaped(places[4]) if len(places) > 4 else "", named[0], whole)
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found.group(1), 8)), text)
+
+
+# ---- the clock
+
+
+def read_clock(host: Host) -> Clock | None:
+    """A clock beside this machine's own. libvirt tells none (11.3), so ssh has to."""
+    here = socket.gethostname()
+    if host.is_local:
+        return Clock(0.0, 0.0, here)
+    command = ssh_command(host.uri)
+    return _asked(command, here) if command else None
+
+
+def ssh_command(uri: str) -> list[str]:
+    """How a host is asked for its time, in the way by which libvirt reaches it; nothing if not."""
+    parts = urlsplit(uri)
+    if parts.scheme not in SSH or not parts.hostname:
+        return []
+    said = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    command = [said.get("command", "ssh"), "-o", "BatchMode=yes"]
+    command += ["-o", f"ConnectTimeout={SSH_TIMEOUT_S}", "-T"]
+    if said.get("no_verify") == "1":
+        command += ["-o", "StrictHostKeyChecking=no"]
+    for option, flag in (("keyfile", "-i"),):
+        command += [flag, said[option]] if option in said else []
+    command += ["-p", str(parts.port)] if parts.port else []
+    command += ["-l", parts.username] if parts.username else []
+    return [*command, "--", parts.hostname, "date", "+%s.%N"]
+
+
+def _asked(command: list[str], here: str) -> Clock | None:
+    """The answer counts as given in the middle of the time that it took."""
+    before = time.time()
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=2 * SSH_TIMEOUT_S,
+            check=False,
+        )
+        there = float(done.stdout.strip())
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return None
+    after = time.time()
+    half = (after - before) / 2
+    return Clock(round(there - before - half, 3), round(half, 3), here)
+
+
+# ---- the way to another host
+
+
+def read_reaches(host: Host, address: str, port: str) -> str | None:
+    """What comes of a connection from this machine; a refused one shows that there is a way."""
+    if not host.is_local:
+        return None
+    try:
+        with socket.create_connection((address, int(port)), CONNECT_TIMEOUT_S):
+            return "open"
+    except ConnectionRefusedError:
+        return "closed"
+    except OSError as error:
+        return error.strerror or str(error)

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a move asks of a host, as facts: answers of its libvirt, and of the machine itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..engine import xmltree
+from ..engine.move_facts import FITS, LACKS, SAME, Bridge, DiskSize, GuestCpus, Identity
+from ..engine.xmltree import Element
+from .connection import Host, found, libvirt, said
+
+
+def read_identity(host: Host) -> Identity:
+    """The UUID of the machine, and its name."""
+    uuid = xmltree.get(host.capabilities, "host/uuid") or ""
+    return Identity(uuid, str(host.conn.getHostname()))
+
+
+def read_node_devices(host: Host) -> list[str] | None:
+    """The devices that can be handed to VMs."""
+    flags = (
+        libvirt.VIR_CONNECT_LIST_NODE_DEVICES_CAP_PCI_DEV
+        | libvirt.VIR_CONNECT_LIST_NODE_DEVICES_CAP_USB_DEV
+        | libvirt.VIR_CONNECT_LIST_NODE_DEVICES_CAP_MDEV
+    )
+    return _names(host, "listAllDevices", flags)
+
+
+def read_nwfilters(host: Host) -> list[str] | None:
+    """The network filters."""
+    return _names(host, "listAllNWFilters", 0)
+
+
+def _names(host: Host, call: str, flags: int) -> list[str] | None:
+    try:
+        return sorted(one.name() for one in getattr(host.conn, call)(flags))
+    except libvirt.libvirtError:
+        if not host.is_alive():
+            raise
+        return None  # its driver is not installed
+
+
+# ---- VMs
+
+
+def read_migratable(host: Host, vm: str) -> dict[str, str]:
+    """The definitions of a VM as libvirt sends them to another host."""
+    with host.errors(f"vm/{vm}", "tell how it would be sent to another host"):
+        dom = found(host.conn.lookupByName, vm, libvirt.VIR_ERR_NO_DOMAIN)
+        if dom is None:
+            return {}
+        secure = libvirt.VIR_DOMAIN_XML_SECURE
+        flags = libvirt.VIR_DOMAIN_XML_MIGRATABLE | secure if host.driver == "QEMU" else secure
+        texts = {"stored": dom.XMLDesc(flags | libvirt.VIR_DOMAIN_XML_INACTIVE)}
+        return {**texts, "live": dom.XMLDesc(flags)} if dom.isActive() else texts
+
+
+def read_disk_size(host: Host, vm: str, target: str) -> DiskSize | None:
+    """How large a disk is; None of one without a file or device, or that cannot be opened."""
+    try:
+        return DiskSize(*map(int, host.conn.lookupByName(vm).blockInfo(target)))
+    except libvirt.libvirtError:
+        if not host.is_alive():
+            raise
+        return None
+
+
+# ---- what the hypervisor can do
+
+
+def read_device_models(
+    host: Host, arch: str, machine: str, virt_type: str
+) -> dict[str, list[str]] | None:
+    """The enumerations of libvirt's domain capabilities, and the files of firmware."""
+    told = host.domain_capabilities(arch, machine, virt_type)
+    if told is None:
+        return None
+    models = {"loader": [one.text or "" for one in told.findall("os/loader/value")]}
+    models["firmware"] = _values(told, "os/enum[@name='firmware']")
+    for part in told.findall("devices/*"):
+        is_there = part.get("supported") == "yes"
+        for enum in part.findall("enum") if is_there else ():
+            models[f"{part.tag}/{enum.get('name')}"] = _values(enum, ".")
+        if not is_there:
+            models[part.tag] = []
+    return models
+
+
+def _values(tree: Element, path: str) -> list[str]:
+    return [value.text or "" for value in tree.findall(f"{path}/value")]
+
+
+def read_guest_cpus(host: Host, arch: str, machine: str, virt_type: str) -> GuestCpus | None:
+    """What libvirt's domain capabilities say of CPUs."""
+    told = host.domain_capabilities(arch, machine, virt_type)
+    if told is None:
+        return None
+    of_host = told.find("cpu/mode[@name='host-model'][@supported='yes']")
+    features = {} if of_host is None else {
+        one.get("name", ""): one.get("policy", "") for one in of_host.findall("feature")
+    }  # fmt: skip
+    custom = told.findall("cpu/mode[@name='custom'][@supported='yes']/model")
+    blockers = {
+        one.get("model", ""): [feature.get("name", "") for feature in one.findall("feature")]
+        for one in told.findall("cpu/mode[@name='custom']/blockers")
+    }
+    return GuestCpus(
+        _text(of_host, "model"),
+        _text(of_host, "vendor"),
+        features,
+        {one.text or "": one.get("usable", "unknown") for one in custom},
+        blockers,
+    )
+
+
+def _text(element: Element | None, path: str) -> str:
+    return "" if element is None else xmltree.get(element, path) or ""
+
+
+def read_cpu_comparison(
+    host: Host, arch: str, machine: str, virt_type: str, cpu: str
+) -> dict[str, Any] | None:
+    """libvirt's own comparison. With the flag that fails it says which features are lacking."""
+    results = {
+        libvirt.VIR_CPU_COMPARE_INCOMPATIBLE: LACKS,
+        libvirt.VIR_CPU_COMPARE_IDENTICAL: SAME,
+        libvirt.VIR_CPU_COMPARE_SUPERSET: FITS,
+    }
+    flag = libvirt.VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE
+    try:
+        found_out = host.conn.compareHypervisorCPU(None, arch, machine, virt_type, cpu, flag)
+    except libvirt.libvirtError as error:
+        if not host.is_alive():
+            raise
+        if error.get_error_code() == libvirt.VIR_ERR_CPU_INCOMPATIBLE:
+            return {"result": LACKS, "said": said(error)}
+        return None  # the driver cannot compare, or has no such machine
+    return {"result": results[found_out], "said": ""} if found_out in results else None
+
+
+# ---- bridges
+
+
+def read_bridge(host: Host, name: str) -> Bridge | None:
+    """A bridge of this machine by its own files, of another as far as libvirt knows it."""
+    if host.is_local and "socket=" not in host.uri:
+        from .interfaces import read_interfaces, read_mtu
+
+        ports = (one for one, is_like in read_interfaces().items() if is_like.master == name)
+        taps = {one for one, is_like in read_interfaces().items() if is_like.is_tap}
+        return Bridge(read_mtu(name), tuple(port for port in ports if port not in taps))
+    return _far_bridge(host, name)
+
+
+def _far_bridge(host: Host, name: str) -> Bridge | None:
+    try:
+        interface = found(host.conn.interfaceLookupByName, name, libvirt.VIR_ERR_NO_INTERFACE)
+        if interface is None:
+            return None
+        told = xmltree.parse(interface.XMLDesc(0))
+    except libvirt.libvirtError:
+        if not host.is_alive():
+            raise
+        return None  # its interface driver is not installed, or cannot work there
+    ports = (port.get("name", "") for port in told.findall("bridge/interface"))
+    mtu = int(xmltree.get(told, "mtu/@size") or 0)
+    return Bridge(mtu, tuple(port for port in ports if not _is_of_vm(port)))
+
+
+def _is_of_vm(port: str) -> bool:
+    """Whether libvirt made it: its own names for taps (virnetdev.h) no one else may use."""
+    return port.startswith(("vnet", "macvtap", "macvlan")) or port.endswith("-nic")
