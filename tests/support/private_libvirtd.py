@@ -32,7 +32,7 @@ PRIVATE_PATHS = {
 }
 
 UNSHARE_OPTIONS = (
-    *("--mount", "--mount-proc", "--net", "--pid"),
+    *("--mount", "--mount-proc", "--net", "--pid", "--uts"),
     *("--fork", "--kill-child"),
 )
 
@@ -164,15 +164,21 @@ class PrivateLibvirtd:
             input=stdin,
         )
 
-    def entry(self) -> list[str]:
-        """What to put before a command so that it runs where libvirtd runs."""
+    @property
+    def namespaces(self) -> str:
+        """The folder with the kernel's handles for the namespaces, as seen from outside."""
         if not self._unshare:
             raise PrivateLibvirtdError("not started")
-        namespaces = f"/proc/{self._unshare.pid}/ns"
+        return f"/proc/{self._unshare.pid}/ns"
+
+    def entry(self) -> list[str]:
+        """What to put before a command so that it runs where libvirtd runs."""
+        namespaces = self.namespaces
         return [
             "nsenter",
             f"--mount={namespaces}/mnt",
             f"--net={namespaces}/net",
+            f"--uts={namespaces}/uts",
             f"--pid={namespaces}/pid_for_children",
             "--",
             # Seen from inside: only the first process there is in the cgroup namespace.
