@@ -65,6 +65,8 @@ def counted(path: Path) -> int:
         if not any(sector):
             break
         last += 1
-        assert sector == last.to_bytes(4, "little") * NUMBERS_IN_SECTOR, f"number {last}: {sector!r}"
+        assert sector == last.to_bytes(4, "little") * NUMBERS_IN_SECTOR, (
+            f"number {last}: {sector!r}"
+        )
     assert not any(data[last * SECTOR :]), f"there is something beyond number {last}"
     return last

@@ -35,6 +35,9 @@ POOL_MARK = mark_of("")
 # What something is known by as long as nobody touches it.
 Fingerprint = tuple[Any, ...]
 
+# Options by which a volume gets its content, in further calls. What moves comes from another host.
+FILLED_BY = ("image", "copy_of", "moved")
+
 MARK_BYTES = str(2**20)  # as little as all kinds of pools can allocate; nothing of it in files
 
 
@@ -43,16 +46,39 @@ MARK_BYTES = str(2**20)  # as little as all kinds of pools can allocate; nothing
 
 def make(host: Host, plan: Plan) -> None:
     """Make a volume under its mark. What fails leaves nothing of it behind."""
-    pool, name = _place(host, plan)
     with host.errors(plan.resource, "make it"):
-        own = _claim(host, plan, pool, name)
-        if own is None:
-            return  # it was there, or another run made it: reading it back tells if it is right
-        # Another run may have taken its mark away just before ours.
-        if look_up_volume(pool, name) is None:
-            _make_marked(host, plan, pool, own)
-        _check_own(plan, pool, own)
-        _delete(pool, mark_of(name))
+        own = begin(host, plan)
+        if own is not None:
+            end(host, plan, own)
+
+
+def begin(host: Host, plan: Plan) -> Fingerprint | None:
+    """Make a volume that keeps its mark, which is told.
+
+    None if there is one without, or another run made it: reading it back tells if it is right.
+    """
+    pool, name = _place(host, plan)
+    own = _claim(host, plan, pool, name)
+    if own is None:
+        return None
+    # Another run may have taken its mark away just before ours.
+    if look_up_volume(pool, name) is None:
+        _make_marked(host, plan, pool, own)
+    _check_own(plan, pool, own)
+    return own
+
+
+def end(host: Host, plan: Plan, own: Fingerprint) -> None:
+    """Take the mark from a volume that is whole."""
+    pool, name = _place(host, plan)
+    _check_own(plan, pool, own)
+    _delete(pool, mark_of(name))
+
+
+def undo(host: Host, plan: Plan, own: Fingerprint) -> None:
+    """Remove a volume that was begun, and then its mark."""
+    pool, _name = _place(host, plan)
+    _clear_up(plan, pool, own)
 
 
 def _make_marked(host: Host, plan: Plan, pool: Any, own: Fingerprint) -> None:
@@ -194,7 +220,7 @@ def _is_own(plan: Plan, pool: Any, own: Fingerprint) -> bool:
 
 def _needs_mark(plan: Plan) -> bool:
     """Not where making is one call that libvirt undoes by itself: a mark takes an LVM extent."""
-    is_filled = any(plan.wanted.options.get(source) for source in ("image", "copy_of"))
+    is_filled = any(plan.wanted.options.get(source) for source in FILLED_BY)
     return plan.after.facts["pool_type"] in FILE_POOLS or is_filled
 
 

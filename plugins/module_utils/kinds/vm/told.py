@@ -20,6 +20,7 @@ KNOWN: told.Known = {
     "@id": (),
     "metadata/fleet:resource": (),
     "metadata/fleet-restart:restart": (),
+    "metadata/fleet-move:move": (),
     "memory/@unit": (),
     "currentMemory/@unit": (),
     "devices/memory/@model": ("virtio-mem",),

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a VM lives among the hosts of a declaration, and what a killed run left of a move."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from ..engine import xmltree
+from ..engine.errors import FleetError
+from ..engine.plan import Have
+from ..kinds.storage_volume.volumes import HALF_MADE, name_in_pool, pool_of
+from ..kinds.vm.states import PAUSED, RUNNING
+from .notes import ARRIVED, Note, note_of
+from .side import Side
+
+# What there is to be done.
+NOTHING = "nothing"  # it lives at the target
+MOVE = "move"  # it lives at one other host; what the target has of it is a leftover
+FINISH = "finish"  # it lives at the target, and an interrupted run did not clear up
+
+
+class Whereabouts(NamedTuple):
+    """Where a VM lives, and what there is to be done about that."""
+
+    todo: str
+    source: str = ""  # the host that it leaves or has left; empty where that is over
+    note: Note | None = None
+    marks: tuple[str, ...] = ()  # volumes at the target, POOL/NAME, that count as half-made
+
+
+def whereabouts(
+    sides: Mapping[str, Side], vm: str, host: str, unreachable: Mapping[str, FleetError]
+) -> Whereabouts:
+    """Where a VM lives. FleetError where that is for a person to say."""
+    if host in unreachable:
+        raise unreachable[host]
+    there = {name: side.vm(vm) for name, side in sides.items() if side.vm(vm).exists}
+    others = [name for name in there if name != host]
+    if len(others) > 1 or not there:
+        raise _unclear(vm, sides, there, unreachable)
+    if not others:
+        return _at_target(sides[host], there[host])
+    source = others[0]
+    if host not in there:
+        return Whereabouts(MOVE, source, note_of(there[source].stored))
+    return _on_both(vm, sides, there, source, host)
+
+
+def _at_target(side: Side, have: Have) -> Whereabouts:
+    """It is there alone: what is left of a move is a note, or marks beside its volumes."""
+    note = note_of(have.stored)
+    if note is None:
+        return Whereabouts(NOTHING)
+    return Whereabouts(FINISH, note=note, marks=marks_at(side, have))
+
+
+def _on_both(
+    vm: str, sides: Mapping[str, Side], there: Mapping[str, Have], source: str, host: str
+) -> Whereabouts:
+    here, target = there[source], there[host]
+    note = _note_between(here, target, source, host)
+    if note is None:
+        raise _unclear(vm, sides, there, {})
+    if _runs(target) or note.progress == ARRIVED:
+        if here.facts.get("state") == RUNNING:
+            raise _unclear(vm, sides, there, {})
+        return Whereabouts(FINISH, source, note, marks_at(sides[host], target))
+    if _runs(here) or note.mode == "offline":
+        return Whereabouts(MOVE, source, note)
+    raise _unclear(vm, sides, there, {})
+
+
+def _note_between(here: Have, target: Have, source: str, host: str) -> Note | None:
+    """What notes on both sides say of a move between them; the one at the target knows more."""
+    if xmltree.get(here.definition, "uuid") != xmltree.get(target.definition, "uuid"):
+        return None
+    note = note_of(target.stored)
+    return note if note is not None and (note.source, note.target) == (source, host) else None
+
+
+def _runs(have: Have) -> bool:
+    return have.facts.get("state") in (RUNNING, PAUSED)
+
+
+def marks_at(side: Side, have: Have) -> tuple[str, ...]:
+    """The volumes of a VM, POOL/NAME, beside which there is the mark of what is half-made."""
+    found = []
+    for disk in have.definition.findall("devices/disk/source"):
+        name = disk.get("pool") and f"{disk.get('pool')}/{disk.get('volume')}"
+        name = name or side.host.volume_at(disk.get("file") or disk.get("dev") or "")
+        if name and side.volume(pool_of(name), name_in_pool(name)).facts.get(HALF_MADE):
+            found.append(name)
+    return tuple(found)
+
+
+def _unclear(
+    vm: str,
+    sides: Mapping[str, Side],
+    there: Mapping[str, Have],
+    unreachable: Mapping[str, FleetError],
+) -> FleetError:
+    """What each host has, where that does not say where the VM lives."""
+    said = [f"{name} has {_described(there[name])}" for name in there]
+    missed = "".join(f"; {name} cannot be reached: {why}" for name, why in unreachable.items())
+    if not there:
+        hosts = ", ".join(sides) or "no host that could be reached"
+        return FleetError(
+            f"is on none of {hosts}{missed}; declare the VM where it is to live, or name the host "
+            "that has it in hosts",
+            f"migration/{vm}",
+            "name",
+        )
+    return FleetError(
+        f"is on several hosts: {', '.join(said)}{missed}; see which of them is the right one, and "
+        "undefine it on the others (virsh undefine), or leave their hosts out of hosts",
+        f"migration/{vm}",
+        "name",
+    )
+
+
+def _described(have: Have) -> str:
+    kept = "" if have.facts.get("persistent", True) else ", not stored"
+    note = note_of(have.stored)
+    moving = f", noted as moving from {note.source} to {note.target}" if note else ""
+    uuid = xmltree.get(have.definition, "uuid")
+    return f"it {have.facts.get('state')}{kept} (UUID {uuid}{moving})"
