@@ -1200,8 +1200,8 @@ warnings:
 """
 
 from ..module_utils.kinds.storage_volume.kind import KIND as STORAGE_VOLUME
+from ..module_utils.kinds.vm.going import volumes_that_go
 from ..module_utils.kinds.vm.kind import KIND as VM
-from ..module_utils.kinds.vm.storage import volumes_that_go
 from ..module_utils.run.module import ADMISSION_SPEC, CHANGES_SPEC, create_module
 from ..module_utils.run.planning import Rule
 from ..module_utils.run.runner import run

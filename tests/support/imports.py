@@ -6,7 +6,7 @@ Modules are called by their path there: `engine.plan`, `kinds.vm.table`.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -161,13 +161,22 @@ class Source:
         return sorted(sorted(group) for group in groups)
 
     def _reached(self, start: str) -> set[str]:
-        seen: set[str] = set()
-        todo = [start]
-        while todo:
-            new = self._imported[todo.pop()] - seen
-            seen |= new
-            todo += new
-        return seen
+        return _led_to(start, self._imported)
+
+    def at_start(self, name: str) -> set[str]:
+        """What is imported along with a module, which is not what its functions import."""
+        return _led_to(name, self._by_importer(MODULE))
+
+    def shipped(self, name: str) -> set[str]:
+        """What Ansible packs with a module: all imports that stand in its text, wherever."""
+        return _led_to(name, self._by_importer(MODULE, FUNCTION, TYPES))
+
+    def _by_importer(self, *when: str) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {name: set() for name in self.modules}
+        for one in self.imports:
+            if one.is_ours and one.when in when:
+                found[one.importer].add(one.imported)
+        return found
 
     # ---- what plans
 
@@ -220,6 +229,16 @@ class Source:
             or any(not _is_pure(i.imported) for i in module.imports() if not i.is_ours)
         }
         return looks | {module.name for module in host if self._reached(module.name) & looks}
+
+
+def _led_to(start: str, imported: Mapping[str, set[str]]) -> set[str]:
+    seen: set[str] = set()
+    todo = [start]
+    while todo:
+        new = imported.get(todo.pop(), set()) - seen
+        seen |= new
+        todo += new
+    return seen
 
 
 def _reads_or_applies(name: str) -> bool:

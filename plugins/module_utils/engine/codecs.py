@@ -191,7 +191,8 @@ def partly_hiding(swap_in: Callable[[str, Callable[[str], str]], str]) -> Codec:
     """A text of which the secrets are compared and not shown, that `swap_in` finds in it."""
 
     def made(found: str | None) -> str:
-        return partly_sensitive(found or "", lambda gap: swap_in(found or "", gap))
+        text = found or ""
+        return partly_sensitive(text, lambda gap: swap_in(text, gap)) if text else ""
 
     def parse(given: Any) -> str:
         value = str(revealed(given))

@@ -15,7 +15,6 @@ from .changes import HOTPLUG, LIVE, RESTART, STORED, Change
 from .hidden import shown
 from .keys import named, nested
 from .plan import CREATE, DELETE, UPDATE, Plan
-from .yaml_text import to_yaml
 
 
 def unfolded(changes: Iterable[Change]) -> Iterator[Change]:
@@ -46,6 +45,8 @@ def names(changes: Iterable[Change]) -> list[str]:
 
 def diff_of(plan: Plan) -> dict[str, str]:
     """The plan as a before and after that Ansible shows as a unified diff of YAML."""
+    from .yaml_text import to_yaml
+
     changes = list(unfolded(plan.changes))
     before = {c.field: c.before for c in changes if plan.action != CREATE and c.was_there}
     stays = [c for c in changes if plan.action != DELETE or not c.counts]

@@ -14,7 +14,7 @@ from ..host.connection import Host
 from ..kinds.together.references import names_of, uses_of
 from ..kinds.together.takeovers import given_up, givers_first, taken_up
 from . import aftermath, secrecy
-from .aftermath import Run
+from .done import Run
 from .planning import plan_all
 from .promising import in_turn
 

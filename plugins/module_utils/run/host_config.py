@@ -15,8 +15,8 @@ from ..engine.world import Kind, World
 from ..kinds.resource_pool.kind import KIND as RESOURCE_POOL
 from ..kinds.storage_pool.kind import KIND as STORAGE_POOL
 from ..kinds.storage_volume.kind import KIND as STORAGE_VOLUME
+from ..kinds.vm.going import volumes_that_go
 from ..kinds.vm.kind import KIND as VM
-from ..kinds.vm.storage import volumes_that_go
 from ..kinds.vswitch.kind import KIND as VSWITCH
 from . import arguments, pruning, vm_defaults
 

@@ -10,7 +10,7 @@ from ..engine.errors import FleetError
 from ..engine.plan import Plan
 from ..engine.showing import diffs, names, results, summary
 from ..engine.world import World
-from .aftermath import Run
+from .done import Run
 
 
 def report(world: World, done: Run, check: bool, shown: str) -> dict[str, Any]:

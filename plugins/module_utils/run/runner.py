@@ -12,7 +12,7 @@ from ..engine.errors import FleetError, FleetErrors
 from ..engine.plan import Wanted
 from ..engine.world import Kind, World
 from ..host.connection import Host
-from .aftermath import Run
+from .done import Run
 from .module import taken_params
 from .opening import opened
 from .planning import Rule, RulesOfChanges, plan_all

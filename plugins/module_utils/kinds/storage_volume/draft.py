@@ -24,7 +24,6 @@ from ...engine.texts import why_no_file
 from ...engine.traits import STATE
 from ...engine.units import format_size, parse_size
 from ...engine.xmltree import Element
-from .design import check_pool, design
 from .table import ROWS, TRAITS
 from .volumes import (
     GROWS_VOLUMES,
@@ -54,6 +53,8 @@ LONGEST_NEW_NAME = 255 - len(mark_of(""))
 def _check_pool(draft: VolumeDraft) -> None:
     """What is to be said of the pool of a volume that changes or goes. Or FleetErrors."""
     if draft.pool.live is None:
+        from .design import check_pool
+
         check_pool(draft.pool, draft.world, draft.mistakes, draft.warnings)
     draft.mistakes.raise_any()
 
@@ -181,6 +182,8 @@ class VolumeDraft(Draft):
 
     def _design(self) -> Values:
         """All that was said of a new volume, and what follows from it."""
+        from .design import design
+
         name = name_in_pool(self.wanted.name)
         if why_no_file(name, LONGEST_NEW_NAME):
             self.mistakes.add(why_no_file(name, LONGEST_NEW_NAME), "name")

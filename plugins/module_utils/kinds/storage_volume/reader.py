@@ -12,7 +12,6 @@ from ...engine import xmltree
 from ...engine.plan import Have
 from ...host.connection import Host, found, libvirt, patiently
 from ..vm.reader import FEW
-from . import asleep
 from .volumes import (
     FILE_POOLS,
     HALF_MADE,
@@ -64,6 +63,8 @@ def _read_some(host: Host, pool_name: str, names: list[str]) -> dict[str, Have]:
     if pool is None:
         return _haves(pool_name, names, {})
     if not pool.isActive():
+        from . import asleep
+
         folder = asleep.folder_of(
             host, xmltree.parse(pool.XMLDesc(libvirt.VIR_STORAGE_XML_INACTIVE))
         )
@@ -83,6 +84,8 @@ def _unlisted(pool: str, name: str, folder: Path | None) -> Have:
     full_name = f"{pool}/{name}"
     if folder is None:
         return Have(KIND, full_name, facts={UNSEEN: True})
+    from . import asleep
+
     try:
         if (folder / mark_of(name)).exists():
             return Have(KIND, full_name, facts={HALF_MADE: True})

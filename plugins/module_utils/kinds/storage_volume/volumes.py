@@ -8,7 +8,6 @@ from datetime import datetime, timezone
 from ...engine import xmltree
 from ...engine.errors import FleetError
 from ...engine.plan import Have
-from ...engine.secret_words import shown_name
 from ...engine.units import format_size
 
 KIND = "storage_volume"
@@ -108,7 +107,12 @@ def backing_of(volume: Have) -> str:
     A name with a password in it, as of a web server, has it hidden.
     """
     tree = volume.stored
-    return shown_name((tree is not None and xmltree.get(tree, "backingStore/path")) or "")
+    name = (tree is not None and xmltree.get(tree, "backingStore/path")) or ""
+    if not name:
+        return ""
+    from ...engine.secret_words import shown_name
+
+    return shown_name(name)
 
 
 def described(volume: Have) -> str:

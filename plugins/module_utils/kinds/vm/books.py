@@ -11,8 +11,7 @@ from . import extra
 from .agree import CONSEQUENCES
 from .agree.brought import BROUGHT, OPTIONS
 from .declared import note_at
-from .extra_record import RECORD
-from .table import DISKS, ROWS
+from .table import DISKS, EXTRA_RECORD, ROWS
 
 
 def _owned(change: Change, before: Element, after: Element, claims: Claims) -> None:
@@ -30,7 +29,7 @@ def _owned(change: Change, before: Element, after: Element, claims: Claims) -> N
             claims.add(record, WHOLE)
         return
     for domain, other in ((before, after), (after, before)):
-        claims.path(domain, RECORD)
+        claims.path(domain, EXTRA_RECORD)
         for element, part in extra.claimed(domain, other):
             claims.add(element, part)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from ...engine import traits, xmltree
 from ...engine.changes import Change, Mended, Removed, Restarted, Stepped
@@ -20,8 +21,6 @@ from ...engine.world import World
 from ..together import taken_up
 from . import (
     alike,
-    declared,
-    dedicated,
     in_pool,
     memory,
     port_groups,
@@ -30,10 +29,13 @@ from . import (
     tree,
     video,
 )
+from .cpu_time import DEDICATED
 from .resolve import LISTS, resolve
-from .standing import Standing
 from .states import PAUSED, RUNNING, SAVED, STOPPED
 from .table import RESERVATION, ROWS, TRAITS
+
+if TYPE_CHECKING:
+    from .standing import Standing
 
 
 class VmDraft(Draft):
@@ -45,12 +47,18 @@ class VmDraft(Draft):
 
     def __init__(self, wanted: Wanted, have: Have, world: World) -> None:
         super().__init__(wanted, have, world)
-        self.standing = Standing(have, world, self.mistakes)
         self.is_now = have.facts.get("state", STOPPED)
         self.restarting = tree.restarting(have.stored) if have.stored is not None else None
         self.target = power.target(self.is_now, wanted.state, self.restarting)
         self.goes = wanted.state == ABSENT
         self.steps = power.steps(self.is_now, STOPPED if self.goes else self.target)
+
+    @cached_property
+    def standing(self) -> Standing:
+        """What its disks stand on, which few plans have to know."""
+        from .standing import Standing
+
+        return Standing(self.have, self.world, self.mistakes, self.warnings)
 
     @property
     def removal(self) -> Removal:
@@ -101,18 +109,26 @@ class VmDraft(Draft):
         self.warnings += [*warnings, *needs.warnings]
         options = self.wanted.options
         purged = [name for name in LISTS if options["purge"] and options.get(name) is not None]
-        want = resolve(self.wanted.name, values, self.stored, self.world, purged, self.standing)
-        dedicated.resolve(
-            self.wanted.name, want, self.stored, self.have.stored, self.world, self.mistakes
+        want = resolve(
+            self.wanted.name, values, self.stored, self.world, purged, lambda: self.standing
         )
+        self._resolve_dedicated(want)
         needs.check_kept_formats(want)
         video.resolve(want, self.stored, self._arch(), self.world.host)
         alike.check_going(want, self.stored, self.mistakes)
-        self.warnings += self.standing.warnings
         self.warnings += taken_up.by_disks(
             self.wanted, want, self.stored, self.world, self.mistakes
         )
         return want
+
+    def _resolve_dedicated(self, want: dict[Key, Value]) -> None:
+        """Choose the CPUs of a VM that has some of its own, or is no longer to have them."""
+        if not (want.get(DEDICATED) or self.stored.get(DEDICATED)):
+            return
+        from . import dedicated
+
+        stored = self.have.stored
+        dedicated.resolve(self.wanted.name, want, self.stored, stored, self.world, self.mistakes)
 
     def _refuse_transient(self) -> None:
         if self.have.exists and not self.have.facts["persistent"]:
@@ -126,6 +142,8 @@ class VmDraft(Draft):
         return tree.new_domain(self.wanted.name, self._arch())
 
     def edited(self, definition: xmltree.Element, want: Mapping[Key, Value]) -> xmltree.Element:
+        from . import declared
+
         after = tree.edited(definition, want, self.stored)
         if declared.takes_notes(definition):
             disks = self.wanted.options.get("disks") or ()
@@ -176,6 +194,8 @@ class VmDraft(Draft):
 
     def check_waiting(self, pending: Sequence[Change]) -> None:
         """A start would lose what was written since; one that is asked for is not refused."""
+        if not pending:
+            return
         found = self.standing.left_behind(pending)
         if self.restarts:
             self.mistakes.extend(found)

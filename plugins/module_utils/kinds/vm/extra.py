@@ -17,6 +17,7 @@ from . import extra_edit, extra_record
 from .extra_made import Lost, add_controllers, add_what_came_along, made_of, theirs_of
 from .extra_record import MADE, Record, record_of, write_record
 from .fragments import At, Slice, items_at, place, take, value_at
+from .table import EXTRA_RECORD
 
 canonical, recorded = extra_record.canonical, extra_record.recorded
 seal, sealed = extra_record.seal, extra_record.sealed
@@ -31,7 +32,7 @@ BRING_NO_DEVICE = (
 
 def is_open(domain: Element) -> bool:
     """Whether it is still to be recorded what libvirt made of it."""
-    element = xmltree.find(domain, extra_record.RECORD)
+    element = xmltree.find(domain, EXTRA_RECORD)
     return element is not None and xmltree.find(element, MADE) is None
 
 
@@ -132,6 +133,6 @@ def claimed(domain: Element, other: Element) -> Iterator[tuple[Element, str]]:
         left = items_at(domain, path)
         for unit in units:
             yield from ((element, "*") for element in take(left, unit, last=True) or ())
-    there = xmltree.find(domain, extra_record.RECORD)
+    there = xmltree.find(domain, EXTRA_RECORD)
     if there is not None:
         yield there, "*"

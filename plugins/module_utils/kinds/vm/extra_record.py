@@ -23,8 +23,8 @@ from ...engine.hidden import (
 )
 from ...engine.xmltree import Element
 from .fragments import Slice, made_place, set_value, sliced
+from .table import EXTRA_RECORD
 
-RECORD = "metadata/fleet:resource/fleet:extra_xml"
 MADE, BEFORE = "fleet:made", "fleet:before"
 _NAMESPACES = " ".join(f'xmlns:{prefix}="{uri}"' for prefix, uri in xmltree.NAMESPACES.items())
 
@@ -117,12 +117,12 @@ def single_parts(text: str) -> Iterator[tuple[str, Element]]:
 
 def recorded(domain: Element) -> str:
     """What was put into this domain earlier, as it was asked for."""
-    return xmltree.get(domain, RECORD) or ""
+    return xmltree.get(domain, EXTRA_RECORD) or ""
 
 
 def record_of(domain: Element) -> Record:
     """All that is known of what was put into this domain earlier."""
-    element = xmltree.find(domain, RECORD)
+    element = xmltree.find(domain, EXTRA_RECORD)
     if element is None:
         return Record("", None, None)
     element = _filled_in(element, domain)
@@ -150,7 +150,7 @@ def is_token(text: str) -> bool:
 
 def seal(domain: Element) -> None:
     """Put tokens into the place of all secrets in the record. Earlier versions left them there."""
-    record = xmltree.find(domain, RECORD)
+    record = xmltree.find(domain, EXTRA_RECORD)
     if record is not None:
         from ...engine.sensitive import salt_of, swap_secrets
 
@@ -159,7 +159,7 @@ def seal(domain: Element) -> None:
 
 def sealed(domain: Element, after: Element) -> list[Element]:
     """The records of a domain before and after, if the one is the other without its secrets."""
-    before, now = (xmltree.find(form, RECORD) for form in (domain, after))
+    before, now = (xmltree.find(form, EXTRA_RECORD) for form in (domain, after))
     if before is None or now is None or xmltree.same(before, now):
         return []
     from ...engine.sensitive import swap_secrets
@@ -172,10 +172,10 @@ def sealed(domain: Element, after: Element) -> list[Element]:
 
 def write_record(domain: Element, record: Record) -> None:
     """Record what was put into a domain; nothing is no record."""
-    xmltree.put(domain, f"{RECORD}!", None)
+    xmltree.put(domain, f"{EXTRA_RECORD}!", None)
     if not record.asked:
         return
-    element = xmltree.ensure(domain, RECORD)
+    element = xmltree.ensure(domain, EXTRA_RECORD)
     element.text = record.asked
     for name, part in ((BEFORE, record.before), (MADE, record.made)):
         if part is not None:

@@ -18,7 +18,7 @@ from ...engine.planner import plan_resource
 from ...engine.world import World
 from ..storage_volume import kind as storage_volume
 from ..together.taken_up import VOLUME_OPTIONS
-from . import extra, rules, told, tree
+from . import rules, told, tree
 from .derived import derived_uuid
 from .draft import VmDraft
 from .table import AGENT_CHANNEL, CDROMS, DISKS, ROWS, TRAITS
@@ -178,6 +178,8 @@ def _agent(want: Values, agent: bool | None) -> None:
 def _extra(want: Values, text: str | None, mistakes: Mistakes) -> None:
     if text is None:
         return
+    from . import extra
+
     try:
         want[("extra_xml",)] = extra.canonical(text)
     except ValueError as error:

@@ -3,19 +3,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING
 
 from ...engine.codecs import Value
 from ...engine.host import HostFacts
-from ...engine.keys import ABSENT, PRESENT, Key, Values, within
+from ...engine.keys import ABSENT, PRESENT, UNION, Key, Values, within
 from ...engine.units import format_size, parse_size
 from ...engine.world import World
 from ..storage_volume.volumes import disk_source, format_of
 from . import cpu_time, numa_cells, numa_placement
 from .derived import derived_mac
 from .memory import HOTPLUG, MAXIMUM, SIZE, most_of
-from .standing import Standing
-from .table import AGENT_CHANNEL, ALL, option_of
+from .table import AGENT_CHANNEL, ALL, CDROMS, DISKS, option_of
+
+if TYPE_CHECKING:
+    from .standing import Standing
 
 # What a new VM gets where nothing is said: what an operator of a headless server would choose.
 DEFAULTS: Values = {
@@ -39,7 +42,7 @@ def resolve(
     stored: Values,
     world: World,
     purged: Collection[str],
-    standing: Standing,
+    standing: Callable[[], Standing],
 ) -> dict[Key, Value]:
     """The values to set; `stored` is empty for a new VM, `purged` are lists that are complete."""
     values = dict(want) if stored else {**DEFAULTS, **want}
@@ -54,14 +57,29 @@ def resolve(
     _memory(values, stored)
     _locked(values, stored)
     _sources(values, stored, world)
-    standing.adopt(values, stored)
-    standing.keep(values, stored)
+    if stored and any(_is_elsewhere(key, values, stored) for key in values):
+        standing().adopt(values, stored)
+        standing().keep(values, stored)
     _disks(values, stored)
     _adopt_nics(values, stored)
     _nics(name, values, stored)
     _purge(values, stored, purged)
-    standing.check_going(values, stored)
+    if any(values[key] is ABSENT and key[0] == DISKS.name and key in stored for key in values):
+        standing().check_going(values, stored)
     return values
+
+
+def _is_elsewhere(key: Key, values: Values, stored: Values) -> bool:
+    """Whether a key is that of a disk or drive that is new, goes, or is to stand on another source.
+
+    Of the others nobody has to know what they stand on.
+    """
+    if len(key) != 2 or key[0] not in (DISKS.name, CDROMS.name):
+        return False
+    if key not in stored or values[key] is ABSENT:
+        return True
+    source = (*key, UNION)
+    return source in values and values[source] != stored.get(source)
 
 
 def _virt_type(values: dict[Key, Value], stored: Values, host: HostFacts) -> None:

@@ -33,11 +33,11 @@ Source = Mapping[str, str]
 class Standing:
     """What the disks of one VM stand on; looked at only where another source is declared."""
 
-    def __init__(self, have: Have, world: World, mistakes: Mistakes) -> None:
+    def __init__(self, have: Have, world: World, mistakes: Mistakes, warnings: list[str]) -> None:
         self.have = have
         self.mistakes = mistakes
+        self.warnings = warnings
         self.chains = Chains(world)
-        self.warnings: list[str] = []
 
     def adopt(self, values: dict[Key, Value], stored: Values) -> None:
         """A disk with the source of one that is there, under a name that is not, is that one.

@@ -16,11 +16,8 @@ from .own_images import Images, OwnImages
 from .table import DISKS
 
 
-def volumes_that_go(world: World, wanted: Sequence[Wanted]) -> list[Wanted]:
+def volumes_behind(world: World, going: Sequence[Wanted]) -> list[Wanted]:
     """The volumes behind the disks of VMs that go with their storage, declared absent."""
-    going = [
-        w for w in wanted if w.kind == "vm" and w.state == ABSENT and w.options["remove_storage"]
-    ]
     haves = world.read("vm", [one.name for one in going])
     images, mistakes = OwnImages(world), Mistakes()
     volumes: dict[str, Wanted] = {}

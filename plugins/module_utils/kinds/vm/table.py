@@ -28,7 +28,6 @@ from ...engine.codecs import (
 from ...engine.fields import Field, Items, Mapped, Rows, Variant
 from ...engine.keys import ABSENT, UNION, Key
 from ...engine.mark import MARK, SCOPE, SCOPE_PATH
-from ...engine.secret_words import swap_in_cmdline
 from ...engine.traits import KEPT, Trait, Traits, persistence, state_codec, state_of
 from ...engine.xmltree import Element
 from ..resource_pool.partitions import partition
@@ -120,6 +119,13 @@ def _named(tag: str) -> Callable[[str], Element]:
         return element
 
     return new
+
+
+def _swap_in_cmdline(text: str, swap: Callable[[str], str]) -> str:
+    """Few VMs are booted by a kernel of the host, and the others import nothing for it."""
+    from ...engine.secret_words import swap_in_cmdline
+
+    return swap_in_cmdline(text, swap)
 
 
 SOURCE = {
@@ -245,6 +251,9 @@ def option_of(key: Key) -> Key:
     return key[2:]
 
 
+# Where the record of extra_xml is, see extra.py.
+EXTRA_RECORD = "metadata/fleet:resource/fleet:extra_xml"
+
 # What is promised to a VM, for libvirt keeps none of it.
 RESERVATION = f"{MARK}/fleet:reservation"
 MEMORY_LIMIT = size(1024, unset="0B")
@@ -283,7 +292,7 @@ ROWS: Rows = (
     Field("secure_boot", "os/firmware/feature[@name='secure-boot']/@enabled", boolean()),
     Field("boot.kernel", "os/kernel"),
     Field("boot.initrd", "os/initrd"),
-    Field("boot.cmdline", "os/cmdline", partly_hiding(swap_in_cmdline)),
+    Field("boot.cmdline", "os/cmdline", partly_hiding(_swap_in_cmdline)),
     Field("cpu.maximum", "vcpu", integer(1)),
     Field("cpu.count", "vcpu/@current", integer(1), Applier.VCPUS),
     Field("cpu.mode", "cpu/@mode", choice("host-model", "host-passthrough", "maximum", "custom")),

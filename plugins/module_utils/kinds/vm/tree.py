@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from ...engine import xmltree
 from ...engine.codecs import Value
@@ -13,10 +13,9 @@ from ...engine.keys import UNION, Key, Values
 from ...engine.mark import put_mark
 from ...engine.units import format_size
 from ...engine.xmltree import Element
-from . import cpu_time, extra, memory, numa_cells
+from . import cpu_time, memory, numa_cells
 from .derived import derived_uuid
-from .extra_record import Record, record_of
-from .table import DISKS, ROWS
+from .table import DISKS, EXTRA_RECORD, ROWS
 
 SPARE_PORTS = 4  # PCIe root ports left free, so that devices can be plugged into a running VM
 
@@ -43,10 +42,10 @@ def restarting(domain: Element) -> str | None:
     return xmltree.get(domain, "metadata/fleet-restart:restart/@to")
 
 
-def domain_values(domain: Element, *records: Record) -> Values:
+def domain_values(domain: Element, *forms: Element) -> Values:
     """All values of a domain, with what libvirt leaves unsaid filled in.
 
-    `records` are of the extra_xml to look for; by default that of the domain itself.
+    `forms` of it say by their records which extra_xml to look for; by default it says it itself.
     """
     values = values_of(ROWS, domain)
     if values[("cpu", "count")] is None:
@@ -64,13 +63,22 @@ def domain_values(domain: Element, *records: Record) -> Values:
     values[memory.HUGE_PAGES] = memory.huge_pages(domain)
     if values[("serial", "type")] == "pty":
         values[("serial", "path")] = ""
-    values[("extra_xml",)] = extra.found(domain, *(records or (record_of(domain),)))
+    values[("extra_xml",)] = _extra_xml(domain, forms or (domain,))
     return values
+
+
+def _extra_xml(domain: Element, forms: Iterable[Element]) -> Value:
+    """What of extra_xml it has; few have any, and the others import nothing for it."""
+    if not any(xmltree.find(form, EXTRA_RECORD) is not None for form in forms):
+        return ""
+    from . import extra, extra_record
+
+    return extra.found(domain, *map(extra_record.record_of, forms))
 
 
 def live_values(live: Element, stored: Values, definition: Element) -> Values:
     """The values of what runs, without what libvirt draws anew at each start."""
-    values = domain_values(live, record_of(definition), record_of(live))
+    values = domain_values(live, definition, live)
     for key, value in stored.items():
         if _drawn_at_start(key) and value in (None, "") and key in values:
             values[key] = value
@@ -117,10 +125,14 @@ def edited(domain: Element, want: Mapping[Key, Value], before: Values | None = N
     agree(after, before, changed, want)
     edit(ROWS, after, _lost(want, after))
     if ("extra_xml",) in changed:
+        from . import extra
+
         extra.replace(after, revealed(want[("extra_xml",)]))
         cpu_time.follow_period(after, want)
-    elif changed:
-        extra.seal(after)
+    elif changed and xmltree.find(after, EXTRA_RECORD) is not None:
+        from . import extra_record
+
+        extra_record.seal(after)
     memory.agree(after)
     return after
 

@@ -15,7 +15,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.hidden import (
     shown,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import extra, tree
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.extra_record import RECORD
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import EXTRA_RECORD
 
 DOMAIN = """
 <domain type='qemu'>
@@ -130,7 +130,8 @@ def test_a_record_in_clear_is_understood_and_sealed_at_the_next_change(kind: str
     old = put(domain(" passwd='before'" if kind == "object" else ""), text)
     secrets = {s for s in sensitive.secrets_in(old) if not TOKEN.fullmatch(s)}
     sensitive.swap_secrets(
-        xmltree.ensure(old, RECORD), lambda token: next(s for s in secrets if same_secret(s, token))
+        xmltree.ensure(old, EXTRA_RECORD),
+        lambda token: next(s for s in secrets if same_secret(s, token)),
     )
     assert "CANARY" in record(old)
     assert tree.domain_values(old)[KEY] == extra.canonical(text)
