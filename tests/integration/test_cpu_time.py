@@ -136,3 +136,19 @@ def test_a_limit_stays_one_when_extra_xml_has_another_period(host: Host) -> None
         assert f"<global_quota>{us}</global_quota>" in host.xml()
     host.declare(cpu={"limit": 0.5}, extra_xml=period.format(50000))
     assert "<global_quota>25000</global_quota>" in host.xml()
+
+
+def test_a_promise_that_waits_does_not_come_along_with_other_notes(host: Host) -> None:
+    host.defined()
+    host.libvirtd.virsh("start", host.name)
+    host.declare(cpu={"reservation": 0.25})
+    done = host.declare(cpu={"reservation": 0.5}, apply="next_boot")
+    assert [row["field"] for row in done["pending_restart"]] == ["cpu.reservation"]
+    done = host.declare(tags={"role": "web"})
+    assert classes(done) == {"tags": "live"}
+    assert [row["field"] for row in done["pending_restart"]] == ["cpu.reservation"]
+    runs = host.libvirtd.virsh("dumpxml", host.name)
+    assert 'cpu="0.25"' in runs.replace("'", '"') and "web" in runs
+    done = host.declare(cpu={"reservation": 0.5})
+    assert classes(done) == {"cpu.reservation": "live"}
+    assert not done["pending_restart"]

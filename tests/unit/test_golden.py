@@ -2,6 +2,7 @@
 
     before.xml   the stored definition; without the file the resource does not exist
     live.xml     what runs of it; without the file it does not run
+    here         an empty file: on a host that is this machine
     of-others    an empty file: a resource pool that others made
     state        its state, where that is another than running or stopped, active or inactive
     world/K/N.xml  another resource that is there, of kind K and name N, and runs as it is stored
@@ -172,7 +173,8 @@ class Case:
             there[kind][other.name] = other
         if have.exists:
             there[have.kind][have.name] = have
-        return worlds.world(there, worlds.HERE if self.kind.name == "resource_pool" else None)
+        is_here = self.kind.name == "resource_pool" or (self.folder / "here").exists()
+        return worlds.world(there, worlds.HERE if is_here else None)
 
 
 def plain(value: Any) -> Any:

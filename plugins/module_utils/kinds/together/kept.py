@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ...engine.errors import Doubt, FleetError
+from ...engine.host import QEMU, HostFacts
 from ...engine.plan import Plan
 from ...engine.world import World
 from ..vm.enforced import is_promised
@@ -21,8 +22,7 @@ def kept(plans: Sequence[Plan], world: World) -> Iterator[FleetError]:
     """A promise that nobody would keep is told with what it takes."""
     promised = (plan for plan in plans if plan.changed and _promises(plan))
     first = next(promised, None)
-    told = world.host.promises if first is not None else None
-    why = "" if told is None else _why_not(told)
+    why = "" if first is None else _why_not(world.host)
     if first is not None and why:
         yield Doubt(why, first.resource)
 
@@ -33,7 +33,23 @@ def _promises(plan: Plan) -> bool:
     return is_promised(promise_of(plan.after.definition))
 
 
-def _why_not(told: dict[str, Any]) -> str:
+def _why_not(host: HostFacts) -> str:
+    if host.driver != QEMU:
+        return ""
+    if host.state_folder:
+        return (
+            "its reservations count for admission only: VMs of a session are in no control group "
+            "of their own; use uri: qemu:///system to have them kept"
+        )
+    if not host.is_this_machine:
+        return (
+            "its reservations are kept from its next start on, and only by libvirt's hook on its "
+            f"host, which cannot be seen from here; {ROLE}"
+        )
+    return _why_not_here(host.promises) if host.promises is not None else ""
+
+
+def _why_not_here(told: dict[str, Any]) -> str:
     if told["cgroup"] != 2:
         return (
             "its reservations count for admission only: the kernel of this host has cgroups of "

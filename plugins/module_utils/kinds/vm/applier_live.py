@@ -16,6 +16,7 @@ from ...engine.changes import Came, Change, Changed, Mended, Went
 from ...engine.errors import FleetError
 from ...engine.fields import Items, edit, items_of, rows_by_key
 from ...engine.keys import is_within, named
+from ...engine.mark import MARK
 from ...engine.plan import Plan
 from ...engine.units import parse_size
 from ...engine.xmltree import Element
@@ -91,19 +92,30 @@ def _metadata(vm: Running, changes: list[Change]) -> None:
             value = change.after or None
             vm.dom.setMetadata(kind, value, None, None, libvirt.VIR_DOMAIN_AFFECT_LIVE)
     if any(change.field[0] not in kinds for change in changes):
-        _set_resource(vm)
+        _set_resource(vm, _as_it_was_promised(vm))
 
 
-def _set_resource(vm: Running) -> None:
-    """Have what runs say the same of itself as what is stored."""
-    resource = xmltree.find(vm.after, "metadata/fleet:resource")
+def _as_it_was_promised(vm: Running) -> Element | None:
+    """What is stored of the resource, with what the VM that runs was promised."""
+    resource = xmltree.clone(vm.after)
+    promised = xmltree.find(resource, table.RESERVATION)
+    was = xmltree.find(vm.now(), table.RESERVATION)
+    if promised is not None:
+        xmltree.remove(resource, promised)
+    if was is not None:
+        xmltree.ensure(resource, MARK).append(xmltree.clone(was))
+    return xmltree.find(resource, MARK)
+
+
+def _set_resource(vm: Running, resource: Element | None) -> None:
     text = None if resource is None else xmltree.serialise(_without_namespace(resource))
     element = libvirt.VIR_DOMAIN_METADATA_ELEMENT
     vm.dom.setMetadata(element, text, "fleet", xmltree.FLEET_NS, libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
 
 def _promise(vm: Running, _changes: list[Change]) -> None:
-    _set_resource(vm)  # what has to be done beside that comes last of all
+    # What has to be done beside that comes last of all.
+    _set_resource(vm, xmltree.find(vm.after, MARK))
 
 
 def _lifecycle(vm: Running, changes: list[Change]) -> None:

@@ -236,7 +236,7 @@ class VmDraft(Draft):
         devices: Values = {k: v for k, v in want.items() if len(k) == 2 and k[0] in LISTS}
         holds = self.world.host.libvirt_version >= port_groups.HOLDS_GROUPS
         runs, apply = self.live or {}, self._apply()
-        of_host = (self._network, holds, self._controllers)
+        of_host = (self._network, holds, self._controllers, self.world.host.is_this_machine)
         return Effects(live, self.definition, runs, state, apply, devices, *of_host).of
 
     def _controllers(self) -> list[str]:

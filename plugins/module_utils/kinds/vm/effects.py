@@ -43,6 +43,7 @@ class Effects:
         network_of: port_groups.NetworkOf = lambda _vswitch: None,
         holds_groups: bool = False,
         controllers: Callable[[], Collection[str]] = tuple,
+        is_here: bool = True,
     ) -> None:
         self.live = live
         self.definition = definition
@@ -51,6 +52,7 @@ class Effects:
         self.network_of = network_of
         self.holds_groups = holds_groups
         self.controllers = controllers
+        self.is_here = is_here
         self.waits_all = apply == "next_boot"
         self.plugged = frozenset[Key]()
         if not self.waits_all:
@@ -86,6 +88,11 @@ class Effects:
     def _cpu_time(self, key: Key, after: Value) -> bool:
         # There is no shares of no number: what runs has some until it ends.
         return bool(key[-1] != "shares" or after) and "cpu" in self.controllers()
+
+    def _keeps_promises(self, _key: Key, _after: Value) -> bool:
+        # What a promise takes beside libvirt is done on the machine itself, elsewhere by its hook:
+        # as the VM starts, with what it is promised then.
+        return self.is_here
 
     def _limits_memory(self, _key: Key, _after: Value) -> bool:
         return "memory" in self.controllers()
@@ -171,6 +178,7 @@ def _always(_effects: Effects, _key: Key, _after: Value) -> bool:
 # What has to hold for what an applier would do; other appliers can do it in any VM that runs.
 CONDITIONS: Mapping[Enum, Callable[[Effects, Key, Value], bool]] = {
     Applier.NIC: Effects._can_on_nic,
+    Applier.PROMISE: Effects._keeps_promises,
     Applier.VCPUS: Effects._vcpus,
     Applier.CPU_TIME: Effects._cpu_time,
     Applier.MEMORY_LIMIT: Effects._limits_memory,

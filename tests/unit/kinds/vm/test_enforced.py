@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.changes import LIVE
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.changes import LIVE, RESTART
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have, Plan
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.promises import GIB, Capacity, Policy
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.xmltree import parse
@@ -32,6 +32,7 @@ BOTH = '<fleet:reservation cpu="1" memory="524288"/>'
 SCOPE = "vm/web: memory.min is 0, promised is 579862528"
 SLICE = "machine.slice: memory.min is 0, promised is 579862528"
 WEIGHT = "vm/web: cpu.weight is 100, promised is 120"
+HERE = {"uri": "qemu:///system"}
 KEPT: dict[str, Any] = {
     "policy": Policy()._asdict(),
     "error": "",
@@ -48,6 +49,7 @@ def plan(
     noted: dict[str, Any] | None = None,
     told: dict[str, Any] | None = None,
     state: str = "running",
+    host: dict[str, Any] | None = None,
     **declared: Any,
 ) -> tuple[Plan, set[str]]:
     """The plan for a VM with these, and which facts were asked for."""
@@ -62,6 +64,7 @@ def plan(
             ("promises",): {**KEPT, **(told or {})},
             ("held",): held,
             ("capacity",): Capacity((0, 1, 2, 3), 8 * GIB),
+            **{(fact,): answer for fact, answer in {**HERE, **(host or {})}.items()},
         },
     )
     said = {"name": "web", "state": "present", **declared}
@@ -105,6 +108,23 @@ def test_nothing_is_asked_without_a_promise_or_of_a_vm_that_does_not_run() -> No
 def test_a_promise_that_changes_is_settled_as_a_whole() -> None:
     found, _asked = plan(lacks=(SCOPE,), memory={"reservation": "256MiB"})
     assert [".".join(one.field) for one in found.changes] == ["memory.reservation"]
+
+
+@pytest.mark.parametrize("uri", ["qemu+ssh://far/system", "qemu+unix:///system?socket=/run/x"])
+def test_on_another_machine_a_promise_waits_for_the_hook_there(uri: str) -> None:
+    declared = {"memory": {"reservation": "256MiB"}, "cpu": {"reservation": 0}, "title": "web"}
+    found, _asked = plan(host={"uri": uri}, **declared)
+    assert {".".join(one.field): one.effect for one in found.changes} == {
+        "title": LIVE,
+        "cpu.reservation": RESTART,
+        "memory.reservation": RESTART,
+    }
+    assert sum("only by libvirt's hook on its host" in one for one in found.warnings) == 1
+
+
+def test_nothing_keeps_promises_of_vms_of_a_session() -> None:
+    found, _asked = plan(host={"state_folder": "/home/a/.config/libvirt"}, title="another")
+    assert sum("VMs of a session" in one for one in found.warnings) == 1
 
 
 def test_the_first_version_of_cgroups_holds_nothing() -> None:
