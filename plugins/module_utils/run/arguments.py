@@ -9,6 +9,8 @@ from typing import Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
 
+NUMBERS = ("int", "float")
+
 
 def check(
     validator: ArgumentSpecValidator, given: Mapping[str, Any]
@@ -25,6 +27,8 @@ def _fit(
     """The arguments without those on which the validator itself fails, such as `cpu: 4`."""
     fit = dict(given)
     for name, value in given.items():
+        if name in spec and _is_no_number(spec[name], value):
+            unfit.append(f"{within}{name} is {str(value).lower()}, which is no number")
         options = spec[name].get("options") if name in spec else None
         if options is None or value is None:
             continue
@@ -39,6 +43,13 @@ def _fit(
                 unfit.append(f"{within}{name} is {one!r}, but has options: {known}")
         fit[name] = fits if isinstance(value, (list, tuple)) else fits[0] if fits else None
     return fit
+
+
+def _is_no_number(spec: Mapping[str, Any], value: Any) -> bool:
+    """Whether a number is to be, and a boolean is, which the validator takes for 1 or 0."""
+    if isinstance(value, (list, tuple)):
+        return spec.get("elements") in NUMBERS and any(isinstance(one, bool) for one in value)
+    return spec.get("type") in NUMBERS and isinstance(value, bool)
 
 
 def _said(error: Exception) -> str:
