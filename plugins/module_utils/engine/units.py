@@ -19,7 +19,8 @@ def parse_size(text: object) -> int:
         raise ValueError(f"{text!r} is not a size; write a number with a unit, such as 2GiB")
     number, unit = match.groups()
     if not unit:
-        raise ValueError(f"{text} has no unit; write {number}MiB or {number}GiB")
+        meant = f"{number}MiB or {number}GiB" if float(number) else "0B"
+        raise ValueError(f"{text} has no unit; write {meant}")
     if unit not in UNITS:
         raise ValueError(
             f"the unit of {text} is none of {', '.join(UNITS)}; {_meant(number, unit)}"

@@ -7,12 +7,12 @@ Then it is kept, and the quota is of that.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...engine import xmltree
 from ...engine.codecs import Codec, Value, cores
-from ...engine.errors import Mistakes
+from ...engine.errors import FleetError, Mistakes
 from ...engine.keys import Key, Values, named
 from ...engine.units import MILLICORES, cores_of, parse_cores
 from ...engine.xmltree import Element
@@ -94,13 +94,14 @@ def follow_period(domain: Element, want: Mapping[Key, Value]) -> None:
 # ---- what must hold
 
 
-def check_declared(want: Mapping[Key, Value], mistakes: Mistakes) -> None:
-    """A limit that is less than the kernel can count."""
-    if want.get(LIMIT) and quota(want[LIMIT], PERIOD_US) < LEAST_QUOTA_US:
-        least = cores_of(MILLICORES * LEAST_QUOTA_US // PERIOD_US)
-        mistakes.add(
-            f"{want[LIMIT]} is less than {least} cores, the least that can be", named(LIMIT)
-        )
+def wrong(domain: Element) -> Iterator[FleetError]:
+    """A limit that is less than the kernel can count of its period."""
+    said, period_us = xmltree.get(domain, QUOTA), period_of(domain)
+    number = int(said) if said else -1
+    if 0 <= number < LEAST_QUOTA_US:
+        least = cores_of(-(-MILLICORES * LEAST_QUOTA_US // period_us))
+        of = "" if period_us == PERIOD_US else f" of a period of {period_us} microseconds"
+        yield FleetError(f"is less than {least} cores, the least that can be{of}", "", named(LIMIT))
 
 
 def check(after: Values, want: Mapping[Key, Value], mistakes: Mistakes) -> None:

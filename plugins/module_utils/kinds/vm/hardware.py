@@ -10,7 +10,7 @@ from ...engine.cpu_lists import cpus_in
 from ...engine.errors import FleetError, Mistakes
 from ...engine.fields import items_of
 from ...engine.xmltree import Element
-from . import memory_rules
+from . import cpu_time, memory_rules
 from .table import DISKS, NICS
 
 VNC_PORTS = 5900
@@ -25,6 +25,7 @@ def check(after: Element, before: Element | None, mistakes: Mistakes) -> None:
 
 
 def _wrong(domain: Element, before: Element | None) -> Iterator[FleetError]:
+    yield from cpu_time.wrong(domain)
     yield from memory_rules.wrong(domain, before)
     yield from _goes_with_a_kernel(domain)
     yield from _goes_with_a_cache(domain)

@@ -37,7 +37,6 @@ def check_declared(want: Mapping[Key, Value], mistakes: Mistakes) -> None:
     for key, value in want.items():
         if key[-1] == "total_iops" or key[-1] == "total_bandwidth":
             _check_limits(key, value, want, mistakes)
-    cpu_time.check_declared(want, mistakes)
     if want.get(("serial", "type")) in ("file", "unix") and not want.get(("serial", "path")):
         mistakes.add(
             f"is needed for a serial port of type {want[('serial', 'type')]}", "serial.path"
