@@ -152,3 +152,28 @@ def test_a_promise_that_waits_does_not_come_along_with_other_notes(host: Host) -
     done = host.declare(cpu={"reservation": 0.5})
     assert classes(done) == {"cpu.reservation": "live"}
     assert not done["pending_restart"]
+
+
+def test_threads_of_extra_xml_go_with_their_pins_and_are_named_when_others_take_them(
+    host: Host,
+) -> None:
+    host.defined()
+    threads = {"extra_xml": "<iothreads>2</iothreads>"}
+    pinned = {"cpu": {"pinning": {"iothreads": {"1": "0", "2": "1"}}}}
+    host.declare(**threads, **pinned)
+    refusal = host.refused(extra_xml="")
+    assert "cpu.pinning.iothreads.1: there is no such thread; the VM has none; write" in refusal
+    host.libvirtd.virsh("iothreaddel", host.name, "2", "--config")
+    assert "cpu.pinning.iothreads.2: there is no such thread; the VM has 1" in host.refused(
+        **pinned
+    )
+    again = host.declare(**threads, **pinned)
+    assert set(classes(again)) == {"extra_xml", "cpu.pinning.iothreads"}
+    host.libvirtd.virsh("start", host.name)
+    host.libvirtd.virsh("iothreaddel", host.name, "2", "--live")
+    done = host.declare(**threads, **pinned)
+    pending = [row["field"] for row in done["pending_restart"]]
+    assert (done["plan"], pending) == ([], ["cpu.pinning.iothreads", "extra_xml"])
+    host.libvirtd.virsh("destroy", host.name)
+    host.declare(extra_xml="", cpu={"pinning": {"iothreads": {}}})
+    assert "iothreadpin" not in host.xml()

@@ -198,10 +198,13 @@ def _left(cells: Collection[Cell], own: Mapping[str, str], taken: Owners) -> set
 
 
 def _threads(values: Mapping[Key, Value], domain: Element | None) -> list[str]:
-    """The I/O threads that it will have."""
-    told = revealed(values.get(("extra_xml",)) or "")
-    brought = iothreads_of(xmltree.parse(f"<domain>{told}</domain>")) if told else []
-    return brought or ([] if domain is None else iothreads_of(domain))
+    """The I/O threads that it will have, with those that extra_xml brings or takes away."""
+    from . import extra
+
+    after = xmltree.Element("domain") if domain is None else xmltree.clone(domain)
+    if ("extra_xml",) in values:
+        extra.replace(after, revealed(values[("extra_xml",)]))
+    return iothreads_of(after)
 
 
 def _put_others(vm: Wanted, threads: list[str], left: set[int], mistakes: Mistakes) -> None:

@@ -176,7 +176,7 @@ class VmDraft(Draft):
         host, before = self.world.host, self.have.stored
         self.warnings += state_files.found_again(host, before, self.definition)
         hardware.check(self.definition, before, self.mistakes)
-        pinning.check(self.definition, self.want, self.stored, host, self.mistakes)
+        pinning.check(self.want, self.stored, host, self.mistakes)
         numa_placement.check(self.want, self.stored, self.after, host, self.mistakes)
         abilities.check(self.definition, before, host, self.mistakes)
         huge_pages.check(self.definition, before, host, self.mistakes)

@@ -6,11 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...engine import xmltree
-from ...engine.cpu_lists import cpus_in
+from ...engine.cpu_lists import cpus_in, listed
 from ...engine.errors import FleetError, Mistakes
 from ...engine.fields import items_of
+from ...engine.keys import named
 from ...engine.xmltree import Element
 from . import cpu_time, memory_rules
+from .pinning import IOTHREADS, iothreads_of
 from .table import DISKS, NICS
 
 VNC_PORTS = 5900
@@ -30,6 +32,7 @@ def _wrong(domain: Element, before: Element | None) -> Iterator[FleetError]:
     yield from _goes_with_a_kernel(domain)
     yield from _goes_with_a_cache(domain)
     yield from _has_its_vcpus(domain)
+    yield from _has_its_iothreads(domain)
     yield from _has_a_port_of_vnc(domain)
     yield from _has_one_screen_of_a_type(domain)
     yield from _has_paths_that_can_be(domain)
@@ -110,6 +113,19 @@ _LISTS = (
     ("cputune/cachetune", "vcpus", "cachetune is about"),
     ("cputune/memorytune", "vcpus", "memorytune is about"),
 )
+
+
+def _has_its_iothreads(domain: Element) -> Iterator[FleetError]:
+    """libvirt says neither by which option one was pinned, nor that extra_xml has taken it away."""
+    pins = [str(pin.get("iothread")) for pin in domain.findall("cputune/iothreadpin")]
+    there = iothreads_of(domain) if pins else []
+    for name in pins:
+        if name not in there:
+            yield FleetError(
+                f"there is no such thread; the VM has {listed([*map(int, there)]) or 'none'}; "
+                "write cpu.pinning.iothreads without it",
+                field=named((*IOTHREADS, name)),
+            )
 
 
 def _has_a_port_of_vnc(domain: Element) -> Iterator[FleetError]:

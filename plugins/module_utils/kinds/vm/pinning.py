@@ -73,22 +73,15 @@ def iothreads_of(domain: Element) -> list[str]:
 
 
 def check(
-    definition: Element,
     want: Mapping[Key, Value],
     stored: Values,
     host: HostFacts,
     mistakes: Mistakes,
 ) -> None:
-    """Who is pinned is there, and so are the CPUs. What was so before is no mistake of a plan."""
+    """The CPUs are there. What was so before is no mistake of a plan."""
     wanted: Values = {
         key: want[key] for key in ALL if want.get(key) and want[key] != stored.get(key)
     }
-    iothreads = iothreads_of(definition) if IOTHREADS in wanted else []
-    for name in wanted.get(IOTHREADS, ()):
-        if name not in iothreads:
-            has = listed([*map(int, iothreads)]) or "none"
-            message = f"there is no such thread; the VM has {has}"
-            mistakes.add(message, named((*IOTHREADS, name)))
     there = host.cpus if wanted else []
     for key, value in wanted.items() if there else ():
         for name, cpus in value.items() if isinstance(value, dict) else (("", value),):

@@ -115,7 +115,7 @@ def edited(domain: Element, want: Mapping[Key, Value], before: Values | None = N
     What is as wanted is not set again: that would write in our way what others wrote in theirs.
     `before` are the values of the domain, where they are known.
     """
-    from .agree import agree
+    from .agree import agree, agree_with_extra
 
     after = xmltree.clone(domain)
     if before is None:
@@ -128,7 +128,7 @@ def edited(domain: Element, want: Mapping[Key, Value], before: Values | None = N
         from . import extra
 
         extra.replace(after, revealed(want[("extra_xml",)]))
-        cpu_time.follow_period(after, want)
+        agree_with_extra(after, want)
     elif changed and xmltree.find(after, EXTRA_RECORD) is not None:
         from . import extra_record
 

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ....engine import xmltree
 from ....engine.codecs import Value
+from ....engine.hidden import revealed
 from ....engine.keys import Key
 from ....engine.xmltree import Element
 from .. import cpu_time
+from ..table import EXTRA_RECORD
 from . import (
     channels,
     cpu,
@@ -51,7 +54,24 @@ def agree(
     machine.agree(domain, changed, str(before.get(("machine",)) or ""))
     for concern in (cpu, numa, firmware, display, single, disks, channels):
         concern.agree(domain, changed)
-    memory_backing.agree(domain, changed, stays_locked=bool(want.get(memory_backing.LOCKED_KEY)))
+    is_locked = bool(want.get(memory_backing.LOCKED_KEY))
+    memory_backing.agree(domain, changed, is_locked, _extra_of(domain, want))
     hotplug.agree(domain, before, changed)
     cpu_time.agree(domain, changed)
     nics.agree(domain, before, changed)
+
+
+def agree_with_extra(domain: Element, want: Mapping[Key, Value]) -> None:
+    """Make what hangs on extra_xml go with it, which has just been put in or taken out."""
+    cpu_time.follow_period(domain, want)
+    is_said = memory_backing.LOCKED_KEY in want
+    memory_backing.agree_locked(domain, is_said, memory_backing.is_in(_recorded(domain)))
+
+
+def _extra_of(domain: Element, want: Mapping[Key, Value]) -> str:
+    said = want.get(("extra_xml",))
+    return _recorded(domain) if said is None else str(revealed(said))
+
+
+def _recorded(domain: Element) -> str:
+    return xmltree.get(domain, EXTRA_RECORD) or ""

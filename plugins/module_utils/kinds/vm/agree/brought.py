@@ -15,7 +15,13 @@ from ..table import RESERVATION
 BROUGHT = f"{RESERVATION}/@brought"
 LOCK, CELL, SLOTS = "locked", "numa", "slots"
 # The options on which the note hangs.
-OPTIONS = ("memory.reservation", "memory.huge_pages", "memory.locked", "memory.hotplug")
+OPTIONS = (
+    "memory.reservation",
+    "memory.huge_pages",
+    "memory.locked",
+    "memory.hotplug",
+    "extra_xml",
+)
 
 
 def is_brought(domain: Element, word: str) -> bool:

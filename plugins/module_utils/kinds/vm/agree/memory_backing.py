@@ -15,12 +15,13 @@ LOCKED, LOCKED_KEY = "memoryBacking/locked", ("memory", "locked")
 OF_LOCKED = ("memory.reservation", "memory.huge_pages", "memory.locked")
 
 
-def agree(domain: Element, changed: Changed, stays_locked: bool) -> None:
+def agree(domain: Element, changed: Changed, stays_locked: bool, extra_xml: str) -> None:
     """Keep all of the memory in place where all is reserved: huge pages stay there unlocked."""
     if touched(changed, "memory.huge_pages"):
         _of_one_size(domain)
     if touched(changed, *OF_LOCKED):
-        _agree_locked(domain, stays_locked or touched(changed, "memory.locked"))
+        explicit = stays_locked or touched(changed, "memory.locked")
+        agree_locked(domain, explicit, is_in(extra_xml))
 
 
 def _of_one_size(domain: Element) -> None:
@@ -33,17 +34,27 @@ def _of_one_size(domain: Element) -> None:
         page.set("unit", "KiB")
 
 
-def _agree_locked(domain: Element, explicit: bool) -> None:
+def agree_locked(domain: Element, explicit: bool, by_extra: bool) -> None:
+    """A lock comes with all of the memory, and goes when neither that nor extra_xml has it."""
     is_locked = xmltree.get(domain, LOCKED) is not None
     if has_to_be_locked(domain):
         if not (is_locked or explicit):
             xmltree.put(domain, LOCKED, "")
             note(domain, LOCK, brought=True)
         return
-    if is_brought(domain, LOCK):
+    if is_brought(domain, LOCK) and (explicit or not by_extra):
         note(domain, LOCK, brought=False)
         if not explicit:
             xmltree.put(domain, LOCKED, None)
+
+
+def is_in(extra_xml: str) -> bool:
+    """Whether extra_xml has the lock."""
+    if LOCK not in extra_xml:
+        return False
+    from ..extra_record import wrapped
+
+    return xmltree.find(wrapped(extra_xml), LOCKED) is not None
 
 
 def has_to_be_locked(domain: Element) -> bool:
