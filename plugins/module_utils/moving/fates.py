@@ -3,22 +3,53 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import NamedTuple
+
+from ..engine import xmltree
+from ..engine.plan import Have
+from ..engine.xmltree import Element
+from ..kinds.images.chains import Chains, Layer
+from ..kinds.storage_volume.volumes import (
+    BLOCK_POOLS,
+    MAKES_VOLUMES,
+    NETWORK_POOLS,
+    backing_of,
+    capacity_of,
+    format_of,
+    type_of,
+)
+from ..kinds.vm.opened import disks_of
+from .move import Move
+from .options import FLATTEN, KEEP
+from .side import Side
+from .spots import Spot, spot_at, spot_of, spot_there, why_shared
 
 SHARED = "shared"  # the target has the same one
 COPIED = "copied"  # all of it goes over; it stands on nothing
 LAYER = "layer"  # only what the VM wrote goes over: the image that it stands on is there
 FLATTENED = "flattened"  # all of it goes over, with what it stands on in one image
-EMPTY = "empty"  # a drive without a medium
+EMPTY = "empty"  # a drive without a medium, or that goes without it
 LOCAL = "local"  # it cannot go, and `why` says why
 
 COPIES = (COPIED, LAYER, FLATTENED)
+# A medium that libvirt leaves out where it is not there (virDomainStartupPolicy).
+LEFT_OUT = ("optional", "requisite")
+# Types of disks that are devices or programs of their host.
+OF_HOST = {
+    "nvme": "an NVMe device of the host",
+    "vhostuser": "served by a program of the host",
+    "vhostvdpa": "a vDPA device of the host",
+    "dir": "a folder of the host, shown as a disk",
+}
+# By their names here a device is the same one on all hosts: by what it is called itself.
+BY_OWN_NAME = ("/dev/disk/by-id/wwn-", "/dev/disk/by-id/scsi-", "/dev/disk/by-id/dm-uuid-mpath-")
 
 
 class DiskFate(NamedTuple):
     """What becomes of one disk or drive."""
 
-    name: str  # as declarations call it
+    name: str  # as declarations call it: disks.root
     target: str  # as the guest's controller has it: vda
     how: str
     device: str = "disk"  # disk, cdrom, floppy or lun
@@ -30,7 +61,7 @@ class DiskFate(NamedTuple):
     volume_there: str = ""
     format: str = ""
     capacity: int = 0  # bytes that the guest sees
-    allocation: int = 0  # bytes that it takes at the source
+    allocation: int = 0  # bytes that go over
     backing: str = ""  # at the target, what the copied layer stands on
     backing_format: str = ""
     read_only: bool = False
@@ -40,3 +71,235 @@ class DiskFate(NamedTuple):
     def is_copied(self) -> bool:
         """Whether its data has to go over."""
         return self.how in COPIES
+
+
+def fates(move: Move) -> list[DiskFate]:
+    """What becomes of each disk and drive of a VM, in the order of its definition."""
+    chains = Chains(move.source.world)
+    return [_Disk(move, chains, name, disk).fate() for name, disk in disks_of(move.definition)]
+
+
+class _Disk:
+    """One disk of the VM."""
+
+    def __init__(self, move: Move, chains: Chains, name: str, disk: Element) -> None:
+        self.move = move
+        self.disk = disk
+        self.device = disk.get("device", "disk")
+        self.target = xmltree.get(disk, "target/@dev") or ""
+        self.layers = chains.of(disk)
+        self.here = spot_of(move.source, disk)
+        self.known = DiskFate(
+            name,
+            self.target,
+            EMPTY,
+            device=self.device,
+            source=self.here.named or (self.layers[0].path if self.layers else ""),
+            pool=self.here.pool,
+            volume=self.here.volume,
+            format=xmltree.get(disk, "driver/@type") or "raw",
+            read_only=disk.find("readonly") is not None,
+        )
+
+    def fate(self) -> DiskFate:
+        kind = self.disk.get("type", "file")
+        if kind in OF_HOST:
+            return self._local(f"it is {OF_HOST[kind]}")
+        if kind == "network":
+            return self._as(SHARED, self.known.source, "it is reached by the network")
+        if not self.known.source:
+            return self.known
+        shared = why_shared(self.move, self.here) or self._is_one_device()
+        if shared:
+            return self._shared(shared)
+        if self.device != "disk":
+            return self._medium()
+        return self._copied()
+
+    def _as(self, how: str, there: str, why: str, **more: object) -> DiskFate:
+        return self.known._replace(how=how, there=there, why=why, **more)  # type: ignore[arg-type]
+
+    def _local(self, why: str) -> DiskFate:
+        return self._as(LOCAL, "", why)
+
+    def _is_one_device(self) -> str:
+        path = self.here.path
+        return "its name is that of the device itself" if path.startswith(BY_OWN_NAME) else ""
+
+    # ---- on storage that both have
+
+    @cached_property
+    def there(self) -> Spot:
+        return spot_there(self.move, self.here)
+
+    def _shared(self, why: str) -> DiskFate:
+        lost = self._not_there()
+        if lost:
+            return self._local(f"it stands on {lost}, which the target does not have there")
+        there = self.there
+        return self._as(
+            SHARED,
+            there.named or self.known.source,
+            why,
+            pool_there=there.pool,
+            volume_there=there.volume,
+        )
+
+    def _not_there(self) -> str:
+        """Of what an image stands on, the first that is not at the target by the same path.
+
+        The image names it by that path, and is not written anew.
+        """
+        for layer in self.layers[1:]:
+            spot = spot_at(self.move.source, layer.path)
+            same = why_shared(self.move, spot) or layer.path.startswith(BY_OWN_NAME)
+            is_there = same or not layer.path.startswith("/") or self._has_copy(spot)
+            if not is_there or (spot.pool and spot_there(self.move, spot).path != layer.path):
+                return layer.path
+        return ""
+
+    # ---- media
+
+    def _medium(self) -> DiskFate:
+        """A medium is read only: a copy that the target has is as good."""
+        if self.device == "lun":
+            return self._local("it is a device that is handed through")
+        if self._has_copy(self.here):
+            return self._as(
+                SHARED,
+                self.there.named,
+                "the target has one of the same name and size",
+                pool_there=self.there.pool,
+                volume_there=self.there.volume,
+            )
+        if xmltree.get(self.disk, "source/@startupPolicy") in LEFT_OUT:
+            return self._as(EMPTY, "", "it is optional, and left out")
+        return self._local("it is on storage of the source alone")
+
+    def _has_copy(self, spot: Spot) -> bool:
+        """Whether the target has a file of the same name, format and size, down to the byte."""
+        one, other = volume_at(self.move.source, spot), self._volume_there(spot)
+        sizes = [_sizes(have) for have in (one, other) if have is not None and have.exists]
+        return len(sizes) == 2 and sizes[0] == sizes[1] and sizes[0][2] > 0
+
+    def _volume_there(self, spot: Spot) -> Have | None:
+        there = spot_there(self.move, spot)
+        if not there.pool or not self.move.target.pool(there.pool).exists:
+            return None
+        return self.move.target.volume(there.pool, there.volume)
+
+    # ---- copies
+
+    def _copied(self) -> DiskFate:
+        why_not = self._why_no_copy()
+        if why_not:
+            return self._local(why_not)
+        size = self.move.source.moves.disk_size(self.move.vm, self.target)
+        volume = volume_at(self.move.source, self.here)
+        known = volume is not None and volume.exists
+        capacity = size.capacity if size else capacity_of(volume) if known and volume else 0
+        allocation = size.allocation if size else _allocation(volume) if known and volume else 0
+        fate = self._as(
+            COPIED,
+            self.there.named,
+            "it is on storage of the source alone",
+            pool_there=self.there.pool,
+            volume_there=self.there.volume,
+            capacity=capacity,
+            allocation=allocation,
+        )
+        return fate if len(self.layers) < 2 else self._with_chain(fate)
+
+    def _why_no_copy(self) -> str:
+        if self.disk.find("shareable") is not None:
+            return "it is shareable, and a copy would be another disk than that of the others"
+        there = self.there
+        pool = self.move.target.pool(there.pool) if there.pool else None
+        if pool is None:
+            return (
+                "it is in no storage pool of the source, and the target has none for the folder "
+                "that it is in"
+            )
+        if not pool.exists:
+            return f"the target has no pool {there.pool} to copy it into"
+        if pool.live is None:
+            return f"pool {there.pool} of the target is not active"
+        if type_of(pool) not in MAKES_VOLUMES:
+            return f"in pool {there.pool} of the target no volume can be made ({type_of(pool)})"
+        if type_of(pool) in (*BLOCK_POOLS, *NETWORK_POOLS) and self.known.format != "raw":
+            return f"pool {there.pool} of the target has raw volumes only"
+        return ""
+
+    def _with_chain(self, fate: DiskFate) -> DiskFate:
+        """A copy of an image that stands on another: of the layer, or of both in one."""
+        wanted = self.move.options.backing
+        below, why_not = self._kept()
+        trusts = not why_not and (wanted == KEEP or self._is_trusted(self.layers[1]))
+        if wanted == KEEP and why_not:
+            return self._local(f"it stands on {self.layers[1].path}, and {why_not}")
+        if wanted != FLATTEN and trusts:
+            return fate._replace(
+                how=LAYER,
+                backing=below,
+                backing_format=self.layers[1].format,
+                why=f"the target has {below}, on which it stands",
+            )
+        allocation = fate.allocation + sum(map(self._allocation_of, self.layers[1:]))
+        why = why_not or ("" if wanted == FLATTEN else "its content cannot be compared")
+        told = f", and {why}" if why else ""
+        return fate._replace(
+            how=FLATTENED,
+            allocation=min(allocation, fate.capacity or allocation),
+            why=f"it stands on {self.layers[1].path}{told}",
+        )
+
+    def _kept(self) -> tuple[str, str]:
+        """Where the target has the image below, and why it cannot be kept, if so."""
+        there = [spot_there(self.move, spot_at(self.move.source, one.path)) for one in self._below]
+        for layer, spot, next_one in zip(self._below, there, [*there[1:], None]):
+            here = spot_at(self.move.source, layer.path)
+            if why_shared(self.move, here):
+                if spot.path != layer.path and next_one is not None:
+                    return "", f"the target has {layer.path} at another path, {spot.path}"
+                continue
+            if not self._has_copy(here):
+                return "", f"the target has no {spot.named or layer.path} of that size"
+            volume = self._volume_there(here)
+            named = backing_of(volume) if volume is not None else ""
+            if named != (next_one.path if next_one else ""):
+                return "", f"{spot.path} of the target stands on {named or 'nothing'}"
+        return there[0].path, ""
+
+    @property
+    def _below(self) -> list[Layer]:
+        return self.layers[1:]
+
+    def _is_trusted(self, layer: Layer) -> bool:
+        """Whether an image of that name and size is taken for the same one.
+
+        Files of qcow2 differ in size where they differ in content, but for rare cases; raw ones are
+        as large as their guests' disks whatever is in them.
+        """
+        return bool(why_shared(self.move, spot_at(self.move.source, layer.path))) or (
+            layer.format == "qcow2"
+        )
+
+    def _allocation_of(self, layer: Layer) -> int:
+        volume = volume_at(self.move.source, spot_at(self.move.source, layer.path))
+        return _allocation(volume) if volume is not None and volume.exists else 0
+
+
+def volume_at(side: Side, spot: Spot) -> Have | None:
+    """The volume at a spot, if it is in a pool that is active."""
+    if not spot.pool or side.pool(spot.pool).live is None:
+        return None
+    return side.volume(spot.pool, spot.volume)
+
+
+def _allocation(volume: Have) -> int:
+    return int(xmltree.get(volume.definition, "allocation") or 0)
+
+
+def _sizes(volume: Have) -> tuple[str, int, int]:
+    physical = int(xmltree.get(volume.definition, "physical") or 0)
+    return format_of(volume), capacity_of(volume), physical

@@ -35,6 +35,7 @@ OPTIONS_SPEC: dict[str, Any] = {
         "default": {},
         "options": {"pools": {"type": "dict"}, "vswitches": {"type": "dict"}},
     },
+    "shared_pools": {"type": "list", "elements": "str", "default": []},
     "remove_source_storage": {"type": "bool", "default": False},
     "admission": {"type": "str", "choices": ["strict", "warn", "off"]},
 }
@@ -62,6 +63,9 @@ class Options(NamedTuple):
     backing: str = AUTO
     pools: Mapping[str, str] = {}
     vswitches: Mapping[str, str] = {}
+    shared_pools: tuple[
+        str, ...
+    ] = ()  # of the source, which the target has though nothing shows it
     remove_source_storage: bool = False
     admission: str = ""
 
@@ -85,6 +89,7 @@ def options_of(params: Mapping[str, Any]) -> Options:
     given = params.get("map") or {}
     for name in ("pools", "vswitches"):
         said[name] = _names(f"map.{name}", given.get(name) or {}, mistakes)
+    said["shared_pools"] = tuple(map(str, params.get("shared_pools") or ()))
     options = Options(**said)
     _check_numbers(options, mistakes)
     _check_together(options, mistakes)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..engine.host import HostFacts
+from ..engine.move_facts import MoveFacts
 from ..engine.plan import Have
 from ..engine.world import World
 
@@ -22,6 +23,16 @@ class Side(NamedTuple):
     def host(self) -> HostFacts:
         """What there is to know of the host beside its resources."""
         return self.world.host
+
+    @property
+    def moves(self) -> MoveFacts:
+        """What only moves ask of it."""
+        return MoveFacts(self.world.facts)
+
+    @property
+    def is_here(self) -> bool:
+        """Whether its files are those that can be seen here, as far as that can be told."""
+        return self.host.is_this_machine
 
     def vm(self, name: str) -> Have:
         """A VM there; also one that is not there is a Have."""

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What binds the VM to its host, for good or at the moment: devices, snapshots, jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...engine import xmltree
+from ...kinds.vm.opened import disks_of
+from ..bindings import Bound, bound
+from ..case import Case, listed
+from ..findings import FAIL, PASS, WARN, Finding
+from ..standing import bound_by_snapshots
+
+# What is a check of its own, with both sides, by these names.
+OWN_CHECKS = ("cpu",)
+# Each of these is passed where nothing is found against it.
+LOOKED_FOR = {
+    "state": "its state allows it",
+    "host_devices": "it has no devices of its host",
+    "shared_folders": "it shares no folders of its host",
+    "snapshots": "libvirt has no records of snapshots of it",
+}
+
+
+def bindings(case: Case) -> Iterator[Finding]:
+    """Nothing binds it to its host that the mode cannot move."""
+    move = case.move
+    runs = move.definition if case.mode.is_live else move.have.definition
+    found = [*bound(move.have, runs), *bound_by_snapshots(len(case.source.host.snapshots(move.vm)))]
+    against = [one for one in found if _concerns(case, one)]
+    for one in against:
+        result = one.result(case.mode.name)
+        there = _device_there(case, one)
+        yield Finding(one.check, result, one.message, one.about, target=there, todo=one.todo)
+    for check, message in LOOKED_FOR.items():
+        if check not in {one.check for one in against}:
+            yield case.passed(check, message)
+
+
+def _concerns(case: Case, one: Bound) -> bool:
+    is_own = one.check in OWN_CHECKS and one.live == WARN
+    return one.result(case.mode.name) != PASS and not is_own
+
+
+def _device_there(case: Case, one: Bound) -> str:
+    """Whether the target has the PCI device of a VM that moves offline."""
+    if one.check != "host_devices" or one.result(case.mode.name) == FAIL:
+        return ""
+    for device in case.sent.findall("devices/hostdev[@type='pci']/source/address"):
+        parts = [int(device.get(at, "0"), 16) for at in ("domain", "bus", "slot", "function")]
+        name = "pci_{:04x}_{:02x}_{:02x}_{:x}".format(*parts)
+        there = case.target.moves.node_devices
+        if there is not None:
+            return f"has {name}" if name in there else f"has no {name}"
+    return ""
+
+
+def checkpoints(case: Case) -> Iterator[Finding]:
+    """No checkpoints would be lost, from which backups go on."""
+    names = case.source.host.checkpoints(case.move.vm)
+    if names:
+        yield case.failed(
+            "checkpoints",
+            f"libvirt does not carry its checkpoints ({listed(names)}): the next backup would be a "
+            "full one, and the source cannot be cleared",
+            "delete them first (virsh checkpoint-delete), and make a full backup after the move",
+            "checkpoints",
+            source=listed(names),
+        )
+    else:
+        yield case.passed("checkpoints", "it has no checkpoints")
+
+
+def jobs(case: Case) -> Iterator[Finding]:
+    """Nothing works on the VM or its disks."""
+    found = []
+    if case.move.running:
+        host, vm = case.source.host, case.move.vm
+        found = [
+            (name, job)
+            for name, disk in disks_of(case.move.definition)
+            for job in [host.block_job(vm, xmltree.get(disk, "target/@dev") or "")]
+            if job
+        ]
+        if host.backup(vm):
+            found.append(("backup", "backup"))
+    for name, job in found:
+        todo = "wait until it is done, or abort it (virsh blockjob --abort, domjobabort)"
+        yield case.failed("jobs", f"a {job} is under way", todo, name, source=job)
+    if not found:
+        yield case.passed("jobs", "no job is under way")

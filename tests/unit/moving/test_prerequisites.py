@@ -1,0 +1,817 @@
+"""Each prerequisite of a move, met and not met: from the facts of two hosts, without any host.
+
+What a test changes of the two hosts stands in its row. Every check of a pre-flight has to be found
+passing by one row, and failing or warning by another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.host import (
+    File,
+    Secret,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.move_facts import (
+    Bridge,
+    Clock,
+    Identity,
+    Mount,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.nodes import HugePages
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.world import World
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.xmltree import parse
+from ansible_collections.kvm.fleet.plugins.module_utils.moving.findings import Finding
+from ansible_collections.kvm.fleet.plugins.module_utils.moving.move import Move
+from ansible_collections.kvm.fleet.plugins.module_utils.moving.preflight import CHECKS, preflight
+from ansible_collections.kvm.fleet.plugins.module_utils.run.host_config import KINDS
+from support import moves
+from support.moves import GIB, LAN, MAC, MACHINE, MIB, MODELS, NETFS, UUID, VM, Two, vswitch
+
+Change = Callable[[Two], Any]
+PASS, WARN, FAIL = "pass", "warn", "fail"
+NAT = '<network><name>{name}</name><forward mode="nat"/><bridge name="virbr0"/></network>'
+NO_GROUPS = '<network><name>{name}</name><forward mode="bridge"/><bridge name="br0"/></network>'
+BIG = '<mtu size="9000"/></network>'
+CDROM = (
+    '<disk type="file" device="cdrom"><driver name="qemu" type="raw"/><source file="{}"{}/>'
+    '<target dev="sda" bus="sata"/><readonly/></disk>'
+)
+HOSTDEV = (
+    '<hostdev mode="subsystem" type="pci" managed="yes"><source><address domain="0x0000" '
+    'bus="0x03" slot="0x00" function="0x0"/></source>{}</hostdev>'
+)
+EPYC = '<cpu mode="custom"><model>EPYC</model><feature name="{}" policy="require"/></cpu>'
+EFI = '<loader readonly="yes" type="pflash">/usr/share/OVMF/OVMF_CODE_4M.fd</loader>'
+EFI += "<nvram>/var/lib/libvirt/qemu/nvram/web_VARS.fd</nvram>"
+TPM = '<tpm model="tpm-crb"><backend type="emulator" version="2.0"/></tpm>'
+RESERVED = (
+    '<metadata><fleet:resource xmlns:fleet="urn:kvm.fleet:1" managed="yes">'
+    '<fleet:reservation cpu="{}"/></fleet:resource></metadata>'
+)
+BACKING = (
+    '<backingStore type="file"><format type="{}"/><source file="/local/base"/><backingStore/>'
+    "</backingStore>"
+)
+AUTH = '<auth username="x"><secret type="ceph" uuid="2f3c"/></auth>'
+TLS_FILES = ("/etc/pki/CA/cacert.pem", "/etc/pki/qemu/ca-cert.pem")
+
+
+def vm(**parts: str) -> Change:
+    return lambda two: two.vm(**parts)
+
+
+def on_local(**parts: str) -> Change:
+    return lambda two: two.on_local(**parts)
+
+
+def options(**said: Any) -> Change:
+    return lambda two: two.options.update(said)
+
+
+def there(**facts: Any) -> Change:
+    """Facts of the target, by their names; of those that have more words, `also`."""
+    return lambda two: two.target.facts.update({(name,): one for name, one in facts.items()})
+
+
+def also(fact: tuple[str, ...], answer: Any) -> Change:
+    return lambda two: two.target.facts.update({fact: answer})
+
+
+def here(fact: tuple[str, ...], answer: Any) -> Change:
+    return lambda two: two.source.facts.update({fact: answer})
+
+
+def without(*facts: tuple[str, ...]) -> Change:
+    return lambda two: [two.target.facts.pop(fact) for fact in facts]
+
+
+def has(kind: str, *haves: Have) -> Change:
+    """All that the target has of a kind."""
+    return lambda two: two.target.haves.update({kind: list(haves)})
+
+
+def also_has(kind: str, *haves: Have) -> Change:
+    return lambda two: two.target.haves[kind].extend(haves)
+
+
+def source_has(kind: str, *haves: Have) -> Change:
+    return lambda two: two.source.haves.update({kind: list(haves)})
+
+
+def both(kind: str, *haves: Have) -> Change:
+    return all_of(has(kind, *haves), source_has(kind, *haves))
+
+
+def all_of(*changes: Change) -> Change:
+    return lambda two: [change(two) for change in changes]
+
+
+def seen(*names: str) -> Change:
+    """Hosts that are seen from where they are, as in snapshots."""
+    return lambda two: two.here(*(getattr(two, name) for name in names))
+
+
+def answers(name: str, value: Any) -> Change:
+    return lambda two: setattr(two.target, name, value)
+
+
+def files(*paths: str, of: str = "target", is_there: bool = True) -> Change:
+    found = File("file") if is_there else None
+
+    def change(two: Two) -> None:
+        for path in paths:
+            getattr(two, of).facts[("file", path)] = found
+
+    return change
+
+
+def other(**parts: str) -> Have:
+    """Another VM at the target."""
+    state = parts.pop("state", "running")
+    return moves.vm(state, **{"name": "db", "uuid": UUID.replace("c6", "d7"), "mac": "", **parts})
+
+
+def base(**of: Any) -> Have:
+    return moves.volume("local/base", "/local/base", **of)
+
+
+nothing: Change = all_of()
+ROWS: list[tuple[str, str, str, Change]] = [
+    # ---- the hosts
+    ("hosts", PASS, "can be told apart", nothing),
+    (
+        "hosts",
+        FAIL,
+        "same host UUID",
+        there(identity=Identity("0" * 8 + "-0000-4000-8000-00000000000a", "kvm2")),
+    ),
+    ("hosts", WARN, "same host name", there(identity=Identity("b", "kvm1"))),
+    ("hosts", WARN, "not known", without(("identity",))),
+    ("versions", PASS, "libvirt of the target is no older", there(libvirt_version=11_003_000)),
+    ("versions", WARN, "QEMU of the target is older", here(("version",), 10_000_000)),
+    ("versions", WARN, "not both known", there(version=0)),
+    # ---- the VM itself
+    ("state", PASS, "its state allows it", nothing),
+    ("state", PASS, "its state allows it", vm(state="paused")),
+    ("state", PASS, "its state allows it", vm(state="stopped")),
+    ("state", PASS, "its state allows it", vm(state="saved")),
+    ("state", FAIL, "it has crashed", vm(state="crashed")),
+    ("state", FAIL, "it is running", options(mode="offline")),
+    ("state", FAIL, "does not run", all_of(vm(state="stopped"), options(mode="live"))),
+    ("snapshots", PASS, "no records of snapshots", nothing),
+    ("snapshots", FAIL, "1 snapshot", here(("snapshots", VM), [["<domainsnapshot/>", True]])),
+    ("checkpoints", PASS, "no checkpoints", nothing),
+    ("checkpoints", FAIL, "does not carry its checkpoints (c1)", here(("checkpoints", VM), ["c1"])),
+    ("jobs", PASS, "no job", nothing),
+    ("jobs", FAIL, "a blockcopy is under way", here(("block_job", VM, "vda"), "blockcopy")),
+    ("jobs", FAIL, "a backup is under way", here(("backup", VM), "<domainbackup/>")),
+    ("host_devices", PASS, "no devices of its host", nothing),
+    ("host_devices", FAIL, "pci device of the host", vm(devices=HOSTDEV.format(""))),
+    ("host_devices", WARN, "pci device", vm(state="stopped", devices=HOSTDEV.format(""))),
+    (
+        "host_devices",
+        WARN,
+        "QEMU unplugs it",
+        vm(devices=HOSTDEV.format('<teaming type="transient"/>')),
+    ),
+    ("shared_folders", PASS, "shares no folders", nothing),
+    (
+        "shared_folders",
+        FAIL,
+        "the folder /srv",
+        vm(
+            devices='<filesystem type="mount"><driver type="virtiofs"/><source dir="/srv"/>'
+            '<target dir="srv"/></filesystem>'
+        ),
+    ),
+    ("devices", FAIL, "shared memory s of its host", vm(devices='<shmem name="s" role="peer"/>')),
+    # ---- names
+    ("clashes", PASS, "no VM there has its name", nothing),
+    ("clashes", PASS, "no VM there has its name", also_has("vm", other())),
+    ("clashes", FAIL, "another VM of that name", also_has("vm", other(name=VM))),
+    ("clashes", FAIL, "the same VM already", also_has("vm", moves.vm("stopped"))),
+    ("clashes", FAIL, "vm/db of the target has its UUID", also_has("vm", other(uuid=UUID))),
+    ("clashes", FAIL, f"has the MAC address {MAC} of it, and runs", also_has("vm", other(mac=MAC))),
+    ("clashes", WARN, "does not run", also_has("vm", other(mac=MAC.upper(), state="stopped"))),
+    # ---- disks
+    ("disks", PASS, "both have it from netfs nas /export", nothing),
+    (
+        "disks",
+        PASS,
+        "both have it from netfs",
+        all_of(
+            has("storage_pool", moves.pool("share", "/mnt", NETFS)),
+            has("storage_volume", moves.volume("share/web.qcow2", "/mnt/web.qcow2")),
+            options(pools={"nfs": "share"}),
+        ),
+    ),
+    (
+        "disks",
+        FAIL,
+        "is not active",
+        has("storage_pool", moves.pool("nfs", "/nfs", NETFS, live=False)),
+    ),
+    ("disks", FAIL, "has no web.qcow2", has("storage_volume")),
+    (
+        "disks",
+        PASS,
+        "is copied (copied)",  # from another server, or so it seems
+        all_of(
+            has("storage_pool", moves.pool("nfs", "/nfs", NETFS.replace("nas", "nas2"))),
+            has("storage_volume"),
+        ),
+    ),
+    (
+        "disks",
+        PASS,
+        "pool local is declared as shared",
+        all_of(
+            on_local(),
+            also_has("storage_volume", moves.volume("local/web.qcow2", "/local/web.qcow2")),
+            options(shared_pools=("local",)),
+        ),
+    ),
+    (
+        "disks",
+        PASS,
+        "both have mounted nas:/x",
+        all_of(
+            on_local(),
+            seen("source", "target"),
+            here(("mounts",), [Mount("/local", "nfs4", "nas:/x")]),
+            there(mounts=[Mount("/", "ext4", "/dev/sda"), Mount("/local", "nfs4", "nas:/x")]),
+            also_has("storage_volume", moves.volume("local/web.qcow2", "/local/web.qcow2")),
+        ),
+    ),
+    ("disks", PASS, "is copied (copied)", on_local()),
+    ("disks", PASS, "is copied", all_of(vm(file="/local/x.qcow2"), has("storage_volume"))),
+    (
+        "disks",
+        FAIL,
+        "has a web.qcow2 already",
+        all_of(
+            on_local(),
+            also_has("storage_volume", moves.volume("local/web.qcow2", "/local/web.qcow2")),
+        ),
+    ),
+    (
+        "disks",
+        WARN,
+        "half made",
+        all_of(
+            on_local(),
+            also_has(
+                "storage_volume",
+                Have("storage_volume", "local/web.qcow2", facts={"half-made": True}),
+            ),
+        ),
+    ),
+    ("disks", FAIL, "has no pool local", all_of(on_local(), has("storage_pool"))),
+    ("disks", FAIL, "is in no storage pool", vm(file="/elsewhere/web.qcow2")),
+    ("disks", FAIL, "is read only", on_local(more="<readonly/>")),
+    ("disks", PASS, "is copied", on_local(more="<readonly/>", state="stopped")),
+    ("disks", FAIL, "it is shareable", on_local(more="<shareable/>")),
+    ("disks", FAIL, "is transient", on_local(more="<transient/>")),
+    (
+        "disks",
+        FAIL,
+        "has raw volumes only",
+        all_of(
+            on_local(),
+            has(
+                "storage_pool",
+                moves.pool("local", "/dev/vg", moves.DIR.replace('"dir"', '"logical"')),
+            ),
+        ),
+    ),
+    (
+        "disks",
+        WARN,
+        "reached by the network",
+        vm(root='<disk type="network"><source protocol="rbd" name="x"/><target dev="vda"/></disk>'),
+    ),
+    ("media", PASS, "both have it", vm(devices=CDROM.format("/nfs/web.qcow2", ""))),
+    (
+        "media",
+        FAIL,
+        "is on storage of the source alone",
+        vm(devices=CDROM.format("/local/a.iso", "")),
+    ),
+    (
+        "media",
+        PASS,
+        "one of the same name and size",
+        all_of(
+            vm(devices=CDROM.format("/local/a.iso", "")),
+            *(
+                change(
+                    "storage_volume",
+                    moves.volume("nfs/web.qcow2", "/nfs/web.qcow2"),
+                    moves.volume("local/a.iso", "/local/a.iso", GIB, GIB, "raw"),
+                )
+                for change in (has, source_has)
+            ),
+        ),
+    ),
+    (
+        "media",
+        WARN,
+        "left out",
+        vm(devices=CDROM.format("/local/a.iso", ' startupPolicy="optional"')),
+    ),
+    ("media", PASS, "both have it", vm(devices=CDROM.format("/nfs/web.qcow2", ""))),
+    # ---- what disks stand on
+    (
+        "backing",
+        WARN,
+        "its content is not compared",
+        all_of(on_local(more=BACKING.format("qcow2")), both("storage_volume", base())),
+    ),
+    (
+        "backing",
+        PASS,
+        "the target has /local/base",
+        all_of(
+            on_local(more=BACKING.format("qcow2")),
+            both("storage_volume", base()),
+            options(backing="keep"),
+        ),
+    ),
+    (
+        "backing",
+        PASS,
+        "content cannot be compared: both become one image",
+        all_of(on_local(more=BACKING.format("raw")), both("storage_volume", base(form="raw"))),
+    ),
+    (
+        "backing",
+        PASS,
+        "has no /local/base of that size: both become one image",
+        all_of(
+            on_local(more=BACKING.format("qcow2")),
+            source_has("storage_volume", base()),
+            has("storage_volume", base(physical=GIB)),
+        ),
+    ),
+    (
+        "disks",
+        FAIL,
+        "and the target has no /local/base of that size",
+        all_of(on_local(more=BACKING.format("qcow2")), options(backing="keep")),
+    ),
+    (
+        "disks",
+        FAIL,
+        "it stands on /local/base, which the target does not have",
+        vm(more=BACKING.format("qcow2")),
+    ),
+    # ---- room
+    ("room", PASS, "has room", on_local()),
+    (
+        "room",
+        FAIL,
+        "has no room",
+        all_of(on_local(), has("storage_pool", moves.pool("local", "/local", free=2 * GIB))),
+    ),
+    (
+        "room",
+        WARN,
+        "not for all that the VM may write",
+        all_of(on_local(), has("storage_pool", moves.pool("local", "/local", free=4 * GIB))),
+    ),
+    (
+        "room",
+        WARN,
+        "how large disks.vda is is not known",
+        all_of(
+            on_local(),
+            source_has("storage_volume"),
+            lambda two: two.source.facts.pop(("disk_size", VM, "vda")),
+        ),
+    ),
+    # ---- NICs
+    ("nics", PASS, "its port group web is there", nothing),
+    ("nics", FAIL, "no vswitch lan", has("vswitch")),
+    (
+        "nics",
+        PASS,
+        "its vswitch is there",
+        all_of(has("vswitch", vswitch("lan-b")), options(vswitches={"lan": "lan-b"})),
+    ),
+    ("nics", FAIL, "is not active", has("vswitch", vswitch(live=False))),
+    ("nics", FAIL, "no port group web", has("vswitch", vswitch(text=NO_GROUPS))),
+    ("nics", FAIL, "the VLAN is another", has("vswitch", vswitch(vlan=20))),
+    (
+        "nics",
+        FAIL,
+        "the MTU is another",
+        has("vswitch", vswitch(text=LAN.replace("</network>", BIG))),
+    ),
+    ("nics", FAIL, "the MTU is another", also(("bridge", "br0"), Bridge(9000, ("eno1",)))),
+    ("nics", FAIL, "has no uplink", also(("bridge", "br0"), Bridge(1500, ()))),
+    ("nics", WARN, "uplink there is not known", also(("bridge", "br0"), None)),
+    ("nics", FAIL, "of different types", has("vswitch", vswitch(text=NAT))),
+    (
+        "nics",
+        WARN,
+        "behind its host",
+        all_of(both("vswitch", vswitch(text=NAT)), vm(nic='<source network="lan"/>')),
+    ),
+    (
+        "nics",
+        PASS,
+        "its filter clean-traffic is there",
+        vm(nic='<source network="lan"/><filterref filter="clean-traffic"/>'),
+    ),
+    (
+        "nics",
+        FAIL,
+        "no network filter mine",
+        vm(nic='<source network="lan"/><filterref filter="mine"/>'),
+    ),
+    (
+        "nics",
+        WARN,
+        "filter mine is not known",
+        all_of(vm(nic='<source network="lan"/><filterref filter="mine"/>'), there(nwfilters=None)),
+    ),
+]
+# ---- what a guest sees
+ROWS += [
+    ("hypervisor", PASS, "runs kvm guests", nothing),
+    (
+        "hypervisor",
+        FAIL,
+        "no x86_64 machine",
+        all_of(
+            without(("device_models", *MACHINE)),
+            also(("device_models", *MACHINE), None),
+            there(arch="aarch64"),
+        ),
+    ),
+    (
+        "hypervisor",
+        FAIL,
+        "under KVM",
+        all_of(also(("device_models", *MACHINE), None), there(best_virt_type="qemu")),
+    ),
+    ("machine", PASS, "is known there", nothing),
+    ("machine", FAIL, "no machine type pc-q35-10.0", vm(machine="pc-q35-10.0")),
+    ("machine", WARN, "not known", also(("machines_of", "x86_64"), [])),
+    ("cpu", PASS, "the target has that CPU", nothing),
+    ("cpu", FAIL, "lacks avx512f", answers("cpu", {"result": "lacks", "said": "lacks avx512f"})),
+    ("cpu", PASS, "default CPU", vm(cpu="")),
+    ("cpu", WARN, "looks the same", vm(cpu='<cpu mode="host-passthrough"/>')),
+    (
+        "cpu",
+        FAIL,
+        "the target has another",
+        all_of(
+            vm(cpu='<cpu mode="host-passthrough"/>'),
+            also(("guest_cpus", *MACHINE), moves.CPUS._replace(model="EPYC-Rome")),
+        ),
+    ),
+    ("cpu", PASS, "on which it starts", vm(state="stopped", cpu='<cpu mode="host-model"/>')),
+    (
+        "cpu",
+        FAIL,
+        "invtsc",
+        vm(cpu=EPYC.format("invtsc")),
+    ),
+    # as far as a snapshot knows
+    ("cpu", PASS, "the target has that CPU", answers("knows", False)),
+    (
+        "cpu",
+        FAIL,
+        "it lacks sha-ni",
+        all_of(
+            answers("knows", False),
+            vm(cpu=EPYC.format("sha-ni")),
+        ),
+    ),
+    (
+        "cpu",
+        FAIL,
+        "it lacks pcid",
+        all_of(
+            answers("knows", False),
+            also(
+                ("guest_cpus", *MACHINE),
+                moves.CPUS._replace(usable={"EPYC": "no"}, blockers={"EPYC": ["pcid"]}),
+            ),
+        ),
+    ),
+    (
+        "cpu",
+        WARN,
+        "not known without its libvirt",
+        all_of(answers("knows", False), also(("guest_cpus", *MACHINE), None)),
+    ),
+    ("firmware", PASS, "the firmware is there", vm(os=EFI)),
+    (
+        "firmware",
+        FAIL,
+        "has no /usr/share/OVMF",
+        all_of(vm(os=EFI), also(("device_models", *MACHINE), {**MODELS, "loader": []})),
+    ),
+    ("firmware", WARN, "whether the target has /x", vm(os='<loader type="pflash">/x</loader>')),
+    (
+        "firmware",
+        FAIL,
+        "has no /x",
+        all_of(
+            vm(os='<loader type="pflash">/x</loader>'), seen("target"), files("/x", is_there=False)
+        ),
+    ),
+    ("devices", PASS, "all models", nothing),
+    (
+        "devices",
+        FAIL,
+        "no video qxl",
+        all_of(
+            vm(devices='<video><model type="qxl"/></video>'),
+            also(("device_models", *MACHINE), {**MODELS, "video/modelType": ["vga", "virtio"]}),
+        ),
+    ),
+    (
+        "devices",
+        FAIL,
+        "no graphics spice",
+        all_of(
+            vm(devices='<graphics type="spice"/>'),
+            also(("device_models", *MACHINE), {**MODELS, "graphics/type": ["vnc"]}),
+        ),
+    ),
+    ("devices", WARN, "not known", also(("device_models", *MACHINE), None)),
+    ("files", WARN, "whether the target has /boot/k", vm(os="<kernel>/boot/k</kernel>")),
+    (
+        "files",
+        PASS,
+        "/boot/k is there",
+        all_of(vm(os="<kernel>/boot/k</kernel>"), seen("target"), files("/boot/k")),
+    ),
+    (
+        "files",
+        FAIL,
+        "has no /boot/k",
+        all_of(vm(os="<kernel>/boot/k</kernel>"), seen("target"), files("/boot/k", is_there=False)),
+    ),
+    ("tpm", PASS, "emulates such TPMs", vm(devices=TPM)),
+    (
+        "tpm",
+        FAIL,
+        "emulates no such TPM",
+        all_of(
+            vm(devices=TPM),
+            also(("device_models", *MACHINE), {**MODELS, "tpm/backendModel": ["passthrough"]}),
+        ),
+    ),
+    (
+        "tpm",
+        FAIL,
+        "its TPM is that of its host",
+        vm(devices='<tpm model="tpm-tis"><backend type="passthrough"/></tpm>'),
+    ),
+    ("state_files", PASS, "goes over with it", vm(os=EFI)),
+    ("state_files", WARN, "not known", vm(os=EFI, state="stopped")),
+    (
+        "state_files",
+        FAIL,
+        "from an earlier VM",
+        all_of(
+            vm(os=EFI, state="stopped"),
+            seen("target"),
+            files("/var/lib/libvirt/qemu/nvram/web_VARS.fd"),
+        ),
+    ),
+    # ---- room and promises
+    ("memory", PASS, "has the memory", nothing),
+    ("memory", FAIL, "has less memory", there(huge_pages=HugePages([], GIB // 2, GIB // 2))),
+    ("memory", WARN, "less memory free", there(huge_pages=HugePages([], GIB // 2, 16 * GIB))),
+    (
+        "memory",
+        FAIL,
+        "less memory free",
+        all_of(
+            vm(top="<memoryBacking><locked/></memoryBacking>"),
+            there(huge_pages=HugePages([], GIB // 2, 16 * GIB)),
+        ),
+    ),
+    ("memory", WARN, "not known", there(huge_pages=None)),
+    (
+        "huge_pages",
+        PASS,
+        "has the huge pages",
+        vm(top="<memoryBacking><hugepages/></memoryBacking>"),
+    ),
+    (
+        "huge_pages",
+        FAIL,
+        "too few",
+        all_of(
+            vm(top="<memoryBacking><hugepages/></memoryBacking>"),
+            there(huge_pages=HugePages([(0, 2 * MIB, 8)], 8 * GIB, 16 * GIB)),
+        ),
+    ),
+    (
+        "huge_pages",
+        FAIL,
+        "no huge pages of 1GiB",
+        vm(top='<memoryBacking><hugepages><page size="1048576"/></hugepages></memoryBacking>'),
+    ),
+    (
+        "placement",
+        PASS,
+        "has these CPUs",
+        vm(top='<cputune><vcpupin vcpu="0" cpuset="2-3"/></cputune>'),
+    ),
+    ("placement", FAIL, "no CPUs 9", vm(top='<cputune><vcpupin vcpu="0" cpuset="3,9"/></cputune>')),
+    (
+        "placement",
+        FAIL,
+        "no NUMA nodes 1",
+        vm(top='<numatune><memory mode="strict" nodeset="1"/></numatune>'),
+    ),
+    (
+        "placement",
+        WARN,
+        "not known",
+        all_of(vm(top='<numatune><memory mode="strict" nodeset="1"/></numatune>'), there(cells=[])),
+    ),
+    (
+        "resource_pool",
+        PASS,
+        "is there",
+        all_of(
+            vm(top="<resource><partition>/machine/gold</partition></resource>"),
+            has("resource_pool", Have("resource_pool", "gold", parse("<unit/>"), facts={})),
+        ),
+    ),
+    (
+        "resource_pool",
+        FAIL,
+        "no resource pool gold",
+        vm(top="<resource><partition>/machine/gold</partition></resource>"),
+    ),
+    (
+        "resource_pool",
+        WARN,
+        "not known from here",
+        all_of(
+            vm(top="<resource><partition>/machine/gold</partition></resource>"),
+            there(promises=None),
+        ),
+    ),
+    ("admission", PASS, "can promise", vm(top=RESERVED.format(2))),
+    ("admission", FAIL, "cannot be promised", vm(top=RESERVED.format(32))),
+    (
+        "admission",
+        WARN,
+        "cannot be promised",
+        all_of(vm(top=RESERVED.format(32)), options(admission="warn")),
+    ),
+    # a move that is just arriving holds what it will hold
+    (
+        "admission",
+        FAIL,
+        "vm/db",
+        all_of(
+            vm(top=RESERVED.format(2)),
+            also_has("vm", other(top=RESERVED.format(3), state="paused")),
+        ),
+    ),
+    ("admission", WARN, "not known", all_of(vm(top=RESERVED.format(2)), there(capacity=None))),
+    (
+        "secrets",
+        PASS,
+        "is there",
+        all_of(vm(more=AUTH), there(secrets=[Secret("2f3c", "ceph", "p")])),
+    ),
+    ("secrets", FAIL, "no secret 2f3c", vm(more=AUTH)),
+    ("secrets", WARN, "not known", all_of(vm(more=AUTH), there(secrets=None))),
+    # ---- the way between them
+    ("network", PASS, "has a way", seen("source")),
+    ("network", WARN, "by its name kvm2", nothing),
+    (
+        "network",
+        FAIL,
+        "no way to port 49152",
+        all_of(seen("source"), here(("reaches", "kvm2", "49152"), "No route to host")),
+    ),
+    (
+        "network",
+        FAIL,
+        "in no network of 198.51.100.7",
+        all_of(seen("target"), options(network="198.51.100.7")),
+    ),
+    (
+        "network",
+        WARN,
+        "a way to 192.0.2.7 is not known",
+        all_of(seen("target"), options(network="192.0.2.7")),
+    ),
+    ("transport", WARN, "unencrypted", nothing),
+    ("transport", WARN, "reach each other by", options(transport="tls")),
+    ("transport", WARN, "not known from here", options(transport="tls")),
+    (
+        "transport",
+        PASS,
+        "kvm2 has its certificates",
+        all_of(
+            options(transport="tls"),
+            seen("target"),
+            files(*TLS_FILES, "/etc/pki/qemu/server-cert.pem"),
+        ),
+    ),
+    (
+        "transport",
+        FAIL,
+        "server certificate",
+        all_of(
+            options(transport="tls"),
+            seen("target"),
+            files(*TLS_FILES),
+            files("/etc/pki/qemu/server-cert.pem", is_there=False),
+        ),
+    ),
+    ("clocks", PASS, "agree", there(clock=Clock(0.1, 0.05, "controller"))),
+    ("clocks", WARN, "do not agree", there(clock=Clock(1.5, 0.05, "controller"))),
+    ("clocks", WARN, "not known", there(clock=None)),
+    ("clocks", WARN, "not known", there(clock=Clock(0.0, 0.0, "kvm2"))),
+    ("leases", PASS, "are the same", nothing),
+    ("leases", FAIL, "are different", here(("lock_manager",), "lockd")),
+    ("leases", WARN, "not known", there(lock_manager=None)),
+    ("options", FAIL, "compression needs libvirt 9.1.0", options(compression="zstd", parallel=2)),
+    (
+        "options",
+        FAIL,
+        "no compression mt",
+        all_of(options(compression="mt"), there(version=10_000_000)),
+    ),
+    ("options", FAIL, "together with parallel", options(post_copy=True, parallel=2)),
+    ("options", WARN, "after post-copy has begun", options(post_copy=True)),
+    ("judgement", PASS, "nothing against it", nothing),
+    ("judgement", FAIL, "no such emulator", answers("refusal", "no such emulator")),
+    ("judgement", WARN, "has not judged", answers("knows", False)),
+]
+
+
+def findings_of(move: Move, check: str) -> list[Finding]:
+    return [one for one in preflight(move).findings if one.check == check]
+
+
+@pytest.mark.parametrize(
+    ("check", "result", "says", "change"),
+    ROWS,
+    ids=[f"{check}-{result}-{says}" for check, result, says, _change in ROWS],
+)
+def test_a_prerequisite(check: str, result: str, says: str, change: Change) -> None:
+    two = Two()
+    change(two)
+    found = findings_of(two.move(), check)
+    told = [one for one in found if one.result == result and says in one.message]
+    assert told, "\n".join(one.text() for one in found) or f"nothing of {check}"
+    assert all(one.todo for one in told if result != PASS)
+    # What was dumped is judged as the hosts were.
+    move = two.move()
+    report = preflight(move)
+    again = Move(move.vm, _again(move.source), _again(move.target), move.options)
+    assert preflight(again) == report
+
+
+def _again(side: Any) -> Any:
+    kinds = {kind.name: kind for kind in KINDS}
+    return side._replace(world=World.load(side.world.dump(), kinds))
+
+
+def test_every_prerequisite_has_a_row_in_which_it_is_met_and_one_in_which_it_is_not() -> None:
+    met = {check for check, result, _says, _change in ROWS if result == PASS}
+    against = {check for check, result, _says, _change in ROWS if result != PASS}
+    always = {"options"}  # nothing is told where nothing was asked for
+    assert against - met == always
+    assert met - against == set()
+    named = {one.check for one in preflight(Two().move()).findings}
+    assert named <= met | against
+    assert len(CHECKS) <= len(met | against)
+
+
+def test_a_vm_that_can_move_has_no_failures() -> None:
+    report = preflight(Two().move())
+    assert report.ok and report.fails == []
+
+
+def test_all_failures_are_told_and_not_only_the_first() -> None:
+    two = Two()
+    for change in (has("vswitch"), has("storage_volume"), vm(machine="pc-q35-10.0")):
+        change(two)
+    report = preflight(two.move())
+    assert {"nics", "disks", "machine"} <= {one.check for one in report.fails}
+    errors = report.errors("migration/web")
+    assert len(errors) == len(report.fails)
+    assert all(error.resource == "migration/web" and error.field for error in errors)
+    assert [text.split()[0] for text in report.text()][: len(errors)] == [FAIL] * len(errors)
