@@ -114,8 +114,8 @@ def _ask_about_vm(host: HostFacts, vm: Have) -> None:
     host.checkpoints(vm.name)
     if vm.live is None:
         return
-    host.controllers(vm.name)
     if vm.facts["state"] != "saved":
+        host.controllers(vm.name)
         host.backup(vm.name)
         for disk in vm.live.findall("devices/disk"):
             host.block_job(vm.name, xmltree.get(disk, "target/@dev") or "")
