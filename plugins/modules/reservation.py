@@ -183,17 +183,6 @@ options:
               - Numbers of nodes as a list, such as V(0) or V(0-1). An empty string takes the
                 placement away.
             type: str
-  resource_pool:
-    description:
-      - The resource pool that the VM is in (M(kvm.fleet.resource_pool)), by its path such as
-        V(gold/inner), or by its name where no other pool has it. An empty string takes the VM out
-        of its pool.
-      - It is the partition of the domain, below C(/machine), and so a cgroup in the kernel. A
-        partition that others gave it elsewhere is shown as it is, with a slash at its beginning.
-      - A pool that is neither there nor declared in the same run is an error. Without one systemd
-        would make a slice of that name which limits and promises nothing.
-      - What runs stays where it is until it is restarted.
-    type: str
   apply:
     description:
       - What may happen to a VM that runs.
@@ -209,26 +198,9 @@ options:
     type: str
     choices: [live, next_boot, restart]
     default: live
-  shutdown:
-    description:
-      - How a guest is asked to shut down, wherever that is needed.
-    type: dict
-    default: {}
-    suboptions:
-      timeout_s:
-        description:
-          - How long it may take, in seconds.
-        type: int
-        default: 120
-      on_timeout:
-        description:
-          - V(fail) fails the task and leaves the VM running; V(power_off) switches it off, and what
-            the guest has not written is lost.
-        type: str
-        choices: [fail, power_off]
-        default: fail
 extends_documentation_fragment:
   - kvm.fleet.common.plans
+  - kvm.fleet.common.vms
   - kvm.fleet.common.admission
   - kvm.fleet.common.attributes
 seealso:
