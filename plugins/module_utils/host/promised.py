@@ -33,11 +33,10 @@ def told_by_libvirt(capabilities: xmltree.Element) -> Capacity:
     pages: dict[int, int] = {}
     for size, count in _pages(capabilities):
         pages[size] = pages.get(size, 0) + count
-    smallest = min(pages, default=0)  # which are what all other memory is in
     return Capacity(
         tuple(sorted({cpu for _id, cpus, _memory in cells for cpu in cpus})),
         sum(memory for _id, _cpus, memory in cells),
-        {size: count for size, count in sorted(pages.items()) if size != smallest},
+        dict(sorted(pages.items())),
         cells,
     )
 
@@ -50,8 +49,11 @@ def _cells(capabilities: xmltree.Element) -> Iterator[tuple[int, tuple[int, ...]
 
 
 def _pages(capabilities: xmltree.Element) -> Iterator[tuple[int, int]]:
-    for pages in capabilities.findall("host/topology/cells/cell/pages"):
-        yield int(pages.get("size", "0")) * KIB, int((pages.text or "0").strip())
+    """The huge pages of each cell: the smallest of it are what all its other memory is in."""
+    for cell in capabilities.findall("host/topology/cells/cell"):
+        there = ((int(one.get("size", "0")), (one.text or "0")) for one in cell.findall("pages"))
+        for size, count in sorted(there)[1:]:
+            yield size * KIB, int(count.strip())
 
 
 # ---- what is said about it, and who holds it
