@@ -69,7 +69,10 @@ options:
       count:
         description:
           - How many. With V(0) those that are there are given back.
-          - What RV(kvm.fleet.host_info#module:huge_pages) has as C(used) is needed at least.
+          - Pages that are in use stay until they are free, also above that number, with a warning.
+            A VM that needs more than are free has them made for its start
+            (O(kvm.fleet.vm#module:memory.huge_pages)); what is declared here is what there is
+            again when it has ended and the module runs. So neither undoes the other at each run.
         type: int
         required: true
       node:

@@ -20,7 +20,7 @@ from . import kept, planned
 from .declared import NAME, RUN, Declared, Pages, Setting, file_of_pages
 from .found import Found
 from .reader import ROOT, UPDATE_GRUB
-from .rules import is_detour
+from .rules import is_detour, number_now
 
 GRUB_TIMEOUT_S = 600
 Progress = Callable[[], None]
@@ -73,7 +73,11 @@ def apply(machine: Machine, declared: Declared, found: Found, plan: Plan, made: 
     last: a number that the kernel refused is not kept.
     """
     live = {change.field for change in plan.changes if change.effect == LIVE}
-    pages = [each for each in declared.pages if each.key in live]
+    pages = [
+        each._replace(number=number_now(each, found))
+        for each in declared.pages
+        if each.key in live and not each.at_boot
+    ]
     for each in sorted(pages, key=lambda one: one.number - found.pages[one.size, one.node].lasting):
         _reserve(machine, each)
         made()

@@ -54,20 +54,25 @@ def plan_of(declared: Declared, found: Found) -> Plan:
 def _of_settings(declared: Declared, found: Found) -> list[Change]:
     """A change is live where the kernel has something else; else it is of the next boot alone."""
     changes: list[Change] = []
+    now = {each.key: rules.number_now(each, found) for each in declared.pages if not each.at_boot}
     for setting in declared.settings:
         live, stored = found.number(setting), found.stored.get(setting.file)
-        after = shown(setting.key, setting.number)
-        if live != setting.number:
+        number = now.get(setting.key, setting.number)
+        after = shown(setting.key, number)
+        if live != number:
             before = shown(setting.key, live)
             note = rules.note(setting, found)
             changes.append(Changed(NAME, setting.key, before, after, LIVE, note=note))
         elif stored != setting.number:
             before = shown(setting.key, stored)
-            changes.append(Changed(NAME, setting.key, before, after, STORED, note=KEPT_NOTE))
+            after = shown(setting.key, setting.number)
+            note = KEPT_NOTE if number == setting.number else LATER_NOTE
+            changes.append(Changed(NAME, setting.key, before, after, STORED, note=note))
     return changes
 
 
 KEPT_NOTE = "the kernel has it already; the next boot will set it"
+LATER_NOTE = "the next boot will set it; those in use above stay until then, or until they are free"
 
 
 def _withdrawn(declared: Declared, found: Found) -> list[Change]:

@@ -27,9 +27,6 @@ def check(declared: Declared, found: Found, mistakes: Mistakes) -> None:
     """All that the machine cannot have."""
     _check_ksm(declared, found, mistakes)
     known = [each for each in declared.pages if _is_known(each, found, mistakes)]
-    run_time = [each for each in known if not each.at_boot]
-    for pages in run_time:
-        _check_used(pages, found, mistakes)
     if len(known) == len(declared.pages):
         _check_room(declared, found, mistakes)
         _check_promised(declared, found, mistakes)
@@ -98,21 +95,17 @@ def _is_known(pages: Pages, found: Found, mistakes: Mistakes) -> bool:
     return True
 
 
-def _check_used(pages: Pages, found: Found, mistakes: Mistakes) -> None:
-    """Pages that programs have are never taken: the kernel would keep them until those end."""
+def number_now(pages: Pages, found: Found) -> int:
+    """How many there are to be now. Those that programs have are never taken: a VM that starts may
+    have more made than are declared, and has them until it ends."""
     now = found.pages[pages.size, pages.node]
-    if pages.number < now.used and pages.number < now.lasting:
-        says = (
-            f"{pages.number} pages are wanted, and {now.used} of {now.total} are in use; "
-            f"declare {now.used} or more, or stop the VMs that have them first"
-        )
-        mistakes.add(says, ".".join(pages.key))
+    return max(pages.number, min(now.used, now.lasting))
 
 
 def growth(declared: Declared, found: Found) -> dict[tuple[int, int | None], int]:
     """By how many pages each size and node grows at run time; less than 0 where it shrinks."""
     return {
-        (each.size, each.node): each.number - found.pages[each.size, each.node].lasting
+        (each.size, each.node): number_now(each, found) - found.pages[each.size, each.node].lasting
         for each in declared.pages
         if not each.at_boot
     }
@@ -211,6 +204,15 @@ def warnings(declared: Declared, found: Found) -> Iterator[str]:
         for setting in declared.settings:
             if _is_set_in(path, text, setting):
                 yield f"{'.'.join(setting.key)}: {path} sets it at boot, too; take it out of there"
+    for pages in (each for each in declared.pages if not each.at_boot):
+        if number_now(pages, found) != pages.number:
+            now = found.pages[pages.size, pages.node]
+            yield (
+                f"{'.'.join(pages.key)}: {now.used} of {now.total} are in use, and those above the "
+                f"{pages.number} that are declared stay until the VMs or programs end that have "
+                "them: a VM has more made for its start than are free; declare as many as its "
+                f"VMs need, {now.used} or more, to have them reserved"
+            )
     for pages in (each for each in declared.pages if each.at_boot):
         booted = found.booted_with.get(pages.size, {}).get(pages.node, 0)
         count = found.pages[pages.size, pages.node].total

@@ -113,7 +113,10 @@ def grown(starts: Element, have: Have, world: World, mistakes: Mistakes) -> Iter
             FIELD,
         )
     elif missing > 0:
-        note = "free in the host's pool, which grows for the start and stays until the host's next"
+        note = (
+            "free in the host's pool, which grows for the start and stays so until the host's "
+            "next, or until host_memory gives back what is free again"
+        )
         size = format_size(takes.size)
         yield Grown(f"vm/{have.name}", (POOL, size), can_take, takes.number, note=note)
 

@@ -194,11 +194,25 @@ def test_fewer_pages_than_wanted_are_an_error_and_put_back(machine: FakeMachine)
 def test_pages_in_use_are_never_taken(machine: FakeMachine) -> None:
     converged(machine, huge_pages=[pages("2MiB", 100)])
     machine.use(2048, 64)
-    assert refused(machine, huge_pages=[pages("2MiB", 10)]) == [
-        "host_memory huge_pages.2MiB: 10 pages are wanted, and 64 of 100 are in use; "
-        "declare 64 or more, or stop the VMs that have them first"
-    ]
-    converged(machine, huge_pages=[pages("2MiB", 64)])
+    done = converged(machine, huge_pages=[pages("2MiB", 10)])
+    assert rows(done) == [("huge_pages.2MiB", 100, 64, "live")]
+    [warning] = done["warnings"]
+    assert warning.startswith("host_memory: huge_pages.2MiB: 64 of 100 are in use, and those above")
+    machine.use(2048, -64)
+    done = converged(machine, huge_pages=[pages("2MiB", 10)])
+    assert rows(done) == [("huge_pages.2MiB", 64, 10, "live")]
+
+
+def test_what_a_vm_had_made_for_its_start_is_not_undone_while_it_runs(machine: FakeMachine) -> None:
+    converged(machine, huge_pages=[pages("2MiB", 10)])
+    machine.write_number(ALL_2M, 64)
+    machine.use(2048, 64)
+    done = converged(machine, huge_pages=[pages("2MiB", 10)])
+    assert rows(done) == []
+    assert "a VM has more made for its start than are free" in done["warnings"][0]
+    done = converged(machine, huge_pages=[pages("2MiB", 20)])  # for the next boot
+    assert rows(done) == [("huge_pages.2MiB", 10, 20, "stored")]
+    assert machine.number(ALL_2M) == 64
 
 
 def test_pages_that_came_in_use_since_the_plan_are_not_taken_either(
