@@ -21,7 +21,8 @@ description:
   - Disks and CD-ROMs that others made are called by their targets (V(vda)), NICs after what they
     are on; these are found again by their MAC address.
   - What no option can say is not in it. It is named by the C(unmanaged) of M(kvm.fleet.vm_info),
-    M(kvm.fleet.vswitch_info) and M(kvm.fleet.storage_info), and every change keeps it.
+    M(kvm.fleet.vswitch_info) and M(kvm.fleet.storage_info), and every change keeps it. Of CPU time,
+    memory and NUMA nodes there is a warning too, since without it less would be promised elsewhere.
   - No secrets are in it. Passwords of consoles are no options, and of a pool it is only told which
     secret of libvirt it uses. An C(extra_xml) with a password in it is left out, with a warning.
   - Each declaration is tried against the host. An option that would change something nevertheless

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from . import xmltree
 from .codecs import Codec, Value
 from .fields import Field, Items, Mapped, Rows, Variant, case_of, found_at, items_of, rows_by_key
-from .keys import Key, Values, is_of_any
+from .keys import Key, Values, is_of_any, named
 from .xmltext import plain as text_of
 from .xmltree import Element
 
@@ -28,6 +28,15 @@ def sayable(rows: Rows, values: Values) -> Values:
         for key, value in values.items()
         if not is_of_any(key, unnamed) and says(rows, key, value)
     }
+
+
+def unsaid(rows: Rows, values: Values) -> list[str]:
+    """The options whose values no declaration can say, each with that."""
+    return [
+        f"{named(key)} ({value})"
+        for key, value in values.items()
+        if value is not None and not says(rows, key, value)
+    ]
 
 
 def _is_unnamed(rows: Rows, key: Key) -> bool:

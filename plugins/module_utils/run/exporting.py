@@ -15,9 +15,11 @@ from ..engine import xmltree
 from ..engine.plan import Have
 from ..engine.traits import ACTIVE
 from ..engine.world import World
+from ..kinds.resource_pool.told import unsaid as unsaid_of_pool
 from ..kinds.resource_pool.tree import is_managed
 from ..kinds.storage_volume.volumes import name_in_pool, pool_of
 from ..kinds.vm.declaring import declaration
+from ..kinds.vm.declaring import unsaid as unsaid_of_vm
 from ..kinds.vswitch import tree as vswitch_tree
 from .host_config import SECTIONS
 from .proving import proved_by_plan
@@ -39,7 +41,7 @@ class Exported:
 
 def export(world: World, volumes: str) -> Exported:
     """The declarations of all that the host carries."""
-    exported = Exported()
+    exported = Exported(warnings=list(_unsaid(world)))
     for section, told in _declarations(world, volumes).items():
         proved = (proved_by_plan(SECTIONS[section], one, world, exported.warnings) for one in told)
         exported.sections[section] = [one for one in proved if one is not None]
@@ -59,6 +61,20 @@ def _declarations(world: World, volumes: str) -> dict[str, list[Declaration]]:
         "vswitches": [_vswitch(have) for have in vswitches.values()],
         "vms": [declaration(have, world.host) for have in vms.values()],
     }
+
+
+def _unsaid(world: World) -> Iterator[str]:
+    """What is promised in ways that no option has, and what would be less without."""
+    unsaid = {"vm": unsaid_of_vm, "resource_pool": unsaid_of_pool}
+    for kind, found_in in unsaid.items():
+        for name, have in sorted(world.everything(kind).items()):
+            found = found_in(have) if _is_declared(have) else []
+            if found:
+                yield f"{kind}/{name}: {', '.join(found)} cannot be declared, and is left out"
+
+
+def _is_declared(have: Have) -> bool:
+    return _stays(have) and (have.kind != "resource_pool" or is_managed(have))
 
 
 def _stays(have: Have) -> bool:

@@ -44,6 +44,11 @@ def shown(have: Have) -> dict[str, Any]:
     }
 
 
+def unsaid(have: Have) -> list[str]:
+    """What no option can say, such as a part of the host's memory."""
+    return told.unsaid(ROWS, values_of(ROWS, have.definition))
+
+
 def beside(have: Have) -> Values:
     """What drop-ins of others say, which counts more than the unit file."""
     said: Mapping[str, Sequence[str]] = have.facts.get("shadowed", {})

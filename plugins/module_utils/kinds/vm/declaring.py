@@ -10,14 +10,18 @@ from typing import Any
 from ...engine.codecs import Value
 from ...engine.fields import Field, rows_by_key
 from ...engine.host import HostFacts
-from ...engine.keys import PRESENT, UNION, Key, Values
+from ...engine.keys import PRESENT, UNION, Key, Values, is_within, named
 from ...engine.plan import Have
 from . import told, tree
 from .derived import derived_mac
+from .numa_placement import NONE as NO_PLACEMENT
 from .resolve import DEFAULTS, LISTS
 from .states import RUNNING
 from .table import AGENT_CHANNEL, ROWS
 
+# Options of what a VM is promised, and where it is.
+PROMISED = ("cpu", "memory", "numa", "resource_pool")
+PLACEMENT = ("numa", "placement")
 # What a new device has where nothing is said.
 OF_DEVICES = {
     ("disks", "bus"): "virtio",
@@ -31,6 +35,8 @@ def declaration(have: Have, host: HostFacts) -> dict[str, Any]:
     """What one would declare to have this VM."""
     values = tree.domain_values(have.definition)
     kept = {k: v for k, v in values.items() if not _goes_without_saying(k, v, values)}
+    if _placed_in_words_of_others(values):
+        kept = {k: v for k, v in kept.items() if not is_within(k, PLACEMENT)}
     if kept.get(("virt_type",)) == host.best_virt_type:
         del kept[("virt_type",)]
     options = {"name": have.name, **told.options(kept)}
@@ -45,6 +51,24 @@ def declaration(have: Have, host: HostFacts) -> dict[str, Any]:
         if things:
             options[name] = things
     return options
+
+
+def unsaid(have: Have) -> list[str]:
+    """What of the CPU time, memory and nodes of a VM no option can say: left out, it is less than
+    what was promised."""
+    values = tree.domain_values(have.definition)
+    found = told.unsaid({k: v for k, v in values.items() if k[0] in PROMISED})
+    is_placed = any(one.startswith(named(PLACEMENT)) for one in found)
+    if _placed_in_words_of_others(values) and not is_placed:
+        found.append(f"{named(PLACEMENT)} (by the host's advice)")
+    return found
+
+
+def _placed_in_words_of_others(values: Values) -> bool:
+    """Whether nodes or a mode alone would say another placement: a mode that is no option's, or
+    nodes that are chosen at the start."""
+    mode, nodes = (values.get((*PLACEMENT, part)) for part in ("mode", "nodes"))
+    return not told.says((*PLACEMENT, "mode"), mode) or (mode != NO_PLACEMENT and not nodes)
 
 
 def _goes_without_saying(key: Key, value: Value, values: Values) -> bool:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...engine import told
-from ...engine.keys import UNION, Values, nested
+from ...engine.codecs import Value
+from ...engine.keys import UNION, Key, Values, nested
 from ...engine.xmltree import Element
 from . import alike
 from .resolve import LISTS
@@ -93,6 +94,16 @@ def options(values: Values) -> dict[str, Any]:
     if "features" in cpu:
         cpu["features"] = _listed(cpu["features"])
     return shown
+
+
+def unsaid(values: Values) -> list[str]:
+    """Those of some values that no option can say."""
+    return told.unsaid(ROWS, values)
+
+
+def says(key: Key, value: Value) -> bool:
+    """Whether an option can say a value."""
+    return told.says(ROWS, key, value)
 
 
 def _listed(things: Mapping[str, Any]) -> list[dict[str, Any]]:
