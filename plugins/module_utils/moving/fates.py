@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from ..engine import xmltree
+from ..engine.keys import Key, named
 from ..engine.plan import Have
 from ..engine.xmltree import Element
 from ..kinds.images.chains import Chains, Layer
@@ -49,7 +50,7 @@ BY_OWN_NAME = ("/dev/disk/by-id/wwn-", "/dev/disk/by-id/scsi-", "/dev/disk/by-id
 class DiskFate(NamedTuple):
     """What becomes of one disk or drive."""
 
-    name: str  # as declarations call it: disks.root
+    name: str  # as declarations call it: root
     target: str  # as the guest's controller has it: vda
     how: str
     device: str = "disk"  # disk, cdrom, floppy or lun
@@ -68,6 +69,16 @@ class DiskFate(NamedTuple):
     why: str = ""  # how it is known, or why it cannot go
 
     @property
+    def key(self) -> Key:
+        """Where it stands among the options of a VM."""
+        return ("cdroms" if self.device == "cdrom" else "disks", self.name)
+
+    @property
+    def about(self) -> str:
+        """How errors call it."""
+        return named(self.key)
+
+    @property
     def is_copied(self) -> bool:
         """Whether its data has to go over."""
         return self.how in COPIES
@@ -76,7 +87,21 @@ class DiskFate(NamedTuple):
 def fates(move: Move) -> list[DiskFate]:
     """What becomes of each disk and drive of a VM, in the order of its definition."""
     chains = Chains(move.source.world)
-    return [_Disk(move, chains, name, disk).fate() for name, disk in disks_of(move.definition)]
+    disks = [_Disk(move, chains, name, disk) for name, disk in disks_of(move.definition)]
+    return _alike([disk.fate() for disk in disks])
+
+
+def _alike(found: list[DiskFate]) -> list[DiskFate]:
+    """libvirt copies layers of all disks, or all of each: it has one flag for a whole move."""
+    if not any(fate.how == FLATTENED for fate in found):
+        return found
+    return [fate if fate.how != LAYER else _flat(fate) for fate in found]
+
+
+def _flat(fate: DiskFate) -> DiskFate:
+    why = f"{fate.why}, but what another disk stands on is not there"
+    size = fate.capacity or fate.allocation
+    return fate._replace(how=FLATTENED, why=why, allocation=size, backing="", backing_format="")
 
 
 class _Disk:
@@ -90,7 +115,7 @@ class _Disk:
         self.layers = chains.of(disk)
         self.here = spot_of(move.source, disk)
         self.known = DiskFate(
-            name,
+            name.rpartition(".")[2].rpartition(" ")[2],
             self.target,
             EMPTY,
             device=self.device,
@@ -234,6 +259,9 @@ class _Disk:
         """A copy of an image that stands on another: of the layer, or of both in one."""
         wanted = self.move.options.backing
         below, why_not = self._kept()
+        if not why_not and not self.move.running and below != self.layers[1].path:
+            # Its bytes go over as they are, with the path of what it stands on among them.
+            why_not = f"the target has that at another path, {below}"
         trusts = not why_not and (wanted == KEEP or self._is_trusted(self.layers[1]))
         if wanted == KEEP and why_not:
             return self._local(f"it stands on {self.layers[1].path}, and {why_not}")

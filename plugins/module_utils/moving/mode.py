@@ -32,7 +32,7 @@ def chosen(move: Move, fates: Sequence[DiskFate]) -> Mode:
     A VM that runs is moved live or not at all: to stop it is for somebody else to say.
     """
     name, why = _named(move)
-    copied = [fate.name for fate in fates if fate.is_copied]
+    copied = [fate.about for fate in fates if fate.is_copied]
     if copied:
         return Mode(name, COPIED_STORAGE, f"{why}; {', '.join(copied)} to be copied")
     return Mode(name, SHARED_STORAGE, f"{why}; all storage is shared")

@@ -9,6 +9,7 @@ from functools import cached_property
 from ..engine.plan import Have
 from ..engine.xmltree import Element
 from ..kinds.vm.states import PAUSED, RUNNING, SAVED
+from .notes import note_of
 from .options import Options
 from .side import Side
 
@@ -46,6 +47,15 @@ class Move:
     def saved(self) -> bool:
         """Whether its memory is in a file of its host."""
         return self.have.facts.get("state") == SAVED
+
+    @cached_property
+    def is_coming(self) -> bool:
+        """Whether what the target has of its name was left by such a move, which was cut off."""
+        note = note_of(self.there.stored)
+        return note is not None and (note.source, note.target) == (
+            self.source.name,
+            self.target.name,
+        )
 
     @property
     def definition(self) -> Element:

@@ -60,5 +60,9 @@ CHECKS: tuple[Check, ...] = (
 
 def preflight(move: Move) -> Report:
     """All that stands for and against a move, not only the first."""
-    case = Case(move)
+    return examined(Case(move))
+
+
+def examined(case: Case) -> Report:
+    """The same of a case that is known."""
     return Report(tuple(finding for check in CHECKS for finding in check(case)))

@@ -53,6 +53,10 @@ RESERVED = (
     '<metadata><fleet:resource xmlns:fleet="urn:kvm.fleet:1" managed="yes">'
     '<fleet:reservation cpu="{}"/></fleet:resource></metadata>'
 )
+COMING = (
+    '<metadata><m:move xmlns:m="urn:kvm.fleet:1:move" '
+    f'uuid="{UUID}" from="kvm1" to="kvm2" mode="live" progress="coming"/></metadata>'
+)
 BACKING = (
     '<backingStore type="file"><format type="{}"/><source file="/local/base"/><backingStore/>'
     "</backingStore>"
@@ -198,6 +202,18 @@ ROWS: list[tuple[str, str, str, Change]] = [
     ("clashes", FAIL, "vm/db of the target has its UUID", also_has("vm", other(uuid=UUID))),
     ("clashes", FAIL, f"has the MAC address {MAC} of it, and runs", also_has("vm", other(mac=MAC))),
     ("clashes", WARN, "does not run", also_has("vm", other(mac=MAC.upper(), state="stopped"))),
+    (
+        "clashes",
+        WARN,
+        "what an interrupted move left",
+        also_has("vm", moves.vm("stopped", top=COMING)),
+    ),
+    (
+        "clashes",
+        FAIL,
+        "the same VM already",
+        also_has("vm", moves.vm("stopped", top=COMING.replace('from="kvm1"', 'from="kvm3"'))),
+    ),
     # ---- disks
     ("disks", PASS, "both have it from netfs nas /export", nothing),
     (
@@ -587,6 +603,19 @@ ROWS += [
             vm(os=EFI, state="stopped"),
             seen("target"),
             files("/var/lib/libvirt/qemu/nvram/web_VARS.fd"),
+        ),
+    ),
+    ("state_files", FAIL, "its memory is saved", vm(state="saved")),
+    (
+        "state_files",
+        PASS,
+        "both have it from netfs",
+        all_of(
+            vm(
+                os="<loader type='pflash'>/x</loader><nvram>/nfs/web.qcow2</nvram>", state="stopped"
+            ),
+            seen("target"),
+            files("/nfs/web.qcow2", "/x"),
         ),
     ),
     # ---- room and promises

@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...engine import xmltree
-from ...kinds.vm.state_files import StateFile, nvram_of, saved_memory_of, tpm_state_of
+from ...kinds.vm.state_files import StateFile, saved_memory_of, state_files_of
 from ..case import Case
 from ..findings import Finding
-from ..move import Move
+from ..spots import spot_at, why_shared
 
 EMULATOR = "emulator"
 
@@ -36,38 +36,45 @@ def tpm(case: Case) -> Iterator[Finding]:
         yield case.passed("tpm", "the target emulates such TPMs", "tpm", **sides, target=EMULATOR)
 
 
-def carried(move: Move) -> list[StateFile]:
-    """The files of state that have to go over when a VM moves offline; live, QEMU carries them."""
-    host, domain = move.source.host, move.have.definition
-    found = [tpm_state_of(host, domain), nvram_of(host, domain)]
-    if move.saved:
-        found.append(saved_memory_of(host, domain))
-    return [one for one in found if one is not None and one.path]
-
-
 def state_files(case: Case) -> Iterator[Finding]:
     """State beside the disks goes over, and meets none of another VM there."""
-    for file in carried(case.move):
-        sides = {"source": file.path, "target": file.path}
-        is_there = case.target.host.exists(file.path) if case.target.is_here else None
-        if is_there and case.mode.is_live:
-            message = f"{file.path} of the target, of an earlier VM, is written over"
-            yield case.warned("state_files", message, "keep a copy of it", file.field, **sides)
-        elif is_there:
-            yield case.failed(
-                "state_files",
-                f"{file.path} is at the target already, from an earlier VM, and would be taken up",
-                "remove it there first",
-                file.field,
-                **sides,
-            )
-        elif is_there is None and not case.mode.is_live:
-            message = f"whether the target has a {file.path} of an earlier VM is not known"
-            yield case.warned("state_files", message, "see that it has not", file.field, **sides)
-        else:
-            yield case.passed("state_files", "goes over with it", file.field, **sides)
+    for file in state_files_of(case.source.host, case.move.have.definition):
+        shared = why_shared(case.move, spot_at(case.source, file.path))
+        if shared:
+            yield case.passed("state_files", shared, file.field, source=file.path)
+            continue
+        yield _state_file(case, file)
+    if case.move.saved:
+        yield case.failed(
+            "state_files",
+            "its memory is saved in a file of its host, which does not go over",
+            "wake it and move it live (state: running), or give up its memory (virsh "
+            "managedsave-remove)",
+            "saved_memory",
+            source=saved_memory_of(case.source.host, case.move.have.definition).path,
+        )
     nvram = case.sent.find("os/nvram")
     if nvram is not None and nvram.get("type", "file") not in ("file", ""):
         message = f"its NVRAM is on {nvram.get('type')} storage, which is not looked at"
         todo = "see that the target reaches it"
         yield case.warned("state_files", message, todo, "nvram", source=xmltree.serialise(nvram))
+
+
+def _state_file(case: Case, file: StateFile) -> Finding:
+    sides = {"source": file.path, "target": file.path}
+    is_there = case.target.host.exists(file.path) if case.target.is_here else None
+    if is_there and (case.mode.is_live or case.move.is_coming):
+        message = f"{file.path} of the target, of an earlier VM, is written over"
+        return case.warned("state_files", message, "keep a copy of it", file.field, **sides)
+    if is_there:
+        return case.failed(
+            "state_files",
+            f"{file.path} is at the target already, from an earlier VM, and would be taken up",
+            "remove it there first",
+            file.field,
+            **sides,
+        )
+    if is_there is None and not case.mode.is_live:
+        message = f"whether the target has a {file.path} of an earlier VM is not known"
+        return case.warned("state_files", message, "see that it has not", file.field, **sides)
+    return case.passed("state_files", "goes over with it", file.field, **sides)

@@ -50,6 +50,14 @@ def _name(case: Case) -> Iterator[Finding]:
     there = case.move.there
     if not there.exists:
         return
+    if case.move.is_coming:
+        yield case.warned(
+            "clashes",
+            "the target has what an interrupted move left of it",
+            "nothing; it is cleared first",
+            "name",
+        )
+        return
     uuids = [xmltree.get(have.definition, "uuid") or "" for have in (case.move.have, there)]
     same = uuids[0] == uuids[1]
     yield case.failed(

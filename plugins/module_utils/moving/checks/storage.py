@@ -30,7 +30,7 @@ def disks(case: Case) -> Iterator[Finding]:
                 _check(fate),
                 f"{fate.source} is not at the target; {fate.why}",
                 "insert it again after the move, from storage that the target has",
-                fate.name,
+                fate.about,
             )
 
 
@@ -50,7 +50,7 @@ def _local(case: Case, fate: DiskFate) -> Finding:
             "nothing shows it), or give the target a pool for it (map.pools)"
         )
     return case.failed(
-        _check(fate), f"{fate.source} cannot go: {fate.why}", todo, fate.name, source=fate.source
+        _check(fate), f"{fate.source} cannot go: {fate.why}", todo, fate.about, source=fate.source
     )
 
 
@@ -63,7 +63,7 @@ def _shared(case: Case, fate: DiskFate) -> Finding:
                 check,
                 f"the target has pool {fate.pool_there}, but it is not active",
                 "start it there (kvm.fleet.storage_pool)",
-                fate.name,
+                fate.about,
                 **sides,
             )
         if not case.target.volume(fate.pool_there, fate.volume_there).exists:
@@ -72,17 +72,17 @@ def _shared(case: Case, fate: DiskFate) -> Finding:
                 f"{fate.why}, and yet pool {fate.pool_there} of the target has no "
                 f"{fate.volume_there}",
                 "look whether both hosts have the same mounted (findmnt)",
-                fate.name,
+                fate.about,
                 **sides,
             )
-        return case.passed(check, fate.why, fate.name, **sides)
+        return case.passed(check, fate.why, fate.about, **sides)
     if case.target.is_here and fate.there.startswith("/"):
         return _by_path(case, fate, sides)
     return case.warned(
         check,
         f"{fate.why}; whether the target reaches it is not known from here",
         "see that it does",
-        fate.name,
+        fate.about,
         **sides,
     )
 
@@ -91,8 +91,8 @@ def _by_path(case: Case, fate: DiskFate, sides: dict[str, str]) -> Finding:
     if case.target.host.exists(fate.there) is False:
         message = "is not there at the target"
         todo = "connect or mount it there"
-        return case.failed(_check(fate), message, todo, fate.name, **sides)
-    return case.passed(_check(fate), fate.why, fate.name, **sides)
+        return case.failed(_check(fate), message, todo, fate.about, **sides)
+    return case.passed(_check(fate), fate.why, fate.about, **sides)
 
 
 def _copied(case: Case, fate: DiskFate) -> Finding:
@@ -102,7 +102,7 @@ def _copied(case: Case, fate: DiskFate) -> Finding:
             "disks",
             "is read only, and QEMU copies no such disk while the VM runs",
             "put it onto storage that both hosts have, or move the VM while it is stopped",
-            fate.name,
+            fate.about,
             **sides,
         )
     there = case.target.volume(fate.pool_there, fate.volume_there)
@@ -112,7 +112,7 @@ def _copied(case: Case, fate: DiskFate) -> Finding:
             f"pool {fate.pool_there} of the target has a {fate.volume_there} already, which would "
             "be overwritten",
             "remove or rename it there, or name another pool (map.pools)",
-            fate.name,
+            fate.about,
             source=sides["source"],
             target=described(there),
         )
@@ -121,10 +121,10 @@ def _copied(case: Case, fate: DiskFate) -> Finding:
             "disks",
             f"{fate.volume_there} is half made at the target, by a run that ended",
             "nothing; it is made anew",
-            fate.name,
+            fate.about,
             **sides,
         )
-    return case.passed("disks", f"is copied ({fate.how}): {fate.why}", fate.name, **sides)
+    return case.passed("disks", f"is copied ({fate.how}): {fate.why}", fate.about, **sides)
 
 
 def _described(fate: DiskFate) -> str:
@@ -143,13 +143,13 @@ def backing(case: Case) -> Iterator[Finding]:
                 "backing",
                 f"{fate.why}; it has the same name and size, its content is not compared",
                 "say backing: keep where that is the same image, or backing: flatten",
-                fate.name,
+                fate.about,
                 target=fate.backing,
             )
         elif fate.how == LAYER:
-            yield case.passed("backing", fate.why, fate.name, target=fate.backing)
+            yield case.passed("backing", fate.why, fate.about, target=fate.backing)
         elif fate.how == FLATTENED:
-            yield case.passed("backing", f"{fate.why}: both become one image", fate.name)
+            yield case.passed("backing", f"{fate.why}: both become one image", fate.about)
 
 
 # ---- room
@@ -166,7 +166,7 @@ def room(case: Case) -> Iterator[Finding]:
 
 
 def _room(case: Case, pool: Have, copied: list[DiskFate]) -> Finding:
-    names = ", ".join(fate.name for fate in copied)
+    names = ", ".join(fate.about for fate in copied)
     whole = type_of(pool) in BLOCK_POOLS
     least = sum(fate.capacity if whole else _least(fate) for fate in copied)
     most = sum(fate.capacity for fate in copied)

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan of a move that is to begin: what goes, what becomes of it there, and what stays."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ..engine.changes import LIVE, STORED, Change, Kept, Lost
+from ..engine.errors import FleetErrors
+from ..engine.plan import UPDATE, Have, Plan, Wanted
+from ..kinds.vm.state_files import NAMES, StateFile, state_files_of, state_folders
+from .case import Case
+from .changes import Carried, Cleared, Copied, Moved
+from .fates import DiskFate, fates
+from .findings import Report
+from .mapped import definition_there
+from .mode import Mode
+from .move import Move
+from .preflight import examined
+from .spots import Spot, spot_at, why_shared
+
+HOST = ("host",)
+COPIES = "copies"  # as what a plan shows what is made at the target
+
+
+class Planned(NamedTuple):
+    """A move that can be made."""
+
+    plan: Plan
+    report: Report
+    mode: Mode
+    fates: tuple[DiskFate, ...]
+
+
+def planned(move: Move) -> Planned:
+    """The plan of a move. FleetErrors name everything that stands against it."""
+    case = Case(move)
+    report = examined(case)
+    if not report.ok:
+        raise FleetErrors(report.errors(move.resource))
+    changes = (*_moved(case), *_went_over(case), *left_behind(move))
+    plan = Plan(
+        Wanted("migration", move.vm, "present", {HOST: move.target.name}),
+        UPDATE,
+        move.have,
+        _after(case),
+        changes,
+        warnings=tuple(finding.text() for finding in report.warns),
+    )
+    return Planned(plan, report, case.mode, tuple(case.fates))
+
+
+def _after(case: Case) -> Have:
+    """The VM as it will be at the target."""
+    have = case.move.have
+    stored = definition_there(case.move, case.fates, have.definition)
+    live = have.live and definition_there(case.move, case.fates, have.running)
+    return Have("vm", have.name, stored, live, have.facts)
+
+
+def _moved(case: Case) -> Iterator[Change]:
+    move, mode = case.move, case.mode
+    note = f"{mode.name}, {mode.storage} storage: {mode.why}"
+    effect = LIVE if mode.is_live else STORED
+    yield Moved(move.resource, HOST, move.source.name, move.target.name, effect, note=note)
+
+
+def _went_over(case: Case) -> Iterator[Change]:
+    move = case.move
+    for fate in case.fates:
+        if fate.is_copied:
+            stands = f", on {fate.backing}" if fate.backing else ""
+            yield Copied(
+                move.resource,
+                (COPIES, *fate.key),
+                None,
+                f"{move.target.name}: {fate.there}",
+                note=f"{fate.how}{stands}, from {move.source.name}: {fate.source}",
+            )
+    for file in state_files(move):
+        yield Carried(
+            move.resource,
+            (COPIES, file.field),
+            None,
+            f"{move.target.name}: {file.path}",
+            note=f"{NAMES[file.field]}, from {move.source.name}",
+        )
+
+
+def state_files(move: Move) -> list[StateFile]:
+    """The state beside the disks that goes over: what is on storage of both hosts does not."""
+    files = state_files_of(move.source.host, move.have.definition)
+    return [file for file in files if not why_shared(move, _spot(move, file))]
+
+
+def _spot(move: Move, file: StateFile) -> Spot:
+    return spot_at(move.source, file.path)
+
+
+def left_behind(move: Move) -> list[Change]:
+    """What the source still has once the VM has left: what goes there, and what stays."""
+    return [*_disks_behind(move), *_state_behind(move)]
+
+
+def _disks_behind(move: Move) -> Iterator[Change]:
+    for fate in fates(move):
+        if not fate.is_copied:
+            continue
+        if move.options.remove_source_storage and fate.volume:
+            yield Lost(move.resource, fate.key, fate.source, note=f"at {move.source.name}")
+        else:
+            note = f"at {move.source.name}; remove_source_storage: true removes it"
+            yield Kept(move.resource, fate.key, fate.source, note=note)
+
+
+def _state_behind(move: Move) -> Iterator[Change]:
+    """Where libvirt keeps its own state files there is nobody else's; elsewhere nobody knows."""
+    for file in state_files(move):
+        at = f"at {move.source.name}"
+        if _is_libvirts(move, file):
+            yield Cleared(move.resource, (file.field,), file.path, note=at)
+        else:
+            yield Kept(move.resource, (file.field,), file.path, note=f"{at}, in a folder of others")
+
+
+def _is_libvirts(move: Move, file: StateFile) -> bool:
+    return file.removable and posixpath.dirname(file.path) in state_folders(move.source.host)
