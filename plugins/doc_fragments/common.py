@@ -101,6 +101,137 @@ options:
     choices: [strict, warn, "off"]
 """
 
+    # What a move is, for the module that makes it and the one that looks at it.
+    MOVES = r"""
+options:
+  name:
+    description: The name of the VM.
+    type: str
+    required: true
+  host:
+    description: The host on which the VM is to live, one of O(hosts).
+    type: str
+    required: true
+  hosts:
+    description:
+      - The hosts on which the VM may be, each by its name. All of them are looked at.
+      - C(uri) is how the host is reached from where the module runs, as a libvirt connection URI.
+        In check mode, and by M(kvm.fleet.migration_check), it may be that of a snapshot,
+        C(snapshot:/path/to/kvm1.json), as M(kvm.fleet.host_snapshot) takes it.
+      - C(migration_uri) is how the other hosts reach it, where that is another way.
+    type: dict
+    required: true
+  mode:
+    description:
+      - By which mode the VM moves. V(live) hands the running guest over, V(offline) carries the
+        definition and the disks of a VM that does not run.
+      - V(auto) is V(live) for a VM that runs and V(offline) for one that does not. It stops no VM.
+    type: str
+    choices: [auto, live, offline]
+    default: auto
+  network:
+    description:
+      - The migration network, as the address that the target has in it, or a name that leads there.
+        Without it the source connects to the target by the name that the target has for itself.
+    type: str
+  bandwidth:
+    description: The most that a live migration sends, such as V(100MiB/s).
+    type: str
+  downtime_ms:
+    description:
+      - How long the guest may stand still when it changes hosts. QEMU's own default is 300. It goes
+        on copying until it expects less.
+    type: int
+  auto_converge:
+    description: Whether to slow the guest down where it writes to its memory faster than is sent.
+    type: bool
+    default: false
+  post_copy:
+    description:
+      - Whether the guest may be resumed at the target before all of its memory is there. It is
+        certain to end, but from then on the guest is lost if either host or the network fails.
+      - Needs C(vm.unprivileged_userfaultfd) on both hosts.
+    type: bool
+    default: false
+  parallel:
+    description: Over how many connections memory is sent.
+    type: int
+  compression:
+    description:
+      - How memory is compressed. V(xbzrle) and V(mt) are of one connection, V(zlib) and V(zstd) of
+        O(parallel) ones, and need libvirt 9.1. QEMU has no V(mt) since 9.1.
+    type: str
+    choices: [xbzrle, mt, zlib, zstd]
+  zero_copy:
+    description: Whether memory is sent without being copied first. Needs O(parallel), and memory
+      that can be locked.
+    type: bool
+    default: false
+  transport:
+    description:
+      - V(tls) encrypts memory and disks on their way, and needs certificates on both hosts. With
+        V(ssh) and V(tcp) they go over as they are.
+    type: str
+    choices: [ssh, tls, tcp]
+    default: ssh
+  timeout_s:
+    description: How long a live migration may take. Omitted, it follows from the size of the VM.
+    type: int
+  on_timeout:
+    description:
+      - What happens then. V(cancel) leaves the VM where it is, V(pause) stops the guest until it is
+        over, V(post_copy) resumes it at the target at once, which needs O(post_copy).
+    type: str
+    choices: [cancel, pause, post_copy]
+    default: cancel
+  stall_s:
+    description: After how long without any progress a migration is given up.
+    type: int
+    default: 60
+  backing:
+    description:
+      - What becomes of an image on which a disk stands that is copied (a linked clone).
+      - V(keep) copies only what the VM wrote, and fails where the target has not the image below.
+        V(flatten) copies both as one image.
+      - V(auto) keeps it where that is on storage of both hosts, or where the target has a qcow2
+        image of the same name and size to the byte, and flattens otherwise. The content is not
+        compared.
+    type: str
+    choices: [auto, keep, flatten]
+    default: auto
+  map:
+    description: How things are called at the target, where that is not as at the source.
+    type: dict
+    default: {}
+    suboptions:
+      pools:
+        description: Storage pools, the name at the source to that at the target.
+        type: dict
+      vswitches:
+        description: Vswitches, the name at the source to that at the target.
+        type: dict
+  shared_pools:
+    description:
+      - Storage pools of the source that the target has as well, though nothing shows it, such as
+        folders on a file system of a server that is mounted by C(/etc/fstab). What pools have of
+        the same server (C(netfs), C(iscsi), C(rbd)) is known to be shared.
+      - Disks in them are not copied. A pool that is named here and is not shared is data lost.
+    type: list
+    elements: str
+    default: []
+  remove_source_storage:
+    description:
+      - Whether disks that were copied go from the source, once the VM lives at the target.
+    type: bool
+    default: false
+  admission:
+    description:
+      - What becomes of a promise to the VM that the target cannot keep. V(strict) does not move it,
+        V(warn) tells it, and V(off) does not look. Omitted, it is as the target's policy says.
+    type: str
+    choices: [strict, warn, "off"]
+"""
+
     ATTRIBUTES = r"""
 attributes:
   check_mode:

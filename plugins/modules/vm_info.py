@@ -228,6 +228,20 @@ vms:
         root:
           - /var/lib/libvirt/images/web-root.before-upgrade
           - /var/lib/libvirt/images/web-root.qcow2
+    migration:
+      description:
+        - Whether it can move to another host as it is now, C(live) or C(offline), as far as its own
+          host tells. C(reasons) say what binds it to its host, by which of the modes is ruled out,
+          and what to do. That it runs or not at the moment is none.
+        - What a host has to have for it M(kvm.fleet.migration_check) tells.
+      type: dict
+      sample:
+        live: false
+        offline: false
+        reasons:
+          - >-
+            live: devices/filesystem: shares the folder /srv of its host (virtiofs); unmount it in
+            the guest and take it out first, or move the VM offline
     guest_agent:
       description:
         - V(none) where the VM has no channel for it, V(disconnected) where nobody in the guest has

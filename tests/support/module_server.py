@@ -34,6 +34,7 @@ MODULES_SERVED = (
         "host_info",
         "host_probe",
         "host_snapshot",
+        "migration_check",
         "rightsizing",
         "storage_info",
         "storage_pool",

@@ -24,6 +24,7 @@ from ..kinds.vm.reader_records import records_of
 from ..kinds.vm.snapshots import in_order
 from ..kinds.vm.states import PAUSED, RUNNING
 from ..kinds.vm.table import DISKS
+from ..moving.standing import standing
 from ..run.reading import world_of
 from . import vm_addresses
 from .vm_statistics import Record, statistics_of
@@ -37,10 +38,7 @@ def gather(host: Host, params: Mapping[str, Any]) -> dict[str, Any]:
     sources = vm_addresses.SOURCES if params["addresses"] is None else params["addresses"]
     found = vm_addresses.find(host, vms, sources)
     images = _Images(host)
-    told = {
-        have.name: {**KIND.result(have), **_told(have, found[have.name]), **images.of(have)}
-        for have in vms
-    }
+    told = {have.name: _whole(have, found[have.name], images.of(have)) for have in vms}
     if params["statistics"] or params["resources"]:
         running = {have.name: have.live for have in vms if have.facts.get("state") in RUNS}
         for name, record in _records(host, running).items():
@@ -48,6 +46,14 @@ def gather(host: Host, params: Mapping[str, Any]) -> dict[str, Any]:
     # Who asked for no source by its name gets what there is.
     warnings = {one.warning for one in found.values() if one.warning and params["addresses"]}
     return {"vms": list(told.values()), "warnings": sorted(warnings)}
+
+
+def _whole(have: Have, found: vm_addresses.Found, images: dict[str, Any]) -> dict[str, Any]:
+    """What is told of a VM, whatever was asked for."""
+    told = {**KIND.result(have), **_told(have, found), **images}
+    if have.stored is not None:
+        told["migration"] = standing(have, len(images["snapshots"]))
+    return told
 
 
 def _used(

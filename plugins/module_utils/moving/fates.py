@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..engine import xmltree
 from ..engine.keys import Key, named
@@ -77,6 +77,11 @@ class DiskFate(NamedTuple):
     def about(self) -> str:
         """How errors call it."""
         return named(self.key)
+
+    def told(self) -> dict[str, Any]:
+        """As a module returns it, without what is not known or does not apply."""
+        told = {name: value for name, value in self._asdict().items() if value or name == "how"}
+        return {**told, "name": self.about}
 
     @property
     def is_copied(self) -> bool:

@@ -41,21 +41,25 @@ class Opened:
 
 
 @contextmanager
-def opened_sides(module: basic.AnsibleModule, reaches: Mapping[str, Reach]) -> Iterator[Opened]:
+def opened_sides(
+    module: basic.AnsibleModule, reaches: Mapping[str, Reach], changes: bool = True
+) -> Iterator[Opened]:
     """All hosts of a declaration, for as long as the block lasts."""
-    opened = Opened()
+    opened, plans = Opened(), module.check_mode or not changes
     with ExitStack() as stack:
         for name, reach in reaches.items():
             try:
-                opened.sides[name] = _open(module, reach, stack, opened)
+                opened.sides[name] = _open(module, reach, stack, opened, plans)
             except FleetError as error:
                 opened.unreachable[name] = error.within(f"hosts.{name}")
         yield opened
 
 
-def _open(module: basic.AnsibleModule, reach: Reach, stack: ExitStack, opened: Opened) -> Side:
+def _open(
+    module: basic.AnsibleModule, reach: Reach, stack: ExitStack, opened: Opened, plans: bool
+) -> Side:
     if is_snapshot(reach.uri):
-        if not module.check_mode:
+        if not plans:
             raise FleetError(
                 f"{reach.uri} can be planned for, and nothing moves from or to it; run in check "
                 "mode (--check), or give the URI of the host"
