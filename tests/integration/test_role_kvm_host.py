@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,24 +13,10 @@ from support.private_libvirtd import (
     LIBVIRTD_PID_FILE,
     VIRTLOGD_PID_FILE,
     PrivateLibvirtd,
-    wait_until,
     why_not_here,
 )
+from support.role_runs import bare_place, run_role
 
-ROOT = Path(__file__).parents[2]
-PLAYBOOK = """
-- hosts: localhost
-  gather_facts: false
-  roles:
-    - role: kvm.fleet.kvm_host
-  tasks:
-    - ansible.builtin.copy:
-        content: "{{ kvm_host_report | to_json }}"
-        dest: "{{ report_path }}"
-        mode: "0600"
-      check_mode: false
-      changed_when: false
-"""
 GUEST = """
 <domain type='qemu'>
   <name>survivor</name>
@@ -49,81 +29,10 @@ PID_FILES = {"libvirtd": LIBVIRTD_PID_FILE, "virtlogd": VIRTLOGD_PID_FILE}
 pytestmark = pytest.mark.skipif(bool(why_not_here()), reason=why_not_here() or "runs")
 
 
-@dataclass
-class Result:
-    """What a run of the role printed, changed and reported."""
-
-    failed: bool
-    output: str
-    changed: list[str] = field(default_factory=list)
-    report: dict[str, Any] = field(default_factory=dict)
-
-
-def run_role(
-    folder: Path, *arguments: str, entry: list[str] | None = None, **variables: Any
-) -> Result:
-    """Run the role with these variables, where ``entry`` leads."""
-    playbook, report = folder / "play.yml", folder / "report.json"
-    playbook.write_text(PLAYBOOK)
-    report.unlink(missing_ok=True)
-    extra = json.dumps({"report_path": str(report), **variables})
-    ansible = Path(sys.executable).with_name("ansible-playbook")
-    done = subprocess.run(
-        [*(entry or []), str(ansible), str(playbook), "-e", extra, *arguments],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-            "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml",
-            "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "false",
-            "ANSIBLE_NOCOLOR": "true",
-        },
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
-    )
-    return Result(
-        failed=done.returncode != 0,
-        output=done.stdout + done.stderr,
-        changed=changed_tasks(done.stdout),
-        report=json.loads(report.read_text()) if report.exists() else {},
-    )
-
-
-def changed_tasks(output: str) -> list[str]:
-    """The names of the tasks that changed something, or would."""
-    names: list[str] = []
-    task = ""
-    for line in output.splitlines():
-        if line.startswith(("TASK [", "RUNNING HANDLER [")):
-            task = line.split("[", 1)[1].rsplit("]", 1)[0].removeprefix("kvm.fleet.kvm_host : ")
-        elif line.startswith("changed: ") and task not in names:
-            names.append(task)
-    return names
-
-
 @pytest.fixture(scope="module")
 def bare() -> Iterator[PrivateLibvirtd]:
-    """Where libvirt is installed, no daemon runs, and the machine's own is out of sight."""
-    place = PrivateLibvirtd(Path("/tmp") / f"kvm-fleet-role-{os.getpid()}")
-    place.start()
-    try:
-        stop_daemons(place)
-        for name in ("libvirtd.conf", "qemu.conf"):
-            shutil.copy2(Path("/etc/libvirt") / name, place.outside("/etc/libvirt") / name)
-        # So that the role does not ask a systemd that runs outside.
-        place.run(["sh", "-c", "test ! -d /run/systemd || mount -t tmpfs none /run/systemd"])
+    with bare_place() as place:
         yield place
-    finally:
-        place.stop()
-
-
-def stop_daemons(place: PrivateLibvirtd) -> None:
-    place.kill()
-    pid = place.outside(VIRTLOGD_PID_FILE).read_text().strip()
-    place.run(["kill", "-KILL", pid])
-    wait_until(lambda: place.try_run(["kill", "-0", pid]).returncode != 0, 30, "virtlogd to end")
 
 
 def test_check_mode_recognises_this_machine(tmp_path: Path) -> None:
