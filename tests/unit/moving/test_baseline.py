@@ -72,10 +72,10 @@ def test_an_answer_is_told_as_options_of_a_vm() -> None:
 
 
 def test_what_is_given_up_is_what_the_common_one_lacks() -> None:
-    own = "<cpu><model>A</model><feature name='a'/><feature name='b' policy='require'/></cpu>"
-    common = "<cpu><model>A</model><feature name='a'/><feature name='b' policy='disable'/></cpu>"
-    assert baseline.given_up(own, common) == ["b"]
-    assert baseline.given_up(common, own) == []
+    both = "<cpu><model>A</model><feature name='a'/><feature name='b' policy='require'/></cpu>"
+    one = "<cpu><model>A</model><feature name='a'/><feature name='b' policy='disable'/></cpu>"
+    assert baseline.given_up(both, one) == ["b"]
+    assert baseline.given_up(one, both) == []
 
 
 def test_where_none_is_found_it_is_said_what_each_host_answered() -> None:

@@ -113,7 +113,7 @@ def files(case: Case) -> Iterator[Finding]:
         for path in _texts(case.sent, place)
         if path not in ("/dev/urandom", "/dev/random")
     ]
-    found += [(path, about) for path, about in _of_character_devices(case.sent)]
+    found += _of_character_devices(case.sent)
     for path, about in dict.fromkeys(found):
         yield _file(case, path, about)
 
