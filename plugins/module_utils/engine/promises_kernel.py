@@ -118,9 +118,15 @@ def minimums(pools: Iterable[Pool], vms: Iterable[Vm]) -> dict[str, int]:
 
 
 def fences(capacity: Capacity, vms: Iterable[Vm]) -> dict[str, tuple[int, ...]]:
-    """AllowedCPUs by unit (`vm/NAME`) of those VMs that are kept off the CPUs of others."""
+    """AllowedCPUs by unit (`vm/NAME`) of those VMs that are kept off the CPUs of others.
+
+    One with CPUs of its own has threads beside its vCPUs, which run on what is nobody's.
+    """
     vms = list(vms)
-    allowed = tuple(not_dedicated(capacity, vms))
-    if not allowed or len(allowed) == len(capacity.cpus):
-        return {}
-    return {vm.resource: allowed for vm in vms if not vm.dedicated}
+    shared, there = set(not_dedicated(capacity, vms)), set(capacity.cpus)
+    found = {}
+    for vm in vms:
+        allowed = shared | (set(vm.cpus) & there if vm.dedicated else set())
+        if allowed and allowed != there:
+            found[vm.resource] = tuple(sorted(allowed))
+    return found

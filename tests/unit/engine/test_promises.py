@@ -263,6 +263,18 @@ def test_others_are_kept_off_dedicated_cpus() -> None:
     assert promises.fences(HOST, vms[1:]) == {}
 
 
+def test_two_with_cpus_of_their_own_are_kept_off_each_others() -> None:
+    """The emulator of the first was pinned before there was the second."""
+    vms = [Vm("a", dedicated=True, cpus=(2, 3)), Vm("b", dedicated=True, cpus=(6, 99)), Vm("c")]
+    assert promises.fences(HOST, vms) == {
+        "vm/a": (0, 1, 2, 3, 4, 5, 7),
+        "vm/b": (0, 1, 4, 5, 6, 7),
+        "vm/c": (0, 1, 4, 5, 7),
+    }
+    most = [Vm("a", dedicated=True, cpus=HOST.cpus[:4]), Vm("b", dedicated=True, cpus=(4, 5, 6, 7))]
+    assert promises.fences(HOST, most) == {"vm/a": (0, 1, 2, 3), "vm/b": (4, 5, 6, 7)}
+
+
 # ---- what is left, and what the kernel is told
 
 
