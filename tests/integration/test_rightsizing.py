@@ -70,7 +70,7 @@ def test_mistakes_are_told_at_once(modules: ModuleServer, prefix: str) -> None:
         "rightsizing",
         {
             "names": [f"{prefix}none"],
-            "window_s": 0,
+            "window_s": -1,
             "interval_s": 0,
             "lowest_percent": 80,
             "margin_percent": -1,
@@ -79,4 +79,4 @@ def test_mistakes_are_told_at_once(modules: ModuleServer, prefix: str) -> None:
     )
     said = refused["msg"]
     assert f"{prefix}none: does not exist" in said and "lowest_percent" in said
-    assert "margin_percent" in said and "interval_s" in said and "samples[0]" in said
+    assert all(one in said for one in ("margin_percent", "interval_s", "window_s", "samples[0]"))

@@ -28,6 +28,8 @@ def gather(host: Host | None, world: World, params: Mapping[str, Any]) -> dict[s
     given = usage.given(params["samples"], mistakes)
     if params["interval_s"] <= 0:
         mistakes.add("has to be above 0", field="interval_s")
+    if params["window_s"] < 0:
+        mistakes.add("has to be at least 0", field="window_s")
     haves = _vms(world, params["names"], mistakes)
     if host is None and params["window_s"]:
         mistakes.add("a snapshot cannot be measured; give samples, and 0", field="window_s")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,8 +28,10 @@ def _fit(
     """The arguments without those on which the validator itself fails, such as `cpu: 4`."""
     fit = dict(given)
     for name, value in given.items():
-        if name in spec and _is_no_number(spec[name], value):
-            unfit.append(f"{within}{name} is {str(value).lower()}, which is no number")
+        wrong = _no_number(spec[name], value) if name in spec else None
+        if wrong is not None:
+            unfit.append(f"{within}{name} is {wrong}, which is no number")
+            fit[name] = [] if isinstance(value, (list, tuple)) else 0
         options = spec[name].get("options") if name in spec else None
         if options is None or value is None:
             continue
@@ -45,11 +48,23 @@ def _fit(
     return fit
 
 
-def _is_no_number(spec: Mapping[str, Any], value: Any) -> bool:
-    """Whether a number is to be, and a boolean is, which the validator takes for 1 or 0."""
-    if isinstance(value, (list, tuple)):
-        return spec.get("elements") in NUMBERS and any(isinstance(one, bool) for one in value)
-    return spec.get("type") in NUMBERS and isinstance(value, bool)
+def _no_number(spec: Mapping[str, Any], value: Any) -> str | None:
+    """What stands where a number is to be, and the validator makes one of it, or fails on it."""
+    is_list = isinstance(value, (list, tuple))
+    if spec.get("elements" if is_list else "type") not in NUMBERS:
+        return None
+    found = (one for one in (value if is_list else [value]) if not _is_number(one))
+    return next((str(one).lower() for one in found), None)
+
+
+def _is_number(value: Any) -> bool:
+    """Whether it may be one: no truth, and not what is beyond all numbers."""
+    try:
+        return not isinstance(value, bool) and math.isfinite(float(value))
+    except (TypeError, ValueError):
+        return True  # the validator says what it is
+    except OverflowError:
+        return False
 
 
 def _said(error: Exception) -> str:

@@ -40,8 +40,10 @@ CASES = [(kind, path) for kind in host_config.KINDS for path in numbers(kind.spe
 @pytest.mark.parametrize(
     ("kind", "path"), CASES, ids=[".".join((kind.name, *path)) for kind, path in CASES]
 )
-@pytest.mark.parametrize("value", [True, False])
-def test_a_boolean_is_no_number(kind: Any, path: tuple[str, ...], value: bool) -> None:
+@pytest.mark.parametrize("value", [True, False, "nan", float("inf"), "-Infinity", "1e999", 10**400])
+def test_what_is_taken_for_a_number_and_is_none(
+    kind: Any, path: tuple[str, ...], value: Any
+) -> None:
     spec = kind.spec()
     validator = ArgumentSpecValidator(dict(spec))
     wrong = arguments.check(validator, given(spec, path, value))[1]
