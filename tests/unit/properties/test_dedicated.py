@@ -19,6 +19,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.promises import (
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.together.admission import admitted
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import tree
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.pinning import iothreads_of
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.promised import promise_of
 from ansible_collections.kvm.fleet.plugins.module_utils.run import host_config
 from ansible_collections.kvm.fleet.plugins.module_utils.run.planning import plan_all
@@ -80,7 +81,8 @@ def look_at(there: dict[str, Have]) -> None:
         values = tree.domain_values(there[name].definition)
         assert len(cpus) == values[("cpu", "maximum")]
         others = [values[("cpu", "pinning", "emulator")]]
-        others += values[("cpu", "pinning", "iothreads")].values()
+        pinned = values[("cpu", "pinning", "iothreads")]
+        others += [pinned.get(one, "") for one in iothreads_of(there[name].definition)]
         assert all(cpus_in(one) and not cpus_in(one) & cpus for one in others)
     for name, allowed in fences(HOST, promises).items():
         assert not set(allowed) & set().union(*(own[one] for one in own if one != name[3:]))

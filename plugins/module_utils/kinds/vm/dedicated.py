@@ -224,6 +224,11 @@ def _put_others(vm: Wanted, threads: list[str], left: set[int], mistakes: Mistak
     pins = vm.stored.get(IOTHREADS) or {}
     if threads or pins:
         vm.values.setdefault(IOTHREADS, {name: place(pins.get(name)) for name in sorted(threads)})
+    anywhere = "may run on any CPU, and cpu.dedicated has it apart; write its CPUs, or omit this"
+    if not vm.values[EMULATOR]:
+        mistakes.add(anywhere, named(EMULATOR))
+    for name in sorted(set(threads) - set(vm.values.get(IOTHREADS, ()))):
+        mistakes.add(anywhere, named((*IOTHREADS, name)))
     for key in (EMULATOR, IOTHREADS):
         _check_apart(key, vm.values.get(key), own, mistakes)
 

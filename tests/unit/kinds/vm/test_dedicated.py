@@ -98,6 +98,11 @@ def test_the_refusal_says_what_is_taken_by_whom() -> None:
         ({"cpu.pinning.vcpus": {"0": "1", "1": "1"}}, "cpu.pinning.vcpus"),
         ({"cpu.pinning.vcpus": {"0": "1", "1": "2-3"}}, "cpu.pinning.vcpus"),
         ({"cpu.pinning.vcpus": {"0": "1", "1": "2"}, "cpu.pinning.emulator": "2-7"}, "emulator"),
+        ({"cpu.pinning.emulator": ""}, "emulator"),
+        (
+            {"extra_xml": "<iothreads>2</iothreads>", "cpu.pinning.iothreads": {"1": "0"}},
+            "iothreads.2",
+        ),
         ({"cpu.maximum": 8}, "cpu.dedicated"),
     ],
 )
