@@ -15,7 +15,8 @@ OURS = "X-kvm-fleet"  # the section of a unit file with what systemd does not kn
 PREFIX, SUFFIX = "machine-", ".slice"
 UNESCAPED = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:_.")
 SIZES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-MOST = float(1 << 64)  # systemd takes no more either
+MOST = float(1 << 63)  # bytes; nobody counts more
+MOST_CORES = 100_000
 YES = ("yes", "y", "true", "t", "on", "1")
 
 
@@ -36,9 +37,10 @@ def pool_of_slice(unit: str) -> str:
     if not (unit.startswith(PREFIX) and unit.endswith(SUFFIX)):
         return ""
     try:
-        return "/".join(unescaped(part) for part in unit[len(PREFIX) : -len(SUFFIX)].split("-"))
+        names = [unescaped(part) for part in unit[len(PREFIX) : -len(SUFFIX)].split("-")]
     except ValueError:
         return ""  # nobody escaped that
+    return "/".join(names) if all(names) and not any("/" in name for name in names) else ""
 
 
 def escaped(name: str) -> str:
@@ -97,7 +99,7 @@ def pool_of_unit(
     return Pool(
         path=pool_of_slice(unit),
         cpu=millicores(ours.get("CPUReservation", "")),
-        cpu_limit=round(_number(kernel.get("CPUQuota", "").rstrip("%")) * 10),
+        cpu_limit=quota(kernel.get("CPUQuota", "")),
         shares=int(_number(kernel.get("CPUWeight", ""))),
         memory=bytes_of(kernel.get("MemoryMin", "")),
         memory_low=bytes_of(kernel.get("MemoryLow", "")),
@@ -108,7 +110,14 @@ def pool_of_unit(
 
 def millicores(cores: str) -> int:
     """Thousandths of a core: `1.5` is 1500."""
-    return round(_number(cores) * 1000)
+    number = _number(cores)
+    return round(number * 1000) if number <= MOST_CORES else 0
+
+
+def quota(said: str) -> int:
+    """Thousandths of a core of a part of one: `150%` is 1500."""
+    number = _number(said.rstrip("%"))
+    return round(number * 10) if number <= MOST_CORES * 100 else 0
 
 
 def bytes_of(size: str) -> int:
@@ -116,7 +125,8 @@ def bytes_of(size: str) -> int:
     number = size.strip()
     number = number[:-2] if number.endswith("iB") else number
     unit = SIZES.get(number[-1:].upper(), 0)
-    return round(_number(number[:-1].strip()) * unit) if unit else round(_number(number))
+    found = _number(number[:-1].strip()) * unit if unit else _number(number)
+    return round(found) if found < MOST else 0
 
 
 def _number(text: str) -> float:

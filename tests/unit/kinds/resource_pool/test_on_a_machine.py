@@ -412,6 +412,26 @@ def test_the_hook_reads_the_same_of_a_file(machine: Machine) -> None:
     assert {pool_of(have) for have in pools} == set(capacity.pools(machine.held))
 
 
+OF_OURS = "[X-kvm-fleet]\nName=gold\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[Slice]\nMemoryMin=1500M\nMemoryLow=1.5G\nMemoryMax=1g\nCPUQuota=33.33%\n" + OF_OURS,
+        "[Slice]\nMemoryMin=99999999999T\nCPUQuota=9999999999999999999%\n" + OF_OURS,
+        "[Slice]\nMemoryMin=infinity\nMemoryMax=50%\nCPUWeight=idle\n" + OF_OURS,
+        "[Slice]\nMemoryMin=-1\nCPUQuota=many\n" + OF_OURS + "CPUReservation=many\n",
+        OF_OURS + "CPUReservation=100001\nExpandable=perhaps\n",
+    ],
+)
+def test_the_hook_reads_the_same_of_what_others_wrote(machine: Machine, text: str) -> None:
+    machine.unit("machine-gold.slice").write_text(text)
+    machine.unit("machine-a-.slice").write_text(text)  # a name that is none
+    [have] = machine.world().everything("resource_pool").values()
+    assert [pool_of(have)] == capacity.pools(machine.held)
+
+
 @pytest.mark.parametrize("path", ["gold", "gold/my-pool", "_a/b.c/d-e_f", "a-/b--c"])
 def test_the_hook_calls_a_slice_the_same(path: str) -> None:
     assert unit_of(path) == slices.unit_of_pool(path)
