@@ -728,9 +728,19 @@ ROWS += [
     ("network", WARN, "by its name kvm2", nothing),
     (
         "network",
-        FAIL,
-        "no way to port 49152",
+        WARN,
+        "leads nowhere (No route to host)",
         all_of(seen("source"), here(("reaches", "kvm2", "49152"), "No route to host")),
+    ),
+    (
+        "network",
+        FAIL,
+        "no way to port 49152 of 192.0.2.7",
+        all_of(
+            seen("source"),
+            options(network="192.0.2.7"),
+            here(("reaches", "192.0.2.7", "49152"), "No route to host"),
+        ),
     ),
     (
         "network",

@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from ..case import Case, version_text
 from ..findings import Finding
 from ..options import SSH, TCP, TLS
+from ..wire import data_uri
 
 # Beyond this, times that two hosts took of one move cannot be told from each other.
 MOST_SKEW_S = 0.2
 # QEMU's first port for migrations (migration_port_min in qemu.conf).
 PORT = 49152
+REACHED = ("open", "closed")  # nobody listens there before a migration begins
 CERTIFICATES = {
     "/etc/pki/CA/cacert.pem": "libvirt's CA certificate",
     "/etc/pki/qemu/ca-cert.pem": "QEMU's CA certificate",
@@ -31,21 +33,28 @@ def network(case: Case) -> Iterator[Finding]:
     """The target has the address of the migration network, and the source a way to it."""
     if not case.mode.is_live:
         return
-    address = case.move.options.network
+    address = data_uri(case.move).partition("://")[2].strip("[]")
     if address:
         yield from _address(case, address)
     elif case.target.moves.identity is not None:
-        name = case.target.moves.identity.hostname
-        if case.source.is_here:
-            yield _way(case, name, {"source": "", "target": name})
-            return
-        yield case.warned(
-            "network",
-            f"no migration network is named: the source connects to the target by its name {name}",
-            "see that the source resolves it, or say network: the address at the target",
-            "network",
-            target=name,
-        )
+        yield _by_name(case, case.target.moves.identity.hostname)
+
+
+def _by_name(case: Case, name: str) -> Finding:
+    """libvirt of the target says where to connect to: by its configuration, or its own name."""
+    comes = case.source.moves.reaches(name, PORT) if case.source.is_here else None
+    if comes in REACHED:
+        message = "the source has a way to the target, by its name"
+        return case.passed("network", message, "network", target=name)
+    found = f", which leads nowhere ({comes})" if comes else ""
+    return case.warned(
+        "network",
+        f"no migration network is named: the source connects to the target by its name {name}"
+        f"{found}, unless the target's libvirt says another (migration_host)",
+        "say network: the address at the target",
+        "network",
+        target=name,
+    )
 
 
 def _address(case: Case, text: str) -> Iterator[Finding]:
@@ -71,7 +80,7 @@ def _way(case: Case, text: str, sides: dict[str, str]) -> Finding:
         message = f"whether the source has a way to {text} is not known from here"
         todo = f"see that it has, to the ports from {PORT} on"
         return case.warned("network", message, todo, "network", **sides)
-    if comes not in ("open", "closed"):
+    if comes not in REACHED:
         todo = f"open the ports from {PORT} on there (the role kvm_host does), and see to the route"
         message = f"the source has no way to port {PORT} of {text}: {comes}"
         return case.failed("network", message, todo, "network", **sides)
