@@ -14,11 +14,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Callable
 
-from . import xmltree
+from . import sensitive, xmltree
 from .facts import ALL, Fact
 from .host import File
 from .plan import Have
-from .recording import BY_DEFINITION, of_have, plain
+from .recording import BY_DEFINITION, plain
 from .xmltree import Element
 
 # A lease is about a vswitch, but is renewed by guests.
@@ -73,36 +73,61 @@ def counts(fact: Fact) -> bool:
 def lasting(fact: Fact, answer: Any) -> Any:
     """What of an answer lasts, as plain data."""
     if isinstance(answer, Have):
-        return of_have(_at_rest(answer))
+        return _at_rest(answer)
     return plain(LASTING.get(fact[0], _all)(answer))
 
 
-def _at_rest(have: Have) -> Have:
+Rows = list[Any]
+
+
+def _at_rest(have: Have) -> dict[str, Any]:
     moves = MOVES.get(have.kind, ())
-    stored = _without(have.stored, moves)
-    live = _without(have.live, (*moves, *MOVES_LIVE.get(have.kind, ())))
-    for devices in live.findall("devices") if live is not None else ():
-        devices[:] = sorted(devices, key=xmltree.serialise)  # another order after libvirt restarts
-    return Have(have.kind, have.name, stored, live, have.facts)
+    moves_live = (*moves, *MOVES_LIVE.get(have.kind, ()))
+    return {
+        "stored": None if have.stored is None else _rows(_without(have.stored, moves)),
+        "live": None if have.live is None else _rows_of_live(_without(have.live, moves_live)),
+        "facts": dict(have.facts),
+    }
 
 
-def _without(tree: Element | None, paths: Iterable[str]) -> Element | None:
-    if tree is None:
-        return None
-    copy = xmltree.clone(tree)
+def _rows(tree: Element) -> Rows:
+    """All nodes from top to bottom, each with how many are in it; white space says nothing.
+
+    They tell two trees apart as XML would, in a quarter of the time that it takes to write that.
+    """
+    return [_row(node) for node in tree.iter()]
+
+
+def _rows_of_live(tree: Element) -> Rows:
+    """The same with the devices at the end: they have another order after libvirt restarts."""
+    others = (node for part in tree if part.tag != "devices" for node in part.iter())
+    devices = (_rows(device) for device in tree.iterfind("devices/*"))
+    return [_row(tree), *map(_row, others), *sorted(devices, key=repr)]
+
+
+def _row(node: Element) -> tuple[str, dict[str, str], str | None, str | None, int]:
+    tag: Any = node.tag  # of comments it is a function
+    name = tag if isinstance(tag, str) else f"<{tag.__name__}>"
+    return name, node.attrib, _said(node.text), _said(node.tail), len(node)
+
+
+def _said(text: str | None) -> str | None:
+    return text if text and not text.isspace() else None
+
+
+def _without(tree: Element, paths: Paths) -> Element:
+    """A tree without what is at these paths, and without secrets; itself where it has neither."""
+    may_hold = sensitive.may_be_in(tree)
+    if not (paths or may_hold):
+        return tree
+    copy = sensitive.masked(tree) if may_hold else xmltree.clone(tree)
     for path in paths:
         above, _slash, last = path.rpartition("/")
         for element in copy.findall(above) if above else [copy]:
             element.attrib.pop(last[1:], None)
             for child in element.findall(last) if last[0] != "@" else ():
                 element.remove(child)
-    for element in copy.iter():  # what goes leaves the white space around it
-        element.text, element.tail = _said(element.text), _said(element.tail)
     return copy
-
-
-def _said(text: str | None) -> str | None:
-    return text if text and text.strip() else None
 
 
 def _all(answer: Any) -> Any:

@@ -108,8 +108,7 @@ def of_have(have: Have) -> dict[str, Any]:
 def _of_tree(tree: Element | None) -> str | None:
     if tree is None:
         return None
-    text = xmltree.serialise(tree)
-    return xmltree.serialise(sensitive.masked(tree)) if sensitive.may_be_in(tree, text) else text
+    return xmltree.serialise(sensitive.masked(tree) if sensitive.may_be_in(tree) else tree)
 
 
 def _have(kind: str, name: str, told: Mapping[str, Any]) -> Have:

@@ -32,23 +32,14 @@ _WORDY = {
     "source": ("query", "name"),
     "entry": ("",),  # of oemStrings
 }
-# Each secret has one of these in its name, or in that of what it is in; or is in the metadata.
-_MAY_BE = re.compile(
-    r"passw|passphrase|cookie|secret|token|env\b|[:<](?:arg|option|entry|cmdline)\b"
-    r"|query=|protocol=|<backingStore>\s*<path>[^<:]*:|fleet:(?:extra_xml|before|made)\b",
-    re.IGNORECASE,
-)
-# What is in all that the pattern finds; most definitions have none of it, which is quick to see.
-_IN_ALL = (
-    *("passw", "passphrase", "cookie", "secret", "token", "env", "query=", "protocol="),
-    *(":arg", "<arg", ":option", "<option", ":entry", "<entry", ":cmdline", "<cmdline"),
-    *("<backingstore", "fleet:extra_xml", "fleet:before", "fleet:made"),
-)
+# Each secret is in a thing with such a name, or has one of these in its own; or is in metadata.
+_MAY_HOLD = {"arg", "cmdline", "cookie", "entry", "env", "option", "protocol", "query"}
+_MAY_BE = ("passw", "passphrase", "cookie", "secret", "token")
 
 _IS_DOMAIN = re.compile(r"\s*(<\?xml[^>]*>\s*)?<domain(snapshot|backup|checkpoint)?[\s>]")
 
 # Texts that are XML themselves: fragments of a definition, noted in its metadata.
-_FRAGMENTS = ("fleet:extra_xml", "fleet:before", "fleet:made")
+_FRAGMENTS = {"fleet:extra_xml", "fleet:before", "fleet:made"}
 
 
 def secrets_in(tree: Element) -> list[str]:
@@ -63,14 +54,24 @@ def secrets_in(tree: Element) -> list[str]:
     return found
 
 
-def may_be_in(tree: Element, text: str) -> bool:
-    """Whether a definition, of which this is the text, may hold secrets: quicker than to look."""
-    metadata = tree.find("metadata")
-    others = metadata is not None and not all(map(_is_ours, xmltree.elements(metadata)))
-    if others:
+def may_be_in(tree: Element) -> bool:
+    """Whether a definition may hold secrets, by the names in it: quicker than to look."""
+    names = {tag for node in tree.iter() if isinstance(tag := node.tag, str)}
+    names.update(*(node.attrib for node in tree.iter()))
+    if not _FRAGMENTS.isdisjoint(names):
         return True
-    lowered = text.lower()
-    return any(word in lowered for word in _IN_ALL) and _MAY_BE.search(text) is not None
+    if "metadata" in names and any(map(_is_of_others, tree.iter("metadata"))):
+        return True
+    if "backingStore" in names:
+        paths = (path.text or "" for path in tree.iterfind(".//backingStore/path"))
+        if any(":" in path for path in paths):
+            return True
+    local = {name.rpartition(":")[2].lower() for name in names}
+    return not _MAY_HOLD.isdisjoint(local) or any(word in " ".join(local) for word in _MAY_BE)
+
+
+def _is_of_others(metadata: Element) -> bool:
+    return not all(map(_is_ours, xmltree.elements(metadata)))
 
 
 def masked(tree: Element) -> Element:

@@ -153,35 +153,40 @@ def _write(node: Element, parts: list[str], style: _Style) -> None:
     elif tag is ET.ProcessingInstruction:
         parts.append(f"<?{node.text}?>")
     else:
-        _write_element(node, parts, _LIBXML2 if node.tag == "metadata" else style)
+        _write_element(node, parts, _LIBXML2 if tag == "metadata" else style)
 
 
 def _write_element(element: Element, parts: list[str], style: _Style) -> None:
-    tag = element.tag.rstrip(_FOREIGN)
-    parts.append(f"<{tag}")
-    parts += [f" {name}={_attribute(value, style)}" for name, value in element.attrib.items()]
-    if not element.text and not len(element):
-        parts.append("/>")
+    tag, text = element.tag.rstrip(_FOREIGN), element.text
+    start = f"<{tag}{_attributes(element.attrib, style)}" if element.attrib else f"<{tag}"
+    if not text and not len(element):
+        parts.append(f"{start}/>")
         return
-    parts.append(f">{_text(element.text, style)}")
+    parts.append(f"{start}>{_text(text, style)}" if text else f"{start}>")
     for child in element:
         _write(child, parts, style)
-        parts.append(_text(child.tail, style))
+        if child.tail:
+            parts.append(_text(child.tail, style))
     parts.append(f"</{tag}>")
 
 
+def _attributes(values: Mapping[str, str], style: _Style) -> str:
+    quote = style.quote
+    if _SPECIAL.search("".join(values.values())):
+        return "".join([f" {name}={_attribute(value, style)}" for name, value in values.items()])
+    return "".join([f" {name}={quote}{value}{quote}" for name, value in values.items()])
+
+
 def _attribute(value: str, style: _Style) -> str:
-    if not _SPECIAL.search(value):
-        return f"{style.quote}{value}{style.quote}"
     value = value.translate(style.attribute)
     if style.ascii_attributes:
         value = re.sub(r"[^\x00-\x7f]", lambda match: f"&#x{ord(match[0]):X};", value)
     return f"{style.quote}{value}{style.quote}"
 
 
-def _text(text: str | None, style: _Style) -> str:
-    if not text or text.isspace():
-        return (text or "").replace("\r", "&#13;")
+def _text(text: str, style: _Style) -> str:
+    if text.isspace():
+        return text.replace("\r", "&#13;")
     if not _SPECIAL.search(text):
         return text
     if _CDATA not in text:
