@@ -35,7 +35,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.states import (
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import (
     applier as vswitch_applier,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import draft as vswitch_draft
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import steps as vswitch_steps
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import table as vswitch
 
 
@@ -62,7 +62,7 @@ def test_every_applier_is_named_by_a_row() -> None:
 
 def test_every_step_of_a_kind_is_in_its_applier_and_no_other() -> None:
     assert set(storage_pool_applier.STEPS) == storage_pool_used.STEPS.names
-    assert set(vswitch_applier.STEPS) == vswitch_draft.STEPS.names
+    assert set(vswitch_applier.STEPS) == vswitch_steps.STEPS.names
 
 
 def test_every_step_of_a_vms_power_is_in_its_applier_and_no_other() -> None:

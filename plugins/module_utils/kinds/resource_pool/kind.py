@@ -17,7 +17,6 @@ from ...engine.planner import plan_resource
 from ...engine.world import World
 from . import rules
 from .table import ROWS, TRAITS
-from .told import shown
 
 if TYPE_CHECKING:
     from ...engine.accounting import Books
@@ -74,6 +73,8 @@ class ResourcePool:
 
     def result(self, have: Have) -> dict[str, Any]:
         """A pool as a module returns it."""
+        from .told import shown
+
         return shown(have)
 
 

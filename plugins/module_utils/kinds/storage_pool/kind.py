@@ -25,13 +25,8 @@ from ...engine.planner import Draft, plan_resource
 from ...engine.traits import OF_WHAT_RUNS
 from ...engine.world import World
 from ...engine.xmltree import FLEET_NS, Element
-from ..together import parser
-from . import applier as appliers
-from .ground import grounded
 from .rules import check_name, check_needed, check_options, check_unbuilt, check_version
 from .table import ROWS, TYPES, option_of, values_in
-from .told import shown
-from .used import steps_of
 
 if TYPE_CHECKING:
     from ...engine.accounting import Books
@@ -79,10 +74,15 @@ class StoragePool:
 
     def apply(self, host: Any, plan: Plan) -> None:
         """Do what the plan says."""
-        appliers.apply_pool(host, plan, steps_of(plan))
+        from .applier import apply_pool
+        from .used import steps_of
+
+        apply_pool(host, plan, steps_of(plan))
 
     def result(self, have: Have) -> dict[str, Any]:
         """A pool as a module returns it."""
+        from .told import shown
+
         return shown(have)
 
 
@@ -151,6 +151,10 @@ class PoolDraft(Draft):
         ]
 
     def foreseen(self, plan: Plan) -> Plan:
+        from ..together import parser
+        from .ground import grounded
+        from .used import steps_of
+
         if not plan.after.exists:
             return plan
         parser.check(plan, self.world.host)

@@ -18,7 +18,7 @@ from ...engine.planner import plan_resource
 from ...engine.world import World
 from ..storage_volume import kind as storage_volume
 from ..together.taken_up import VOLUME_OPTIONS
-from . import rules, told, tree
+from . import rules, tree
 from .derived import derived_uuid
 from .draft import VmDraft
 from .table import AGENT_CHANNEL, CDROMS, DISKS, ROWS, TRAITS
@@ -97,6 +97,8 @@ class Vm:
         """The VM with every option as it is stored, and its state."""
         if have.stored is None:
             return {"name": have.name, "state": "absent"}
+        from . import told
+
         uuid = xmltree.get(have.stored, "uuid")
         options = told.options(tree.domain_values(have.stored))
         managed = is_made_here(have.stored, derived_uuid(have.name))

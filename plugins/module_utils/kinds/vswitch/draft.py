@@ -15,13 +15,11 @@ from ...engine.errors import FleetError
 from ...engine.keys import ABSENT, PRESENT, Key, Values, beside, is_of_any, named, parent
 from ...engine.plan import Plan
 from ...engine.planner import Draft, Removal
-from ...engine.steps import Steps
 from ...engine.traits import ACTIVE, GONE, OF_WHAT_RUNS, STATE
 from ...engine.xmltree import Element
-from ..together import parser
 from . import checks, connections, reserved_nics, rules, tree
 from .attached import Nic
-from .changes import CONNECTING, Cleared, Connected, MadeUnderVms, StartedUnderVms
+from .changes import Connected, MadeUnderVms, StartedUnderVms
 from .leftovers import Left
 from .surroundings import (
     attached_to,
@@ -229,16 +227,7 @@ class VswitchDraft(Draft):
         return step(change.resource, STATE, change.before, change.after, LIVE, note=note)
 
     def foreseen(self, plan: Plan) -> Plan:
+        from ..together import parser
+
         parser.check(plan, self.world.host)
         return plan
-
-
-# ---- what is called
-
-
-STEPS = Steps(
-    beside={Cleared: "clear"},
-    last=dict.fromkeys(CONNECTING, "connect"),
-    restart="restart",
-    updates=True,
-)

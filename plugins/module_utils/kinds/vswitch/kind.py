@@ -11,10 +11,9 @@ from ...engine.errors import Mistakes
 from ...engine.mark import is_made_here
 from ...engine.plan import Have, Plan, Wanted
 from ...engine.planner import plan_resource
-from ...engine.steps import steps_of
 from ...engine.traits import GONE, OF_WHAT_RUNS
 from ...engine.world import World
-from . import reserved_nics, rules, table, told, tree
+from . import reserved_nics, rules, table, tree
 
 if TYPE_CHECKING:
     from ...engine.accounting import Books
@@ -65,14 +64,16 @@ class Vswitch:
     def apply(self, host: Any, plan: Plan) -> None:
         """Do what the plan says."""
         from .applier import apply
-        from .draft import STEPS
+        from .steps import steps_of
 
-        apply(host, plan, steps_of(plan, STEPS))
+        apply(host, plan, steps_of(plan))
 
     def result(self, have: Have) -> dict[str, Any]:
         """A vswitch with every option as it is stored, and its state."""
         if have.stored is None:
             return {"name": have.name, "state": GONE}
+        from . import told
+
         uuid = xmltree.get(have.stored, "uuid")
         return {
             "name": have.name,

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is to be called for a plan about a vswitch."""
+
+from __future__ import annotations
+
+from ...engine import steps
+from ...engine.plan import Plan
+from .changes import CONNECTING, Cleared
+
+STEPS = steps.Steps(
+    beside={Cleared: "clear"},
+    last=dict.fromkeys(CONNECTING, "connect"),
+    restart="restart",
+    updates=True,
+)
+
+
+def steps_of(plan: Plan) -> list[str]:
+    """What is to be called, in order; the applier has a function of each name."""
+    return steps.steps_of(plan, STEPS)
