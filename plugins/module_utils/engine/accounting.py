@@ -295,8 +295,11 @@ def _apart(one: dict[str, Value], other: dict[str, Value]) -> dict[str, Value]:
 def _hangs(consequence: Consequence, key: Key, changed: Iterable[Key]) -> bool:
     """Whether one of the options changes that a consequence hangs on."""
     above = key[: len(key) - len(key_of(consequence.name))]
-    on = _options_of(consequence.of, above)
-    return any(overlap(at, one) for at in changed for one in on)
+    for option in _options_of(consequence.of, above):
+        for at in changed:
+            if overlap(at, option):
+                return True
+    return False
 
 
 @lru_cache(maxsize=4096)

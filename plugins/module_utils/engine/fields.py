@@ -42,6 +42,10 @@ class Field:
         if self.sensitive:
             object.__setattr__(self, "codec", hiding(self.codec))
 
+    def found_in(self, element: Element) -> str | None:
+        """The text from which the codec decodes the value that an element has."""
+        return xmltree.get(element, self.path)
+
 
 @dataclass(frozen=True)
 class Mapped(Field):
@@ -52,6 +56,11 @@ class Mapped(Field):
 
     key: str = "name"
     of: str = "value"
+
+    def found_in(self, element: Element) -> str | None:
+        pairs = xmltree.find_all(element, self.path)
+        said = {str(one.get(self.key)): one.get(self.of) for one in pairs}
+        return json.dumps(said) if said else None
 
 
 @dataclass(frozen=True)
@@ -214,7 +223,7 @@ def values_of(rows: Rows, element: Element, under: Key = ()) -> Values:
     have: Values = {}
     for row in rows:
         if isinstance(row, Field):
-            have[under + key_of(row.name)] = row.codec.decode(found_at(row, element))
+            have[under + key_of(row.name)] = row.codec.decode(row.found_in(element))
         elif isinstance(row, Variant):
             case = row.cases.get(xmltree.get(element, row.path) or "")
             if case is not None:
@@ -227,14 +236,6 @@ def values_of(rows: Rows, element: Element, under: Key = ()) -> Values:
                 have[at] = PRESENT
                 have.update(values_of(row.rows, item, at))
     return have
-
-
-def found_at(row: Field, element: Element) -> str | None:
-    """The text from which a codec decodes the value that an element has."""
-    if not isinstance(row, Mapped):
-        return xmltree.get(element, row.path)
-    said = {str(one.get(row.key)): one.get(row.of) for one in xmltree.find_all(element, row.path)}
-    return json.dumps(said) if said else None
 
 
 def items_of(row: Items, element: Element) -> dict[str, Element]:
@@ -275,7 +276,7 @@ def edit(rows: Rows, element: Element, values: Mapping[Key, Value], under: Key =
 
 def _is_so(row: Field, element: Element, value: Value) -> bool:
     """Whether an element says a value already, be it in other letters: then it keeps those."""
-    found = found_at(row, element)
+    found = row.found_in(element)
     return found is not None and bool(row.codec.decode(found) == value)
 
 
@@ -283,7 +284,7 @@ def _put(row: Field, element: Element, value: Value) -> None:
     if not isinstance(row, Mapped):
         xmltree.put(element, row.path, row.codec.encode(value))
         return
-    there = row.codec.decode(found_at(row, element))
+    there = row.codec.decode(row.found_in(element))
     for name in (name for name in there if name not in value):
         xmltree.put(element, f"{row.path}[@{row.key}='{name}']!", None)
     for name, text in value.items():

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .facts import Facts
 from .nodes import Cell, HugePages
 
 if TYPE_CHECKING:
+    from .looked_at import File, Image, Interface, Unreadable
     from .promises_held import Capacity, Policy
 
 TEST, QEMU = "TEST", "QEMU"
@@ -32,55 +32,6 @@ QUESTIONS = {
     **dict.fromkeys(("cpu_modes", "device_models", "guest_cpus", "video_models"), 3),
     **dict.fromkeys(("cpu_comparison",), 4),
 }
-
-
-@dataclass(frozen=True)
-class File:
-    """What is at a path: a file, a folder, a device."""
-
-    type: str  # file, folder, block, character or other; "" of what cannot be looked at
-    mode: str = ""  # as chmod takes it: 0644
-    owner: int = 0
-    group: int = 0
-    size: int = 0  # bytes
-    allocated: int = 0  # bytes
-    written: float = 0.0  # seconds since 1970
-
-    @property
-    def content(self) -> str:
-        """By what it is seen that a file was written to since."""
-        return f"{self.size} bytes, {self.written}" if self.type else ""
-
-
-@dataclass(frozen=True)
-class Image:
-    """What an image file says about itself."""
-
-    format: str
-    capacity: int  # bytes that a guest sees
-    backing: str = ""  # what it stands on, as QEMU wrote it there; secrets are hidden
-    backing_format: str = ""
-    data_file: str = ""  # where its data is, if that is another file
-
-
-@dataclass(frozen=True)
-class Unreadable:
-    """Why nothing is known of an image: it is not there, not to be read, or its header broken."""
-
-    why: str  # in words, as the operating system says it
-    missing: bool = False
-    broken: bool = False
-
-
-@dataclass(frozen=True)
-class Interface:
-    """A network interface of the machine."""
-
-    is_bridge: bool = False
-    is_openvswitch: bool = False
-    is_tap: bool = False
-    master: str = ""  # the bridge or switch that it is on
-    address: str = ""  # its MAC, of a bridge
 
 
 class Daemon(NamedTuple):
@@ -314,6 +265,8 @@ class HostFacts:
 
     def file(self, path: str) -> File | None:
         """What is at a path; None where nothing is."""
+        from .looked_at import File
+
         found: File | None = self.facts.ask("file", path, unknown=File(""))
         return found
 
@@ -330,6 +283,8 @@ class HostFacts:
 
     def image(self, path: str) -> Image | Unreadable:
         """What a file of the machine on which this runs says about itself."""
+        from .looked_at import Unreadable
+
         found: Image | Unreadable = self.facts.ask(
             "image", path, unknown=Unreadable("the recording does not know it")
         )

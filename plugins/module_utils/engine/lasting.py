@@ -16,7 +16,7 @@ from typing import Any, Callable
 
 from . import sensitive, xmltree
 from .facts import ALL, Fact
-from .host import File
+from .looked_at import File
 from .plan import Have
 from .recording import BY_DEFINITION, plain
 from .xmltree import Element

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Callable
 from . import sensitive, xmltree
 from .errors import FleetError
 from .facts import ALL, Fact
-from .host import Daemon, File, Image, Interface, Secret, Unreadable
+from .host import Daemon, Secret
+from .looked_at import File, Image, Interface, Unreadable
 from .move_facts import Bridge, Clock, DiskSize, GuestCpus, Identity, Mount
 from .nodes import Cell, HugePages
 from .plan import Have

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from . import xmltree
 from .codecs import Codec, Value
-from .fields import Field, Items, Mapped, Rows, Variant, case_of, found_at, items_of, rows_by_key
+from .fields import Field, Items, Mapped, Rows, Variant, case_of, items_of, rows_by_key
 from .keys import Key, Values, is_of_any, named
 from .xmltext import plain as text_of
 from .xmltree import Element
@@ -149,7 +149,7 @@ class _Rest:
                         self._mark_all(row.rows, item)
 
     def _mark_field(self, element: Element, field: Field) -> None:
-        found = found_at(field, element)
+        found = field.found_in(element)
         if found is None or not _takes(field.codec, field.codec.decode(found)):
             return
         if isinstance(field, Mapped):

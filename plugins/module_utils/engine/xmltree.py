@@ -53,9 +53,12 @@ def clone(element: Element) -> Element:
 def get(element: Element, path: str) -> str | None:
     """The value at a path: an attribute, or an element's text (`""` for an empty element)."""
     steps, attr = compile_path(path)
-    found = _walk(element, steps)
-    if found is None:
-        return None
+    found = element
+    for step in steps:  # as _walk does: most time that a plan takes is spent here
+        below = found.find(step.tag) if step.attr is None else _child(found, step)
+        if below is None:
+            return None
+        found = below
     return found.get(attr) if attr else plain(found.text).strip()
 
 

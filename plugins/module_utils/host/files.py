@@ -7,7 +7,7 @@ import os
 import stat
 from pathlib import Path
 
-from ..engine.host import File, Image, Unreadable
+from ..engine.looked_at import File, Image, Unreadable
 from . import images
 
 TYPES = {

@@ -8,7 +8,7 @@ import os
 import struct
 from pathlib import Path
 
-from ..engine.host import Image
+from ..engine.looked_at import Image
 from ..engine.secret_words import shown_name
 
 # Where a format's mark stands in a file. What has none of them is a raw image.

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Union
 
-from ..engine.host import Interface
+from ..engine.looked_at import Interface
 from .connection import Host, found, libvirt
 
 IpNetwork = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from operator import attrgetter
 
 from ..engine import xmltree
-from ..engine.host import HostFacts, Image
+from ..engine.host import HostFacts
+from ..engine.looked_at import Image
 from ..engine.move_facts import MoveFacts, family_of
 from ..engine.plan import Have
 from ..engine.world import World

@@ -12,7 +12,7 @@ from typing import Any, Callable
 
 from ..engine import xmltree
 from ..engine.facts import ALL, Fact, NotRecorded
-from ..engine.host import File, Unreadable
+from ..engine.looked_at import File, Unreadable
 from ..engine.move_facts import family_of
 from ..engine.plan import Have
 from ..engine.recording import key_of

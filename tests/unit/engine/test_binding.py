@@ -18,12 +18,11 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import (
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.facts import ALL, Fact, Facts
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.hidden import Sensitive
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.host import (
-    Daemon,
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.host import Daemon, Secret
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.looked_at import (
     File,
     Image,
     Interface,
-    Secret,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import (
     NONE,

@@ -11,13 +11,11 @@ import pytest
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import recording
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetError
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.facts import ALL, Fact
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.host import (
-    QUESTIONS,
-    Daemon,
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.host import QUESTIONS, Daemon, Secret
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.looked_at import (
     File,
     Image,
     Interface,
-    Secret,
     Unreadable,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.move_facts import (

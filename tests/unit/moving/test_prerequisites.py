@@ -11,10 +11,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.host import (
-    File,
-    Secret,
-)
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.host import Secret
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.looked_at import File
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.move_facts import (
     Bridge,
     Clock,

@@ -12,8 +12,8 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.facts import (
     Fact,
     NotRecorded,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.host import (
-    Daemon,
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.host import Daemon
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.looked_at import (
     File,
     Image,
     Unreadable,

@@ -15,7 +15,7 @@ from functools import cached_property
 from itertools import chain
 
 from ...engine import xmltree
-from ...engine.host import Unreadable
+from ...engine.looked_at import Unreadable
 from ..storage_volume.volumes import FILE_POOLS, type_of
 from ..vm import moved
 from .chains import Chains

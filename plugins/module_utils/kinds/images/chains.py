@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ...engine import xmltree
-from ...engine.host import Unreadable
+from ...engine.looked_at import Unreadable
 from ...engine.plan import Have
 from ...engine.secret_words import shown_name
 from ...engine.world import World

@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from ...engine.errors import Mistakes
-from ...engine.host import File
 from ...engine.keys import Values
 from ...engine.texts import why_no_file
 from .table import TYPES, option_of
+
+if TYPE_CHECKING:
+    from ...engine.looked_at import File
 
 
 def check_name(name: str, mistakes: Mistakes) -> None:

@@ -11,7 +11,7 @@ import stat
 from pathlib import Path
 
 from ...engine import xmltree
-from ...engine.host import Image
+from ...engine.looked_at import Image
 from ...engine.xmltree import Element
 from ...host import images
 from ...host.connection import Host

@@ -9,8 +9,9 @@ from typing import Any
 
 from ...engine import xmltree
 from ...engine.errors import Mistakes
-from ...engine.host import HostFacts, Image
+from ...engine.host import HostFacts
 from ...engine.keys import Values
+from ...engine.looked_at import Image
 from ...engine.plan import Have, Wanted
 from ...engine.units import format_size, parse_size
 from ...engine.world import World

@@ -18,7 +18,7 @@ FIRST = "#1"
 
 def _has_alike(values: Mapping[Key, Value]) -> bool:
     """Whether anything has a number; asked first, since it hardly ever is so."""
-    return any("#" in key[1] for key in values if len(key) == 2)
+    return any(len(key) == 2 and "#" in key[1] for key in values)
 
 
 def with_numbers(values: Values) -> Values:

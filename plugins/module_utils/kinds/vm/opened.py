@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from ...engine import xmltree
 from ...engine.fields import items_of
-from ...engine.host import HostFacts, Image
+from ...engine.host import HostFacts
+from ...engine.looked_at import Image
 from ...engine.xmltree import Element
 from ..images.chains import Chains
 from ..images.headers import backing_path

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from ...engine import xmltree
 from ...engine.codecs import Value
 from ...engine.errors import Mistakes
-from ...engine.host import Unreadable
 from ...engine.keys import ABSENT, PRESENT, UNION, Key, Values, beside, named, parent
 from ...engine.texts import why_no_file
 from ...engine.world import World
@@ -334,6 +333,8 @@ class Needs:
     def _check_format(self, key: Key, path: str, said: Value) -> None:
         if said is None or key[0] != "disks":
             return
+        from ...engine.looked_at import Unreadable
+
         image = self.world.host.image(path)
         if isinstance(image, Unreadable) and not image.broken:
             return

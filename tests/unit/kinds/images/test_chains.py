@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.host import Image
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.looked_at import Image
 from ansible_collections.kvm.fleet.plugins.module_utils.host import images
 from ansible_collections.kvm.fleet.plugins.module_utils.host.files import read_place
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.images.headers import backing_path
