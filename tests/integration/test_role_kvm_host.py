@@ -129,6 +129,35 @@ def test_settings_restart_the_daemon_and_no_vm(tmp_path: Path, started: PrivateL
     bare.virsh("destroy", "survivor")
 
 
+def test_the_hook_is_installed_once_and_taken_away(
+    tmp_path: Path, started: PrivateLibvirtd
+) -> None:
+    started.run(["mount", "-t", "tmpfs", "none", "/usr/local/lib"])
+    hook = started.outside("/etc/libvirt/hooks/qemu.d/50-kvm-fleet")
+    changes = [
+        "Install the hook and what it imports",
+        "Have a daemon that started without the hook look for it",
+        "Stop the daemon",
+    ]
+
+    def run(*arguments: str, wanted: bool = True) -> list[str]:
+        ran = run_role(tmp_path, *arguments, entry=started.entry(), kvm_host_reservations=wanted)
+        assert not ran.failed, ran.output
+        return [name for name in ran.changed if name != "Start the daemons that do not run"]
+
+    assert run("--check") == changes
+    assert not hook.exists()
+    assert run() == changes
+    assert hook.stat().st_mode & 0o777 == 0o755
+    assert run() == []
+
+    hook.write_text(hook.read_text() + "# by hand\n")
+    assert run() == ["Install the hook and what it imports"]
+    assert run(wanted=False) == ["Take back what it has the kernel hold", "Remove it"]
+    assert not hook.exists()
+    assert run("--check", wanted=False) == []
+
+
 def test_the_default_network_only_when_asked(tmp_path: Path, started: PrivateLibvirtd) -> None:
     bare = started
     network = bare.outside("/etc/libvirt") / "network.xml"
