@@ -125,6 +125,16 @@ def _by_disks(domain: Element) -> Iterator[Bound]:
 
 # ---- hardware
 
+# Memory modules whose content is in a file of the host.
+_OF_FILES = ("nvdimm", "virtio-pmem")
+# What nobody but the processor or a reader of the host has in hand.
+_SEALED = {
+    "launchSecurity": "its memory is encrypted by the processor of its host",
+    "devices/memory[@model='sgx-epc']": "has an enclave of the processor of its host",
+    "devices/smartcard[@mode='host']": "has the card reader of its host",
+    "devices/smartcard[@mode='host-certificates']": "has certificates of its host in a card",
+}
+
 
 def _by_hardware(domain: Element) -> Iterator[Bound]:
     mode = xmltree.get(domain, "cpu/@mode")
@@ -144,10 +154,15 @@ def _by_hardware(domain: Element) -> Iterator[Bound]:
             message = f"has the shared memory {shmem.get('name')} of its host"
             todo = "take it out first, or move the VM offline"
             yield Bound("devices", "devices/shmem", message, todo, FAIL, WARN)
-    for module in domain.findall("devices/memory[@model='nvdimm']"):
-        path = xmltree.get(module, "source/path") or ""
-        message = f"has a memory module on {path} of its host"
-        yield Bound("devices", "devices/memory", message, "take it out first", FAIL, FAIL)
+    for module in domain.findall("devices/memory"):
+        if module.get("model") in _OF_FILES:
+            path = xmltree.get(module, "source/path") or ""
+            message = f"has a memory module on {path} of its host"
+            yield Bound("devices", "devices/memory", message, "take it out first", FAIL, FAIL)
+    for place, message in _SEALED.items():
+        if domain.find(place) is not None:
+            todo = "move the VM while it is stopped"
+            yield Bound("devices", place.partition("[")[0], message, todo, FAIL, WARN)
 
 
 def _has_invtsc(domain: Element) -> bool:

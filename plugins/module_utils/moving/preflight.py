@@ -15,6 +15,7 @@ from .checks import (
     networks,
     processors,
     resources,
+    screens,
     storage,
     way,
 )
@@ -41,6 +42,7 @@ CHECKS: tuple[Check, ...] = (
     hardware.firmware,
     hardware.devices,
     hardware.files,
+    screens.screens,
     carried.tpm,
     carried.state_files,
     resources.memory,

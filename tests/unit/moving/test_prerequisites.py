@@ -51,6 +51,17 @@ RESERVED = (
     '<metadata><fleet:resource xmlns:fleet="urn:kvm.fleet:1" managed="yes">'
     '<fleet:reservation cpu="{}"/></fleet:resource></metadata>'
 )
+VNC = '<graphics type="vnc" port="{}" autoport="{}"/>'
+VSOCK = '<vsock><cid auto="no" address="3"/></vsock>'
+PMEM = '<memory model="virtio-pmem"><source><path>/dev/dax0</path></source></memory>'
+ARGUMENTS = (
+    '<qemu:commandline xmlns:qemu="http://libvirt.org/schemas/domain/qemu/1.0">'
+    '<qemu:arg value="-x"/></qemu:commandline>'
+)
+OVS = '<virtualport type="openvswitch"/></network>'
+MACVTAP = (
+    '<network><name>{name}</name><forward mode="bridge"><interface dev="eno2"/></forward></network>'
+)
 COMING = (
     '<metadata><m:move xmlns:m="urn:kvm.fleet:1:move" '
     f'uuid="{UUID}" from="kvm1" to="kvm2" mode="live" progress="coming"/></metadata>'
@@ -211,6 +222,12 @@ ROWS: list[tuple[str, str, str, Change]] = [
         FAIL,
         "the same VM already",
         also_has("vm", moves.vm("stopped", top=COMING.replace('from="kvm1"', 'from="kvm3"'))),
+    ),
+    (
+        "clashes",
+        FAIL,
+        "has the number 3 of its vsock",
+        all_of(vm(devices=VSOCK), also_has("vm", other(devices=VSOCK))),
     ),
     # ---- disks
     ("disks", PASS, "both have it from netfs nas /export", nothing),
@@ -429,6 +446,37 @@ ROWS: list[tuple[str, str, str, Change]] = [
     ("nics", FAIL, "the MTU is another", also(("bridge", "br0"), Bridge(9000, ("eno1",)))),
     ("nics", FAIL, "has no uplink", also(("bridge", "br0"), Bridge(1500, ()))),
     ("nics", WARN, "uplink there is not known", also(("bridge", "br0"), None)),
+    (
+        "nics",
+        FAIL,
+        "the virtual port is of another type",
+        has("vswitch", vswitch(text=LAN.replace("</network>", OVS))),
+    ),
+    (
+        "nics",
+        WARN,
+        "an interface eno2 is not known",
+        all_of(both("vswitch", vswitch(text=MACVTAP)), vm(nic='<source network="lan"/>')),
+    ),
+    (
+        "nics",
+        FAIL,
+        "no interface eno2",
+        all_of(
+            both("vswitch", vswitch(text=MACVTAP)),
+            vm(nic='<source network="lan"/>'),
+            seen("target"),
+        ),
+    ),
+    (
+        "nics",
+        FAIL,
+        "hands it a device of the host",
+        all_of(
+            both("vswitch", vswitch(text=NAT.replace('"nat"', '"hostdev"'))),
+            vm(nic='<source network="lan"/>'),
+        ),
+    ),
     ("nics", FAIL, "of different types", has("vswitch", vswitch(text=NAT))),
     (
         "nics",
@@ -574,6 +622,33 @@ ROWS += [
         FAIL,
         "has no /boot/k",
         all_of(vm(os="<kernel>/boot/k</kernel>"), seen("target"), files("/boot/k", is_there=False)),
+    ),
+    (
+        "devices",
+        FAIL,
+        "encrypted by the processor",
+        vm(devices="", top='<launchSecurity type="sev"/>'),
+    ),
+    ("devices", FAIL, "the card reader", vm(devices='<smartcard mode="host"/>')),
+    ("devices", FAIL, "a memory module on /dev/dax0", vm(devices=PMEM)),
+    ("devices", WARN, "arguments of its own for QEMU", vm(top=ARGUMENTS)),
+    ("graphics", PASS, "can be served", vm(devices='<graphics type="vnc" listen="127.0.0.1"/>')),
+    ("graphics", PASS, "can be served", vm(devices=VNC.format("5901", "no"))),
+    (
+        "graphics",
+        FAIL,
+        "its port 5901 is one of vm/db",
+        all_of(
+            vm(devices=VNC.format("5901", "no")),
+            also_has("vm", other(devices=VNC.format("5901", "yes"))),
+        ),
+    ),
+    ("graphics", WARN, "is not known", vm(devices='<graphics type="vnc" listen="198.51.100.3"/>')),
+    (
+        "graphics",
+        FAIL,
+        "no address of the target",
+        all_of(vm(devices='<graphics type="vnc" listen="198.51.100.3"/>'), seen("target")),
     ),
     ("tpm", PASS, "emulates such TPMs", vm(devices=TPM)),
     (

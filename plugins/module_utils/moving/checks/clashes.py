@@ -40,7 +40,7 @@ def hosts(case: Case) -> Iterator[Finding]:
 
 def clashes(case: Case) -> Iterator[Finding]:
     """No VM there has the name, the UUID or a MAC address of this one."""
-    found = [*_name(case), *_uuid(case), *_macs(case)]
+    found = [*_name(case), *_uuid(case), *_macs(case), *_sockets(case)]
     yield from found
     if not found:
         yield case.passed("clashes", "no VM there has its name, UUID or a MAC address of it")
@@ -104,6 +104,20 @@ def _macs(case: Case) -> Iterator[Finding]:
                 source=mac,
                 target=name,
             )
+
+
+def _sockets(case: Case) -> Iterator[Finding]:
+    """The number of a vsock is taken once on a host; one that libvirt chose is chosen anew."""
+    cid = case.sent.find("devices/vsock/cid")
+    if cid is None or cid.get("auto") == "yes" or not case.mode.is_live:
+        return
+    for name, have in case.target.vms().items():
+        runs = have.live if have.facts.get("state") in (RUNNING, PAUSED) else None
+        taken = None if runs is None else xmltree.get(runs, "devices/vsock/cid/@address")
+        if name != case.move.vm and taken and taken == cid.get("address"):
+            message = f"vm/{name} of the target has the number {taken} of its vsock"
+            todo = "give one of them another"
+            yield case.failed("clashes", message, todo, "devices/vsock", target=name)
 
 
 def _macs_of(domain: Element) -> list[str]:

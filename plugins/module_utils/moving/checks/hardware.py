@@ -26,6 +26,9 @@ MODELS = {
 ALWAYS = ("none", "dbus", "pty", "unix", "spicevmc", "ide", "xen")
 
 
+QEMU_ARGUMENTS = "qemu:commandline"
+
+
 def devices(case: Case) -> Iterator[Finding]:
     """QEMU at the target has each model of device that the VM has."""
     known = case.target.moves.device_models(*case.kind)
@@ -33,6 +36,10 @@ def devices(case: Case) -> Iterator[Finding]:
         message = "which devices QEMU has there is not known"
         yield case.warned("devices", message, "see that the machine type is known there")
         return
+    if xmltree.find(case.sent, QEMU_ARGUMENTS) is not None:
+        message = "it has arguments of its own for QEMU, which libvirt does not look into"
+        todo = "see that QEMU of the target takes them"
+        yield case.warned("devices", message, todo, QEMU_ARGUMENTS)
     lacks = list(_lacking(case, known))
     yield from lacks
     if not lacks:

@@ -15,6 +15,7 @@ from ..side import Side
 
 USUAL_MTU = 1500
 # Forwarding in which the guests of a host are behind that host.
+OF_DEVICES = "hostdev"
 BEHIND_HOST = ("nat", "route", "open", "isolated")
 
 
@@ -28,7 +29,7 @@ def nics(case: Case) -> Iterator[Finding]:
         elif kind == "bridge" and source is not None:
             yield from _on_bridge(case, about, source.get("bridge", ""))
         elif kind == "direct" and source is not None:
-            yield _on_interface(case, about, source.get("dev", ""))
+            yield _on_interface(case, about, source.get("dev", ""), source.get("dev", ""))
         elif kind == "user":
             yield case.passed("nics", "is in a network of its own (user)", about)
         elif kind not in ("hostdev", "vdpa"):  # which are devices of the host
@@ -78,7 +79,11 @@ def _on_vswitch(case: Case, about: str, source: Element) -> Iterator[Finding]:
 def _types(case: Case, about: str, one: Element, other: Element) -> Iterator[Finding]:
     here, there = _forward(one), _forward(other)
     sides = {"source": here, "target": there}
-    if here != there:
+    if here == there == OF_DEVICES and case.mode.is_live:
+        message = "its network hands it a device of the host"
+        todo = "take the NIC out first, and add it again after the move; or move the VM offline"
+        yield case.failed("nics", message, todo, about, **sides)
+    elif here != there:
         todo = "name a vswitch of the same type (map.vswitches)"
         message = "the vswitches are of different types: the guest would be in another network"
         yield case.failed("nics", message, todo, about, **sides)
@@ -111,6 +116,16 @@ def _groups(case: Case, about: str, name: str, one: Element, other: Element) -> 
             target=f"port groups: {listed(groups)}",
         )
         return
+    ports = _port(one, here), _port(other, there)
+    if ports[0] != ports[1]:
+        yield case.failed(
+            "nics",
+            "the virtual port is of another type there",
+            "name a vswitch of the same kind (map.vswitches)",
+            about,
+            source=ports[0] or "none",
+            target=ports[1] or "none",
+        )
     vlans = _vlans(one, here), _vlans(other, there)
     sides = {"source": f"VLAN {listed(vlans[0])}", "target": f"VLAN {listed(vlans[1])}"}
     if vlans[0] != vlans[1]:
@@ -125,6 +140,12 @@ def _group(network: Element, name: str) -> Element | None:
         if group.get("name") == name or (not name and group.get("default") == "yes"):
             return group
     return None
+
+
+def _port(network: Element, group: Element | None) -> str:
+    """The type of virtual port, as openvswitch has it."""
+    found = None if group is None else xmltree.get(group, "virtualport/@type")
+    return found or xmltree.get(network, "virtualport/@type") or ""
 
 
 def _vlans(network: Element, group: Element | None) -> list[str]:
@@ -163,12 +184,16 @@ def _mtu(side: Side, network: Element) -> int:
         return int(said)
     if _forward(network) != "bridge":
         return USUAL_MTU
-    bridge = side.moves.bridge(xmltree.get(network, "bridge/@name") or "")
+    name = xmltree.get(network, "bridge/@name")
+    bridge = side.moves.bridge(name) if name else None
     return bridge.mtu if bridge is not None else 0
 
 
 def _uplinks(case: Case, about: str, one: Element, other: Element) -> Iterator[Finding]:
-    if _forward(one) == _forward(other) == "bridge":
+    devices = [xmltree.get(of, "forward/interface/@dev") or "" for of in (one, other)]
+    if devices[1]:  # macvtap, straight on an interface
+        yield _on_interface(case, about, *devices)
+    elif _forward(one) == _forward(other) == "bridge":
         yield from _bridges(
             case,
             about,
@@ -226,8 +251,8 @@ def _bridges(case: Case, about: str, one: str, other: str) -> Iterator[Finding]:
 # ---- on an interface of the host; filters
 
 
-def _on_interface(case: Case, about: str, name: str) -> Finding:
-    sides = {"source": f"interface {name}", "target": f"interface {name}"}
+def _on_interface(case: Case, about: str, here: str, name: str) -> Finding:
+    sides = {"source": f"interface {here}", "target": f"interface {name}"}
     if not case.target.is_here:
         message = f"whether the target has an interface {name} is not known from here"
         return case.warned("nics", message, "see that it has", about, **sides)
