@@ -12,11 +12,12 @@ from ..engine.units import format_size, parse_size
 from ..engine.world import World
 from ..engine.yaml_text import to_yaml
 from ..host.connection import Host
-from ..kinds.vm.kind import KIND
 from ..kinds.vm.states import RUNNING
+from ..kinds.vm.told import result
 from . import usage
 from .rightsizing import MIB, Aim, Has, Measured, Proposal, Use, measured, proposed
 
+VM = "vm"
 Options = dict[str, Any]
 HEAD = ("VM", "CPU", "used", "peak", "proposed", "memory", "used", "peak", "proposed")
 
@@ -63,7 +64,7 @@ def _aim(params: Mapping[str, Any], mistakes: Mistakes) -> Aim:
 
 
 def _vms(world: World, names: list[str] | None, mistakes: Mistakes) -> dict[str, Have]:
-    haves = world.everything(KIND.name) if names is None else world.read(KIND.name, names)
+    haves = world.everything(VM) if names is None else world.read(VM, names)
     for name, have in haves.items():
         if not have.exists:
             mistakes.add("does not exist; name one that does, or none for all", f"names: {name}")
@@ -71,7 +72,7 @@ def _vms(world: World, names: list[str] | None, mistakes: Mistakes) -> dict[str,
 
 
 def _told(have: Have, found: Measured, aim: Aim) -> Options:
-    options = KIND.result(have)
+    options = result(have)
     has = has_of(options)
     proposal = proposed(has, found, aim)
     return {

@@ -17,13 +17,13 @@ from ..engine.showing import names
 from ..engine.xmltree import Element
 from ..host.connection import Host, libvirt
 from ..kinds.images.chains import Chains
-from ..kinds.vm import told, tree
-from ..kinds.vm.kind import KIND
+from ..kinds.vm.definition import domain_values, live_values
 from ..kinds.vm.reader import read_domains
 from ..kinds.vm.reader_records import records_of
 from ..kinds.vm.snapshots import in_order
 from ..kinds.vm.states import PAUSED, RUNNING
 from ..kinds.vm.table import DISKS
+from ..kinds.vm.told import options, result
 from ..moving.standing import standing
 from ..run.reading import world_of
 from . import vm_addresses
@@ -50,7 +50,7 @@ def gather(host: Host, params: Mapping[str, Any]) -> dict[str, Any]:
 
 def _whole(have: Have, found: vm_addresses.Found, images: dict[str, Any]) -> dict[str, Any]:
     """What is told of a VM, whatever was asked for."""
-    told = {**KIND.result(have), **_told(have, found), **images}
+    told = {**result(have), **_told(have, found), **images}
     if have.stored is not None:
         told["migration"] = standing(have, len(images["snapshots"]))
     return told
@@ -86,10 +86,10 @@ def _live(have: Have) -> dict[str, Any]:
     """The VM as it runs, and the fields in which that is not as it is stored."""
     if have.stored is None or have.live is None:
         return {"live": None, "pending_restart": []}
-    stored = tree.domain_values(have.stored)
-    live = tree.live_values(have.live, stored, have.definition)
+    stored = domain_values(have.stored)
+    live = live_values(have.live, stored, have.definition)
     differ = pending_of(Draft, have.name, stored, live)
-    return {"live": told.options(live), "pending_restart": names(differ)}
+    return {"live": options(live), "pending_restart": names(differ)}
 
 
 class _Images:

@@ -14,11 +14,12 @@ from ...engine.plan import CREATE, DELETE, Plan
 from ...engine.steps import defines
 from ...host.connection import Host, libvirt, patiently, wait_until
 from ...host.live import machine_of
-from . import applier_promise, extra, power, tree
+from . import applier_promise, extra, power
 from .applier_live import bring
 from .applier_removal import remove
 from .applier_start import resume, start
 from .changes import Grown
+from .definition import restarting
 from .reader import live_definition, power_state
 from .schema import is_beyond_schema
 from .states import CRASHED, STOPPED
@@ -95,7 +96,7 @@ def _refuse_stale(host: Host, plan: Plan) -> None:
 
 def _power(host: Host, dom: Any, plan: Plan, steps: Sequence[str]) -> None:
     """Take the steps. A VM that is off between two of them is marked, should the run end there."""
-    marked = tree.restarting(plan.have.stored) if plan.have.stored is not None else None
+    marked = restarting(plan.have.stored) if plan.have.stored is not None else None
     if any(change.restarts for change in plan.changes):
         marked = plan.after.facts["state"]
         _mark_restart(dom, f"<restart to='{marked}'/>")

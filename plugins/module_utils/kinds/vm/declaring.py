@@ -12,12 +12,13 @@ from ...engine.fields import Field, rows_by_key
 from ...engine.host import HostFacts
 from ...engine.keys import PRESENT, UNION, Key, Values, is_within, named
 from ...engine.plan import Have
-from . import told, tree
+from . import told
+from .definition import domain_values
 from .derived import derived_mac
 from .numa_placement import NONE as NO_PLACEMENT
-from .resolve import DEFAULTS, LISTS
+from .resolve import DEFAULTS
 from .states import RUNNING
-from .table import AGENT_CHANNEL, ROWS
+from .table import AGENT_CHANNEL, LISTS, ROWS
 
 # Options of what a VM is promised, and where it is.
 PROMISED = ("cpu", "memory", "numa", "resource_pool")
@@ -33,7 +34,7 @@ OF_DEVICES = {
 
 def declaration(have: Have, host: HostFacts) -> dict[str, Any]:
     """What one would declare to have this VM."""
-    values = tree.domain_values(have.definition)
+    values = domain_values(have.definition)
     kept = {k: v for k, v in values.items() if not _goes_without_saying(k, v, values)}
     if _placed_in_words_of_others(values):
         kept = {k: v for k, v in kept.items() if not is_within(k, PLACEMENT)}
@@ -56,7 +57,7 @@ def declaration(have: Have, host: HostFacts) -> dict[str, Any]:
 def unsaid(have: Have) -> list[str]:
     """What of the CPU time, memory and nodes of a VM no option can say: left out, it is less than
     what was promised."""
-    values = tree.domain_values(have.definition)
+    values = domain_values(have.definition)
     found = told.unsaid({k: v for k, v in values.items() if k[0] in PROMISED})
     is_placed = any(one.startswith(named(PLACEMENT)) for one in found)
     if _placed_in_words_of_others(values) and not is_placed:

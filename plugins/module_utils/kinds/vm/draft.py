@@ -30,9 +30,10 @@ from . import (
     video,
 )
 from .cpu_time import DEDICATED
-from .resolve import LISTS, resolve
+from .definition import domain_values, live_values, restarting
+from .resolve import resolve
 from .states import PAUSED, RUNNING, SAVED, STOPPED
-from .table import RESERVATION, ROWS, TRAITS
+from .table import LISTS, RESERVATION, ROWS, TRAITS
 
 if TYPE_CHECKING:
     from .standing import Standing
@@ -48,7 +49,7 @@ class VmDraft(Draft):
     def __init__(self, wanted: Wanted, have: Have, world: World) -> None:
         super().__init__(wanted, have, world)
         self.is_now = have.facts.get("state", STOPPED)
-        self.restarting = tree.restarting(have.stored) if have.stored is not None else None
+        self.restarting = restarting(have.stored) if have.stored is not None else None
         self.target = power.target(self.is_now, wanted.state, self.restarting)
         self.goes = wanted.state == ABSENT
         self.steps = power.steps(self.is_now, STOPPED if self.goes else self.target)
@@ -80,7 +81,7 @@ class VmDraft(Draft):
         """What runs, unless it is going to be stopped and so only the stored definition counts."""
         if self.have.live is None or power.SHUTDOWN in self.steps:
             return None
-        values = tree.live_values(self.have.live, self.stored, self.have.definition)
+        values = live_values(self.have.live, self.stored, self.have.definition)
         return port_groups.see_through(values, self.have.live, self.stored, self._network)
 
     @property
@@ -89,7 +90,7 @@ class VmDraft(Draft):
 
     def values_in(self, definition: xmltree.Element) -> Values:
         try:
-            return tree.domain_values(definition)
+            return domain_values(definition)
         except ValueError as error:  # libvirt itself stores nothing that is none of the type
             message = f"says something that libvirt would not take, where an option stands: {error}"
             raise FleetError(message, self.wanted.resource, "extra_xml") from error

@@ -7,19 +7,17 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
-from ...engine import traits, xmltree
+from ...engine import traits
 from ...engine.codecs import Value, mac
 from ...engine.errors import FleetErrors, Mistakes
 from ...engine.fields import spec_of, want_of
 from ...engine.keys import ABSENT, PRESENT, UNION, Key, Values, named, parent
-from ...engine.mark import is_made_here
 from ...engine.plan import Have, Plan, Wanted
 from ...engine.planner import plan_resource
 from ...engine.world import World
 from ..storage_volume import kind as storage_volume
 from ..together.taken_up import VOLUME_OPTIONS
-from . import rules, tree
-from .derived import derived_uuid
+from . import rules
 from .draft import VmDraft
 from .table import AGENT_CHANNEL, CDROMS, DISKS, ROWS, TRAITS
 
@@ -95,15 +93,9 @@ class Vm:
 
     def result(self, have: Have) -> dict[str, Any]:
         """The VM with every option as it is stored, and its state."""
-        if have.stored is None:
-            return {"name": have.name, "state": "absent"}
         from . import told
 
-        uuid = xmltree.get(have.stored, "uuid")
-        options = told.options(tree.domain_values(have.stored))
-        managed = is_made_here(have.stored, derived_uuid(have.name))
-        left = {"managed": managed, "unmanaged": told.unmanaged(have.stored)}
-        return {"name": have.name, "uuid": uuid, **have.facts, **options, **left}
+        return told.result(have)
 
 
 KIND = Vm()

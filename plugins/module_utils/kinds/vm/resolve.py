@@ -30,7 +30,6 @@ DEFAULTS: Values = {
     ("serial", "type"): "pty",
     ("rng",): "/dev/urandom",
 }
-LISTS = ("disks", "cdroms", "nics", "channels")
 
 # From this version on libvirt stores the watchdog that every q35 machine has, and puts it back.
 WRITES_ITCO = 9_001_000

@@ -232,6 +232,8 @@ CHANNELS = Items(
     _new_channel,
     applier=Applier.DEVICE,
 )
+# What a VM is made of that comes and goes, each known by its name.
+LISTS = (DISKS.name, CDROMS.name, NICS.name, CHANNELS.name)
 FEATURES = Items(
     "cpu.features",
     "cpu/feature",

@@ -6,13 +6,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...engine import told
+from ...engine import told, xmltree
 from ...engine.codecs import Value
 from ...engine.keys import UNION, Key, Values, nested
+from ...engine.mark import is_made_here
+from ...engine.plan import Have
 from ...engine.xmltree import Element
 from . import alike
-from .resolve import LISTS
-from .table import ROWS
+from .definition import domain_values
+from .derived import derived_uuid
+from .table import LISTS, ROWS
 
 # What libvirt writes by itself into every definition, and what is told under another name.
 KNOWN: told.Known = {
@@ -79,6 +82,17 @@ KNOWN: told.Known = {
         for part in ("address", "alias")
     },
 }
+
+
+def result(have: Have) -> dict[str, Any]:
+    """The VM with every option as it is stored, and its state."""
+    if have.stored is None:
+        return {"name": have.name, "state": "absent"}
+    uuid = xmltree.get(have.stored, "uuid")
+    told = options(domain_values(have.stored))
+    managed = is_made_here(have.stored, derived_uuid(have.name))
+    left = {"managed": managed, "unmanaged": unmanaged(have.stored)}
+    return {"name": have.name, "uuid": uuid, **have.facts, **told, **left}
 
 
 def options(values: Values) -> dict[str, Any]:

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the definition of a VM says: the values of its table, with what libvirt leaves unsaid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ...engine import xmltree
+from ...engine.codecs import Value
+from ...engine.fields import items_of, values_of
+from ...engine.keys import UNION, Key, Values
+from ...engine.units import format_size
+from ...engine.xmltree import Element
+from . import cpu_time, memory, numa_cells
+from .table import DISKS, EXTRA_RECORD, ROWS
+
+
+def restarting(domain: Element) -> str | None:
+    """The state that a run was to bring it back to which restarts it, or was interrupted then."""
+    return xmltree.get(domain, "metadata/fleet-restart:restart/@to")
+
+
+def domain_values(domain: Element, *forms: Element) -> Values:
+    """All values of a domain, with what libvirt leaves unsaid filled in.
+
+    `forms` of it say by their records which extra_xml to look for; by default it says it itself.
+    """
+    values = values_of(ROWS, domain)
+    if values[("cpu", "count")] is None:
+        values[("cpu", "count")] = values[("cpu", "maximum")]
+    if xmltree.get(domain, "os/loader/@type") == "pflash":
+        values[("firmware",)] = "efi"  # libvirt drops the attribute once it has chosen a firmware
+        if values[("secure_boot",)] is None:
+            values[("secure_boot",)] = xmltree.get(domain, "os/loader/@secure") == "yes"
+    if xmltree.get(domain, "devices/graphics/@autoport") == "yes":
+        values[("graphics", "port")] = -1
+    cpu_time.read(domain, values)
+    numa_cells.read(domain, values)
+    if values[memory.HOTPLUG] != "0B":
+        values[memory.MAXIMUM] = format_size(memory.boot_of(domain))
+    values[memory.HUGE_PAGES] = memory.huge_pages(domain)
+    if values[("serial", "type")] == "pty":
+        values[("serial", "path")] = ""
+    values[("extra_xml",)] = _extra_xml(domain, forms or (domain,))
+    return values
+
+
+def _extra_xml(domain: Element, forms: Iterable[Element]) -> Value:
+    """What of extra_xml it has; few have any, and the others import nothing for it."""
+    if not any(xmltree.find(form, EXTRA_RECORD) is not None for form in forms):
+        return ""
+    from . import extra, extra_record
+
+    return extra.found(domain, *map(extra_record.record_of, forms))
+
+
+def live_values(live: Element, stored: Values, definition: Element) -> Values:
+    """The values of what runs, without what libvirt draws anew at each start."""
+    values = domain_values(live, definition, live)
+    for key, value in stored.items():
+        if _drawn_at_start(key) and value in (None, "") and key in values:
+            values[key] = value
+    _see_through_transient(values, live, stored)
+    memory.follow_balloon(values, stored, live)
+    return values
+
+
+def _see_through_transient(values: Values, live: Element, stored: Values) -> None:
+    """A transient disk runs on an overlay of libvirt's own, which lasts until the VM stops."""
+    for name, disk in items_of(DISKS, live).items():
+        source = disk.find("backingStore/source")
+        if disk.find("transient") is None or source is None:
+            continue
+        wanted = stored.get((DISKS.name, name, UNION)) or {}
+        path = source.get("file") or source.get("dev")
+        if path in (wanted.get("file"), wanted.get("device")):
+            for option in (UNION, "format"):
+                values[(DISKS.name, name, option)] = stored[(DISKS.name, name, option)]
+
+
+def _drawn_at_start(key: Key) -> bool:
+    """Whether libvirt chooses a value at each start where the definition says none."""
+    is_path = key[0] == "channels" and key[-1] == "path"
+    return is_path or key in (("graphics", "listen"), ("secure_boot",))
