@@ -29,6 +29,7 @@ TIMEOUT_S = 600
 MODULES_SERVED = (
     *(
         "cpu_baseline",
+        "evacuation",
         "export",
         "host_config",
         "host_info",

@@ -131,7 +131,7 @@ def swap_secrets(tree: Element, swap: Swap, parent: str = "") -> None:
 
 def _is_ours(element: Element) -> bool:
     """Whether an element of the metadata is this collection's own."""
-    return element.tag.startswith(("fleet:", "fleet-restart:", "fleet-move:"))
+    return element.tag.startswith(("fleet:", "fleet-restart:", "fleet-move:", "fleet-home:"))
 
 
 def _in_attribute(element: Element, local: str, name: str, value: str, swap: Swap) -> str:

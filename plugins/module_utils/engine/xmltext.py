@@ -20,10 +20,12 @@ Element = ET.Element
 FLEET_NS = "urn:kvm.fleet:1"
 RESTART_NS = f"{FLEET_NS}:restart"
 MOVE_NS = f"{FLEET_NS}:move"
+HOME_NS = f"{FLEET_NS}:home"
 NAMESPACES = {
     "fleet": FLEET_NS,
     "fleet-restart": RESTART_NS,
     "fleet-move": MOVE_NS,
+    "fleet-home": HOME_NS,
     "qemu": "http://libvirt.org/schemas/domain/qemu/1.0",
 }
 _PREFIXES = {uri: prefix for prefix, uri in NAMESPACES.items()}

@@ -25,6 +25,7 @@ KNOWN: told.Known = {
     "metadata/fleet:resource": (),
     "metadata/fleet-restart:restart": (),
     "metadata/fleet-move:move": (),
+    "metadata/fleet-home:home": (),
     "memory/@unit": (),
     "currentMemory/@unit": (),
     "devices/memory/@model": ("virtio-mem",),
