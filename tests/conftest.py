@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from support.guest_moves import Moves
 from support.leftovers import remove_all
 from support.module_server import ModuleServer
 from support.observer import Observer
 from support.private_libvirtd import IMAGES, PrivateLibvirtd, why_not_here
+from support.two_hosts import TwoHosts, two_hosts
 
 
 @pytest.fixture(scope="session")
@@ -71,3 +73,24 @@ def observer(libvirtd: PrivateLibvirtd, prefix: str) -> Iterator[Observer]:
     observer = Observer(libvirtd, prefix)
     yield observer
     observer.close()
+
+
+@pytest.fixture(scope="session")
+def two_private_hosts() -> Iterator[TwoHosts]:
+    """Two hosts of this test run, between which VMs migrate."""
+    if reason := why_not_here():
+        pytest.skip(reason)
+    folder = tempfile.mkdtemp(prefix="kvmf-", dir="/tmp")
+    Path(folder).rmdir()
+    with two_hosts(Path(folder)) as hosts:
+        yield hosts
+
+
+@pytest.fixture
+def moves(two_private_hosts: TwoHosts, request: pytest.FixtureRequest) -> Iterator[Moves]:
+    """A VM of this test's own, to be moved; it and all of it is removed afterwards."""
+    prefix = f"t{hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:5]}-"
+    moves = Moves(two_private_hosts, prefix)
+    moves.make_pools()
+    yield moves
+    moves.clear()

@@ -19,6 +19,8 @@ DEADLINE_S_PER_GIB = 300.0
 LEAST_GIB = 2.0
 # With a limited bandwidth a guest that writes needs more rounds than one.
 ROUNDS = 4.0
+# What QEMU sends of a disk at once, before it waits for as long as that takes at the given bandwidth.
+BURST = 16 * 2**20
 # Until QEMU at the target is up no data moves: 7 to 18 s were seen in emulated hosts.
 START_S = 120.0
 
@@ -42,12 +44,14 @@ class Limits(NamedTuple):
 
 def limits_of(options: Options, size: int) -> Limits:
     """The limits of a migration that has to move so many bytes at least once."""
-    timeout = float(options.timeout_s)
+    timeout, stall = float(options.timeout_s), float(options.stall_s)
+    if options.bandwidth:
+        stall = max(stall, BURST / options.bandwidth)
     if not timeout:
         timeout = DEADLINE_S_PER_GIB * max(size / GIB, LEAST_GIB)
         if options.bandwidth:
             timeout = max(timeout, ROUNDS * size / options.bandwidth)
-    return Limits(timeout, float(options.stall_s), options.on_timeout)
+    return Limits(timeout, stall, options.on_timeout)
 
 
 @dataclass
@@ -66,9 +70,8 @@ class Watch:
         self._note(now, job)
         if not self.why and now - self._moved > self._patience:
             self.why = (
-                f"nothing was transferred for {round(now - self._moved)} s (stall_s is "
-                f"{round(self.limits.stall_s)}); see that the hosts reach each other over the "
-                "migration network"
+                f"nothing was transferred for {round(now - self._moved)} s (stall_s); see that the "
+                "hosts reach each other over the migration network"
             )
             return ABORT
         if self.acted or self.why or now - self.began <= self.limits.timeout_s:

@@ -83,6 +83,7 @@ def test_the_time_that_it_has_is_by_its_size_and_bandwidth() -> None:
     assert limits_of(Options(), 10 * GIB).timeout_s == 3000
     slow = limits_of(Options(bandwidth=2**20), GIB)
     assert slow.timeout_s == 4 * 1024
+    assert limits_of(Options(bandwidth=2**20, stall_s=5), 0).stall_s == 16, "a burst takes so long"
     assert limits_of(Options(timeout_s=5, stall_s=7), 10 * GIB)[:2] == (5, 7)
 
 

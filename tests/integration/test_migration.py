@@ -1,0 +1,252 @@
+"""Moves between two hosts: in each mode, again, in check mode, and what goes along."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.counting_guest import counted
+from support.guest_moves import Moves
+from support.private_libvirtd import wait_until
+
+UEFI = """\
+<features><acpi/></features>
+<os firmware='efi'><type arch='x86_64' machine='q35'>hvm</type></os>
+"""
+TPM = "<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>"
+STATE = ("/var/lib/libvirt/qemu/nvram", "/var/lib/libvirt/swtpm")
+
+
+def fields(done: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+    return [(row["field"], row["before"], row["after"]) for row in done["plan"]]
+
+
+def succeeded(done: dict[str, Any]) -> dict[str, Any]:
+    assert not done.get("failed"), done["msg"]
+    return done
+
+
+def changes_nothing(moves: Moves, **options: Any) -> None:
+    """A second run finds nothing to do."""
+    again = succeeded(moves.move(**options))
+    assert (again["changed"], again["plan"], again["diff"]) == (False, [], [])
+
+
+def checked(moves: Moves, **options: Any) -> dict[str, Any]:
+    """What check mode says, which has no effect on either host."""
+    before = [*map(moves.seen, moves.hosts.both)]
+    planned = succeeded(moves.move(check=True, **options))
+    assert [*map(moves.seen, moves.hosts.both)] == before
+    return planned
+
+
+def moved_as_planned(moves: Moves, **options: Any) -> dict[str, Any]:
+    """Plan, move, and see that the plan was what happened and that it is over."""
+    planned = checked(moves, **options)
+    done = succeeded(moves.move(**options))
+    assert done["changed"] and planned["changed"]
+    for said in ("plan", "diff", "summary", "mode", "disks", "host", "source"):
+        assert planned[said] == done[said], said
+    changes_nothing(moves, **options)
+    return done
+
+
+@pytest.mark.parametrize("on", ["source", "target", "neither"])
+def test_live_and_back_from_wherever_the_module_runs(moves: Moves, on: str) -> None:
+    moves.define()
+    moves.source.virsh("start", moves.name)
+    done = moved_as_planned(moves, on=on)
+    moves.lives_only_at(moves.target)
+    assert ("host", "kvm1", "kvm2") in fields(done)
+    assert done["mode"]["name"] == "live"
+    assert done["statistics"]["rounds"] >= 1
+    assert 0 <= done["statistics"]["downtime_ms"] <= done["statistics"]["total_ms"]
+    succeeded(moves.move(moves.source, on=on))
+    moves.lives_only_at(moves.source)
+
+
+@pytest.mark.parametrize("autostart", [True, False])
+def test_autostart_goes_along(moves: Moves, autostart: bool) -> None:
+    moves.define()
+    moves.source.virsh("start", moves.name)
+    moves.source.virsh("autostart", moves.name, *([] if autostart else ["--disable"]))
+    succeeded(moves.move())
+    assert (moves.name in moves.target.virsh("list", "--all", "--autostart")) is autostart
+
+
+def test_a_vm_that_is_not_stored_stays_so(moves: Moves) -> None:
+    moves.define()
+    definition = moves.source.outside(moves.images) / "transient.xml"
+    definition.write_text(moves.definition(moves.source))
+    moves.source.virsh("undefine", moves.name)
+    moves.source.virsh("create", str(moves.images / "transient.xml"))
+    succeeded(moves.move())
+    assert moves.states() == {"kvm2": "running"}
+    assert moves.name in moves.target.virsh("list", "--transient")
+    assert "fleet-move" not in moves.definition(moves.target)
+
+
+def test_a_paused_vm_stays_paused(moves: Moves) -> None:
+    moves.define()
+    moves.source.virsh("start", moves.name, "--paused")
+    succeeded(moves.move())
+    moves.lives_only_at(moves.target, "paused")
+
+
+def test_live_with_its_disk_copied(moves: Moves) -> None:
+    moves.start_counting()
+    before = counted(moves.image(moves.source))
+    done = moved_as_planned(moves)
+    moves.lives_only_at(moves.target)
+    moves.counts_on(moves.target, at_least=before)
+    assert done["mode"]["storage"] == "copied"
+    assert [disk["how"] for disk in done["disks"]] == ["copied"]
+    assert done["statistics"]["disks"]["transferred_bytes"] >= 8 * 2**20
+    assert moves.files(moves.source) == ["root.qcow2"], "its old data is kept"
+
+
+def test_a_linked_clone_brings_only_what_is_its_own(moves: Moves) -> None:
+    _clone(moves, at_target=True)
+    done = moved_as_planned(moves)
+    moves.lives_only_at(moves.target)
+    assert [disk["how"] for disk in done["disks"]] == ["layer"]
+    assert _backing(moves) == str(moves.images / "base.qcow2")
+
+
+def test_a_linked_clone_is_flattened_where_its_image_is_not(moves: Moves) -> None:
+    _clone(moves, at_target=False)
+    done = moved_as_planned(moves)
+    moves.lives_only_at(moves.target)
+    assert [disk["how"] for disk in done["disks"]] == ["flattened"]
+    assert _backing(moves) == ""
+
+
+def _clone(moves: Moves, at_target: bool, running: bool = True) -> None:
+    base = moves.image(moves.source, "base")
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(base), "8M"], check=True)
+    write = ["qemu-io", "-f", "qcow2", "-c", "write -P 7 1M 1M", str(base)]
+    subprocess.run(write, check=True, capture_output=True)
+    make = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", "base.qcow2", "-F", "qcow2"]
+    moves.source.run([*make, str(moves.images / "root.qcow2")])
+    if at_target:
+        moves.image(moves.target, "base").write_bytes(base.read_bytes())
+        moves.target.virsh("pool-refresh", moves.pool)
+    moves.define("root")
+    if running:
+        moves.source.virsh("start", moves.name)
+
+
+def _backing(moves: Moves) -> str:
+    info = moves.target.run(
+        ["qemu-img", "info", "-U", str(moves.images / "root.qcow2"), "--output", "json"]
+    )
+    return str(json.loads(info).get("full-backing-filename", ""))
+
+
+# ---- off
+
+
+def test_offline_with_its_disk(moves: Moves) -> None:
+    moves.start_counting()
+    moves.source.virsh("autostart", moves.name)
+    moves.source.virsh("destroy", moves.name)
+    done = moved_as_planned(moves)
+    moves.lives_only_at(moves.target, "shut off")
+    assert done["mode"]["name"] == "offline"
+    assert moves.name in moves.target.virsh("list", "--all", "--autostart")
+    _same_images(moves, moves.image(moves.source), moves.image(moves.target))
+    counted_before = counted(moves.image(moves.source))
+    moves.target.virsh("start", moves.name)
+    # It begins at 1 again, and writes over what is there.
+    wait_until(lambda: moves.states() == {"kvm2": "running"}, 60, "it to run")
+    assert counted(moves.image(moves.target)) >= counted_before
+
+
+def test_offline_a_linked_clone_is_flattened(moves: Moves) -> None:
+    _clone(moves, at_target=False, running=False)
+    done = moved_as_planned(moves)
+    moves.lives_only_at(moves.target, "shut off")
+    assert [disk["how"] for disk in done["disks"]] == ["flattened"]
+    assert _backing(moves) == ""
+    assert moves.files(moves.source) == ["base.qcow2", "root.qcow2"]
+    _same_images(moves, moves.image(moves.source), moves.image(moves.target))
+
+
+def test_offline_firmware_and_tpm_go_along(moves: Moves) -> None:
+    if not Path("/usr/bin/swtpm").exists():
+        pytest.skip("no swtpm")
+    moves.define(os=UEFI, more=TPM, memory_mib=64)
+    for host in moves.hosts.both:
+        host.run(["mkdir", "-p", STATE[0]])
+    moves.source.virsh("start", moves.name)
+    moves.source.virsh("destroy", moves.name)
+    before = _state_files(moves)
+    assert len(before) == 2, before
+    moved_as_planned(moves)
+    moves.lives_only_at(moves.target, "shut off")
+    assert _state_files(moves, there=True) == before
+    moves.target.virsh("start", moves.name)
+    moves.lives_only_at(moves.target)
+
+
+def _state_files(moves: Moves, there: bool = False) -> dict[str, str]:
+    host = moves.target if there else moves.source
+    uuid = host.virsh("domuuid", moves.name)
+    find = f"find {' '.join(STATE)} -type f | grep -e {uuid} -e {moves.name} | grep -v /[.]"
+    listed = host.run(["bash", "-c", f"md5sum $({find})"]).splitlines()
+    return {line.split()[1]: line.split()[0] for line in listed}
+
+
+def _same_images(moves: Moves, one: Path, other: Path) -> None:
+    flat = one.with_name("flat.raw")  # the backing image is next to it
+    convert = ["qemu-img", "convert", "-O", "raw"]
+    here = moves.images / one.name
+    moves.source.run([*convert, str(here), str(moves.images / flat.name)])
+    done = subprocess.run(["qemu-img", "compare", str(flat), str(other)], check=False)
+    flat.unlink()
+    assert done.returncode == 0
+
+
+# ---- where it lives
+
+
+def test_on_neither_host(moves: Moves) -> None:
+    said = moves.move()
+    assert said["failed"] and "is on none of kvm1, kvm2" in said["msg"]
+
+
+def test_on_both_hosts(moves: Moves) -> None:
+    moves.define()
+    xml = moves.target.outside(moves.images) / "d.xml"
+    xml.write_text(moves.definition(moves.source))
+    moves.target.virsh("define", str(moves.images / "d.xml"))
+    said = moves.move()
+    assert said["failed"]
+    for part in ("on several hosts", "kvm1 has it stopped", "kvm2 has it stopped"):
+        assert part in said["msg"]
+    assert moves.states() == {"kvm1": "shut off", "kvm2": "shut off"}
+
+
+def test_a_volume_in_the_way_is_left_alone(moves: Moves) -> None:
+    moves.start_counting()
+    moves.image(moves.target).write_text("of somebody else")
+    moves.target.virsh("pool-refresh", moves.pool)
+    said = moves.move()
+    assert said["failed"] and "root.qcow2" in said["msg"]
+    moves.lives_only_at(moves.source)
+    assert moves.image(moves.target).read_text() == "of somebody else"
+
+
+def test_metadata_and_what_waits_for_a_restart_go_along(moves: Moves) -> None:
+    moves.define()
+    moves.source.virsh("start", moves.name)
+    moves.source.virsh("desc", moves.name, "--config", "waits")
+    succeeded(moves.move())
+    stored = ET.fromstring(moves.definition(moves.target, "--inactive"))
+    assert stored.findtext("description") == "waits"
+    assert ET.fromstring(moves.definition(moves.target)).findtext("description") is None
