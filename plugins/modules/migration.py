@@ -75,7 +75,9 @@ EXAMPLES = r"""
   kvm.fleet.migration:
     name: web
     host: kvm2
-    hosts: "{{ kvm_hosts }}"
+    hosts:
+      kvm1: {uri: qemu+ssh://root@kvm1/system}
+      kvm2: {uri: qemu+ssh://root@kvm2/system}
     map:
       pools: {fast: nvme}
       vswitches: {prod: prod-b}
@@ -86,7 +88,9 @@ EXAMPLES = r"""
   kvm.fleet.migration:
     name: database
     host: kvm2
-    hosts: "{{ kvm_hosts }}"
+    hosts:
+      kvm1: {uri: qemu+ssh://root@kvm1/system}
+      kvm2: {uri: qemu+ssh://root@kvm2/system}
     timeout_s: 900
     on_timeout: pause
   delegate_to: localhost

@@ -17,6 +17,7 @@ from ..kinds.vm.states import PAUSED, RUNNING
 from . import applier_notes, watching
 from .applier_disks import volumes_for
 from .applier_job import Job
+from .applier_yank import let_go
 from .fates import LAYER
 from .mapped import definition_there
 from .notes import note_of, noted
@@ -106,6 +107,7 @@ def _look_on(job: Job, dom: Any, call: _Call, watch: watching.Watch) -> None:
             _tell(job, watch, stats)
         todo = watch.see(time.monotonic(), stats)
         if todo == watching.ABORT:
+            let_go(dom)
             _abort(dom, call)
         elif todo == watching.DO_PAUSE:
             dom.suspend()

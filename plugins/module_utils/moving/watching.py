@@ -19,7 +19,7 @@ DEADLINE_S_PER_GIB = 300.0
 LEAST_GIB = 2.0
 # With a limited bandwidth a guest that writes needs more rounds than one.
 ROUNDS = 4.0
-# What QEMU sends of a disk at once, before it waits for as long as that takes at the given bandwidth.
+# What QEMU sends of a disk at once, before it waits for as long as the bandwidth says.
 BURST = 16 * 2**20
 # Until QEMU at the target is up no data moves: 7 to 18 s were seen in emulated hosts.
 START_S = 120.0
