@@ -96,7 +96,8 @@ options:
       - V(strict) ends the task before anything is changed, with an error that shows the sum.
       - V(warn) tells the same in a warning, and V(off) does not look.
       - Omitted, it is what the host's policy says (C(/etc/kvm-fleet/admission.json)), and V(strict)
-        where it says nothing or cannot be read. What keeps starts from breaking a promise is that policy alone.
+        where it says nothing or cannot be read. What keeps starts from breaking a promise is that
+        policy alone.
     type: str
     choices: [strict, warn, "off"]
 """

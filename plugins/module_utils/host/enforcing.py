@@ -9,6 +9,7 @@ only what is quick to import.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from ..engine import promises
@@ -184,10 +185,12 @@ def _now_ours(group: Group, lacks: Held, ours: Held) -> Held:
 def _ours(places: Places) -> dict[str, Held]:
     """What was set here since the machine was started, by cgroup."""
     found: dict[str, Held] = {}
-    for line in text_of(f"{places.state}/set").splitlines():
-        path, name, value = line.rsplit(" ", 2)
-        has: Any = cpu_list(value) if name == "cpus" else int(value)
-        found[path] = found.get(path, Held())._replace(**{name: has})
+    for line in text_of(f"{places.state}/set").split("\n"):
+        path, name, value = [*line.rsplit(" ", 2), "", ""][:3]
+        with suppress(ValueError):  # of another version of this
+            has: Any = cpu_list(value) if name == "cpus" else int(value)
+            if name in Held._fields:
+                found[path] = found.get(path, Held())._replace(**{name: has})
     return found
 
 

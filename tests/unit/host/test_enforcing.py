@@ -169,6 +169,14 @@ def test_what_drop_ins_say_of_a_pool_counts_more_than_its_file(host: MadeUpHost)
     assert pools(host.places)[0].memory == 3 * GIB
 
 
+def test_what_another_version_noted_of_what_it_set_is_nothing(host: MadeUpHost) -> None:
+    host.write(
+        "/run/kvm-fleet/set", "\nnonsense\n/machine.slice weight high\n/machine.slice io 1\n"
+    )
+    scope = run(host, vm("web", reserved=GIB))
+    assert least(host, scope)[0] > GIB
+
+
 # ---- what is not held is told
 
 

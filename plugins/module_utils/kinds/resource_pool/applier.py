@@ -71,7 +71,11 @@ def _reload(plan: Plan, places: Places) -> None:
     What VMs in them and around were promised needs other weights and minimums then.
     """
     _systemctl(plan, places, "daemon-reload")
-    for lack in enforcing.settle(places.held):
+    try:
+        lacks = enforcing.settle(places.held)
+    except OSError as error:
+        raise _failed(plan, "what VMs were promised could not be enforced", error) from error
+    for lack in lacks:
         noted.fault(places.held, lack)
     places.unread(plan.wanted.name).unlink(missing_ok=True)
 

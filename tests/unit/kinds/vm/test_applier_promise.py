@@ -102,3 +102,15 @@ def test_of_another_machine_nothing_is_set(tmp_path: Path, uri: str) -> None:
     scope = host.start("web")
     applier_promise.settle(Local(uri), Dom(definition(HALF)), plan(HALF, PROMISES), host.places)
     assert (host.cgroup(scope) / "memory.min").read_text().strip() == "0"
+
+
+def test_what_cannot_be_noted_is_said_where_something_is_promised(tmp_path: Path) -> None:
+    """As without the rights of root, which a user of the group libvirt needs for nothing else."""
+    host = MadeUpHost(tmp_path)
+    host.start("web")
+    host.write("/run/kvm-fleet", "no folder")
+    libvirt, more = Local("qemu:///system"), Changed("vm/web", key_of("memory.size"), "1", "2")
+    applier_promise.settle(libvirt, Dom(definition("")), plan("", more), host.places)
+    with pytest.raises(FleetError, match=r"noted and enforced .*; run as root") as said:
+        applier_promise.settle(libvirt, Dom(definition(HALF)), plan(HALF, more), host.places)
+    assert said.value.resource == "vm/web"
