@@ -131,6 +131,7 @@ _OF_FILES = ("nvdimm", "virtio-pmem")
 _SEALED = {
     "launchSecurity": "its memory is encrypted by the processor of its host",
     "devices/memory[@model='sgx-epc']": "has an enclave of the processor of its host",
+    "devices/video/model/acceleration[@accel3d='yes']": "draws by the graphics card of its host",
     "devices/smartcard[@mode='host']": "has the card reader of its host",
     "devices/smartcard[@mode='host-certificates']": "has certificates of its host in a card",
 }

@@ -66,6 +66,7 @@ class DiskFate(NamedTuple):
     backing: str = ""  # at the target, what the copied layer stands on
     backing_format: str = ""
     read_only: bool = False
+    encrypted: bool = False
     why: str = ""  # how it is known, or why it cannot go
 
     @property
@@ -129,6 +130,7 @@ class _Disk:
             volume=self.here.volume,
             format=xmltree.get(disk, "driver/@type") or "raw",
             read_only=disk.find("readonly") is not None,
+            encrypted=next(disk.iter("encryption"), None) is not None,
         )
 
     def fate(self) -> DiskFate:

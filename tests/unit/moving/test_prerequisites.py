@@ -51,6 +51,9 @@ RESERVED = (
     '<metadata><fleet:resource xmlns:fleet="urn:kvm.fleet:1" managed="yes">'
     '<fleet:reservation cpu="{}"/></fleet:resource></metadata>'
 )
+USER = '<interface type="user"><mac address="52:54:00:00:00:02"/></interface>'
+VIRGL = '<video><model type="virtio"><acceleration accel3d="yes"/></model></video>'
+LUKS = '<encryption format="luks"><secret type="passphrase" uuid="2f3c"/></encryption>'
 VNC = '<graphics type="vnc" port="{}" autoport="{}"/>'
 VSOCK = '<vsock><cid auto="no" address="3"/></vsock>'
 PMEM = '<memory model="virtio-pmem"><source><path>/dev/dax0</path></source></memory>'
@@ -306,6 +309,8 @@ ROWS: list[tuple[str, str, str, Change]] = [
     ("disks", FAIL, "is in no storage pool", vm(file="/elsewhere/web.qcow2")),
     ("disks", FAIL, "is read only", on_local(more="<readonly/>")),
     ("disks", PASS, "is copied", on_local(more="<readonly/>", state="stopped")),
+    ("disks", FAIL, "is encrypted", on_local(more=LUKS)),
+    ("disks", PASS, "is copied", on_local(more=LUKS, state="stopped")),
     ("disks", FAIL, "it is shareable", on_local(more="<shareable/>")),
     ("disks", FAIL, "is transient", on_local(more="<transient/>")),
     (
@@ -477,6 +482,7 @@ ROWS: list[tuple[str, str, str, Change]] = [
             vm(nic='<source network="lan"/>'),
         ),
     ),
+    ("nics", WARN, "its open connections end", vm(devices=USER)),
     ("nics", FAIL, "of different types", has("vswitch", vswitch(text=NAT))),
     (
         "nics",
@@ -629,6 +635,7 @@ ROWS += [
         "encrypted by the processor",
         vm(devices="", top='<launchSecurity type="sev"/>'),
     ),
+    ("devices", FAIL, "draws by the graphics card", vm(devices=VIRGL)),
     ("devices", FAIL, "the card reader", vm(devices='<smartcard mode="host"/>')),
     ("devices", FAIL, "a memory module on /dev/dax0", vm(devices=PMEM)),
     ("devices", WARN, "arguments of its own for QEMU", vm(top=ARGUMENTS)),
@@ -828,7 +835,12 @@ ROWS += [
         all_of(seen("target"), options(network="192.0.2.7")),
     ),
     ("transport", WARN, "unencrypted", nothing),
-    ("transport", WARN, "reach each other by", options(transport="tls")),
+    (
+        "transport",
+        WARN,
+        "so do libvirt's calls",
+        lambda two: setattr(two.target, "uri", "qemu+tcp://kvm2/system"),
+    ),
     ("transport", WARN, "not known from here", options(transport="tls")),
     (
         "transport",

@@ -31,11 +31,19 @@ def nics(case: Case) -> Iterator[Finding]:
         elif kind == "direct" and source is not None:
             yield _on_interface(case, about, source.get("dev", ""), source.get("dev", ""))
         elif kind == "user":
-            yield case.passed("nics", "is in a network of its own (user)", about)
+            yield _of_its_own(case, about)
         elif kind not in ("hostdev", "vdpa"):  # which are devices of the host
             message = f"what it is connected to ({kind}) is not known of the target from here"
             yield case.warned("nics", message, "see that it is there", about)
         yield from _filtered(case, about, nic)
+
+
+def _of_its_own(case: Case, about: str) -> Finding:
+    """QEMU itself is the network: another QEMU knows of no connection."""
+    if not case.mode.is_live:
+        return case.passed("nics", "is in a network of its own (user)", about)
+    message = "is in a network of QEMU's own (user): its open connections end"
+    return case.warned("nics", message, "put it onto a vswitch where that matters", about)
 
 
 # ---- on a vswitch

@@ -49,9 +49,8 @@ def _local(case: Case, fate: DiskFate) -> Finding:
             "put it onto storage that both hosts have (shared_pools names what is shared though "
             "nothing shows it), or give the target a pool for it (map.pools)"
         )
-    return case.failed(
-        _check(fate), f"{fate.source} cannot go: {fate.why}", todo, fate.about, source=fate.source
-    )
+    message = f"{fate.source or 'it'} cannot go: {fate.why}"
+    return case.failed(_check(fate), message, todo, fate.about, source=fate.source)
 
 
 def _shared(case: Case, fate: DiskFate) -> Finding:
@@ -101,6 +100,14 @@ def _copied(case: Case, fate: DiskFate) -> Finding:
         return case.failed(
             "disks",
             "is read only, and QEMU copies no such disk while the VM runs",
+            "put it onto storage that both hosts have, or move the VM while it is stopped",
+            fate.about,
+            **sides,
+        )
+    if fate.encrypted and case.mode.is_live:
+        return case.failed(
+            "disks",
+            "is encrypted, and QEMU copies what the guest sees of it, not how it is encrypted",
             "put it onto storage that both hosts have, or move the VM while it is stopped",
             fate.about,
             **sides,
