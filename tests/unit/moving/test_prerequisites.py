@@ -6,6 +6,7 @@ passing by one row, and failing or warning by another.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -28,6 +29,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.moving.move import Move
 from ansible_collections.kvm.fleet.plugins.module_utils.moving.preflight import CHECKS, preflight
 from ansible_collections.kvm.fleet.plugins.module_utils.run.host_config import KINDS
 from support import moves
+from support.commands import ROOT
 from support.moves import GIB, LAN, MAC, MACHINE, MIB, MODELS, NETFS, UUID, VM, Two, vswitch
 
 Change = Callable[[Two], Any]
@@ -922,6 +924,15 @@ def test_every_prerequisite_has_a_row_in_which_it_is_met_and_one_in_which_it_is_
     named = {one.check for one in preflight(Two().move()).findings}
     assert named <= met | against
     assert len(CHECKS) <= len(met | against)
+
+
+def test_every_prerequisite_is_documented() -> None:
+    text = (ROOT / "docs" / "migration.md").read_text(encoding="utf-8")
+    section = text.split("## Before the move")[1].split("\n## ")[0]
+    first = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    assert {name for cell in first for name in re.findall("`([a-z_]+)`", cell)} == {
+        check for check, _result, _says, _change in ROWS
+    }
 
 
 def test_a_vm_that_can_move_has_no_failures() -> None:
