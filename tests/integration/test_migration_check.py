@@ -163,6 +163,22 @@ def mac(site: Site) -> str:
     raise AssertionError("it has no NIC")
 
 
+def test_the_target_s_libvirt_compares_cpus(site: Site) -> None:
+    cpu = {
+        "mode": "custom",
+        "model": "qemu64",
+        "features": [{"name": "avx512f", "policy": "require"}],
+    }
+    vm = {"name": "mcheck-cpu", "virt_type": "qemu", "memory": {"size": "16MiB"}, "cpu": cpu}
+    settle(site.here, "vm", **vm, state="stopped")
+    try:
+        result = site.check(name="mcheck-cpu")
+        assert result["mode"]["name"] == "offline"
+        assert "avx512f" in fails(result)["cpu"][0]
+    finally:
+        settle(site.here, "vm", name="mcheck-cpu", state="absent")
+
+
 def test_two_snapshots_say_what_the_hosts_do(site: Site, tmp_path: Path) -> None:
     uris = {}
     for name, modules in (("kvm1", site.here), ("kvm2", site.there)):

@@ -215,7 +215,7 @@ def host(name: str, uuid: str) -> Host:
         ("secrets",): [],
         ("routes",): [("eno1", "192.0.2.0/24")],
         ("far_interface", "br0"): True,
-        ("identity",): Identity(uuid, name),
+        ("identity",): Identity(uuid, name, ("apparmor", "dac")),
         ("clock",): Clock(0.0, 0.01, "controller"),
         ("lock_manager",): "",
         ("mounts",): [],

@@ -16,10 +16,11 @@ LACKS, SAME, FITS = "lacks", "same", "fits"
 
 
 class Identity(NamedTuple):
-    """What a host is told from others by."""
+    """What a host is told from others by, and how it confines VMs."""
 
     uuid: str
     hostname: str
+    security: tuple[str, ...] = ()  # the models by which it confines VMs: apparmor, dac
 
 
 class Clock(NamedTuple):

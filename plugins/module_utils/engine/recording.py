@@ -201,6 +201,10 @@ def _bridge(mtu: int, ports: list[str]) -> Bridge:
     return Bridge(mtu, tuple(ports))
 
 
+def _identity(uuid: str, hostname: str, security: list[str]) -> Identity:
+    return Identity(uuid, hostname, tuple(security))
+
+
 def _mounts(told: Any) -> list[Mount] | None:
     return None if told is None else [Mount(*one) for one in told]
 
@@ -219,6 +223,6 @@ READS: dict[str, Callable[[Any], Any]] = {
     "clock": _made(Clock),
     "disk_size": _made(DiskSize),
     "guest_cpus": _made(GuestCpus),
-    "identity": _made(Identity),
+    "identity": _made(_identity),
     "mounts": _mounts,
 }

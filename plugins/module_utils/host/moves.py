@@ -12,9 +12,10 @@ from .connection import Host, found, libvirt, said
 
 
 def read_identity(host: Host) -> Identity:
-    """The UUID of the machine, and its name."""
+    """The UUID of the machine, its name, and how it confines VMs."""
     uuid = xmltree.get(host.capabilities, "host/uuid") or ""
-    return Identity(uuid, str(host.conn.getHostname()))
+    models = tuple(one.text or "" for one in host.capabilities.findall("host/secmodel/model"))
+    return Identity(uuid, str(host.conn.getHostname()), models)
 
 
 def read_node_devices(host: Host) -> list[str] | None:

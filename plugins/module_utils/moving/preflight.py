@@ -41,6 +41,7 @@ CHECKS: tuple[Check, ...] = (
     processors.cpu,
     hardware.firmware,
     hardware.devices,
+    hardware.security,
     hardware.files,
     screens.screens,
     carried.tpm,

@@ -92,7 +92,7 @@ ANSWERS: dict[Fact, Any] = {
     ("guest_cpus", "x86_64", "q35", "kvm"): GuestCpus(
         "EPYC", "AMD", {"x2apic": "require"}, {"EPYC": "yes"}, {"Skylake": ["pcid"]}
     ),
-    ("identity",): Identity("2f3c", "kvm1"),
+    ("identity",): Identity("2f3c", "kvm1", ("apparmor", "dac")),
     ("lock_manager",): "lockd",
     ("migratable", "web"): {"stored": DOMAIN, "live": DOMAIN},
     ("mounts",): [Mount("/nfs", "nfs4", "nas:/x")],

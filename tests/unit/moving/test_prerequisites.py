@@ -54,6 +54,7 @@ RESERVED = (
     '<fleet:reservation cpu="{}"/></fleet:resource></metadata>'
 )
 USER = '<interface type="user"><mac address="52:54:00:00:00:02"/></interface>'
+LABEL = '<seclabel type="dynamic" model="{}" relabel="yes"/>'
 VIRGL = '<video><model type="virtio"><acceleration accel3d="yes"/></model></video>'
 LUKS = '<encryption format="luks"><secret type="passphrase" uuid="2f3c"/></encryption>'
 VNC = '<graphics type="vnc" port="{}" autoport="{}"/>'
@@ -641,6 +642,9 @@ ROWS += [
     ("devices", FAIL, "the card reader", vm(devices='<smartcard mode="host"/>')),
     ("devices", FAIL, "a memory module on /dev/dax0", vm(devices=PMEM)),
     ("devices", WARN, "arguments of its own for QEMU", vm(top=ARGUMENTS)),
+    ("security", PASS, "alike", vm(top=LABEL.format("apparmor"))),
+    ("security", FAIL, "by selinux", vm(top=LABEL.format("selinux"))),
+    ("security", WARN, "not known", all_of(vm(top=LABEL.format("dac")), there(identity=None))),
     ("graphics", PASS, "can be served", vm(devices='<graphics type="vnc" listen="127.0.0.1"/>')),
     ("graphics", PASS, "can be served", vm(devices=VNC.format("5901", "no"))),
     (

@@ -105,6 +105,32 @@ def _by_libvirt(case: Case, known: dict[str, list[str]] | None) -> Iterator[Find
         yield case.failed("firmware", "the target has no UEFI firmware", todo, "firmware")
 
 
+# ---- how it is confined
+
+
+def security(case: Case) -> Iterator[Finding]:
+    """The target confines VMs by each model that the VM has a label of."""
+    labels = case.sent.findall("seclabel")
+    models = sorted({one.get("model") or "" for one in labels if one.get("type") != "none"} - {""})
+    there = case.target.moves.identity
+    if not models:
+        return
+    sides = {"source": listed(models), "target": listed(there.security) if there else "not known"}
+    if there is None:
+        message = "how the target confines VMs is not known"
+        yield case.warned("security", message, "see that it has the same", "seclabel", **sides)
+    elif lacks := sorted(set(models) - set(there.security)):
+        yield case.failed(
+            "security",
+            f"the target does not confine VMs by {listed(lacks)}",
+            "have the same security_driver in qemu.conf of both hosts",
+            "seclabel",
+            **sides,
+        )
+    else:
+        yield case.passed("security", "the target confines VMs alike", "seclabel", **sides)
+
+
 # ---- files of the host
 
 # What is looked at by checks of their own.
