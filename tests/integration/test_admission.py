@@ -104,9 +104,9 @@ def test_all_cores_can_be_promised_and_not_a_tenth_of_one_more(site: Site) -> No
 
 def test_all_memory_can_be_promised_and_not_a_mebibyte_more(site: Site) -> None:
     def declared(size_mib: int) -> Args:
-        # QEMU: 32 MiB, 8 MiB for the vCPU, and 16 bytes for each page that there may be.
+        # QEMU: 56 MiB, 8 MiB for the vCPU, and 16 bytes for each page that there may be.
         most = spare_memory_mib()
-        own = 32 + 8 + -(-most // 256)
+        own = 56 + 8 + -(-most // 256)
         memory = {"size": "64MiB", "maximum": f"{most}MiB", "reservation": f"{size_mib - own}MiB"}
         return site.vm("web", memory=memory, cpu={"count": 1})
 

@@ -67,15 +67,15 @@ def test_the_sum_is_shown_line_by_line() -> None:
     )
     found = refused(*vms, host=host, pools=(Pool("gold", memory=2 * GIB),), asking=("vm/web",))
     assert [one.message for one in found] == [
-        "6216 MiB cannot be promised: the host lacks 1748 MiB\n"
+        "6240 MiB cannot be promised: the host lacks 1820 MiB\n"
         "  16384 MiB  memory of the host\n"
         "   -512 MiB  huge pages\n"
         "  -1024 MiB  kept for the host (host_reserve.memory)\n"
         "  -2048 MiB  resource_pool/gold\n"
-        "  -8288 MiB  vm/db: 8192 MiB, and 96 MiB for QEMU\n"
-        "    -44 MiB  QEMU itself, of those that reserve no memory (1)\n"
-        "  -6216 MiB  vm/web: 6144 MiB, and 72 MiB for QEMU (asked for now)\n"
-        "  -1748 MiB  left\n"
+        "  -8312 MiB  vm/db: 8192 MiB, and 120 MiB for QEMU\n"
+        "    -68 MiB  QEMU itself, of those that reserve no memory (1)\n"
+        "  -6240 MiB  vm/web: 6144 MiB, and 96 MiB for QEMU (asked for now)\n"
+        "  -1820 MiB  left\n"
         "Ask for less, take it from others, keep less for the host or allow more "
         "(/etc/kvm-fleet/admission.json), or run with admission: warn"
     ]
@@ -150,7 +150,7 @@ def test_huge_pages_are_counted_apart_from_memory() -> None:
     host = HOST._replace(huge_pages={2 * MIB: 4096})
     on_pages = Vm("a", memory=8 * GIB, reserved=8 * GIB, huge_page=2 * MIB)
     own = promises.overhead(on_pages)
-    assert own == 41 * MIB
+    assert own == 65 * MIB
     assert refused(on_pages, needing(7 * GIB - own), host=host) == []
     assert where(refused(on_pages, needing(7 * GIB - own + MIB), host=host)) != []
 
@@ -306,7 +306,7 @@ def test_the_minimum_of_a_slice_is_that_of_all_in_it() -> None:
 
 def test_what_is_in_huge_pages_needs_no_minimum() -> None:
     vm = Vm("web", memory=GIB, reserved=GIB, huge_page=2 * MIB)
-    assert promises.minimums((), (vm,)) == {"vm/web": 41 * MIB, "machine": 41 * MIB}
+    assert promises.minimums((), (vm,)) == {"vm/web": 65 * MIB, "machine": 65 * MIB}
 
 
 def test_reservations_of_three_to_one_weigh_three_to_one() -> None:
