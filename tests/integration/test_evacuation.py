@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from support.ansible_runs import run_module
+from support.ansible_runs import PlaybookRun, run_module, run_playbook
 from support.private_libvirtd import why_not_here
-from support.two_hosts import TwoHosts, two_hosts
+from support.two_hosts import TwinHost, TwoHosts, two_hosts
 
 pytestmark = pytest.mark.skipif(bool(why_not_here()), reason=why_not_here() or "runs")
 
@@ -36,6 +36,11 @@ NO_SUCH_SWITCH = "<interface type='network'><source network='only-here'/></inter
 def two() -> Iterator[TwoHosts]:
     folder = tempfile.mkdtemp(prefix="kvmf-e", dir="/tmp")
     with two_hosts(Path(folder)) as hosts:
+        for host in hosts.both:  # where migrations come in, as the role sets it
+            conf = host.outside("/etc/libvirt/qemu.conf")
+            said = f'migration_address = "{host.data}"\nmigration_host = "{host.data}"\n'
+            conf.write_text(conf.read_text() + said)
+            host.restart()
         define(hosts, "web", 64)
         define(hosts, "big", 128)
         define(hosts, "monitoring", 32, tags=TAGS)
@@ -95,21 +100,10 @@ def test_homes_are_noted_once_and_go_along(two: TwoHosts) -> None:
     assert notes(two) == {"web", "big", "build"}
     assert evacuation(two)["changed"] is False
 
-    # What the playbook does with it.
-    two.source.virsh("destroy", "build")
-    xml = two.source.virsh("dumpxml", "big")
-    two.source.virsh("undefine", "big")
-    (two.target.outside("/etc/libvirt") / "big.xml").write_text(xml)
-    two.target.virsh("define", "/etc/libvirt/big.xml")
-
-    back = evacuation(two, check=True, state="home")
-    assert [(one["name"], one["source"]) for one in back["moves"]] == [("big", "kvm2")]
-    assert back["starts"] == ["build"]
-    assert back["notes"] == [{"name": "web", "home": None}]  # it never left
-
-    two.source.virsh("start", "build")
-    assert evacuation(two, state="home")["changed"] is True
-    assert notes(two) == {"big"}
+    assert evacuation(two, state="home")["notes"] == [
+        {"name": name, "home": None} for name in ("big", "build", "web")
+    ], "they never left"
+    assert notes(two) == set()
 
 
 def test_a_snapshot_is_asked_as_the_host_is(two: TwoHosts, tmp_path: Path) -> None:
@@ -135,3 +129,53 @@ def test_mistakes_are_told_at_once(two: TwoHosts) -> None:
     assert "there is no option mood" in refused["msg"]
     refused = evacuation(two, on_evacuate={"web": "run"}, check=True)
     assert "on_evacuate.web: 'run' is none of migrate, shutdown, stay" in refused["msg"]
+
+
+# ---- the playbooks
+
+
+def play(two: TwoHosts, name: str, *options: str) -> PlaybookRun:
+    reached = {"kvm1": {"uri": "qemu:///system"}, "kvm2": {"uri": two.target.tcp_uri}}
+    said = {
+        "kvm_evacuate": "kvm1",
+        "kvm_return_to": "kvm1",
+        "kvm_hosts_reached": reached,
+        "kvm_evacuate_wishes": {"build": "shutdown"},
+        "kvm_evacuate_shutdown": {"timeout_s": 1, "on_timeout": "power_off"},
+    }
+    text = f"- ansible.builtin.import_playbook: kvm.fleet.{name}\n"
+    return run_playbook(text, "-e", json.dumps(said), *options, on=two.source)
+
+
+def names(host: TwinHost, *options: str) -> set[str]:
+    return set(host.virsh("list", "--name", *options).split())
+
+
+def test_a_host_is_emptied_and_filled_again(two: TwoHosts) -> None:
+    planned = play(two, "evacuate", "--check")
+    assert planned.returncode == 0, planned.output
+    assert "cannot go" in planned.output
+    assert names(two.target, "--all") == set() and notes(two) == set()
+
+    done = play(two, "evacuate")
+    assert done.returncode != 0, "one cannot go, which is to be seen"
+    assert "Insist that nothing is left" in done.output, done.output
+    assert names(two.target) == {"web"} and names(two.target, "--all") == {"web", "big"}
+    assert names(two.source, "--all") == {"build", "monitoring", "wired"}
+    assert names(two.source) == set(), "build was shut down"
+
+    for host in two.both:  # it is missing at the other end, but it has to come back as well
+        switch = host.outside("/etc/libvirt") / "only-here.xml"
+        switch.write_text("<network><name>only-here</name><bridge name='onlyhere'/></network>")
+        host.virsh("net-define", "/etc/libvirt/only-here.xml")
+        host.virsh("net-start", "only-here")
+    again = play(two, "evacuate")
+    assert again.returncode == 0, again.output
+    assert names(two.target, "--all") == {"web", "big", "wired"}
+
+    back = play(two, "return_home")
+    assert back.returncode == 0, back.output
+    assert names(two.target, "--all") == set()
+    assert names(two.source, "--all") == {"web", "big", "build", "monitoring", "wired"}
+    assert names(two.source) == {"web", "build"}, "those run that ran"
+    assert notes(two) == set()

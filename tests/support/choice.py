@@ -17,6 +17,10 @@ TOUCHES = (
     (r"extensions/molecule/([^/]+)/", r"\1"),
     (r"extensions/testinfra/|playbooks/lab_|roles/(lab|tiny_guest)/", "lab"),
     (r"roles/kvm_host/(files/hook|tasks/(hook|reservations|admission))", "reservations"),
+    (
+        r"roles/kvm_host/(tasks/migration|vars/migration|files/(authority|certificate|peer))",
+        "migration",
+    ),
     (r"tests/support/(contention|pressure)\.py$", "reservations"),
     (r"roles/kvm_host/|plugins/.*/(host_probe|acceleration|libvirt_conf)\.py$", "kvm_host"),
     (r"plugins/.*\bstorage_pool\b", "storage_pool"),
@@ -24,6 +28,7 @@ TOUCHES = (
     (r"plugins/.*(/vswitch|/interfaces)", "vswitch"),
     (r"plugins/.*(promise|enforc|admission|reservation|resource_pool|/slices)", "reservations"),
     (r"plugins/module_utils/host/(capacity|cgroups|hook|noted)", "reservations"),
+    (r"plugins/.*(/moving/|migration|evacuat|baselin|moves?\.py|sides\.py)", "migration"),
     (r"plugins/.*(/vm\b|/vm_)", "vm"),
     # The engine: the scenario that goes through all kinds.
     (r"plugins/", "host_config"),
@@ -31,7 +36,8 @@ TOUCHES = (
 
 # What no sample has, and why: `make test-all` runs it.
 TOO_LONG = {
-    "reservations": "it starts seven guests, keeps them busy, and restarts the hosts: half an hour"
+    "migration": "it moves guests between emulated hosts: as much as a third of an hour",
+    "reservations": "it starts seven guests, keeps them busy, and restarts the hosts: half an hour",
 }
 
 

@@ -1,0 +1,14 @@
+"""The VM that was off is on the second host, and starts there."""
+
+from __future__ import annotations
+
+testinfra_hosts = ["ansible://kvm2"]
+
+
+def test_its_disk_is_here(host):
+    assert host.storage_volume("local", "cold-root.qcow2").exists
+
+
+def test_it_starts_here(host, guest):
+    host.check_output("virsh start cold")
+    guest("cold").wait_ready()
