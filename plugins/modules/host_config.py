@@ -334,7 +334,7 @@ warnings:
 from ..module_utils.kinds.together import taken_up
 from ..module_utils.run import host_config
 from ..module_utils.run.module import ADMISSION_SPEC, CHANGES_SPEC, create_module
-from ..module_utils.run.planning import Rule
+from ..module_utils.run.planning import Promising, Rule
 from ..module_utils.run.runner import run
 
 
@@ -342,6 +342,12 @@ def _rules_of_changes() -> tuple[Rule, ...]:
     from ..module_utils.kinds.together.vm_rules import RULES
 
     return RULES
+
+
+def _promising() -> Promising:
+    from ..module_utils.run import promising
+
+    return promising
 
 
 def main() -> None:
@@ -353,6 +359,7 @@ def main() -> None:
         parse=host_config.parse,
         rules=(taken_up.none_unwelcome,),
         rules_of_changes=_rules_of_changes,
+        promising=_promising,
         more=host_config.more(module.params, module.warn),
     )
 

@@ -351,7 +351,7 @@ warnings:
 
 from ..module_utils.kinds.vm.reservation import KIND as RESERVATION
 from ..module_utils.run.module import ADMISSION_SPEC, CHANGES_SPEC, create_module
-from ..module_utils.run.planning import Rule
+from ..module_utils.run.planning import Promising, Rule
 from ..module_utils.run.runner import run
 
 
@@ -359,6 +359,12 @@ def _rules_of_changes() -> tuple[Rule, ...]:
     from ..module_utils.kinds.together.vm_rules import RULES
 
     return RULES
+
+
+def _promising() -> Promising:
+    from ..module_utils.run import promising
+
+    return promising
 
 
 def main() -> None:
@@ -369,6 +375,7 @@ def main() -> None:
         parse=RESERVATION.parse,
         shown=RESERVATION.name,
         rules_of_changes=_rules_of_changes,
+        promising=_promising,
     )
 
 

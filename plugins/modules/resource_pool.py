@@ -250,12 +250,18 @@ resource_pool:
 from ..module_utils.kinds.resource_pool.kind import KIND
 from ..module_utils.kinds.together import admission, rules
 from ..module_utils.run.module import ADMISSION_SPEC, CHANGES_SPEC, create_module
-from ..module_utils.run.planning import Rule
+from ..module_utils.run.planning import Promising, Rule
 from ..module_utils.run.runner import run
 
 
 def _rules_of_changes() -> tuple[Rule, ...]:
     return (rules.nothing_in_use_goes, admission.admitted)
+
+
+def _promising() -> Promising:
+    from ..module_utils.run import promising
+
+    return promising
 
 
 def main() -> None:
@@ -267,6 +273,7 @@ def main() -> None:
         parse=KIND.parse,
         shown=KIND.name,
         rules_of_changes=_rules_of_changes,
+        promising=_promising,
     )
 
 

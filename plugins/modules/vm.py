@@ -1175,7 +1175,7 @@ from ..module_utils.kinds.storage_volume.kind import KIND as STORAGE_VOLUME
 from ..module_utils.kinds.vm.going import volumes_that_go
 from ..module_utils.kinds.vm.kind import KIND as VM
 from ..module_utils.run.module import ADMISSION_SPEC, CHANGES_SPEC, create_module
-from ..module_utils.run.planning import Rule
+from ..module_utils.run.planning import Promising, Rule
 from ..module_utils.run.runner import run
 
 
@@ -1183,6 +1183,12 @@ def _rules_of_changes() -> tuple[Rule, ...]:
     from ..module_utils.kinds.together.vm_rules import RULES
 
     return RULES
+
+
+def _promising() -> Promising:
+    from ..module_utils.run import promising
+
+    return promising
 
 
 def main() -> None:
@@ -1193,6 +1199,7 @@ def main() -> None:
         parse=VM.parse,
         shown=VM.name,
         rules_of_changes=_rules_of_changes,
+        promising=_promising,
         more=volumes_that_go,
     )
 

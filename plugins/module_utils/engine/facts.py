@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Callable, Protocol, TypeVar
+from typing import Any, Callable, NamedTuple, Protocol, TypeVar
 
 from .plan import Have
 
@@ -34,6 +34,16 @@ class Reader(Protocol):
 
         NotRecorded where a recording cannot tell.
         """
+
+
+class Reads(NamedTuple):
+    """What can be read of a host: resources by their kind, and answers by the question.
+
+    Ansible ships all that a module imports, so each kind says what its plans ask, and no more.
+    """
+
+    resources: Mapping[str, Callable[..., dict[str, Have]]] = {}
+    answers: Mapping[str, Callable[..., Any]] = {}
 
 
 class Facts:

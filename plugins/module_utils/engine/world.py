@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .facts import Facts
+from .facts import Facts, Reads
 from .host import HostFacts
 from .plan import Have, Plan, Wanted
 
@@ -19,6 +19,10 @@ class Kind(Protocol):
     """One kind of resource: how it is declared, read, planned, applied and shown."""
 
     name: str
+
+    @property
+    def reads(self) -> Sequence[Reads]:
+        """What its plans, and the rules about them, read of a host."""
 
     @property
     def books(self) -> Books:

@@ -1,49 +1,55 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Answers questions from an open connection, and from the machine on which this runs.
 
+Those that only plans about VMs and resource pools ask, or moves, are in live_guests and live_moves.
+
 What only some plans ask for is imported by the question: Ansible compiles all that a module imports
 anew in every task.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, Optional
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
-from ..engine.facts import Fact, Facts
+from ..engine.facts import Fact, Facts, NotRecorded, Reads
 from ..engine.host import HostFacts
 from ..engine.plan import Have
 from .connection import Host
-
-Resources = Callable[[Host, Optional[Iterable[str]]], dict[str, Have]]
 
 
 class Live:
     """A host as it is now. What kinds know how to read comes from them."""
 
-    def __init__(
-        self,
-        host: Host,
-        resources: Mapping[str, Resources],
-        answers: Mapping[str, Callable[..., Any]],
-    ) -> None:
+    def __init__(self, host: Host, reads: Iterable[Reads]) -> None:
         self.host = host
-        self._resources = resources
-        self._answers = {**ANSWERS, **answers}
+        self._resources: dict[str, Callable[..., dict[str, Have]]] = {}
+        self._answers = {**ANSWERS}
+        for one in reads:
+            self._resources.update(one.resources)
+            self._answers.update(one.answers)
 
     def read(self, fact: Fact) -> Any:
         """The answer to one question."""
+        if fact[0] not in self._answers:  # what is expected may name whatever a user wrote
+            raise NotRecorded(fact)
         return self._answers[fact[0]](self.host, *fact[1:])
 
     def resources(self, kind: str, names: Sequence[str] | None) -> dict[str, Have]:
         """Resources of a kind, as they are."""
+        if kind not in self._resources:
+            raise NotRecorded((kind, *(names or ())))
         return self._resources[kind](self.host, names)
+
+
+def facts_of(host: Host, reads: Iterable[Reads]) -> Facts:
+    """The facts of a host as it is now, of which none was asked yet."""
+    return Facts(Live(host, reads))
 
 
 def machine_of(host: Host) -> HostFacts:
     """What there is to know of a host at this moment, but for its resources."""
-    return HostFacts(Facts(Live(host, {}, {})))
+    return HostFacts(facts_of(host, ()))
 
 
 # ---- what libvirt tells
@@ -79,40 +85,7 @@ def _secrets(host: Host) -> Any:
     return read_secrets(host)
 
 
-def _cells(host: Host) -> Any:
-    from .cells import read_cells
-
-    return read_cells(host.capabilities)
-
-
 # ---- what the machine tells
-
-
-def _of_memory(name: str) -> Callable[..., Any]:
-    def answer(host: Host, *of: str) -> Any:
-        from . import memory
-
-        return getattr(memory, name)(host, *of)
-
-    return answer
-
-
-def _of_promises(name: str) -> Callable[..., Any]:
-    def answer(host: Host) -> Any:
-        from . import promised
-
-        return getattr(promised, name)(host)
-
-    return answer
-
-
-def _faults(host: Host) -> list[str]:
-    """Each run asks, so nothing is imported for it."""
-    try:
-        text = Path("/run/kvm-fleet/faults").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return []
-    return text.splitlines() if host.is_local else []
 
 
 def _of_file(name: str) -> Callable[..., Any]:
@@ -145,24 +118,6 @@ def _far_interface(host: Host, name: str) -> bool | None:
     return read_far_interface(host, name)
 
 
-def _of_moves(name: str) -> Callable[..., Any]:
-    def answer(host: Host, *of: str) -> Any:
-        from . import moves
-
-        return getattr(moves, name)(host, *of)
-
-    return answer
-
-
-def _of_machine(name: str) -> Callable[..., Any]:
-    def answer(host: Host, *of: str) -> Any:
-        from . import machine_moves
-
-        return getattr(machine_moves, name)(host, *of)
-
-    return answer
-
-
 def _routes(_host: Host) -> Any:
     from .interfaces import read_routes
 
@@ -188,9 +143,6 @@ ANSWERS: dict[str, Callable[..., Any]] = {
     "parser_refusal": _parser_refusal,
     "owner": _owner,
     "secrets": _secrets,
-    "controllers": _of_memory("read_controllers"),
-    "huge_pages": _of_memory("read_huge_pages"),
-    "cells": _cells,
     "file": _of_file("read_file"),
     "written": _of_file("read_written"),
     "image": _of_file("read_image"),
@@ -204,21 +156,4 @@ ANSWERS: dict[str, Callable[..., Any]] = {
     "interfaces": _interfaces,
     "far_interface": _far_interface,
     "routes": _routes,
-    "capacity": _of_promises("read_capacity"),
-    "promises": _of_promises("read_promises"),
-    "held": _of_promises("read_held"),
-    "faults": _faults,
-    "identity": _of_moves("read_identity"),
-    "node_devices": _of_moves("read_node_devices"),
-    "nwfilters": _of_moves("read_nwfilters"),
-    "migratable": _of_moves("read_migratable"),
-    "disk_size": _of_moves("read_disk_size"),
-    "device_models": _of_moves("read_device_models"),
-    "guest_cpus": _of_moves("read_guest_cpus"),
-    "cpu_comparison": _of_moves("read_cpu_comparison"),
-    "bridge": _of_moves("read_bridge"),
-    "clock": _of_machine("read_clock"),
-    "lock_manager": _of_machine("read_lock_manager"),
-    "mounts": _of_machine("read_mounts"),
-    "reaches": _of_machine("read_reaches"),
 }

@@ -47,7 +47,7 @@ def found_in(
 ) -> Found:
     """What there is in the world of the module's host, or of its snapshot; or the module's end."""
     try:
-        with opened(module, changes=False) as (host, facts):
+        with opened(module, kinds, changes=False) as (host, facts):
             return look(host, World(facts, {kind.name: kind for kind in kinds}))
     except (FleetError, FleetErrors) as error:
         errors = error.errors if isinstance(error, FleetErrors) else (error,)

@@ -14,9 +14,12 @@ from ..engine.fields import items_of
 from ..engine.plan import Have
 from ..engine.planner import Draft, pending_of
 from ..engine.showing import names
+from ..engine.world import World
 from ..engine.xmltree import Element
 from ..host.connection import Host, libvirt
+from ..host.live import facts_of
 from ..kinds.images.chains import Chains
+from ..kinds.storage_pool.readers import STORAGE
 from ..kinds.vm.definition import domain_values, live_values
 from ..kinds.vm.reader import read_domains
 from ..kinds.vm.reader_records import records_of
@@ -25,7 +28,6 @@ from ..kinds.vm.states import PAUSED, RUNNING
 from ..kinds.vm.table import DISKS
 from ..kinds.vm.told import options, result
 from ..moving.standing import standing
-from ..run.reading import world_of
 from . import vm_addresses
 from .vm_statistics import Record, statistics_of
 
@@ -96,7 +98,7 @@ class _Images:
     """The snapshots of VMs, and the images below their disks."""
 
     def __init__(self, host: Host) -> None:
-        self.chains = Chains(world_of(host, ()))
+        self.chains = Chains(World(facts_of(host, (STORAGE,)), {}))
         flag = libvirt.VIR_CONNECT_LIST_DOMAINS_HAS_SNAPSHOT
         with host.errors("", "tell which VMs have snapshots"):
             self.domains = {dom.name(): dom for dom in host.conn.listAllDomains(flag)}

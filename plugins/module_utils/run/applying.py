@@ -15,14 +15,13 @@ from ..kinds.together.references import names_of, uses_of
 from ..kinds.together.takeovers import given_up, givers_first, taken_up
 from . import aftermath, secrecy
 from .done import Run
-from .planning import plan_all
-from .promising import in_turn
+from .planning import InTurn, plan_all
 
 # How long what was changed may take to be read back as planned (a guest answers when it can).
 VERIFY_TIMEOUT_S = 15.0
 
 
-def apply_all(host: Host, world: World, done: Run) -> None:
+def apply_all(host: Host, world: World, done: Run, in_turn: InTurn) -> None:
     """Apply every plan; what fails stops only what needs it. Then see what became of all."""
     with in_turn(host, world, done.plans):
         for plan in givers_first(done.plans):

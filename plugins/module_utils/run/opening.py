@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from ansible.module_utils import basic
 
 from ..engine.errors import FleetError
 from ..engine.facts import Facts
+from ..engine.world import Kind
 from ..host.connection import Host, connect
+from ..host.live import facts_of
 from .module import require_libvirt
-from .reading import live_facts
 
 SNAPSHOT = "snapshot:"
 
@@ -24,9 +25,10 @@ def is_snapshot(uri: str) -> bool:
 
 @contextmanager
 def opened(
-    module: basic.AnsibleModule, changes: bool = True
+    module: basic.AnsibleModule, kinds: Iterable[Kind], changes: bool = True
 ) -> Iterator[tuple[Host | None, Facts]]:
-    """The host that a module is for, and its facts; of a snapshot there are facts only."""
+    """The host that a module is for, and its facts, as far as plans of these kinds ask for them;
+    of a snapshot there are facts only."""
     uri = module.params["uri"]
     if is_snapshot(uri):
         if changes and not module.check_mode:
@@ -40,4 +42,4 @@ def opened(
         return
     require_libvirt(module)
     with connect(uri) as host, host.errors("", "answer"):
-        yield host, live_facts(host)
+        yield host, facts_of(host, (one for kind in kinds for one in kind.reads))

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from typing import Any, Protocol
 
 from ..engine.errors import Doubt, FleetError, FleetErrors, Mistakes
 from ..engine.keys import ABSENT
@@ -21,6 +23,14 @@ ORDER = ("resource_pool", "storage_pool", "storage_volume", "vswitch", "vm")
 Id = tuple[str, str]  # (kind, name)
 Rule = Callable[[Sequence[Plan], World], Iterable[FleetError]]
 RulesOfChanges = Callable[[], Sequence[Rule]]
+InTurn = Callable[[Any, World, Sequence[Plan]], "AbstractContextManager[None]"]
+
+
+class Promising(Protocol):
+    """What those heed that may change what the host promises: `promising.py`."""
+
+    in_turn: InTurn  # by which others wait meanwhile
+    clear_faults: Callable[[Sequence[str]], None]
 
 
 def plan_all(

@@ -10,7 +10,7 @@ wait for their turn, and are then admitted again, by what has been promised mean
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from ..engine.errors import Doubt, FleetErrors
 from ..engine.plan import Plan
@@ -44,3 +44,12 @@ def _by_now(world: World, plans: Sequence[Plan]) -> World:
     for plan in plans:
         fresh.add(plan)
     return fresh
+
+
+def clear_faults(told: Sequence[str]) -> None:
+    """Forget what went wrong with libvirt's hook and has been told."""
+    from ..host import noted
+    from ..host.capacity import SYSTEM
+
+    with suppress(OSError):  # without the right to strike them out they are told again
+        noted.clear_faults(SYSTEM, told)

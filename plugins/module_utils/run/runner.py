@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from ansible.module_utils import basic
@@ -16,7 +16,7 @@ from ..host.connection import Host
 from .done import Run
 from .module import taken_params
 from .opening import opened
-from .planning import Rule, RulesOfChanges, plan_all
+from .planning import Promising, Rule, RulesOfChanges, plan_all
 from .reporting import report
 
 Parse = Callable[[Mapping[str, Any]], list[Wanted]]
@@ -30,56 +30,64 @@ def run(
     rules: Sequence[Rule] = (),
     rules_of_changes: RulesOfChanges = tuple,
     more: Callable[[World, list[Wanted]], list[Wanted]] | None = None,
+    promising: Callable[[], Promising] | None = None,
 ) -> None:
     """Converge what `parse` makes of the parameters, and end the module.
 
     `shown` is the kind whose resource is returned as read back; without it there is a list of
     results. `rules` are asked always, those `of_changes` where a plan has any. `more` adds
-    declarations that follow from what is on the host (pruning).
+    declarations that follow from what is on the host (pruning). `promising` imports what is heeded
+    where the host may promise something else.
     """
     by_name = {kind.name: kind for kind in kinds}
     checks = module.check_mode
     try:
         wanted = parse(taken_params(module))
-        with opened(module) as (host, facts):
+        with opened(module, kinds) as (host, facts):
             world = World(facts, by_name, checks and bool(shown), assume_on_host=checks)
             world.admission = module.params.get("admission") or ""
             everything = wanted + (more(world, wanted) if more else [])
             done = Run(plan_all(world, everything, rules, rules_of_changes))
             _check_expected(module.params["expect"], world, done)
             if host is not None and not checks:
-                _apply(host, world, done)
+                _apply(host, world, done, promising)
             outcome = report(world, done, checks, shown)
-            outcome["warnings"] += _faults(world, None if checks else host)
+            outcome["warnings"] += _faults(world, promising, checks)
     except FleetErrors as errors:
         module.fail_json(msg=str(errors), errors=[str(error) for error in errors.errors])
     except FleetError as error:
         module.fail_json(msg=str(error), errors=[str(error)])
+    _end(module, outcome, bool(done.failed))
+
+
+def _end(module: basic.AnsibleModule, outcome: dict[str, Any], failed: bool) -> None:
     for warning in outcome.pop("warnings"):
         module.warn(warning)
-    if done.failed:
+    if failed:
         if module.params["expect"] is not None:
             outcome["msg"] += "; what is expected was planned before this, so plan again first"
         module.fail_json(**outcome)
     module.exit_json(**outcome)
 
 
-def _apply(host: Host, world: World, done: Run) -> None:
+def _apply(host: Host, world: World, done: Run, promising: Callable[[], Promising] | None) -> None:
     if any(plan.changed for plan in done.plans):
         from .applying import apply_all
 
-        apply_all(host, world, done)
+        apply_all(host, world, done, promising().in_turn if promising else _at_once)
 
 
-def _faults(world: World, host: Host | None) -> list[str]:
+@contextmanager
+def _at_once(*_of: Any) -> Iterator[None]:
+    """Nobody waits for those who promise nothing."""
+    yield
+
+
+def _faults(world: World, promising: Callable[[], Promising] | None, checks: bool) -> list[str]:
     """What went wrong with libvirt's hook since it was last told; told once where that counts."""
-    told = world.host.faults if "vm" in world.kinds else []
-    if told and host is not None:
-        from ..host import noted
-        from ..host.capacity import SYSTEM
-
-        with suppress(OSError):  # without the right to strike them out they are told again
-            noted.clear_faults(SYSTEM, told)
+    told = world.host.faults if promising is not None and "vm" in world.kinds else []
+    if told and promising is not None and not checks:
+        promising().clear_faults(told)
     return [f"libvirt's hook of this host had a fault: {one}" for one in told]
 
 

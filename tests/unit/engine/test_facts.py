@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -147,5 +148,13 @@ def test_what_is_missing_is_said_in_words_and_once(fact: Fact, words: str) -> No
 
 
 def test_every_question_has_somebody_who_answers_it() -> None:
-    answered = {**live.ANSWERS, **reading.ANSWERS}
-    assert set(answered) == set(QUESTIONS)
+    answered = {*live.ANSWERS, *(asked for one in reading.READS for asked in one.answers)}
+    assert answered == set(QUESTIONS)
+
+
+def test_what_nobody_answers_here_is_missing_and_no_fault() -> None:
+    """Who expects a plan may name any question, also one that no plan of this module asks."""
+    facts = live.facts_of(SimpleNamespace(), ())  # type: ignore[arg-type]
+    assert facts.ask("capacity") is None
+    assert not facts.resource("vm", "web").exists
+    assert set(facts.missing) == {("capacity",), ("vm", "web")}

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...engine import traits
@@ -20,12 +20,20 @@ from .table import ROWS, TRAITS
 
 if TYPE_CHECKING:
     from ...engine.accounting import Books
+    from ...engine.facts import Reads
 
 
 class ResourcePool:
     """Resource pools, each known by its path: `gold/inner` is in `gold`."""
 
     name = "resource_pool"
+
+    @property
+    def reads(self) -> Sequence[Reads]:
+        """What its plans, and the rules about them, read of a host."""
+        from .readers import FOR_PLANS
+
+        return FOR_PLANS
 
     @property
     def books(self) -> Books:

@@ -30,6 +30,7 @@ from .table import ROWS, TYPES, option_of, values_in
 
 if TYPE_CHECKING:
     from ...engine.accounting import Books
+    from ...engine.facts import Reads
 
 TYPE, DEVICES = ("type",), ("source", "devices")
 LINKS = "/dev/disk/"  # where udev keeps lasting names of disks: by-id, by-path and the like
@@ -39,6 +40,13 @@ class StoragePool:
     """The kind `storage_pool`."""
 
     name = "storage_pool"
+
+    @property
+    def reads(self) -> Sequence[Reads]:
+        """What its plans, and the rules about them, read of a host."""
+        from .readers import FOR_PLANS
+
+        return FOR_PLANS
 
     @property
     def books(self) -> Books:

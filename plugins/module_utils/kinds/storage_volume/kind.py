@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...engine import traits, xmltree
@@ -28,6 +28,7 @@ from .volumes import (
 
 if TYPE_CHECKING:
     from ...engine.accounting import Books
+    from ...engine.facts import Reads
 
 SOURCES = ("copy_of", "backing", "image")
 HEX_DIGITS = {"sha256": 64, "sha512": 128}
@@ -37,6 +38,13 @@ class StorageVolume:
     """The kind `storage_volume`."""
 
     name = "storage_volume"
+
+    @property
+    def reads(self) -> Sequence[Reads]:
+        """What its plans, and the rules about them, read of a host."""
+        from .readers import FOR_PLANS
+
+        return FOR_PLANS
 
     @property
     def books(self) -> Books:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from .table import AGENT_CHANNEL, CDROMS, DISKS, ROWS, TRAITS
 
 if TYPE_CHECKING:
     from ...engine.accounting import Books
+    from ...engine.facts import Reads
 
 OPTIONS: dict[str, Any] = {
     "name": {"type": "str", "required": True},
@@ -47,6 +48,13 @@ class Vm:
     """Virtual machines, as domains of libvirt."""
 
     name = "vm"
+
+    @property
+    def reads(self) -> Sequence[Reads]:
+        """What its plans, and the rules about them, read of a host."""
+        from .readers import FOR_PLANS
+
+        return FOR_PLANS
 
     @property
     def books(self) -> Books:

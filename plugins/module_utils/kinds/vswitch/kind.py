@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...engine import traits, xmltree
@@ -17,6 +17,7 @@ from . import reserved_nics, rules, table, tree
 
 if TYPE_CHECKING:
     from ...engine.accounting import Books
+    from ...engine.facts import Reads
 
 OPTIONS: dict[str, Any] = {
     "name": {"type": "str", "required": True},
@@ -30,6 +31,13 @@ class Vswitch:
     """Virtual switches, as networks of libvirt."""
 
     name = "vswitch"
+
+    @property
+    def reads(self) -> Sequence[Reads]:
+        """What its plans, and the rules about them, read of a host."""
+        from .readers import FOR_PLANS
+
+        return FOR_PLANS
 
     @property
     def books(self) -> Books:

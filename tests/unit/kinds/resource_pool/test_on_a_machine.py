@@ -12,7 +12,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetError, FleetErrors
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.facts import Facts
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.facts import Facts, Reads
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have, Plan
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.promises import Capacity, Policy
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.showing import results
@@ -100,9 +100,9 @@ class Machine:
         held = self.held
         told = {"systemd": cgroups.has_systemd(held), "cgroup": cgroups.version(held), "error": ""}
         policy = {"policy": self.policy._asdict(), **told}
-        own = {**reading.ANSWERS, "promises": lambda _host: policy}
+        own: dict[str, Any] = {"promises": lambda _host: policy}
         own["capacity"] = lambda _host: Capacity((0, 1, 2, 3), 16 << 30, {}, ())
-        live: Any = Live(host, {**reading.RESOURCES, "vm": vms}, own)  # type: ignore[arg-type]
+        live: Any = Live(host, [*reading.READS, Reads({"vm": vms}, own)])  # type: ignore[arg-type]
         return World(Facts(live), {KIND.name: KIND, VM.name: VM}, **options)
 
     def plans(self, *declared: Mapping[str, Any], **options: Any) -> list[Plan]:

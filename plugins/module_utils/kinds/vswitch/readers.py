@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is read of vswitches, and for plans about them; each is imported where it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ...engine.facts import Reads
+from ...engine.plan import Have
+from ...host.connection import Host
+from ..vm.readers_alone import VMS
+
+
+def _networks(host: Host, names: Iterable[str] | None) -> dict[str, Have]:
+    from .reader import read_networks
+
+    return read_networks(host, names)
+
+
+def _leases(host: Host, vswitch: str) -> Any:
+    from .reader import read_leases
+
+    return read_leases(host, vswitch)
+
+
+VSWITCHES = Reads({"vswitch": _networks}, {"leases": _leases})
+FOR_PLANS = (VSWITCHES, VMS)
