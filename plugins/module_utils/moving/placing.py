@@ -175,14 +175,14 @@ def table(
     placing: Placing,
     limits: Limits,
     guests: Mapping[str, Guest],
-    how: Mapping[str, str] = {},
+    how: Mapping[str, str] | None = None,
     starts: Iterable[str] = (),
 ) -> list[str]:
     """A line for each VM: what becomes of it, where it goes and in which turn, or why it cannot."""
     rows: list[tuple[str, ...]] = [("VM", "memory", "from", "to", "")]
     for turn, wave in enumerate(waves(placing.moves, limits), 1):
         for one in wave:
-            says = ", ".join(filter(None, (f"turn {turn}", how.get(one.name, ""))))
+            says = ", ".join(filter(None, (f"turn {turn}", (how or {}).get(one.name))))
             rows.append(_row(guests[one.name], one.host, says))
     rows += [_row(guests[name], "-", "is shut down") for name in placing.shutdowns]
     rows += [(name, "", "", "", "is started") for name in starts]
