@@ -250,3 +250,51 @@ def test_metadata_and_what_waits_for_a_restart_go_along(moves: Moves) -> None:
     stored = ET.fromstring(moves.definition(moves.target, "--inactive"))
     assert stored.findtext("description") == "waits"
     assert ET.fromstring(moves.definition(moves.target)).findtext("description") is None
+
+
+# ---- what users say of it
+
+
+def test_to_a_pool_of_another_name_and_folder(moves: Moves) -> None:
+    moves.start_counting()
+    other = f"{moves.prefix}nvme"
+    folder = moves.images / "nvme"
+    moves.target.outside(folder).mkdir(mode=0o711)
+    moves.target.virsh("pool-define-as", other, "dir", "--target", str(folder))
+    moves.target.virsh("pool-start", other)
+    before = counted(moves.image(moves.source))
+    done = succeeded(moves.move(map={"pools": {moves.pool: other}}))
+    assert done["disks"][0]["there"] == f"{folder}/root.qcow2"
+    assert moves.states() == {"kvm2": "running"}
+    for options in ([], ["--inactive"]):
+        assert f"{folder}/root.qcow2" in moves.definition(moves.target, *options)
+    there = moves.target.outside(folder / "root.qcow2")
+    wait_until(lambda: counted(there) > before + 2, 60, "the guest to go on")
+    assert sorted(path.name for path in there.parent.iterdir()) == ["root.qcow2"]
+
+
+def test_the_old_disk_goes_where_that_is_said(moves: Moves) -> None:
+    moves.start_counting()
+    done = moved_as_planned(moves, remove_source_storage=True)
+    moves.lives_only_at(moves.target)
+    moves.counts_on(moves.target)
+    assert moves.files(moves.source) == []
+    assert any(row["field"].startswith("disks.") for row in done["plan"])
+
+
+def test_a_saved_vm_is_refused_and_left_as_it_is(moves: Moves) -> None:
+    moves.define()
+    moves.source.virsh("start", moves.name)
+    moves.source.virsh("managedsave", moves.name)
+    before = [*map(moves.seen, moves.hosts.both)]
+    said = moves.move()
+    assert said["failed"] and "saved" in said["msg"], said
+    assert [*map(moves.seen, moves.hosts.both)] == before
+
+
+def test_a_vm_that_runs_is_not_moved_as_if_it_were_off(moves: Moves) -> None:
+    moves.define()
+    moves.source.virsh("start", moves.name)
+    said = moves.move(mode="offline")
+    assert said["failed"], said
+    moves.lives_only_at(moves.source)

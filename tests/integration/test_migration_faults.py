@@ -159,7 +159,6 @@ def unmount(moves: Moves) -> None:
     """Its own folder again, once nothing is left in the small one."""
     assert moves.target.run(["ls", "-A", str(moves.images)]).split() == ["filler"]
     moves.target.run(["umount", str(moves.images)])
-    moves.target.virsh("pool-refresh", moves.pool)  # libvirt tells the room of its last look
 
 
 def test_there_is_no_room_for_the_disk(moves: Moves) -> None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible.module_utils import basic
@@ -61,8 +61,29 @@ def _planned(vm: str, host: str, options: Options, opened: Opened) -> Begun:
         return Begun(vm, host, opened, where, None, None)
     source = opened.sides[where.source or host]
     move = Move(vm, source, opened.sides[host], options)
-    plan = planned(move) if where.todo == unfinished.MOVE else planned_end(move, where)
+    if where.todo == unfinished.FINISH:
+        return Begun(vm, host, opened, where, planned_end(move, where), move)
+    try:
+        plan = planned(move)
+    except FleetErrors:
+        move = _looked_anew(move, opened)
+        plan = planned(move)
     return Begun(vm, host, opened, where, plan, move)
+
+
+def _looked_anew(move: Move, opened: Opened) -> Move:
+    """The same move, once libvirt has looked at the pools that disks are to be copied into.
+
+    What room there is in a pool, and what volumes, it tells of the last time that it looked.
+    """
+    from ..kinds.storage_volume.reader import refresh_pools
+    from ..moving.fates import fates
+
+    host = opened.hosts.get(move.target.name)
+    if host is None:
+        return move
+    refresh_pools(host, {fate.pool_there for fate in fates(move) if fate.is_copied})
+    return replace(move, target=move.target._replace(world=move.target.world.anew()))
 
 
 # ---- apply
