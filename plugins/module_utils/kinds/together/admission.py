@@ -16,7 +16,6 @@ from ...engine.errors import Doubt, FleetError
 from ...engine.plan import Have, Plan
 from ...engine.promises_held import OFF, POLICY_FILE, STRICT, Capacity, Policy, Pool, Vm
 from ...engine.world import World
-from ..resource_pool.promised import pool_of
 from ..vm.promised import promise_of
 from ..vm.states import CRASHED, PAUSED, RUNNING
 
@@ -119,7 +118,7 @@ def _asks(plan: Plan) -> bool:
     if not plan.after.exists:
         return False
     if plan.wanted.kind == POOL:
-        return not plan.have.exists or pool_of(plan.have) != pool_of(plan.after)
+        return not plan.have.exists or _of_pool(plan.have) != _of_pool(plan.after)
     if plan.wanted.kind != VM:
         return False
     comes = not plan.have.exists or (_is_up(plan.after) and not _is_up(plan.have))
@@ -133,7 +132,7 @@ def _asks(plan: Plan) -> bool:
 def held_before(world: World) -> Held:
     """What is held before any of the plans is done."""
     vms = [_as_it_is(world, have) for have in world.facts.everything(VM).values() if _holds(have)]
-    return Held([pool_of(have) for have in world.facts.everything(POOL).values()], vms)
+    return Held([_of_pool(have) for have in world.facts.everything(POOL).values()], vms)
 
 
 def held_after(world: World) -> Held:
@@ -141,7 +140,7 @@ def held_after(world: World) -> Held:
     vms, is_now = world.everything(VM), world.facts.everything(VM)
     declared = {name for kind, name in world.declared if kind == VM}
     those = (have for name, have in vms.items() if name in declared or _holds(have))
-    pools = [pool_of(have) for have in world.everything(POOL).values()]
+    pools = [_of_pool(have) for have in world.everything(POOL).values()]
     stays = [(have, have is is_now.get(have.name)) for have in those]
     return Held(pools, [_as_it_is(world, h) if same else _of_vm(h) for h, same in stays])
 
@@ -161,6 +160,13 @@ def _is_up(have: Have) -> bool:
 
 def _starts_with_host(have: Have) -> bool:
     return bool(have.facts.get("autostart"))
+
+
+def _of_pool(have: Have) -> Pool:
+    """What a pool holds; imported here, since most runs that change something ask of none."""
+    from ..resource_pool.promised import pool_of
+
+    return pool_of(have)
 
 
 def _of_vm(have: Have) -> Vm:
