@@ -4,7 +4,7 @@
 
 fills so much memory of each guest, lets something else want more than the host has left, and prints
 what the kernel says that each VM has, in MiB: {"web": {"before": {"current": 250, "resident": 270,
-"swapped": 0, "least": 300}, "after": {...}}}. Needs swap. Standard library, virsh and systemd only.
+"swapped": 0, "least": 300}, "after": {...}}}. Needs swap. Standard library and systemd only.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-from support.contention import PID_FILES, scope_path
-from support.guest import TinyGuest
+from support.contention import RUNNING, Guest, at_once, scope_path
 
 MIB = 2**20
 # How much more is wanted than the host has available, and for how long.
@@ -45,7 +45,7 @@ def kib_of(text: str, field: str) -> int:
 
 def memory_of(vm: str) -> dict[str, int]:
     scope = scope_path(vm)
-    status = Path(f"/proc/{(PID_FILES / f'{vm}.pid').read_text().strip()}/status").read_text()
+    status = Path(f"/proc/{(RUNNING / f'{vm}.pid').read_text().strip()}/status").read_text()
     files = {"current": "memory.current", "swapped": "memory.swap.current", "least": "memory.min"}
     told = {name: int((scope / file).read_text()) // MIB for name, file in files.items()}
     return told | {"resident": kib_of(status, "VmRSS") // 1024}
@@ -53,7 +53,7 @@ def memory_of(vm: str) -> dict[str, int]:
 
 def fill(vm: str, mib: int) -> None:
     """Have the guest keep a file of that size in its memory."""
-    code, said = TinyGuest(vm).shell(
+    code, said = Guest(vm).shell(
         f"mount -o remount,size=95% /run; dd if=/dev/zero of=/run/kept bs=1M count={mib}"
     )
     if code:
@@ -69,9 +69,8 @@ def be_short() -> None:
     subprocess.run(command, check=True, timeout=400)
 
 
-def measure(mib: int, vms: Iterable[str]) -> dict[str, dict[str, dict[str, int]]]:
-    for vm in vms:
-        fill(vm, mib)
+def measure(mib: int, vms: Sequence[str]) -> dict[str, dict[str, dict[str, int]]]:
+    at_once([partial(fill, vm, mib) for vm in vms])
     before = {vm: memory_of(vm) for vm in vms}
     be_short()
     after = {vm: memory_of(vm) for vm in vms}

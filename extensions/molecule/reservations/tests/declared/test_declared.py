@@ -24,7 +24,7 @@ def test_reservations_are_weights_of_which_each_is_enough(host):
 def test_limits(host):
     assert host.cgroup_of_vm("half").cpu_max == 0.5
     gold = host.resource_pool("gold")
-    assert gold.cpu_max == 0.4
+    assert gold.cpu_max == 0.2
     assert sorted(gold.members) == ["pooled1", "pooled2"]
 
 
