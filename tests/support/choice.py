@@ -21,7 +21,7 @@ TOUCHES = (
         r"roles/kvm_host/(tasks/migration|vars/migration|files/(authority|certificate|peer))",
         "migration",
     ),
-    (r"tests/support/(contention|pressure)\.py$", "reservations"),
+    (r"tests/support/(contention|kept|pressure)\.py$", "reservations"),
     (r"roles/kvm_host/|plugins/.*/(host_probe|acceleration|libvirt_conf)\.py$", "kvm_host"),
     (r"plugins/.*\bstorage_pool\b", "storage_pool"),
     (r"plugins/.*(\bstorage_volume\b|/storage_facts|/images?\b)", "storage_volume"),

@@ -108,7 +108,9 @@ def measure(window: Window) -> dict[str, Any]:
     time.sleep(window.seconds)
     seconds, after = time.monotonic() - began, read(window.vms)
     used = {vm: round(after[vm] - before[vm], 3) for vm in before}
-    return {"seconds": round(seconds, 3), "host": used.pop(""), "used": used}
+    # The kernel samples what the host used, and an emulated one's clock misses some of it.
+    host = max(used.pop(""), round(sum(used.values()), 3))
+    return {"seconds": round(seconds, 3), "host": host, "used": used}
 
 
 def measure_all(windows: Sequence[Window], guests: Mapping[str, Guest]) -> dict[str, Any]:

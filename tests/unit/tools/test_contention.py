@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from support import contention, pressure
+from support import contention, kept, pressure
 
 SCOPE = "/machine.slice/machine-gold.slice/machine-qemu\\x2d1\\x2dweb.scope"
 
@@ -28,3 +28,8 @@ def test_memory_is_read_by_its_name() -> None:
     assert pressure.kib_of(told, "MemAvailable") == 937984
     with pytest.raises(ValueError, match="no VmRSS"):
         pressure.kib_of(told, "VmRSS")
+
+
+@pytest.mark.parametrize(("told", "cores"), [("50000 100000", 0.5), ("max 100000", None)])
+def test_a_limit_is_told_in_cores(told: str, cores: float | None) -> None:
+    assert kept.cores_of(f"{told}\n") == cores
