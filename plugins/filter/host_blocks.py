@@ -52,7 +52,8 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-BEGIN, END = "# begin kvm.fleet host ", "# end kvm.fleet host "
+BEGIN = "# begin kvm.fleet host "
+END = "# end kvm.fleet host "
 _BLOCK = re.compile(
     rf"^{BEGIN}(?P<host>\S+)\n(?P<lines>.*?)^{END}(?P=host)(?:\n|\Z)", re.MULTILINE | re.DOTALL
 )

@@ -29,5 +29,4 @@ def move(job: Job) -> dict[str, Any]:
 
 def finish_left(job: Job, where: Whereabouts) -> None:
     """Finish what a run began that was killed once the VM was at the target."""
-    assert where.note is not None
-    finish(job, where.note, list(where.marks), job.source if where.source else None)
+    finish(job, where.noted, list(where.marks), job.source if where.source else None)

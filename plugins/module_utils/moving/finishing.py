@@ -18,7 +18,6 @@ from .unfinished import Whereabouts
 
 def planned_end(move: Move, where: Whereabouts) -> Planned:
     """What is left to be done of a move."""
-    assert where.note is not None
     goes: list[Change] = list(_mended(move, where))
     disks: tuple[DiskFate, ...] = ()
     if where.source:
@@ -26,8 +25,8 @@ def planned_end(move: Move, where: Whereabouts) -> Planned:
         disks = tuple(fates(move))
     wanted = Wanted("migration", move.vm, "present")
     plan = Plan(wanted, UPDATE, move.there, move.there, tuple(goes))
-    why = f"an interrupted run moved it from {where.note.source} to {where.note.target}"
-    return Planned(plan, Report(), Mode(where.note.mode, "", why), disks)
+    why = f"an interrupted run moved it from {where.noted.source} to {where.noted.target}"
+    return Planned(plan, Report(), Mode(where.noted.mode, "", why), disks)
 
 
 def _mended(move: Move, where: Whereabouts) -> Iterator[Change]:

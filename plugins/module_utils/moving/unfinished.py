@@ -28,6 +28,13 @@ class Whereabouts(NamedTuple):
     note: Note | None = None
     marks: tuple[str, ...] = ()  # volumes at the target, POOL/NAME, that count as half-made
 
+    @property
+    def noted(self) -> Note:
+        """What the run that was interrupted noted of itself, where one was."""
+        if self.note is None:
+            raise LookupError("no run was interrupted")
+        return self.note
+
 
 def whereabouts(
     sides: Mapping[str, Side], vm: str, host: str, unreachable: Mapping[str, FleetError]

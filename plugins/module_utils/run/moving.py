@@ -43,8 +43,8 @@ def run(module: basic.AnsibleModule) -> None:
         reaches, options = reached(params), options_of(params)
         with opened_sides(module, reaches) as opened:
             begun = _planned(params["name"], params["host"], options, opened)
-            if begun.plan is not None and not module.check_mode:
-                _apply(begun)
+            if begun.plan is not None and begun.move is not None and not module.check_mode:
+                _apply(begun, begun.plan, begun.move)
             outcome = _report(begun)
     except FleetErrors as errors:
         module.fail_json(msg=str(errors), errors=[str(error) for error in errors.errors])
@@ -89,21 +89,20 @@ def _looked_anew(move: Move, opened: Opened) -> Move:
 # ---- apply
 
 
-def _apply(begun: Begun) -> None:
+def _apply(begun: Begun, plan: Planned, move: Move) -> None:
     from ..moving import applier
     from ..moving.applier_job import Job
 
-    assert begun.plan is not None and begun.move is not None
     hosts = begun.opened.hosts
-    ends = hosts[begun.move.source.name], hosts[begun.move.target.name]
-    job = Job(begun.move, begun.plan.plan, begun.plan.mode, begun.plan.fates, *ends)
+    ends = hosts[move.source.name], hosts[move.target.name]
+    job = Job(move, plan.plan, plan.mode, plan.fates, *ends)
     try:
         if begun.where.todo == unfinished.FINISH:
             applier.finish_left(job, begun.where)
         else:
             begun.statistics = {**applier.move(job), "progress": job.progress}
     except FleetError as error:  # libvirt and QEMU quote what they refuse
-        raise next(secrecy.spared([error], begun.plan.plan.wanted, begun.move.have)) from error
+        raise next(secrecy.spared([error], plan.plan.wanted, move.have)) from error
     _verify(begun)
 
 

@@ -23,7 +23,7 @@ ORDER = ("resource_pool", "storage_pool", "storage_volume", "vswitch", "vm")
 Id = tuple[str, str]  # (kind, name)
 Rule = Callable[[Sequence[Plan], World], Iterable[FleetError]]
 RulesOfChanges = Callable[[], Sequence[Rule]]
-InTurn = Callable[[Any, World, Sequence[Plan]], "AbstractContextManager[None]"]
+InTurn = Callable[[Any, World, Sequence[Plan]], AbstractContextManager[None]]
 
 
 class Promising(Protocol):
