@@ -336,7 +336,7 @@ def test_what_is_held_and_free(host: Host) -> None:
     assert after["consolidation"]["vcpus"] == before["consolidation"]["vcpus"] + 1
     # It has no reservation, and QEMU's own memory is held by a VM that starts with the host.
     more = after["held"]["memory_bytes"] - before["held"]["memory_bytes"]
-    assert 32 * MIB < more < 64 * MIB
+    assert 64 * MIB < more < 72 * MIB  # 56 for itself, 8 for its vCPU, and page tables
     less = before["free"]["memory_bytes"] - after["free"]["memory_bytes"]
     assert less == more
 
