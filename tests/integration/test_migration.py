@@ -194,6 +194,25 @@ def test_offline_firmware_and_tpm_go_along(moves: Moves) -> None:
     moves.lives_only_at(moves.target)
 
 
+def test_state_of_an_earlier_vm_is_not_written_over(moves: Moves) -> None:
+    moves.define(os=UEFI, memory_mib=64)
+    for host in moves.hosts.both:
+        host.run(["mkdir", "-p", STATE[0]])
+    moves.source.virsh("start", moves.name)
+    moves.source.virsh("destroy", moves.name)
+    ((path, content),) = _state_files(moves).items()
+    moves.target.outside(path).write_text("of an earlier VM")
+    said = moves.move()
+    assert said["failed"] and f"{path} is at kvm2 already, from an earlier VM" in said["msg"]
+    assert moves.target.outside(path).read_text() == "of an earlier VM"
+    assert moves.files(moves.target) == []
+    moves.lives_only_at(moves.source, "shut off")
+    moves.target.outside(path).unlink()
+    moved_as_planned(moves)
+    moves.lives_only_at(moves.target, "shut off")
+    assert _state_files(moves, there=True) == {path: content}
+
+
 def _state_files(moves: Moves, there: bool = False) -> dict[str, str]:
     host = moves.target if there else moves.source
     uuid = host.virsh("domuuid", moves.name)

@@ -20,7 +20,7 @@ from ..kinds.vm.states import CRASHED, STOPPED
 from . import applier_notes
 from .applier_disks import volumes_for
 from .applier_job import Job
-from .applier_state import carry_state
+from .applier_state import carried_state
 from .applier_streams import copy_disk
 from .mapped import definition_there
 from .notes import ARRIVED, noted
@@ -33,9 +33,9 @@ def move_offline(job: Job) -> dict[str, Any]:
     with job.source.errors(job.resource, "prepare the move"):
         _check_off(job, dom)
         applier_notes.write(dom, job.note)
-    with _settled(dom), volumes_for(job, {}, empty=True):
+    # The state first: it is small, and what is in its way is told before disks are copied.
+    with _settled(dom), volumes_for(job, {}, empty=True), carried_state(job) as state:
         disks = {fate.name: copy_disk(job, fate) for fate in job.copied}
-        state = carry_state(job)
         _check_off(job, dom)
         _define(job, dom)
     return {

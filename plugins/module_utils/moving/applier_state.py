@@ -21,9 +21,26 @@ from .applier_job import Job
 from .applier_streams import pipe
 from .mapped import definition_there
 
+Made = list[tuple[str, str]]  # files at the target that this run made: folder and name
 
-def carry_state(job: Job) -> int:
-    """Copy the state files of a VM to the target. The bytes that went over."""
+
+@contextmanager
+def carried_state(job: Job) -> Iterator[int]:
+    """The state files of a VM at the target too: the bytes that went over.
+
+    What fails in the block, or in copying, leaves none of them behind.
+    """
+    made: Made = []
+    try:
+        yield _carry_all(job, made)
+    except BaseException:
+        for folder, name in made:
+            with suppress(FleetError, libvirt.libvirtError), _folder(job, job.target, folder) as at:
+                look_up_volume(at, name).delete(0)
+        raise
+
+
+def _carry_all(job: Job, made: Made) -> int:
     here = job.move.have.definition
     there = definition_there(job.move, job.fates, here)
     moved = 0
@@ -31,20 +48,20 @@ def carry_state(job: Job) -> int:
         from_file = state_of(job.move.source.host, here)
         to_file = state_of(job.move.target.host, there)
         if from_file is not None and to_file is not None:
-            moved += copy(job, from_file, to_file)
+            moved += copy(job, from_file, to_file, made)
     return moved
 
 
-def _carry_file(job: Job, here: StateFile, there: StateFile) -> int:
+def _carry_file(job: Job, here: StateFile, there: StateFile, made: Made) -> int:
     folder, name = posixpath.split(here.path)
     folder_there, name_there = posixpath.split(there.path)
-    return _carry(job, folder, folder_there, {name: name_there})
+    return _carry(job, folder, folder_there, {name: name_there}, made)
 
 
-def _carry_folders(job: Job, here: StateFile, there: StateFile) -> int:
+def _carry_folders(job: Job, here: StateFile, there: StateFile, made: Made) -> int:
     """The state of a TPM is in a folder for its version, below one for the VM."""
     return sum(
-        _carry(job, f"{here.path}/{version}", f"{there.path}/{version}", None)
+        _carry(job, f"{here.path}/{version}", f"{there.path}/{version}", None, made)
         for version in _folders_in(job, here.path)
     )
 
@@ -58,7 +75,9 @@ def _folders_in(job: Job, path: str) -> list[str]:
         return [volume.name() for volume in pool.listAllVolumes()] if pool is not None else []
 
 
-def _carry(job: Job, folder: str, folder_there: str, names: dict[str, str] | None) -> int:
+def _carry(
+    job: Job, folder: str, folder_there: str, names: dict[str, str] | None, made: Made
+) -> int:
     """Copy files from folder to folder, by other names perhaps; None: all of them."""
     moved = 0
     with _folder(job, job.source, folder) as here:
@@ -70,7 +89,10 @@ def _carry(job: Job, folder: str, folder_there: str, names: dict[str, str] | Non
         with _folder(job, job.target, folder_there, make=True) as there:
             for file in files:
                 name = names[file.name()] if names else file.name()
-                moved += pipe(job.source, file, job.target, _empty_file(there, name, file))
+                _clear(job, there, folder_there, name)
+                into = _empty_file(there, name, file)
+                made.append((folder_there, name))
+                moved += pipe(job.source, file, job.target, into)
     return moved
 
 
@@ -80,11 +102,22 @@ def _is_wanted(volume: Any, names: dict[str, str] | None) -> bool:
     return is_file and (volume.name() in names if names else not is_lock)
 
 
-def _empty_file(pool: Any, name: str, like: Any) -> Any:
-    """A new file in a folder, instead of what an interrupted run had made."""
+def _clear(job: Job, pool: Any, folder: str, name: str) -> None:
+    """Remove what an interrupted run had made; what nobody of this move made is another VM's."""
     old = look_up_volume(pool, name)
-    if old is not None:
-        old.delete(0)
+    if old is None:
+        return
+    if not job.move.is_taken_up:
+        raise FleetError(
+            f"{folder}/{name} is at {job.move.target.name} already, from an earlier VM, and was "
+            "not written over; keep a copy of it, remove it there, and run again",
+            job.resource,
+        )
+    old.delete(0)
+
+
+def _empty_file(pool: Any, name: str, like: Any) -> Any:
+    """A new file in a folder, with the permissions of another."""
     tree = xmltree.Element("volume")
     xmltree.put(tree, "name", name)
     xmltree.put(tree, "capacity", "0")

@@ -57,6 +57,13 @@ class Move:
             self.target.name,
         )
 
+    @cached_property
+    def is_taken_up(self) -> bool:
+        """Whether an interrupted run had begun it; then files at the target may be those of it."""
+        note = note_of(self.have.stored)
+        begun = note is not None and (note.source, note.target)
+        return self.is_coming or begun == (self.source.name, self.target.name)
+
     @property
     def definition(self) -> Element:
         """The definition of what moves: of what runs where it runs, else of what is stored."""

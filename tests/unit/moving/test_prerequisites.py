@@ -679,7 +679,17 @@ ROWS += [
         "its TPM is that of its host",
         vm(devices='<tpm model="tpm-tis"><backend type="passthrough"/></tpm>'),
     ),
-    ("state_files", PASS, "goes over with it", vm(os=EFI)),
+    ("state_files", WARN, "not known", vm(os=EFI)),
+    (
+        "state_files",
+        PASS,
+        "goes over with it",
+        all_of(
+            vm(os=EFI),
+            seen("target"),
+            files("/var/lib/libvirt/qemu/nvram/web_VARS.fd", is_there=False),
+        ),
+    ),
     ("state_files", WARN, "not known", vm(os=EFI, state="stopped")),
     (
         "state_files",

@@ -63,7 +63,7 @@ def state_files(case: Case) -> Iterator[Finding]:
 def _state_file(case: Case, file: StateFile) -> Finding:
     sides = {"source": file.path, "target": file.path}
     is_there = case.target.host.exists(file.path) if case.target.is_here else None
-    if is_there and (case.mode.is_live or case.move.is_coming):
+    if is_there and (case.mode.is_live or case.move.is_taken_up):
         message = f"{file.path} of the target, of an earlier VM, is written over"
         return case.warned("state_files", message, "keep a copy of it", file.field, **sides)
     if is_there:
@@ -74,7 +74,7 @@ def _state_file(case: Case, file: StateFile) -> Finding:
             file.field,
             **sides,
         )
-    if is_there is None and not case.mode.is_live:
+    if is_there is None:
         message = f"whether the target has a {file.path} of an earlier VM is not known"
         return case.warned("state_files", message, "see that it has not", file.field, **sides)
     return case.passed("state_files", "goes over with it", file.field, **sides)
