@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -87,9 +88,9 @@ class Case:
         return Finding(check, FAIL, message, about, todo=todo, **sides)
 
 
-def listed(names: object) -> str:
+def listed(names: Iterable[object]) -> str:
     """Names as a text; none is said as such."""
-    return ", ".join(map(str, names)) or "none"  # type: ignore[call-overload]
+    return ", ".join(map(str, names)) or "none"
 
 
 def version_text(number: int) -> str:

@@ -148,8 +148,8 @@ class _Disk:
             return self._medium()
         return self._copied()
 
-    def _as(self, how: str, there: str, why: str, **more: object) -> DiskFate:
-        return self.known._replace(how=how, there=there, why=why, **more)  # type: ignore[arg-type]
+    def _as(self, how: str, there: str, why: str, **more: Any) -> DiskFate:
+        return self.known._replace(how=how, there=there, why=why, **more)
 
     def _local(self, why: str) -> DiskFate:
         return self._as(LOCAL, "", why)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...engine import xmltree
+from ...engine.fields import Field
 from ...engine.plan import Have
 from ...engine.units import parse_size
 from ...engine.xmltree import Element
@@ -183,8 +184,9 @@ def _quota(found: str | None, said: str | None) -> str | None:
 
 
 def _size(has: str, key: str, said: str | None) -> str | None:
-    row = next(row for row in ROWS if PLACES[row.name][1] == key)
-    stored = row.codec.decode(said)  # type: ignore[union-attr]  # all rows of pools are fields
+    fields = (row for row in ROWS if isinstance(row, Field))
+    row = next(row for row in fields if PLACES[row.name][1] == key)
+    stored = row.codec.decode(said)
     nothing = UNLIMITED if key == "MemoryMax" else "0"
     try:
         wanted = parse_size(stored) if stored != "0B" else None
