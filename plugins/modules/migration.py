@@ -21,8 +21,8 @@ description:
     if anything stands against it.
   - Live, libvirt copies the memory and the disks while the guest runs, which stands still for a
     moment at the end (RV(statistics.downtime_ms)). Off, the module copies the disks, the variables
-    of the firmware and the state of an emulated TPM, then the definition. A VM that runs is never
-    moved as if it were off, and one that is saved is not moved before it is woken.
+    of the firmware, the state of an emulated TPM and the memory of a VM that is saved, then the
+    definition. A VM that runs is never moved as if it were off.
   - Disks are copied into volumes that stand beside a mark, C(.NAME.partial), until the VM has
     arrived. At the source the VM is undefined last of all. Its old disks stay there unless
     O(remove_source_storage) is set.
@@ -233,7 +233,7 @@ statistics:
       type: int
       sample: 3073443
     memory:
-      description: What went over of the memory.
+      description: What went over of the memory. Of a saved VM, how large its image is.
       type: dict
       sample:
         total_bytes: 33947648

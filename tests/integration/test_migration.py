@@ -301,16 +301,6 @@ def test_the_old_disk_goes_where_that_is_said(moves: Moves) -> None:
     assert any(row["field"].startswith("disks.") for row in done["plan"])
 
 
-def test_a_saved_vm_is_refused_and_left_as_it_is(moves: Moves) -> None:
-    moves.define()
-    moves.source.virsh("start", moves.name)
-    moves.source.virsh("managedsave", moves.name)
-    before = [*map(moves.seen, moves.hosts.both)]
-    said = moves.move()
-    assert said["failed"] and "saved" in said["msg"], said
-    assert [*map(moves.seen, moves.hosts.both)] == before
-
-
 def test_a_vm_that_runs_is_not_moved_as_if_it_were_off(moves: Moves) -> None:
     moves.define()
     moves.source.virsh("start", moves.name)

@@ -121,7 +121,8 @@ class MoveFacts:
         return found
 
     def migratable(self, vm: str) -> dict[str, str]:
-        """The definitions of a VM as libvirt would send them: `stored`, and `live` of what runs."""
+        """The definitions of a VM as libvirt would send them: `stored`, and `live` of what runs, or
+        of what is saved and runs again."""
         return dict(self.facts.ask("migratable", vm, unknown={}))
 
     def disk_size(self, vm: str, target: str) -> DiskSize | None:

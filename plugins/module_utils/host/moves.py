@@ -54,7 +54,12 @@ def read_migratable(host: Host, vm: str) -> dict[str, str]:
         secure = libvirt.VIR_DOMAIN_XML_SECURE
         flags = libvirt.VIR_DOMAIN_XML_MIGRATABLE | secure if host.driver == "QEMU" else secure
         texts = {"stored": dom.XMLDesc(flags | libvirt.VIR_DOMAIN_XML_INACTIVE)}
-        return {**texts, "live": dom.XMLDesc(flags)} if dom.isActive() else texts
+        if dom.isActive():
+            return {**texts, "live": dom.XMLDesc(flags)}
+        if host.driver == "QEMU" and dom.hasManagedSaveImage():
+            saved = dom.managedSaveGetXMLDesc(libvirt.VIR_DOMAIN_SAVE_IMAGE_XML_SECURE)
+            return {**texts, "live": saved}
+        return texts
 
 
 def read_disk_size(host: Host, vm: str, target: str) -> DiskSize | None:

@@ -5,17 +5,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from .applier_clear import clear_left
 from .applier_end import finish
+from .applier_folders import end_left_pools
 from .applier_job import Job
-from .applier_live import clear_target, move_live
+from .applier_live import move_live
 from .options import LIVE
 from .unfinished import Whereabouts
 
 
 def move(job: Job) -> dict[str, Any]:
     """Move a VM as it is planned, and clear up. The statistics of it."""
-    with job.target.errors(job.resource, "clear up what an interrupted run left"):
-        clear_target(job)
+    clear_left(job)
     if job.mode.name == LIVE:
         told = move_live(job)
     else:
@@ -29,4 +30,6 @@ def move(job: Job) -> dict[str, Any]:
 
 def finish_left(job: Job, where: Whereabouts) -> None:
     """Finish what a run began that was killed once the VM was at the target."""
+    for host in {id(host): host for host in (job.source, job.target)}.values():
+        end_left_pools(job, host)
     finish(job, where.noted, list(where.marks), job.source if where.source else None)

@@ -70,6 +70,8 @@ def _flags(job: Job, old: Host) -> int:
         return int(flags)
     keep, take = libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM, libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
     flags |= take if job.loses("nvram") else keep
+    if job.loses("saved_memory"):
+        flags |= libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
     if old.can_keep_tpm:
         keep, take = libvirt.VIR_DOMAIN_UNDEFINE_KEEP_TPM, libvirt.VIR_DOMAIN_UNDEFINE_TPM
         flags |= take if job.loses("tpm_state") else keep

@@ -15,12 +15,13 @@ from ..host.connection import found, libvirt, said
 from ..kinds.vm.reader import power_state
 from ..kinds.vm.states import PAUSED, RUNNING
 from . import applier_notes, watching
+from .applier_clear import clear_target
 from .applier_disks import volumes_for
 from .applier_job import Job
 from .applier_yank import let_go
 from .fates import LAYER
 from .mapped import definition_there
-from .notes import note_of, noted
+from .notes import noted
 from .options import TLS
 from .statistics import statistics
 from .wire import data_uri, tls_name
@@ -225,21 +226,6 @@ def _go_on(job: Job, dom: Any) -> None:
     failed_over = dom.state()[1] == libvirt.VIR_DOMAIN_PAUSED_POSTCOPY_FAILED
     if stands_still and not failed_over and job.target.is_alive():
         dom.resume()
-
-
-def clear_target(job: Job) -> None:
-    """Undefine what a move has defined at the target, as its note says, and does not run there."""
-    lookup = job.target.conn.lookupByUUIDString
-    dom = found(lookup, job.uuid, libvirt.VIR_ERR_NO_DOMAIN)
-    if dom is None or dom.isActive() or not dom.isPersistent():
-        return
-    stored = xmltree.parse(dom.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
-    if note_of(stored) is None:
-        return
-    flags = libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM
-    if job.target.can_keep_tpm:
-        flags |= libvirt.VIR_DOMAIN_UNDEFINE_KEEP_TPM
-    dom.undefineFlags(flags if job.target.driver == "QEMU" else 0)
 
 
 def _has_arrived(job: Job, dom: Any) -> bool:

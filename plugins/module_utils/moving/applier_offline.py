@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Moves a VM that does not run: its disks, what else is kept of it, then its definition.
+"""Moves a VM that does not run: what is kept of it beside its disks, these, then its definition.
 
 libvirt's own offline migration carries the definition alone, deletes the TPM's state, and takes a
 VM that runs: then it is defined on both hosts. So it is not used.
@@ -16,10 +16,11 @@ from ..engine import xmltree
 from ..engine.errors import FleetError
 from ..host.connection import libvirt, patiently
 from ..kinds.vm.reader import power_state
-from ..kinds.vm.states import CRASHED, STOPPED
+from ..kinds.vm.states import CRASHED, SAVED, STOPPED
 from . import applier_notes
 from .applier_disks import volumes_for
 from .applier_job import Job
+from .applier_memory import carried_memory
 from .applier_state import carried_state
 from .applier_streams import copy_disk
 from .mapped import definition_there
@@ -34,7 +35,12 @@ def move_offline(job: Job) -> dict[str, Any]:
         _check_off(job, dom)
         applier_notes.write(dom, job.note)
     # The state first: it is small, and what is in its way is told before disks are copied.
-    with _settled(dom), volumes_for(job, {}, empty=True), carried_state(job) as state:
+    with (
+        _settled(dom),
+        volumes_for(job, {}, empty=True),
+        carried_state(job) as state,
+        carried_memory(job) as memory,
+    ):
         disks = {fate.name: copy_disk(job, fate) for fate in job.copied}
         _check_off(job, dom)
         _define(job, dom)
@@ -43,6 +49,7 @@ def move_offline(job: Job) -> dict[str, Any]:
         "total_ms": round((time.monotonic() - began) * 1000),
         "disks": {"transferred_bytes": sum(disks.values()), "by_disk": disks},
         "state_bytes": state,
+        **({"memory": {"transferred_bytes": memory}} if job.move.saved else {}),
         "notes": [],
     }
 
@@ -50,9 +57,12 @@ def move_offline(job: Job) -> dict[str, Any]:
 def _check_off(job: Job, dom: Any) -> None:
     """Somebody may have started it since the plan was made: what was copied is old then."""
     state = power_state(dom)
-    if state not in (STOPPED, CRASHED) or dom.isActive():
+    as_planned = (SAVED,) if job.move.saved else (STOPPED, CRASHED)
+    if state not in as_planned or dom.isActive():
+        how = "saved" if job.move.saved else "off"
         raise FleetError(
-            f"is {state} by now, and was to be moved while it is off; it was not moved, run again",
+            f"is {state} by now, and was to be moved while it is {how}; it was not moved, run "
+            "again",
             job.resource,
         )
 

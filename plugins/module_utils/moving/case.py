@@ -44,16 +44,22 @@ class Case:
         return chosen(self.move, self.fates)
 
     @cached_property
+    def has_memory(self) -> bool:
+        """Whether a guest goes on at the target with the memory that it has here: what it sees of
+        its hardware has to be the same."""
+        return self.mode.is_live or self.move.saved
+
+    @cached_property
     def sent(self) -> Element:
-        """The definition that goes over: of what runs where that moves, else of what is stored.
+        """The definition that goes over: of what runs or is saved, else of what is stored.
 
         As libvirt would send it: a CPU that follows its host is told as the one that it became.
         """
         texts = self.source.moves.migratable(self.move.vm)
-        text = texts.get("live" if self.mode.is_live else "stored")
+        text = texts.get("live" if self.has_memory else "stored")
         if text:
             return xmltree.parse(text)
-        return self.move.definition if self.mode.is_live else self.move.have.definition
+        return self.move.definition if self.has_memory else self.move.have.definition
 
     @cached_property
     def there(self) -> Element:

@@ -66,5 +66,5 @@ class Move:
 
     @property
     def definition(self) -> Element:
-        """The definition of what moves: of what runs where it runs, else of what is stored."""
+        """The definition of what moves: of what runs or is saved, else of what is stored."""
         return self.have.definition if self.have.live is None else self.have.running

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ..engine.changes import LIVE, STORED, Change, Kept, Lost
 from ..engine.errors import FleetErrors
 from ..engine.plan import UPDATE, Have, Plan, Wanted
-from ..kinds.vm.state_files import NAMES, StateFile, state_files_of, state_folders
+from ..kinds.vm.state_files import NAMES, StateFile, state_folders
 from .case import Case
 from .changes import Carried, Cleared, Copied, Moved
 from .fates import DiskFate, fates
@@ -19,7 +19,7 @@ from .mapped import definition_there
 from .mode import Mode
 from .move import Move
 from .preflight import examined
-from .spots import Spot, spot_at, why_shared
+from .states import state_files
 
 HOST = ("host",)
 COPIES = "copies"  # as what a plan shows what is made at the target
@@ -87,16 +87,6 @@ def _went_over(case: Case) -> Iterator[Change]:
             f"{move.target.name}: {file.path}",
             note=f"{NAMES[file.field]}, from {move.source.name}",
         )
-
-
-def state_files(move: Move) -> list[StateFile]:
-    """The state beside the disks that goes over: what is on storage of both hosts does not."""
-    files = state_files_of(move.source.host, move.have.definition)
-    return [file for file in files if not why_shared(move, _spot(move, file))]
-
-
-def _spot(move: Move, file: StateFile) -> Spot:
-    return spot_at(move.source, file.path)
 
 
 def left_behind(move: Move) -> list[Change]:

@@ -12,6 +12,7 @@ from ..engine.plan import Have
 from ..kinds.storage_volume.volumes import HALF_MADE, name_in_pool, pool_of
 from ..kinds.vm.states import PAUSED, RUNNING
 from .notes import ARRIVED, Note, note_of
+from .options import OFFLINE
 from .side import Side
 
 # What there is to be done.
@@ -59,7 +60,21 @@ def _at_target(side: Side, have: Have) -> Whereabouts:
     note = note_of(have.stored)
     if note is None:
         return Whereabouts(NOTHING)
+    if stands_in(note):
+        raise FleetError(
+            f"is at {note.target} only as what stands in for its memory, from an interrupted run; "
+            f"the VM itself was at {note.source}: have that among hosts, and reachable, and run "
+            f"again; or remove what stands in (virsh undefine --managed-save {have.name})",
+            f"migration/{have.name}",
+            "name",
+        )
     return Whereabouts(FINISH, note=note, marks=marks_at(side, have))
+
+
+def stands_in(note: Note) -> bool:
+    """Of a VM that is off nothing is at the target before it has arrived but what stands in for one
+    that is saved."""
+    return note.mode == OFFLINE and note.progress != ARRIVED
 
 
 def _on_both(
@@ -69,11 +84,11 @@ def _on_both(
     note = _note_between(here, target, source, host)
     if note is None:
         raise _unclear(vm, sides, there, {})
-    if _runs(target) or note.progress == ARRIVED:
+    if note.progress == ARRIVED or (_runs(target) and not stands_in(note)):
         if here.facts.get("state") == RUNNING:
             raise _unclear(vm, sides, there, {})
         return Whereabouts(FINISH, source, note, marks_at(sides[host], target))
-    if _runs(here) or note.mode == "offline":
+    if _runs(here) or stands_in(note):
         return Whereabouts(MOVE, source, note)
     raise _unclear(vm, sides, there, {})
 

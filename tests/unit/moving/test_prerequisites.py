@@ -76,7 +76,14 @@ BACKING = (
     '<backingStore type="file"><format type="{}"/><source file="/local/base"/><backingStore/>'
     "</backingStore>"
 )
+MEMORY = "/var/lib/libvirt/qemu/save/web.save"
+PASSTHROUGH = '<cpu mode="host-passthrough"/>'
+FOLDER = (
+    '<filesystem type="mount"><driver type="virtiofs"/><source dir="/srv"/><target dir="srv"/>'
+    "</filesystem>"
+)
 AUTH = '<auth username="x"><secret type="ceph" uuid="2f3c"/></auth>'
+OTHER_CPU = ("guest_cpus", *MACHINE), moves.CPUS._replace(model="EPYC-Rome")
 TLS_FILES = ("/etc/pki/CA/cacert.pem", "/etc/pki/qemu/ca-cert.pem")
 
 
@@ -701,7 +708,43 @@ ROWS += [
             files("/var/lib/libvirt/qemu/nvram/web_VARS.fd"),
         ),
     ),
-    ("state_files", FAIL, "its memory is saved", vm(state="saved")),
+    ("state_files", WARN, "not known", vm(state="saved")),
+    (
+        "state_files",
+        PASS,
+        "goes over",
+        all_of(vm(state="saved"), seen("target"), files(MEMORY, is_there=False)),
+    ),
+    (
+        "state_files",
+        FAIL,
+        "from an earlier VM",
+        all_of(vm(state="saved"), seen("target"), files(MEMORY)),
+    ),
+    (
+        "state_files",
+        FAIL,
+        "saved in a folder of both hosts",
+        all_of(
+            vm(state="saved"),
+            both("storage_pool", moves.pool("save", MEMORY.rpartition("/")[0], NETFS)),
+        ),
+    ),
+    # A guest that was saved goes on with the hardware that it had.
+    (
+        "cpu",
+        FAIL,
+        "the target has another",
+        all_of(vm(state="saved", cpu=PASSTHROUGH), also(*OTHER_CPU)),
+    ),
+    (
+        "cpu",
+        PASS,
+        "on which it starts",
+        all_of(vm(state="stopped", cpu=PASSTHROUGH), also(*OTHER_CPU)),
+    ),
+    ("shared_folders", FAIL, "shares the folder", vm(state="saved", devices=FOLDER)),
+    ("shared_folders", WARN, "shares the folder", vm(state="stopped", devices=FOLDER)),
     (
         "state_files",
         PASS,

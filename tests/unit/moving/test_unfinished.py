@@ -123,3 +123,12 @@ def test_live_and_stopped_on_both_nobody_knows_which_is_the_right_one() -> None:
 def test_at_the_target_alone_with_a_note_the_rest_is_to_be_done() -> None:
     arrived = NOTE._replace(progress=ARRIVED)
     assert look(kvm2=have("running", arrived)) == Whereabouts(FINISH, "", arrived)
+
+
+@pytest.mark.parametrize("state", ["paused", "saved", "stopped"])
+def test_what_stands_in_for_a_saved_vm_is_not_taken_for_it(state: str) -> None:
+    assert look(kvm1=have("saved", OFFLINE), kvm2=have(state, OFFLINE)) == Whereabouts(
+        MOVE, "kvm1", OFFLINE
+    )
+    said = refused(kvm2=have(state, OFFLINE), unreachable="kvm1")
+    assert "the VM itself was at kvm1" in said and "virsh undefine --managed-save web" in said

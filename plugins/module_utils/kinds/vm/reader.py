@@ -13,6 +13,12 @@ from .states import CRASHED, PAUSED, RUNNING, SAVED, STOPPED
 
 # Below this many it is cheaper to look names up than to list all domains of a host.
 FEW = 8
+# What libvirt says where there is no image, where it cannot open it, and where it is none.
+UNREADABLE_IMAGE = (
+    "VIR_ERR_OPERATION_INVALID",
+    "VIR_ERR_SYSTEM_ERROR",
+    "VIR_ERR_OPERATION_FAILED",
+)
 
 
 def read_domains(host: Host, names: Iterable[str] | None = None) -> dict[str, Have]:
@@ -89,10 +95,19 @@ def _running(dom: Any, state: str, stored: xmltree.Element) -> xmltree.Element |
         if checked and xmltree.get(stored, "cpu/@check") != "full":
             _undo_cpu_expansion(dom, live)
         return as_host_model(live, stored)
-    if state == SAVED:
-        saved = dom.managedSaveGetXMLDesc(libvirt.VIR_DOMAIN_SAVE_IMAGE_XML_SECURE)
-        return as_host_model(xmltree.parse(saved), stored)
-    return None
+    saved = _saved_definition(dom) if state == SAVED else None
+    return None if saved is None else as_host_model(xmltree.parse(saved), stored)
+
+
+def _saved_definition(dom: Any) -> str | None:
+    """What is in the image of a saved VM. One that is gone, or half-written, says nothing, and
+    libvirt counts its VM as saved all the same."""
+    try:
+        return str(dom.managedSaveGetXMLDesc(libvirt.VIR_DOMAIN_SAVE_IMAGE_XML_SECURE))
+    except libvirt.libvirtError as error:
+        if error.get_error_code() in {getattr(libvirt, name) for name in UNREADABLE_IMAGE}:
+            return None
+        raise
 
 
 def live_definition(dom: Any) -> xmltree.Element:

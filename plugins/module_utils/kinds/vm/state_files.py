@@ -21,7 +21,7 @@ OF_SYSTEM = {
     "saved_memory": "/var/lib/libvirt/qemu/save",
 }
 OF_SESSION = {"nvram": "qemu/nvram", "tpm_state": "qemu/swtpm", "saved_memory": "qemu/save"}
-NAMES = {"nvram": "NVRAM", "tpm_state": "TPM state"}
+NAMES = {"nvram": "NVRAM", "tpm_state": "TPM state", "saved_memory": "saved memory"}
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from ...kinds.vm.opened import disks_of
 from ..bindings import Bound, bound
 from ..case import Case, listed
 from ..findings import FAIL, PASS, WARN, Finding
+from ..options import LIVE
 from ..standing import bound_by_snapshots
 
 # What is a check of its own, with both sides, by these names.
@@ -26,26 +27,32 @@ LOOKED_FOR = {
 def bindings(case: Case) -> Iterator[Finding]:
     """Nothing binds it to its host that the mode cannot move."""
     move = case.move
-    runs = move.definition if case.mode.is_live else move.have.definition
+    runs = move.definition if case.has_memory else move.have.definition
     found = [*bound(move.have, runs), *bound_by_snapshots(len(case.source.host.snapshots(move.vm)))]
     against = [one for one in found if _concerns(case, one)]
     for one in against:
-        result = one.result(case.mode.name)
         there = _device_there(case, one)
+        result = _result(case, one)
         yield Finding(one.check, result, one.message, one.about, target=there, todo=one.todo)
     for check, message in LOOKED_FOR.items():
         if check not in {one.check for one in against}:
             yield case.passed(check, message)
 
 
+def _result(case: Case, one: Bound) -> str:
+    """What it is to this move: a saved guest goes on with its devices, as one that runs does."""
+    goes_on = case.move.saved and one.check != "state"
+    return one.result(LIVE if goes_on else case.mode.name)
+
+
 def _concerns(case: Case, one: Bound) -> bool:
     is_own = one.check in OWN_CHECKS and one.live == WARN
-    return one.result(case.mode.name) != PASS and not is_own
+    return _result(case, one) != PASS and not is_own
 
 
 def _device_there(case: Case, one: Bound) -> str:
     """Whether the target has the PCI device of a VM that moves offline."""
-    if one.check != "host_devices" or one.result(case.mode.name) == FAIL:
+    if one.check != "host_devices" or _result(case, one) == FAIL:
         return ""
     for device in case.sent.findall("devices/hostdev[@type='pci']/source/address"):
         parts = [int(device.get(at, "0"), 16) for at in ("domain", "bus", "slot", "function")]

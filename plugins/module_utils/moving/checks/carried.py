@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...engine import xmltree
-from ...kinds.vm.state_files import StateFile, saved_memory_of, state_files_of
+from ...kinds.vm.state_files import StateFile
 from ..case import Case
 from ..findings import Finding
-from ..spots import spot_at, why_shared
+from ..states import MEMORY, all_state_files, why_shared_state
 
 EMULATOR = "emulator"
 
@@ -38,21 +38,17 @@ def tpm(case: Case) -> Iterator[Finding]:
 
 def state_files(case: Case) -> Iterator[Finding]:
     """State beside the disks goes over, and meets none of another VM there."""
-    for file in state_files_of(case.source.host, case.move.have.definition):
-        shared = why_shared(case.move, spot_at(case.source, file.path))
-        if shared:
+    for file in all_state_files(case.move):
+        shared = why_shared_state(case.move, file)
+        if not shared:
+            yield _state_file(case, file)
+        elif file.field == MEMORY:
+            # What counts as saved at the target would be saved over it first.
+            message = f"its memory is saved in a folder of both hosts: {shared}"
+            todo = "wake it and move it live (state: running)"
+            yield case.failed("state_files", message, todo, file.field, source=file.path)
+        else:
             yield case.passed("state_files", shared, file.field, source=file.path)
-            continue
-        yield _state_file(case, file)
-    if case.move.saved:
-        yield case.failed(
-            "state_files",
-            "its memory is saved in a file of its host, which does not go over",
-            "wake it and move it live (state: running), or give up its memory (virsh "
-            "managedsave-remove)",
-            "saved_memory",
-            source=saved_memory_of(case.source.host, case.move.have.definition).path,
-        )
     nvram = case.sent.find("os/nvram")
     if nvram is not None and nvram.get("type", "file") not in ("file", ""):
         message = f"its NVRAM is on {nvram.get('type')} storage, which is not looked at"
@@ -63,7 +59,8 @@ def state_files(case: Case) -> Iterator[Finding]:
 def _state_file(case: Case, file: StateFile) -> Finding:
     sides = {"source": file.path, "target": file.path}
     is_there = case.target.host.exists(file.path) if case.target.is_here else None
-    if is_there and (case.mode.is_live or case.move.is_taken_up):
+    is_ours = case.move.is_coming if file.field == MEMORY else case.move.is_taken_up
+    if is_there and (case.mode.is_live or is_ours):
         message = f"{file.path} of the target, of an earlier VM, is written over"
         return case.warned("state_files", message, "keep a copy of it", file.field, **sides)
     if is_there:

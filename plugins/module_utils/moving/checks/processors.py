@@ -85,9 +85,9 @@ def cpu(case: Case) -> Iterator[Finding]:
     mode = "" if wanted is None else wanted.get("mode", "custom")
     if wanted is None or (wanted.find("model") is None and mode in ("", "custom")):
         yield case.passed("cpu", "it has QEMU's default CPU, which every host has", "cpu")
-    elif mode in OF_HOST and case.mode.is_live:
+    elif mode in OF_HOST and case.has_memory:
         yield _of_host(case, mode)
-    elif mode in (*OF_HOST, "host-model") and not case.mode.is_live:
+    elif mode in (*OF_HOST, "host-model") and not case.has_memory:
         message = f"its CPU ({mode}) is that of the host on which it starts"
         yield case.passed("cpu", message, "cpu.mode")
     else:
