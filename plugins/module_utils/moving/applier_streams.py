@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -15,6 +16,11 @@ from ..kinds.storage_volume.applier import begin, undo
 from ..kinds.storage_volume.reader import refresh_pool
 from .applier_job import Job
 from .fates import FLATTENED, DiskFate
+
+# Of a qcow2 header (docs/interop/qcow2.txt of QEMU): up to its incompatible features.
+HEADER_SIZE = 80
+WITH_FEATURES = 3  # version
+EXTERNAL_DATA = 1 << 2
 
 
 def copy_disk(job: Job, fate: DiskFate) -> int:
@@ -40,6 +46,7 @@ def _whole(job: Job, fate: DiskFate) -> Iterator[Any]:
         refresh_pool(pool)
         volume = pool.storageVolLookupByName(fate.volume)
     if fate.how != FLATTENED:
+        _check_whole(job, fate, volume)
         yield volume
         return
     plan = _flat_plan(job, fate, pool)
@@ -54,6 +61,42 @@ def _whole(job: Job, fate: DiskFate) -> Iterator[Any]:
             undo(job.source, plan, own)
 
 
+def _check_whole(job: Job, fate: DiskFate, volume: Any) -> None:
+    """From afar a plan knows no headers of images, and so not that the data is in another file."""
+    if fate.format != "qcow2":
+        return
+    with job.source.errors(job.resource, f"read the header of the disk {fate.name}"):
+        header = _beginning(job.source, volume)
+    if has_data_elsewhere(header):
+        raise FleetError(
+            f"{fate.source} has its data in another file, which would not go over; run the module "
+            f"on {job.move.source.name}, where it can see that, or move the VM while it runs",
+            job.resource,
+            fate.about,
+        )
+
+
+def _beginning(host: Host, volume: Any) -> bytes:
+    stream = host.conn.newStream(0)
+    volume.download(stream, 0, HEADER_SIZE, 0)
+    header = b""
+    while len(header) < HEADER_SIZE:
+        data = stream.recv(HEADER_SIZE - len(header))
+        if not data:
+            break
+        header += data
+    stream.finish()
+    return header
+
+
+def has_data_elsewhere(header: bytes) -> bool:
+    """Whether the header of a qcow2 image has the bit of an external data file."""
+    if len(header) < HEADER_SIZE or not header.startswith(b"QFI\xfb"):
+        return False
+    version, features = struct.unpack(">I", header[4:8])[0], struct.unpack(">Q", header[72:80])[0]
+    return bool(version >= WITH_FEATURES and features & EXTERNAL_DATA)
+
+
 def _flat_plan(job: Job, fate: DiskFate, pool: Any) -> Plan:
     """A copy of a volume beside it, under a mark as any that is being made."""
     full = f"{fate.pool}/{fate.volume}.moving"
@@ -62,6 +105,8 @@ def _flat_plan(job: Job, fate: DiskFate, pool: Any) -> Plan:
     xmltree.put(tree, "capacity", str(fate.capacity))
     xmltree.put(tree, "allocation", "0")
     xmltree.put(tree, "target/format/@type", fate.format)
+    if fate.format == "qcow2":  # libvirt's own choice is that of QEMU before 1.1
+        xmltree.put(tree, "target/compat", "1.1")
     options = {"copy_of": f"{fate.pool}/{fate.volume}"}
     facts = {"pool_type": xmltree.parse(pool.XMLDesc(0)).get("type")}
     wanted = Wanted("storage_volume", full, "present", options=options)

@@ -122,6 +122,18 @@ def _by_disks(domain: Element) -> Iterator[Bound]:
             message = "is transient: what was written since the start is in a file of the host"
             yield Bound("disks", about, message, "move the VM while it is stopped")
 
+        found = [xmltree.get(disk, "driver/@type")]
+        found += [one.get("type") for one in disk.findall(".//backingStore/format")]
+        for form in sorted({one or "" for one in found} & set(_NOT_HANDED_OVER)):
+            about = f"disk {xmltree.get(disk, 'target/@dev')}"
+            todo = (
+                "convert it to qcow2 or raw (qemu-img convert), or move the VM while it is stopped"
+            )
+            yield Bound("disks", about, f"QEMU hands over no image in the format {form}", todo)
+
+
+# Formats whose drivers in QEMU block migrations, wherever the image is (migrate_add_blocker).
+_NOT_HANDED_OVER = ("parallels", "qcow", "vdi", "vhdx", "vmdk", "vpc")
 
 # ---- hardware
 

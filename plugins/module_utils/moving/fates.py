@@ -65,6 +65,7 @@ class DiskFate(NamedTuple):
     allocation: int = 0  # bytes that go over
     backing: str = ""  # at the target, what the copied layer stands on
     backing_format: str = ""
+    below: str = ""  # at the source, what is needed beside the image: what it stands on, its data
     read_only: bool = False
     encrypted: bool = False
     why: str = ""  # how it is known, or why it cannot go
@@ -94,7 +95,39 @@ def fates(move: Move) -> list[DiskFate]:
     """What becomes of each disk and drive of a VM, in the order of its definition."""
     chains = Chains(move.source.world)
     disks = [_Disk(move, chains, name, disk) for name, disk in disks_of(move.definition)]
-    return _alike([disk.fate() for disk in disks])
+    found = _apart(_alike([disk.fate() for disk in disks]))
+    return found + _waiting(move, chains, found)
+
+
+def _apart(found: list[DiskFate]) -> list[DiskFate]:
+    """No two copies go to one place: the second would be written over the first."""
+    taken: dict[tuple[str, str], str] = {}
+    apart = []
+    for fate in found:
+        place = (fate.pool_there, fate.volume_there)
+        other = taken.setdefault(place, fate.about) if fate.is_copied else fate.about
+        if other != fate.about:
+            why = f"{other} goes to {fate.there} too; give each a pool of its own (map.pools)"
+            fate = fate._replace(how=LOCAL, why=why)
+        apart.append(fate)
+    return apart
+
+
+def _waiting(move: Move, chains: Chains, found: list[DiskFate]) -> list[DiskFate]:
+    """The disks that a running VM is to have from its next start on: QEMU copies none of them."""
+    if move.have.live is None or move.have.stored is None:
+        return []
+    known = {(fate.target, fate.source) for fate in found}
+    disks = [_Disk(move, chains, name, disk) for name, disk in disks_of(move.have.stored)]
+    new = [disk for disk in disks if disk.is_new(known)]
+    return [_not_copied(disk.fate()) for disk in new]
+
+
+def _not_copied(fate: DiskFate) -> DiskFate:
+    if not fate.is_copied:
+        return fate
+    why = "it waits for the VM's next start, and only what the VM runs on is copied"
+    return fate._replace(how=LOCAL, why=f"{why}; restart it, or move it while it is stopped")
 
 
 def _alike(found: list[DiskFate]) -> list[DiskFate]:
@@ -118,6 +151,7 @@ class _Disk:
         self.disk = disk
         self.device = disk.get("device", "disk")
         self.target = xmltree.get(disk, "target/@dev") or ""
+        self.chains = chains
         self.layers = chains.of(disk)
         self.here = spot_of(move.source, disk)
         self.known = DiskFate(
@@ -132,6 +166,10 @@ class _Disk:
             read_only=disk.find("readonly") is not None,
             encrypted=next(disk.iter("encryption"), None) is not None,
         )
+
+    def is_new(self, known: set[tuple[str, str]]) -> bool:
+        """Whether it has another image than any of the disks that are known, or is none of them."""
+        return bool(self.known.source) and (self.target, self.known.source) not in known
 
     def fate(self) -> DiskFate:
         kind = self.disk.get("type", "file")
@@ -240,7 +278,30 @@ class _Disk:
             capacity=capacity,
             allocation=allocation,
         )
+        data = "" if self.move.running else self._data_elsewhere()
+        if data:
+            why = f"its data is in {data}"
+            return fate._replace(how=FLATTENED, why=why, allocation=capacity, below=data)
         return fate if len(self.layers) < 2 else self._with_chain(fate)
+
+    def _data_elsewhere(self) -> str:
+        """A file beside the images in which their data is: their own bytes are without it."""
+        return next(filter(None, map(self.chains.data_of, self.layers)), "")
+
+    def _why_not_read(self) -> str:
+        """Off, the image is read through its pool: QEMU, which could read any, does not run."""
+        here = self.here
+        if not here.pool:
+            return (
+                "it is in no storage pool of the source, through which it is read while it is off"
+            )
+        if self.move.source.pool(here.pool).live is None:
+            return f"pool {here.pool} of the source is not active"
+        known = volume_at(self.move.source, here)
+        size = self.move.source.moves.disk_size(self.move.vm, self.target)
+        if size is None and (known is None or not known.exists):
+            return "its image is not there"
+        return ""
 
     def _why_no_copy(self) -> str:
         if self.disk.find("shareable") is not None:
@@ -260,10 +321,11 @@ class _Disk:
             return f"in pool {there.pool} of the target no volume can be made ({type_of(pool)})"
         if type_of(pool) in (*BLOCK_POOLS, *NETWORK_POOLS) and self.known.format != "raw":
             return f"pool {there.pool} of the target has raw volumes only"
-        return ""
+        return "" if self.move.running else self._why_not_read()
 
     def _with_chain(self, fate: DiskFate) -> DiskFate:
         """A copy of an image that stands on another: of the layer, or of both in one."""
+        fate = fate._replace(below=", ".join(layer.path for layer in self.layers[1:]))
         wanted = self.move.options.backing
         below, why_not = self._kept()
         if not why_not and not self.move.running and below != self.layers[1].path:

@@ -13,7 +13,7 @@ from ..engine import xmltree
 from ..engine.xmltree import Element
 from .fates import EMPTY, SHARED, DiskFate
 from .move import Move
-from .spots import Spot, source_there
+from .spots import Spot, source_there, spot_of
 
 # Which type a disk has by the options of its source.
 TYPES = {"file": "file", "device": "block", "pool": "volume"}
@@ -23,9 +23,11 @@ ATTRIBUTES = {"file": "file", "device": "dev", "pool": "pool", "volume": "volume
 def definition_there(move: Move, fates: Iterable[DiskFate], tree: Element) -> Element:
     """A copy of a definition of the VM, stored or live, as it is to be at the target."""
     there = xmltree.clone(tree)
-    by_target = {fate.target: fate for fate in fates}
+    by_image = {(fate.target, fate.source): fate for fate in fates}
     for disk in there.findall("devices/disk"):
-        fate = by_target.get(xmltree.get(disk, "target/@dev") or "")
+        # What is stored may have another image behind a target than what runs.
+        image = spot_of(move.source, disk).named
+        fate = by_image.get((xmltree.get(disk, "target/@dev") or "", image))
         if fate is not None:
             _put_disk(move, fate, disk)
     for nic in there.findall("devices/interface"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -84,6 +85,14 @@ FOLDER = (
 )
 AUTH = '<auth username="x"><secret type="ceph" uuid="2f3c"/></auth>'
 OTHER_CPU = ("guest_cpus", *MACHINE), moves.CPUS._replace(model="EPYC-Rome")
+VMDK = (
+    '<disk type="file" device="disk"><driver name="qemu" type="vmdk"/>'
+    '<source file="/nfs/web.qcow2"/><target dev="vda" bus="virtio"/></disk>'
+)
+SECOND = (
+    '<disk type="file" device="disk"><driver name="qemu" type="qcow2"/>'
+    '<source file="/local/web.qcow2"/><target dev="vdb" bus="virtio"/></disk>'
+)
 TLS_FILES = ("/etc/pki/CA/cacert.pem", "/etc/pki/qemu/ca-cert.pem")
 
 
@@ -164,6 +173,18 @@ def other(**parts: str) -> Have:
 
 def base(**of: Any) -> Have:
     return moves.volume("local/base", "/local/base", **of)
+
+
+def stored(**parts: str) -> Change:
+    """What waits for the next start of the VM, which runs on as it is."""
+
+    def change(two: Two) -> None:
+        [have] = two.source.haves["vm"]
+        text = moves.domain(**parts)
+        two.source.haves["vm"] = [replace(have, stored=parse(text))]
+        two.source.facts[("migratable", VM)]["stored"] = text
+
+    return change
 
 
 nothing: Change = all_of()
@@ -323,6 +344,65 @@ ROWS: list[tuple[str, str, str, Change]] = [
     ("disks", PASS, "is copied", on_local(more=LUKS, state="stopped")),
     ("disks", FAIL, "it is shareable", on_local(more="<shareable/>")),
     ("disks", FAIL, "is transient", on_local(more="<transient/>")),
+    ("disks", FAIL, "no image in the format vmdk", vm(root=VMDK)),
+    ("disks", PASS, "both have it", vm(root=VMDK, state="stopped")),
+    ("disks", FAIL, "no image in the format vmdk", on_local(more=BACKING.format("vmdk"))),
+    ("disks", FAIL, "disks.vda goes to /local/web.qcow2 too", on_local(devices=SECOND)),
+    # Only a volume can be read while no QEMU runs.
+    (
+        "disks",
+        PASS,
+        "is copied",
+        all_of(on_local(), source_has("storage_pool"), source_has("storage_volume")),
+    ),
+    (
+        "disks",
+        FAIL,
+        "is in no storage pool of the source",
+        all_of(on_local(state="stopped"), source_has("storage_pool")),
+    ),
+    (
+        "disks",
+        FAIL,
+        "pool local of the source is not active",
+        all_of(
+            on_local(state="stopped"),
+            source_has("storage_pool", moves.pool("local", "/local", live=False)),
+        ),
+    ),
+    (
+        "disks",
+        FAIL,
+        "its image is not there",
+        all_of(
+            on_local(state="stopped"),
+            source_has("storage_volume"),
+            here(("disk_size", VM, "vda"), None),
+        ),
+    ),
+    # What waits for the next start is not copied by QEMU.
+    ("disks", PASS, "is copied", all_of(on_local(), stored(file="/local/web.qcow2"))),
+    (
+        "disks",
+        FAIL,
+        "/local/new.qcow2 cannot go: it waits for the VM's next start",
+        all_of(on_local(), stored(file="/local/new.qcow2")),
+    ),
+    (
+        "disks",
+        FAIL,
+        "/local/web.qcow2 cannot go: it waits for the VM's next start",
+        stored(devices=SECOND),
+    ),
+    (
+        "disks",
+        PASS,
+        "both have it from netfs",
+        all_of(
+            stored(file="/nfs/new.qcow2"),
+            also_has("storage_volume", moves.volume("nfs/new.qcow2", "/nfs/new.qcow2")),
+        ),
+    ),
     (
         "disks",
         FAIL,
@@ -698,6 +778,12 @@ ROWS += [
         ),
     ),
     ("state_files", WARN, "not known", vm(os=EFI, state="stopped")),
+    (
+        "state_files",
+        FAIL,
+        "web_VARS.fd of the target is that of vm/db",
+        all_of(vm(os=EFI), also_has("vm", other(os=EFI))),
+    ),
     (
         "state_files",
         FAIL,

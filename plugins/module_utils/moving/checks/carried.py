@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...engine import xmltree
-from ...kinds.vm.state_files import StateFile
+from ...kinds.vm.state_files import StateFile, others_with
 from ..case import Case
 from ..findings import Finding
 from ..states import MEMORY, all_state_files, why_shared_state
@@ -58,6 +58,15 @@ def state_files(case: Case) -> Iterator[Finding]:
 
 def _state_file(case: Case, file: StateFile) -> Finding:
     sides = {"source": file.path, "target": file.path}
+    owners = others_with(case.move.vm, file, case.target.world)
+    if owners:
+        return case.failed(
+            "state_files",
+            f"{file.path} of the target is that of vm/{owners[0]}",
+            "give one of both VMs a file of its own (virsh edit)",
+            file.field,
+            **sides,
+        )
     is_there = case.target.host.exists(file.path) if case.target.is_here else None
     is_ours = case.move.is_coming if file.field == MEMORY else case.move.is_taken_up
     if is_there and (case.mode.is_live or is_ours):
