@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from support.counting_guest import counted
+from support.counting_guest import counted, make_image
 from support.guest_moves import Moves
 from support.private_libvirtd import wait_until
 
@@ -307,3 +307,50 @@ def test_a_vm_that_runs_is_not_moved_as_if_it_were_off(moves: Moves) -> None:
     said = moves.move(mode="offline")
     assert said["failed"], said
     moves.lives_only_at(moves.source)
+
+
+# ---- what others need, and what is not in the image alone
+
+
+def test_an_old_disk_on_which_another_vm_stands_is_kept(moves: Moves) -> None:
+    make_image(moves.image(moves.source), 1, 8)
+    clone = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", "root.qcow2", "-F", "qcow2"]
+    moves.source.run([*clone, str(moves.images / "clone.qcow2")])
+    moves.define("clone")
+    moves.source.virsh("domrename", moves.name, f"{moves.prefix}clone")
+    moves.define("root")
+    done = moved_as_planned(moves, remove_source_storage=True)
+    assert ("disks.vda", str(moves.images / "root.qcow2"), "kept") in fields(done)
+    assert moves.files(moves.source) == ["clone.qcow2", "root.qcow2"]
+    moves.source.virsh("start", f"{moves.prefix}clone")
+
+
+def test_a_disk_that_waits_for_the_next_start_is_not_left_behind(moves: Moves) -> None:
+    moves.start_counting()
+    make_image(moves.image(moves.source, "later"), 1, 8)
+    later = str(moves.images / "later.qcow2")
+    moves.source.virsh("attach-disk", moves.name, later, "vdb", "--subdriver", "qcow2", "--config")
+    said = moves.move()
+    assert said["failed"] and f"{later} cannot go: it waits" in said["msg"]
+    moves.lives_only_at(moves.source)
+    moves.source.virsh("destroy", moves.name)
+    moved_as_planned(moves)
+    assert moves.files(moves.target) == ["later.qcow2", "root.qcow2"]
+
+
+@pytest.mark.parametrize("on", ["source", "neither"])
+def test_offline_an_image_with_its_data_in_another_file(moves: Moves, on: str) -> None:
+    image, data = moves.image(moves.source), moves.images / "root.data"
+    create = ["qemu-img", "create", "-q", "-f", "qcow2", "-o", f"data_file={data}"]
+    moves.source.run([*create, str(moves.images / "root.qcow2"), "8M"])
+    moves.source.run(["qemu-io", "-c", "write -P 7 1M 1M", str(moves.images / "root.qcow2")])
+    moves.define("root")
+    if on == "neither":  # from where no header is seen
+        said = moves.move(on=on)
+        assert said["failed"] and "has its data in another file" in said["msg"]
+        moves.lives_only_at(moves.source, "shut off")
+        assert moves.files(moves.target) == []
+        return
+    done = moved_as_planned(moves)
+    assert [disk["how"] for disk in done["disks"]] == ["flattened"]
+    _same_images(moves, image, moves.image(moves.target))

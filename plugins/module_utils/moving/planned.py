@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ..engine.changes import LIVE, STORED, Change, Kept, Lost
 from ..engine.errors import FleetErrors
 from ..engine.plan import UPDATE, Have, Plan, Wanted
-from ..kinds.vm.state_files import NAMES, StateFile, state_folders
+from ..kinds.vm.state_files import NAMES, StateFile, others_with, state_folders
 from .case import Case
 from .changes import Carried, Cleared, Copied, Moved
 from .fates import DiskFate, fates
@@ -20,6 +20,7 @@ from .mode import Mode
 from .move import Move
 from .preflight import examined
 from .states import state_files
+from .users import OthersThere
 
 HOST = ("host",)
 COPIES = "copies"  # as what a plan shows what is made at the target
@@ -95,21 +96,34 @@ def left_behind(move: Move) -> list[Change]:
 
 
 def _disks_behind(move: Move) -> Iterator[Change]:
+    users = OthersThere(move)
     for fate in fates(move):
-        if not fate.is_copied:
-            continue
-        if move.options.remove_source_storage and fate.volume:
-            yield Lost(move.resource, fate.key, fate.source, note=f"at {move.source.name}")
-        else:
-            note = f"at {move.source.name}; remove_source_storage: true removes it"
-            yield Kept(move.resource, fate.key, fate.source, note=note)
+        if fate.is_copied:
+            why = _why_kept(move, fate, users)
+            fits = (f"at {move.source.name}", f"{fate.below} stays there too" if fate.below else "")
+            note = "; ".join(filter(None, (*fits, why)))
+            make = Kept if why else Lost
+            yield make(move.resource, fate.key, fate.source, note=note)
+
+
+def _why_kept(move: Move, fate: DiskFate, users: OthersThere) -> str:
+    """Why an old disk stays at the source; empty where it goes."""
+    if not move.options.remove_source_storage:
+        return "remove_source_storage: true removes it"
+    if not fate.volume:
+        return "it is in no storage pool"
+    return users.of(fate.source if fate.source.startswith("/") else "")
 
 
 def _state_behind(move: Move) -> Iterator[Change]:
     """Where libvirt keeps its own state files there is nobody else's; elsewhere nobody knows."""
     for file in state_files(move):
         at = f"at {move.source.name}"
-        if _is_libvirts(move, file):
+        others = others_with(move.vm, file, move.source.world)
+        if others:
+            note = f"{at}, {', '.join(others)} uses it too"
+            yield Kept(move.resource, (file.field,), file.path, note=note)
+        elif _is_libvirts(move, file):
             yield Cleared(move.resource, (file.field,), file.path, note=at)
         else:
             yield Kept(move.resource, (file.field,), file.path, note=f"{at}, in a folder of others")

@@ -276,3 +276,78 @@ def test_sizes_that_nobody_can_measure_are_those_of_the_volume() -> None:
     two.on_local()
     two.source.facts.pop(("disk_size", "web", "vda"))
     assert (fate_of(two).capacity, fate_of(two).allocation) == (10 * GIB, 3 * GIB)
+
+
+# ---- what is others' too
+
+
+CLONE_OF_WEB = "".join(
+    (
+        '<disk type="file" device="disk"><driver name="qemu" type="qcow2"/>',
+        '<source file="/local/clone.qcow2"/><backingStore type="file"><format type="qcow2"/>',
+        '<source file="/local/web.qcow2"/><backingStore/></backingStore>',
+        '<target dev="vda" bus="virtio"/></disk>',
+    )
+)
+
+
+def kept_at_source(two: Two) -> dict[str, str]:
+    two.options["remove_source_storage"] = True
+    return {
+        row["field"]: row["note"]
+        for row in results(planned(two.move()).plan.changes)
+        if row["after"] == "kept"
+    }
+
+
+@pytest.mark.parametrize("state", ["running", "stopped"])
+def test_an_old_disk_on_which_another_vm_stands_stays(state: str) -> None:
+    two = Two()
+    two.on_local(state=state)
+    two.source.haves["vm"].append(moves.vm("stopped", name="clone", root=CLONE_OF_WEB))
+    said = kept_at_source(two)
+    assert "disks.vda of vm/clone with /local/clone.qcow2 stands on it" in said["disks.vda"]
+
+
+def test_an_old_disk_that_another_vm_has_too_stays() -> None:
+    two = Two()
+    two.on_local()
+    two.source.haves["vm"].append(moves.vm("stopped", name="other", file="/local/web.qcow2"))
+    assert "disks.vda of vm/other writes to it" in kept_at_source(two)["disks.vda"]
+
+
+def test_an_old_disk_on_which_a_volume_of_nobody_stands_stays() -> None:
+    two = Two()
+    two.on_local()
+    clone = moves.volume("local/clone", "/local/clone", below="/local/web.qcow2")
+    two.source.haves["storage_volume"].append(clone)
+    assert "storage_volume/local/clone stands on it" in kept_at_source(two)["disks.vda"]
+
+
+def test_what_an_old_disk_stands_on_is_told_to_stay() -> None:
+    two = Two()
+    two.on_local(more=CLONE)
+    two.source.haves["storage_volume"].append(moves.volume("local/base", "/local/base"))
+    two.options["remove_source_storage"] = True
+    [lost] = [row for row in results(planned(two.move()).plan.changes) if row["after"] == "absent"]
+    assert lost["field"] == "disks.vda" and lost["note"] == "at kvm1; /local/base stays there too"
+
+
+def test_state_of_two_vms_in_one_file_stays() -> None:
+    two = Two()
+    two.vm("stopped", os=EFI)
+    two.source.haves["vm"].append(moves.vm("stopped", name="clone", os=EFI))
+    assert kept_at_source(two)["nvram"] == "at kvm1, clone uses it too"
+
+
+# ---- what waits for the next start
+
+
+def test_what_waits_is_stored_at_the_target_as_it_is_at_the_source() -> None:
+    """The image behind a target that runs is not put in the place of the one that is stored."""
+    two = Two()
+    two.on_local()
+    found = fates(two.move())
+    waits = parse(moves.domain(file="/nfs/new.qcow2"))
+    there = definition_there(two.move(), found, waits)
+    assert there.find("devices/disk/source").get("file") == "/nfs/new.qcow2"  # type: ignore[union-attr]
