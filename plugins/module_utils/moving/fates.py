@@ -23,8 +23,7 @@ from ..kinds.storage_volume.volumes import (
 from ..kinds.vm.opened import disks_of
 from .move import Move
 from .options import FLATTEN, KEEP
-from .side import Side
-from .spots import Spot, spot_at, spot_of, spot_there, why_shared
+from .spots import Spot, spot_at, spot_of, spot_there, volume_at, why_shared
 
 SHARED = "shared"  # the target has the same one
 COPIED = "copied"  # all of it goes over; it stands on nothing
@@ -384,13 +383,6 @@ class _Disk:
     def _allocation_of(self, layer: Layer) -> int:
         volume = volume_at(self.move.source, spot_at(self.move.source, layer.path))
         return _allocation(volume) if volume is not None and volume.exists else 0
-
-
-def volume_at(side: Side, spot: Spot) -> Have | None:
-    """The volume at a spot, if it is in a pool that is active."""
-    if not spot.pool or side.pool(spot.pool).live is None:
-        return None
-    return side.volume(spot.pool, spot.volume)
 
 
 def _allocation(volume: Have) -> int:

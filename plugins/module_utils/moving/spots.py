@@ -80,6 +80,13 @@ def source_there(move: Move, spot: Spot) -> dict[str, str]:
     return {"file": spot.path}
 
 
+def volume_at(side: Side, spot: Spot) -> Have | None:
+    """The volume at a spot, if it is in a pool that is active."""
+    if not spot.pool or side.pool(spot.pool).live is None:
+        return None
+    return side.volume(spot.pool, spot.volume)
+
+
 # ---- whether both hosts have the same storage
 
 
