@@ -392,8 +392,8 @@ vms:
 """
 
 from ..module_utils.information.module import tell
-from ..module_utils.information.vm_addresses import SOURCES
 from ..module_utils.information.vm_facts import gather
+from ..module_utils.kinds.vm.reader_addresses import SOURCES
 
 
 def main() -> None:

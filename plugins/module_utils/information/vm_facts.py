@@ -20,6 +20,7 @@ from ..host.connection import Host, libvirt
 from ..host.live import facts_of
 from ..kinds.images.chains import Chains
 from ..kinds.storage_pool.readers import STORAGE
+from ..kinds.vm import reader_addresses as vm_addresses
 from ..kinds.vm.definition import domain_values, live_values
 from ..kinds.vm.reader import read_domains
 from ..kinds.vm.reader_records import records_of
@@ -28,7 +29,6 @@ from ..kinds.vm.states import PAUSED, RUNNING
 from ..kinds.vm.table import DISKS
 from ..kinds.vm.told import options, result
 from ..moving.standing import standing
-from . import vm_addresses
 from .vm_statistics import Record, statistics_of
 
 RUNS = (RUNNING, PAUSED)

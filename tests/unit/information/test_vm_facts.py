@@ -9,13 +9,13 @@ import pytest
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have
 from ansible_collections.kvm.fleet.plugins.module_utils.information import vm_facts
-from ansible_collections.kvm.fleet.plugins.module_utils.information.vm_addresses import (
+from ansible_collections.kvm.fleet.plugins.module_utils.information.vm_statistics import (
+    statistics_of,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.reader_addresses import (
     Found,
     addresses_of,
     agent_of,
-)
-from ansible_collections.kvm.fleet.plugins.module_utils.information.vm_statistics import (
-    statistics_of,
 )
 
 LAN, DMZ, INSIDE = "52:54:00:00:00:01", "52:54:00:00:00:02", "02:42:00:00:00:01"

@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..engine import xmltree
-from ..engine.fields import items_of
-from ..engine.plan import Have
-from ..host.connection import Host, libvirt, said
-from ..kinds.vm.states import PAUSED, RUNNING
-from ..kinds.vm.table import AGENT_CHANNEL, NICS
-from ..kinds.vswitch.reader import leases_of
+from ...engine import xmltree
+from ...engine.fields import items_of
+from ...engine.plan import Have
+from ...host.connection import Host, libvirt, said
+from ..vswitch.reader import leases_of
+from .states import PAUSED, RUNNING
+from .table import AGENT_CHANNEL, NICS
 
 LEASE, AGENT, ARP = SOURCES = ("lease", "agent", "arp")
 
