@@ -18,7 +18,7 @@ PLUGINS = ROOT / "plugins"
 SHARED = PLUGINS / "module_utils"
 
 # From the lowest to the highest. A module imports from its own room and from those below.
-ROOMS = ("engine", "host", "kinds", "moving", "run", "information")
+ROOMS = ("engine", "host", "kinds", "moving", "run", "information", "inventory")
 
 # When an import is done: with the module's own, inside a function, or for type checkers alone.
 MODULE, FUNCTION, TYPES = "module", "function", "types"

@@ -189,12 +189,12 @@ class Host:
 
 
 @contextmanager
-def connect(uri: str) -> Iterator[Host]:
+def connect(uri: str, read_only: bool = False) -> Iterator[Host]:
     """Open a connection and close it again. FleetError says why it could not be opened."""
     # Without a handler libvirt writes every error to stderr, also those that are expected.
     libvirt.registerErrorHandler(lambda _context, _error: None, None)
     try:
-        conn = libvirt.open(uri)
+        conn = libvirt.openReadOnly(uri) if read_only else libvirt.open(uri)
     except libvirt.libvirtError as error:
         raise FleetError(
             f"cannot connect to libvirt at {uri}: {said(error)}; see that its daemon runs and that "

@@ -111,12 +111,16 @@ def _saved_definition(dom: Any) -> str | None:
 
 
 def live_definition(dom: Any) -> xmltree.Element:
-    """What runs now, with NICs on networks as such, as they were defined.
+    """What runs now, with NICs on networks as such, as they were defined."""
+    return as_networks(xmltree.parse(dom.XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE)))
+
+
+def as_networks(live: xmltree.Element) -> xmltree.Element:
+    """What runs, with NICs on networks as such.
 
     libvirt gives a NIC the type that it became, bridge on a network that is a bridge of the host,
     and keeps the network's name beside it (virDomainNetDefFormat).
     """
-    live = xmltree.parse(dom.XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE))
     for nic in live.findall("devices/interface"):
         if xmltree.get(nic, "source/@network"):
             nic.set("type", "network")

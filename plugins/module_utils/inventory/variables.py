@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an inventory tells of a VM, as variables. Pure: a definition and answers in, values out."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from ..engine import xmltree
+from ..engine.fields import Items, items_of
+from ..engine.keys import UNION, Key, Values
+from ..engine.mark import is_made_here
+from ..engine.plan import Have
+from ..engine.xmltree import Element
+from ..kinds.vm.definition import domain_values
+from ..kinds.vm.derived import derived_uuid
+from ..kinds.vm.reader_addresses import Found, addresses_of
+from ..kinds.vm.told import options
+from ..kinds.vswitch.table import FAMILIES, Family
+from ..moving.standing import standing
+
+DECLARED = "declared"  # an address that DHCP of a vswitch keeps for a NIC
+
+# Options of kvm.fleet.vm that are told as they are, and what stands for one that says nothing.
+AS_DECLARED: Mapping[str, Any] = {
+    "title": "",
+    "description": "",
+    "tags": {},
+    "scope": "",
+    "resource_pool": "",
+    "protected": False,
+    "machine": "",
+    "firmware": "",
+}
+PARTS = {"cpu": ("count", "maximum"), "memory": ("size", "maximum")}
+# Of each disk and NIC, beside its name and what it stands on.
+DEVICES = {
+    "disks": (("bus",), ("format",)),
+    "nics": (("mac",), ("port_group",), ("model",), ("link",)),
+}
+
+
+class Reserved(NamedTuple):
+    """An address that is kept for whoever has this MAC, or this host name."""
+
+    of: str
+    address: str
+    prefix: int
+
+
+def variables_of(
+    have: Have, found: Found, reserved: Mapping[str, Iterable[Reserved]], snapshots: int
+) -> dict[str, Any]:
+    """The variables of a VM, whatever host it is on. `reserved` are the addresses by vswitch."""
+    told = options(_told_of(domain_values(have.definition)))
+    nics = told["nics"]
+    answers = {**found.answers, DECLARED: declared_of(have, reserved)}
+    told_of_nics = replace(have, live=have.definition)  # of one that does not run as well
+    return {
+        "kvm_name": have.name,
+        "kvm_uuid": xmltree.get(have.definition, "uuid"),
+        **{f"kvm_{name}": fact for name, fact in have.facts.items()},
+        "kvm_managed": is_made_here(have.definition, derived_uuid(have.name)),
+        **{f"kvm_{name}": told.get(name, unsaid) for name, unsaid in AS_DECLARED.items()},
+        **{f"kvm_{name}": told.get(name, {}) for name in PARTS},
+        "kvm_disks": told["disks"],
+        "kvm_nics": nics,
+        "kvm_vswitches": sorted({nic["vswitch"] for nic in nics if "vswitch" in nic}),
+        "kvm_bridges": sorted({nic["bridge"] for nic in nics if "bridge" in nic}),
+        "kvm_guest_agent": found.agent,
+        "kvm_addresses": _on_networks(addresses_of(told_of_nics, answers), nics),
+        "kvm_migration": standing(have, snapshots),
+    }
+
+
+def _told_of(values: Values) -> Values:
+    """Those of all values that are told. To tell all takes ten times as long."""
+    return {key: value for key, value in values.items() if _is_told(key)}
+
+
+def _is_told(key: Key) -> bool:
+    if key[0] in PARTS:
+        return key[1:] in [(part,) for part in PARTS[key[0]]]
+    if key[0] in DEVICES:
+        return len(key) == 2 or key[2:] == (UNION,) or key[2:] in DEVICES[key[0]]
+    return key[0] in AS_DECLARED
+
+
+def _on_networks(
+    addresses: Iterable[Mapping[str, Any]], nics: Iterable[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Addresses with the vswitch or bridge that each one's NIC is on."""
+    on = {nic["name"]: {k: nic[k] for k in ("vswitch", "bridge") if k in nic} for nic in nics}
+    return [{**entry, **on.get(entry["nic"], {})} for entry in addresses]
+
+
+# ---- addresses that are kept for a VM
+
+
+def declared_of(
+    have: Have, reserved: Mapping[str, Iterable[Reserved]]
+) -> list[tuple[str, str, int]]:
+    """The addresses that the vswitches of its NICs keep for a VM: by MAC, or by its name."""
+    found = []
+    for nic in have.definition.findall("devices/interface"):
+        mac = xmltree.get(nic, "mac/@address") or ""
+        network = xmltree.get(nic, "source/@network") or ""
+        for one in reserved.get(network, ()):
+            if one.of in (mac.lower(), have.name.lower()):
+                found.append((mac, one.address, one.prefix))
+    return found
+
+
+def reserved_in(network: Element) -> list[Reserved]:
+    """The addresses that DHCP of a network keeps, each for one."""
+    return [one for family in FAMILIES for one in _reserved(network, family)]
+
+
+def _reserved(network: Element, family: Family) -> Iterable[Reserved]:
+    ip = family.element(network)
+    row = next(row for row in family.rows if row.name == "hosts")
+    if ip is None:
+        return
+    prefix = _prefix_of(ip)
+    yield from _reserved_by(row, ip, prefix)
+
+
+def _reserved_by(row: Items, ip: Element, prefix: int) -> Iterable[Reserved]:
+    for name, host in items_of(row, ip).items():
+        address = host.get("ip")
+        if address:
+            yield Reserved(name.lower(), address, prefix)
+
+
+def _prefix_of(ip: Element) -> int:
+    """The length of the prefix, which libvirt also writes as a mask, or not at all."""
+    said = ip.get("prefix") or ip.get("netmask")
+    try:
+        return ipaddress.ip_network(f"{ip.get('address')}/{said}", strict=False).prefixlen
+    except ValueError:
+        return 0
