@@ -881,6 +881,127 @@ options:
         description: The version of its specification. libvirt's choice where none is given.
         type: str
         choices: ["2.0", "1.2"]
+  cloud_init:
+    description:
+      - What cloud-init finds in the guest when it boots, as a seed of its data source NoCloud. That
+        is a volume with the label C(cidata), which is made on the machine where the module runs, by
+        the program C(xorriso), and is in the drive C(cloud-init), on the bus that the machine has
+        (C(sata) of a q35, C(ide) of a C(pc), C(scsi) else).
+      - The declaration is the whole seed. What it does not name is in none. Omitted, the seed stays
+        as it is. An empty one, V({}), takes it away with its volume and its drive; a VM that runs
+        keeps the drive, empty.
+      - Another content is another volume, which takes the place of the former one in the drive,
+        live, and that is removed. A guest that has run with the C(instance-id) of the seed takes
+        up nothing of it; see O(cloud_init.rerun).
+      - The seed is C(VM-cidata.iso) in a pool of the VM, or C(VM-cidata-2.iso) and so on where
+        something else has that name, which is never written to. It goes with its VM. Where others
+        wrote to it, or removed it, it is made anew. One that another VM has too, as a clone of this
+        one, stays.
+      - Which volume it is and what it was made of is noted in the VM's metadata, with
+        what is shown in plans. Of O(cloud_init.password_hash), O(cloud_init.user_data),
+        O(cloud_init.vendor_data), O(cloud_init.meta_data) and O(cloud_init.network_config) that is
+        C((hidden)), and C((hidden, another)) where they change; the note has a token of 16 bits of
+        each in its place. One in 65,536 other contents is taken for the same.
+      - It is checked before the first change for what it says twice, for addresses and headers, and
+        that a cloud-config is YAML; the last only where Python has C(yaml) on the machine where the
+        module runs. It is not checked against the schema of cloud-init, for which there is
+        C(cloud-init schema --config-file).
+    type: dict
+    version_added: "0.2.0"
+    suboptions:
+      hostname:
+        description:
+          - Name of the guest. Where nothing says one, it is that of the VM, if that can be one.
+        type: str
+      user:
+        description:
+          - A user who is made, with C(/bin/bash), and may do all by C(sudo) without a password. The
+            one that the image would make by itself is not made then.
+        type: str
+      ssh_keys:
+        description:
+          - Public keys by which O(cloud_init.user) can log in, or where none is said the user that
+            the image makes by itself.
+        type: list
+        elements: str
+      password_hash:
+        description:
+          - Hash of the password of O(cloud_init.user), such as C(openssl passwd -6) makes. Without
+            it the password is locked.
+        type: str
+      nics:
+        description:
+          - Addresses of NICs, each of which is found by its MAC address, and gets the name of the
+            NIC in the guest. They become a network configuration of version 2. NICs that are not
+            named here are left alone by cloud-init.
+        type: list
+        elements: dict
+        suboptions:
+          name:
+            description: Name of a NIC of the VM.
+            type: str
+            required: true
+          address:
+            description:
+              - Address with the length of its network, such as V(192.0.2.10/24), or V(dhcp), or a
+                list of such. One that is outside of the networks in which the vswitch itself is,
+                is an error.
+            type: list
+            elements: str
+          gateway:
+            description: Router, or one of IPv4 and one of IPv6.
+            type: list
+            elements: str
+          dns:
+            description: Addresses of name servers.
+            type: list
+            elements: str
+          search:
+            description: Domains in which names are looked for.
+            type: list
+            elements: str
+      user_data:
+        description:
+          - What is to be done in the guest. A mapping is a cloud-config, and can be beside the
+            options above where it does not say the same. A text begins as cloud-init knows it, such
+            as C(#cloud-config), C(#!) or C(Content-Type:).
+        type: raw
+      vendor_data:
+        description: The same of whoever made the image; a user's wins.
+        type: raw
+      meta_data:
+        description:
+          - More of the meta-data, of which O(cloud_init.hostname) and the C(instance-id) are made
+            by themselves. An C(instance-id) here is taken as it is.
+        type: dict
+      network_config:
+        description: Network configuration, of version 1 or 2, in place of O(cloud_init.nics).
+        type: dict
+      rerun:
+        description:
+          - Whether a seed gets another C(instance-id) when it changes, so that a guest that has run
+            takes it up when it boots, as if it were a new one. It makes new host keys of ssh then,
+            too. Where it is said for the first time of a guest whose seed stays the same, it gets
+            another one once.
+          - The first one is the VM's name. It stays where this is V(false).
+        type: bool
+        default: false
+      detach:
+        description:
+          - Whether the medium is taken out, and its volume removed, once a guest is up that was
+            started with it. That is done by the next run that finds it so. The drive stays, empty.
+          - V(after_boot) needs O(agent), by which it is seen that the guest is up.
+          - A VM whose seed is on storage of its host alone does not migrate as long as it is
+            attached.
+        type: str
+        choices: [never, after_boot]
+        default: never
+      pool:
+        description:
+          - Storage pool of the seed. It holds files, as those of the types dir, fs and netfs do. By
+            default it is that in which the seed is, or the first one of such in which the VM has a
+            disk.
+        type: str
   extra_xml:
     description:
       - Elements of libvirt's domain XML that no option is about, as they stand below C(<domain>).
@@ -974,6 +1095,39 @@ EXAMPLES = r"""
         capacity: 20GiB
     nics:
       - {name: lan, vswitch: lan, port_group: normal}
+
+- name: A clone of a cloud image, with a user, a key and an address
+  kvm.fleet.vm:
+    name: web
+    state: running
+    memory: {size: 1GiB}
+    agent: true
+    disks:
+      - {name: root, pool: images, backing: {volume: debian-12.qcow2}, capacity: 20GiB}
+    nics:
+      - {name: lan, vswitch: lan}
+    cloud_init:
+      hostname: web.example.com
+      user: ops
+      ssh_keys:
+        - "{{ lookup('ansible.builtin.file', '~/.ssh/id_ed25519.pub') }}"
+      nics:
+        - name: lan
+          address: 192.168.50.10/24
+          gateway: 192.168.50.1
+          dns: [192.168.50.1]
+      user_data:
+        packages: [qemu-guest-agent]
+        runcmd: [systemctl start qemu-guest-agent]
+      detach: after_boot
+
+- name: Another seed, which the guest takes up when it boots next
+  kvm.fleet.vm:
+    name: web
+    cloud_init:
+      hostname: web.example.com
+      user_data: "{{ lookup('ansible.builtin.file', 'web.cloud-config') }}"
+      rerun: true
 
 - name: UEFI with secure boot, and a TPM
   kvm.fleet.vm:

@@ -36,6 +36,8 @@ POINTS = {
     "a clone is made": "{images}/clone",
     "the first vswitch is defined": "/etc/libvirt/qemu/networks/{prefix}a.xml",
     "the second vswitch is defined": "/etc/libvirt/qemu/networks/{prefix}b.xml",
+    "the first VM's seed is claimed": "{images}/.{prefix}one-cidata.iso.partial",
+    "the first VM's seed is made": "{images}/{prefix}one-cidata.iso",
     "the first VM is defined": "/etc/libvirt/qemu/{prefix}one.xml",
     "the first VM starts": "/run/libvirt/qemu/{prefix}one.pid",
     "the second VM is defined": "/etc/libvirt/qemu/{prefix}two.xml",
@@ -86,6 +88,7 @@ def interrupted(
         ],
         "vms": [_vm(f"{prefix}{name}", pool, f"{prefix}b") for name in ("one", "two")],
     }
+    args["vms"][0]["cloud_init"] = {"hostname": "one"}
     return Interrupted(libvirtd, modules, args)
 
 

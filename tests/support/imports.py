@@ -30,7 +30,15 @@ PURE = {
     *("datetime", "difflib", "enum", "functools", "hashlib", "heapq", "hmac", "ipaddress"),
     *("itertools", "json", "math", "operator", "pathlib.PurePath", "pathlib.PurePosixPath"),
     *("posixpath", "re", "shlex", "stat", "string", "struct", "textwrap"),
-    *("types", "typing", "uuid", "xml.etree.ElementTree", "xml.parsers", "xml.sax.saxutils"),
+    *(
+        "types",
+        "typing",
+        "uuid",
+        "yaml",
+        "xml.etree.ElementTree",
+        "xml.parsers",
+        "xml.sax.saxutils",
+    ),
 }
 PATHS = (
     *("abspath", "exists", "expanduser", "expandvars", "getatime", "getctime", "getmtime"),

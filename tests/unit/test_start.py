@@ -18,6 +18,7 @@ OF_FEW = {
     *("engine.accounting", "engine.binding", "engine.lasting", "engine.promises_held"),
     *("engine.recording", "engine.secret_words", "engine.sensitive", "engine.yaml_text"),
     *("kinds.images.chains", "kinds.storage_volume.asleep", "kinds.storage_volume.design"),
+    *("kinds.vm.cloud_init.declared", "kinds.vm.cloud_init.note", "kinds.vm.cloud_init.planned"),
     *("kinds.vm.agree", "kinds.vm.books", "kinds.vm.declared", "kinds.vm.dedicated"),
     *("kinds.vm.effects", "kinds.vm.extra", "kinds.vm.extra_record", "kinds.vm.fragments"),
     *("kinds.vm.standing", "kinds.vm.storage", "run.aftermath", "run.applying"),

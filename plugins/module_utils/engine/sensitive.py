@@ -38,6 +38,9 @@ _MAY_BE = ("passw", "passphrase", "cookie", "secret", "token")
 
 _IS_DOMAIN = re.compile(r"\s*(<\?xml[^>]*>\s*)?<domain(snapshot|backup|checkpoint)?[\s>]")
 
+# The notes of this collection in metadata.
+_OURS = ("fleet:", "fleet-restart:", "fleet-move:", "fleet-home:", "fleet-seed:")
+
 # Texts that are XML themselves: fragments of a definition, noted in its metadata.
 _FRAGMENTS = {"fleet:extra_xml", "fleet:before", "fleet:made"}
 
@@ -131,7 +134,7 @@ def swap_secrets(tree: Element, swap: Swap, parent: str = "") -> None:
 
 def _is_ours(element: Element) -> bool:
     """Whether an element of the metadata is this collection's own."""
-    return element.tag.startswith(("fleet:", "fleet-restart:", "fleet-move:", "fleet-home:"))
+    return element.tag.startswith(_OURS)
 
 
 def _in_attribute(element: Element, local: str, name: str, value: str, swap: Swap) -> str:

@@ -65,6 +65,8 @@ class World:
         self.assume_missing = assume_missing
         # In check mode of any, so may be what no resource is: files, images, bridges of the host.
         self.assume_on_host = assume_on_host
+        # Whether a run sees what became of its plans: what comes next by itself is not yet due.
+        self.verifies = False
         self.admission = ""  # what the task says of promises; nothing: what the host's policy says
         self.declared: Mapping[tuple[str, str], Wanted] = {}  # all declarations of this run
         self._after: dict[tuple[str, str], Have] = {}

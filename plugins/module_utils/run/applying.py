@@ -66,7 +66,9 @@ def _verify(host: Host, world: World, done: Run) -> None:
     while left:
         try:
             with host.errors("", "read back what was changed"):
-                again = plan_all(world.anew(), [plan.wanted for plan in left])
+                seen = world.anew()
+                seen.verifies = True
+                again = plan_all(seen, [plan.wanted for plan in left])
         except (FleetErrors, FleetError) as error:
             done.failed[left[0].resource] = FleetError(f"cannot be verified: {error}")
             return

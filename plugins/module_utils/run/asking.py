@@ -21,6 +21,7 @@ from ..engine.world import World
 from ..engine.xmltree import Element
 from ..kinds.images.headers import backing_path
 from ..kinds.storage_volume.volumes import FILE_POOLS, is_mark, type_of
+from ..kinds.vm.seeded import XORRISO
 from ..kinds.vm.state_files import saved_memory_of, state_files_of, state_folders
 
 VIRT_TYPES = ("kvm", "qemu")
@@ -59,7 +60,7 @@ def ask_everything(world: World, paths: Iterable[str]) -> None:
         paths |= {p for have in haves["storage_pool"].values() for p in _paths_in(have)}
         images = {p for have in haves["vm"].values() for p in _images_of_vm(host, have)}
         images |= {p for have in volumes.values() for p in _paths_in(have)}
-        _ask_about_files(host, {*paths, *DEVICES}, images)
+        _ask_about_files(host, {*paths, *DEVICES, *XORRISO}, images)
         OF_MACHINE(host)
 
 

@@ -22,6 +22,7 @@ from .changes import Grown
 from .definition import restarting
 from .reader import live_definition, power_state
 from .schema import is_beyond_schema
+from .seeded import seeds
 from .states import CRASHED, STOPPED
 
 # A guest that boots misses the power button, so it is pressed again until the deadline.
@@ -33,7 +34,7 @@ def apply(host: Host, plan: Plan) -> None:
     if plan.action == DELETE:
         remove(host, plan, shut_down)
         return
-    dom = _define(host, plan)
+    dom = _seeded(host, plan) if seeds(plan) else _define(host, plan)
     if any(isinstance(change, Beside) for change in plan.changes):
         dom.setAutostart(int(plan.after.facts["autostart"]))
     way = power.way_of(plan)
@@ -44,6 +45,17 @@ def apply(host: Host, plan: Plan) -> None:
         _power(host, dom, plan, way.then)
     if applier_promise.is_concerned(plan):
         applier_promise.settle(host, dom, plan)
+    if seeds(plan):
+        from .cloud_init import applier
+
+        applier.settle(host, dom, plan)
+
+
+def _seeded(host: Host, plan: Plan) -> Any:
+    from .cloud_init.applier import seeded
+
+    with seeded(host, plan) as filled:
+        return _define(host, filled)
 
 
 def _define(host: Host, plan: Plan) -> Any:

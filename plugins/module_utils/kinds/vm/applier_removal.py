@@ -11,6 +11,7 @@ from ...engine.errors import FleetError
 from ...engine.plan import Plan
 from ...host.connection import Host, libvirt, patiently, said
 from .reader import power_state
+from .seeded import seeds
 from .states import CRASHED, PAUSED, RUNNING, SAVED
 
 
@@ -18,6 +19,10 @@ def remove(host: Host, plan: Plan, shut_down: Callable[[Any, Plan], None]) -> No
     """End what runs as the plan says, then remove the definition."""
     dom = host.conn.lookupByName(plan.wanted.name)
     _end(dom, plan, shut_down)
+    if seeds(plan):
+        from .cloud_init import applier
+
+        applier.remove(host, plan)
     if plan.have.facts["persistent"]:  # libvirt itself removes one that is not, when it ends
         patiently(lambda: dom.undefineFlags(_flags(host, plan)))
 

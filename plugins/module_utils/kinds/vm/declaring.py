@@ -17,6 +17,7 @@ from .definition import domain_values
 from .derived import derived_mac
 from .numa_placement import NONE as NO_PLACEMENT
 from .resolve import DEFAULTS
+from .seeded import CLOUD_INIT, CONTENT, HIDDEN_PARTS
 from .states import RUNNING
 from .table import AGENT_CHANNEL, LISTS, ROWS
 
@@ -46,6 +47,8 @@ def declaration(have: Have, host: HostFacts) -> dict[str, Any]:
     if have.facts.get("autostart"):
         options["autostart"] = True
     _say_agent(options)
+    if CLOUD_INIT in options:
+        _say_seed(options)
     _name_nics(have.name, options.get("nics", []))
     for name in LISTS:
         things = sorted(options.pop(name, []), key=lambda thing: str(thing["name"]))
@@ -56,12 +59,14 @@ def declaration(have: Have, host: HostFacts) -> dict[str, Any]:
 
 def unsaid(have: Have) -> list[str]:
     """What of the CPU time, memory and nodes of a VM no option can say: left out, it is less than
-    what was promised."""
+    what was promised. And of its seed, which nobody has."""
     values = domain_values(have.definition)
     found = told.unsaid({k: v for k, v in values.items() if k[0] in PROMISED})
     is_placed = any(one.startswith(named(PLACEMENT)) for one in found)
     if _placed_in_words_of_others(values) and not is_placed:
         found.append(f"{named(PLACEMENT)} (by the host's advice)")
+    if any((CLOUD_INIT, part) in values for part in HIDDEN_PARTS):
+        found.append(f"{CLOUD_INIT} (of which nobody keeps what is not shown)")
     return found
 
 
@@ -92,6 +97,16 @@ def _say_agent(options: dict[str, Any]) -> None:
     others = [channel for channel in channels if channel["name"] != AGENT_CHANNEL]
     if len(others) < len(channels):
         options.update(channels=others, agent=True)
+
+
+def _say_seed(options: dict[str, Any]) -> None:
+    """A seed is declared as a whole or not at all; what it became is no part of it."""
+    seed = options.pop(CLOUD_INIT)
+    if not any(part in seed for part in HIDDEN_PARTS):
+        said = {part: seed[part] for part in (*CONTENT, "detach") if part in seed}
+        for nic in said.get("nics", ()):
+            nic.pop("mac", None)
+        options[CLOUD_INIT] = said
 
 
 def _name_nics(vm: str, nics: list[dict[str, Any]]) -> None:

@@ -12,6 +12,7 @@ from ...engine.keys import UNION, Key, Values
 from ...engine.units import format_size
 from ...engine.xmltree import Element
 from . import cpu_time, memory, numa_cells
+from .seeded import NOTE
 from .table import DISKS, EXTRA_RECORD, ROWS
 
 
@@ -42,6 +43,10 @@ def domain_values(domain: Element, *forms: Element) -> Values:
     if values[("serial", "type")] == "pty":
         values[("serial", "path")] = ""
     values[("extra_xml",)] = _extra_xml(domain, forms or (domain,))
+    if xmltree.find(domain, NOTE) is not None:
+        from .cloud_init import note
+
+        values.update(note.values_in(domain))
     return values
 
 

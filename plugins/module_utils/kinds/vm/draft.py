@@ -32,10 +32,12 @@ from . import (
 from .cpu_time import DEDICATED
 from .definition import domain_values, live_values, restarting
 from .resolve import resolve
+from .seeded import CLOUD_INIT, KEYS, VOLUME
 from .states import PAUSED, RUNNING, SAVED, STOPPED
 from .table import LISTS, RESERVATION, ROWS, TRAITS
 
 if TYPE_CHECKING:
+    from .cloud_init.planned import Planned
     from .standing import Standing
 
 
@@ -44,6 +46,7 @@ class VmDraft(Draft):
 
     rows = ROWS
     traits = TRAITS
+    ours = KEYS
     restarts_as = power.POWER
 
     def __init__(self, wanted: Wanted, have: Have, world: World) -> None:
@@ -51,6 +54,7 @@ class VmDraft(Draft):
         self.is_now = have.facts.get("state", STOPPED)
         self.restarting = restarting(have.stored) if have.stored is not None else None
         self.target = power.target(self.is_now, wanted.state, self.restarting)
+        self.seed: Planned | None = None
         self.goes = wanted.state == ABSENT
         self.steps = power.steps(self.is_now, STOPPED if self.goes else self.target)
 
@@ -114,6 +118,10 @@ class VmDraft(Draft):
             self.wanted.name, values, self.stored, self.world, purged, lambda: self.standing
         )
         self._resolve_dedicated(want)
+        if VOLUME in want:
+            from .cloud_init.planned import planned
+
+            self.seed = planned(self, want)
         needs.check_kept_formats(want)
         video.resolve(want, self.stored, self._arch(), self.world.host)
         alike.check_going(want, self.stored, self.mistakes)
@@ -150,6 +158,8 @@ class VmDraft(Draft):
             disks = self.wanted.options.get("disks") or ()
             own = [disk["name"] for disk in disks if disk.get("pool") and not disk.get("volume")]
             after = declared.note(after, want, self.stored, own)
+        if self.seed is not None:
+            self.seed.put(after)
         if not self.have.exists:
             tree.add_spare_ports(after)
         return after
@@ -250,6 +260,11 @@ class VmDraft(Draft):
         have = self.world.will_be("vswitch", vswitch)
         return have.stored if have.live is None else have.live
 
+    @property
+    def changes_wait(self) -> bool:
+        """Whether what runs is left as it is."""
+        return self._apply() == "next_boot"
+
     def _apply(self) -> str:
         # Nothing can be changed in the image of a VM that stays saved.
         stays = self.is_now == SAVED and not power.wakes(self.is_now, self.target)
@@ -278,12 +293,19 @@ class VmDraft(Draft):
     def beside(self) -> list[Change]:
         """What a start needs, and the mark of a restart that was interrupted, where nothing else
         comes of it."""
-        grown: list[Change] = [*self._grown_pages(), *self._upheld()]
+        grown: list[Change] = [*self._grown_pages(), *self._upheld(), *self._former_seeds()]
         if not self.restarting or self.restarts or self.was[STATE] != self.will[STATE]:
             return grown
         note = "a run that was interrupted while it restarted the VM had left this mark"
         mended = Mended(self.wanted.resource, power.POWER, "restarting", self.is_now, note=note)
         return [*grown, mended]
+
+    def _former_seeds(self) -> Iterable[Change]:
+        if self.seed is None:
+            return []
+        from .cloud_init import planned
+
+        return planned.beside(self.wanted.resource, self.seed)
 
     def _upheld(self) -> Iterable[Change]:
         """What the kernel does not hold of what it was promised, if it runs on."""
@@ -310,6 +332,10 @@ class VmDraft(Draft):
         return huge_pages.grown(starts, self.have, self.world, self.mistakes)
 
     def explained(self, change: Change) -> Change:
+        if self.seed is not None and change.field[0] in (CLOUD_INIT, "cdroms"):
+            from .cloud_init import planned
+
+            return planned.explained(self.seed, change)
         if not isinstance(change, Stepped):
             return change
         if isinstance(change, Removed):

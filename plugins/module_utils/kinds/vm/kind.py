@@ -30,6 +30,33 @@ OPTIONS: dict[str, Any] = {
     **traits.spec_of(TRAITS),
     "agent": {"type": "bool"},
     "extra_xml": {"type": "str"},
+    "cloud_init": {
+        "type": "dict",
+        "options": {
+            "hostname": {"type": "str"},
+            "user": {"type": "str"},
+            "ssh_keys": {"type": "list", "elements": "str", "no_log": False},
+            "password_hash": {"type": "str", "no_log": True},
+            "nics": {
+                "type": "list",
+                "elements": "dict",
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    **{
+                        option: {"type": "list", "elements": "str"}
+                        for option in ("address", "gateway", "dns", "search")
+                    },
+                },
+            },
+            "user_data": {"type": "raw", "no_log": True},
+            "vendor_data": {"type": "raw", "no_log": True},
+            "meta_data": {"type": "dict", "no_log": True},
+            "network_config": {"type": "dict", "no_log": True},
+            "rerun": {"type": "bool", "default": False},
+            "detach": {"type": "str", "choices": ["never", "after_boot"], "default": "never"},
+            "pool": {"type": "str"},
+        },
+    },
     "apply": {"type": "str", "choices": ["live", "next_boot", "restart"], "default": "live"},
     "purge": {"type": "bool", "default": False},
     "remove_storage": {"type": "bool", "default": False},
@@ -85,9 +112,11 @@ class Vm:
         _sources_of_absent(want, {**params, "disks": disks}, mistakes)
         _agent(want, params.get("agent"))
         _extra(want, params.get("extra_xml"), mistakes)
+        _cloud_init(want, params, mistakes)
         rules.check_declared(want, mistakes)
         mistakes.raise_any()
-        return [*volumes, Wanted("vm", name, params["state"], want, params, _needs(want))]
+        needs = _needs(want) | _pool_of_seed(params)
+        return [*volumes, Wanted("vm", name, params["state"], want, params, needs)]
 
     def plan(self, wanted: Wanted, have: Have, world: World) -> Plan:
         """What is to be done about one VM."""
@@ -186,6 +215,20 @@ def _extra(want: Values, text: str | None, mistakes: Mistakes) -> None:
         want[("extra_xml",)] = extra.canonical(text)
     except ValueError as error:
         mistakes.add(f"{error}; write elements as they stand below <domain>", "extra_xml")
+
+
+def _cloud_init(want: Values, params: Mapping[str, Any], mistakes: Mistakes) -> None:
+    """Few VMs have any, and for the others nothing of it is imported."""
+    if params.get("cloud_init") is None:
+        return
+    from .cloud_init import declared
+
+    want.update(declared.values_of(params["name"], params["cloud_init"], mistakes))
+
+
+def _pool_of_seed(params: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
+    pool = (params.get("cloud_init") or {}).get("pool")
+    return frozenset({("storage_pool", pool)} if pool else ())
 
 
 def _needs(want: Mapping[Key, Value]) -> frozenset[tuple[str, str]]:

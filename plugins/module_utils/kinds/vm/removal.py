@@ -6,9 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ...engine import xmltree
 from ...engine.changes import Change, Kept, Lost
 from ...engine.planner import Removal
 from . import power, storage
+from .seeded import NOTE
 from .snapshots import snapshots_of
 from .state_files import (
     StateFile,
@@ -85,6 +87,13 @@ def _metadata(draft: VmDraft) -> Iterator[Change]:
             yield Lost(draft.wanted.resource, (field,), ", ".join(sorted(names)), note=note)
 
 
+def _seed(draft: VmDraft) -> Iterator[Change]:
+    if xmltree.find(draft.have.definition, NOTE) is not None:
+        from .cloud_init import planned
+
+        yield from planned.goes_with(draft)
+
+
 # ---- what stays of it
 
 
@@ -97,6 +106,6 @@ def _disks_that_stay(draft: VmDraft) -> Iterator[Change]:
 
 REMOVAL = Removal(
     protected=("protected",),
-    goes_with=(_saved_memory, _state_files, _metadata),
+    goes_with=(_saved_memory, _state_files, _seed, _metadata),
     stays=(_disks_that_stay,),
 )

@@ -15,6 +15,7 @@ from ..storage_volume.volumes import disk_source, format_of
 from . import cpu_time, numa_cells, numa_placement
 from .derived import derived_mac
 from .memory import HOTPLUG, MAXIMUM, SIZE, most_of
+from .seeded import DRIVE, VOLUME
 from .table import AGENT_CHANNEL, ALL, CDROMS, DISKS, option_of
 
 if TYPE_CHECKING:
@@ -235,7 +236,8 @@ def _nics(name: str, values: dict[Key, Value], stored: Values) -> None:
 
 
 def _purge(values: dict[Key, Value], stored: Values, purged: Collection[str]) -> None:
-    """What is not declared of a complete list goes; the agent's channel is an option of its own."""
+    """What is not declared of a complete list goes, but for what an option of its own brought."""
     for key in stored:
-        if len(key) == 2 and key[0] in purged and key[1] != AGENT_CHANNEL and key not in values:
+        own = key[1:] == (AGENT_CHANNEL,) or (key == DRIVE and VOLUME in stored)
+        if len(key) == 2 and key[0] in purged and not own and key not in values:
             values[key] = ABSENT

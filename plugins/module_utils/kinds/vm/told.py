@@ -15,6 +15,7 @@ from ...engine.xmltree import Element
 from . import alike
 from .definition import domain_values
 from .derived import derived_uuid
+from .seeded import CLOUD_INIT, DRIVE, NOTE
 from .table import LISTS, ROWS
 
 # What libvirt writes by itself into every definition, and what is told under another name.
@@ -26,6 +27,7 @@ KNOWN: told.Known = {
     "metadata/fleet-restart:restart": (),
     "metadata/fleet-move:move": (),
     "metadata/fleet-home:home": (),
+    NOTE: (),
     "memory/@unit": (),
     "currentMemory/@unit": (),
     "devices/memory/@model": ("virtio-mem",),
@@ -100,6 +102,8 @@ def options(values: Values) -> dict[str, Any]:
     """Values as the options that a user would write, without those that say nothing."""
     said = told.sayable(ROWS, alike.with_numbers(values))
     shown = nested({key: value for key, value in said.items() if value not in (None, "", {})})
+    if CLOUD_INIT in shown:
+        _tell_seed(shown)
     for name in LISTS:
         shown[name] = _listed(shown.get(name, {}))
     cells = shown.get("numa", {}).get("cells", {})
@@ -109,6 +113,14 @@ def options(values: Values) -> dict[str, Any]:
     if "features" in cpu:
         cpu["features"] = _listed(cpu["features"])
     return shown
+
+
+def _tell_seed(shown: dict[str, Any]) -> None:
+    """What is in its drive is told as what it is."""
+    shown.get(DRIVE[0], {}).pop(DRIVE[1], None)
+    seed = shown[CLOUD_INIT]
+    if "nics" in seed:
+        seed["nics"] = _listed(seed["nics"])
 
 
 def unsaid(values: Values) -> list[str]:

@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What becomes of a VM's seed: from what is declared and noted to values, a note and volumes.
+
+A seed is never written to again. Another content is another volume, which takes the place of the
+former one in the drive; that goes once nothing runs with it. A volume is the VM's where its note
+names it, and no other is ever touched: what has the name already is passed over.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from ....engine import xmltree
+from ....engine.changes import Change, Kept, Lost
+from ....engine.codecs import Value
+from ....engine.hidden import Sensitive
+from ....engine.keys import ABSENT, PRESENT, UNION, Key, Values
+from ....engine.plan import Have
+from ....engine.sensitive import salt_of
+from ....engine.xmltree import Element
+from ...storage_volume.volumes import HALF_MADE, UNSEEN, name_in_pool, pool_of, volume_path
+from ..derived import derived_uuid
+from ..seeded import CLOUD_INIT, CONTENT, DETACH, DRIVE, FORMER, INSTANCE_ID, KEYS, VOLUME
+from ..states import RUNNING
+from ..table import AGENT_CHANNEL
+from . import places
+from .note import Note, note_of, put, said_of
+
+if TYPE_CHECKING:
+    from ..draft import VmDraft
+
+AFTER_BOOT = "after_boot"
+SOURCE: Key = (*DRIVE, UNION)
+EMPTY = {"file": ""}
+NO_EFFECT = (
+    "has no effect on a guest that has run; with rerun: true it gets another instance-id, and "
+    "takes it up when it boots"
+)
+
+
+@dataclass
+class Planned:
+    """The seed of one VM as a plan has it."""
+
+    salt: str
+    had: Note | None
+    note: Note | None = None
+    makes: str = ""  # why a volume is made; empty where none is
+    goes: list[str] = field(default_factory=list)  # the volumes, POOL/NAME, that are removed
+    kept: dict[str, list[str]] = field(default_factory=dict)  # those that other VMs have too
+
+    def put(self, tree: Element) -> None:
+        """Note it in a definition."""
+        put(tree, self.note)
+
+
+def planned(draft: VmDraft, want: dict[Key, Value]) -> Planned:
+    """What becomes of the seed that is declared. Sets values; mistakes are the draft's."""
+    stored = draft.have.stored
+    salt = salt_of(stored if stored is not None else _named(draft.wanted.name))
+    plan = Planned(salt, note_of(stored))
+    _check_drive(draft, plan.had)
+    if any(want[(CLOUD_INIT, part)] for part in CONTENT):
+        _set_up(draft, want, plan)
+    else:
+        _take_away(draft, want, plan)
+    for key in KEYS:
+        if not want.get(key) and key not in draft.stored:
+            want.pop(key, None)
+    said = said_of(want, salt)
+    if said:
+        runs = (draft.have.live.get("id") or "") if draft.have.live is not None else ""
+        had = plan.had if not plan.makes else None
+        plan.note = Note(said, had.written, had.made_at) if had else Note(said, made_at=runs)
+    return plan
+
+
+def _named(name: str) -> Element:
+    tree = xmltree.Element("domain")
+    xmltree.put(tree, "uuid", derived_uuid(name))
+    return tree
+
+
+def _check_drive(draft: VmDraft, had: Note | None) -> None:
+    if any(one["name"] == DRIVE[1] for one in draft.wanted.options.get("cdroms") or ()):
+        draft.mistakes.add(
+            "is the drive of the seed; give another drive another name", ".".join(DRIVE)
+        )
+    elif had is None and (draft.stored.get(SOURCE) or EMPTY) != EMPTY:
+        draft.mistakes.add(
+            "has a medium that is no seed of this collection; rename the drive, or empty it",
+            ".".join(DRIVE),
+        )
+
+
+# ---- what is declared
+
+
+def _set_up(draft: VmDraft, want: dict[Key, Value], plan: Planned) -> None:
+    places.set_macs(draft, want)
+    had = plan.had or Note({})
+    differs = [key for key in KEYS if key[1] in CONTENT and want[key] != draft.stored.get(key, "")]
+    _set_instance_id(draft, want, had, plan.salt, bool(differs))
+    want[VOLUME] = had.volume
+    if had.volume and not differs and want[DETACH] == AFTER_BOOT and _has_booted(draft, had):
+        want[VOLUME], want[SOURCE], want[DRIVE] = "", EMPTY, PRESENT
+    else:
+        plan.makes = _why_made(draft, want, had, bool(differs))
+    if plan.makes:
+        want[VOLUME] = places.new_volume(draft, want, had)
+    _set_former(draft, want, plan)
+    if want[VOLUME]:
+        _set_drive(draft, want)
+    if want[DETACH] == AFTER_BOOT and not _has_agent(draft, want):
+        draft.mistakes.add(
+            "after_boot needs agent: true, by which it is seen that the guest is up",
+            "cloud_init.detach",
+        )
+
+
+def _set_instance_id(
+    draft: VmDraft, want: dict[Key, Value], had: Note, salt: str, differs: bool
+) -> None:
+    """By its name at first. A guest takes up what has another instance-id, and only that: where it
+    is to, one that it never had is made from the former one and what is new."""
+    name, has = draft.wanted.name, str(had.said.get("instance_id", ""))
+    reruns = bool(draft.wanted.options["cloud_init"]["rerun"])
+    if want[INSTANCE_ID]:
+        return
+    if not reruns or (has.startswith(f"{name}-") and not differs):
+        want[INSTANCE_ID] = has or name
+        return
+    said = {key: value for key, value in said_of(want, salt).items() if key in CONTENT}
+    digest = hashlib.sha256(json.dumps([has, said], sort_keys=True).encode()).hexdigest()
+    want[INSTANCE_ID] = f"{name}-{digest[:8]}"
+
+
+def _why_made(draft: VmDraft, want: Values, had: Note, differs: bool) -> str:
+    """Why a volume is to be made; empty where the one that is there does."""
+    pool = draft.wanted.options["cloud_init"].get("pool")
+    if differs or want[INSTANCE_ID] != had.said.get("instance_id"):
+        return "another content"
+    if not had.volume:
+        is_done = want[DETACH] == AFTER_BOOT
+        return "" if is_done else "it is to stay attached"
+    if pool and pool != pool_of(had.volume):
+        return "another pool"
+    volume = draft.world.was("storage_volume", had.volume)
+    if not had.written or volume.facts.get(UNSEEN):
+        return ""  # nobody can tell
+    if not volume.exists:
+        return "it was gone"
+    written = xmltree.get(volume.definition, "target/timestamps/mtime")
+    return "" if written in (None, had.written) else "others wrote to it"
+
+
+def _has_booted(draft: VmDraft, had: Note) -> bool:
+    """Whether a guest is up that was started with the seed. Its agent says so, which starts after
+    cloud-init has read what it is to know."""
+    live = draft.have.live
+    if live is None or draft.is_now != RUNNING or draft.world.verifies:
+        return False
+    if live.get("id") in (None, had.made_at) or draft.live is None:
+        return False
+    agent = xmltree.get(live, f"devices/channel/target[@name='{AGENT_CHANNEL}']/@state")
+    return agent == "connected" and draft.live.get(SOURCE) == draft.stored.get(SOURCE)
+
+
+def _has_agent(draft: VmDraft, want: Values) -> bool:
+    key = ("channels", AGENT_CHANNEL)
+    return bool(want.get(key, draft.stored.get(key, ABSENT)) is not ABSENT)
+
+
+def _set_drive(draft: VmDraft, want: dict[Key, Value]) -> None:
+    pool = draft.world.will_be("storage_pool", pool_of(want[VOLUME]))
+    path = volume_path(pool, name_in_pool(want[VOLUME]))
+    want[DRIVE] = PRESENT
+    if path:
+        want[SOURCE] = {"file": path}
+    if DRIVE not in draft.stored:
+        want[(*DRIVE, "bus")] = places.bus_of(
+            want.get(("machine",)) or draft.stored.get(("machine",))
+        )
+
+
+# ---- what goes
+
+
+def _take_away(draft: VmDraft, want: dict[Key, Value], plan: Planned) -> None:
+    """Nothing of it stays but the drive of a VM that runs, which nobody can unplug: it is empty."""
+    for key in KEYS:
+        want[key] = ""
+    if plan.had is None:
+        return
+    _set_former(draft, want, plan)
+    if DRIVE in draft.stored:
+        stays = draft.live is not None and DRIVE in draft.live
+        want[DRIVE] = PRESENT if stays else ABSENT
+        if stays:
+            want[SOURCE] = EMPTY
+
+
+def _set_former(draft: VmDraft, want: dict[Key, Value], plan: Planned) -> None:
+    """Of the volumes that were the seed, those that go, and those that it still runs with."""
+    had = plan.had or Note({})
+    replaced = [had.volume] if had.volume and had.volume != want[VOLUME] else []
+    waits: list[str] = []
+    for name in dict.fromkeys([*had.former, *replaced]):
+        volume = draft.world.was("storage_volume", name)
+        if _runs_with(draft, volume):
+            waits.append(name)
+            continue
+        others = users_of(draft, volume)
+        if others:
+            plan.kept[name] = others
+        elif volume.exists or volume.facts.get(HALF_MADE):
+            plan.goes.append(name)
+    want[FORMER] = waits
+
+
+def _runs_with(draft: VmDraft, volume: Have) -> bool:
+    """Whether what runs has it in the drive, and will have it when the run is done."""
+    runs = draft.live
+    path = xmltree.get(volume.stored, "target/path") if volume.stored is not None else None
+    has = runs is not None and bool(path) and runs.get(SOURCE) == {"file": path}
+    return has and draft.changes_wait
+
+
+def users_of(draft: VmDraft, volume: Have) -> list[str]:
+    """The other VMs that have a volume as a medium: clones of this one."""
+    path = xmltree.get(volume.stored, "target/path") if volume.stored is not None else None
+    return sorted(
+        name
+        for name, have in (draft.world.everything("vm") if path else {}).items()
+        if name != draft.wanted.name
+        and any(
+            xmltree.get(disk, "source/@file") == path
+            for tree in (have.stored, have.live)
+            if tree is not None
+            for disk in tree.findall("devices/disk")
+        )
+    )
+
+
+# ---- as the plan says it
+
+
+def beside(resource: str, plan: Planned) -> Iterator[Change]:
+    """The volumes that go, and those that have to stay."""
+    for name in plan.goes:
+        yield Lost(resource, FORMER, name, note="the seed that it was")
+    for name, others in plan.kept.items():
+        yield Kept(resource, FORMER, name, note=f"{', '.join(others)} uses it too")
+
+
+def goes_with(draft: VmDraft) -> Iterator[Change]:
+    """Of a VM that goes: its seed, which is of no use to anybody, and what it was before."""
+    note = note_of(draft.have.stored)
+    for name in filter(None, [*note.former, note.volume] if note is not None else []):
+        volume = draft.world.was("storage_volume", name)
+        others = users_of(draft, volume) if volume.exists else []
+        if others:
+            yield Kept(draft.wanted.resource, VOLUME, name, note=f"{', '.join(others)} uses it too")
+        elif volume.exists or volume.facts.get(HALF_MADE):
+            yield Lost(draft.wanted.resource, VOLUME, name, note="its seed goes with it")
+
+
+def explained(plan: Planned, change: Change) -> Change:
+    """A change with what is to be said of it."""
+    if change.field == SOURCE and plan.had is not None:
+        return replace(change, final="the seed that was in it is kept by nobody")
+    if change.field[0] != CLOUD_INIT or isinstance(change, (Lost, Kept)) or plan.had is None:
+        return change
+    if change.field == VOLUME:
+        note = plan.makes or ("a guest is up that was started with it" if plan.note else "")
+        return replace(change, note=note, final="the seed that it was is kept by nobody")
+    said: dict[str, Any] = {}
+    if plan.note is not None and change.field[1] in CONTENT:
+        is_old = plan.note.said.get("instance_id") == plan.had.said.get("instance_id")
+        said["note"] = NO_EFFECT if is_old else ""
+    if isinstance(change.before, Sensitive):
+        said["final"] = "what it said is kept by nobody"
+    return replace(change, **said)

@@ -1,0 +1,253 @@
+"""Seeds for cloud-init on a real libvirtd: made, read back by another program, changed, gone."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from support.module_server import ModuleServer
+from support.private_libvirtd import PrivateLibvirtd
+
+Result = dict[str, Any]
+
+OFF = {"timeout_s": 1, "on_timeout": "power_off"}
+HASH = "$6$salt$CANARYCANARYCANARY"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKeyOfNobody me@there"
+
+
+class Guest:
+    """One VM with a seed, declared again and again."""
+
+    def __init__(
+        self, libvirtd: PrivateLibvirtd, modules: ModuleServer, prefix: str, folder: Path
+    ) -> None:
+        self.libvirtd, self.modules = libvirtd, modules
+        self.name, self.pool, self.folder = f"{prefix}web", f"{prefix}pool", folder
+        pool = {"name": self.pool, "type": "dir", "path": str(folder)}
+        assert not modules.run("storage_pool", pool).get("failed")
+        net = {"name": f"{prefix}net", "type": "isolated", "address": "192.0.2.1/24"}
+        done = modules.run("vswitch", net)
+        assert not done.get("failed"), done["msg"]
+        self.nic = {"name": "lan", "vswitch": net["name"], "mac": "52:54:00:00:00:01"}
+        self.disk = {"name": "root", "pool": self.pool, "capacity": "2MiB"}
+
+    def run(self, check: bool = False, **options: Any) -> Result:
+        return self.modules.run("vm", {"name": self.name, **options}, check)
+
+    def set(self, seed: dict[str, Any] | None = None, **options: Any) -> Result:
+        """Declare it: check mode says what the run does, and a second run does nothing."""
+        options.update({} if seed is None else {"cloud_init": seed})
+        predicted, done = self.run(True, **options), self.run(**options)
+        assert not done.get("failed"), done["msg"]
+        for part in ("plan", "diff", "summary"):
+            assert predicted[part] == done[part], part
+        assert "CANARY" not in str(predicted) + str(done)
+        again = self.run(**options)
+        assert (again["changed"], again["plan"]) == (False, []), again["plan"]
+        return done
+
+    def come(self, seed: dict[str, Any], **options: Any) -> Result:
+        small = {"virt_type": "qemu", "memory": {"size": "64MiB"}, "disks": [self.disk]}
+        return self.set(seed, **{**small, **options})
+
+    def fails(self, seed: dict[str, Any], **options: Any) -> str:
+        done = self.run(True, cloud_init=seed, **options)
+        assert done.get("failed"), done["plan"]
+        return str(done["msg"])
+
+    @property
+    def files(self) -> list[str]:
+        """What is in its pool beside its disk."""
+        there = [path.name for path in self.libvirtd.outside(self.folder).iterdir()]
+        return sorted(name.replace(self.name, "web") for name in there if "root" not in name)
+
+    def drive(self, *options: str) -> str:
+        """The file in the drive of the seed."""
+        xml = self.libvirtd.virsh("dumpxml", self.name, *options)
+        disks = re.findall(r"<disk [^>]*cdrom.*?</disk>", xml, re.DOTALL)
+        found = re.search(r"<source file='([^']*)'", next(d for d in disks if "cloud-init" in d))
+        return found[1] if found else ""
+
+    def seed(self) -> dict[str, str]:
+        """The files in the image of the seed, read by another program."""
+        image = self.libvirtd.outside(self.drive("--inactive"))
+        found = {}
+        for name in ("meta-data", "user-data", "network-config", "vendor-data"):
+            into = image.parent / "read"
+            read = ["xorriso", "-osirrox", "on", "-indev", str(image), "-extract", f"/{name}"]
+            subprocess.run([*read, str(into)], capture_output=True, check=False)
+            if into.exists():
+                found[name] = into.read_text()
+                into.unlink()
+        return found
+
+
+@pytest.fixture
+def guest(libvirtd: PrivateLibvirtd, modules: ModuleServer, prefix: str, images: Path) -> Guest:
+    return Guest(libvirtd, modules, prefix, images)
+
+
+def rows(done: Result) -> dict[str, tuple[Any, Any, str]]:
+    return {row["field"]: (row["before"], row["after"], row["class"]) for row in done["plan"]}
+
+
+def test_a_seed_comes_is_read_and_goes_with_its_vm(guest: Guest) -> None:
+    nic = {"name": "lan", "address": "192.0.2.10/24", "gateway": "192.0.2.1", "dns": "192.0.2.53"}
+    seed = {
+        "hostname": "web.example.com",
+        "user": "ops",
+        "ssh_keys": [KEY],
+        "password_hash": HASH,
+        "nics": [nic],
+        "user_data": {"packages": ["nginx"], "write_files": [{"path": "/a", "content": "CANARY"}]},
+        "vendor_data": "#!/bin/sh\necho CANARY\n",
+    }
+    done = guest.come(seed, nics=[guest.nic])
+    assert guest.files == ["web-cidata.iso"]
+    found = guest.seed()
+    assert yaml.safe_load(found["meta-data"]) == {
+        "instance-id": guest.name,
+        "local-hostname": "web.example.com",
+    }
+    assert found["user-data"].startswith("#cloud-config\n")
+    data = yaml.safe_load(found["user-data"])
+    assert data["packages"] == ["nginx"] and data["write_files"][0]["content"] == "CANARY"
+    assert data["users"][0]["hashed_passwd"] == HASH
+    lan = yaml.safe_load(found["network-config"])["ethernets"]["lan"]
+    assert lan["match"] == {"macaddress": "52:54:00:00:00:01"}
+    assert lan["addresses"] == ["192.0.2.10/24"]
+    assert found["vendor-data"] == seed["vendor_data"]
+    assert done["vm"]["cloud_init"]["hostname"] == "web.example.com"
+    assert "CANARY" not in guest.libvirtd.virsh("dumpxml", guest.name, "--security-info")
+    done = guest.set(state="absent")
+    assert ("cloud_init.volume", "absent") in {(r["field"], r["after"]) for r in done["plan"]}
+    assert guest.files == []
+
+
+def test_another_content_is_another_volume_and_rerun_another_instance(guest: Guest) -> None:
+    guest.come({"user_data": {"packages": ["a"]}})
+    one = guest.seed()
+    done = guest.set({"user_data": {"packages": ["b"]}})
+    assert "cloud_init.user_data" in rows(done)
+    note = next(r["note"] for r in done["plan"] if r["field"] == "cloud_init.user_data")
+    assert "no effect on a guest that has run" in note
+    assert guest.files == ["web-cidata-2.iso"]
+    two = guest.seed()
+    assert two["user-data"] != one["user-data"] and two["meta-data"] == one["meta-data"]
+    done = guest.set({"user_data": {"packages": ["b"]}, "rerun": True})
+    assert "cloud_init.instance_id" in rows(done)
+    three = guest.seed()
+    assert three["user-data"] == two["user-data"] and three["meta-data"] != two["meta-data"]
+    guest.set({"user_data": {"packages": ["c"]}, "rerun": True})
+    assert guest.seed()["meta-data"] not in (one["meta-data"], three["meta-data"])
+    assert guest.files == ["web-cidata-2.iso"]
+
+
+def test_what_runs_gets_another_seed_at_once_and_none_when_it_is_taken_away(guest: Guest) -> None:
+    guest.come({"hostname": "a"}, state="running")
+    first = guest.drive()
+    done = guest.set({"hostname": "b"})
+    assert rows(done)["cdroms.cloud-init.file"][2] == "live"
+    assert guest.drive() == guest.drive("--inactive") != first
+    assert guest.files == ["web-cidata-2.iso"]
+    guest.set(purge=True, cdroms=[])
+    assert guest.drive()
+    guest.set({"hostname": "c"}, apply="next_boot")
+    assert guest.drive() != guest.drive("--inactive")
+    assert guest.files == ["web-cidata-2.iso", "web-cidata.iso"]
+    guest.set({"hostname": "c"})
+    assert guest.files == ["web-cidata.iso"]
+    done = guest.set({})
+    assert guest.files == [] and guest.drive() == ""
+    assert "fleet-seed" not in guest.libvirtd.virsh("dumpxml", guest.name, "--inactive")
+    guest.set(state="stopped", shutdown=OFF)
+
+
+def test_a_volume_of_others_is_passed_over_and_one_they_wrote_to_is_made_anew(guest: Guest) -> None:
+    theirs = guest.libvirtd.outside(guest.folder) / f"{guest.name}-cidata.iso"
+    theirs.write_text("theirs")
+    guest.come({"hostname": "a"})
+    assert theirs.read_text() == "theirs" and guest.drive("--inactive").endswith("-cidata-2.iso")
+    guest.libvirtd.outside(Path(guest.drive("--inactive"))).write_text("broken")
+    done = guest.set({"hostname": "a"})
+    assert [r.get("note") for r in done["plan"] if r["field"] == "cloud_init.volume"] == [
+        "others wrote to it"
+    ]
+    assert "local-hostname" in guest.seed()["meta-data"]
+    guest.libvirtd.outside(Path(guest.drive("--inactive"))).unlink()
+    done = guest.set({"hostname": "a"})
+    assert "local-hostname" in guest.seed()["meta-data"]
+    guest.set({})
+    assert guest.files == ["web-cidata.iso"] and theirs.read_text() == "theirs"
+
+
+def test_a_clone_keeps_the_seed_that_it_shares(guest: Guest, prefix: str) -> None:
+    guest.come({"hostname": "a"})
+    xml = guest.libvirtd.virsh("dumpxml", "--inactive", guest.name)
+    xml = re.sub(r"<uuid>.*</uuid>", "", xml.replace(f"<name>{guest.name}", f"<name>{prefix}two"))
+    guest.libvirtd.run(["virsh", "define", "/dev/stdin"], stdin=xml)
+    done = guest.set({"hostname": "b"})
+    assert (f"{guest.pool}/{guest.name}-cidata.iso", "kept") in {
+        (row["before"], row["after"]) for row in done["plan"]
+    }
+    assert guest.files == ["web-cidata-2.iso", "web-cidata.iso"]
+
+
+def test_what_an_interrupted_run_left_is_cleared_up(guest: Guest) -> None:
+    pool = guest.libvirtd.outside(guest.folder)
+    half = [f".{guest.name}-cidata.iso.partial", f"{guest.name}-cidata.iso"]
+    for name in half:  # it had made the volume, and no VM yet that names it
+        (pool / name).write_text("half")
+    guest.come({"hostname": "a"})
+    assert guest.files == ["web-cidata.iso"] and "local-hostname" in guest.seed()["meta-data"]
+    (pool / half[0]).write_text("")  # the VM names it, and its mark is still there
+    guest.libvirtd.virsh("pool-refresh", guest.pool)
+    guest.set({"hostname": "a"})
+    assert guest.files == ["web-cidata-2.iso"]
+    (pool / half[1]).write_text("the former one")  # it was to go
+    guest.libvirtd.virsh("pool-refresh", guest.pool)
+    note = ["metadata", guest.name, "urn:kvm.fleet:1:seed", "--config"]
+    told = guest.libvirtd.virsh(*note).replace(
+        '"volume"', f'"former": ["{guest.pool}/{half[1]}"], "volume"'
+    )
+    guest.libvirtd.virsh(*note, "--key", "fleet-seed", "--set", told.strip())
+    done = guest.set({"hostname": "a"})
+    assert [row["field"] for row in done["plan"]] == ["cloud_init.former", "cloud_init.former"]
+    assert guest.files == ["web-cidata-2.iso"]
+
+
+def test_a_plan_for_a_snapshot_is_that_for_the_host(guest: Guest, images: Path) -> None:
+    dest = str(images / "host.json")
+    guest.come({"user_data": {"packages": ["CANARY"]}})
+    taken = guest.modules.run("host_snapshot", {"dest": dest})
+    assert not taken.get("failed"), taken["msg"]
+    assert "CANARY" not in guest.libvirtd.outside(Path(dest)).read_text()
+    for packages, changes in (("CANARY", False), ("other", True)):
+        seed = {"user_data": {"packages": [packages]}}
+        on_host = guest.run(True, cloud_init=seed)
+        by_file = guest.run(True, cloud_init=seed, uri=f"snapshot:{dest}")
+        assert on_host["changed"] == changes
+        for part in ("plan", "diff", "summary"):
+            assert by_file[part] == on_host[part], part
+    guest.libvirtd.outside(Path(dest)).unlink()
+
+
+def test_a_host_is_exported_with_seeds_of_which_nothing_is_hidden(guest: Guest) -> None:
+    def told() -> tuple[dict[str, Any], str]:
+        done = guest.modules.run("export", {"volumes": "none"})
+        [vm] = [vm for vm in done["declarations"]["vms"] if vm["name"] == guest.name]
+        return vm, str([text for text in done.get("warnings", []) if guest.name in str(text)])
+
+    nics = [{"name": "lan", "address": ["192.0.2.10/24"]}]
+    guest.come({"hostname": "a", "user": "ops", "nics": nics}, nics=[guest.nic])
+    vm, warnings = told()
+    assert vm["cloud_init"] == {"hostname": "a", "user": "ops", "nics": nics, "detach": "never"}
+    assert "cdroms" not in vm and "cloud_init" not in warnings
+    guest.set({"hostname": "a", "user_data": {"packages": ["b"]}})
+    vm, warnings = told()
+    assert "cloud_init" not in vm and "cdroms" not in vm and "cloud_init" in warnings
