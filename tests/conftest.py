@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -10,12 +11,56 @@ from pathlib import Path
 
 import pytest
 
+from support import choice
+from support.commands import ROOT
 from support.guest_moves import Moves
 from support.leftovers import remove_all
 from support.module_server import ModuleServer
 from support.observer import Observer
 from support.private_libvirtd import IMAGES, PrivateLibvirtd, why_not_here
 from support.two_hosts import TwoHosts, two_hosts
+
+CHOSEN = pytest.StashKey[str]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--sample",
+        action="store_true",
+        help="of the long tests those that the last commits touch, and a share of the others",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the long tests that are not chosen."""
+    if not config.option.sample:
+        return
+    units = {item: unit for item in items if (unit := long_unit(item))}
+    chosen = choice.choose_tests(
+        dict(units.values()), choice.changes_of(ROOT), choice.tree_of(ROOT)
+    )
+    left = [item for item, (name, _touched) in units.items() if name not in chosen]
+    config.hook.pytest_deselected(items=left)
+    items[:] = [item for item in items if item not in left]
+    config.stash[CHOSEN] = "\n".join(
+        [f"long test {name}: {reason}" for name, reason in chosen.items()]
+        + [f"long tests that are not in this run: {len(left)}; make test-all runs all"]
+    )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if said := terminalreporter.config.stash.get(CHOSEN, ""):
+        terminalreporter.section("sample")
+        terminalreporter.write_line(said)
+
+
+def long_unit(item: pytest.Item) -> tuple[str, str] | None:
+    """The name of a long test, or of its file where tests need each other, and what touches it."""
+    if not (marker := item.get_closest_marker("long")):
+        return None
+    file = item.path.relative_to(ROOT).as_posix()
+    name = file if marker.kwargs.get("together") else item.nodeid
+    return name, f"{marker.kwargs['touched_by']}|{re.escape(file)}$"
 
 
 @pytest.fixture(scope="session")

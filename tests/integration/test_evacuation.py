@@ -151,6 +151,9 @@ def names(host: TwinHost, *options: str) -> set[str]:
     return set(host.virsh("list", "--name", *options).split())
 
 
+@pytest.mark.long(
+    touched_by=r"playbooks/(evacuate|return_home|tasks/|vars/)|plugins/.*/(evacuat|homes|fates|placing)"
+)
 def test_a_host_is_emptied_and_filled_again(two: TwoHosts) -> None:
     planned = play(two, "evacuate", "--check")
     assert planned.returncode == 0, planned.output

@@ -26,6 +26,7 @@ GUEST = """
 """
 PID_FILES = {"libvirtd": LIBVIRTD_PID_FILE, "virtlogd": VIRTLOGD_PID_FILE}
 
+OF_THE_ROLE = r"roles/kvm_host/(?!.*migration)|plugins/modules/host_probe|tests/support/role_runs"
 pytestmark = pytest.mark.skipif(bool(why_not_here()), reason=why_not_here() or "runs")
 
 
@@ -89,6 +90,7 @@ def started(bare: PrivateLibvirtd) -> PrivateLibvirtd:
     return bare
 
 
+@pytest.mark.long(touched_by=OF_THE_ROLE)
 def test_settings_restart_the_daemon_and_no_vm(tmp_path: Path, started: PrivateLibvirtd) -> None:
     bare = started
     settings = {
@@ -129,6 +131,7 @@ def test_settings_restart_the_daemon_and_no_vm(tmp_path: Path, started: PrivateL
     bare.virsh("destroy", "survivor")
 
 
+@pytest.mark.long(touched_by=OF_THE_ROLE)
 def test_the_hook_is_installed_once_and_taken_away(
     tmp_path: Path, started: PrivateLibvirtd
 ) -> None:
@@ -140,14 +143,20 @@ def test_the_hook_is_installed_once_and_taken_away(
         "Stop the daemon",
     ]
 
-    def run(*arguments: str, wanted: bool = True) -> list[str]:
-        ran = run_role(tmp_path, *arguments, entry=started.entry(), kvm_host_reservations=wanted)
+    def run(*arguments: str, wanted: bool = True, part: str = "reservations") -> list[str]:
+        ran = run_role(
+            tmp_path,
+            *arguments,
+            entry=started.entry(),
+            part=part,
+            kvm_host_reservations=wanted,
+        )
         assert not ran.failed, ran.output
         return [name for name in ran.changed if name != "Start the daemons that do not run"]
 
     assert run("--check") == changes
     assert not hook.exists()
-    assert run() == changes
+    assert run(part="") == changes
     assert hook.stat().st_mode & 0o777 == 0o755
     assert run() == []
 
@@ -158,13 +167,18 @@ def test_the_hook_is_installed_once_and_taken_away(
     assert run("--check", wanted=False) == []
 
 
+@pytest.mark.long(touched_by=OF_THE_ROLE)
 def test_the_default_network_only_when_asked(tmp_path: Path, started: PrivateLibvirtd) -> None:
     bare = started
     network = bare.outside("/etc/libvirt") / "network.xml"
     network.write_text("<network><name>default</name></network>")
 
     def run(*arguments: str, value: str) -> list[str]:
-        result = run_role(tmp_path, *arguments, entry=bare.entry(), kvm_host_default_network=value)
+        # That it is left alone is a matter of the whole role.
+        part = "" if value == "untouched" else "default_network"
+        result = run_role(
+            tmp_path, *arguments, entry=bare.entry(), part=part, kvm_host_default_network=value
+        )
         assert not result.failed, result.output
         return result.changed
 

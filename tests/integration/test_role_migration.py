@@ -19,7 +19,13 @@ from support.ansible_runs import PlaybookRun, run_playbook
 from support.private_libvirtd import PrivateLibvirtd, why_not_here
 from support.role_runs import bare_place
 
-pytestmark = pytest.mark.skipif(bool(why_not_here()), reason=why_not_here() or "runs")
+pytestmark = [
+    pytest.mark.skipif(bool(why_not_here()), reason=why_not_here() or "runs"),
+    pytest.mark.long(
+        touched_by=r"roles/kvm_host/(tasks|vars|files)/(migration|authority|certificate|peer)",
+        together=True,
+    ),
+]
 
 PLAYBOOK = """
 - hosts: kvm_hosts

@@ -1,4 +1,5 @@
-"""Chooses scenarios for `make test`: what the last commits touch, and a share of the others."""
+"""Chooses scenarios and long tests for `make test`: what the last commits touch, and a share of
+the others."""
 
 from __future__ import annotations
 
@@ -9,7 +10,9 @@ from pathlib import Path
 
 # How many commits are the last ones. Of what they leave out, a run takes one of so many shares.
 COMMITS = 3
-SHARES = 3
+SHARES = 4
+# Scenarios that take a quarter of an hour or more: no share has two of them.
+LONGEST = ("kvm_host", "vswitch")
 
 # What a file says of a scenario: the first pattern that fits its path.
 TOUCHES = (
@@ -49,11 +52,34 @@ def choose(names: Sequence[str], changes: Mapping[str, Iterable[str]], tree: str
     """
     names = [name for name in names if name not in TOO_LONG]
     touched = touched_by(changes)
-    others = [name for name in names if name not in touched]
-    share = int(tree or "0", 16) % SHARES
-    drawn = dict.fromkeys(others[share::SHARES], f"share {share + 1} of {SHARES}")
-    reasons = {**touched, **drawn}
+    others = sorted(set(names) - touched.keys(), key=lambda name: (name not in LONGEST, name))
+    reasons = {**touched, **drawn(others, tree)}
     return {name: reasons[name] for name in names if name in reasons}
+
+
+def choose_tests(
+    long: Mapping[str, str], changes: Mapping[str, Iterable[str]], tree: str
+) -> dict[str, str]:
+    """The long tests to run, each with the reason; `long` has the pattern of what touches each."""
+    paths = [(path, change) for change, changed in changes.items() for path in changed]
+    touched = {
+        name: f"{change} touches {path}"
+        for name, pattern in long.items()
+        for path, change in reversed(paths)
+        if re.match(pattern, path)
+    }
+    return {**touched, **drawn(sorted(long.keys() - touched.keys()), tree)}
+
+
+def drawn(names: Sequence[str], tree: str) -> dict[str, str]:
+    """The share of a run, with what it is as the reason.
+
+    They are dealt out forth and back, so that those that come first are not with each other.
+    """
+    share = int(tree or "0", 16) % SHARES
+    forth, back = share, 2 * SHARES - 1 - share
+    reason = f"share {share + 1} of {SHARES}"
+    return {name: reason for at, name in enumerate(names) if at % (2 * SHARES) in (forth, back)}
 
 
 def touched_by(changes: Mapping[str, Iterable[str]]) -> dict[str, str]:

@@ -73,11 +73,6 @@ class Moves:
             remove_all(host.uri, "kvm-fleet-move-")
             shutil.rmtree(host.outside(self.images))
 
-    def begin_anew(self) -> None:
-        """Have the pools, and nothing in them."""
-        self.clear()
-        self.make_pools()
-
     def image(self, host: TwinHost, disk: str = "root") -> Path:
         """An image on a host, as it is reached from here."""
         return host.outside(self.images / f"{disk}.qcow2")

@@ -29,6 +29,15 @@ PLAYBOOK = """
       check_mode: false
       changed_when: false
 """
+# What is of one part of the role is a matter of a few seconds then.
+PART = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - ansible.builtin.import_role:
+        name: kvm.fleet.kvm_host
+        tasks_from: PART.yml
+"""
 
 
 @dataclass
@@ -45,11 +54,12 @@ def run_role(
     folder: Path,
     *arguments: str,
     entry: Sequence[str] = (),
+    part: str = "",
     **variables: Any,
 ) -> Result:
-    """Run the role with these variables, where ``entry`` leads."""
+    """Run the role, or the tasks of one part of it, with these variables, where ``entry`` leads."""
     playbook, report = folder / "play.yml", folder / "report.json"
-    playbook.write_text(PLAYBOOK)
+    playbook.write_text(PART.replace("PART", part) if part else PLAYBOOK)
     report.unlink(missing_ok=True)
     extra = json.dumps({"report_path": str(report), **variables})
     ansible = Path(sys.executable).with_name("ansible-playbook")

@@ -44,7 +44,7 @@ def sampled_stages(pytest_options: Sequence[str]) -> list[Stage]:
     scenarios = ["python", "tests/scenarios.py", "--sample"]
     return [
         Stage("molecule", scenarios, molecule_counts, uses="lab", end_lines=150),
-        pytest_stage("integration", *pytest_options),
+        pytest_stage("integration", "--sample", *pytest_options),
         pytest_stage("fidelity", *pytest_options),
         Stage("lint", ["tools/lint"], one_test),
         pytest_stage("unit", *pytest_options),
@@ -56,10 +56,12 @@ def sampled_stages(pytest_options: Sequence[str]) -> list[Stage]:
 
 def all_stages(pytest_options: Sequence[str]) -> list[Stage]:
     """Everything, in parts that a run can go on from."""
-    kept = [stage for stage in sampled_stages(pytest_options) if stage.name != "molecule"]
+    sampled = ("molecule", "integration", "fidelity")
+    kept = [stage for stage in sampled_stages(pytest_options) if stage.name not in sampled]
     return [
         *(everything.scenario_stages()),
-        *(stage for stage in kept if stage.name != "fidelity"),
+        pytest_stage("integration", *pytest_options),
+        *kept,
         *(everything.property_stages(pytest_stage)),
         *(everything.version_stages(pytest_stage)),
         *(everything.fidelity_stages(pytest_stage)),

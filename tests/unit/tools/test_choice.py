@@ -20,14 +20,43 @@ def test_a_touched_scenario_runs_and_says_why() -> None:
 
 
 def test_each_scenario_is_in_one_share() -> None:
-    drawn = [choice.choose(NAMES, {}, tree) for tree in ("0", "1", "2")]
+    drawn = [choice.choose(NAMES, {}, tree) for tree in ("0", "1", "2", "3")]
     assert sorted(name for one in drawn for name in one) == sorted(NAMES)
-    assert drawn[1]["host_config"] == "share 2 of 3"
+    assert drawn[1]["vswitch"] == "share 2 of 4"
+
+
+def test_no_share_has_two_of_the_longest() -> None:
+    for touched in ("", "plugins/modules/host_config.py", "plugins/modules/vm.py"):
+        for tree in ("0", "1", "2", "3"):
+            chosen = choice.choose(NAMES, {"abc": [touched]}, tree)
+            drawn = [name for name, reason in chosen.items() if reason.startswith("share")]
+            assert len(drawn) in (1, 2)
+            assert len(set(drawn) & set(choice.LONGEST)) <= 1
+
+
+LONG = {f"tests/{name}.py": f"plugins/{name}|tests/{name}" for name in "abcdefghij"}
+
+
+def test_each_long_test_is_in_one_share() -> None:
+    drawn = [
+        choice.choose_tests(LONG, {"abc": ["README.md"]}, tree) for tree in ("0", "1", "2", "7")
+    ]
+    assert sorted(name for one in drawn for name in one) == sorted(LONG)
+    assert {len(one) for one in drawn} == {2, 3}
+    assert set(drawn[3].values()) == {"share 4 of 4"}
+
+
+def test_a_touched_long_test_runs_and_says_why() -> None:
+    changes = {"abc": ["README.md"], "def": ["plugins/c.py"]}
+    for tree in ("0", "1", "2", "3"):
+        chosen = choice.choose_tests(LONG, changes, tree)
+        assert chosen["tests/c.py"] == "def touches plugins/c.py"
+        assert len(chosen) in (3, 4)
 
 
 def test_what_takes_too_long_is_in_no_sample_but_in_the_whole_run() -> None:
     changes = {"abc": ["plugins/modules/reservation.py", "extensions/molecule/reservations/a.yml"]}
-    for tree in ("0", "1", "2"):
+    for tree in ("0", "1", "2", "3"):
         assert not choice.TOO_LONG.keys() & choice.choose([*NAMES, *choice.TOO_LONG], changes, tree)
     assert choice.TOO_LONG.keys() <= set(scenarios.scenario_names())
 

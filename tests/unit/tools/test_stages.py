@@ -173,6 +173,11 @@ def test_all_has_every_stage_of_the_sample_and_every_scenario() -> None:
     assert names_of(stages.sampled_stages([])) - {"molecule", "fidelity"} <= every
     assert {"scenario-vm", "scenario-kvm_host-swapped", "fidelity-1", "core-lowest"} <= every
     assert len(every) == len(stages.all_stages([]))
+    sampled, whole = (
+        {stage.name: "--sample" in stage.argv for stage in found([])}["integration"]
+        for found in (stages.sampled_stages, stages.all_stages)
+    )
+    assert (sampled, whole) == (True, False)
     assert side_by_side.SAY_EVERY_S < stages.LIMIT_MINUTES * 60
 
 
