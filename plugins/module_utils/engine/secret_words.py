@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from .hidden import HIDDEN
@@ -33,17 +34,22 @@ _KEYS = (
 )
 _PLAIN = r"(?:,,|[^,\x00-\x1f])+"
 _DOUBLE, _SINGLE = r"(?:\\.|[^\"\\\x00-\x1f])+", r"[^'\x00-\x1f]+"
-_SAID = re.compile(
+_SAID = (
     r"io\.systemd\.credential(?:\.binary)?:[\w.@-]+=(?P<credential>[^\x00-\x1f]+)"
     r"|://[^\s/:@%]*(?::|%(?:25)?)(?P<login>(?:,,|[^\s/,])+)@"
     rf"""|(?<![\w.\"'-])(?P<quote>["'])?(?:{_KEYS})\\?["']?\s*[=:]\s*"""
     rf"""(?:"(?P<double>{_DOUBLE})"|'(?P<single>{_SINGLE})'"""
-    rf"""|(?(quote)(?![{{\[])){_PLAIN.join(("(?P<plain>", ")"))})""",
-    re.IGNORECASE,
+    rf"""|(?(quote)(?![{{\[])){_PLAIN.join(("(?P<plain>", ")"))})"""
 )
 _GROUPS = ("double", "single", "plain", "login", "credential")
 _OF_SECRET_OBJECT = re.compile(r"""^secret\b|["']secret(_keyring)?["']""")
 _OF_FIRMWARE = re.compile(r"(?:^|\bname=)(?:opt|etc)/")
+
+
+@cache
+def pattern(text: str) -> re.Pattern[str]:
+    """What finds secrets, whatever the case: made when it is needed, which takes milliseconds."""
+    return re.compile(text, re.IGNORECASE)
 
 
 def swap_in_words(text: str, swap: Swap) -> str:
@@ -62,7 +68,7 @@ def swap_in_words(text: str, swap: Swap) -> str:
         start, end = (place - match.start() for place in match.span(group))
         return f"{match[0][:start]}{swap(secret)}{match[0][end:]}"
 
-    return _SAID.sub(put, text)
+    return pattern(_SAID).sub(put, text)
 
 
 # ---- a kernel's arguments
@@ -73,7 +79,7 @@ _ARGUMENT = re.compile(
     r"""|(?P<name>[^\s="]+)=(?:"(?P<quoted>[^"]+)|(?P<plain>[^\s"]\S*)))"""
 )
 # By the last part of a name (preseed: `passwd/root-password`). `luks.key=` is the path of one.
-_OF_KERNEL = re.compile(rf".*{_ENDS}|(?:.*[_.-])?(?:pass|pw|pwd|psk)", re.IGNORECASE)
+_OF_KERNEL = rf".*{_ENDS}|(?:.*[_.-])?(?:pass|pw|pwd|psk)"
 _LOGIN = re.compile(r"\b(?:iscsi|cifs|smb|nbd):(?!//)(?P<login>[^\s/@]+)@")
 
 
@@ -91,7 +97,7 @@ def swap_in_cmdline(text: str, swap: Swap) -> str:
 
 
 def _of_argument(name: str, value: str, swap: Swap) -> str:
-    if _OF_KERNEL.fullmatch(name.rpartition("/")[2]):
+    if pattern(_OF_KERNEL).fullmatch(name.rpartition("/")[2]):
         return value if value.strip().lower() in (*NO_SECRETS, "0", "1") else swap(value)
     if "://" in value:
         return swap_in_words(value, swap)
@@ -139,7 +145,7 @@ def _in_options(options: Any, swap: Swap, name: str = "") -> Any:
         return options
     text = str(options)
     last = name.rpartition(".")[2]
-    if last in ("key", "=keyvalue-pairs") or re.fullmatch(f".*{_ENDS}", last, re.IGNORECASE):
+    if last in ("key", "=keyvalue-pairs") or pattern(f".*{_ENDS}").fullmatch(last):
         return swap(text)
     made = swap_in_name(text, swap)
     return options if made == text else made

@@ -11,24 +11,22 @@ import re
 
 from . import xmltext
 from .hidden import TOKEN
-from .secret_words import NO_SECRETS, Swap
+from .secret_words import NO_SECRETS, Swap, pattern
 from .xmltree import Element
 
 # Names of secrets, and of what holds some: the files by which a guest is set up.
-_NAME = re.compile(
+_NAME = (
     r"pass(?:w|phrase|code|$)|rootpw|secret|token|cred(?:s$|ential)|cookie|signature|hmac"
     r"|(?:api|access|account|auth|private|shared|ssh|secret|encryption|license|product)[_.-]?key|auth$"
     r"|(?:user|vendor)[_.-]?data|cloud[_.-]?(?:init|config)|ignition|kickstart|preseed|unattend"
     r"|(?:^|[_.:-])(?:pass|pw|pwd|psk|pin|key|sig|otp)(?:$|[_.:-])"
-    r"|(?-i:[a-z](?:Pass|Pw|Pwd|Psk|Pin|Key)$)",
-    re.IGNORECASE,
+    r"|(?-i:[a-z](?:Pass|Pw|Pwd|Psk|Pin|Key)$)"
 )
 # Texts in which there are secrets.
-_TEXT = re.compile(
+_TEXT = (
     r"pass(?:w|phrase|code)|secret|token|credential|cookie|api[_.-]?key|(?:access|private)[_.-]?key"
     r"|#cloud-config|\b(?:pass|pw|pwd|psk|key|sig|auth|authorization)\b[\"']?\s*[=:]"
-    r"|://[^\s/@]+@|-----BEGIN|\beyJ[\w-]{8,}\.|\$(?:1|2[abxy]|5|6|y)\$",
-    re.IGNORECASE,
+    r"|://[^\s/@]+@|-----BEGIN|\beyJ[\w-]{8,}\.|\$(?:1|2[abxy]|5|6|y)\$"
 )
 # What says what something is, as in <property name='password'>: itself no secret.
 _NAMING = ("name", "key", "id", "label", "type", "property", "option", "variable", "field")
@@ -58,7 +56,7 @@ def _local(name: str) -> str:
 
 
 def _names_secret(name: str) -> bool:
-    return _NAME.search(name) is not None
+    return pattern(_NAME).search(name) is not None
 
 
 def _is_named_as_secret(element: Element) -> bool:
@@ -86,7 +84,7 @@ def _of_text(text: str | None, is_hidden: bool, swap: Swap) -> str | None:
     said = plain.strip()
     if len(said) < _SHORTEST or said.lower() in NO_SECRETS:
         return text
-    if not (is_hidden or TOKEN.fullmatch(said) or _TEXT.search(said)):
+    if not (is_hidden or TOKEN.fullmatch(said) or pattern(_TEXT).search(said)):
         return text
     made = swap(plain)
     return text if made == plain else made

@@ -14,15 +14,13 @@ import re
 
 from . import xmltext, xmltree
 from .hidden import TOKEN, new_salt, token_of
-from .secret_words import Swap, swap_in_cmdline, swap_in_name, swap_in_words
+from .secret_words import Swap, pattern, swap_in_cmdline, swap_in_name, swap_in_words
 from .secrets_of_others import swap_in_others
 from .xmltree import Element
 
 # Attributes and elements that are secrets by their names, whatever they are in.
-_NAME = re.compile(r"(?:.*[_.-])?(?:passwd|password|passphrase)|cookie", re.IGNORECASE)
-_NAME_IN_ENVIRONMENT = re.compile(
-    r"pass|secret|token|cred|cookie|pw(?:d)?$|key(?![a-z])", re.IGNORECASE
-)
+_NAME = r"(?:.*[_.-])?(?:passwd|password|passphrase)|cookie"
+_NAME_IN_ENVIRONMENT = r"pass|secret|token|cred|cookie|pw(?:d)?$|key(?![a-z])"
 
 # Attributes (of an element's local name) and texts ("") in which secrets have names of their own.
 _WORDY = {
@@ -110,7 +108,7 @@ def salt_of(tree: Element) -> str:
 
 def is_secret(name: str) -> bool:
     """Whether an attribute or an element is a secret by its name, whatever it is in."""
-    return _NAME.fullmatch(name.rpartition(":")[2]) is not None
+    return pattern(_NAME).fullmatch(name.rpartition(":")[2]) is not None
 
 
 def swap_secrets(tree: Element, swap: Swap, parent: str = "") -> None:
@@ -162,7 +160,7 @@ def _in_text(tag: str, parent: str, text: str, swap: Swap) -> str:
 
 
 def _is_secret_of(environment: Element) -> bool:
-    return _NAME_IN_ENVIRONMENT.search(environment.get("name", "")) is not None
+    return pattern(_NAME_IN_ENVIRONMENT).search(environment.get("name", "")) is not None
 
 
 def swap_in_fragments(text: str, swap: Swap) -> str:
