@@ -31,8 +31,22 @@ description:
     What is left at the target of a move that failed is removed.
   - The memory goes from QEMU to QEMU by TCP, and is not encrypted unless O(transport=tls). Use a
     network of your own for that.
+  - A change of the VM can be declared with its move (O(vm)). Both are one plan, whose steps are
+    told and made in their order. What leaves the VM goes before the move, so that devices which
+    are bound to its host do not keep it there; the rest comes after it, at the target. Where the
+    move fails, what was taken out is put back. Where the VM lives there already, it is only
+    changed.
 extends_documentation_fragment:
   - kvm.fleet.common.moves
+options:
+  vm:
+    description:
+      - What is declared of the VM, by the options of M(kvm.fleet.vm) but C(name). It is declared
+        for O(host), so pools, vswitches and files are named as they are there.
+      - "Before the move go: disks, drives, NICs and channels with C(state: absent), media that are
+        ejected (C(file: \"\")) or replaced and cannot go along, and what O(vm) no longer has of
+        C(extra_xml). What goes by C(purge) goes after it."
+    type: dict
 attributes:
   check_mode:
     description: Plans the move with everything that it depends on, and has no effect on any host.
@@ -71,6 +85,21 @@ EXAMPLES = r"""
     auto_converge: true
   delegate_to: kvm1
 
+- name: Without what binds it to its host, and with more memory once it is there
+  kvm.fleet.migration:
+    name: web
+    host: kvm2
+    hosts:
+      kvm1: {uri: qemu+ssh://root@kvm1/system}
+      kvm2: {uri: qemu+ssh://root@kvm2/system}
+    vm:
+      cdroms:
+        - {name: tools, file: ""}
+      nics:
+        - {name: passed-through, state: absent}
+      memory: 8GiB
+  delegate_to: localhost
+
 - name: To other names of pools and vswitches, and the old disks go
   kvm.fleet.migration:
     name: web
@@ -98,22 +127,23 @@ EXAMPLES = r"""
 
 RETURN = r"""
 changed:
-  description: Whether the VM was moved, or would be in check mode.
+  description: Whether the VM was moved or changed, or would be in check mode.
   returned: success
   type: bool
   sample: true
 plan:
-  description: What is done; none where the VM lives there.
+  description: What is done, in its order; none where the VM lives there and is as declared.
   returned: success
   type: list
   elements: dict
   contains:
     resource:
-      description: The move.
+      description: The move, or the VM or a volume that is changed before or after it.
       type: str
       sample: migration/web
     field:
-      description: C(host), what is copied (C(copies)), and what goes or stays at the source.
+      description: C(host), what is copied (C(copies)), and what goes or stays at the source; of a
+        VM or a volume the option.
       type: str
       sample: host
     before:
@@ -125,7 +155,8 @@ plan:
       type: raw
       sample: kvm2
     class:
-      description: C(live) where the VM runs on, C(stored) where it is off.
+      description: C(live) where the VM runs on, C(stored) where it is off; of a VM or a volume as
+        in their modules.
       type: str
       sample: live
     note:
@@ -190,6 +221,12 @@ report:
   sample:
     - {check: cpu, result: pass, about: "", message: the target has its CPU, source: "", target: "",
        todo: ""}
+pending_restart:
+  description: What of O(vm) waits for a restart, as M(kvm.fleet.vm) returns it.
+  returned: where O(vm) is given
+  type: list
+  elements: dict
+  sample: []
 statistics:
   description: What the move took.
   returned: when it was moved
@@ -283,11 +320,12 @@ from ..module_utils.moving.hosts import HOSTS_SPEC
 from ..module_utils.moving.options import OPTIONS_SPEC
 from ..module_utils.run.module import create_module
 from ..module_utils.run.moving import run
+from ..module_utils.run.moving_changes import SPEC, options_within
 
 
 def main() -> None:
     """Have one VM live on its host."""
-    run(create_module({**HOSTS_SPEC, **OPTIONS_SPEC}))
+    run(create_module({**HOSTS_SPEC, **OPTIONS_SPEC, **SPEC}, options_within()))
 
 
 if __name__ == "__main__":

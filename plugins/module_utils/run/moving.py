@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The run of `migration`: where a VM lives, the plan, the move, and that it is over."""
+"""The run of `migration`: where a VM lives, the plan, the move, and that it is over.
+
+What is declared of the VM beside is a part of the same plan: what leaves it goes before the move,
+the rest comes after it.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +13,29 @@ from typing import Any
 
 from ansible.module_utils import basic
 
-from ..engine.errors import FleetError, FleetErrors
+from ..engine.errors import ConnectionLost, FleetError, FleetErrors
+from ..engine.plan import Plan
 from ..engine.showing import diffs, results, summary
 from ..moving import unfinished
 from ..moving.finishing import planned_end
+from ..moving.foreseen import after_leaving, after_moving
 from ..moving.hosts import reached
 from ..moving.move import Move
 from ..moving.options import Options, options_of
 from ..moving.planned import Planned, planned
+from ..moving.side import Side
 from ..moving.unfinished import Whereabouts, whereabouts
 from . import secrecy
 from .module import taken_params
+from .moving_changes import (
+    Declared,
+    change_there,
+    declared,
+    planned_after,
+    planned_before,
+    put_back,
+    take_out,
+)
 from .sides import Opened, opened_sides
 
 
@@ -31,20 +47,29 @@ class Begun:
     host: str  # where the VM is to live
     opened: Opened
     where: Whereabouts
-    plan: Planned | None  # nothing where there is nothing to be done
+    plan: Planned | None  # nothing where it lives there
     move: Move | None
+    change: Declared
+    before: Plan | None = None  # of the VM at the source
+    after: list[Plan] = field(default_factory=list)  # of the VM and its volumes at the target
     statistics: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def plans(self) -> list[Plan]:
+        """All that is done, in its order."""
+        moves = [self.plan.plan] if self.plan is not None else []
+        return [*([self.before] if self.before is not None else []), *moves, *self.after]
 
 
 def run(module: basic.AnsibleModule) -> None:
     """Have one VM live on its host, and end the module."""
     try:
         params = taken_params(module)
-        reaches, options = reached(params), options_of(params)
+        reaches, options, change = reached(params), options_of(params), declared(params)
         with opened_sides(module, reaches) as opened:
-            begun = _planned(params["name"], params["host"], options, opened)
-            if begun.plan is not None and begun.move is not None and not module.check_mode:
-                _apply(begun, begun.plan, begun.move)
+            begun = _planned(params["name"], params["host"], options, change, opened)
+            if not module.check_mode:
+                _apply(begun, options)
             outcome = _report(begun)
     except FleetErrors as errors:
         module.fail_json(msg=str(errors), errors=[str(error) for error in errors.errors])
@@ -55,20 +80,41 @@ def run(module: basic.AnsibleModule) -> None:
     module.exit_json(**outcome)
 
 
-def _planned(vm: str, host: str, options: Options, opened: Opened) -> Begun:
+def _planned(vm: str, host: str, options: Options, change: Declared, opened: Opened) -> Begun:
     where = whereabouts(opened.sides, vm, host, opened.unreachable)
-    if where.todo == unfinished.NOTHING:
-        return Begun(vm, host, opened, where, None, None)
-    source = opened.sides[where.source or host]
-    move = Move(vm, source, opened.sides[host], options)
-    if where.todo == unfinished.FINISH:
-        return Begun(vm, host, opened, where, planned_end(move, where), move)
+    begun = Begun(vm, host, opened, where, None, None, change)
+    there = opened.sides[host]
+    if where.todo == unfinished.MOVE:
+        begun.move = Move(vm, opened.sides[where.source], there, options)
+        begun.before = planned_before(begun.move, change)
+        if begun.before is not None:
+            source = after_leaving(begun.move.source, begun.before.after)
+            begun.move = replace(begun.move, source=source)
+        _plan_move(begun)
+        if change.wanted:
+            there = _with_it(begun)
+    elif where.todo == unfinished.FINISH:
+        begun.move = Move(vm, opened.sides[where.source or host], there, options)
+        begun.plan = planned_end(begun.move, where)
+    begun.after = planned_after(there, change, options.admission)
+    return begun
+
+
+def _plan_move(begun: Begun) -> None:
+    if begun.move is None:
+        return
     try:
-        plan = planned(move)
+        begun.plan = planned(begun.move)
     except FleetErrors:
-        move = _looked_anew(move, opened)
-        plan = planned(move)
-    return Begun(vm, host, opened, where, plan, move)
+        begun.move = _looked_anew(begun.move, begun.opened)
+        begun.plan = planned(begun.move)
+
+
+def _with_it(begun: Begun) -> Side:
+    """The target as it will be once the VM is there."""
+    if begun.move is None or begun.plan is None:
+        raise LookupError("nothing moves")
+    return after_moving(begun.move, begun.plan.plan.after, begun.plan.fates)
 
 
 def _looked_anew(move: Move, opened: Opened) -> Move:
@@ -89,7 +135,47 @@ def _looked_anew(move: Move, opened: Opened) -> Move:
 # ---- apply
 
 
-def _apply(begun: Begun, plan: Planned, move: Move) -> None:
+def _apply(begun: Begun, options: Options) -> None:
+    if begun.before is not None:
+        source = begun.where.source
+        host, world = begun.opened.hosts[source], begun.opened.sides[source].world
+        take_out(host, world, begun.before)
+        try:
+            anew = begun.opened.anew().sides
+            move = Move(begun.vm, anew[source], anew[begun.host], options)
+            begun.move = move
+            _plan_move(begun)
+            _carry(begun)
+        except ConnectionLost:
+            raise
+        except (FleetError, FleetErrors) as error:
+            raise _put_back(begun, begun.before, error) from error
+    else:
+        _carry(begun)
+    if begun.after:
+        there = begun.opened.anew().sides[begun.host]
+        change_there(begun.opened.hosts[begun.host], there, begun.change, options.admission)
+
+
+def _put_back(begun: Begun, done: Plan, error: FleetError | FleetErrors) -> FleetErrors:
+    """What went wrong, once the VM is again as it was, where it still lives at the source."""
+    errors = error.errors if isinstance(error, FleetErrors) else (error,)
+    anew = begun.opened.anew()
+    source = begun.where.source
+    try:
+        where = whereabouts(anew.sides, begun.vm, begun.host, anew.unreachable)
+    except FleetError:
+        return FleetErrors(errors)
+    if where.todo != unfinished.MOVE:
+        return FleetErrors(errors)
+    said = put_back(anew.hosts[source], done, errors[0])
+    return FleetErrors((said, *errors[1:]))
+
+
+def _carry(begun: Begun) -> None:
+    plan, move = begun.plan, begun.move
+    if plan is None or move is None:
+        return
     from ..moving import applier
     from ..moving.applier_job import Job
 
@@ -121,7 +207,7 @@ def _verify(begun: Begun) -> None:
 
 def _report(begun: Begun) -> dict[str, Any]:
     outcome: dict[str, Any] = {
-        "changed": begun.plan is not None,
+        "changed": bool(begun.plans),
         "host": begun.host,
         "warnings": [
             f"{name} could not be looked at: {error.message}"
@@ -131,6 +217,10 @@ def _report(begun: Begun) -> dict[str, Any]:
     }
     if begun.plan is not None:
         outcome["warnings"] += begun.plan.plan.warnings
+    of_vm = [plan for plan in begun.plans if plan.wanted.kind != "migration"]
+    outcome["warnings"] += [f"{one.resource}: {said}" for one in of_vm for said in one.warnings]
+    if begun.change.wanted:
+        outcome["pending_restart"] = [row for one in begun.after for row in results(one.pending)]
     if begun.statistics:
         outcome["statistics"] = begun.statistics
         outcome["warnings"] += _too_long(begun)
@@ -138,13 +228,16 @@ def _report(begun: Begun) -> dict[str, Any]:
 
 
 def _of_plan(begun: Begun) -> dict[str, Any]:
+    plans = begun.plans
+    told = {
+        "plan": [row for plan in plans for row in results(plan.changes)],
+        "diff": diffs(plans),
+        "summary": summary(plans),
+    }
     if begun.plan is None:
-        return {"plan": [], "diff": [], "summary": summary([]), "report": [], "disks": []}
-    plan = begun.plan.plan
+        return {**told, "report": [], "disks": []}
     return {
-        "plan": results(plan.changes),
-        "diff": diffs([plan]),
-        "summary": summary([plan]),
+        **told,
         "report": begun.plan.report.told(),
         "mode": begun.plan.mode._asdict(),
         "disks": [_shown(fate._asdict()) for fate in begun.plan.fates],

@@ -28,20 +28,14 @@ XML = f"<devices><graphics type='vnc' port='5900' passwd='{MARK}'/></devices>"
 CMDLINE = f"port='5900' inst.vncpassword={MARK}"
 # What goes into a seed for cloud-init as a whole, of which nothing is shown.
 OF_SEEDS = ("password_hash", "user_data", "vendor_data", "meta_data", "network_config")
-WHOLE = {
-    (module, f"{above}cloud_init.{option}")
-    for module, above in (("vm", ""), ("host_config", "vms."), ("host_config", "vm_defaults."))
-    for option in OF_SEEDS
-}
+OPTIONS = ("extra_xml", "boot.cmdline")
+# Where modules take the options of a VM.
+VMS = (("vm", ""), ("host_config", "vms."), ("host_config", "vm_defaults."), ("migration", "vm."))
+WHOLE = {(module, f"{above}cloud_init.{option}") for module, above in VMS for option in OF_SEEDS}
 # Which options there are with secrets in them. The canary test has each of them.
 SENSITIVE = {
     *WHOLE,
-    ("vm", "extra_xml"),
-    ("host_config", "vms.extra_xml"),
-    ("host_config", "vm_defaults.extra_xml"),
-    ("vm", "boot.cmdline"),
-    ("host_config", "vms.boot.cmdline"),
-    ("host_config", "vm_defaults.boot.cmdline"),
+    *((module, f"{above}{option}") for module, above in VMS for option in OPTIONS),
 }
 MADE_UP: dict[str, Any] = {
     "name": {"type": "str", "required": True},
