@@ -50,7 +50,7 @@ def sources() -> list[tuple[str, dict[str, Any]]]:
     page = (ROOT / "docs" / "guests.md").read_text()
     blocks = re.findall(r"^```yaml\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
     found += [("docs/guests.md", yaml.safe_load(block)) for block in blocks]
-    folder = ROOT / "examples" / "inventory" / "inventory"
+    folder = ROOT / "examples" / "vms_as_inventory" / "inventory"
     found += [(path.name, yaml.safe_load(path.read_text())) for path in folder.glob("*.yml")]
     return [(where, doc) for where, doc in found if "plugin" in doc]
 
