@@ -19,8 +19,9 @@ from ..engine.secret_words import shown_name
 from ..host.connection import Host, connect, libvirt
 from ..kinds.vm.reader import Facts, as_networks
 from ..kinds.vm.reader_addresses import AGENT, AT_ONCE, CONNECTED, LEASE, SOURCES, Found, find
+from ..kinds.vm.reserved import DECLARED, Reserved, reserved_in
 from ..kinds.vm.states import PAUSED, RUNNING
-from .variables import DECLARED, Reserved, reserved_in, variables_of
+from .variables import variables_of
 
 Reading = dict[str, Any]  # `vms`: the variables of each VM; `warnings`
 

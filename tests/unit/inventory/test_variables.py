@@ -8,11 +8,9 @@ import pytest
 
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have
-from ansible_collections.kvm.fleet.plugins.module_utils.inventory.variables import (
-    reserved_in,
-    variables_of,
-)
+from ansible_collections.kvm.fleet.plugins.module_utils.inventory.variables import variables_of
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.reader_addresses import Found
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.reserved import reserved_in
 
 LAN, DMZ = "52:54:00:00:00:01", "52:54:00:00:00:0a"
 DOMAIN = f"""

@@ -15,9 +15,9 @@ import pytest
 import yaml
 
 from ansible_collections.kvm.fleet.plugins.module_utils.inventory.hosts import sources_of
-from ansible_collections.kvm.fleet.plugins.module_utils.inventory.variables import DECLARED
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.reaching import FAMILIES
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.reader_addresses import SOURCES
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.reserved import DECLARED
 
 ROOT = Path(__file__).resolve().parents[3]
 NAME = "kvm.fleet.vms"

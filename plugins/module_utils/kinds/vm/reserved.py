@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Addresses that are kept for a VM by what is declared, whether it runs or not. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from ...engine import xmltree
+from ...engine.fields import Items, items_of
+from ...engine.plan import Have
+from ...engine.xmltree import Element
+from ..vswitch.table import FAMILIES, Family
+
+DECLARED = "declared"  # as a source of addresses
+
+
+class Reserved(NamedTuple):
+    """An address that is kept for whoever has this MAC, or this host name."""
+
+    of: str
+    address: str
+    prefix: int
+
+
+def declared_of(
+    have: Have, reserved: Mapping[str, Iterable[Reserved]]
+) -> list[tuple[str, str, int]]:
+    """The addresses that the vswitches of its NICs keep for a VM: by MAC, or by its name."""
+    found = []
+    for nic in have.definition.findall("devices/interface"):
+        mac = xmltree.get(nic, "mac/@address") or ""
+        network = xmltree.get(nic, "source/@network") or ""
+        for one in reserved.get(network, ()):
+            if one.of in (mac.lower(), have.name.lower()):
+                found.append((mac, one.address, one.prefix))
+    return found
+
+
+def reserved_in(network: Element) -> list[Reserved]:
+    """The addresses that DHCP of a network keeps, each for one."""
+    return [one for family in FAMILIES for one in _reserved(network, family)]
+
+
+def _reserved(network: Element, family: Family) -> Iterable[Reserved]:
+    ip = family.element(network)
+    row = next(row for row in family.rows if row.name == "hosts")
+    if ip is None:
+        return
+    prefix = _prefix_of(ip)
+    yield from _reserved_by(row, ip, prefix)
+
+
+def _reserved_by(row: Items, ip: Element, prefix: int) -> Iterable[Reserved]:
+    for name, host in items_of(row, ip).items():
+        address = host.get("ip")
+        if address:
+            yield Reserved(name.lower(), address, prefix)
+
+
+def _prefix_of(ip: Element) -> int:
+    """The length of the prefix, which libvirt also writes as a mask, or not at all."""
+    said = ip.get("prefix") or ip.get("netmask")
+    try:
+        return ipaddress.ip_network(f"{ip.get('address')}/{said}", strict=False).prefixlen
+    except ValueError:
+        return 0
