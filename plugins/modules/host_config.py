@@ -237,6 +237,11 @@ results:
       elements: str
       returned: when there are any
       sample: [cpu.maximum]
+    wait:
+      description: What was waited for, as M(kvm.fleet.vm) returns it.
+      type: dict
+      returned: of a VM for which something is waited for
+      sample: {for: ssh, timeout_s: 300, address: 192.168.50.117, waited_s: 21.4}
 summary:
   description: The plan in one line, as it ends RV(diff); how many changes of which class, what is
     restarted, what waits for a restart, and what is removed.
@@ -335,7 +340,7 @@ from ..module_utils.kinds.together import taken_up
 from ..module_utils.run import host_config
 from ..module_utils.run.module import ADMISSION_SPEC, CHANGES_SPEC, create_module
 from ..module_utils.run.planning import Promising, Rule
-from ..module_utils.run.runner import run
+from ..module_utils.run.runner import Waiting, run
 
 
 def _rules_of_changes() -> tuple[Rule, ...]:
@@ -350,6 +355,12 @@ def _promising() -> Promising:
     return promising
 
 
+def _waiting() -> Waiting:
+    from ..module_utils.run.waiting import waiting
+
+    return waiting
+
+
 def main() -> None:
     spec = {**CHANGES_SPEC, **ADMISSION_SPEC, **host_config.SPEC}
     module = create_module(spec, host_config.options_within())
@@ -360,6 +371,7 @@ def main() -> None:
         rules=(taken_up.none_unwelcome,),
         rules_of_changes=_rules_of_changes,
         promising=_promising,
+        waiting=_waiting,
         more=host_config.more(module.params, module.warn),
     )
 

@@ -1033,6 +1033,25 @@ options:
     type: str
     choices: [live, next_boot, restart]
     default: live
+  wait_for:
+    description:
+      - What to wait for once all is done, where the VM is to run. Where it is not, nothing is
+        waited for, and what is there already is not waited for long.
+      - V(address) is an address of one of its NICs, from a DHCP server, from its guest agent or in
+        the ARP table of the host. A lease that is left from an earlier start does not count, an
+        entry in the ARP table may be. An address that is only kept for it counts for V(ssh) alone.
+      - V(agent) is an answer of its guest agent, for which it needs O(agent).
+      - V(ssh) is an sshd that answers on port 22 of one of its addresses, those included that a
+        vswitch keeps for it, as seen from where the module runs.
+      - What does not come in time fails the task, with what was seen of the VM, which is made all
+        the same. So does a VM that ends meanwhile. In check mode RV(wait) and the end of
+        RV(summary) say what would be waited for.
+    type: str
+    choices: [address, agent, ssh]
+  wait_timeout_s:
+    description: How long to wait for what O(wait_for) says, in seconds.
+    type: int
+    default: 300
   purge:
     description:
       - Whether disks, CD-ROMs, NICs and channels are taken from the VM that are not in their list.
@@ -1128,6 +1147,23 @@ EXAMPLES = r"""
       hostname: web.example.com
       user_data: "{{ lookup('ansible.builtin.file', 'web.cloud-config') }}"
       rerun: true
+
+- name: A VM that the next play can configure
+  kvm.fleet.vm:
+    name: web
+    state: running
+    memory: {size: 1GiB}
+    disks:
+      - {name: root, pool: images, backing: {volume: debian-12.qcow2}}
+    nics:
+      - {name: lan, vswitch: lan}
+    wait_for: ssh
+  register: web
+
+- name: Have the next play reach it
+  ansible.builtin.add_host:
+    name: web
+    ansible_host: "{{ web.wait.address }}"
 
 - name: UEFI with secure boot, and a TPM
   kvm.fleet.vm:
@@ -1311,6 +1347,41 @@ vm:
         format: qcow2
     nics:
       - {name: lan, vswitch: lan, mac: "52:54:00:2a:77:91", model: virtio, link: up}
+wait:
+  description: What was waited for, or would be in check mode, as O(wait_for) says.
+  returned: where something is waited for
+  type: dict
+  contains:
+    for:
+      description: What it is.
+      type: str
+      returned: always
+      sample: ssh
+    timeout_s:
+      description: How long it may take, in seconds.
+      type: int
+      returned: always
+      sample: 300
+    address:
+      description: The address by which the VM is reached, null where it has none.
+      type: str
+      returned: where it was waited for
+      sample: 192.168.50.117
+    addresses:
+      description: All its addresses, as M(kvm.fleet.vm_info) tells them, also those kept for it.
+      type: list
+      elements: dict
+      returned: where it was waited for
+    guest_agent:
+      description: The state of its guest agent, as M(kvm.fleet.vm_info) tells it.
+      type: str
+      returned: where it was waited for
+      sample: connected
+    waited_s:
+      description: How long it took, in seconds.
+      type: float
+      returned: where it was waited for
+      sample: 21.4
 errors:
   description: Every mistake in the declaration, or what failed.
   returned: failure
@@ -1330,7 +1401,7 @@ from ..module_utils.kinds.vm.going import volumes_that_go
 from ..module_utils.kinds.vm.kind import KIND as VM
 from ..module_utils.run.module import ADMISSION_SPEC, CHANGES_SPEC, create_module
 from ..module_utils.run.planning import Promising, Rule
-from ..module_utils.run.runner import run
+from ..module_utils.run.runner import Waiting, run
 
 
 def _rules_of_changes() -> tuple[Rule, ...]:
@@ -1345,6 +1416,12 @@ def _promising() -> Promising:
     return promising
 
 
+def _waiting() -> Waiting:
+    from ..module_utils.run.waiting import waiting
+
+    return waiting
+
+
 def main() -> None:
     module = create_module({**CHANGES_SPEC, **ADMISSION_SPEC, **VM.spec()})
     run(
@@ -1354,6 +1431,7 @@ def main() -> None:
         shown=VM.name,
         rules_of_changes=_rules_of_changes,
         promising=_promising,
+        waiting=_waiting,
         more=volumes_that_go,
     )
 

@@ -62,19 +62,22 @@ def diff_of(plan: Plan) -> dict[str, str]:
     }
 
 
-def diffs(plans: Sequence[Plan]) -> list[dict[str, str]]:
+def diffs(plans: Sequence[Plan], then: Sequence[str] = ()) -> list[dict[str, str]]:
     """What `--diff` shows of all plans that change anything: each one's diff, then the counts."""
     changed = [plan for plan in plans if plan.changed]
     if not changed:
         return []
-    return [*(diff_of(plan) for plan in changed), {"prepared": f"{summary(plans)}\n"}]
+    return [*(diff_of(plan) for plan in changed), {"prepared": f"{summary(plans, then)}\n"}]
 
 
 # ---- the line at the end
 
 
-def summary(plans: Sequence[Plan]) -> str:
-    """One line: how many changes of which class, what is restarted, what waits, what goes."""
+def summary(plans: Sequence[Plan], then: Sequence[str] = ()) -> str:
+    """One line: how many changes of which class, what is restarted, what waits, what goes.
+
+    And what comes after all of it.
+    """
     told = (change for plan in plans if plan.changed for change in unfolded(plan.changes))
     changes = [change for change in told if change.counts]
     counts = ((kind, sum(c.effect == kind for c in changes)) for kind in _CLASSES)
@@ -88,7 +91,7 @@ def summary(plans: Sequence[Plan]) -> str:
     ):
         if things:
             parts.append(f"{what}: {', '.join(dict.fromkeys(things))}")
-    return f"plan: {'; '.join(parts)}"
+    return f"plan: {'; '.join((*parts, *then))}"
 
 
 _CLASSES = (STORED, LIVE, HOTPLUG, RESTART)

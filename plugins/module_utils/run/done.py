@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..engine import xmltree
 from ..engine.changes import Change
@@ -56,6 +57,7 @@ class Run:
     done: list[str] = field(default_factory=list)
     failed: dict[str, FleetError] = field(default_factory=dict)
     partly: dict[str, Failed] = field(default_factory=dict)  # what failed, and was looked at since
+    waits: dict[str, dict[str, Any]] = field(default_factory=dict)  # what is waited for, what came
 
     @property
     def changed(self) -> bool:
@@ -67,6 +69,13 @@ class Run:
             return plan.resource in self.done
         looked_at = self.partly.get(plan.resource)
         return looked_at is None or looked_at.changed
+
+    def then(self) -> list[str]:
+        """What comes after all plans, as the summary ends with it."""
+        by_what: dict[str, list[str]] = {}
+        for resource, asked in self.waits.items():
+            by_what.setdefault(asked["for"], []).append(resource)
+        return [f"then waits for {what}: {', '.join(of)}" for what, of in by_what.items()]
 
     def pending(self, plan: Plan) -> tuple[Change, ...]:
         """What waits for a restart; nothing new where nothing was touched, or can be read."""

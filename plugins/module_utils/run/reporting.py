@@ -19,8 +19,8 @@ def report(world: World, done: Run, check: bool, shown: str) -> dict[str, Any]:
     outcome: dict[str, Any] = {
         "changed": bool(plans) if check else done.changed,
         "plan": [row for plan in plans for row in results(plan.changes)],
-        "summary": summary(done.plans),
-        "diff": diffs(done.plans),
+        "summary": summary(done.plans, done.then()),
+        "diff": diffs(done.plans, done.then()),
         "pending_restart": [r for plan in done.plans for r in results(done.pending(plan))],
         "warnings": [f"{p.resource}: {warning}" for p in done.plans for warning in p.warnings],
     }
@@ -48,15 +48,16 @@ def _made_from(world: World, plans: Sequence[Plan]) -> dict[str, Any]:
 def _shown(world: World, done: Run, check: bool, kind: str) -> dict[str, Any]:
     """The one resource of a module: as it will be, or as it is read back, whatever came of it."""
     main = next(plan for plan in done.plans if plan.wanted.kind == kind)
+    waits = {"wait": done.waits[main.resource]} if main.resource in done.waits else {}
     if check:
-        return {kind: world.kinds[kind].result(main.after)}
+        return {kind: world.kinds[kind].result(main.after), **waits}
     try:
         have = world.anew().read(kind, [main.wanted.name])[main.wanted.name]
     except FleetError:
         if not done.failed:
             raise
-        return {}  # libvirt is gone, as an error says
-    return {kind: world.kinds[kind].result(have)}
+        return waits  # libvirt is gone, as an error says
+    return {kind: world.kinds[kind].result(have), **waits}
 
 
 def _result(plan: Plan, done: Run, check: bool) -> dict[str, Any]:
@@ -72,4 +73,6 @@ def _result(plan: Plan, done: Run, check: bool) -> dict[str, Any]:
         said["error"] = str(error)
     if pending:
         said["pending_restart"] = names(pending)
+    if plan.resource in done.waits:
+        said["wait"] = done.waits[plan.resource]
     return said

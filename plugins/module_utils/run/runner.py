@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from ansible.module_utils import basic
@@ -20,6 +20,7 @@ from .planning import Promising, Rule, RulesOfChanges, plan_all
 from .reporting import report
 
 Parse = Callable[[Mapping[str, Any]], list[Wanted]]
+Waiting = Callable[[Any, Run], AbstractContextManager[None]]  # `waiting.waiting`
 
 
 def run(
@@ -31,13 +32,15 @@ def run(
     rules_of_changes: RulesOfChanges = tuple,
     more: Callable[[World, list[Wanted]], list[Wanted]] | None = None,
     promising: Callable[[], Promising] | None = None,
+    waiting: Callable[[], Waiting] | None = None,
 ) -> None:
     """Converge what `parse` makes of the parameters, and end the module.
 
     `shown` is the kind whose resource is returned as read back; without it there is a list of
     results. `rules` are asked always, those `of_changes` where a plan has any. `more` adds
     declarations that follow from what is on the host (pruning). `promising` imports what is heeded
-    where the host may promise something else.
+    where the host may promise something else, `waiting` what waits for guests, where any are
+    waited for.
     """
     by_name = {kind.name: kind for kind in kinds}
     checks = module.check_mode
@@ -49,8 +52,9 @@ def run(
             everything = wanted + (more(world, wanted) if more else [])
             done = Run(plan_all(world, everything, rules, rules_of_changes))
             _check_expected(module.params["expect"], world, done)
-            if host is not None and not checks:
-                _apply(host, world, done, promising)
+            with _waits(None if checks else host, done, waiting):
+                if host is not None and not checks:
+                    _apply(host, world, done, promising)
             outcome = report(world, done, checks, shown)
             outcome["warnings"] += _faults(world, promising, checks)
     except FleetErrors as errors:
@@ -75,6 +79,14 @@ def _apply(host: Host, world: World, done: Run, promising: Callable[[], Promisin
         from .applying import apply_all
 
         apply_all(host, world, done, promising().in_turn if promising else _at_once)
+
+
+def _waits(
+    host: Host | None, done: Run, waiting: Callable[[], Waiting] | None
+) -> AbstractContextManager[None]:
+    """Waits for guests when all is done, as far as any are waited for."""
+    asks = any(plan.wanted.options.get("wait_for") for plan in done.plans)
+    return waiting()(host, done) if waiting is not None and asks else _at_once()
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from ...engine.world import World
 from ..together import taken_up
 from . import (
     alike,
+    awaited,
     in_pool,
     memory,
     port_groups,
@@ -177,6 +178,7 @@ class VmDraft(Draft):
             self.warnings += [waits] if waits else []
         self._check_extra()
         rules.check_planned(self.after, self.stored, self.want, self.mistakes)
+        awaited.check(self.wanted.options, self.will[STATE], self.after, self.mistakes)
         if self.definition is not self.have.stored:
             self._check_host()
 

@@ -17,7 +17,7 @@ from ...engine.planner import plan_resource
 from ...engine.world import World
 from ..storage_volume import kind as storage_volume
 from ..together.taken_up import VOLUME_OPTIONS
-from . import rules
+from . import awaited, rules
 from .draft import VmDraft
 from .table import AGENT_CHANNEL, CDROMS, DISKS, ROWS, TRAITS
 
@@ -57,6 +57,7 @@ OPTIONS: dict[str, Any] = {
             "pool": {"type": "str"},
         },
     },
+    **awaited.SPEC,
     "apply": {"type": "str", "choices": ["live", "next_boot", "restart"], "default": "live"},
     "purge": {"type": "bool", "default": False},
     "remove_storage": {"type": "bool", "default": False},
@@ -114,6 +115,7 @@ class Vm:
         _extra(want, params.get("extra_xml"), mistakes)
         _cloud_init(want, params, mistakes)
         rules.check_declared(want, mistakes)
+        awaited.check_declared(params, mistakes)
         mistakes.raise_any()
         needs = _needs(want) | _pool_of_seed(params)
         return [*volumes, Wanted("vm", name, params["state"], want, params, needs)]
