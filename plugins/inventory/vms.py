@@ -55,7 +55,8 @@ options:
       - V(agent) asks the QEMU guest agents that have opened their channel, each for 5 seconds at
         most. What the guest says of itself is believed.
       - V(declared) are those that vswitches keep for a VM (C(hosts) in C(dhcp) of
-        M(kvm.fleet.vswitch)), whether it runs or not.
+        M(kvm.fleet.vswitch)), and those of NICs in its C(cloud_init) (M(kvm.fleet.vm)), whether it
+        runs or not.
       - V(arp) are those in the ARP table of the host, with one call for each VM. libvirt 9.0 cannot
         read that of recent kernels, which gives a warning.
     type: list

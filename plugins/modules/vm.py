@@ -1042,7 +1042,7 @@ options:
         entry in the ARP table may be. An address that is only kept for it counts for V(ssh) alone.
       - V(agent) is an answer of its guest agent, for which it needs O(agent).
       - V(ssh) is an sshd that answers on port 22 of one of its addresses, those included that a
-        vswitch keeps for it, as seen from where the module runs.
+        vswitch keeps for it or O(cloud_init) gives it, as seen from where the module runs.
       - What does not come in time fails the task, with what was seen of the VM, which is made all
         the same. So does a VM that ends meanwhile. In check mode RV(wait) and the end of
         RV(summary) say what would be waited for.

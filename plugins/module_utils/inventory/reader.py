@@ -18,7 +18,7 @@ from ..engine.plan import Have
 from ..engine.secret_words import shown_name
 from ..host.connection import Host, connect, libvirt
 from ..kinds.vm.reader import Facts, as_networks
-from ..kinds.vm.reader_addresses import AGENT, AT_ONCE, CONNECTED, LEASE, SOURCES, Found, find
+from ..kinds.vm.reader_addresses import AGENT, AT_ONCE, CONNECTED, LEASE, SOURCES, find
 from ..kinds.vm.reserved import DECLARED, Reserved, reserved_in
 from ..kinds.vm.states import PAUSED, RUNNING
 from .variables import variables_of
@@ -79,14 +79,18 @@ class _Look:
 
     def told(self) -> Reading:
         """All VMs as far as they are known by now."""
-        vms = [
-            {"kvm_uri": self.uri, **self._variables(have, self.found[have.name])}
-            for have in sorted(self.vms, key=lambda have: have.name)
-        ]
-        return {"vms": vms, "warnings": sorted(self.warnings)}
+        vms = [self._variables(have) for have in sorted(self.vms, key=lambda have: have.name)]
+        return {"vms": [vm for vm in vms if vm], "warnings": sorted(self.warnings)}
 
-    def _variables(self, have: Have, found: Found) -> dict[str, Any]:
-        return variables_of(have, found, self.reserved, self.snapshots.get(have.name, 0))
+    def _variables(self, have: Have) -> dict[str, Any]:
+        """The variables of a VM; none of one whose definition nobody can make sense of."""
+        snapshots = self.snapshots.get(have.name, 0)
+        try:
+            told = variables_of(have, self.found[have.name], self.reserved, snapshots)
+        except ValueError as error:
+            self.warnings.add(f"the VM {have.name} is left out, its definition is odd: {error}")
+            return {}
+        return {"kvm_uri": self.uri, **told}
 
 
 def read_vms(host: Host) -> list[Have]:

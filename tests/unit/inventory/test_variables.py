@@ -9,8 +9,12 @@ import pytest
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have
 from ansible_collections.kvm.fleet.plugins.module_utils.inventory.variables import variables_of
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.cloud_init.note import Note, put
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.reader_addresses import Found
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.reserved import reserved_in
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.reserved import (
+    declared_of,
+    reserved_in,
+)
 
 LAN, DMZ = "52:54:00:00:00:01", "52:54:00:00:00:0a"
 DOMAIN = f"""
@@ -109,6 +113,16 @@ def test_an_address_is_told_with_all_who_know_it() -> None:
     by_address = {one["address"]: one for one in found}
     assert by_address["192.0.2.10"]["sources"] == ["lease", "declared"]
     assert by_address["198.51.100.7"]["bridge"] == "br0"
+
+
+def test_addresses_are_given_by_a_seed_for_cloud_init() -> None:
+    domain = xmltree.parse(DOMAIN)
+    nics = {"lan": {"address": ["dhcp", "192.0.2.50/24", "2001:db8::50/64"]}, "gone": {}}
+    put(domain, Note({"nics": nics}))
+    assert declared_of(Have("vm", "web", domain), {}) == [
+        (LAN, "192.0.2.50", 24),
+        (LAN, "2001:db8::50", 64),
+    ]
 
 
 def test_a_network_without_addresses_keeps_none() -> None:

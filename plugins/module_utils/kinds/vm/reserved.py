@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from ...engine import xmltree
@@ -12,6 +12,8 @@ from ...engine.fields import Items, items_of
 from ...engine.plan import Have
 from ...engine.xmltree import Element
 from ..vswitch.table import FAMILIES, Family
+from .cloud_init.note import note_of
+from .table import NICS
 
 DECLARED = "declared"  # as a source of addresses
 
@@ -27,8 +29,9 @@ class Reserved(NamedTuple):
 def declared_of(
     have: Have, reserved: Mapping[str, Iterable[Reserved]]
 ) -> list[tuple[str, str, int]]:
-    """The addresses that the vswitches of its NICs keep for a VM: by MAC, or by its name."""
-    found = []
+    """The addresses that are declared for a VM: kept by the vswitches of its NICs, for the MAC or
+    for its name, and those that its seed for cloud-init gives it."""
+    found = [*_seeded(have)]
     for nic in have.definition.findall("devices/interface"):
         mac = xmltree.get(nic, "mac/@address") or ""
         network = xmltree.get(nic, "source/@network") or ""
@@ -36,6 +39,20 @@ def declared_of(
             if one.of in (mac.lower(), have.name.lower()):
                 found.append((mac, one.address, one.prefix))
     return found
+
+
+def _seeded(have: Have) -> Iterator[tuple[str, str, int]]:
+    note = note_of(have.definition)
+    said = dict(note.said.get("nics", {})) if note is not None else {}
+    for name, nic in items_of(NICS, have.definition).items() if said else ():
+        given = said.get(name)
+        for text in given.get("address", ()) if isinstance(given, Mapping) else ():
+            try:
+                address = ipaddress.ip_interface(text)
+            except ValueError:  # it says dhcp
+                continue
+            mac = xmltree.get(nic, "mac/@address") or ""
+            yield mac, str(address.ip), address.network.prefixlen
 
 
 def reserved_in(network: Element) -> list[Reserved]:
