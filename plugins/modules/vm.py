@@ -932,7 +932,7 @@ options:
       nics:
         description:
           - Addresses of NICs, each of which is found by its MAC address, and gets the name of the
-            NIC in the guest. They become a network configuration of version 2. NICs that are not
+            NIC in the guest. They become a network configuration of version 1. NICs that are not
             named here are left alone by cloud-init.
         type: list
         elements: dict

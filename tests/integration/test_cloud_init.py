@@ -118,9 +118,9 @@ def test_a_seed_comes_is_read_and_goes_with_its_vm(guest: Guest) -> None:
     data = yaml.safe_load(found["user-data"])
     assert data["packages"] == ["nginx"] and data["write_files"][0]["content"] == "CANARY"
     assert data["users"][0]["hashed_passwd"] == HASH
-    lan = yaml.safe_load(found["network-config"])["ethernets"]["lan"]
-    assert lan["match"] == {"macaddress": "52:54:00:00:00:01"}
-    assert lan["addresses"] == ["192.0.2.10/24"]
+    [lan] = yaml.safe_load(found["network-config"])["config"]
+    assert (lan["name"], lan["mac_address"]) == ("lan", "52:54:00:00:00:01")
+    assert lan["subnets"][0]["address"] == "192.0.2.10/24"
     assert found["vendor-data"] == seed["vendor_data"]
     assert done["vm"]["cloud_init"]["hostname"] == "web.example.com"
     assert "CANARY" not in guest.libvirtd.virsh("dumpxml", guest.name, "--security-info")

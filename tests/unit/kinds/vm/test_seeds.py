@@ -104,24 +104,31 @@ def test_addresses_become_a_configuration_of_the_nic_with_its_mac() -> None:
     lan["gateway"] = ["192.0.2.1", "fe80::1"]
     found = yaml.safe_load(files(nics=[lan])["network-config"])
     assert found == {
-        "version": 2,
-        "ethernets": {
-            "lan": {
-                "match": {"macaddress": "52:54:00:00:00:01"},
-                "set-name": "lan",
-                "dhcp4": False,
-                "addresses": ["192.0.2.10/24", "2001:db8::10/64"],
-                "routes": [
-                    {"to": "0.0.0.0/0", "via": "192.0.2.1"},
-                    {"to": "::/0", "via": "fe80::1"},
+        "version": 1,
+        "config": [
+            {
+                "type": "physical",
+                "name": "lan",
+                "mac_address": "52:54:00:00:00:01",
+                "subnets": [
+                    {
+                        "type": "static",
+                        "address": "192.0.2.10/24",
+                        "gateway": "192.0.2.1",
+                        "dns_nameservers": ["192.0.2.1"],
+                    },
+                    {"type": "static6", "address": "2001:db8::10/64", "gateway": "fe80::1"},
                 ],
-                "nameservers": {"addresses": ["192.0.2.1"]},
             }
-        },
+        ],
     }
-    assert yaml.safe_load(files(nics=[{"name": "lan", "address": ["dhcp"]}])["network-config"])[
-        "ethernets"
-    ]["lan"]["dhcp4"]
+    assert wrong(found) == []
+
+
+def test_who_asks_dhcp_has_no_address_of_its_own() -> None:
+    nics = [{"name": "lan", "address": ["dhcp"], "search": ["example.com"]}]
+    found = yaml.safe_load(files(nics=nics)["network-config"])
+    assert found["config"][0]["subnets"] == [{"type": "dhcp4", "dns_search": ["example.com"]}]
 
 
 # ---- the image
@@ -240,6 +247,22 @@ def test_an_address_is_one_of_its_vswitch(address: str, outside: str, handed: st
     assert network.outside_of(NET, address) == outside
     assert network.handed_out(NET, address) == handed
     assert network.outside_of(xmltree.parse("<network/>"), address) == ""
+
+
+@pytest.mark.parametrize(
+    ("gateway", "said"),
+    [
+        ("192.0.2.1", ""),
+        ("fe80::1", "fe80::1 is outside of any network of IPv6 here"),
+        (["192.0.2.1", "192.0.2.2"], "192.0.2.2 is a second one of IPv4; keep one"),
+    ],
+)
+def test_a_gateway_is_in_a_network_of_its_nic(gateway: str | list[str], said: str) -> None:
+    mistakes = Mistakes()
+    gateways = gateway if isinstance(gateway, list) else [gateway]
+    nic = {"name": "lan", "address": ["192.0.2.10/24", "dhcp"], "gateway": gateways}
+    network.check_nics([nic], mistakes)
+    assert [error.message for error in mistakes.errors] == ([said] if said else [])
 
 
 def wrong(config: dict[str, Any]) -> list[str]:

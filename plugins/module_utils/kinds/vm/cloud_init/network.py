@@ -15,7 +15,7 @@ Interface = Union[IPv4Interface, IPv6Interface]
 
 DHCP = "dhcp"
 LONGEST_INTERFACE = 15  # IFNAMSIZ of Linux, without its zero byte
-EVERYWHERE = {4: "0.0.0.0/0", 6: "::/0"}
+STATIC = {4: "static", 6: "static6"}
 # Where netplan's and cloud-init's own files have interfaces.
 KINDS_OF_DEVICES = ("ethernets", "bonds", "bridges", "vlans", "wifis")
 
@@ -99,44 +99,51 @@ def _address(text: Any, field: str, mistakes: Mistakes) -> Any:
 def _check_gateways(
     given: Iterable[Any], own: Sequence[Interface], field: str, mistakes: Mistakes
 ) -> None:
+    seen: set[int] = set()
     for text in given:
         gateway = _address(text, field, mistakes)
-        nets = [
-            one.network for one in own if gateway is not None and one.version == gateway.version
-        ]
-        if gateway is None or (gateway.version == 6 and gateway.is_link_local):
+        if gateway is None:
             continue
-        if not any(gateway in net for net in nets):
-            inside = " and ".join(map(str, nets)) or "no network of its NIC"
+        nets = [one.network for one in own if one.version == gateway.version]
+        is_beside = bool(nets) and gateway.version == 6 and gateway.is_link_local
+        if not is_beside and not any(gateway in net for net in nets):
+            inside = " and ".join(map(str, nets)) or f"any network of IPv{gateway.version} here"
             mistakes.add(f"{gateway} is outside of {inside}", field)
         elif any(gateway == one.ip for one in own):
             mistakes.add(f"{gateway} is the address of the VM itself", field)
+        if gateway.version in seen:
+            mistakes.add(f"{gateway} is a second one of IPv{gateway.version}; keep one", field)
+        seen.add(gateway.version)
 
 
 def config_of(nics: Nics) -> dict[str, Any]:
-    """The network configuration, of version 2, that short forms become."""
-    ethernets = {}
-    for number, (name, nic) in enumerate(nics.items()):
-        called = f"nic{number}" if ":" in name else name
-        ethernets[called] = _ethernet(called, nic)
-    return {"version": 2, "ethernets": ethernets}
+    """The network configuration that short forms become.
 
-
-def _ethernet(name: str, nic: Mapping[str, Any]) -> dict[str, Any]:
-    told: dict[str, Any] = {"match": {"macaddress": nic["mac"]}, "set-name": name}
-    told["dhcp4"] = DHCP in nic["address"]
-    addresses = [address for address in nic["address"] if address != DHCP]
-    if addresses:
-        told["addresses"] = addresses
-    routes = [
-        {"to": EVERYWHERE[ip_address(to).version], "via": to} for to in nic.get("gateway", ())
+    It is of version 1: of version 2, cloud-init 22.4 gives ifupdown and sysconfig a default route
+    of IPv6 to ::/64, and leaves the router of IPv6 out where that is said in another way.
+    """
+    devices = [
+        _physical(f"nic{number}" if ":" in name else name, nic)
+        for number, (name, nic) in enumerate(nics.items())
     ]
-    if routes:
-        told["routes"] = routes
-    servers = {"addresses": nic.get("dns"), "search": nic.get("search")}
-    if any(servers.values()):
-        told["nameservers"] = {key: value for key, value in servers.items() if value}
-    return told
+    return {"version": 1, "config": devices}
+
+
+def _physical(name: str, nic: Mapping[str, Any]) -> dict[str, Any]:
+    subnets = [_subnet(address) for address in nic["address"]]
+    for gateway in nic.get("gateway", ()):
+        version = ip_address(gateway).version
+        first = next(one for one in subnets if one["type"] == STATIC[version])
+        first["gateway"] = gateway
+    servers = {"dns_nameservers": nic.get("dns"), "dns_search": nic.get("search")}
+    subnets[0].update({key: value for key, value in servers.items() if value})
+    return {"type": "physical", "name": name, "mac_address": nic["mac"], "subnets": subnets}
+
+
+def _subnet(address: str) -> dict[str, Any]:
+    if address == DHCP:
+        return {"type": "dhcp4"}
+    return {"type": STATIC[ip_interface(address).version], "address": address}
 
 
 # ---- at length
