@@ -885,8 +885,7 @@ options:
     description:
       - What cloud-init finds in the guest when it boots, as a seed of its data source NoCloud. That
         is a volume with the label C(cidata), which is made on the machine where the module runs, by
-        the program C(xorriso), and is in the drive C(cloud-init), on the bus that the machine has
-        (C(sata) of a q35, C(ide) of a C(pc), C(scsi) else).
+        the program C(xorriso), and is in the drive C(cloud-init), on a bus that the machine has.
       - The declaration is the whole seed. What it does not name is in none. Omitted, the seed stays
         as it is. An empty one, V({}), takes it away with its volume and its drive; a VM that runs
         keeps the drive, empty.
@@ -1002,6 +1001,14 @@ options:
             default it is that in which the seed is, or the first one of such in which the VM has a
             disk.
         type: str
+      bus:
+        description:
+          - What the drive is connected to. A new one is on V(ide) of a machine C(pc), and on
+            V(scsi), by virtio, of any other. A q35 has V(sata) too, for which the kernels of many
+            cloud images have no driver, such as Debian's genericcloud. Windows without drivers for
+            virtio needs it.
+        type: str
+        choices: [sata, scsi, ide, usb]
   extra_xml:
     description:
       - Elements of libvirt's domain XML that no option is about, as they stand below C(<domain>).

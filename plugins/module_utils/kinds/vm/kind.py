@@ -55,6 +55,7 @@ OPTIONS: dict[str, Any] = {
             "rerun": {"type": "bool", "default": False},
             "detach": {"type": "str", "choices": ["never", "after_boot"], "default": "never"},
             "pool": {"type": "str"},
+            "bus": {"type": "str", "choices": ["sata", "scsi", "ide", "usb"]},
         },
     },
     **awaited.SPEC,

@@ -215,7 +215,7 @@ def test_what_is_shown_instead_of_a_secret_is_none() -> None:
 @pytest.mark.parametrize(
     ("machine", "bus"),
     [
-        *(("q35", "sata"), ("pc-q35-9.0", "sata"), ("pc", "ide"), ("pc-i440fx-7.2", "ide")),
+        *(("q35", "scsi"), ("pc-q35-9.0", "scsi"), ("pc", "ide"), ("pc-i440fx-7.2", "ide")),
         *(("virt", "scsi"), ("s390-ccw-virtio", "scsi"), (None, "scsi")),
     ],
 )

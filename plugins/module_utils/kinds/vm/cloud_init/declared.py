@@ -54,7 +54,8 @@ def values_of(vm: str, given: Mapping[str, Any], mistakes: Mistakes) -> Values:
 
 
 def _check_nothing(said: Mapping[str, Any], mistakes: Mistakes) -> None:
-    if said.get("rerun") or said.get("pool") or said.get("detach", "never") != "never":
+    is_to_stay = said.get("detach", "never") == "never"
+    if any(said.get(name) for name in ("rerun", "pool", "bus")) or not is_to_stay:
         mistakes.add("says nothing that goes into a seed; add a hostname, a user or user_data")
 
 

@@ -181,7 +181,10 @@ def _set_drive(draft: VmDraft, want: dict[Key, Value]) -> None:
     want[DRIVE] = PRESENT
     if path:
         want[SOURCE] = {"file": path}
-    if DRIVE not in draft.stored:
+    bus = draft.wanted.options["cloud_init"].get("bus")
+    if bus:
+        want[(*DRIVE, "bus")] = bus
+    elif DRIVE not in draft.stored:
         want[(*DRIVE, "bus")] = places.bus_of(
             want.get(("machine",)) or draft.stored.get(("machine",))
         )
