@@ -338,3 +338,51 @@ def test_export_leaves_out_what_has_a_secret_in_it_and_says_so(watched: Watched)
     assert "extra_xml" not in told and told["title"] == SHOWN
     [warning] = [text for text in map(str, exported["warnings"]) if watched.name in text]
     assert "extra_xml has a secret in it" in warning
+
+
+# Each part of a seed that may hold a secret, as it is declared.
+SEEDS: dict[str, dict[str, Any]] = {
+    "password_hash": {"user": "ops", "password_hash": "$6$a${}"},
+    "user_data": {"user_data": {"write_files": [{"path": "/a", "content": "{}"}]}},
+    "user_data as a text": {"user_data": "#!/bin/sh\necho {}\n"},
+    "vendor_data": {"vendor_data": "#cloud-config\nruncmd: [echo {}]\n"},
+    "meta_data": {"meta_data": {"token": "{}"}},
+    "network_config": {
+        "network_config": {
+            "version": 2,
+            "wifis": {"a": {"access-points": {"b": {"password": "{}"}}}},
+        }
+    },
+}
+
+
+@pytest.mark.parametrize("part", SEEDS)
+def test_a_seed_has_its_secrets_in_its_volume_only(
+    watched: Watched, images: Path, part: str
+) -> None:
+    pool, dest = f"{watched.name}-pool", str(images / "host.json")
+    folder = images / "pool"
+    watched.libvirtd.outside(folder).mkdir()
+    watched.libvirtd.virsh("pool-create-as", pool, "dir", "--target", str(folder))
+    for mark in (MARK, OTHER):
+        said = json.loads(json.dumps(SEEDS[part]).replace("{}", mark))
+        seed = {"hostname": SHOWN, "pool": pool, **said}
+        done = watched.done(machine="q35", memory={"size": "64MiB"}, cloud_init=seed)
+        field = f"cloud_init.{part.partition(' ')[0]}"
+        [change] = [change for change in done["plan"] if change["field"] == field]
+        assert "(hidden" in change["after"] and SHOWN in str(done["vm"]["cloud_init"])
+        assert ANY not in watched.definition("--security-info")
+        [volume] = watched.libvirtd.outside(folder).iterdir()
+        assert mark.encode() in volume.read_bytes()
+        watched.say("host_snapshot", {"dest": dest})
+        by_file = watched.vm(True, uri=f"snapshot:{dest}", cloud_init=seed)
+        assert (by_file["changed"], by_file["plan"]) == (False, [])
+    for module in ("vm_info", "export"):
+        assert not watched.say(module, {}).get("failed")
+    host = {"vms": [{"name": watched.name, "cloud_init": seed}]}
+    assert not watched.say("host_config", host)["changed"]
+    wrong = {"vms": [{"name": watched.name, "cloud_init": {**seed, "nosuch": 1}}]}
+    watched.failed("host_config", wrong)
+    watched.done(state="absent")
+    assert watched.files() == set()
+    watched.libvirtd.virsh("pool-destroy", pool)

@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
+from support.ansible_runs import run_module
+from support.guest import CHANNEL, COMMAND_LINE, TinyGuest, provide
+from support.guest_moves import Moves
 from support.module_server import ModuleServer
-from support.private_libvirtd import PrivateLibvirtd
+from support.private_libvirtd import PrivateLibvirtd, wait_until
 
 Result = dict[str, Any]
 
@@ -72,6 +75,11 @@ class Guest:
         disks = re.findall(r"<disk [^>]*cdrom.*?</disk>", xml, re.DOTALL)
         found = re.search(r"<source file='([^']*)'", next(d for d in disks if "cloud-init" in d))
         return found[1] if found else ""
+
+    def channel(self) -> str:
+        """The channel of the agent, as it is in what runs."""
+        xml = self.libvirtd.virsh("dumpxml", self.name)
+        return "".join(re.findall(r"<target [^>]*org.qemu.guest_agent.0[^>]*>", xml))
 
     def seed(self) -> dict[str, str]:
         """The files in the image of the seed, read by another program."""
@@ -251,3 +259,80 @@ def test_a_host_is_exported_with_seeds_of_which_nothing_is_hidden(guest: Guest) 
     guest.set({"hostname": "a", "user_data": {"packages": ["b"]}})
     vm, warnings = told()
     assert "cloud_init" not in vm and "cdroms" not in vm and "cloud_init" in warnings
+
+
+# As the agent does, which no tiny guest has: it opens its channel and keeps it open.
+BE_AN_AGENT = """
+for port in /sys/class/virtio-ports/*; do
+    grep -q guest_agent "$port/name" || continue
+    setsid sleep 1000 </dev/null >/dev/null 2>&1 3<>"/dev/${port##*/}" &
+done
+"""
+
+
+def test_a_guest_takes_its_name_and_address_and_gives_the_seed_back(
+    guest: Guest, images: Path
+) -> None:
+    boot_files = images / "boot"
+    provide(guest.libvirtd.outside(boot_files))
+    nics = [{"name": "lan", "address": "192.0.2.77/24", "gateway": "192.0.2.1"}]
+    seed = {"hostname": "seeded", "nics": nics, "detach": "after_boot"}
+    guest.come(
+        seed,
+        memory={"size": "256MiB"},
+        boot={
+            "kernel": f"{boot_files}/vmlinuz",
+            "initrd": f"{boot_files}/initramfs.img",
+            "cmdline": COMMAND_LINE,
+        },
+        nics=[guest.nic],
+        agent=True,
+        channels=[{"name": CHANNEL}],
+        state="running",
+    )
+    inside = TinyGuest(guest.name, guest.libvirtd.uri, guest.libvirtd.outside)
+    inside.wait_ready()
+    inside.wait_report("its name", lambda _: inside.wait_ready()["name"] == "seeded")
+    assert inside.wait_address(guest.nic["mac"]) == "192.0.2.77"
+    assert inside.ping("192.0.2.1")
+    assert guest.files == ["boot", "web-cidata.iso"], "no agent has answered yet"
+    guest.set(seed)
+    inside.shell(BE_AN_AGENT)
+    wait_until(lambda: "state='connected'" in guest.channel(), 60, "the agent answers")
+    done = guest.set(seed)
+    assert rows(done)["cdroms.cloud-init.file"][1:] == ("", "live")
+    assert guest.files == ["boot"] and guest.drive() == guest.drive("--inactive") == ""
+    inside.wait_report("no seed", lambda report: not any(d["seed"] for d in report["disks"]))
+    guest.set({**seed, "hostname": "other"})  # which waits for a boot
+    assert guest.files == ["boot", "web-cidata.iso"]
+    guest.set(state="stopped", shutdown={**OFF, "timeout_s": 60})
+    guest.set({**seed, "hostname": "other"}, state="running")
+    inside.wait_report("another name", lambda _: inside.wait_ready()["name"] == "other")
+    guest.set(state="absent", shutdown=OFF, remove_storage=True)
+    assert guest.files == ["boot"]
+
+
+def test_a_seed_goes_to_a_far_host_by_a_stream_and_is_in_the_way_of_a_move(moves: Moves) -> None:
+    """xorriso runs where the module does, and what it made is seen through libvirt alone."""
+    disk = {"name": "root", "pool": moves.pool, "capacity": "2MiB"}
+    small = {"memory": {"size": "64MiB"}, "virt_type": "qemu", "machine": "pc"}
+    args = {"uri": moves.source.tcp_uri, "name": moves.name, **small, "disks": [disk]}
+
+    def declared(seed: dict[str, Any]) -> set[str]:
+        vm = {**args, "cloud_init": seed}
+        predicted = run_module("vm", vm, True, on=moves.target)
+        done = run_module("vm", vm, on=moves.target)
+        assert not done.get("failed"), done["msg"]
+        assert predicted["plan"] == done["plan"] and done["changed"]
+        assert not run_module("vm", vm, on=moves.target)["changed"]
+        files = moves.source.outside(moves.images).iterdir()
+        return {file.name for file in files if file.suffix == ".iso"}
+
+    assert declared({"hostname": "a"}) == {f"{moves.name}-cidata.iso"}
+    assert declared({"hostname": "b"}) == {f"{moves.name}-cidata-2.iso"}
+    refused = moves.move(mode="offline")
+    assert "cdroms.cloud-init" in refused["msg"], refused
+    assert declared({}) == set()
+    moved = moves.move(mode="offline")
+    assert not moved.get("failed"), moved["msg"]
+    moves.lives_only_at(moves.target, "shut off")

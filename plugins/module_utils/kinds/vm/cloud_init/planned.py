@@ -166,8 +166,8 @@ def _has_booted(draft: VmDraft, had: Note) -> bool:
         return False
     if live.get("id") in (None, had.made_at) or draft.live is None:
         return False
-    agent = xmltree.get(live, f"devices/channel/target[@name='{AGENT_CHANNEL}']/@state")
-    return agent == "connected" and draft.live.get(SOURCE) == draft.stored.get(SOURCE)
+    agent = live.find(f"devices/channel/target[@name='{AGENT_CHANNEL}'][@state='connected']")
+    return agent is not None and draft.live.get(SOURCE) == draft.stored.get(SOURCE)
 
 
 def _has_agent(draft: VmDraft, want: Values) -> bool:
