@@ -345,12 +345,17 @@ def test_offline_an_image_with_its_data_in_another_file(moves: Moves, on: str) -
     moves.source.run([*create, str(moves.images / "root.qcow2"), "8M"])
     moves.source.run(["qemu-io", "-c", "write -P 7 1M 1M", str(moves.images / "root.qcow2")])
     moves.define("root")
-    if on == "neither":  # from where no header is seen
-        said = moves.move(on=on)
-        assert said["failed"] and "has its data in another file" in said["msg"]
-        moves.lives_only_at(moves.source, "shut off")
-        assert moves.files(moves.target) == []
-        return
-    done = moved_as_planned(moves)
+    done = moved_as_planned(moves, on=on)
     assert [disk["how"] for disk in done["disks"]] == ["flattened"]
     _same_images(moves, image, moves.image(moves.target))
+
+
+def test_snapshots_inside_an_image_stay_with_it_where_they_do_not_go_over(moves: Moves) -> None:
+    image = str(moves.images / "root.qcow2")
+    moves.source.run(["qemu-img", "create", "-q", "-f", "qcow2", image, "8M"])
+    moves.source.run(["qemu-img", "snapshot", "-c", "before", image])
+    moves.define("root")
+    moves.source.virsh("start", moves.name)
+    done = moved_as_planned(moves, on="neither", remove_source_storage=True)
+    assert ("disks.vda", image, "kept") in fields(done)
+    assert "before" in moves.source.run(["qemu-img", "snapshot", "-l", image])

@@ -16,6 +16,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.move_facts import
     DiskSize,
     GuestCpus,
     Identity,
+    Inside,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.nodes import Cell, HugePages
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have
@@ -225,6 +226,7 @@ def host(name: str, uuid: str) -> Host:
         ("reaches", "kvm2", "49152"): "closed",
         ("device_models", *MACHINE): dict(MODELS),
         ("guest_cpus", *MACHINE): CPUS,
+        ("inside", VM, "vda"): Inside(),
         ("disk_size", VM, "vda"): DiskSize(10 * GIB, 3 * GIB, 3 * GIB),
     }
     return Host(name, haves, facts)

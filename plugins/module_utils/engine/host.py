@@ -27,7 +27,7 @@ QUESTIONS = {
     **dict.fromkeys(("far_interface", "file", "folder", "image", "leases", "machines_of"), 1),
     **dict.fromkeys(("migratable", "noted_daemons", "parsed", "place", "real_path"), 1),
     **dict.fromkeys(("refusal", "snapshots", "volume_at", "written"), 1),
-    **dict.fromkeys(("block_job", "checksum", "disk_size", "owner", "parser_refusal"), 2),
+    **dict.fromkeys(("block_job", "checksum", "disk_size", "inside", "owner", "parser_refusal"), 2),
     **dict.fromkeys(("reaches",), 2),
     **dict.fromkeys(("cpu_modes", "device_models", "guest_cpus", "video_models"), 3),
     **dict.fromkeys(("cpu_comparison",), 4),

@@ -25,7 +25,8 @@ from .xmltree import Element
 OF_ALL = (
     *("capacity", "faults", "held", "promises"),
     # What moves ask of a machine; how a VM is sent, and how large a disk is, moves with the VM.
-    *("clock", "disk_size", "migratable", "mounts", "node_devices", "nwfilters", "reaches"),
+    *("clock", "disk_size", "inside", "migratable"),
+    *("mounts", "node_devices", "nwfilters", "reaches"),
     *(
         ALL,
         "folder",

@@ -31,6 +31,13 @@ class Clock(NamedTuple):
     beside: str  # the machine that looked
 
 
+class Inside(NamedTuple):
+    """What the header of a disk's image says of what else there is in it, and is not."""
+
+    snapshots: int = 0  # that QEMU or qemu-img took, of whom libvirt may know nothing
+    data_elsewhere: bool = False  # in a file of its own
+
+
 class DiskSize(NamedTuple):
     """How large a disk of a VM is, in bytes."""
 
@@ -128,6 +135,11 @@ class MoveFacts:
     def disk_size(self, vm: str, target: str) -> DiskSize | None:
         """How large the disk at a target of a VM is."""
         found: DiskSize | None = self.facts.ask("disk_size", vm, target)
+        return found
+
+    def inside(self, vm: str, target: str) -> Inside | None:
+        """What else is in the image at a target of a VM; None where its header cannot be read."""
+        found: Inside | None = self.facts.ask("inside", vm, target)
         return found
 
     def reaches(self, address: str, port: int) -> str | None:

@@ -18,7 +18,7 @@ from .errors import FleetError
 from .facts import ALL, Fact
 from .host import Daemon, Secret
 from .looked_at import File, Image, Interface, Unreadable
-from .move_facts import Bridge, Clock, DiskSize, GuestCpus, Identity, Mount
+from .move_facts import Bridge, Clock, DiskSize, GuestCpus, Identity, Inside, Mount
 from .nodes import Cell, HugePages
 from .plan import Have
 from .xmltree import Element
@@ -222,6 +222,7 @@ READS: dict[str, Callable[[Any], Any]] = {
     "bridge": _made(_bridge),
     "clock": _made(Clock),
     "disk_size": _made(DiskSize),
+    "inside": _made(Inside),
     "guest_cpus": _made(GuestCpus),
     "identity": _made(_identity),
     "mounts": _mounts,

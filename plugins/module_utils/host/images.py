@@ -9,6 +9,7 @@ import struct
 from pathlib import Path
 
 from ..engine.looked_at import Image
+from ..engine.move_facts import Inside
 from ..engine.secret_words import shown_name
 
 # Where a format's mark stands in a file. What has none of them is a raw image.
@@ -26,6 +27,7 @@ MARKS = (
     (0, b"BZh", "bzip2"),
 )
 HEADER_SIZE = 4096
+INSIDE_SIZE = 80  # up to its incompatible features
 EXTERNAL_DATA_FILE = 1 << 2  # a bit of qcow2's incompatible features
 # What qcow2's header may be followed by.
 BACKING_FORMAT, DATA_FILE = 0xE2792ACA, 0x44415441
@@ -63,6 +65,15 @@ def _qcow2(header: bytes) -> Image:
     data_file = more.get(DATA_FILE, unnamed)
     backing, data_file = map(shown_name, (backing, data_file))
     return Image("qcow2", capacity, backing, more.get(BACKING_FORMAT, ""), data_file)
+
+
+def inside_of(header: bytes) -> Inside | None:
+    """What the beginning of a qcow2 image says of what is in it; None of any other."""
+    if len(header) < INSIDE_SIZE or format_in(header) != "qcow2":
+        return None
+    (version,), (snapshots,) = (struct.unpack_from(">I", header, at) for at in (4, 60))
+    (features,) = struct.unpack_from(">Q", header, 72) if version >= 3 else (0,)
+    return Inside(snapshots, bool(features & EXTERNAL_DATA_FILE))
 
 
 def _extensions(header: bytes, at: int) -> dict[int, str]:

@@ -35,6 +35,7 @@ READS = Reads(
         "nwfilters": _of_moves("read_nwfilters"),
         "migratable": _of_moves("read_migratable"),
         "disk_size": _of_moves("read_disk_size"),
+        "inside": _of_moves("read_inside"),
         "device_models": _of_moves("read_device_models"),
         "guest_cpus": _of_moves("read_guest_cpus"),
         "cpu_comparison": _of_moves("read_cpu_comparison"),

@@ -6,9 +6,19 @@ from __future__ import annotations
 from typing import Any
 
 from ..engine import xmltree
-from ..engine.move_facts import FITS, LACKS, SAME, Bridge, DiskSize, GuestCpus, Identity
+from ..engine.move_facts import (
+    FITS,
+    LACKS,
+    SAME,
+    Bridge,
+    DiskSize,
+    GuestCpus,
+    Identity,
+    Inside,
+)
 from ..engine.xmltree import Element
 from .connection import Host, found, libvirt, said
+from .images import INSIDE_SIZE, inside_of
 
 
 def read_identity(host: Host) -> Identity:
@@ -70,6 +80,45 @@ def read_disk_size(host: Host, vm: str, target: str) -> DiskSize | None:
         if not host.is_alive():
             raise
         return None
+
+
+def read_inside(host: Host, vm: str, target: str) -> Inside | None:
+    """What the header of a qcow2 image says; None of what libvirt has no volume of."""
+    try:
+        domain = xmltree.parse(host.conn.lookupByName(vm).XMLDesc(0))
+        volume = _volume_behind(host, domain, target)
+        return None if volume is None else inside_of(beginning(host, volume, INSIDE_SIZE))
+    except libvirt.libvirtError:
+        if not host.is_alive():
+            raise
+        return None
+
+
+def _volume_behind(host: Host, domain: Element, target: str) -> Any:
+    for disk in domain.findall("devices/disk"):
+        source = disk.find("source")
+        is_it = xmltree.get(disk, "target/@dev") == target
+        if is_it and source is not None and xmltree.get(disk, "driver/@type") == "qcow2":
+            if source.get("pool"):
+                pool = host.conn.storagePoolLookupByName(source.get("pool"))
+                return pool.storageVolLookupByName(source.get("volume"))
+            path = source.get("file") or source.get("dev")
+            return host.conn.storageVolLookupByPath(path) if path else None
+    return None
+
+
+def beginning(host: Host, volume: Any, size: int) -> bytes:
+    """The first bytes of a volume, read through libvirt, and so from afar too."""
+    stream = host.conn.newStream(0)
+    volume.download(stream, 0, size, 0)
+    read = b""
+    while len(read) < size:
+        data = stream.recv(size - len(read))
+        if not data:
+            break
+        read += data
+    stream.finish()
+    return read
 
 
 # ---- what the hypervisor can do

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -12,15 +11,12 @@ from ..engine import xmltree
 from ..engine.errors import FleetError
 from ..engine.plan import CREATE, Have, Plan, Wanted
 from ..host.connection import Host, libvirt
+from ..host.images import INSIDE_SIZE, inside_of
+from ..host.moves import beginning
 from ..kinds.storage_volume.applier import begin, undo
 from ..kinds.storage_volume.reader import refresh_pool
 from .applier_job import Job
 from .fates import FLATTENED, DiskFate
-
-# Of a qcow2 header (docs/interop/qcow2.txt of QEMU): up to its incompatible features.
-HEADER_SIZE = 80
-WITH_FEATURES = 3  # version
-EXTERNAL_DATA = 1 << 2
 
 
 def copy_disk(job: Job, fate: DiskFate) -> int:
@@ -62,39 +58,18 @@ def _whole(job: Job, fate: DiskFate) -> Iterator[Any]:
 
 
 def _check_whole(job: Job, fate: DiskFate, volume: Any) -> None:
-    """From afar a plan knows no headers of images, and so not that the data is in another file."""
+    """A plan does not know of each image that its data is in another file."""
     if fate.format != "qcow2":
         return
     with job.source.errors(job.resource, f"read the header of the disk {fate.name}"):
-        header = _beginning(job.source, volume)
-    if has_data_elsewhere(header):
+        inside = inside_of(beginning(job.source, volume, INSIDE_SIZE))
+    if inside is not None and inside.data_elsewhere:
         raise FleetError(
-            f"{fate.source} has its data in another file, which would not go over; run the module "
-            f"on {job.move.source.name}, where it can see that, or move the VM while it runs",
+            f"{fate.source} has its data in another file, which would not go over; refresh "
+            f"the pool {fate.pool} and run again, or move the VM while it runs",
             job.resource,
             fate.about,
         )
-
-
-def _beginning(host: Host, volume: Any) -> bytes:
-    stream = host.conn.newStream(0)
-    volume.download(stream, 0, HEADER_SIZE, 0)
-    header = b""
-    while len(header) < HEADER_SIZE:
-        data = stream.recv(HEADER_SIZE - len(header))
-        if not data:
-            break
-        header += data
-    stream.finish()
-    return header
-
-
-def has_data_elsewhere(header: bytes) -> bool:
-    """Whether the header of a qcow2 image has the bit of an external data file."""
-    if len(header) < HEADER_SIZE or not header.startswith(b"QFI\xfb"):
-        return False
-    version, features = struct.unpack(">I", header[4:8])[0], struct.unpack(">Q", header[72:80])[0]
-    return bool(version >= WITH_FEATURES and features & EXTERNAL_DATA)
 
 
 def _flat_plan(job: Job, fate: DiskFate, pool: Any) -> Plan:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from ..engine import xmltree
 from ..engine.keys import Key, named
+from ..engine.move_facts import Inside
 from ..engine.plan import Have
 from ..engine.xmltree import Element
 from ..kinds.images.chains import Chains, Layer
@@ -64,6 +65,7 @@ class DiskFate(NamedTuple):
     allocation: int = 0  # bytes that go over
     backing: str = ""  # at the target, what the copied layer stands on
     backing_format: str = ""
+    snapshots: int = 0  # inside of the image
     below: str = ""  # at the source, what is needed beside the image: what it stands on, its data
     read_only: bool = False
     encrypted: bool = False
@@ -88,6 +90,11 @@ class DiskFate(NamedTuple):
     def is_copied(self) -> bool:
         """Whether its data has to go over."""
         return self.how in COPIES
+
+
+def snapshots_lost(move: Move, fate: DiskFate) -> int:
+    """How many snapshots inside an image its copy has not: all, unless its bytes go as they are."""
+    return fate.snapshots if fate.is_copied and (move.running or fate.how == FLATTENED) else 0
 
 
 def fates(move: Move) -> list[DiskFate]:
@@ -276,6 +283,7 @@ class _Disk:
             volume_there=self.there.volume,
             capacity=capacity,
             allocation=allocation,
+            snapshots=self.inside.snapshots if self.inside else 0,
         )
         data = "" if self.move.running else self._data_elsewhere()
         if data:
@@ -285,7 +293,13 @@ class _Disk:
 
     def _data_elsewhere(self) -> str:
         """A file beside the images in which their data is: their own bytes are without it."""
-        return next(filter(None, map(self.chains.data_of, self.layers)), "")
+        told = next(filter(None, map(self.chains.data_of, self.layers)), "")
+        is_so = self.inside is not None and self.inside.data_elsewhere
+        return told or ("a file of its own" if is_so else "")
+
+    @cached_property
+    def inside(self) -> Inside | None:
+        return self.move.source.moves.inside(self.move.vm, self.target)
 
     def _why_not_read(self) -> str:
         """Off, the image is read through its pool: QEMU, which could read any, does not run."""

@@ -13,7 +13,7 @@ from ..engine.plan import UPDATE, Have, Plan, Wanted
 from ..kinds.vm.state_files import NAMES, StateFile, others_with, state_folders
 from .case import Case
 from .changes import Carried, Cleared, Copied, Moved
-from .fates import DiskFate, fates
+from .fates import DiskFate, fates, snapshots_lost
 from .findings import Report
 from .mapped import definition_there
 from .mode import Mode
@@ -112,6 +112,9 @@ def _why_kept(move: Move, fate: DiskFate, users: OthersThere) -> str:
         return "remove_source_storage: true removes it"
     if not fate.volume:
         return "it is in no storage pool"
+    lost = snapshots_lost(move, fate)
+    if lost:
+        return f"it alone has its {lost} snapshots"
     return users.of(fate.source if fate.source.startswith("/") else "")
 
 

@@ -103,7 +103,8 @@ def _ask_about_moves(host: MoveFacts, haves: Mapping[str, Mapping[str, Have]]) -
         host.migratable(vm.name)
         for disk in (vm.definition if vm.live is None else vm.live).findall("devices/disk"):
             if disk.find("source") is not None:
-                host.disk_size(vm.name, xmltree.get(disk, "target/@dev") or "")
+                for ask in (host.disk_size, host.inside):
+                    ask(vm.name, xmltree.get(disk, "target/@dev") or "")
     nics = (nic for vm in vms for nic in vm.definition.findall("devices/interface"))
     bridges = {xmltree.get(nic, "source/@bridge") for nic in nics}
     bridges |= {xmltree.get(one.definition, "bridge/@name") for one in vswitches}

@@ -24,6 +24,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.move_facts import
     DiskSize,
     GuestCpus,
     Identity,
+    Inside,
     Mount,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.nodes import Cell, HugePages
@@ -89,6 +90,7 @@ ANSWERS: dict[Fact, Any] = {
     ("device_models", "x86_64", "pc-q35-7.2", "kvm"): {"video/modelType": ["qxl"], "tpm": []},
     ("device_models", "x86_64", "none", "kvm"): None,
     ("disk_size", "web", "vda"): DiskSize(1 << 30, 1 << 20, 1 << 21),
+    ("inside", "web", "vda"): Inside(2, True),
     ("guest_cpus", "x86_64", "q35", "kvm"): GuestCpus(
         "EPYC", "AMD", {"x2apic": "require"}, {"EPYC": "yes"}, {"Skylake": ["pcid"]}
     ),

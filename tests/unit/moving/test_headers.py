@@ -6,16 +6,21 @@ import struct
 
 import pytest
 
-from ansible_collections.kvm.fleet.plugins.module_utils.moving.applier_streams import (
-    HEADER_SIZE,
-    has_data_elsewhere,
-)
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.move_facts import Inside
+from ansible_collections.kvm.fleet.plugins.module_utils.host.images import INSIDE_SIZE, inside_of
 
 MAGIC = b"QFI\xfb"
 
 
 def header(version: int, features: int) -> bytes:
-    return MAGIC + struct.pack(">I", version) + b"\0" * 64 + struct.pack(">Q", features)
+    return (
+        MAGIC
+        + struct.pack(">I", version)
+        + b"\0" * 52
+        + struct.pack(">I", 2)
+        + b"\0" * 8
+        + struct.pack(">Q", features)
+    )
 
 
 @pytest.mark.parametrize(
@@ -31,10 +36,10 @@ def header(version: int, features: int) -> bytes:
 def test_an_image_with_its_data_in_another_file(
     version: int, features: int, elsewhere: bool
 ) -> None:
-    assert len(header(version, features)) == HEADER_SIZE
-    assert has_data_elsewhere(header(version, features)) is elsewhere
+    assert len(header(version, features)) == INSIDE_SIZE
+    assert inside_of(header(version, features)) == Inside(2, elsewhere)
 
 
-@pytest.mark.parametrize("content", [b"", MAGIC, b"\xff" * HEADER_SIZE])
+@pytest.mark.parametrize("content", [b"", MAGIC, b"\xff" * INSIDE_SIZE])
 def test_what_is_no_image_has_none(content: bytes) -> None:
-    assert not has_data_elsewhere(content)
+    assert inside_of(content) is None

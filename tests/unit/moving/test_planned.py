@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetErrors
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.move_facts import Inside
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.showing import (
     diff_of,
@@ -322,6 +323,15 @@ def test_an_old_disk_on_which_a_volume_of_nobody_stands_stays() -> None:
     clone = moves.volume("local/clone", "/local/clone", below="/local/web.qcow2")
     two.source.haves["storage_volume"].append(clone)
     assert "storage_volume/local/clone stands on it" in kept_at_source(two)["disks.vda"]
+
+
+def test_an_old_disk_with_snapshots_inside_stays_where_they_do_not_go_over() -> None:
+    two = Two()
+    two.on_local()
+    two.source.facts[("inside", "web", "vda")] = Inside(2)
+    assert kept_at_source(two)["disks.vda"] == "at kvm1; it alone has its 2 snapshots"
+    two.on_local(state="stopped")
+    assert "disks.vda" not in kept_at_source(two)
 
 
 def test_what_an_old_disk_stands_on_is_told_to_stay() -> None:

@@ -19,6 +19,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.move_facts import
     Bridge,
     Clock,
     Identity,
+    Inside,
     Mount,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.nodes import HugePages
@@ -348,6 +349,24 @@ ROWS: list[tuple[str, str, str, Change]] = [
     ("disks", PASS, "both have it", vm(root=VMDK, state="stopped")),
     ("disks", FAIL, "no image in the format vmdk", on_local(more=BACKING.format("vmdk"))),
     ("disks", FAIL, "disks.vda goes to /local/web.qcow2 too", on_local(devices=SECOND)),
+    (
+        "disks",
+        WARN,
+        "not the 2 snapshots inside of it",
+        all_of(on_local(), here(("inside", VM, "vda"), Inside(2))),
+    ),
+    (
+        "disks",
+        PASS,
+        "is copied (copied)",
+        all_of(on_local(state="stopped"), here(("inside", VM, "vda"), Inside(2))),
+    ),
+    (
+        "disks",
+        PASS,
+        "is copied (flattened): its data is in a file of its own",
+        all_of(on_local(state="stopped"), here(("inside", VM, "vda"), Inside(0, True))),
+    ),
     # Only a volume can be read while no QEMU runs.
     (
         "disks",

@@ -10,7 +10,7 @@ from ...engine.plan import Have
 from ...engine.units import format_size
 from ...kinds.storage_volume.volumes import BLOCK_POOLS, HALF_MADE, described, type_of
 from ..case import Case
-from ..fates import EMPTY, FLATTENED, LAYER, LOCAL, SHARED, DiskFate
+from ..fates import EMPTY, FLATTENED, LAYER, LOCAL, SHARED, DiskFate, snapshots_lost
 from ..findings import Finding
 
 MIB = 2**20
@@ -128,6 +128,16 @@ def _copied(case: Case, fate: DiskFate) -> Finding:
             "disks",
             f"{fate.volume_there} is half made at the target, by a run that ended",
             "nothing; it is made anew",
+            fate.about,
+            **sides,
+        )
+    lost = snapshots_lost(case.move, fate)
+    if lost:
+        return case.warned(
+            "disks",
+            f"is copied ({fate.how}), but not the {lost} snapshots inside of it (qemu-img snapshot "
+            "-l), which stay in the image at the source",
+            "nothing if they may stay; else move the VM while it is stopped, with backing: keep",
             fate.about,
             **sides,
         )
