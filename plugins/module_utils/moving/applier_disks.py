@@ -21,7 +21,7 @@ from ..kinds.storage_volume.applier import Fingerprint, begin, undo
 from ..kinds.storage_volume.reader import look_up_volume, refresh_pool
 from ..kinds.storage_volume.volumes import FILE_POOLS, mark_of, name_in_pool, pool_of
 from .applier_job import Job
-from .fates import DiskFate
+from .fate import DiskFate
 
 Begun = list[tuple[Plan, Fingerprint]]
 

@@ -16,7 +16,7 @@ from ..kinds.vm.states import PAUSED
 from . import applier_notes
 from .applier_disks import remove_volumes, take_marks_away
 from .applier_job import Job
-from .fates import DiskFate
+from .fate import DiskFate
 from .notes import ARRIVED, Note
 
 

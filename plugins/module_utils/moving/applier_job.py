@@ -10,7 +10,7 @@ from ..engine import xmltree
 from ..engine.changes import Change, Lost
 from ..engine.plan import Plan
 from ..host.connection import Host
-from .fates import DiskFate
+from .fate import DiskFate
 from .mode import Mode
 from .move import Move
 from .notes import Note

@@ -19,7 +19,7 @@ from .applier_clear import clear_target
 from .applier_disks import volumes_for
 from .applier_job import Job
 from .applier_yank import let_go
-from .fates import LAYER
+from .fate import LAYER
 from .mapped import definition_there
 from .notes import noted
 from .options import TLS

@@ -16,7 +16,7 @@ from ..host.moves import beginning
 from ..kinds.storage_volume.applier import begin, undo
 from ..kinds.storage_volume.reader import refresh_pool
 from .applier_job import Job
-from .fates import FLATTENED, DiskFate
+from .fate import FLATTENED, DiskFate
 
 
 def copy_disk(job: Job, fate: DiskFate) -> int:

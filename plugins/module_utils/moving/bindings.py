@@ -16,6 +16,8 @@ from ..kinds.vm.states import CRASHED, PAUSED, RUNNING, SAVED
 from .findings import FAIL, PASS, WARN
 from .options import LIVE
 
+OFF_INSTEAD = "or move the VM offline"
+
 
 class Bound(NamedTuple):
     """One thing by which a VM is bound to its host."""
@@ -26,6 +28,10 @@ class Bound(NamedTuple):
     todo: str
     live: str = FAIL  # what it is to a live migration: pass, warn or fail
     offline: str = PASS
+
+    def advice(self, mode: str) -> str:
+        """What to do, and not what is being done."""
+        return self.todo if mode == LIVE else self.todo.partition(OFF_INSTEAD)[0].rstrip(",; ")
 
     def result(self, mode: str) -> str:
         """What it is to a mode."""

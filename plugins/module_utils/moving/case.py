@@ -9,7 +9,8 @@ from functools import cached_property
 
 from ..engine import xmltree
 from ..engine.xmltree import Element
-from .fates import DiskFate, fates
+from .fate import DiskFate
+from .fates import fates
 from .findings import FAIL, PASS, WARN, Finding
 from .mapped import definition_there
 from .mode import Mode, chosen
@@ -60,6 +61,14 @@ class Case:
         if text:
             return xmltree.parse(text)
         return self.move.definition if self.has_memory else self.move.have.definition
+
+    @cached_property
+    def waiting(self) -> Element | None:
+        """The definition that a running VM has from its next start on, which is at the target."""
+        stored = self.move.have.stored
+        if not self.mode.is_live or not self.move.have.facts.get("persistent", True):
+            return None
+        return stored
 
     @cached_property
     def there(self) -> Element:

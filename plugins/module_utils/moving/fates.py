@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..engine import xmltree
-from ..engine.keys import Key, named
 from ..engine.move_facts import Inside
 from ..engine.plan import Have
 from ..engine.xmltree import Element
@@ -22,18 +21,11 @@ from ..kinds.storage_volume.volumes import (
     type_of,
 )
 from ..kinds.vm.opened import disks_of
+from .fate import COPIED, EMPTY, FLATTENED, LAYER, LIKE_IT, LOCAL, SHARED, DiskFate
 from .move import Move
 from .options import FLATTEN, KEEP
 from .spots import Spot, spot_at, spot_of, spot_there, volume_at, why_shared
 
-SHARED = "shared"  # the target has the same one
-COPIED = "copied"  # all of it goes over; it stands on nothing
-LAYER = "layer"  # only what the VM wrote goes over: the image that it stands on is there
-FLATTENED = "flattened"  # all of it goes over, with what it stands on in one image
-EMPTY = "empty"  # a drive without a medium, or that goes without it
-LOCAL = "local"  # it cannot go, and `why` says why
-
-COPIES = (COPIED, LAYER, FLATTENED)
 # A medium that libvirt leaves out where it is not there (virDomainStartupPolicy).
 LEFT_OUT = ("optional", "requisite")
 # Types of disks that are devices or programs of their host.
@@ -45,56 +37,6 @@ OF_HOST = {
 }
 # By their names here a device is the same one on all hosts: by what it is called itself.
 BY_OWN_NAME = ("/dev/disk/by-id/wwn-", "/dev/disk/by-id/scsi-", "/dev/disk/by-id/dm-uuid-mpath-")
-
-
-class DiskFate(NamedTuple):
-    """What becomes of one disk or drive."""
-
-    name: str  # as declarations call it: root
-    target: str  # as the guest's controller has it: vda
-    how: str
-    device: str = "disk"  # disk, cdrom, floppy or lun
-    source: str = ""  # path at the source, or POOL/VOLUME where it has none
-    there: str = ""  # the same at the target
-    pool: str = ""  # at the source
-    volume: str = ""
-    pool_there: str = ""
-    volume_there: str = ""
-    format: str = ""
-    capacity: int = 0  # bytes that the guest sees
-    allocation: int = 0  # bytes that go over
-    backing: str = ""  # at the target, what the copied layer stands on
-    backing_format: str = ""
-    snapshots: int = 0  # inside of the image
-    below: str = ""  # at the source, what is needed beside the image: what it stands on, its data
-    read_only: bool = False
-    encrypted: bool = False
-    why: str = ""  # how it is known, or why it cannot go
-
-    @property
-    def key(self) -> Key:
-        """Where it stands among the options of a VM."""
-        return ("cdroms" if self.device == "cdrom" else "disks", self.name)
-
-    @property
-    def about(self) -> str:
-        """How errors call it."""
-        return named(self.key)
-
-    def told(self) -> dict[str, Any]:
-        """As a module returns it, without what is not known or does not apply."""
-        told = {name: value for name, value in self._asdict().items() if value or name == "how"}
-        return {**told, "name": self.about}
-
-    @property
-    def is_copied(self) -> bool:
-        """Whether its data has to go over."""
-        return self.how in COPIES
-
-
-def snapshots_lost(move: Move, fate: DiskFate) -> int:
-    """How many snapshots inside an image its copy has not: all, unless its bytes go as they are."""
-    return fate.snapshots if fate.is_copied and (move.running or fate.how == FLATTENED) else 0
 
 
 def fates(move: Move) -> list[DiskFate]:
@@ -244,7 +186,7 @@ class _Disk:
             return self._as(
                 SHARED,
                 self.there.named,
-                "the target has one of the same name and size",
+                LIKE_IT,
                 pool_there=self.there.pool,
                 volume_there=self.there.volume,
             )

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from ..engine.changes import Change, Mended
 from ..engine.keys import ABSENT
 from ..engine.plan import UPDATE, Plan, Wanted
-from .fates import DiskFate, fates
+from .fate import DiskFate
+from .fates import fates
 from .findings import Report
 from .mode import Mode
 from .move import Move

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from ..engine import xmltree
 from ..engine.xmltree import Element
-from .fates import EMPTY, SHARED, DiskFate
+from .fate import EMPTY, SHARED, DiskFate
 from .move import Move
 from .spots import Spot, source_there, spot_of
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .fates import DiskFate
+from .fate import DiskFate
 from .move import Move
 from .options import AUTO, LIVE, OFFLINE
 

@@ -13,7 +13,8 @@ from ..engine.plan import UPDATE, Have, Plan, Wanted
 from ..kinds.vm.state_files import NAMES, StateFile, others_with, state_folders
 from .case import Case
 from .changes import Carried, Cleared, Copied, Moved
-from .fates import DiskFate, fates, snapshots_lost
+from .fate import DiskFate, snapshots_lost
+from .fates import fates
 from .findings import Report
 from .mapped import definition_there
 from .mode import Mode

@@ -8,7 +8,8 @@ import pytest
 
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have
-from ansible_collections.kvm.fleet.plugins.module_utils.moving.fates import SHARED, fates
+from ansible_collections.kvm.fleet.plugins.module_utils.moving.fate import SHARED
+from ansible_collections.kvm.fleet.plugins.module_utils.moving.fates import fates
 from ansible_collections.kvm.fleet.plugins.module_utils.moving.mapped import definition_there
 from ansible_collections.kvm.fleet.plugins.module_utils.moving.preflight import preflight
 from ansible_collections.kvm.fleet.plugins.module_utils.moving.standing import standing

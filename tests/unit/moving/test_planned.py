@@ -15,7 +15,8 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.showing import (
     summary,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.xmltree import parse
-from ansible_collections.kvm.fleet.plugins.module_utils.moving.fates import DiskFate, fates
+from ansible_collections.kvm.fleet.plugins.module_utils.moving.fate import DiskFate
+from ansible_collections.kvm.fleet.plugins.module_utils.moving.fates import fates
 from ansible_collections.kvm.fleet.plugins.module_utils.moving.mapped import definition_there
 from ansible_collections.kvm.fleet.plugins.module_utils.moving.mode import chosen
 from ansible_collections.kvm.fleet.plugins.module_utils.moving.planned import (

@@ -86,6 +86,10 @@ FOLDER = (
 )
 AUTH = '<auth username="x"><secret type="ceph" uuid="2f3c"/></auth>'
 OTHER_CPU = ("guest_cpus", *MACHINE), moves.CPUS._replace(model="EPYC-Rome")
+LABELLED = (
+    '<serial type="dev"><source path="/dev/ttyS0"><seclabel model="selinux" relabel="no"/>'
+    "</source></serial>"
+)
 VMDK = (
     '<disk type="file" device="disk"><driver name="qemu" type="vmdk"/>'
     '<source file="/nfs/web.qcow2"/><target dev="vda" bus="virtio"/></disk>'
@@ -367,6 +371,30 @@ ROWS: list[tuple[str, str, str, Change]] = [
         "is copied (flattened): its data is in a file of its own",
         all_of(on_local(state="stopped"), here(("inside", VM, "vda"), Inside(0, True))),
     ),
+    (
+        "nics",
+        FAIL,
+        "no vswitch other; it waits for the VM's next start",
+        stored(nic='<source network="other"/>'),
+    ),
+    ("nics", PASS, "is there", stored()),
+    (
+        "host_devices",
+        WARN,
+        "pci device of the host; it waits for the VM's next start",
+        stored(devices=HOSTDEV.format("")),
+    ),
+    ("shared_folders", WARN, "it waits for the VM's next start", stored(devices=FOLDER)),
+    (
+        "security",
+        FAIL,
+        "does not confine VMs by selinux",
+        vm(
+            root=moves.ROOT.format(
+                file='/nfs/web.qcow2"><seclabel model="selinux"/></source><a b="', more=""
+            )
+        ),
+    ),
     # Only a volume can be read while no QEMU runs.
     (
         "disks",
@@ -449,7 +477,7 @@ ROWS: list[tuple[str, str, str, Change]] = [
     ),
     (
         "media",
-        PASS,
+        WARN,
         "one of the same name and size",
         all_of(
             vm(devices=CDROM.format("/local/a.iso", "")),

@@ -6,15 +6,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...engine import xmltree
+from ...engine.xmltree import Element
 from ...kinds.vm.opened import disks_of
 from ..bindings import Bound, bound
 from ..case import Case, listed
 from ..findings import FAIL, PASS, WARN, Finding
-from ..options import LIVE
+from ..options import LIVE, OFFLINE
 from ..standing import bound_by_snapshots
 
 # What is a check of its own, with both sides, by these names.
 OWN_CHECKS = ("cpu",)
+# What a definition that waits may bring of its host.
+FROM_NEXT_START = ("host_devices", "shared_folders")
 # Each of these is passed where nothing is found against it.
 LOOKED_FOR = {
     "state": "its state allows it",
@@ -33,7 +36,10 @@ def bindings(case: Case) -> Iterator[Finding]:
     for one in against:
         there = _device_there(case, one)
         result = _result(case, one)
-        yield Finding(one.check, result, one.message, one.about, target=there, todo=one.todo)
+        yield Finding(
+            one.check, result, one.message, one.about, target=there, todo=one.advice(case.mode.name)
+        )
+    yield from _waiting(case, runs)
     for check, message in LOOKED_FOR.items():
         if check not in {one.check for one in against}:
             yield case.passed(check, message)
@@ -43,6 +49,18 @@ def _result(case: Case, one: Bound) -> str:
     """What it is to this move: a saved guest goes on with its devices, as one that runs does."""
     goes_on = case.move.saved and one.check != "state"
     return one.result(LIVE if goes_on else case.mode.name)
+
+
+def _waiting(case: Case, runs: Element) -> Iterator[Finding]:
+    """What binds it from its next start on, which is at the target."""
+    if case.waiting is None:
+        return
+    known = {(one.check, one.about) for one in bound(case.move.have, runs)}
+    for one in bound(case.move.have, case.waiting):
+        is_new = (one.check, one.about) not in known and one.check in FROM_NEXT_START
+        if is_new and one.offline != PASS:
+            message = f"{one.message}; it waits for the VM's next start"
+            yield case.warned(one.check, message, one.advice(OFFLINE), one.about)
 
 
 def _concerns(case: Case, one: Bound) -> bool:

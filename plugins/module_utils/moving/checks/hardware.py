@@ -110,7 +110,7 @@ def _by_libvirt(case: Case, known: dict[str, list[str]] | None) -> Iterator[Find
 
 def security(case: Case) -> Iterator[Finding]:
     """The target confines VMs by each model that the VM has a label of."""
-    labels = case.sent.findall("seclabel")
+    labels = list(case.sent.iter("seclabel"))  # of devices too
     models = sorted({one.get("model") or "" for one in labels if one.get("type") != "none"} - {""})
     there = case.target.moves.identity
     if not models:

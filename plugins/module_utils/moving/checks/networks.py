@@ -10,7 +10,7 @@ from ...engine.fields import items_of
 from ...engine.xmltree import Element
 from ...kinds.vm.table import NICS
 from ..case import Case, listed
-from ..findings import Finding
+from ..findings import FAIL, Finding
 from ..side import Side
 
 USUAL_MTU = 1500
@@ -21,21 +21,41 @@ BEHIND_HOST = ("nat", "route", "open", "isolated")
 
 def nics(case: Case) -> Iterator[Finding]:
     """Each NIC has at the target what it is connected to."""
-    for name, nic in items_of(NICS, case.sent).items():
-        about, source = f"nics.{name}", nic.find("source")
-        kind = nic.get("type", "")
-        if kind == "network" and source is not None:
-            yield from _on_vswitch(case, about, source)
-        elif kind == "bridge" and source is not None:
-            yield from _on_bridge(case, about, source.get("bridge", ""))
-        elif kind == "direct" and source is not None:
-            yield _on_interface(case, about, source.get("dev", ""), source.get("dev", ""))
-        elif kind == "user":
-            yield _of_its_own(case, about)
-        elif kind not in ("hostdev", "vdpa"):  # which are devices of the host
-            message = f"what it is connected to ({kind}) is not known of the target from here"
-            yield case.warned("nics", message, "see that it is there", about)
-        yield from _filtered(case, about, nic)
+    known = items_of(NICS, case.sent)
+    for name, nic in known.items():
+        yield from _nic(case, f"nics.{name}", nic)
+    waiting = {} if case.waiting is None else items_of(NICS, case.waiting)
+    for name, nic in waiting.items():
+        if name not in known or _connected(nic) != _connected(known[name]):
+            for finding in _nic(case, f"nics.{name}", nic):
+                if finding.result == FAIL:
+                    message = f"{finding.message}; it waits for the VM's next start"
+                    yield finding._replace(message=message)
+
+
+def _connected(nic: Element) -> tuple[str, ...]:
+    """To what a NIC is connected, as it is declared."""
+    source = nic.find("source")
+    said = {} if source is None else source.attrib
+    # libvirt shows the bridge of the network of what runs.
+    named = ("network", "portgroup") if said.get("network") else ("bridge", "dev")
+    return (nic.get("type", ""), *(said.get(at, "") for at in named))
+
+
+def _nic(case: Case, about: str, nic: Element) -> Iterator[Finding]:
+    source, kind = nic.find("source"), nic.get("type", "")
+    if kind == "network" and source is not None:
+        yield from _on_vswitch(case, about, source)
+    elif kind == "bridge" and source is not None:
+        yield from _on_bridge(case, about, source.get("bridge", ""))
+    elif kind == "direct" and source is not None:
+        yield _on_interface(case, about, source.get("dev", ""), source.get("dev", ""))
+    elif kind == "user":
+        yield _of_its_own(case, about)
+    elif kind not in ("hostdev", "vdpa"):  # which are devices of the host
+        message = f"what it is connected to ({kind}) is not known of the target from here"
+        yield case.warned("nics", message, "see that it is there", about)
+    yield from _filtered(case, about, nic)
 
 
 def _of_its_own(case: Case, about: str) -> Finding:

@@ -10,7 +10,7 @@ from ...engine.plan import Have
 from ...engine.units import format_size
 from ...kinds.storage_volume.volumes import BLOCK_POOLS, HALF_MADE, described, type_of
 from ..case import Case
-from ..fates import EMPTY, FLATTENED, LAYER, LOCAL, SHARED, DiskFate, snapshots_lost
+from ..fate import EMPTY, FLATTENED, LAYER, LIKE_IT, LOCAL, SHARED, DiskFate, snapshots_lost
 from ..findings import Finding
 
 MIB = 2**20
@@ -74,6 +74,10 @@ def _shared(case: Case, fate: DiskFate) -> Finding:
                 fate.about,
                 **sides,
             )
+        if fate.why == LIKE_IT:
+            todo = "see that it is the same one: seeds of cloud-init often have one name and size"
+            message = f"{fate.why}; its content is not compared"
+            return case.warned(check, message, todo, fate.about, **sides)
         return case.passed(check, fate.why, fate.about, **sides)
     if case.target.is_here and fate.there.startswith("/"):
         return _by_path(case, fate, sides)
