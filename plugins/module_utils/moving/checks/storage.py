@@ -100,22 +100,10 @@ def _by_path(case: Case, fate: DiskFate, sides: dict[str, str]) -> Finding:
 
 def _copied(case: Case, fate: DiskFate) -> Finding:
     sides = {"source": _described(fate), "target": fate.there}
-    if fate.read_only and case.mode.is_live:
-        return case.failed(
-            "disks",
-            "is read only, and QEMU copies no such disk while the VM runs",
-            "put it onto storage that both hosts have, or move the VM while it is stopped",
-            fate.about,
-            **sides,
-        )
-    if fate.encrypted and case.mode.is_live:
-        return case.failed(
-            "disks",
-            "is encrypted, and QEMU copies what the guest sees of it, not how it is encrypted",
-            "put it onto storage that both hosts have, or move the VM while it is stopped",
-            fate.about,
-            **sides,
-        )
+    why_not = _why_not_live(fate) if case.mode.is_live else ""
+    if why_not:
+        todo = "put it onto storage that both hosts have, or move the VM while it is stopped"
+        return case.failed("disks", why_not, todo, fate.about, **sides)
     there = case.target.volume(fate.pool_there, fate.volume_there)
     if there.exists:
         return case.failed(
@@ -135,6 +123,18 @@ def _copied(case: Case, fate: DiskFate) -> Finding:
             fate.about,
             **sides,
         )
+    return _goes_over(case, fate, sides)
+
+
+def _why_not_live(fate: DiskFate) -> str:
+    if fate.read_only:
+        return "is read only, and QEMU copies no such disk while the VM runs"
+    if fate.encrypted:
+        return "is encrypted, and QEMU copies what the guest sees of it, not how it is encrypted"
+    return ""
+
+
+def _goes_over(case: Case, fate: DiskFate, sides: dict[str, str]) -> Finding:
     lost = snapshots_lost(case.move, fate)
     if lost:
         return case.warned(
