@@ -9,7 +9,7 @@ backing image, and would overwrite what has its name.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -17,7 +17,7 @@ from ..engine import xmltree
 from ..engine.errors import FleetError
 from ..engine.plan import CREATE, Have, Plan, Wanted
 from ..host.connection import Host, libvirt
-from ..kinds.storage_volume.applier import Fingerprint, begin, undo
+from ..kinds.storage_volume.applier import Fingerprint, begin, check_own, undo
 from ..kinds.storage_volume.reader import look_up_volume, refresh_pool
 from ..kinds.storage_volume.volumes import FILE_POOLS, mark_of, name_in_pool, pool_of
 from .applier_job import Job
@@ -27,7 +27,9 @@ Begun = list[tuple[Plan, Fingerprint]]
 
 
 @contextmanager
-def volumes_for(job: Job, capacities: dict[str, int], empty: bool = False) -> Iterator[None]:
+def volumes_for(
+    job: Job, capacities: dict[str, int], empty: bool = False
+) -> Iterator[Callable[[], None]]:
     """Volumes for all disks that are copied; what fails in the block leaves none of them behind.
 
     `empty` are those that get a whole file as it is at the source, and with it their format.
@@ -37,12 +39,18 @@ def volumes_for(job: Job, capacities: dict[str, int], empty: bool = False) -> It
         for fate in job.copied:
             plan = _plan_of(job, fate, capacities.get(fate.target) or fate.capacity, empty)
             begun.append((plan, _begun(job, fate, plan)))
-        yield
+        yield lambda: _check_all_own(job, begun)
     except BaseException:
         for plan, own in reversed(begun):
             with suppress(FleetError, libvirt.libvirtError):  # the mark stays, for the next run
                 undo(job.target, plan, own)
         raise
+
+
+def _check_all_own(job: Job, begun: Begun) -> None:
+    """What was copied first stood still for long, and another run may have taken it for left."""
+    for plan, own in begun:
+        check_own(job.target, plan, own)
 
 
 def _begun(job: Job, fate: DiskFate, plan: Plan) -> Fingerprint:

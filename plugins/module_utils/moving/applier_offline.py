@@ -37,11 +37,12 @@ def move_offline(job: Job) -> dict[str, Any]:
     # The state first: it is small, and what is in its way is told before disks are copied.
     with (
         _settled(dom),
-        volumes_for(job, {}, empty=True),
+        volumes_for(job, {}, empty=True) as check_own,
         carried_state(job) as state,
         carried_memory(job) as memory,
     ):
         disks = {fate.name: copy_disk(job, fate) for fate in job.copied}
+        check_own()
         _check_off(job, dom)
         _define(job, dom)
     return {

@@ -18,7 +18,7 @@ from ..engine.xmltree import Element
 from ..kinds.vm.definition import domain_values
 from ..kinds.vm.extra_record import canonical, single_parts
 from ..kinds.vm.kind import KIND as VM
-from .fates import LOCAL, DiskFate
+from .fate import LOCAL, DiskFate
 
 EXTRA = ("extra_xml",)
 EJECTED: Value = {"file": ""}

@@ -16,6 +16,7 @@ from ..engine.plan import Have
 from ..kinds.together.admission import held_before
 from ..kinds.vm.promised import promise_of
 from ..kinds.vm.states import PAUSED, RUNNING
+from .fate import DiskFate
 from .homes import Home, home_of
 from .placing import MIGRATE, SHUTDOWN, STAY, WISHES, Guest, Placing, Room
 from .side import Side
@@ -39,6 +40,26 @@ class Returning(NamedTuple):
     guests: tuple[Guest, ...] = ()  # elsewhere
     starts: tuple[str, ...] = ()  # at home, and shut down to empty it
     notes: tuple[Noted, ...] = ()  # at home, as before
+
+
+class Claims:
+    """Where disks go that are copied, of all VMs that are placed: no two go to one place."""
+
+    def __init__(self) -> None:
+        self._by: dict[tuple[str, str, str], str] = {}
+
+    def against(self, vm: str, target: str, fates: Iterable[DiskFate]) -> list[str]:
+        """Which disks of a VM would meet those of another; where none does, it has its places."""
+        places = {(target, one.pool_there, one.volume_there): one for one in fates if one.is_copied}
+        met = [
+            f"disks {fate.about}: a disk of {self._by[place]}, which goes there too, would be "
+            f"{fate.there} as well; rename one of both volumes, or move them to different pools"
+            for place, fate in places.items()
+            if place in self._by
+        ]
+        if not met:
+            self._by.update(dict.fromkeys(places, vm))
+        return met
 
 
 # ---- who leaves

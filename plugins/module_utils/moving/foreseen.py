@@ -11,7 +11,7 @@ from ..engine import xmltree
 from ..engine.facts import ALL, Fact, Facts, NotRecorded
 from ..engine.plan import Have
 from ..engine.world import World
-from .fates import DiskFate
+from .fate import DiskFate
 from .move import Move
 from .side import Side
 

@@ -44,6 +44,7 @@ def whereabouts(
     if host in unreachable:
         raise unreachable[host]
     there = {name: side.vm(vm) for name, side in sides.items() if side.vm(vm).exists}
+    _check_twins(vm, sides, there)
     others = [name for name in there if name != host]
     if len(others) > 1 or not there:
         raise _unclear(vm, sides, there, unreachable)
@@ -139,6 +140,24 @@ def _unclear(
         f"migration/{vm}",
         "name",
     )
+
+
+def _check_twins(vm: str, sides: Mapping[str, Side], there: Mapping[str, Have]) -> None:
+    """One host by two names has one VM, which would be taken for what is left of its move."""
+    by_uuid: dict[str, list[str]] = {}
+    for name in there if len(there) > 1 else ():
+        identity = sides[name].moves.identity
+        if identity is not None and identity.uuid:
+            by_uuid.setdefault(identity.uuid, []).append(name)
+    for uuid, names in by_uuid.items():
+        if len(names) > 1:
+            raise FleetError(
+                f"is on {' and '.join(names)}, which both have the host UUID {uuid}: they are one "
+                "host by two names, and then there is one VM; give each a uri of its own. Where "
+                "they are two, give each its own UUID (host_uuid in libvirtd.conf)",
+                f"migration/{vm}",
+                "hosts",
+            )
 
 
 def _described(have: Have) -> str:

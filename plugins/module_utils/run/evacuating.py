@@ -13,12 +13,12 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ..engine.errors import FleetError, FleetErrors, Mistakes
 from ..moving import evacuation, placing
 from ..moving.case import Case
-from ..moving.evacuation import Noted
+from ..moving.evacuation import Claims, Noted
 from ..moving.hosts import ways
 from ..moving.move import Move
 from ..moving.options import OPTIONS_SPEC, options_of
 from ..moving.placing import Guest, Limits, Placing
-from ..moving.preflight import preflight
+from ..moving.preflight import examined
 from ..moving.side import Side
 from . import arguments
 from .sides import Opened, opened_sides
@@ -106,9 +106,13 @@ def _decided(
     guests = {one.name: one for one in placing.in_order(those, params["order"])}
     rooms = [evacuation.room_of(sides[name]) for name in targets if name in sides]
     how: dict[str, str] = {}
+    claims = Claims()
 
     def asks(guest: Guest, target: str) -> list[str]:
-        return _against(guest, sides, target, moves, how)
+        case = _case(guest, sides, target, moves)
+        how[guest.name] = f"{case.mode.name}, {case.mode.storage} storage"
+        against = [one.text().partition(" ")[2] for one in examined(case).fails]
+        return against or claims.against(guest.name, target, case.fates)
 
     found = placing.placed(guests.values(), rooms, asks, params["memory_ratio"])
     if come:
@@ -117,20 +121,9 @@ def _decided(
     return Decided(guests, found, (), notes, how)
 
 
-def _against(
-    guest: Guest,
-    sides: Mapping[str, Side],
-    target: str,
-    moves: Mapping[str, Any],
-    how: dict[str, str],
-) -> list[str]:
-    """What the pre-flight says against a move; and how the VM would move."""
+def _case(guest: Guest, sides: Mapping[str, Side], target: str, moves: Mapping[str, Any]) -> Case:
     options = options_of({**moves, "name": guest.name})
-    move = Move(guest.name, sides[guest.source], sides[target], options)
-    report = preflight(move)
-    mode = Case(move).mode
-    how[guest.name] = f"{mode.name}, {mode.storage} storage"
-    return [one.text().partition(" ")[2] for one in report.fails]
+    return Case(Move(guest.name, sides[guest.source], sides[target], options))
 
 
 def _note(opened: Opened, notes: Sequence[Noted]) -> None:

@@ -12,6 +12,11 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import Fle
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have
 from ansible_collections.kvm.fleet.plugins.module_utils.moving import evacuation
 from ansible_collections.kvm.fleet.plugins.module_utils.moving.evacuation import Noted
+from ansible_collections.kvm.fleet.plugins.module_utils.moving.fate import (
+    COPIED,
+    SHARED,
+    DiskFate,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.moving.homes import (
     Home,
     element_of,
@@ -110,3 +115,18 @@ def test_targets_are_in_the_order_that_is_said() -> None:
     with pytest.raises(FleetErrors) as raised:
         evacuation.targets_of(hosts, "kvm9", ["kvm9", "kvm8"])
     assert len(raised.value.errors) == 3
+
+
+def test_no_two_disks_go_to_one_place() -> None:
+    def root(pool: str, how: str = COPIED) -> DiskFate:
+        there = f"/{pool}/root"
+        return DiskFate("vda", "vda", how, there=there, pool_there=pool, volume_there="root")
+
+    claims = evacuation.Claims()
+    assert claims.against("web", "kvm2", [root("images")]) == []
+    [said] = claims.against("db", "kvm2", [root("images"), root("other")])
+    assert said.startswith("disks disks.vda: a disk of web")
+    # It was not placed there, and so has no place there.
+    assert claims.against("build", "kvm2", [root("other")]) == []
+    assert claims.against("db", "kvm3", [root("images")]) == []
+    assert claims.against("ci", "kvm2", [root("images", SHARED)]) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -9,10 +10,16 @@ import pytest
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetError
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.facts import Facts
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.move_facts import Identity
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.recorded import Recorded
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.world import World
-from ansible_collections.kvm.fleet.plugins.module_utils.moving.notes import ARRIVED, Note, noted
+from ansible_collections.kvm.fleet.plugins.module_utils.moving.notes import (
+    ARRIVED,
+    COMING,
+    Note,
+    noted,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.moving.side import Side
 from ansible_collections.kvm.fleet.plugins.module_utils.moving.unfinished import (
     FINISH,
@@ -36,7 +43,12 @@ def have(state: str, note: Note | None = None, uuid: str = "u-1", **facts: Any) 
     return Have("vm", "web", stored, facts={"state": state, "persistent": True, **facts})
 
 
-def look(half_made: bool = False, unreachable: str = "", **hosts: Have) -> Whereabouts:
+def look(
+    half_made: bool = False,
+    unreachable: str = "",
+    identities: Mapping[str, str] | None = None,
+    **hosts: Have,
+) -> Whereabouts:
     sides = {}
     for name in ("kvm1", "kvm2", "kvm3"):
         volume = Have("storage_volume", "srv/web.qcow2", facts={"half-made": half_made})
@@ -44,6 +56,7 @@ def look(half_made: bool = False, unreachable: str = "", **hosts: Have) -> Where
             ("vm", "web"): hosts.get(name, Have("vm", "web")),
             ("volume_at", IMAGE): "srv/web.qcow2",
             ("storage_volume", "srv/web.qcow2"): volume,
+            ("identity",): Identity((identities or {}).get(name, name), name),
         }
         if name != unreachable:
             sides[name] = Side(name, "", "", World(Facts(Recorded(answers)), {}))
@@ -132,3 +145,12 @@ def test_what_stands_in_for_a_saved_vm_is_not_taken_for_it(state: str) -> None:
     )
     said = refused(kvm2=have(state, OFFLINE), unreachable="kvm1")
     assert "the VM itself was at kvm1" in said and "virsh undefine --managed-save web" in said
+
+
+@pytest.mark.parametrize("progress", [COMING, ARRIVED])
+def test_one_host_by_two_names_has_one_vm(progress: str) -> None:
+    """Nothing of it is a leftover, and nobody is told to undefine one of two."""
+    vm = have("stopped", NOTE._replace(progress=progress, mode="offline"))
+    said = refused(kvm1=vm, kvm2=vm, identities={"kvm1": "1", "kvm2": "1", "kvm3": "3"})
+    assert "is on kvm1 and kvm2, which both have the host UUID 1" in said
+    assert "undefine" not in said

@@ -75,6 +75,12 @@ def end(host: Host, plan: Plan, own: Fingerprint) -> None:
     _delete(pool, mark_of(name))
 
 
+def check_own(host: Host, plan: Plan, own: Fingerprint) -> None:
+    """That a volume which was begun is not another run's by now. FleetError where it is."""
+    pool, _name = _place(host, plan)
+    _check_own(plan, pool, own)
+
+
 def undo(host: Host, plan: Plan, own: Fingerprint) -> None:
     """Remove a volume that was begun, and then its mark."""
     pool, _name = _place(host, plan)

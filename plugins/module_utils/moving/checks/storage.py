@@ -118,8 +118,8 @@ def _copied(case: Case, fate: DiskFate) -> Finding:
     if there.facts.get(HALF_MADE):
         return case.warned(
             "disks",
-            f"{fate.volume_there} is half made at the target, by a run that ended",
-            "nothing; it is made anew",
+            f"{fate.volume_there} is half made at the target, by a run that ended or goes on",
+            "nothing; it is made anew, unless a run is at it",
             fate.about,
             **sides,
         )
