@@ -8,7 +8,7 @@ from typing import Any
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.facts import ALL, Fact, Facts
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.nodes import Cell, HugePages
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.promises_held import Policy
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.promises_policy import Policy
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.recorded import (
     Recorded,
     nothing_follows,

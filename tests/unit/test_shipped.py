@@ -21,6 +21,7 @@ from support.imports import PLUGINS, SHARED, Source, modules
 
 SOURCE = Source(modules(PLUGINS))
 OURS = "module_utils."
+LICENCE = "# SPDX-License-Identifier: GPL-3.0-or-later"
 
 KINDS = ("resource_pool", "storage_pool", "storage_volume", "vm", "vswitch")
 # By one file each: that a kind is planned, read, applied; and whole parts that few have use for.
@@ -79,6 +80,14 @@ def shipped(module: str) -> frozenset[str]:
 @pytest.mark.parametrize("module", BRINGS)
 def test_a_module_brings_what_its_task_is_about(module: str) -> None:
     assert {part for name, part in PARTS.items() if name in shipped(module)} == BRINGS[module]
+
+
+def test_each_file_begins_with_one_line_on_its_licence() -> None:
+    """It goes to a host with every task, and each file is compressed by itself."""
+    texts = {path: path.read_text(encoding="utf-8") for path in SHARED.rglob("*.py")}
+    assert [
+        str(p) for p, text in texts.items() if text and not text.startswith(f'{LICENCE}\n"""')
+    ] == []
 
 
 def test_the_parts_are_there() -> None:

@@ -16,8 +16,8 @@ from .facts import Fact, Facts
 from .hidden import Sensitive, new_salt, token_of
 from .host import QUESTIONS
 from .lasting import counts, lasting
+from .plain import KINDS
 from .plan import Plan, Wanted
-from .recording import KINDS
 from .showing import results
 
 # Options that are about how changes are made, and so in none of them.

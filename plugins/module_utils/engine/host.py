@@ -11,7 +11,7 @@ from .nodes import Cell, HugePages
 
 if TYPE_CHECKING:
     from .looked_at import File, Image, Interface, Unreadable
-    from .promises_held import Capacity, Policy
+    from .promises_policy import Capacity, Policy
 
 TEST, QEMU = "TEST", "QEMU"
 
@@ -250,7 +250,7 @@ class HostFacts:
     @property
     def policy(self) -> Policy:
         """What the host's administrator said about promises; the default where that is unknown."""
-        from .promises_held import Policy
+        from .promises_policy import Policy
 
         told = self.promises
         return Policy(**told["policy"]) if told else Policy()

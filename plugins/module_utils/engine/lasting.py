@@ -17,8 +17,8 @@ from typing import Any, Callable
 from . import sensitive, xmltree
 from .facts import ALL, Fact
 from .looked_at import File
+from .plain import BY_DEFINITION, plain
 from .plan import Have
-from .recording import BY_DEFINITION, plain
 from .xmltree import Element
 
 # A lease is about a vswitch, but is renewed by guests.

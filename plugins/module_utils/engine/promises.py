@@ -9,18 +9,12 @@ CPU is in millicores, memory in bytes. Pools are named by their path, `gold/inne
 from __future__ import annotations
 
 from .promises_held import (
-    ADMISSIONS,
     CORE,
     GIB,
     KIB,
     MIB,
-    OFF,
-    STRICT,
-    WARN,
-    Capacity,
     Free,
     Left,
-    Policy,
     Pool,
     Refusal,
     Sum,
@@ -34,6 +28,14 @@ from .promises_held import (
     shown,
 )
 from .promises_kernel import fences, minimums, weights
+from .promises_policy import (
+    ADMISSIONS,
+    OFF,
+    STRICT,
+    WARN,
+    Capacity,
+    Policy,
+)
 from .promises_summed import free, refusals, sums
 
 __all__ = (

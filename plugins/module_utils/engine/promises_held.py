@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from .promises_policy import Capacity, Policy
+
 CORE = 1000  # millicores
 KIB, MIB, GIB = 2**10, 2**20, 2**30
-
-STRICT, WARN, OFF = "strict", "warn", "off"
-ADMISSIONS = (STRICT, WARN, OFF)
-POLICY_FILE = "/etc/kvm-fleet/admission.json"
 
 # What is a weight by default (systemd's CPUWeight), and what it can be.
 USUAL_WEIGHT, LEAST_WEIGHT, MOST_WEIGHT = 100, 1, 10000
@@ -79,25 +77,6 @@ class Pool(NamedTuple):
     @property
     def resource(self) -> str:
         return f"resource_pool/{self.path}"
-
-
-class Capacity(NamedTuple):
-    """What a host has."""
-
-    cpus: tuple[int, ...] = ()  # the numbers of those that are online
-    memory: int = 0  # bytes, MemTotal: what is in huge pages is a part of it
-    huge_pages: Mapping[int, int] = {}  # bytes of one page: how many there are
-    cells: tuple[tuple[int, tuple[int, ...], int], ...] = ()  # (number, CPUs, bytes) of NUMA
-
-
-class Policy(NamedTuple):
-    """What a host's admission is set to; None is the default, or no ratio."""
-
-    admission: str = STRICT
-    reserve_cpu: int | None = None  # millicores
-    reserve_memory: int | None = None  # bytes
-    vcpu_per_core: float | None = None
-    memory_ratio: float | None = None
 
 
 class Refusal(NamedTuple):

@@ -17,8 +17,6 @@ from .promises_held import (
     USUAL_WEIGHT,
     WEIGHT_OF_MILLICORE,
     Book,
-    Capacity,
-    Policy,
     Pool,
     Vm,
     cpu_held,
@@ -26,6 +24,7 @@ from .promises_held import (
     not_dedicated,
     reserve,
 )
+from .promises_policy import Capacity, Policy
 
 
 def weights(

@@ -15,13 +15,10 @@ from .promises_held import (
     LIMITS,
     MEMORY,
     MIB,
-    POLICY_FILE,
     Book,
-    Capacity,
     Free,
     Holder,
     Left,
-    Policy,
     Pool,
     Refusal,
     Sum,
@@ -35,6 +32,7 @@ from .promises_held import (
     shown,
     whole_mib,
 )
+from .promises_policy import POLICY_FILE, Capacity, Policy
 
 # The most holders that a sum names one by one; of the others it says what they hold together.
 MOST_LINES = 40

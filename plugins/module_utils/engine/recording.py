@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Callable
 
 from . import sensitive, xmltree
@@ -20,17 +19,14 @@ from .host import Daemon, Secret
 from .looked_at import File, Image, Interface, Unreadable
 from .move_facts import Bridge, Clock, DiskSize, GuestCpus, Identity, Inside, Mount
 from .nodes import Cell, HugePages
+from .plain import BY_DEFINITION, KINDS, plain
 from .plan import Have
 from .xmltree import Element
 
 if TYPE_CHECKING:
-    from .promises_held import Capacity
+    from .promises_policy import Capacity
 
 FORMAT = 1
-KINDS = ("resource_pool", "storage_pool", "storage_volume", "vm", "vswitch")
-
-# Questions with a whole definition in them are recorded by its digest.
-BY_DEFINITION = ("refusal", "parsed", "parser_refusal", "cpu_comparison")
 
 
 def dump(answers: Mapping[Fact, Any]) -> dict[str, Any]:
@@ -124,21 +120,6 @@ def _trees(told: Mapping[str, Any]) -> tuple[str | None, str | None]:
 # ---- other answers
 
 
-def plain(answer: Any) -> Any:
-    """An answer as JSON has it, without secrets; what has a type of its own says which."""
-    if isinstance(answer, (File, Interface)):
-        return asdict(answer)
-    if isinstance(answer, Image):
-        return {"image": asdict(answer)}
-    if isinstance(answer, Unreadable):
-        return {"unreadable": asdict(answer)}
-    if isinstance(answer, Mapping):
-        return {str(name): plain(one) for name, one in answer.items()}
-    if isinstance(answer, (list, tuple)):
-        return [plain(one) for one in answer]
-    return sensitive.masked_text(answer) if isinstance(answer, str) else answer
-
-
 def _as_it_is(told: Any) -> Any:
     return told
 
@@ -175,7 +156,7 @@ def _huge_pages(told: Any) -> HugePages | None:
 
 
 def _capacity(told: Any) -> Capacity | None:
-    from .promises_held import Capacity
+    from .promises_policy import Capacity
 
     if told is None:
         return None

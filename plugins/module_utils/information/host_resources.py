@@ -1,5 +1,3 @@
-# Copyright: (c) 2026, kvm.fleet contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a host can promise to VMs and has promised, and how its memory is used."""
 
@@ -7,7 +5,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..engine.promises_held import CORE, Capacity, Free, Left, Policy, reserve
+from ..engine.promises_held import (
+    CORE,
+    Free,
+    Left,
+    reserve,
+)
+from ..engine.promises_policy import Capacity, Policy
 from ..engine.units import format_size
 from ..host import machine_memory
 from ..host.connection import Host, libvirt

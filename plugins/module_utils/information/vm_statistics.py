@@ -9,7 +9,8 @@ from typing import Any
 from ..engine import xmltree
 from ..engine.fields import Items, items_of
 from ..engine.xmltree import Element
-from ..kinds.vm.table import CDROMS, DISKS, NICS
+from ..kinds.vm.nic_rows import NICS
+from ..kinds.vm.table import CDROMS, DISKS
 
 KIB = 1024
 Record = Mapping[str, Any]

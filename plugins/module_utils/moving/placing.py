@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from ..engine.promises_held import STRICT, Capacity, Policy, Pool, Vm
+from ..engine.promises_held import Pool, Vm
+from ..engine.promises_policy import STRICT, Capacity, Policy
 from ..engine.promises_summed import free, refusals
 from ..engine.units import format_size
 

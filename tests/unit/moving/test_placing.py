@@ -9,10 +9,12 @@ import pytest
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.promises_held import (
     GIB,
     MIB,
-    Capacity,
-    Policy,
     Pool,
     Vm,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.promises_policy import (
+    Capacity,
+    Policy,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.moving.placing import (
     SHUTDOWN,

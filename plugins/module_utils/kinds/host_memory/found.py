@@ -1,5 +1,3 @@
-# Copyright: (c) 2026, kvm.fleet contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What there is of a machine's memory, as plain values: what a plan is made from."""
 
@@ -10,7 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, Optional
 
-from ...engine.promises_held import Capacity, Policy, Pool, Vm
+from ...engine.promises_held import Pool, Vm
+from ...engine.promises_policy import Capacity, Policy
 from ...host.kernel_memory import KSM, HugePages
 from . import kept
 from .declared import Setting

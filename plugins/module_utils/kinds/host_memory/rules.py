@@ -1,5 +1,3 @@
-# Copyright: (c) 2026, kvm.fleet contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What must hold of a machine's memory, and what is told beside its plan."""
 
@@ -8,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...engine.errors import Mistakes
-from ...engine.promises_held import MEMORY, STRICT
+from ...engine.promises_held import MEMORY
+from ...engine.promises_policy import STRICT
 from ...engine.promises_summed import sums
 from ...engine.units import format_size
 from ...host.kernel_memory import KSM, available

@@ -1,5 +1,3 @@
-# Copyright: (c) 2026, kvm.fleet contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Writes unit files of resource pools, and has systemd read them."""
 
@@ -17,7 +15,8 @@ from ...engine.plan import DELETE, Plan
 from ...engine.steps import defines
 from ...host import enforcing, noted
 from . import reader
-from .naming import name_of, unit_of
+from .naming import unit_of
+from .paths import name_of
 from .reader import Places
 from .table import MANAGED, NAME_OF
 from .unit import text_of

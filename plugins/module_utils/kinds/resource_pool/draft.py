@@ -1,5 +1,3 @@
-# Copyright: (c) 2026, kvm.fleet contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is special about plans for resource pools."""
 
@@ -17,8 +15,8 @@ from ...engine.planner import Draft, Removal
 from ...engine.traits import STATE
 from ...engine.xmltree import Element
 from . import rules, told
-from .naming import name_of, parent_of, unit_of
-from .partitions import vms_in
+from .naming import unit_of
+from .paths import name_of, parent_of, vms_in
 from .table import AT_REST, PRESENT, ROWS, TRAITS
 
 DESCRIPTION, UNIT, DROP_INS = ("description",), ("unit",), ("drop_ins",)

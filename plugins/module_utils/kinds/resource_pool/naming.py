@@ -1,5 +1,3 @@
-# Copyright: (c) 2026, kvm.fleet contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How a resource pool is called by systemd, and how by libvirt.
 
@@ -11,9 +9,10 @@ from __future__ import annotations
 
 import re
 
+from .paths import above
+
 PREFIX, SUFFIX = "machine-", ".slice"
 ROOT = "machine.slice"
-PARTITION = "/machine"
 LONGEST_UNIT = 255
 # libvirt writes others into the name of a slice too, but an operator has to type it.
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
@@ -35,22 +34,6 @@ def path_of(unit: str) -> str:
 def cgroup_of(path: str) -> str:
     """Where the kernel has a pool, below the root of all cgroups."""
     return "/".join([ROOT, *map(unit_of, above(path))])
-
-
-def above(path: str) -> list[str]:
-    """A pool and all that it is in, from the outermost on; none of no path."""
-    names = path.split("/")
-    return ["/".join(names[:deep]) for deep in range(1, len(names) + 1)] if path else []
-
-
-def parent_of(path: str) -> str:
-    """The pool that a pool is in; empty of one that is in none."""
-    return path.rpartition("/")[0]
-
-
-def name_of(path: str) -> str:
-    """The name of a pool within its parent."""
-    return path.rpartition("/")[2]
 
 
 def _escaped(name: str) -> str:

@@ -1,5 +1,3 @@
-# Copyright: (c) 2026, kvm.fleet contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Reads resource pools: unit files of slices, and what the kernel has of those that are active."""
 
@@ -19,7 +17,14 @@ from ...engine.units import parse_size
 from ...engine.xmltree import Element
 from ...host import capacity
 from ...host.connection import Host
-from .naming import PREFIX, SUFFIX, cgroup_of, name_of, path_of, unit_of
+from .naming import (
+    PREFIX,
+    SUFFIX,
+    cgroup_of,
+    path_of,
+    unit_of,
+)
+from .paths import name_of
 from .table import MANAGED, NAME_OF, PAGE, PLACES, PRESENT, ROWS, quota
 from .unit import tree_of
 

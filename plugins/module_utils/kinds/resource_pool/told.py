@@ -1,5 +1,3 @@
-# Copyright: (c) 2026, kvm.fleet contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A resource pool as modules return it."""
 
@@ -15,7 +13,8 @@ from ...engine.keys import Values, key_of, named, nested
 from ...engine.plan import Have
 from ...engine.traits import GONE
 from ...engine.xmltree import Element
-from .naming import name_of, parent_of, unit_of
+from .naming import unit_of
+from .paths import name_of, parent_of
 from .table import NAME_OF, ROWS
 
 NOTHING = (None, "", 0, "0B", False)

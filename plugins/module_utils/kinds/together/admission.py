@@ -1,5 +1,3 @@
-# Copyright: (c) 2026, kvm.fleet contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Admission: nothing is promised twice, over all plans of a run together.
 
@@ -14,7 +12,14 @@ from dataclasses import dataclass
 
 from ...engine.errors import Doubt, FleetError
 from ...engine.plan import Have, Plan
-from ...engine.promises_held import OFF, POLICY_FILE, STRICT, Capacity, Policy, Pool, Vm
+from ...engine.promises_held import Pool, Vm
+from ...engine.promises_policy import (
+    OFF,
+    POLICY_FILE,
+    STRICT,
+    Capacity,
+    Policy,
+)
 from ...engine.world import World
 from ..vm.promised import promise_of
 from ..vm.states import CRASHED, PAUSED, RUNNING

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from ...engine import xmltree
 from ...engine.plan import Have
-from ..resource_pool.naming import above, parent_of
-from ..resource_pool.partitions import pool_of as resource_pool_of
+from ..resource_pool.paths import above, parent_of
+from ..resource_pool.paths import pool_of as resource_pool_of
 from ..storage_volume.volumes import backing_of, pool_of
 
 # Where a domain names files that are no disk's.

@@ -14,7 +14,8 @@ from ...engine.errors import Mistakes
 from ...engine.fields import items_of
 from ...engine.host import HostFacts
 from ...engine.xmltree import Element
-from .table import HOTPLUG_DEVICE, NICS
+from .nic_rows import NICS
+from .table import HOTPLUG_DEVICE
 
 # What a CPU mode depends on, and the option that each is; the first that changes is to blame.
 _MODE = (("cpu/@mode", "cpu.mode"), ("@type", "virt_type"), ("os/type/@machine", "machine"))

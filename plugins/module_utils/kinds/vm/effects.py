@@ -15,9 +15,10 @@ from ...engine.units import parse_size
 from ...engine.xmltree import Element
 from . import memory, pinning, port_groups
 from .live import Applier
+from .nic_rows import NICS
 from .plugging import images_of, plugged
 from .states import PAUSED
-from .table import CDROMS, DISKS, NICS, ROWS
+from .table import CDROMS, DISKS, ROWS
 
 # What a device has from when it is plugged in until it is unplugged.
 KEPT_FOR_LIFE: dict[str, tuple[str, ...]] = {

@@ -12,8 +12,9 @@ from ...engine.fields import items_of
 from ...engine.keys import named
 from ...engine.xmltree import Element
 from . import cpu_time, memory_rules
+from .nic_rows import NICS
 from .pinning import IOTHREADS, iothreads_of
-from .table import DISKS, NICS
+from .table import DISKS
 
 VNC_PORTS = 5900
 SOCKET_PATH = 107  # Linux has place for so many, and the end

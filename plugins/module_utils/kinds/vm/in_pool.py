@@ -1,5 +1,3 @@
-# Copyright: (c) 2026, kvm.fleet contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The resource pool that a VM is declared to be in.
 
@@ -15,7 +13,7 @@ from ...engine.codecs import Value
 from ...engine.errors import Mistakes
 from ...engine.keys import Key, Values
 from ...engine.world import World
-from ..resource_pool.naming import name_of
+from ..resource_pool.paths import name_of
 from ..resource_pool.rules import why_not_here
 
 KIND, OPTION = "resource_pool", "resource_pool"

@@ -1,5 +1,3 @@
-# Copyright: (c) 2026, kvm.fleet contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What cannot be reserved or limited of a VM's memory, or would have the kernel kill the VM."""
 

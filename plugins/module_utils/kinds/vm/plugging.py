@@ -11,7 +11,8 @@ from ...engine.fields import Items, items_of
 from ...engine.keys import ABSENT, PRESENT, Key
 from ...engine.xmltree import Element
 from .allotting import Needs, places
-from .table import CHANNELS, DISKS, NICS
+from .nic_rows import NICS
+from .table import CHANNELS, DISKS
 
 # Lists of devices that can be plugged; a CD-ROM drive never is.
 PLUGGABLE: dict[str, Items] = {row.name: row for row in (DISKS, NICS, CHANNELS)}

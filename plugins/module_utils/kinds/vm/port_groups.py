@@ -15,7 +15,7 @@ from ...engine import xmltree
 from ...engine.fields import items_of
 from ...engine.keys import Values, within
 from ...engine.xmltree import Element
-from .table import NICS
+from .nic_rows import NICS
 
 NetworkOf = Callable[[str], "Element | None"]
 # libvirt 9.0 takes up another port group, 11.3 does not. For those between, what waits for the next

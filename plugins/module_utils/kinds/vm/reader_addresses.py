@@ -13,8 +13,9 @@ from ...engine.fields import items_of
 from ...engine.plan import Have
 from ...host.connection import Host, libvirt, said
 from ..vswitch.reader import leases_of
+from .nic_rows import NICS
 from .states import PAUSED, RUNNING
-from .table import AGENT_CHANNEL, NICS
+from .table import AGENT_CHANNEL
 
 LEASE, AGENT, ARP = SOURCES = ("lease", "agent", "arp")
 

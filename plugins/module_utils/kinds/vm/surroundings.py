@@ -23,9 +23,10 @@ from ...engine.xmltree import Element
 from ..images.chains import Chains
 from ..storage_volume.volumes import disk_source
 from . import judge, opened
+from .nic_rows import NICS
 from .opened import Opened
 from .states import SAVED
-from .table import NICS, device_of
+from .table import device_of
 
 LISTS = ("disks", "cdroms", "nics")
 START, PLUG = "the VM cannot start", "it cannot be plugged in"

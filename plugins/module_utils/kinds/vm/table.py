@@ -8,7 +8,6 @@ NIC may have one name); of those that others made, the target (`vda`) or the MAC
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -18,7 +17,6 @@ from ...engine.codecs import (
     boolean,
     choice,
     integer,
-    mac,
     mapping,
     partly_hiding,
     presence,
@@ -33,20 +31,9 @@ from ...engine.xmltree import Element
 from ..resource_pool.partitions import partition
 from .cpu_time import LIMIT_CODEC, QUOTA, RESERVATION_CODEC, SHARES_CODEC
 from .live import Applier
+from .nic_rows import BOOT_ORDER, NAME, NICS, alias_or
 from .pinning import CPU_LIST, OF_THREADS
 from .states import PAUSED, RUNNING, SAVED, STOPPED
-
-NAME = text(
-    r"[A-Za-z0-9_-]+", "a name of letters, digits, - and _ (libvirt allows no others in an alias)"
-)
-
-
-def _nic_name(given: object) -> str:
-    """A name; or the MAC address of a NIC that others made, with a number where several have it."""
-    if ":" not in str(given):
-        return str(NAME.parse(given))
-    address, *number = re.split(r"(#\d+)$", str(given))
-    return str(mac().parse(address)) + "".join(number)
 
 
 def _cell_number(given: object) -> str:
@@ -56,22 +43,11 @@ def _cell_number(given: object) -> str:
 
 CELL_NUMBER = replace(text(), parse=_cell_number, spec={"type": "int"})
 
-NIC_NAME = replace(NAME, parse=_nic_name)
 AGENT_CHANNEL = "org.qemu.guest_agent.0"
 
 
-def _alias_or(path: str, prefix: str) -> Callable[[Element], str | None]:
-    """Name a device by our alias, or by what stands at the path where somebody else made it."""
-
-    def name_of(device: Element) -> str | None:
-        alias = xmltree.get(device, "alias/@name") or ""
-        return alias[len(prefix) :] if alias.startswith(prefix) else xmltree.get(device, path)
-
-    return name_of
-
-
 def _disk_of(device: str) -> Callable[[Element], str | None]:
-    by_alias = _alias_or("target/@dev", f"ua-{device}-")
+    by_alias = alias_or("target/@dev", f"ua-{device}-")
     return lambda disk: by_alias(disk) if disk.get("device", "disk") == device else None
 
 
@@ -87,12 +63,6 @@ def _new_disk(device: str) -> Callable[[str], Element]:
 def name_disk(disk: Element, name: str) -> None:
     """Make a disk or CD-ROM known by a name, whatever its target."""
     xmltree.put(disk, "alias/@name", f"ua-{disk.get('device', 'disk')}-{name}")
-
-
-def _new_nic(name: str) -> Element:
-    nic = xmltree.parse('<interface type="network"/>')
-    xmltree.put(nic, "alias/@name", f"ua-nic-{name}")
-    return nic
 
 
 def _new_channel(name: str) -> Element:
@@ -137,8 +107,6 @@ SOURCE = {
 LIMIT = integer(minimum=0, unset=0)
 OFF = boolean(unset=False)
 BYTES_PER_S = size(unset="0B")
-KIB_PER_S = size(1024, unset="0B")
-BOOT_ORDER = integer(minimum=0, unset=0)
 
 DISK_ROWS = (
     Variant(UNION, "@type", SOURCE),
@@ -173,30 +141,6 @@ CDROM_ROWS = (
     Field("boot_order", "boot/@order", BOOT_ORDER),
 )
 
-NIC_ROWS = (
-    Variant(
-        UNION,
-        "@type",
-        {
-            "network": (Field("vswitch", "source/@network"),),
-            "bridge": (Field("bridge", "source/@bridge"),),
-        },
-        Applier.NIC,
-    ),
-    Field("port_group", "source/@portgroup", text(), Applier.NIC),
-    Field("mac", "mac/@address", mac()),
-    Field("model", "model/@type", choice("virtio", "e1000e", "e1000", "rtl8139", "igb")),
-    Field("mtu", "mtu/@size", integer(68, 65521)),  # what a tap takes
-    Field("link", "link/@state", choice("down", unset="up"), Applier.NIC),
-    Field("boot_order", "boot/@order", BOOT_ORDER),
-    Field("bandwidth.inbound.average", "bandwidth/inbound/@average", KIB_PER_S, Applier.NIC),
-    Field("bandwidth.inbound.peak", "bandwidth/inbound/@peak", KIB_PER_S, Applier.NIC),
-    Field("bandwidth.inbound.burst", "bandwidth/inbound/@burst", KIB_PER_S, Applier.NIC),
-    Field("bandwidth.outbound.average", "bandwidth/outbound/@average", KIB_PER_S, Applier.NIC),
-    Field("bandwidth.outbound.peak", "bandwidth/outbound/@peak", KIB_PER_S, Applier.NIC),
-    Field("bandwidth.outbound.burst", "bandwidth/outbound/@burst", KIB_PER_S, Applier.NIC),
-)
-
 DISKS = Items(
     "disks",
     "devices/disk",
@@ -213,15 +157,6 @@ CDROMS = Items(
     _disk_of("cdrom"),
     _new_disk("cdrom"),
     ("name", NAME),
-    Applier.DEVICE,
-)
-NICS = Items(
-    "nics",
-    "devices/interface",
-    NIC_ROWS,
-    _alias_or("mac/@address", "ua-nic-"),
-    _new_nic,
-    ("name", NIC_NAME),
     Applier.DEVICE,
 )
 CHANNELS = Items(

@@ -13,7 +13,7 @@ from ...engine.keys import ABSENT, PRESENT, Key, Values
 from ...engine.plan import Wanted
 from ...engine.world import World
 from ..vm.derived import derived_mac
-from ..vm.table import NICS
+from ..vm.nic_rows import NICS
 from .reservations import MAC
 from .table import FAMILIES
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ...engine import xmltree
 from ...engine.fields import items_of
 from ...engine.xmltree import Element
-from ...kinds.vm.table import NICS
+from ...kinds.vm.nic_rows import NICS
 from ..case import Case, listed
 from ..findings import FAIL, Finding
 from ..side import Side

@@ -11,7 +11,7 @@ from ....engine.codecs import Value
 from ....engine.fields import items_of
 from ....engine.keys import Key
 from ....engine.xmltree import Element
-from ..table import NICS
+from ..nic_rows import NICS
 from .base import Changed, drop, prune
 
 _SOURCE = ("dev", "mode", "type", "path", "address", "port", "managed")

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The rows of a VM's NICs, of which vswitches have to know too; and how devices are called.
+
+A part of the table, see table.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+from ...engine import xmltree
+from ...engine.codecs import choice, integer, mac, size, text
+from ...engine.fields import Field, Items, Variant
+from ...engine.keys import UNION
+from ...engine.xmltree import Element
+from .live import Applier
+
+NAME = text(
+    r"[A-Za-z0-9_-]+", "a name of letters, digits, - and _ (libvirt allows no others in an alias)"
+)
+
+
+def _nic_name(given: object) -> str:
+    """A name; or the MAC address of a NIC that others made, with a number where several have it."""
+    if ":" not in str(given):
+        return str(NAME.parse(given))
+    address, *number = re.split(r"(#\d+)$", str(given))
+    return str(mac().parse(address)) + "".join(number)
+
+
+NIC_NAME = replace(NAME, parse=_nic_name)
+KIB_PER_S = size(1024, unset="0B")
+BOOT_ORDER = integer(minimum=0, unset=0)
+
+
+def alias_or(path: str, prefix: str) -> Callable[[Element], str | None]:
+    """Name a device by our alias, or by what stands at the path where somebody else made it."""
+
+    def name_of(device: Element) -> str | None:
+        alias = xmltree.get(device, "alias/@name") or ""
+        return alias[len(prefix) :] if alias.startswith(prefix) else xmltree.get(device, path)
+
+    return name_of
+
+
+def _new_nic(name: str) -> Element:
+    nic = xmltree.parse('<interface type="network"/>')
+    xmltree.put(nic, "alias/@name", f"ua-nic-{name}")
+    return nic
+
+
+NIC_ROWS = (
+    Variant(
+        UNION,
+        "@type",
+        {
+            "network": (Field("vswitch", "source/@network"),),
+            "bridge": (Field("bridge", "source/@bridge"),),
+        },
+        Applier.NIC,
+    ),
+    Field("port_group", "source/@portgroup", text(), Applier.NIC),
+    Field("mac", "mac/@address", mac()),
+    Field("model", "model/@type", choice("virtio", "e1000e", "e1000", "rtl8139", "igb")),
+    Field("mtu", "mtu/@size", integer(68, 65521)),  # what a tap takes
+    Field("link", "link/@state", choice("down", unset="up"), Applier.NIC),
+    Field("boot_order", "boot/@order", BOOT_ORDER),
+    Field("bandwidth.inbound.average", "bandwidth/inbound/@average", KIB_PER_S, Applier.NIC),
+    Field("bandwidth.inbound.peak", "bandwidth/inbound/@peak", KIB_PER_S, Applier.NIC),
+    Field("bandwidth.inbound.burst", "bandwidth/inbound/@burst", KIB_PER_S, Applier.NIC),
+    Field("bandwidth.outbound.average", "bandwidth/outbound/@average", KIB_PER_S, Applier.NIC),
+    Field("bandwidth.outbound.peak", "bandwidth/outbound/@peak", KIB_PER_S, Applier.NIC),
+    Field("bandwidth.outbound.burst", "bandwidth/outbound/@burst", KIB_PER_S, Applier.NIC),
+)
+
+NICS = Items(
+    "nics",
+    "devices/interface",
+    NIC_ROWS,
+    alias_or("mac/@address", "ua-nic-"),
+    _new_nic,
+    ("name", NIC_NAME),
+    Applier.DEVICE,
+)
