@@ -13,8 +13,9 @@ from ...engine.codecs import Value
 from ...engine.errors import Mistakes
 from ...engine.keys import PRESENT, Key
 from ...engine.plan import Plan
+from .nic_rows import NICS
 from .states import RUNNING
-from .table import AGENT_CHANNEL, NICS
+from .table import AGENT_CHANNEL
 
 ADDRESS, AGENT, SSH = AWAITED = ("address", "agent", "ssh")
 SPEC: dict[str, Any] = {

@@ -13,7 +13,7 @@ from ...engine.plan import Have
 from ...engine.xmltree import Element
 from ..vswitch.table import FAMILIES, Family
 from .cloud_init.note import note_of
-from .table import NICS
+from .nic_rows import NICS
 
 DECLARED = "declared"  # as a source of addresses
 
