@@ -359,3 +359,26 @@ def test_snapshots_inside_an_image_stay_with_it_where_they_do_not_go_over(moves:
     done = moved_as_planned(moves, on="neither", remove_source_storage=True)
     assert ("disks.vda", image, "kept") in fields(done)
     assert "before" in moves.source.run(["qemu-img", "snapshot", "-l", image])
+
+
+# `mov dx, 604h; mov ax, 2400h; out dx, ax`: sleep, by the port of ACPI that SeaBIOS sets up.
+SLEEPS = bytes.fromhex("ba0406b80024eff4ebfd")
+SLEEPER = """\
+<features><acpi/></features><pm><suspend-to-mem enabled='yes'/></pm>
+<os><type arch='x86_64' machine='pc'>hvm</type></os>
+"""
+
+
+def test_a_guest_that_sleeps_is_not_moved_before_it_is_woken(moves: Moves) -> None:
+    sector = SLEEPS + bytes(510 - len(SLEEPS)) + b"\x55\xaa"
+    raw = moves.source.outside(moves.images) / "root.raw"
+    raw.write_bytes(sector + bytes(2**20 - len(sector)))
+    convert = ["qemu-img", "convert", "-O", "qcow2", str(moves.images / "root.raw")]
+    moves.source.run([*convert, str(moves.images / "root.qcow2")])
+    raw.unlink()
+    moves.define("root", os=SLEEPER)
+    moves.source.virsh("start", moves.name)
+    wait_until(lambda: moves.states() == {"kvm1": "pmsuspended"}, 120, "the guest to sleep")
+    said = moves.move()
+    assert said["failed"] and "its guest sleeps" in said["msg"]
+    assert moves.states() == {"kvm1": "pmsuspended"}

@@ -31,6 +31,9 @@ class Clock(NamedTuple):
     beside: str  # the machine that looked
 
 
+NOT_NOW = "not_now"  # among the texts of a VM that is sent: why it cannot be
+
+
 class Inside(NamedTuple):
     """What the header of a disk's image says of what else there is in it, and is not."""
 
@@ -131,6 +134,10 @@ class MoveFacts:
         """The definitions of a VM as libvirt would send them: `stored`, and `live` of what runs, or
         of what is saved and runs again."""
         return dict(self.facts.ask("migratable", vm, unknown={}))
+
+    def why_not_now(self, vm: str) -> str:
+        """Why what runs cannot be moved in the state that it is in; empty where it can."""
+        return str(self.facts.ask("migratable", vm, unknown={}).get(NOT_NOW, ""))
 
     def disk_size(self, vm: str, target: str) -> DiskSize | None:
         """How large the disk at a target of a VM is."""

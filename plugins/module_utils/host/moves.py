@@ -9,6 +9,7 @@ from ..engine import xmltree
 from ..engine.move_facts import (
     FITS,
     LACKS,
+    NOT_NOW,
     SAME,
     Bridge,
     DiskSize,
@@ -65,11 +66,23 @@ def read_migratable(host: Host, vm: str) -> dict[str, str]:
         flags = libvirt.VIR_DOMAIN_XML_MIGRATABLE | secure if host.driver == "QEMU" else secure
         texts = {"stored": dom.XMLDesc(flags | libvirt.VIR_DOMAIN_XML_INACTIVE)}
         if dom.isActive():
-            return {**texts, "live": dom.XMLDesc(flags)}
+            why_not = _why_not_now(dom)
+            return {**texts, "live": dom.XMLDesc(flags), **({NOT_NOW: why_not} if why_not else {})}
         if host.driver == "QEMU" and dom.hasManagedSaveImage():
             saved = dom.managedSaveGetXMLDesc(libvirt.VIR_DOMAIN_SAVE_IMAGE_XML_SECURE)
             return {**texts, "live": saved}
         return texts
+
+
+def _why_not_now(dom: Any) -> str:
+    """A state in which QEMU hands no guest over, or libvirt does not let it."""
+    state, reason = dom.state()[:2]
+    if state == libvirt.VIR_DOMAIN_PMSUSPENDED:
+        return "its guest sleeps (pmsuspended), and QEMU cannot hand it over"
+    if state == libvirt.VIR_DOMAIN_SHUTDOWN:
+        return "it is shutting down"
+    stands = (state, reason) == (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_IOERROR)
+    return "it stands still after an error of its disk" if stands else ""
 
 
 def read_disk_size(host: Host, vm: str, target: str) -> DiskSize | None:

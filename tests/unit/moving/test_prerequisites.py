@@ -192,6 +192,10 @@ def stored(**parts: str) -> Change:
     return change
 
 
+def not_now(why: str) -> Change:
+    return lambda two: two.source.facts[("migratable", VM)].update(not_now=why)
+
+
 nothing: Change = all_of()
 ROWS: list[tuple[str, str, str, Change]] = [
     # ---- the hosts
@@ -214,6 +218,7 @@ ROWS: list[tuple[str, str, str, Change]] = [
     ("state", PASS, "its state allows it", vm(state="saved")),
     ("state", FAIL, "it has crashed", vm(state="crashed")),
     ("state", FAIL, "it is running", options(mode="offline")),
+    ("state", FAIL, "its guest sleeps", not_now("its guest sleeps (pmsuspended)")),
     ("state", FAIL, "does not run", all_of(vm(state="stopped"), options(mode="live"))),
     ("snapshots", PASS, "no records of snapshots", nothing),
     ("snapshots", FAIL, "1 snapshot", here(("snapshots", VM), [["<domainsnapshot/>", True]])),

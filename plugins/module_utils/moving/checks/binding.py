@@ -40,6 +40,7 @@ def bindings(case: Case) -> Iterator[Finding]:
             one.check, result, one.message, one.about, target=there, todo=one.advice(case.mode.name)
         )
     yield from _waiting(case, runs)
+    yield from _not_now(case)
     for check, message in LOOKED_FOR.items():
         if check not in {one.check for one in against}:
             yield case.passed(check, message)
@@ -49,6 +50,15 @@ def _result(case: Case, one: Bound) -> str:
     """What it is to this move: a saved guest goes on with its devices, as one that runs does."""
     goes_on = case.move.saved and one.check != "state"
     return one.result(LIVE if goes_on else case.mode.name)
+
+
+def _not_now(case: Case) -> Iterator[Finding]:
+    why_not = case.source.moves.why_not_now(case.move.vm) if case.mode.is_live else ""
+    if why_not:
+        todo = (
+            "wake it (virsh dompmwakeup), or mend the disk and let it go on (virsh resume), first"
+        )
+        yield case.failed("state", why_not, todo, "state")
 
 
 def _waiting(case: Case, runs: Element) -> Iterator[Finding]:
