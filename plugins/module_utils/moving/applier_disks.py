@@ -16,7 +16,7 @@ from typing import Any
 from ..engine import xmltree
 from ..engine.errors import FleetError
 from ..engine.plan import CREATE, Have, Plan, Wanted
-from ..host.connection import Host, libvirt
+from ..host.connection import Host, found, libvirt
 from ..kinds.storage_volume.applier import Fingerprint, begin, check_own, undo
 from ..kinds.storage_volume.reader import look_up_volume, refresh_pool
 from ..kinds.storage_volume.volumes import FILE_POOLS, mark_of, name_in_pool, pool_of
@@ -41,10 +41,19 @@ def volumes_for(
             begun.append((plan, _begun(job, fate, plan)))
         yield lambda: _check_all_own(job, begun)
     except BaseException:
-        for plan, own in reversed(begun):
+        for plan, own in reversed(begun) if not _is_in_use(job) else ():
             with suppress(FleetError, libvirt.libvirtError):  # the mark stays, for the next run
                 undo(job.target, plan, own)
         raise
+
+
+def _is_in_use(job: Job) -> bool:
+    """Whether a QEMU of the VM is at the target after all, and has what was begun open."""
+    with suppress(libvirt.libvirtError):
+        lookup = job.target.conn.lookupByUUIDString
+        dom = found(lookup, job.uuid, libvirt.VIR_ERR_NO_DOMAIN)
+        return dom is not None and bool(dom.isActive())
+    return False
 
 
 def _check_all_own(job: Job, begun: Begun) -> None:

@@ -71,6 +71,8 @@ def _migrate(job: Job, dom: Any) -> None:
     call.start()
     try:
         _look_on(job, dom, call, watch)
+    except NotEnded:
+        raise
     except BaseException:
         _abort(dom, call)
         raise
@@ -79,6 +81,10 @@ def _migrate(job: Job, dom: Any) -> None:
     if watch.why:
         raise FleetError(f"was not moved: {watch.why}", job.resource)
     raise _failure(job, call.error)
+
+
+class NotEnded(FleetError):
+    """A migration that libvirt goes on with, though it was told to abort."""
 
 
 class _Call(threading.Thread):
@@ -110,6 +116,13 @@ def _look_on(job: Job, dom: Any, call: _Call, watch: watching.Watch) -> None:
         if todo == watching.ABORT:
             let_go(dom)
             _abort(dom, call)
+            if call.is_alive():
+                raise NotEnded(
+                    f"was not moved ({watch.why}), and libvirt at {job.move.source.name} does not "
+                    f"end the migration within {ABORT_TIMEOUT_S:g} s of being told to; see virsh "
+                    "domjobinfo there, restart its daemon, and run again",
+                    job.resource,
+                )
         elif todo == watching.DO_PAUSE:
             dom.suspend()
         elif todo == watching.SWITCH:

@@ -1,0 +1,52 @@
+"""A migration that is given up, and does not end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ansible_collections.kvm.fleet.plugins.module_utils.moving import applier_live, watching
+
+
+class _Call:
+    """What goes on until it is told to end, or even then."""
+
+    def __init__(self, obeys: bool) -> None:
+        self.obeys, self.goes_on = obeys, True
+
+    def join(self, _within_s: float) -> None:
+        pass
+
+    def is_alive(self) -> bool:
+        return self.goes_on
+
+    def abort(self) -> None:
+        self.goes_on = not self.obeys
+
+
+@pytest.fixture
+def look_on(monkeypatch: pytest.MonkeyPatch) -> Callable[[_Call], None]:
+    monkeypatch.setattr(applier_live, "let_go", lambda dom: None)
+    job: Any = SimpleNamespace(
+        resource="migration/web", move=SimpleNamespace(source=SimpleNamespace(name="kvm1"))
+    )
+    watch: Any = SimpleNamespace(see=lambda now, stats: watching.ABORT, why="it stands still")
+
+    def run(call: Any) -> None:
+        dom = SimpleNamespace(jobStats=dict, abortJob=call.abort)
+        applier_live._look_on(job, dom, call, watch)
+
+    return run
+
+
+def test_one_that_ends_is_over(look_on: Callable[[_Call], None]) -> None:
+    look_on(_Call(obeys=True))
+
+
+def test_one_that_goes_on_is_told_and_not_waited_for(look_on: Callable[[_Call], None]) -> None:
+    with pytest.raises(applier_live.NotEnded) as error:
+        look_on(_Call(obeys=False))
+    assert "libvirt at kvm1 does not end the migration" in str(error.value)
