@@ -54,6 +54,7 @@ molecule: setup ## a sample of the scenarios in the lab of nested KVM hosts
 
 bench: setup ## the benchmarks of tests/benchmarks
 	@tests/benchmarks/run
+	@tests/benchmarks/run inventory
 	@.venv/bin/python tests/benchmarks/migration.py
 
 lab: setup ## start a lab of nested KVM hosts to play in

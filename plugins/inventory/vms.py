@@ -379,13 +379,21 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def _add_vm(self, name: str, variables: Mapping[str, Any]) -> None:
         for key, value in variables.items():
             self.inventory.set_variable(name, key, value)
-        strict = self.get_option("strict")
-        variables = dict(variables)
-        self._set_composite_vars(self.get_option("compose"), variables, name, strict=strict)
-        self._add_host_to_composed_groups(self.get_option("groups"), variables, name, strict=strict)
-        self._add_host_to_keyed_groups(
-            self.get_option("keyed_groups"), variables, name, strict=strict
-        )
+        how = {"strict": self.get_option("strict")}
+        self._set_composite_vars(self.get_option("compose"), dict(variables), name, **how)
+        # With what was composed, and what earlier sources say of a host of this name.
+        everything = self.inventory.get_host(name).get_vars()
+        how["fetch_hostvars"] = False
+        self._add_host_to_composed_groups(self.get_option("groups"), everything, name, **how)
+        self._add_host_to_keyed_groups(self.get_option("keyed_groups"), everything, name, **how)
+
+    def _compose(self, template: str, variables: Mapping[str, Any], *more: Any) -> Any:
+        """The value of an expression. Most are names of variables, which Ansible would compile anew
+        for each VM, at more than all that is read of it takes."""
+        plain = str(template).strip()
+        if plain.startswith("kvm_") and plain in variables and plain not in self._vars:
+            return variables[plain]
+        return super()._compose(template, variables, *more)
 
 
 def _said(outcome: Outcome[Reading]) -> str:

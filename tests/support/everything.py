@@ -73,6 +73,7 @@ def long_stages() -> list[Stage]:
     return [
         Stage("stability", stability, one_test, uses="lab"),
         Stage("bench", ["tests/benchmarks/run"], one_test, alone=True),
+        Stage("bench-inventory", ["tests/benchmarks/run", "inventory"], one_test, alone=True),
     ]
 
 

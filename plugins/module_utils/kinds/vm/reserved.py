@@ -62,11 +62,12 @@ def reserved_in(network: Element) -> list[Reserved]:
 
 def _reserved(network: Element, family: Family) -> Iterable[Reserved]:
     ip = family.element(network)
-    row = next(row for row in family.rows if row.name == "hosts")
     if ip is None:
         return
     prefix = _prefix_of(ip)
-    yield from _reserved_by(row, ip, prefix)
+    for row in family.rows:
+        if row.name == "hosts":
+            yield from _reserved_by(row, ip, prefix)
 
 
 def _reserved_by(row: Items, ip: Element, prefix: int) -> Iterable[Reserved]:
