@@ -68,4 +68,4 @@ class DiskFate(NamedTuple):
 
 def snapshots_lost(move: Move, fate: DiskFate) -> int:
     """How many snapshots inside an image its copy has not: all, unless its bytes go as they are."""
-    return fate.snapshots if fate.is_copied and (move.running or fate.how == FLATTENED) else 0
+    return fate.snapshots if fate.is_copied and (move.is_live or fate.how == FLATTENED) else 0

@@ -227,7 +227,7 @@ class _Disk:
             allocation=allocation,
             snapshots=self.inside.snapshots if self.inside else 0,
         )
-        data = "" if self.move.running else self._data_elsewhere()
+        data = "" if self.move.is_live else self._data_elsewhere()
         if data:
             why = f"its data is in {data}"
             return fate._replace(how=FLATTENED, why=why, allocation=capacity, below=data)
@@ -276,7 +276,7 @@ class _Disk:
             return f"in pool {there.pool} of the target no volume can be made ({type_of(pool)})"
         if type_of(pool) in (*BLOCK_POOLS, *NETWORK_POOLS) and self.known.format != "raw":
             return f"pool {there.pool} of the target has raw volumes only"
-        return "" if self.move.running else self._why_not_read()
+        return "" if self.move.is_live else self._why_not_read()
 
     def _with_chain(self, fate: DiskFate) -> DiskFate:
         """A copy of an image that stands on another: of the layer, or of both in one."""

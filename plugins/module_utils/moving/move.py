@@ -10,7 +10,7 @@ from ..engine.plan import Have
 from ..engine.xmltree import Element
 from ..kinds.vm.states import PAUSED, RUNNING, SAVED
 from .notes import note_of
-from .options import Options
+from .options import LIVE, Options
 from .side import Side
 
 
@@ -42,6 +42,12 @@ class Move:
     def running(self) -> bool:
         """Whether it has a QEMU, which is what a live migration needs."""
         return self.have.facts.get("state") in (RUNNING, PAUSED)
+
+    @cached_property
+    def is_live(self) -> bool:
+        """Whether QEMU copies its disks; or did, in the run that was interrupted."""
+        note = note_of(self.there.stored) if self.is_coming else None
+        return self.running or (note is not None and note.mode == LIVE)
 
     @property
     def saved(self) -> bool:

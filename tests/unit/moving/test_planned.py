@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.changes import Kept
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetErrors
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.move_facts import Inside
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have
@@ -19,6 +20,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.moving.fate import DiskF
 from ansible_collections.kvm.fleet.plugins.module_utils.moving.fates import fates
 from ansible_collections.kvm.fleet.plugins.module_utils.moving.mapped import definition_there
 from ansible_collections.kvm.fleet.plugins.module_utils.moving.mode import chosen
+from ansible_collections.kvm.fleet.plugins.module_utils.moving.notes import ARRIVED, Note, noted
 from ansible_collections.kvm.fleet.plugins.module_utils.moving.planned import (
     left_behind,
     planned,
@@ -333,6 +335,20 @@ def test_an_old_disk_with_snapshots_inside_stays_where_they_do_not_go_over() -> 
     assert kept_at_source(two)["disks.vda"] == "at kvm1; it alone has its 2 snapshots"
     two.on_local(state="stopped")
     assert "disks.vda" not in kept_at_source(two)
+
+
+def test_what_finishes_a_live_move_knows_that_snapshots_did_not_go_over() -> None:
+    """The VM is off at the source by then."""
+    two = Two()
+    two.on_local(state="stopped")
+    two.source.facts[("inside", "web", "vda")] = Inside(2)
+    two.options["remove_source_storage"] = True
+    for mode, kept in (("live", True), ("offline", False)):
+        here = parse(moves.domain(file="/local/web.qcow2"))
+        there = noted(here, Note("kvm1", "kvm2", mode, ARRIVED))
+        two.target.haves["vm"] = [Have("vm", "web", there, facts={"state": "running"})]
+        [behind] = left_behind(two.move())
+        assert isinstance(behind, Kept) is kept
 
 
 def test_what_an_old_disk_stands_on_is_told_to_stay() -> None:
