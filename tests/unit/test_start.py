@@ -32,5 +32,27 @@ def test_a_task_that_changes_nothing_imports_nothing_for_changes(module: str) ->
     assert started & OF_FEW == set()
 
 
+# What is asked of a plan for a VM that changes more than what is said of the VM.
+OF_WHAT_A_VM_IS = {
+    *("engine.promises_held", "engine.recording", "kinds.images.one_writer"),
+    *(
+        "kinds.together.admission",
+        "kinds.together.rules",
+        "kinds.vm.extra",
+        "kinds.vm.extra_record",
+    ),
+    *("kinds.vm.hardware", "kinds.vm.opened", "kinds.vm.promised", "kinds.vm.surroundings"),
+}
+BY_A_CHANGE = ("kinds.together.vm_rules", "kinds.vm.books", "kinds.vm.judge", "engine.binding")
+
+
+def test_another_title_imports_nothing_that_judges_what_a_vm_is() -> None:
+    imported = {
+        name.replace(OURS, "", 1) for of in BY_A_CHANGE for name in SOURCE.at_start(f"{OURS}{of}")
+    }
+    assert imported & OF_WHAT_A_VM_IS == set()
+    assert {f"{OURS}{name}" for name in OF_WHAT_A_VM_IS} - set(SOURCE.modules) == set()
+
+
 def test_what_is_for_few_is_there() -> None:
     assert {f"{OURS}{name}" for name in OF_FEW} - set(SOURCE.modules) == set()

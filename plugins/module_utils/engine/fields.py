@@ -223,7 +223,9 @@ def values_of(rows: Rows, element: Element, under: Key = ()) -> Values:
     have: Values = {}
     for row in rows:
         if isinstance(row, Field):
-            have[under + key_of(row.name)] = row.codec.decode(row.found_in(element))
+            plain = type(row) is Field  # to ask the row takes longer, and most plans do little else
+            found = xmltree.get(element, row.path) if plain else row.found_in(element)
+            have[under + key_of(row.name)] = row.codec.decode(found)
         elif isinstance(row, Variant):
             case = row.cases.get(xmltree.get(element, row.path) or "")
             if case is not None:

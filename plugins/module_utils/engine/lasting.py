@@ -85,35 +85,40 @@ def _at_rest(have: Have) -> dict[str, Any]:
     moves = MOVES.get(have.kind, ())
     moves_live = (*moves, *MOVES_LIVE.get(have.kind, ()))
     return {
-        "stored": None if have.stored is None else _rows(_without(have.stored, moves)),
+        "stored": None if have.stored is None else _rows(_without(have.stored, moves).iter()),
         "live": None if have.live is None else _rows_of_live(_without(have.live, moves_live)),
         "facts": dict(have.facts),
     }
 
 
-def _rows(tree: Element) -> Rows:
-    """All nodes from top to bottom, each with how many are in it; white space says nothing.
+def _rows(nodes: Iterable[Element]) -> Rows:
+    """Nodes from top to bottom, each with how many are in it; white space says nothing.
 
     They tell two trees apart as XML would, in a quarter of the time that it takes to write that.
     """
-    return [_row(node) for node in tree.iter()]
+    return [
+        (
+            node.tag if node.tag.__class__ is str else _name(node),
+            node.attrib,
+            text if (text := node.text) and not text.isspace() else None,
+            tail if (tail := node.tail) and not tail.isspace() else None,
+            len(node),
+        )
+        for node in nodes
+    ]
 
 
 def _rows_of_live(tree: Element) -> Rows:
     """The same with the devices at the end: they have another order after libvirt restarts."""
     others = (node for part in tree if part.tag != "devices" for node in part.iter())
-    devices = (_rows(device) for device in tree.iterfind("devices/*"))
-    return [_row(tree), *map(_row, others), *sorted(devices, key=repr)]
+    devices = (_rows(device.iter()) for device in tree.iterfind("devices/*"))
+    return [*_rows([tree, *others]), *sorted(devices, key=repr)]
 
 
-def _row(node: Element) -> tuple[str, dict[str, str], str | None, str | None, int]:
-    tag: Any = node.tag  # of comments it is a function
-    name = tag if isinstance(tag, str) else f"<{tag.__name__}>"
-    return name, node.attrib, _said(node.text), _said(node.tail), len(node)
-
-
-def _said(text: str | None) -> str | None:
-    return text if text and not text.isspace() else None
+def _name(node: Element) -> str:
+    """How a comment or a processing instruction is told, whose tag is a function."""
+    tag: Any = node.tag
+    return f"<{tag.__name__}>"
 
 
 def _without(tree: Element, paths: Paths) -> Element:

@@ -11,6 +11,7 @@ is compared as it is.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from . import xmltext, xmltree
 from .hidden import TOKEN, new_salt, token_of
@@ -67,8 +68,15 @@ def may_be_in(tree: Element) -> bool:
         paths = (path.text or "" for path in tree.iterfind(".//backingStore/path"))
         if any(":" in path for path in paths):
             return True
+    return _may_hold(frozenset(names))
+
+
+@lru_cache(maxsize=64)
+def _may_hold(names: frozenset[str]) -> bool:
+    """Whether one of these names is that of a secret; most definitions of a kind have the same."""
     local = {name.rpartition(":")[2].lower() for name in names}
-    return not _MAY_HOLD.isdisjoint(local) or any(word in " ".join(local) for word in _MAY_BE)
+    together = " ".join(local)
+    return not _MAY_HOLD.isdisjoint(local) or any(word in together for word in _MAY_BE)
 
 
 def _is_of_others(metadata: Element) -> bool:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ...engine.errors import Doubt, FleetError
 from ...engine.plan import Have, Plan
-from ...engine.promises_held import Pool, Vm
 from ...engine.promises_policy import (
     OFF,
     POLICY_FILE,
@@ -21,8 +21,10 @@ from ...engine.promises_policy import (
     Policy,
 )
 from ...engine.world import World
-from ..vm.promised import promise_of
 from ..vm.states import CRASHED, PAUSED, RUNNING
+
+if TYPE_CHECKING:
+    from ...engine.promises_held import Pool, Vm
 
 VM, POOL = "vm", "resource_pool"
 # Those with a QEMU: of one that crashed it is there as long as the VM is kept.
@@ -176,6 +178,8 @@ def _of_pool(have: Have) -> Pool:
 
 def _of_vm(have: Have) -> Vm:
     """What a VM holds: what it is defined with, or runs with where that is more."""
+    from ..vm.promised import promise_of
+
     stored = promise_of(have.definition)
     if have.live is None or not _is_up(have):
         return stored

@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ...engine import xmltree
 from ...engine.errors import Doubt, FleetError
 from ...engine.host import QEMU, HostFacts
 from ...engine.plan import Plan
 from ...engine.world import World
-from ..vm.enforced import is_promised
-from ..vm.promised import promise_of
+from ..vm.table import RESERVATION
 
 ROLE = "let the role kvm.fleet.kvm_host install it with kvm_host_reservations: true"
 
@@ -28,6 +28,11 @@ def kept(plans: Sequence[Plan], world: World) -> Iterator[FleetError]:
 def _promises(plan: Plan) -> bool:
     if plan.wanted.kind != "vm" or not plan.after.exists:
         return False
+    if xmltree.find(plan.after.definition, RESERVATION) is None:
+        return False  # as of most VMs
+    from ..vm.enforced import is_promised
+    from ..vm.promised import promise_of
+
     return is_promised(promise_of(plan.after.definition))
 
 

@@ -3,17 +3,37 @@
 
 from __future__ import annotations
 
-from ..images import one_writer
-from ..vm import block_jobs, screen_ports, state_files
-from . import admission, kept, rules
+from collections.abc import Iterator, Sequence
 
-RULES = (
-    rules.unique_macs,
-    screen_ports.free_ports,
-    rules.nothing_in_use_goes,
-    state_files.one_vm_each,
-    one_writer.one_writer,
-    block_jobs.no_job_is_disturbed,
-    admission.admitted,
-    kept.kept,
-)
+from ...engine.errors import FleetError
+from ...engine.plan import Plan
+from ...engine.world import World
+from ..vm.said import only_says
+from . import kept
+
+
+def nothing_clashes(plans: Sequence[Plan], world: World) -> Iterator[FleetError]:
+    """What plans bring, take and hold goes together, and with what is there."""
+    if all(not plan.changed or _only_says(plan) for plan in plans):
+        return
+    from ..images import one_writer
+    from ..vm import block_jobs, screen_ports, state_files
+    from . import admission, rules
+
+    for rule in (
+        rules.unique_macs,
+        screen_ports.free_ports,
+        rules.nothing_in_use_goes,
+        state_files.one_vm_each,
+        one_writer.one_writer,
+        block_jobs.no_job_is_disturbed,
+        admission.admitted,
+    ):
+        yield from rule(plans, world)
+
+
+def _only_says(plan: Plan) -> bool:
+    return plan.wanted.kind == "vm" and only_says(plan)
+
+
+RULES = (nothing_clashes, kept.kept)

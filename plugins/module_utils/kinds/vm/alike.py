@@ -16,14 +16,14 @@ from ...engine.keys import ABSENT, PRESENT, UNION, Key, Values, named, twins_of
 FIRST = "#1"
 
 
-def _has_alike(values: Mapping[Key, Value]) -> bool:
+def is_any(values: Mapping[Key, Value]) -> bool:
     """Whether anything has a number; asked first, since it hardly ever is so."""
     return any(len(key) == 2 and "#" in key[1] for key in values)
 
 
 def with_numbers(values: Values) -> Values:
     """The values as they are told: the first of several has a number like the others."""
-    if not _has_alike(values):
+    if not is_any(values):
         return values
     firsts = {key for key in values if len(key) == 2 and twins_of(values, key)}
     return {
@@ -34,7 +34,7 @@ def with_numbers(values: Values) -> Values:
 
 def by_tree_names(want: Mapping[Key, Value], stored: Values) -> Mapping[Key, Value]:
     """What is wanted of the first of several, by the name that it has in the tree."""
-    if not _has_alike(stored):
+    if not is_any(stored):
         return want
     return {_by_tree_name(key, stored): value for key, value in want.items()}
 
@@ -49,7 +49,7 @@ def _by_tree_name(key: Key, stored: Values) -> Key:
 def check_names(want: Mapping[Key, Value], stored: Values, mistakes: Mistakes) -> None:
     """What a thing is called, as written, has to fit one that is there, or be a new name."""
     things = [key for key in want if len(key) == 2 and want[key] in (PRESENT, ABSENT)]
-    alike = _has_alike(stored)
+    alike = is_any(stored)
     for key in things:
         if alike and _by_tree_name(key, stored) != key:
             continue
@@ -70,7 +70,7 @@ def check_names(want: Mapping[Key, Value], stored: Values, mistakes: Mistakes) -
 
 def check_going(want: Mapping[Key, Value], stored: Values, mistakes: Mistakes) -> None:
     """The last of several may go, and all of them: what stays then has the number that it had."""
-    if not _has_alike(stored):
+    if not is_any(stored):
         return
     for first in [key for key in stored if len(key) == 2 and twins_of(stored, key)]:
         twins = twins_of(stored, first)

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
+from ...engine import xmltree
 from ...engine.accounting import Books, Claims, Part
 from ...engine.changes import Change
 from ...engine.tree_diff import WHOLE
 from ...engine.xmltree import Element
-from . import extra
 from .agree import CONSEQUENCES
 from .agree.brought import BROUGHT, OPTIONS
 from .declared import note_at
@@ -24,9 +24,15 @@ def _owned(change: Change, before: Element, after: Element, claims: Claims) -> N
         for path in _paths_of(change):
             claims.path(domain, path)
     if not change.is_of("extra_xml"):
+        if xmltree.find(before, EXTRA_RECORD) is None:
+            return  # as in most VMs, which import nothing for it
+        from . import extra
+
         for record in extra.sealed(before, after):
             claims.add(record, WHOLE)
         return
+    from . import extra
+
     for domain, other in ((before, after), (after, before)):
         claims.path(domain, EXTRA_RECORD)
         for element, part in extra.claimed(domain, other):

@@ -27,6 +27,7 @@ from . import (
     port_groups,
     power,
     rules,
+    said,
     tree,
     video,
 )
@@ -108,7 +109,8 @@ class VmDraft(Draft):
     def resolve(self) -> Values:
         self._refuse_transient()
         alike.check_names(self.wanted.values, self.stored, self.mistakes)
-        values = alike.by_tree_names(self.wanted.values, self.stored)
+        numbered, given = alike.is_any(self.stored), self.wanted.values
+        values = alike.by_tree_names(given, self.stored) if numbered else given
         values, warnings = in_pool.placed(values, self.stored, self.world, self.mistakes)
         needs = rules.Needs(values, self.stored, self.world, self.mistakes)
         needs.check()
@@ -125,7 +127,8 @@ class VmDraft(Draft):
             self.seed = planned(self, want)
         needs.check_kept_formats(want)
         video.resolve(want, self.stored, self._arch(), self.world.host)
-        alike.check_going(want, self.stored, self.mistakes)
+        if numbered:
+            alike.check_going(want, self.stored, self.mistakes)
         self.warnings += taken_up.by_disks(
             self.wanted, want, self.stored, self.world, self.mistakes
         )
@@ -179,8 +182,16 @@ class VmDraft(Draft):
         self._check_extra()
         rules.check_planned(self.after, self.stored, self.want, self.mistakes)
         awaited.check(self.wanted.options, self.will[STATE], self.after, self.mistakes)
-        if self.definition is not self.have.stored:
+        if self.definition is not self.have.stored and not self._only_says():
             self._check_host()
+
+    def _only_says(self) -> bool:
+        """Whether what will be stored is about the same VM, of which something else is said."""
+        if not self.have.exists or self.seed is not None:
+            return False
+        values = (pair for of in (self.after, self.want) for pair in of.items())
+        others = [key for key, value in values if self.stored.get(key) != value]
+        return said.only_said(others) and self.stored.keys() <= self.after.keys()
 
     def _check_host(self) -> None:
         """What a definition that is to be stored meets on its host."""
@@ -216,10 +227,14 @@ class VmDraft(Draft):
             self.warnings += [f"{error.field}: {error.message}" for error in found]
 
     def foreseen(self, plan: Plan) -> Plan:
-        from . import judge, surroundings
+        from . import judge
 
         refusal = self.world.host.refusal
         judged = judge.judged(plan, lambda one: refusal(xmltree.serialise(one)))
+        if said.only_says(plan):
+            return judged
+        from . import surroundings
+
         return surroundings.surrounded(judged, self.world)
 
     # ---- what changes

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from ...engine import xmltree
 from ...engine.errors import FleetError
-from ...engine.promises_held import Vm, overhead
 from ...engine.units import format_size
 from ...engine.xmltree import Element
 from .agree.hotplug import block_of
@@ -119,6 +118,8 @@ def _parts(domain: Element) -> list[tuple[int, str]]:
         emulated = MAPPED_EMULATED if domain.get("type") == "qemu" else 0
         mapped = MAPPED + MAPPED_BY_VCPU * vcpus + emulated
         return [(most, "memory.maximum"), (mapped, "what QEMU maps, which memory.locked locks too")]
+    from ...engine.promises_held import Vm, overhead
+
     beside = overhead(Vm("", vcpus=vcpus, memory=most))
     memory = [] if in_pages else [(most, "memory.maximum")]
     return [*memory, (beside, "what QEMU needs beside it")]

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is only said of a VM, and is nothing that it has, does or needs.
+
+Where nothing else changes, no rule has anything to ask, and nothing is imported for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ...engine.keys import Key
+from ...engine.plan import Plan
+
+ONLY_SAID = ("title", "description", "tags", "protected", "scope")
+
+
+def only_said(keys: Iterable[Key]) -> bool:
+    """Whether options are all of this kind."""
+    return all(key[0] in ONLY_SAID for key in keys)
+
+
+def only_says(plan: Plan) -> bool:
+    """Whether a plan changes nothing else: each edit of a definition is of a change in its plan."""
+    return plan.have.exists and only_said(change.field for change in plan.changes)
