@@ -22,6 +22,75 @@ def check(
     return result.validated_parameters, unfit + [_said(error) for error in result.errors]
 
 
+class Items:
+    """Many items against one spec, each by that part of it which the item uses.
+
+    The validator takes most of its time for options that nobody gave. Where an option is misspelt,
+    all of them are there, to be named.
+    """
+
+    def __init__(self, spec: Mapping[str, Any]) -> None:
+        self.spec = spec
+        self._validators: dict[str, ArgumentSpecValidator] = {}
+
+    def check(self, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+        """As `check` does it, with the same result."""
+        used: Used = {}
+        is_known = _note_used(self.spec, given, used)
+        key = repr(used) if is_known else ""
+        if key not in self._validators:
+            part = _part(self.spec, used) if is_known else dict(self.spec)
+            self._validators[key] = ArgumentSpecValidator(part)
+        params, wrong = check(self._validators[key], given)
+        return _filled(self.spec, used, params) if is_known else params, wrong
+
+
+# The options that an item gives, each with those inside of it that are given; None: all of them.
+Used = dict[str, Any]
+
+
+def _note_used(spec: Mapping[str, Any], given: Mapping[str, Any], used: Used) -> bool:
+    """Note what is given; False where there is no such option."""
+    for name, value in given.items():
+        if name not in spec:
+            return False
+        options = spec[name].get("options")
+        below = used.setdefault(name, None if options is None else {})
+        if below is None or value is None:
+            continue
+        for one in value if isinstance(value, (list, tuple)) else (value,):
+            if not (isinstance(one, dict) and _note_used(options, one, below)):
+                used[name] = None
+                break
+    return True
+
+
+def _part(spec: Mapping[str, Any], used: Used) -> dict[str, Any]:
+    """What of a spec is used, or says something of what is not."""
+    part: dict[str, Any] = {}
+    for name, option in spec.items():
+        if used.get(name) is not None:
+            part[name] = {**option, "options": _part(option["options"], used[name])}
+        elif name in used or option.keys() & {"default", "required", "fallback"}:
+            part[name] = option
+    return part
+
+
+def _filled(spec: Mapping[str, Any], used: Used, params: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments with all options of the spec; None is what nobody gave."""
+    filled = {**dict.fromkeys(spec), **params}
+    for name, below in used.items():
+        value = filled[name]
+        if below is None or value is None:
+            continue
+        options = spec[name]["options"]
+        if isinstance(value, dict):
+            filled[name] = _filled(options, below, value)
+        else:
+            filled[name] = [_filled(options, below, one) for one in value]
+    return filled
+
+
 def _fit(
     spec: Mapping[str, Any], given: Mapping[str, Any], within: str, unfit: list[str]
 ) -> dict[str, Any]:

@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-
 from ..engine.errors import FleetError, FleetErrors, Mistakes
 from ..engine.plan import Wanted
 from ..engine.world import Kind, World
@@ -52,7 +50,7 @@ def parse(params: Mapping[str, Any]) -> list[Wanted]:
     prune = pruning.prune_of(params, mistakes)
     defaults = vm_defaults.defaults_of(VM, params[vm_defaults.OPTION], mistakes)
     for section, kind in SECTIONS.items():
-        validator = ArgumentSpecValidator(kind.spec())
+        validator = arguments.Items(kind.spec())
         for given in params[section] or ():
             own = vm_defaults.merged(defaults.options, given) if kind is VM else given
             item = pruning.in_scope(prune, section, own, mistakes)
@@ -75,13 +73,13 @@ def _resource(kind: Kind, item: Mapping[str, Any]) -> str:
 
 def _declared(
     kind: Kind,
-    validator: ArgumentSpecValidator,
+    validator: arguments.Items,
     item: Mapping[str, Any],
     mistakes: Mistakes,
     reads: bool,
 ) -> list[Wanted]:
     """What one item declares; unless it `reads` it, only its options are looked at."""
-    params, wrong = arguments.check(validator, item)
+    params, wrong = validator.check(item)
     for message in wrong:
         mistakes.add(message)
     if wrong or not reads:
