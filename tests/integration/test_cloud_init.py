@@ -335,4 +335,4 @@ def test_a_seed_goes_to_a_far_host_by_a_stream_and_is_in_the_way_of_a_move(moves
     assert declared({}) == set()
     moved = moves.move(mode="offline")
     assert not moved.get("failed"), moved["msg"]
-    moves.lives_only_at(moves.target, "shut off")
+    assert moves.states() == {moves.target.name: "shut off"}
