@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
@@ -87,7 +88,21 @@ def _resource_pool(tree: Element) -> str:
     return str(said).removeprefix("/machine").removeprefix("/")
 
 
+def _of_seed(part: str) -> Reader:
+    """What is noted of the seed for cloud-init."""
+
+    def read(tree: Element) -> Any:
+        noted = tree.findtext("metadata/{urn:kvm.fleet:1:seed}seed")
+        return json.loads(noted)["said"].get(part, "") if noted else ""
+
+    return read
+
+
 VM: dict[str, Reader] = {
+    **{
+        f"cloud_init.{part}": _of_seed(part)
+        for part in ("hostname", "user", "ssh_keys", "instance_id", "detach", "volume")
+    },
     "title": text("title"),
     "description": text("description"),
     "protected": lambda tree: attribute(FLEET, "protected")(tree) == "yes",

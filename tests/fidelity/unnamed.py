@@ -38,6 +38,7 @@ FIRMWARE = ("os/@firmware", "os/loader", "os/nvram", "os/firmware", "features/sm
 # Where the value of a field of a VM stands; `x.` is all that begins so. In a place `*` is one step.
 VM = {
     "title": ("title/",),
+    "cloud_init.": FLEET,
     "description": ("description/",),
     "resource_pool": ("resource/",),
     "virt_type": ("@type", "cpu/", "devices/emulator/"),
@@ -186,6 +187,9 @@ def lost(before: Mapping[str, str], after: Mapping[str, str], plan: Iterable[Cha
     changes: dict[str, list[Change]] = {}
     for change in plan:
         changes.setdefault(change["resource"], []).append(change)
+        if change["field"] in ("cloud_init.volume", "cloud_init.former"):
+            for side in ("before", "after"):  # the volume of a seed is its VM's
+                changes.setdefault(f"storage_volume/{change[side]}", []).append(change)
     found = []
     for key in sorted({**before, **after}):
         resource, view = key.rsplit(" ", 1)
@@ -212,7 +216,8 @@ def _turns(changes: Iterable[Change]) -> bool:
 def _came_or_went(
     key: str, before: Mapping[str, str], after: Mapping[str, str], mine: list[Change]
 ) -> list[str]:
-    if mine if key in after else _turns(mine):
+    is_seed = any(change["field"].startswith("cloud_init.") for change in mine)
+    if mine if key in after else _turns(mine) or is_seed:
         return []
     resource = key.rsplit(" ", 1)[0]
     pool = f"storage_pool/{resource.split('/')[1]} live"

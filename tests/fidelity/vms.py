@@ -31,6 +31,8 @@ class Vm:
         self.runs = runs
         self.cpus = 0  # at most; known once it was declared
         self.topology = False
+        # Drawn apart: seeds for cloud-init leave all else what a seed of the tests stands for.
+        self.seeds = Random(repr(rng.getstate()))
         self.plugs = rng.random() < 0.5  # memory
         self.memory_mib = 0  # at most
         self.devices: dict[str, set[str]] = {"disks": set(), "cdroms": set(), "nics": set()}
@@ -63,7 +65,7 @@ class Vm:
             args |= {"state": self.runs, "boot": dict(self.place.kernel or {})}
         elif self.rng.random() < 0.2 and self.machine == "q35":
             args["firmware"] = "efi"
-        return args
+        return args | self._seed(0.3)
 
     def change(self) -> Args:
         """Another declaration of it."""
@@ -75,7 +77,7 @@ class Vm:
             args |= self._of_running()
         elif self.machine == "q35" and self.rng.random() < 0.1:
             args["firmware"] = self.rng.choice(["efi", "bios"])
-        return args
+        return args | self._seed(0.4)
 
     def learn(self, seen: Mapping[str, str]) -> None:
         """What others, or a declaration that was refused, have left of it: the next fits that."""
@@ -143,6 +145,23 @@ class Vm:
             chosen.pop("tpm", None)
             chosen.pop("resource_pool", None)
         return chosen
+
+    def _seed(self, share: float) -> Args:
+        pick = self.seeds.choice
+        if not self.place.pool or self.seeds.random() > share:
+            return {}
+        if self.seeds.random() < 0.25:
+            return {"cloud_init": {}}
+        options: dict[str, Callable[[], Any]] = {
+            "user": lambda: pick(["ops", "admin"]),
+            "ssh_keys": lambda: [f"ssh-ed25519 AAAA {pick('ab')}"],
+            "user_data": lambda: pick([{"packages": ["a", "b"]}, {"runcmd": [["true"]]}]),
+            "vendor_data": lambda: pick(["#!/bin/sh\n", {"timezone": "UTC"}]),
+            "meta_data": lambda: {"tier": pick("ab")},
+            "rerun": lambda: True,
+        }
+        seed = {"hostname": pick(["a", "b.example"]), "pool": self.place.pool}
+        return {"cloud_init": seed | some(self.seeds, options, 0.3)}
 
     def _channels(self) -> list[Args]:
         state = self.rng.choice(["present", "absent"])
