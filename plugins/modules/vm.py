@@ -944,7 +944,7 @@ options:
             description:
               - Address with the length of its network, such as V(192.0.2.10/24), or V(dhcp), or a
                 list of such. One that is outside of the networks in which the vswitch itself is,
-                is an error.
+                or that another VM's seed gives on the same vswitch, is an error.
             type: list
             elements: str
           gateway:

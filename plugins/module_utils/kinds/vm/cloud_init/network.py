@@ -206,6 +206,11 @@ def _list(value: Any) -> list[Any]:
 # ---- on a vswitch
 
 
+def host_of(address: str) -> str:
+    """An address without its network."""
+    return address.partition("/")[0].lower()
+
+
 def outside_of(vswitch: Element, address: str) -> str:
     """Why an address cannot be had on a vswitch that is in networks itself; empty where it can."""
     one = ip_interface(address)

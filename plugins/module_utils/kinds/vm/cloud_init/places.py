@@ -17,7 +17,7 @@ from ...storage_volume.design import check_pool
 from ...storage_volume.volumes import FILE_POOLS, mark_of, pool_of, type_of, volume_path
 from ..seeded import CLOUD_INIT, NICS, XORRISO
 from . import network
-from .note import Note
+from .note import Note, note_of
 
 if TYPE_CHECKING:
     from ..draft import VmDraft
@@ -163,20 +163,42 @@ def _check_on_vswitch(
     have = draft.world.will_be("vswitch", vswitch) if vswitch else None
     if have is None or not have.exists:
         return
-    field = f"cloud_init.nics.{name}.address"
+    field, where = f"cloud_init.nics.{name}.address", f"on vswitch {vswitch}"
+    taken = _taken(draft, str(vswitch))
     for address in addresses:
         if address == network.DHCP:
             continue
         outside = network.outside_of(have.definition, address)
         if outside:
-            where = (
-                f"the network of vswitch {vswitch}"
-                if outside.startswith("is outside")
-                else f"on vswitch {vswitch}"
-            )
             draft.mistakes.add(f"{address} {outside}, {where}", field)
+            continue
+        other = taken.get(network.host_of(address))
+        if other:
+            draft.mistakes.add(f"{address} is the address of vm/{other} {where}, too", field)
         handed = network.handed_out(have.definition, address)
-        if handed and not outside:
+        if handed:
             draft.warnings.append(
-                f"{field}: {address} is among those that DHCP hands out on {vswitch} ({handed})"
+                f"{field}: {address} is one that DHCP hands out {where} ({handed})"
             )
+
+
+def _taken(draft: VmDraft, vswitch: str) -> dict[str, str]:
+    """The addresses that seeds of other VMs give on a vswitch, each with its VM. Of those that are
+    declared in the run, too, and are planned later, it is not known what they will have."""
+    world, found = draft.world, dict[str, str]()
+    planned = {have.name for have in world.planned("vm")}
+    for name, have in world.everything("vm").items():
+        later = ("vm", name) in world.declared and name not in planned
+        note = None if later or name == draft.wanted.name else note_of(have.stored)
+        for nic in note.said.get("nics", {}).values() if note is not None else ():
+            if _is_on(have, str(nic.get("mac")), vswitch):
+                found.update({network.host_of(one): name for one in nic.get("address", ())})
+    return found
+
+
+def _is_on(have: Have, mac: str, vswitch: str) -> bool:
+    nics = have.definition.findall("devices/interface")
+    places = [
+        xmltree.get(n, "source/@network") for n in nics if xmltree.get(n, "mac/@address") == mac
+    ]
+    return vswitch in places

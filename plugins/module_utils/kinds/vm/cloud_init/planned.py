@@ -24,7 +24,7 @@ from ....engine.sensitive import salt_of
 from ....engine.xmltree import Element
 from ...storage_volume.volumes import HALF_MADE, UNSEEN, name_in_pool, pool_of, volume_path
 from ..derived import derived_uuid
-from ..seeded import CLOUD_INIT, CONTENT, DETACH, DRIVE, FORMER, INSTANCE_ID, KEYS, VOLUME
+from ..seeded import CLOUD_INIT, CONTENT, DETACH, DRIVE, FORMER, INSTANCE_ID, KEYS, NOTE, VOLUME
 from ..states import RUNNING
 from ..table import AGENT_CHANNEL
 from . import places
@@ -90,11 +90,17 @@ def _check_drive(draft: VmDraft, had: Note | None) -> None:
         draft.mistakes.add(
             "is the drive of the seed; give another drive another name", ".".join(DRIVE)
         )
-    elif had is None and (draft.stored.get(SOURCE) or EMPTY) != EMPTY:
+    elif had is None and (draft.stored.get(SOURCE) or EMPTY) != EMPTY and not _is_clone(draft):
         draft.mistakes.add(
             "has a medium that is no seed of this collection; rename the drive, or empty it",
             ".".join(DRIVE),
         )
+
+
+def _is_clone(draft: VmDraft) -> bool:
+    """Whether it came to its drive by being copied, with the note of the VM whose seed that is."""
+    stored = draft.have.stored
+    return stored is not None and xmltree.find(stored, NOTE) is not None
 
 
 # ---- what is declared
