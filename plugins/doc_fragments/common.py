@@ -132,7 +132,10 @@ options:
     default: auto
   network:
     description:
-      - The migration network, as the address that the target has in it, or a name that leads there.
+      - The migration network, as the address that the target has in it, or the interface of the
+        target that is in it, such as V(eno3) or V(br-move), or a name that leads there.
+      - The addresses of interfaces are known of the machine where the module runs, of hosts that
+        are reached by ssh, and of snapshots.
         Without it the source connects to the target by the name that the target has for itself.
     type: str
   bandwidth:

@@ -301,6 +301,15 @@ def test_the_old_disk_goes_where_that_is_said(moves: Moves) -> None:
     assert any(row["field"].startswith("disks.") for row in done["plan"])
 
 
+def test_the_migration_network_is_named_by_the_interface_in_it(moves: Moves) -> None:
+    moves.define()
+    moves.source.virsh("start", moves.name)
+    done = succeeded(moves.move(on="target", network="data"))
+    found = [one for one in done["report"] if one["check"] == "network"]
+    assert [one["target"] for one in found] == [moves.target.data]
+    moves.lives_only_at(moves.target)
+
+
 def test_a_vm_that_runs_is_not_moved_as_if_it_were_off(moves: Moves) -> None:
     moves.define()
     moves.source.virsh("start", moves.name)

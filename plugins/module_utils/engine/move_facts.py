@@ -102,6 +102,12 @@ class MoveFacts:
         return found
 
     @property
+    def addresses(self) -> dict[str, list[str]] | None:
+        """The addresses by which others reach it, of each of its interfaces."""
+        found: dict[str, list[str]] | None = self.facts.ask("addresses")
+        return found
+
+    @property
     def lock_manager(self) -> str | None:
         """Who gives leases on disks: lockd, sanlock or nobody (empty)."""
         found: str | None = self.facts.ask("lock_manager")

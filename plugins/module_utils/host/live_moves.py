@@ -40,6 +40,7 @@ READS = Reads(
         "guest_cpus": _of_moves("read_guest_cpus"),
         "cpu_comparison": _of_moves("read_cpu_comparison"),
         "bridge": _of_moves("read_bridge"),
+        "addresses": _of_machine("read_addresses"),
         "clock": _of_machine("read_clock"),
         "lock_manager": _of_machine("read_lock_manager"),
         "mounts": _of_machine("read_mounts"),

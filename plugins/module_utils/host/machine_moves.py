@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a move asks of a machine and libvirt does not tell: its clock, its mounts, its locks.
+"""What a move asks of a machine and libvirt does not tell: its clock, addresses, mounts, locks.
 
-Of another machine only the clock is looked at, and only where ssh leads to it without a question.
+Of another machine only the first two are looked at, and only where ssh leads to it without a
+question.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import subprocess
@@ -77,12 +79,12 @@ def read_clock(host: Host) -> Clock | None:
     here = socket.gethostname()
     if host.is_local:
         return Clock(0.0, 0.0, here)
-    command = ssh_command(host.uri)
+    command = ssh_command(host.uri, "date", "+%s.%N")
     return _asked(command, here) if command else None
 
 
-def ssh_command(uri: str) -> list[str]:
-    """How a host is asked for its time, in the way by which libvirt reaches it; nothing if not."""
+def ssh_command(uri: str, *words: str) -> list[str]:
+    """How a program is run there, in the way by which libvirt reaches it; nothing if not."""
     parts = urlsplit(uri)
     if parts.scheme not in SSH or not parts.hostname:
         return []
@@ -95,12 +97,23 @@ def ssh_command(uri: str) -> list[str]:
         command += [flag, said[option]] if option in said else []
     command += ["-p", str(parts.port)] if parts.port else []
     command += ["-l", parts.username] if parts.username else []
-    return [*command, "--", parts.hostname, "date", "+%s.%N"]
+    return [*command, "--", parts.hostname, *words]
 
 
 def _asked(command: list[str], here: str) -> Clock | None:
     """The answer counts as given in the middle of the time that it took."""
     before = time.time()
+    try:
+        there = float(_said(command) or "")
+    except ValueError:
+        return None
+    after = time.time()
+    half = (after - before) / 2
+    return Clock(round(there - before - half, 3), round(half, 3), here)
+
+
+def _said(command: list[str]) -> str | None:
+    """What a program says; None where it cannot be run, fails or takes too long."""
     try:
         done = subprocess.run(
             command,
@@ -110,12 +123,35 @@ def _asked(command: list[str], here: str) -> Clock | None:
             timeout=2 * SSH_TIMEOUT_S,
             check=False,
         )
-        there = float(done.stdout.strip())
     except (OSError, ValueError, subprocess.TimeoutExpired):
         return None
-    after = time.time()
-    half = (after - before) / 2
-    return Clock(round(there - before - half, 3), round(half, 3), here)
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+# ---- addresses
+
+IP = ("ip", "-json", "address")
+
+
+def read_addresses(host: Host) -> dict[str, list[str]] | None:
+    """The addresses of each interface, but those that only the machine itself or its link has."""
+    command = list(IP) if host.is_local else ssh_command(host.uri, *IP)
+    said = _said(command) if command else None
+    try:
+        told = json.loads(said) if said else None
+    except ValueError:
+        return None
+    if not isinstance(told, list):
+        return None
+    return {
+        one["ifname"]: [
+            address["local"]
+            for address in one.get("addr_info", ())
+            if address.get("scope") == "global" and address.get("local")
+        ]
+        for one in told
+        if one.get("ifname")
+    }
 
 
 # ---- the way to another host

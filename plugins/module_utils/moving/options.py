@@ -48,7 +48,7 @@ class Options(NamedTuple):
     """How a move is to be made. What is 0 or empty was not said."""
 
     mode: str = AUTO
-    network: str = ""  # an address at the target, or the name of a host port there
+    network: str = ""  # an address at the target, an interface of it, or a name that leads there
     bandwidth: int = 0  # bytes per second
     downtime_ms: int = 0
     auto_converge: bool = False

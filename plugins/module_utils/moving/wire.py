@@ -19,10 +19,27 @@ def data_uri(move: Move) -> str:
     """
     network = move.options.network
     if network:
-        return f"tcp://{_bracketed(network)}"
+        return f"tcp://{_bracketed(address_of(move, network))}"
     named = move.target.migration_uri
     host = host_of(named) if named != move.target.uri else ""
     return f"tcp://{host}" if host else ""
+
+
+def address_of(move: Move, network: str) -> str:
+    """The address at the target that is meant: that of its interface, where that is named.
+
+    Any other name is left as it is, and leads wherever the source finds it.
+    """
+    found = of_interface(move, network) or [network]
+    return next((one for one in found if ":" not in one), found[0])
+
+
+def of_interface(move: Move, network: str) -> list[str] | None:
+    """The addresses of an interface of the target; None where it is not known to have one so
+    called."""
+    if not network or _is_address(network):
+        return None
+    return (move.target.moves.addresses or {}).get(network)
 
 
 def tls_name(move: Move) -> str:
@@ -39,7 +56,12 @@ def host_of(uri: str) -> str:
 
 
 def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address and not address.startswith("[") else address
+
+
+def _is_address(text: str) -> bool:
     try:
-        return f"[{address}]" if ipaddress.ip_address(address).version == 6 else address
+        ipaddress.ip_address(text.strip("[]"))
     except ValueError:
-        return address  # a name, or brackets are there already
+        return False
+    return True

@@ -29,7 +29,9 @@ OF_LIBVIRT = attrgetter(
     *("uri", "driver", "version", "libvirt_version", "can_keep_tpm", "state_folder"),
     *("best_virt_type", "cells", "huge_pages", "secrets"),
 )
-OF_MOVES = attrgetter("clock", "identity", "lock_manager", "mounts", "node_devices", "nwfilters")
+OF_MOVES = attrgetter(
+    *("addresses", "clock", "identity", "lock_manager", "mounts", "node_devices", "nwfilters")
+)
 OF_PROMISES = attrgetter("capacity", "faults", "promises")
 OF_MACHINE = attrgetter("open_files", "interfaces", "routes", "network_daemons")
 # What QEMU opens for devices that a declaration may bring.

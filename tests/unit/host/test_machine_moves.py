@@ -68,7 +68,7 @@ def test_without_a_configuration_nobody_gives_leases(tmp_path: Path) -> None:
     ],
 )
 def test_a_host_behind_ssh_is_asked_for_its_time(uri: str, words: list[str]) -> None:
-    command = machine_moves.ssh_command(uri)
+    command = machine_moves.ssh_command(uri, "date", "+%s.%N")
     assert command[0] == "ssh" and command[-2:] == ["date", "+%s.%N"]
     assert command[-2 - len(words) : -2] == words
     assert ("StrictHostKeyChecking=no" in command) == ("no_verify" in uri)
@@ -89,6 +89,22 @@ def test_the_clock_here_is_that_of_who_looks(tmp_path: Path) -> None:
     assert clock is not None and 98 < clock.ahead_s < 102
     far.uri = "qemu+ssh://kvm2/system?command=/nowhere/ssh"
     assert machine_moves.read_clock(far) is None
+
+
+def test_addresses_are_those_that_others_reach(tmp_path: Path) -> None:
+    told = (
+        '[{"ifname": "lo", "addr_info": [{"local": "127.0.0.1", "scope": "host"}]}, {},'
+        ' {"ifname": "eno3", "addr_info": [{"local": "198.51.100.7", "scope": "global"},'
+        ' {"local": "fe80::1", "scope": "link"}]}]'
+    )
+    ssh = written(tmp_path, "bin/ssh", f"#!/bin/sh\necho '{told}'\n") / "bin/ssh"
+    ssh.chmod(0o755)
+    far: Any = SimpleNamespace(is_local=False, uri=f"qemu+ssh://kvm2/system?command={ssh}")
+    assert machine_moves.read_addresses(far) == {"lo": [], "eno3": ["198.51.100.7"]}
+    ssh.write_text("#!/bin/sh\necho not found\nexit 127\n")
+    assert machine_moves.read_addresses(far) is None
+    far.uri = "qemu+tls://kvm2/system"
+    assert machine_moves.read_addresses(far) is None
 
 
 def test_a_refused_connection_shows_that_there_is_a_way() -> None:

@@ -1031,6 +1031,30 @@ ROWS += [
         "a way to 192.0.2.7 is not known",
         all_of(seen("target"), options(network="192.0.2.7")),
     ),
+    (
+        "network",
+        FAIL,
+        "no way to port 49152 of 198.51.100.7",
+        all_of(
+            seen("source"),
+            options(network="eno3"),
+            there(addresses={"eno3": ["2001:db8::7", "198.51.100.7"]}),
+            there(routes=[("eno3", "198.51.100.0/24")]),
+            here(("reaches", "198.51.100.7", "49152"), "No route to host"),
+        ),
+    ),
+    (
+        "network",
+        FAIL,
+        "the interface eno3 of the target has no address",
+        all_of(options(network="eno3"), there(addresses={"eno3": []})),
+    ),
+    (
+        "network",
+        WARN,
+        "whether eno4 leads to the target is not known",
+        all_of(options(network="eno4"), there(addresses={"eno3": ["198.51.100.7"]})),
+    ),
     ("transport", WARN, "unencrypted", nothing),
     (
         "transport",

@@ -19,8 +19,11 @@ from ansible_collections.kvm.fleet.plugins.module_utils.moving.wire import (
 SSH = "qemu+ssh://root@kvm2/system"
 
 
+ADDRESSES = {"eno3": ["2001:db8::7", "198.51.100.7"], "eno4": ["2001:db8::8"], "eno5": []}
+
+
 def move(uri: str = SSH, there: str = SSH, network: str = "", transport: str = "ssh") -> Move:
-    world = World(Facts(Recorded({})), {})
+    world = World(Facts(Recorded({("addresses",): ADDRESSES})), {})
     source = Side("kvm1", "qemu:///system", "qemu:///system", world)
     options = Options(network=network, transport=transport)
     return Move("web", source, Side("kvm2", uri, there, world), options)
@@ -33,6 +36,9 @@ def move(uri: str = SSH, there: str = SSH, network: str = "", transport: str = "
         ("2001:db8::2", "tcp://[2001:db8::2]"),
         ("[2001:db8::2]", "tcp://[2001:db8::2]"),
         ("kvm2.migration.example", "tcp://kvm2.migration.example"),
+        ("eno3", "tcp://198.51.100.7"),
+        ("eno4", "tcp://[2001:db8::8]"),
+        ("eno5", "tcp://eno5"),
     ],
 )
 def test_the_network_is_the_address(network: str, uri: str) -> None:

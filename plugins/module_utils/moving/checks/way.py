@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from ..case import Case, version_text
 from ..findings import Finding
 from ..options import TCP, TLS
-from ..wire import data_uri
+from ..wire import data_uri, of_interface
 
 # Beyond this, times that two hosts took of one move cannot be told from each other.
 MOST_SKEW_S = 0.2
@@ -34,7 +34,12 @@ def network(case: Case) -> Iterator[Finding]:
     if not case.mode.is_live:
         return
     address = data_uri(case.move).partition("://")[2].strip("[]")
-    if address:
+    named = case.move.options.network
+    if of_interface(case.move, named) == []:
+        message = f"the interface {named} of the target has no address"
+        todo = "give it one, or name another"
+        yield case.failed("network", message, todo, "network", target=named)
+    elif address:
         yield from _address(case, address)
     elif case.target.moves.identity is not None:
         yield _by_name(case, case.target.moves.identity.hostname)
