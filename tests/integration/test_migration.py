@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -229,6 +230,42 @@ def _same_images(moves: Moves, one: Path, other: Path) -> None:
     done = subprocess.run(["qemu-img", "compare", str(flat), str(other)], check=False)
     flat.unlink()
     assert done.returncode == 0
+
+
+def test_nothing_is_left_of_notes_where_there_was_no_metadata(moves: Moves) -> None:
+    moves.define()
+    bare = re.sub(r"(?s)<metadata>.*</metadata>", "", moves.definition(moves.source))
+    path = moves.source.outside(moves.images) / "bare.xml"
+    path.write_text(bare)
+    moves.source.virsh("define", str(moves.images / "bare.xml"))
+    path.unlink()
+    moves.source.virsh("start", moves.name)
+    succeeded(moves.move())
+    assert "<metadata" not in moves.definition(moves.target, "--inactive")
+    moves.target.virsh("destroy", moves.name)
+    succeeded(moves.move(moves.source))
+    assert moves.states() == {"kvm1": "shut off"}
+    assert "<metadata" not in moves.definition(moves.source)
+
+
+@pytest.mark.parametrize("finish", [False, True])
+def test_pools_that_a_killed_run_left_are_ended(moves: Moves, finish: bool) -> None:
+    moves.define()
+    left = f"kvm-fleet-move-{moves.source.virsh('domuuid', moves.name).strip()}-nvram"
+    for host in moves.hosts.both:
+        host.run(["mkdir", "-p", STATE[0]])
+        host.virsh("pool-create-as", left, "dir", "--target", STATE[0])
+    if finish:  # the run that was killed had come so far
+        note = "<move uuid='{}' from='kvm1' to='kvm2' mode='offline' progress='arrived'/>"
+        uuid = moves.source.virsh("domuuid", moves.name).strip()
+        path = moves.target.outside(moves.images) / "left.xml"
+        path.write_text(moves.definition(moves.source))
+        moves.target.virsh("define", str(moves.images / "left.xml"))
+        path.unlink()
+        noted = ["--uri", "urn:kvm.fleet:1:move", "--key", "fleet-move", "--config"]
+        moves.target.virsh("metadata", moves.name, *noted, "--set", note.format(uuid))
+    succeeded(moves.move())
+    moves.lives_only_at(moves.target, "shut off")
 
 
 # ---- where it lives

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from ..engine import xmltree
 from ..host.connection import Host, libvirt, patiently
+from .applier_notes import drop_empty
 from .evacuation import Noted
 from .homes import PREFIX, element_of
 
@@ -18,3 +19,5 @@ def write(host: Host, noted: Noted) -> None:
         running = libvirt.VIR_DOMAIN_AFFECT_LIVE if dom.isActive() else 0
         kind, flags = libvirt.VIR_DOMAIN_METADATA_ELEMENT, stored | running
         patiently(lambda: dom.setMetadata(kind, text, PREFIX, xmltree.HOME_NS, flags))
+        if text is None and stored:
+            drop_empty(dom)
