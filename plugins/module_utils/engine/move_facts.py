@@ -145,6 +145,10 @@ class MoveFacts:
         """Why what runs cannot be moved in the state that it is in; empty where it can."""
         return str(self.facts.ask("migratable", vm, unknown={}).get(NOT_NOW, ""))
 
+    def post_copy(self, vm: str) -> bool:
+        """Whether a part of its memory is on another host, as post-copy has it."""
+        return bool(self.facts.ask("post_copy", vm, unknown=False))
+
     def disk_size(self, vm: str, target: str) -> DiskSize | None:
         """How large the disk at a target of a VM is."""
         found: DiskSize | None = self.facts.ask("disk_size", vm, target)

@@ -34,6 +34,7 @@ READS = Reads(
         "node_devices": _of_moves("read_node_devices"),
         "nwfilters": _of_moves("read_nwfilters"),
         "migratable": _of_moves("read_migratable"),
+        "post_copy": _of_moves("read_post_copy"),
         "disk_size": _of_moves("read_disk_size"),
         "inside": _of_moves("read_inside"),
         "device_models": _of_moves("read_device_models"),

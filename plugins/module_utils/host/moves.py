@@ -85,6 +85,24 @@ def _why_not_now(dom: Any) -> str:
     return "it stands still after an error of its disk" if stands else ""
 
 
+def read_post_copy(host: Host, vm: str) -> bool:
+    """Whether it is in the midst of post-copy, or that has failed."""
+    with host.errors(f"vm/{vm}", "tell whether it is in post-copy"):
+        dom = found(host.conn.lookupByName, vm, libvirt.VIR_ERR_NO_DOMAIN)
+        return dom is not None and is_in_post_copy(dom)
+
+
+def is_in_post_copy(dom: Any) -> bool:
+    """The same of a VM of libvirt's."""
+    state, reason = dom.state()
+    names = {
+        libvirt.VIR_DOMAIN_PAUSED: ("PAUSED_POSTCOPY", "PAUSED_POSTCOPY_FAILED"),
+        # The last since libvirt 8.5.
+        libvirt.VIR_DOMAIN_RUNNING: ("RUNNING_POSTCOPY", "RUNNING_POSTCOPY_FAILED"),
+    }.get(state, ())
+    return reason in [getattr(libvirt, f"VIR_DOMAIN_{name}", None) for name in names]
+
+
 def read_disk_size(host: Host, vm: str, target: str) -> DiskSize | None:
     """How large a disk is; None of one without a file or device, or that cannot be opened."""
     try:

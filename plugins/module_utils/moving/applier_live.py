@@ -12,6 +12,7 @@ from typing import Any
 from ..engine import xmltree
 from ..engine.errors import ConnectionLost, FleetError
 from ..host.connection import found, libvirt, said
+from ..host.moves import is_in_post_copy
 from ..kinds.vm.reader import power_state
 from ..kinds.vm.states import PAUSED, RUNNING
 from . import applier_notes, watching
@@ -24,6 +25,7 @@ from .mapped import definition_there
 from .notes import noted
 from .options import TLS
 from .statistics import statistics
+from .unfinished import in_halves
 from .wire import data_uri, tls_name
 
 LOOK_EVERY_S = 0.3
@@ -74,9 +76,14 @@ def _migrate(job: Job, dom: Any) -> None:
     except NotEnded:
         raise
     except BaseException:
-        _abort(dom, call)
+        if not _in_halves(dom):
+            _abort(dom, call)
         raise
-    if call.error is None or _has_arrived(job, dom):
+    if call.error is None:
+        return
+    if _in_halves(dom):
+        raise _halved(job, str(call.error))
+    if _has_arrived(job, dom):
         return
     if watch.why:
         raise FleetError(f"was not moved: {watch.why}", job.resource)
@@ -85,6 +92,18 @@ def _migrate(job: Job, dom: Any) -> None:
 
 class NotEnded(FleetError):
     """A migration that libvirt goes on with, though it was told to abort."""
+
+
+def _in_halves(dom: Any) -> bool:
+    """Whether post-copy has begun, after which nothing leads back."""
+    with suppress(libvirt.libvirtError):
+        return is_in_post_copy(dom)
+    return False
+
+
+def _halved(job: Job, why: str) -> FleetError:
+    error = in_halves(job.name, job.move.source, job.move.target)
+    return FleetError(f"{why}; it {error.message}", job.resource)
 
 
 class _Call(threading.Thread):
@@ -113,6 +132,8 @@ def _look_on(job: Job, dom: Any, call: _Call, watch: watching.Watch) -> None:
         if stats.get("type"):
             _tell(job, watch, stats)
         todo = watch.see(time.monotonic(), stats)
+        if todo == watching.ABORT and _in_halves(dom):
+            raise _halved(job, watch.why)
         if todo == watching.ABORT:
             let_go(dom)
             _abort(dom, call)
@@ -123,10 +144,18 @@ def _look_on(job: Job, dom: Any, call: _Call, watch: watching.Watch) -> None:
                     "domjobinfo there, restart its daemon, and run again",
                     job.resource,
                 )
-        elif todo == watching.DO_PAUSE:
-            dom.suspend()
-        elif todo == watching.SWITCH:
-            dom.migrateStartPostCopy(0)
+        elif todo:
+            watch.acted = _acted(dom, todo)
+
+
+def _acted(dom: Any, todo: str) -> bool:
+    """Do what there is to be done where it takes too long. Whether libvirt did: QEMU switches only
+    once it sends memory, and not while it still copies disks."""
+    try:
+        dom.suspend() if todo == watching.DO_PAUSE else dom.migrateStartPostCopy(0)
+    except libvirt.libvirtError:
+        return False
+    return True
 
 
 def _ended(call: _Call, within_s: float) -> bool:
@@ -193,11 +222,13 @@ def flags_of(job: Job) -> int:
 
 def _params(job: Job, dom: Any) -> dict[str, Any]:
     options = job.move.options
+    post_copy = options.bandwidth // MIB if options.post_copy else 0  # QEMU has one of its own
     secure = libvirt.VIR_DOMAIN_XML_SECURE | libvirt.VIR_DOMAIN_XML_MIGRATABLE
     params: dict[str, Any] = {
         libvirt.VIR_MIGRATE_PARAM_DEST_XML: _there(job, dom.XMLDesc(secure)),
         libvirt.VIR_MIGRATE_PARAM_URI: data_uri(job.move),
         libvirt.VIR_MIGRATE_PARAM_BANDWIDTH: options.bandwidth // MIB,
+        libvirt.VIR_MIGRATE_PARAM_BANDWIDTH_POSTCOPY: post_copy,
         libvirt.VIR_MIGRATE_PARAM_MIGRATE_DISKS: [fate.target for fate in job.copied],
         libvirt.VIR_MIGRATE_PARAM_PARALLEL_CONNECTIONS: options.parallel,
         libvirt.VIR_MIGRATE_PARAM_COMPRESSION: options.compression,
@@ -227,8 +258,9 @@ def _settled(job: Job, dom: Any) -> Iterator[None]:
         raise
     except BaseException:
         with suppress(libvirt.libvirtError):
-            _go_on(job, dom)
-            applier_notes.take_away(dom)
+            if not _in_halves(dom):
+                _go_on(job, dom)
+                applier_notes.take_away(dom)
         raise
 
 
@@ -236,16 +268,20 @@ def _go_on(job: Job, dom: Any) -> None:
     """Let the guest go on that stood still for the move only; never while it runs elsewhere."""
     clear_target(job)
     stands_still = job.move.have.facts.get("state") == RUNNING and power_state(dom) == PAUSED
-    failed_over = dom.state()[1] == libvirt.VIR_DOMAIN_PAUSED_POSTCOPY_FAILED
-    if stands_still and not failed_over and job.target.is_alive():
+    if stands_still and job.target.is_alive() and not _runs_there(job):
         dom.resume()
+
+
+def _runs_there(job: Job) -> bool:
+    """Whether the guest goes on at the target, be it with half of its memory."""
+    there = found(job.target.conn.lookupByUUIDString, job.uuid, libvirt.VIR_ERR_NO_DOMAIN)
+    return there is not None and power_state(there) == RUNNING
 
 
 def _has_arrived(job: Job, dom: Any) -> bool:
     """Whether the VM runs at the target though libvirt told an error at the very end."""
     with suppress(libvirt.libvirtError):
-        there = found(job.target.conn.lookupByUUIDString, job.uuid, libvirt.VIR_ERR_NO_DOMAIN)
-        return there is not None and power_state(there) == RUNNING and not _is_up(dom)
+        return _runs_there(job) and not _is_up(dom)
     return False
 
 

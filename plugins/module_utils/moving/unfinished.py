@@ -85,6 +85,8 @@ def _on_both(
     note = _note_between(here, target, source, host)
     if note is None:
         raise _unclear(vm, sides, there, {})
+    if any(sides[name].moves.post_copy(vm) for name in (source, host)):
+        raise in_halves(vm, sides[source], sides[host])
     if note.progress == ARRIVED or (_runs(target) and not stands_in(note)):
         if here.facts.get("state") == RUNNING:
             raise _unclear(vm, sides, there, {})
@@ -92,6 +94,19 @@ def _on_both(
     if _runs(here) or stands_in(note):
         return Whereabouts(MOVE, source, note)
     raise _unclear(vm, sides, there, {})
+
+
+def in_halves(vm: str, source: Side, target: Side) -> FleetError:
+    """What a person has to decide where post-copy began and did not end."""
+    return FleetError(
+        f"is in halves: post-copy has begun and not ended, so that neither {source.name} nor "
+        f"{target.name} has all of its memory. As long as QEMU runs on both, wait, or see that "
+        f"they reach each other and have it go on: virsh -c {source.uri} migrate {vm} "
+        f"{target.migration_uri} --live --postcopy --postcopy-resume (libvirt 8.5 on both). Else "
+        f"its memory is lost: end it on both (virsh destroy), undefine it at {source.name}, whose "
+        f"disks are older where they were copied, and start it at {target.name}",
+        f"migration/{vm}",
+    )
 
 
 def _note_between(here: Have, target: Have, source: str, host: str) -> Note | None:

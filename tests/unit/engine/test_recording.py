@@ -100,6 +100,8 @@ ANSWERS: dict[Fact, Any] = {
     ("mounts",): [Mount("/nfs", "nfs4", "nas:/x")],
     ("node_devices",): ["pci_0000_00_00_0"],
     ("nwfilters",): ["clean-traffic"],
+    ("addresses",): {"eno3": ["198.51.100.7"], "eno4": []},
+    ("post_copy", "web"): False,
     ("reaches", "192.0.2.1", "49152"): "closed",
 }
 FACTS: dict[str, Any] = {"state": "running", "autostart": False, "persistent": True}

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetError
 from ansible_collections.kvm.fleet.plugins.module_utils.moving import applier_live, watching
 
 
@@ -30,9 +31,10 @@ class _Call:
 @pytest.fixture
 def look_on(monkeypatch: pytest.MonkeyPatch) -> Callable[[_Call], None]:
     monkeypatch.setattr(applier_live, "let_go", lambda dom: None)
-    job: Any = SimpleNamespace(
-        resource="migration/web", move=SimpleNamespace(source=SimpleNamespace(name="kvm1"))
-    )
+    monkeypatch.setattr(applier_live, "_in_halves", lambda dom: False)
+    ends = [SimpleNamespace(name=name, uri=name, migration_uri=name) for name in ("kvm1", "kvm2")]
+    move = SimpleNamespace(source=ends[0], target=ends[1])
+    job: Any = SimpleNamespace(resource="migration/web", name="web", move=move)
     watch: Any = SimpleNamespace(see=lambda now, stats: watching.ABORT, why="it stands still")
 
     def run(call: Any) -> None:
@@ -50,3 +52,13 @@ def test_one_that_goes_on_is_told_and_not_waited_for(look_on: Callable[[_Call], 
     with pytest.raises(applier_live.NotEnded) as error:
         look_on(_Call(obeys=False))
     assert "libvirt at kvm1 does not end the migration" in str(error.value)
+
+
+def test_in_post_copy_nothing_is_aborted(
+    look_on: Callable[[_Call], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(applier_live, "_in_halves", lambda dom: True)
+    call = _Call(obeys=True)
+    with pytest.raises(FleetError) as error:
+        look_on(call)
+    assert call.goes_on and "it stands still; it is in halves" in str(error.value)

@@ -46,6 +46,7 @@ def have(state: str, note: Note | None = None, uuid: str = "u-1", **facts: Any) 
 def look(
     half_made: bool = False,
     unreachable: str = "",
+    post_copy: str = "",
     identities: Mapping[str, str] | None = None,
     **hosts: Have,
 ) -> Whereabouts:
@@ -57,6 +58,7 @@ def look(
             ("volume_at", IMAGE): "srv/web.qcow2",
             ("storage_volume", "srv/web.qcow2"): volume,
             ("identity",): Identity((identities or {}).get(name, name), name),
+            ("post_copy", "web"): name == post_copy,
         }
         if name != unreachable:
             sides[name] = Side(name, "", "", World(Facts(Recorded(answers)), {}))
@@ -154,3 +156,10 @@ def test_one_host_by_two_names_has_one_vm(progress: str) -> None:
     said = refused(kvm1=vm, kvm2=vm, identities={"kvm1": "1", "kvm2": "1", "kvm3": "3"})
     assert "is on kvm1 and kvm2, which both have the host UUID 1" in said
     assert "undefine" not in said
+
+
+@pytest.mark.parametrize("host", ["kvm1", "kvm2"])
+def test_nobody_ends_one_half_of_a_vm_in_post_copy(host: str) -> None:
+    said = refused(post_copy=host, kvm1=have("paused", NOTE), kvm2=have("running", NOTE))
+    for part in ("in halves", "--postcopy-resume", "undefine it at kvm1", "start it at kvm2"):
+        assert part in said
