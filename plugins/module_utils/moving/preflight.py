@@ -12,6 +12,7 @@ from .checks import (
     clashes,
     hardware,
     judged,
+    named,
     networks,
     processors,
     resources,
@@ -57,6 +58,7 @@ CHECKS: tuple[Check, ...] = (
     way.clocks,
     way.leases,
     way.options,
+    named.named,
     judged.judged,
 )
 
