@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.kvm.fleet.plugins.module_utils.inventory.reader import read
 from support.guest import COMMAND_LINE, TinyGuest, provide
 from support.module_server import ModuleServer
 from support.private_libvirtd import IMAGES, PrivateLibvirtd
@@ -146,6 +147,12 @@ def test_an_address_an_agent_and_an_sshd_are_waited_for(waits: Waits) -> None:
     waits.in_background(AGENT)
     told = waits.done(wait_for="agent", **boots)["wait"]
     assert (told["guest_agent"], told["address"]) == ("connected", address)
+
+    # The inventory knows the same, for which it asks the agent on a connection of its own.
+    *_earlier, last = read(waits.libvirtd.uri, ("lease", "agent"))
+    [vm] = [one for one in last["vms"] if one["kvm_name"] == waits.name]
+    assert (vm["kvm_guest_agent"], last["warnings"]) == ("connected", [])
+    assert [one["address"] for one in vm["kvm_addresses"]] == [address]
 
     # The lease is remembered, and is not taken for an address of a guest that never asked again.
     waits.done(state="stopped", shutdown={"timeout_s": LONG_S})
