@@ -223,7 +223,8 @@ def values_of(rows: Rows, element: Element, under: Key = ()) -> Values:
     have: Values = {}
     for row in rows:
         if isinstance(row, Field):
-            plain = type(row) is Field  # to ask the row takes longer, and most plans do little else
+            # To ask the row takes longer, and most plans do little else.
+            plain = row.__class__ is Field
             found = xmltree.get(element, row.path) if plain else row.found_in(element)
             have[under + key_of(row.name)] = row.codec.decode(found)
         elif isinstance(row, Variant):

@@ -192,7 +192,7 @@ def _room(case: Case, pool: Have, copied: list[DiskFate]) -> Finding:
     least = sum(fate.capacity if whole else _least(fate) for fate in copied)
     most = sum(fate.capacity for fate in copied)
     free = xmltree.get(pool.live, "available") if pool.live is not None else None
-    sides = {"source": f"{_mib(least)} to copy", "target": f"{_mib(int(free or 0))} free"}
+    sides = {"source": f"{_mib(least)} to copy", "target": f"{int(free or 0) // MIB}MiB free"}
     if free is None:
         return case.warned(
             "room", f"how much is free in pool {pool.name} is not known", "see to it", names
