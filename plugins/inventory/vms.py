@@ -158,28 +158,26 @@ groups:
 compose:
   ansible_user: kvm_tags.login | default('debian')
 
----
 # inventory/20-vms.yml: the hosts are those of a group in inventory/10-hosts.yml. VMs in networks
 # that only their host reaches are connected to by way of it.
-plugin: kvm.fleet.vms
-hosts: kvm_hosts
-filter: kvm_managed and kvm_state == 'running'
-addresses: [agent, lease]
-keyed_groups:
-  - {key: kvm_tags.role, prefix: role}
-compose:
-  ansible_ssh_common_args: >-
-    '-o ProxyJump=root@' ~ (kvm_uri | urlsplit('hostname'))
-cache: true
-cache_plugin: jsonfile
-cache_connection: /var/tmp/kvm-inventory
-cache_timeout: 300
+# plugin: kvm.fleet.vms
+# hosts: kvm_hosts
+# filter: kvm_managed and kvm_state == 'running'
+# addresses: [agent, lease]
+# keyed_groups:
+#   - {key: kvm_tags.role, prefix: role}
+# compose:
+#   ansible_ssh_common_args: >-
+#     '-o ProxyJump=root@' ~ (kvm_uri | urlsplit('hostname'))
+# cache: true
+# cache_plugin: jsonfile
+# cache_connection: /var/tmp/kvm-inventory
+# cache_timeout: 300
 
----
 # The VMs of this machine, each called by the name of its host as well.
-plugin: kvm.fleet.vms
-hosts: qemu:///system
-hostname: kvm_name ~ '@' ~ kvm_host
+# plugin: kvm.fleet.vms
+# hosts: qemu:///system
+# hostname: kvm_name ~ '@' ~ kvm_host
 """
 
 from collections.abc import Iterator, Mapping
