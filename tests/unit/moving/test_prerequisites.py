@@ -592,6 +592,12 @@ ROWS: list[tuple[str, str, str, Change]] = [
     ),
     ("nics", FAIL, "the MTU is another", also(("bridge", "br0"), Bridge(9000, ("eno1",)))),
     ("nics", FAIL, "has no uplink", also(("bridge", "br0"), Bridge(1500, ()))),
+    (
+        "nics",
+        WARN,
+        "has no uplink",
+        all_of(here(("bridge", "br0"), None), also(("bridge", "br0"), Bridge(1500, ()))),
+    ),
     ("nics", WARN, "uplink there is not known", also(("bridge", "br0"), None)),
     (
         "nics",
