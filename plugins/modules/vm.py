@@ -88,6 +88,13 @@ options:
         prunes leaves alone what is of another scope than its own. An empty string takes it away.
         Changes live.
     type: str
+  group:
+    description:
+      - The group of VMs that it is a member of, by which C(vm_groups) of M(kvm.fleet.host_config)
+        knows its own, and which it notes by itself. A member leaves the group and stays as it is
+        where this is an empty string. In a clone by another program the note means nothing.
+        Changes live.
+    type: str
   autostart:
     description:
       - Whether the VM starts with the host.

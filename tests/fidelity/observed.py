@@ -107,6 +107,7 @@ VM: dict[str, Reader] = {
     "description": text("description"),
     "protected": lambda tree: attribute(FLEET, "protected")(tree) == "yes",
     "scope": attribute(FLEET, "scope", ""),
+    "group": attribute(f"{FLEET}/{{urn:kvm.fleet:1}}group", "name", ""),
     "resource_pool": _resource_pool,
     "firmware": _firmware,
     "virt_type": attribute(".", "type"),

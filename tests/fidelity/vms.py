@@ -115,6 +115,7 @@ class Vm:
             "tags": lambda: pick([{}, {"env": "test"}, {"env": "prod", "owner": "a b"}]),
             "protected": lambda: pick([True, False]),
             "scope": lambda: pick(["", "shop", "blog"]),
+            "group": lambda: pick(["", "web", "web-1"]),
             "resource_pool": lambda: pick(["", "gold", "gold/my-pool"]),
             "clock": lambda: pick(["utc", "localtime"]),
             "on_poweroff": lambda: "destroy",  # restart does not go with on_reboot: destroy

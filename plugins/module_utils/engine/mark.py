@@ -14,6 +14,8 @@ from .xmltree import Element
 MARK = "metadata/fleet:resource"
 SCOPE_PATH = f"{MARK}/@scope"
 SCOPE = text(r"[A-Za-z0-9][A-Za-z0-9_.-]*", "a name of letters, digits, -, _ and .")
+# Of which group a VM is. As the mark it says for which UUID, also where there is no mark.
+GROUP = f"{MARK}/fleet:group!"
 
 
 def put_mark(tree: Element) -> None:
@@ -30,6 +32,18 @@ def is_made_here(tree: Element, derived_uuid: str) -> bool:
     marked = xmltree.get(tree, f"{MARK}/@managed") == "yes"
     of = xmltree.get(tree, f"{MARK}/@uuid") or derived_uuid
     return marked and of == xmltree.get(tree, "uuid")
+
+
+def group_of(tree: Element) -> str:
+    """The group that a definition is noted to be of; empty without one, and in a clone."""
+    of = xmltree.get(tree, f"{GROUP}/@uuid")
+    return (xmltree.get(tree, f"{GROUP}/@name") or "") if of == xmltree.get(tree, "uuid") else ""
+
+
+def seal_group(tree: Element) -> None:
+    """Say for which UUID the group in a definition is noted."""
+    if xmltree.find(tree, GROUP) is not None:
+        xmltree.put(tree, f"{GROUP}/@uuid", xmltree.get(tree, "uuid"))
 
 
 def is_of_another(tree: Element) -> bool:

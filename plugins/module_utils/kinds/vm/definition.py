@@ -9,6 +9,7 @@ from ...engine import xmltree
 from ...engine.codecs import Value
 from ...engine.fields import items_of, values_of
 from ...engine.keys import UNION, Key, Values
+from ...engine.mark import group_of
 from ...engine.units import format_size
 from ...engine.xmltree import Element
 from . import cpu_time, memory, numa_cells
@@ -27,6 +28,8 @@ def domain_values(domain: Element, *forms: Element) -> Values:
     `forms` of it say by their records which extra_xml to look for; by default it says it itself.
     """
     values = values_of(ROWS, domain)
+    if values[("group",)]:
+        values[("group",)] = group_of(domain)
     if values[("cpu", "count")] is None:
         values[("cpu", "count")] = values[("cpu", "maximum")]
     if xmltree.get(domain, "os/loader/@type") == "pflash":

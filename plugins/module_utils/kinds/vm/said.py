@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from ...engine.keys import Key
 from ...engine.plan import Plan
 
-ONLY_SAID = ("title", "description", "tags", "protected", "scope")
+ONLY_SAID = ("title", "description", "tags", "protected", "scope", "group")
 
 
 def only_said(keys: Iterable[Key]) -> bool:

@@ -25,7 +25,7 @@ from ...engine.codecs import (
 )
 from ...engine.fields import Field, Items, Mapped, Rows, Variant
 from ...engine.keys import ABSENT, UNION, Key
-from ...engine.mark import MARK, SCOPE, SCOPE_PATH
+from ...engine.mark import GROUP, MARK, SCOPE, SCOPE_PATH
 from ...engine.traits import KEPT, Trait, Traits, persistence, state_codec, state_of
 from ...engine.xmltree import Element
 from ..resource_pool.partitions import partition
@@ -222,6 +222,7 @@ ROWS: Rows = (
         "protected", "metadata/fleet:resource/@protected", boolean(unset=False), Applier.METADATA
     ),
     Field("scope", SCOPE_PATH, SCOPE, Applier.METADATA),
+    Field("group", f"{GROUP}/@name", SCOPE, Applier.METADATA),
     Field("resource_pool", "resource/partition!", partition()),
     Field("virt_type", "@type", choice("auto", "kvm", "qemu")),
     Field("machine", "os/type/@machine"),

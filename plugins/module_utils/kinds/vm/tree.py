@@ -10,7 +10,7 @@ from ...engine.codecs import Value
 from ...engine.fields import edit
 from ...engine.hidden import revealed
 from ...engine.keys import Key, Values
-from ...engine.mark import put_mark
+from ...engine.mark import put_mark, seal_group
 from ...engine.xmltree import Element
 from . import memory
 from .definition import domain_values
@@ -50,6 +50,8 @@ def edited(domain: Element, want: Mapping[Key, Value], before: Values | None = N
         before = domain_values(domain) if domain.find("vcpu") is not None else {}
     changed = {key: value for key, value in want.items() if before.get(key) != value}
     edit(ROWS, after, changed)
+    if ("group",) in changed:
+        seal_group(after)
     agree(after, before, changed, want)
     edit(ROWS, after, _lost(want, after))
     if ("extra_xml",) in changed:
