@@ -68,6 +68,85 @@ options:
       - Of the defaults a VM that is absent takes C(shutdown) only. C(name), C(state=absent) and
         C(remove_storage) are no defaults.
     type: dict
+  vm_groups:
+    description:
+      - VMs of which there are many of a kind. C({name=web, count=10}) declares V(web-1) to
+        V(web-10), each as if it stood in O(vms) with what O(vm_groups[].vm) says.
+      - A group knows its members by a note in their metadata, which is the option C(group) of
+        M(kvm.fleet.vm). With a smaller O(vm_groups[].count) those leave that are no longer
+        declared, the highest number first. They go as by C(state=absent), before anything else is
+        changed. A VM that is called like a member, and has no note, never goes.
+      - A group that is left out leaves its VMs as they are, unless O(prune) removes VMs that are
+        not declared. C(count=0) empties it.
+      - A VM in O(vms) that is a member as well is an error. One whose C(group) is an empty string
+        has left the group, and stays.
+      - Members for which a plan says the same are one in RV(diff) and RV(summary). RV(plan) and
+        RV(results) have each.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description:
+          - The name of the group, which no other group on this host has.
+        type: str
+        required: true
+      count:
+        description:
+          - How many VMs there are, 0 to 1000.
+        type: int
+        required: true
+      start:
+        description:
+          - The number of the first.
+        type: int
+        default: 1
+      name_format:
+        description:
+          - How the VMs are called, with C(%{index}) in it once, or C(%{index:02}) for a number of
+            two digits. NAME-C(%{index}) if it is omitted. To write it in another way makes other
+            VMs, and leaves those that are there.
+        type: str
+      vm:
+        description:
+          - Options of M(kvm.fleet.vm) that each of them has, over those of O(vm_defaults).
+          - C(%{index}) in a text is the number of the VM, C(%{name}) its name. C(%{index:03}) is at
+            least three digits, C(%{index:02x}) hexadecimal, as in a MAC address.
+            C(%{index + 100}), C(%{index - 1}) and C(%{index * 2 + 100}) are numbers that follow
+            from it. Anything else behind C(%{) is an error. C(%%{) stands for C(%{) itself.
+          - These are no templates of Ansible, which makes C({{ index }}) something else before this
+            module sees it. In a text that is C(!unsafe), C({{ index }}) is taken as C(%{index}).
+          - A text that begins with C(%), or stands within C({}) of YAML, needs quotes.
+          - In O(vm_defaults) there are no placeholders.
+        type: dict
+        default: {}
+      adopt:
+        description:
+          - Whether a VM that is there already, is called like a member and is none, becomes one.
+            Otherwise it is an error that names the VM.
+          - It is changed as far as something else is declared of it, and goes as others do when it
+            leaves.
+        type: bool
+        default: false
+      remove_storage:
+        description:
+          - Whether the volumes of members that leave go with them, as by C(remove_storage) of
+            M(kvm.fleet.vm).
+        type: bool
+        default: false
+      drain:
+        description:
+          - With V(required) only members leave that are named in O(drained). Otherwise a run fails
+            before it changes anything, and check mode warns.
+        type: str
+        choices: [none, required]
+        default: none
+  drained:
+    description:
+      - The VMs from which the load was taken, so that they may leave their groups. The playbook
+        C(kvm.fleet.scale) drains, and names them.
+    type: list
+    elements: str
+    default: []
   prune:
     description:
       - Whether VMs, vswitches and resource pools go that are not declared here, but were made by
@@ -176,6 +255,23 @@ EXAMPLES = r"""
           - {name: root, capacity: 40GiB}
           - {name: data, pool: images, capacity: 200GiB}
 
+- name: Ten web servers, each with an address and a name of its own
+  kvm.fleet.host_config:
+    vm_groups:
+      - name: web
+        count: 10
+        vm:
+          state: running
+          memory: {size: 2GiB}
+          disks:
+            - {name: root, pool: images, backing: {volume: debian-12.qcow2}, capacity: 20GiB}
+          nics:
+            - {name: lan, vswitch: lan}
+          cloud_init:
+            hostname: "%{name}.example.com"
+            nics:
+              - {name: lan, address: "192.168.50.%{index + 100}/24", gateway: 192.168.50.1}
+
 - name: The shop's VMs, beside those that other playbooks declare on the same host
   kvm.fleet.host_config:
     vms: "{{ shop_vms }}"
@@ -242,6 +338,25 @@ results:
       type: dict
       returned: of a VM for which something is waited for
       sample: {for: ssh, timeout_s: 300, address: 192.168.50.117, waited_s: 21.4}
+vm_groups:
+  description: Of each group that is declared, the names of its VMs.
+  returned: when O(vm_groups) is given, and the declarations are free of mistakes
+  type: dict
+  contains:
+    members:
+      description: Those that are to be there.
+      type: list
+      elements: str
+    coming:
+      description: Those among them that are made.
+      type: list
+      elements: str
+    leaving:
+      description: Those that go, in this order.
+      type: list
+      elements: str
+  sample:
+    web: {members: [web-1, web-2, web-3], coming: [], leaving: [web-5, web-4]}
 summary:
   description: The plan in one line, as it ends RV(diff); how many changes of which class, what is
     restarted, what waits for a restart, and what is removed.
@@ -314,6 +429,7 @@ plan:
       sample: shutdown
 diff:
   description: The same as a before and after in YAML, for each thing that changes, and RV(summary).
+    Members of a group for which it is the same are one.
   returned: when the declarations are free of mistakes
   type: list
   elements: dict

@@ -219,6 +219,9 @@ def test_mistakes_are_told_without_secrets(watched: Watched, name: str, check: b
     watched.failed("vm", args, check)
     watched.failed("host_config", {"vms": [args]}, check)
     watched.failed("host_config", {"vm_defaults": args, "vms": [{"name": watched.name}]}, check)
+    of_each = {name: value for name, value in args.items() if name != "name"}
+    group = {"name": watched.name, "count": 2, "vm": of_each}
+    watched.failed("host_config", {"vm_groups": [group]}, check)
 
 
 def test_host_config_hides_what_its_items_and_defaults_have(watched: Watched) -> None:

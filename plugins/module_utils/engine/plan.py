@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from .changes import Change, NoUndo, Removed
 from .keys import PRESENT, Values
@@ -14,6 +14,13 @@ from .xmltree import Element
 
 # What happens to a resource as a whole.
 NONE, CREATE, UPDATE, DELETE = "none", "create", "update", "delete"
+
+
+class Member(NamedTuple):
+    """One of a group of VMs that is declared as a whole."""
+
+    group: str
+    number: int
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,7 @@ class Wanted:
     needs: frozenset[tuple[str, str]] = frozenset()  # (kind, name) that must be there first
     pruned: bool = False  # no user wrote it: it goes because nothing declares it
     inherited: Mapping[str, str] = field(default_factory=dict)  # options, and where they stand
+    member: Member | None = None  # of which group it is, where one declares it
 
     @property
     def resource(self) -> str:

@@ -29,6 +29,7 @@ from ..kinds.vm.kind import KIND as VM
 from ..kinds.vswitch import tree as vswitch_tree
 from ..kinds.vswitch.kind import KIND as VSWITCH
 from . import arguments
+from .group_spec import OPTION as GROUPS
 
 # What a host carries for nobody but its VMs. Storage is never pruned.
 PRUNABLE: dict[str, Kind] = {"vms": VM, "vswitches": VSWITCH, "resource_pools": RESOURCE_POOL}
@@ -72,9 +73,16 @@ def prune_of(params: Mapping[str, Any], mistakes: Mistakes) -> Prune | None:
         mistakes.add("is empty; leave it out to prune what has no scope", "prune.scope")
     given = tuple(section for section in PRUNABLE if params.get(section) is not None)
     for section in given if not options["empty"] else ():
-        if not any(item.get("state") != ABSENT for item in params[section]):
+        if not any(item.get("state") != ABSENT for item in _named(params, section)):
             mistakes.add(_why_not_empty(section), section)
     return Prune(given, params["prune_limit"], scope, tags)
+
+
+def _named(params: Mapping[str, Any], section: str) -> Iterator[Mapping[str, Any]]:
+    """What a list declares, and of VMs what groups declare beside it."""
+    yield from params[section]
+    groups = params.get(GROUPS) or () if section == "vms" else ()
+    yield from ({"name": group["name"]} for group in groups if group["count"] > 0)
 
 
 def _options(given: Any, mistakes: Mistakes) -> dict[str, Any] | None:

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..engine.errors import FleetError
-from ..engine.plan import Plan
+from ..engine.keys import ABSENT
+from ..engine.plan import CREATE, Plan
 from ..engine.showing import diffs, names, results, summary
 from ..engine.world import World
 from .done import Run
@@ -76,3 +77,21 @@ def _result(plan: Plan, done: Run, check: bool) -> dict[str, Any]:
     if plan.resource in done.waits:
         said["wait"] = done.waits[plan.resource]
     return said
+
+
+def groups(declared: Sequence[Mapping[str, Any]] | None, plans: Sequence[Plan]) -> dict[str, Any]:
+    """Of each group its members, those of them that come, and those that leave, in their order."""
+    if declared is None:
+        return {}
+    of: dict[str, dict[str, list[str]]] = {
+        group["name"]: {"members": [], "coming": [], "leaving": []} for group in declared
+    }
+    for plan in plans:
+        if plan.wanted.member is None:
+            continue
+        group = of[plan.wanted.member.group]
+        goes = plan.wanted.state == ABSENT
+        group["leaving" if goes else "members"].append(plan.wanted.name)
+        if plan.action == CREATE:
+            group["coming"].append(plan.wanted.name)
+    return {"vm_groups": of}

@@ -17,7 +17,7 @@ from .done import Run
 from .module import taken_params
 from .opening import opened
 from .planning import Promising, Rule, RulesOfChanges, plan_all
-from .reporting import report
+from .reporting import groups, report
 
 Parse = Callable[[Mapping[str, Any]], list[Wanted]]
 Waiting = Callable[[Any, Run], AbstractContextManager[None]]  # `waiting.waiting`
@@ -56,6 +56,7 @@ def run(
                 if host is not None and not checks:
                     _apply(host, world, done, promising)
             outcome = report(world, done, checks, shown)
+            outcome.update(groups(module.params.get("vm_groups"), done.plans))
             outcome["warnings"] += _faults(world, promising, checks)
     except FleetErrors as errors:
         module.fail_json(msg=str(errors), errors=[str(error) for error in errors.errors])

@@ -29,6 +29,7 @@ FOR_ABSENT = ("shutdown",)
 # What only a VM itself can say, and why.
 NEVER = {
     "name": "every VM has its own; leave it out",
+    "group": "the members of vm_groups have it; leave it out",
     "remove_storage": "data goes only where its VM says so; write it there",
 }
 # Ways to say one thing. Who says it in one way drops the defaults' other ways.

@@ -30,7 +30,10 @@ CMDLINE = f"port='5900' inst.vncpassword={MARK}"
 OF_SEEDS = ("password_hash", "user_data", "vendor_data", "meta_data", "network_config")
 OPTIONS = ("extra_xml", "boot.cmdline")
 # Where modules take the options of a VM.
-VMS = (("vm", ""), ("host_config", "vms."), ("host_config", "vm_defaults."), ("migration", "vm."))
+VMS = (
+    *(("vm", ""), ("migration", "vm.")),
+    *(("host_config", above) for above in ("vms.", "vm_defaults.", "vm_groups.vm.")),
+)
 WHOLE = {(module, f"{above}cloud_init.{option}") for module, above in VMS for option in OF_SEEDS}
 # Which options there are with secrets in them. The canary test has each of them.
 SENSITIVE = {

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 def note_of(draft: VmDraft) -> str:
     """How a VM goes: what a guest holds in memory is not thrown away unless its storage goes."""
-    why = ("pruned",) if draft.wanted.pruned else ()
+    member = draft.wanted.member
+    why = ("pruned",) if draft.wanted.pruned else (f"leaves {member.group}",) if member else ()
     disks = "its volumes go with it" if _with_storage(draft) else "its disks stay"
     steps = () if _memory_goes(draft) else power.notes(draft.steps, draft.have.live)
     return ", ".join((*why, *steps, disks))
