@@ -43,8 +43,11 @@ def names(changes: Iterable[Change]) -> list[str]:
 # ---- as a diff
 
 
-def diff_of(plan: Plan) -> dict[str, str]:
-    """The plan as a before and after that Ansible shows as a unified diff of YAML."""
+def diff_of(plan: Plan, called: str = "") -> dict[str, str]:
+    """The plan as a before and after that Ansible shows as a unified diff of YAML.
+
+    `called` is how that is called which it is of, where that is more than its resource.
+    """
     from .yaml_text import to_yaml
 
     changes = list(unfolded(plan.changes))
@@ -53,8 +56,8 @@ def diff_of(plan: Plan) -> dict[str, str]:
     after = {c.field: c.after for c in stays if c.will_be_there}
     classes = {c.field: c.effect for c in changes if plan.action == UPDATE}
     return {
-        "before_header": f"{plan.resource} (before)",
-        "after_header": f"{plan.resource} (after)",
+        "before_header": f"{called or plan.resource} (before)",
+        "after_header": f"{called or plan.resource} (after)",
         "before": to_yaml(nested(before)),
         "after": to_yaml(
             nested(after), {field: f"  # {effect}" for field, effect in classes.items()}
@@ -67,7 +70,29 @@ def diffs(plans: Sequence[Plan], then: Sequence[str] = ()) -> list[dict[str, str
     changed = [plan for plan in plans if plan.changed]
     if not changed:
         return []
-    return [*(diff_of(plan) for plan in changed), {"prepared": f"{summary(plans, then)}\n"}]
+    shown = [diff_of(same[0], called) for same, called in _folded(changed)]
+    return [*shown, {"prepared": f"{summary(plans, then)}\n"}]
+
+
+def _folded(plans: Sequence[Plan]) -> Iterable[tuple[Sequence[Plan], str]]:
+    """The plans, those of one group together for which the same is said, and how they are called.
+
+    Few declare groups, and the others import nothing for them.
+    """
+    if not any(plan.wanted.member for plan in plans):
+        return [((plan,), "") for plan in plans]
+    from .folding import called, folded
+
+    return [(same, called(same)) for same in folded(plans)]
+
+
+def listed(resources: Iterable[str], plans: Sequence[Plan]) -> str:
+    """Names of resources in a row, each once, and of a group by its name."""
+    if any(plan.wanted.member for plan in plans):
+        from .folding import listed as folded
+
+        resources = folded(resources, plans)
+    return ", ".join(dict.fromkeys(resources))
 
 
 # ---- the line at the end
@@ -90,7 +115,7 @@ def summary(plans: Sequence[Plan], then: Sequence[str] = ()) -> str:
         ("removes", _removed(plans)),
     ):
         if things:
-            parts.append(f"{what}: {', '.join(dict.fromkeys(things))}")
+            parts.append(f"{what}: {listed(things, plans)}")
     return f"plan: {'; '.join((*parts, *then))}"
 
 

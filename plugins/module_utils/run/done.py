@@ -10,6 +10,7 @@ from ..engine import xmltree
 from ..engine.changes import Change
 from ..engine.errors import FleetError
 from ..engine.plan import CREATE, Have, Plan
+from ..engine.showing import listed
 
 
 @dataclass
@@ -75,7 +76,7 @@ class Run:
         by_what: dict[str, list[str]] = {}
         for resource, asked in self.waits.items():
             by_what.setdefault(asked["for"], []).append(resource)
-        return [f"then waits for {what}: {', '.join(of)}" for what, of in by_what.items()]
+        return [f"then waits for {what}: {listed(of, self.plans)}" for what, of in by_what.items()]
 
     def pending(self, plan: Plan) -> tuple[Change, ...]:
         """What waits for a restart; nothing new where nothing was touched, or can be read."""
