@@ -125,10 +125,45 @@ options:
     type: bool
   boot:
     description:
-      - Boot a kernel without a boot loader. The order of disks and NICs is a matter of their
+      - What the VM boots from. The order of single disks and NICs is a matter of their
         O(disks[].boot_order) and O(nics[].boot_order).
     type: dict
     suboptions:
+      devices:
+        description:
+          - Kinds of devices in the order in which they are tried. V([hd]) or an empty list is
+            what libvirt has by itself.
+          - libvirt takes either this or a boot order of single devices. Where a declaration gives
+            one to a device, this goes; both together are an error.
+        type: list
+        elements: str
+        choices: [hd, cdrom, network, fd]
+      menu:
+        description:
+          - A menu that the firmware shows, in which a person at the screen chooses.
+        type: dict
+        suboptions:
+          enabled:
+            description:
+              - Whether there is one.
+            type: bool
+          timeout_ms:
+            description:
+              - How long it waits, up to 65535. V(0) is what the firmware has by itself.
+            type: int
+      bios:
+        description:
+          - How SeaBIOS behaves.
+        type: dict
+        suboptions:
+          useserial:
+            description:
+              - Whether it writes to the serial port, of which there has to be one.
+            type: bool
+          reboot_timeout_ms:
+            description:
+              - After how long it tries again where nothing boots, up to 65535. V(-1) is never.
+            type: int
       kernel:
         description:
           - Path of the kernel on the host. An empty string takes it away.
@@ -143,6 +178,280 @@ options:
           - The values of arguments that are secrets by their names, C(token=) or
             C(inst.vncpassword=), are shown as C((hidden)).
         type: str
+  features:
+    description:
+      - What the board and the hypervisor have. What is not said stays as it is. A new VM on x86
+        has O(features.acpi) and O(features.apic).
+      - All take effect at the next start. Whether a host's KVM has an enlightenment shows at the
+        start only.
+    type: dict
+    suboptions:
+      acpi:
+        description:
+          - ACPI, by which a guest is asked to shut down. UEFI needs it.
+        type: bool
+      apic:
+        description:
+          - The APIC of x86.
+        type: bool
+      pae:
+        description:
+          - Physical address extension for guests of 32 bits.
+        type: bool
+      hap:
+        description:
+          - Paging by the host's hardware.
+        type: bool
+      smm:
+        description:
+          - System management mode, which secure boot needs and brings.
+        type: bool
+      vmport:
+        description:
+          - The emulated port of VMware.
+        type: bool
+      pvspinlock:
+        description:
+          - Paravirtual spinlocks.
+        type: bool
+      pmu:
+        description:
+          - Performance counters.
+        type: bool
+      vmcoreinfo:
+        description:
+          - A place in which the guest says where its core dump is described.
+        type: bool
+      kvm:
+        description:
+          - What KVM shows of itself.
+        type: dict
+        suboptions:
+          hidden:
+            description:
+              - Whether KVM hides itself, which drivers of some GPUs ask for.
+            type: bool
+          hint_dedicated:
+            description:
+              - A hint that the vCPUs have CPUs of their own.
+            type: bool
+          poll_control:
+            description:
+              - Polling by the guest before it halts, under its control.
+            type: bool
+          pv_ipi:
+            description:
+              - Paravirtual interrupts between vCPUs.
+            type: bool
+      hyperv:
+        description:
+          - Enlightenments of Hyper-V, by which Windows runs better. One that is on sets
+            O(features.hyperv.mode=custom) where no mode is said.
+          - Some need others, and without is an error. V(stimer) needs V(vpindex), V(synic) and
+            the timer V(hypervclock) in O(clock.timers); V(synic), V(tlbflush) and V(ipi) need
+            V(vpindex); V(evmcs) needs V(vapic); V(stimer_direct) needs V(stimer).
+        type: dict
+        suboptions:
+          mode:
+            description:
+              - V(custom) has those that are on, V(passthrough) all that the host has, V(none)
+                none, and takes them all away.
+            type: str
+            choices: [custom, passthrough, none]
+          relaxed:
+            description:
+              - No watchdog in the guest for what a host does late.
+            type: bool
+          vapic:
+            description:
+              - A virtual APIC.
+            type: bool
+          spinlocks:
+            description:
+              - How often a guest tries a spinlock before it says so to the hypervisor, 4095 or
+                more. V(0) is never.
+            type: int
+          vpindex:
+            description:
+              - The number of a vCPU.
+            type: bool
+          runtime:
+            description:
+              - How long a vCPU ran.
+            type: bool
+          synic:
+            description:
+              - A synthetic interrupt controller.
+            type: bool
+          stimer:
+            description:
+              - Synthetic timers.
+            type: bool
+          stimer_direct:
+            description:
+              - Direct mode of the synthetic timers.
+            type: bool
+          reset:
+            description:
+              - A reset by the hypervisor.
+            type: bool
+          frequencies:
+            description:
+              - Frequencies of the TSC and APIC.
+            type: bool
+          reenlightenment:
+            description:
+              - Notice of another TSC frequency after a move.
+            type: bool
+          tlbflush:
+            description:
+              - Flushes of other vCPUs' TLB.
+            type: bool
+          ipi:
+            description:
+              - Interrupts between vCPUs.
+            type: bool
+          evmcs:
+            description:
+              - Enlightened VMCS, for Hyper-V in the guest on Intel.
+            type: bool
+          vendor_id:
+            description:
+              - The vendor that the guest sees, of up to 12 characters. An empty string takes it
+                away.
+            type: str
+  smbios:
+    description:
+      - What SMBIOS tells the guest (C(dmidecode)). Empty strings take entries away.
+    type: dict
+    suboptions:
+      mode:
+        description:
+          - V(emulate) is QEMU's own, V(host) what the host's has of its system, V(sysinfo) what
+            stands below, and what it is where something does and nothing is said here.
+        type: str
+        choices: [host, sysinfo, emulate]
+      bios:
+        description:
+          - The firmware.
+        type: dict
+        suboptions:
+          vendor:
+            description:
+              - The vendor.
+            type: str
+          version:
+            description:
+              - The version.
+            type: str
+          date:
+            description:
+              - The date.
+              - As MM/DD/YYYY.
+            type: str
+          release:
+            description:
+              - The release.
+              - Two numbers, such as V(2.1).
+            type: str
+      system:
+        description:
+          - The machine.
+        type: dict
+        suboptions:
+          manufacturer:
+            description:
+              - The manufacturer.
+            type: str
+          product:
+            description:
+              - The product.
+            type: str
+          version:
+            description:
+              - The version.
+            type: str
+          serial:
+            description:
+              - The serial number.
+            type: str
+          uuid:
+            description:
+              - The UUID.
+              - It has to be that of the VM.
+            type: str
+          sku:
+            description:
+              - The SKU.
+            type: str
+          family:
+            description:
+              - The family.
+            type: str
+      base_board:
+        description:
+          - The board.
+        type: dict
+        suboptions:
+          manufacturer:
+            description:
+              - The manufacturer.
+            type: str
+          product:
+            description:
+              - The product.
+            type: str
+          version:
+            description:
+              - The version.
+            type: str
+          serial:
+            description:
+              - The serial number.
+            type: str
+          asset:
+            description:
+              - The asset tag.
+            type: str
+          location:
+            description:
+              - The location.
+            type: str
+      chassis:
+        description:
+          - The case.
+        type: dict
+        suboptions:
+          manufacturer:
+            description:
+              - The manufacturer.
+            type: str
+          version:
+            description:
+              - The version.
+            type: str
+          serial:
+            description:
+              - The serial number.
+            type: str
+          asset:
+            description:
+              - The asset tag.
+            type: str
+          sku:
+            description:
+              - The SKU.
+            type: str
+      oem_strings:
+        description:
+          - Texts for programs in the guest, in their order. An empty list takes them away.
+        type: list
+        elements: str
+  emulator:
+    description:
+      - Path of QEMU on the host. An empty string, or a path where packages put it
+        (C(/usr/bin/qemu-system-x86_64)), is the one that libvirt finds by itself.
+    type: str
   cpu:
     description:
       - The virtual CPUs.
@@ -177,6 +486,18 @@ options:
         description:
           - A model of libvirt's, such as V(EPYC-Rome). It makes the mode V(custom).
         type: str
+      check:
+        description:
+          - How libvirt sees before a start whether the host can give this CPU, which is not at
+            all, in part, or every feature by what QEMU makes of it. What is not said is libvirt's
+            choice by the mode, and is not told.
+        type: str
+        choices: [none, partial, full]
+      migratable:
+        description:
+          - Whether a CPU of mode V(host-passthrough) or V(maximum) leaves out what cannot be
+            moved. libvirt has V(true) where nothing is said.
+        type: bool
       topology:
         description:
           - What the guest sees of sockets and cores. The product is O(cpu.maximum). A part that is
@@ -431,9 +752,53 @@ options:
             type: str
   clock:
     description:
-      - What the VM's clock shows at start. A new VM has V(utc).
-    type: str
-    choices: [utc, localtime]
+      - What the VM's clock shows at start, and what it is kept by.
+    type: dict
+    suboptions:
+      offset:
+        description:
+          - V(utc), V(localtime), which is the time zone of the host, as Windows has it, or the
+            V(timezone) of O(clock.timezone). A new VM has V(utc).
+          - An offset that others gave (C(variable), C(absolute)) stays as it is until one is
+            declared.
+        type: str
+        choices: [utc, localtime, timezone]
+      timezone:
+        description:
+          - A time zone such as V(Europe/Berlin), which the host's tzdata knows. It makes the
+            offset V(timezone).
+        type: str
+      timers:
+        description:
+          - Timers of the board.
+        type: list
+        elements: dict
+        suboptions:
+          name:
+            description:
+              - Which timer.
+            type: str
+            choices: [rtc, pit, hpet, kvmclock, hypervclock, tsc]
+            required: true
+          state:
+            description:
+              - V(absent) leaves the timer to libvirt and QEMU again.
+            type: str
+            choices: [present, absent]
+            default: present
+          present:
+            description:
+              - Whether the guest has it.
+            type: bool
+          tickpolicy:
+            description:
+              - What becomes of ticks that the guest missed. Not every timer has every policy.
+            type: str
+            choices: [delay, catchup, merge, discard]
+          frequency_hz:
+            description:
+              - The frequency, of V(tsc) only. It binds the VM to hosts that can give it.
+            type: int
   on_poweroff:
     description:
       - What happens when the guest powers off. A new VM has V(destroy). Changes live.

@@ -98,6 +98,17 @@ def _of_seed(part: str) -> Reader:
     return read
 
 
+def _entry(section: str, name: str) -> Reader:
+    return text(f"sysinfo/{section}/entry[@name='{name}']", "")
+
+
+def _switch(name: str) -> Reader:
+    """Whether a feature is on or off; None where nothing is said."""
+    return lambda tree: {"on": True, "off": False}.get(
+        str(attribute(f"features/{name}", "state")(tree))
+    )
+
+
 VM: dict[str, Reader] = {
     **{
         f"cloud_init.{part}": _of_seed(part)
@@ -111,7 +122,24 @@ VM: dict[str, Reader] = {
     "resource_pool": _resource_pool,
     "firmware": _firmware,
     "virt_type": attribute(".", "type"),
-    "clock": attribute("clock", "offset"),
+    "clock.offset": attribute("clock", "offset"),
+    "clock.timezone": attribute("clock", "timezone", ""),
+    "smbios.mode": attribute("os/smbios", "mode", "emulate"),
+    "smbios.system.manufacturer": _entry("system", "manufacturer"),
+    "smbios.system.serial": _entry("system", "serial"),
+    "smbios.chassis.asset": _entry("chassis", "asset"),
+    "smbios.oem_strings": lambda tree: [
+        one.text for one in tree.iterfind("sysinfo/oemStrings/entry")
+    ],
+    "features.pae": there("features/pae"),
+    "features.vmport": _switch("vmport"),
+    "features.pmu": _switch("pmu"),
+    "features.kvm.hidden": _switch("kvm/hidden"),
+    "features.hyperv.mode": attribute("features/hyperv", "mode", "none"),
+    "features.hyperv.relaxed": _switch("hyperv/relaxed"),
+    "features.hyperv.vapic": _switch("hyperv/vapic"),
+    "features.hyperv.spinlocks": number(attribute("features/hyperv/spinlocks", "retries")),
+    "features.hyperv.vendor_id": attribute("features/hyperv/vendor_id", "value", ""),
     "on_poweroff": text("on_poweroff"),
     "on_reboot": text("on_reboot"),
     "on_crash": text("on_crash"),

@@ -65,7 +65,7 @@ class Vm:
             args |= {"state": self.runs, "boot": dict(self.place.kernel or {})}
         elif self.rng.random() < 0.2 and self.machine == "q35":
             args["firmware"] = "efi"
-        return args | self._seed(0.3)
+        return args | self._board(0.2) | self._seed(0.3)
 
     def change(self) -> Args:
         """Another declaration of it."""
@@ -77,7 +77,7 @@ class Vm:
             args |= self._of_running()
         elif self.machine == "q35" and self.rng.random() < 0.1:
             args["firmware"] = self.rng.choice(["efi", "bios"])
-        return args | self._seed(0.4)
+        return args | self._board(0.2) | self._seed(0.4)
 
     def learn(self, seen: Mapping[str, str]) -> None:
         """What others, or a declaration that was refused, have left of it: the next fits that."""
@@ -117,7 +117,7 @@ class Vm:
             "scope": lambda: pick(["", "shop", "blog"]),
             "group": lambda: pick(["", "web", "web-1"]),
             "resource_pool": lambda: pick(["", "gold", "gold/my-pool"]),
-            "clock": lambda: pick(["utc", "localtime"]),
+            "clock": lambda: {"offset": pick(["utc", "localtime"])},
             "on_poweroff": lambda: "destroy",  # restart does not go with on_reboot: destroy
             "on_reboot": lambda: pick(["restart", "destroy"]),
             "on_crash": lambda: pick(["destroy", "restart", "preserve", "coredump-destroy"]),
@@ -167,6 +167,37 @@ class Vm:
     def _channels(self) -> list[Args]:
         state = self.rng.choice(["present", "absent"])
         return [{"name": "org.example.0", "state": state}]
+
+    def _board(self, share: float) -> Args:
+        """What is on the board, drawn apart as seeds are."""
+        pick = self.seeds.choice
+        options: dict[str, Callable[[], Any]] = {
+            "clock": lambda: pick(
+                [
+                    {"timezone": "Europe/Berlin"},
+                    {"offset": "utc", "timers": [{"name": "rtc", "tickpolicy": "catchup"}]},
+                    {"timers": [{"name": "hpet", "present": pick([True, False])}]},
+                    {"timers": [{"name": "rtc", "state": "absent"}]},
+                ]
+            ),
+            "features": lambda: pick(
+                [
+                    {"pae": pick([True, False]), "vmport": False},
+                    {"kvm": {"hidden": pick([True, False])}, "pmu": True},
+                    {"hyperv": {"relaxed": True, "spinlocks": pick([0, 4095])}},
+                    {"hyperv": {"vapic": True, "vendor_id": pick(["", "fleet"])}},
+                    {"hyperv": {"mode": "none"}},
+                ]
+            ),
+            "smbios": lambda: pick(
+                [
+                    {"system": {"manufacturer": "Fleet", "serial": pick(["", "7"])}},
+                    {"chassis": {"asset": "a"}, "oem_strings": pick([[], ["a", "b c"]])},
+                    {"mode": "emulate"},
+                ]
+            ),
+        }
+        return some(self.seeds, options, share)
 
     def _graphics(self) -> Args:
         kind = self.rng.choice(["none", "vnc", "vnc"])

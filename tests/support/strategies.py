@@ -134,6 +134,12 @@ MAKERS: dict[str, Callable[[Known], SearchStrategy[Any]]] = {
     "partly_hiding": lambda _known: LINES | _TOKENS.map("quiet token={} ro".format),
     "bool": lambda _known: st.booleans(),
     "mapping": _mapping,
+    "texts": lambda _known: st.lists(ONE_LINE.filter(str.strip), max_size=3),
+    "_boot_devices": lambda _known: st.lists(
+        st.sampled_from(["hd", "cdrom", "network", "fd"]), unique=True
+    ),
+    "_uuid": lambda _known: st.just("") | st.uuids().map(str) | st.uuids().map(str).map(str.upper),
+    "_emulator": lambda _known: st.sampled_from(["", "/usr/bin/qemu-system-x86_64", "/opt/qemu"]),
     "mac": lambda _known: MACS,
     "_cell_number": lambda _known: st.integers(0, 300),
     "_shares": lambda _known: st.just(0) | st.integers(2, 10_000),

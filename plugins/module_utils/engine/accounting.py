@@ -18,7 +18,7 @@ from . import xmltree
 from .changes import Along, Change, WentAlong
 from .codecs import Value
 from .errors import FleetError
-from .fields import Field, Items, Mapped, Rows, Variant, items_of
+from .fields import Field, Items, Listed, Mapped, Rows, Variant, items_of
 from .hidden import Sensitive
 from .keys import ABSENT, Key, is_within, key_of, overlap
 from .plan import Plan
@@ -192,7 +192,7 @@ def _is_field_of(row: Field | Variant, key: Key) -> bool:
 
 
 def _claim_row(row: Field | Variant, element: Element, claims: Claims) -> None:
-    if isinstance(row, Mapped):
+    if isinstance(row, (Mapped, Listed)):
         for pair in xmltree.find_all(element, row.path):
             claims.add(pair, WHOLE)
         for above, _step in xmltree.along(element, row.path.rpartition("/")[0]):
@@ -276,7 +276,10 @@ def _following(changes: Iterable[Change], standing: Iterable[Standing]) -> Itera
 
 
 def _consequences(plan: Plan, standing: Iterable[Standing]) -> Iterator[Change]:
+    shown = {change.field for change in plan.changes}  # by a row, which says more
     for consequence, one, other, key in _following(plan.changes, standing):
+        if key in shown:
+            continue
         was, will = _told(consequence, one), _told(consequence, other)
         if was != will and not consequence.silent:
             if isinstance(was, dict) and isinstance(will, dict):

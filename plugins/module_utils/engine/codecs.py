@@ -11,10 +11,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .hidden import ANOTHER, HIDDEN, Sensitive, partly_sensitive, revealed, stands_for_hidden
+from .texts import as_kept
 from .units import MILLICORES, cores_of, format_size, parse_cores, parse_size
 
 Value = Any  # str, int, bool, a dict of them, or None for what libvirt does not say
@@ -201,6 +202,36 @@ def partly_hiding(swap_in: Callable[[str, Callable[[str], str]], str]) -> Codec:
         return made(value)
 
     return Codec(parse, made, lambda value: revealed(value) or None)
+
+
+def texts(of: Codec = TEXT) -> Codec:
+    """A list of texts, in their order; none is `[]`. Its text is JSON, see the row `Listed`."""
+
+    def parse(given: Any) -> list[Value]:
+        said = [of.parse(as_kept(one, in_attribute=False)) for one in given]
+        if "" in said:
+            raise ValueError("has an empty text in it; leave that out")
+        return said
+
+    return Codec(
+        parse,
+        lambda found: [of.decode(one) for one in json.loads(found or "[]")],
+        lambda value: json.dumps(value) if value else None,
+        {"type": "list", "elements": "str"},
+    )
+
+
+def words(*known: str) -> Codec:
+    """A list of some words, each once, in their order."""
+    inner = texts(choice(*known))
+
+    def parse(given: Any) -> list[Value]:
+        said: list[Value] = inner.parse(given)
+        if len({*said}) < len(said):
+            raise ValueError("says the same twice")
+        return said
+
+    return replace(inner, parse=parse, spec={**inner.spec, "choices": list(known)})
 
 
 def mapping() -> Codec:

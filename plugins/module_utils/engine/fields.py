@@ -21,6 +21,7 @@ from .errors import Mistakes
 from .hidden import unquoted
 from .keys import ABSENT, PRESENT, Key, Values, is_within, key_of, named
 from .texts import as_kept
+from .xmltext import plain as text_of
 from .xmltree import Element
 
 
@@ -60,6 +61,21 @@ class Mapped(Field):
     def found_in(self, element: Element) -> str | None:
         pairs = xmltree.find_all(element, self.path)
         said = {str(one.get(self.key)): one.get(self.of) for one in pairs}
+        return json.dumps(said) if said else None
+
+
+@dataclass(frozen=True)
+class Listed(Field):
+    """One option whose value is a list: an element for each, in their order, at one path.
+
+    Of an element the attribute `of` is what is listed, or its text. The codec is one of lists.
+    """
+
+    of: str = ""
+
+    def found_in(self, element: Element) -> str | None:
+        found = xmltree.find_all(element, self.path)
+        said = [one.get(self.of) if self.of else text_of(one.text).strip() for one in found]
         return json.dumps(said) if said else None
 
 
@@ -284,6 +300,9 @@ def _is_so(row: Field, element: Element, value: Value) -> bool:
 
 
 def _put(row: Field, element: Element, value: Value) -> None:
+    if isinstance(row, Listed):
+        _put_list(row, element, value)
+        return
     if not isinstance(row, Mapped):
         xmltree.put(element, row.path, row.codec.encode(value))
         return
@@ -293,6 +312,13 @@ def _put(row: Field, element: Element, value: Value) -> None:
     for name, text in value.items():
         if there.get(name) != text:  # else it keeps its letters
             xmltree.put(element, f"{row.path}[@{row.key}='{name}']/@{row.of}", text)
+
+
+def _put_list(row: Listed, element: Element, value: Value) -> None:
+    xmltree.put(element, f"{row.path}!", None)
+    for text in value:
+        one = xmltree.child_of(_parent(element, row.path), row.path.rpartition("/")[2], {})
+        xmltree.put(one, f"@{row.of}" if row.of else "", text)
 
 
 def _edit_variant(row: Variant, element: Element, value: Mapping[str, Value]) -> None:

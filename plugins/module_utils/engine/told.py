@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from . import xmltree
 from .codecs import Codec, Value
-from .fields import Field, Items, Mapped, Rows, Variant, case_of, items_of, rows_by_key
+from .fields import Field, Items, Listed, Mapped, Rows, Variant, case_of, items_of, rows_by_key
 from .keys import Key, Values, is_of_any, named
 from .xmltext import plain as text_of
 from .xmltree import Element
@@ -155,6 +155,9 @@ class _Rest:
         if isinstance(field, Mapped):
             for one in xmltree.find_all(element, field.path):
                 self.marks |= {(id(one), field.key), (id(one), field.of)}
+        elif isinstance(field, Listed):
+            found_there = xmltree.find_all(element, field.path)
+            self.marks |= {(id(one), field.of or None) for one in found_there}
         else:
             self._mark(element, field.path)
 

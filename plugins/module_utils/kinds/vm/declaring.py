@@ -24,6 +24,8 @@ from .table import AGENT_CHANNEL, LISTS, ROWS
 # Options of what a VM is promised, and where it is.
 PROMISED = ("cpu", "memory", "numa", "resource_pool")
 PLACEMENT = ("numa", "placement")
+# What a new VM has though no plan says so.
+OF_NEW = {("features", "acpi"): True, ("features", "apic"): True}
 # What a new device has where nothing is said.
 OF_DEVICES = {
     ("disks", "bus"): "virtio",
@@ -82,6 +84,8 @@ def _goes_without_saying(key: Key, value: Value, values: Values) -> bool:
         return False
     if key in DEFAULTS:
         return bool(value == DEFAULTS[key])
+    if key in OF_NEW:
+        return bool(value == OF_NEW[key])
     of_device = (key[0], key[-1])
     if len(key) == 3 and of_device in OF_DEVICES:
         return bool(value == OF_DEVICES[of_device])

@@ -12,7 +12,7 @@ from ...engine.keys import UNION, Key, Values
 from ...engine.mark import group_of
 from ...engine.units import format_size
 from ...engine.xmltree import Element
-from . import cpu_time, memory, numa_cells
+from . import cpu_time, memory, numa_cells, platform
 from .seeded import NOTE
 from .table import DISKS, EXTRA_RECORD, ROWS
 
@@ -39,6 +39,7 @@ def domain_values(domain: Element, *forms: Element) -> Values:
     if xmltree.get(domain, "devices/graphics/@autoport") == "yes":
         values[("graphics", "port")] = -1
     cpu_time.read(domain, values)
+    platform.read(domain, values)
     numa_cells.read(domain, values)
     if values[memory.HOTPLUG] != "0B":
         values[memory.MAXIMUM] = format_size(memory.boot_of(domain))
@@ -70,6 +71,8 @@ def live_values(live: Element, stored: Values, definition: Element) -> Values:
             values[key] = value
     _see_through_transient(values, live, stored)
     memory.follow_balloon(values, stored, live)
+    # What runs was checked as it started, and says how.
+    values[platform.CHECK] = stored.get(platform.CHECK)
     return values
 
 

@@ -12,7 +12,7 @@ from ...engine.keys import ABSENT, PRESENT, UNION, Key, Values, within
 from ...engine.units import format_size, parse_size
 from ...engine.world import World
 from ..storage_volume.volumes import disk_source, format_of
-from . import cpu_time, numa_cells, numa_placement
+from . import cpu_time, numa_cells, numa_placement, platform
 from .derived import derived_mac
 from .memory import HOTPLUG, MAXIMUM, SIZE, most_of
 from .seeded import DRIVE, VOLUME
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # What a new VM gets where nothing is said: what an operator of a headless server would choose.
 DEFAULTS: Values = {
     ("memory", "balloon"): "virtio",
-    ("clock",): "utc",
+    ("clock", "offset"): "utc",
     ("on_poweroff",): "destroy",
     ("on_reboot",): "restart",
     ("on_crash",): "destroy",
@@ -52,6 +52,7 @@ def resolve(
     _watchdog(values, stored, world.host)
     numa_cells.resolve(values, stored)
     _cpu(values, stored, world.host)
+    platform.resolve(values, stored, want)
     cpu_time.resolve(values, stored)
     numa_placement.resolve(values, stored)
     _memory(values, stored)

@@ -14,7 +14,7 @@ from ...engine.texts import why_no_file
 from ...engine.world import World
 from ..storage_volume.volumes import format_of
 from ..vswitch.attached import port_groups_of
-from . import cpu_time, memory, numa_cells
+from . import cpu_time, memory, numa_cells, platform
 
 
 def check_name(name: str, mistakes: Mistakes) -> None:
@@ -84,6 +84,7 @@ def check_planned(
     for error in found.errors:
         if (error.field, error.message) not in known:
             mistakes.add(error.message, error.field)
+    platform.check(after, want, mistakes)
     if after.get(memory.SIZE) is not None:
         memory.check(want, after, mistakes)
     _check_needed(want, after, mistakes)

@@ -33,6 +33,14 @@ from .cpu_time import LIMIT_CODEC, QUOTA, RESERVATION_CODEC, SHARES_CODEC
 from .live import Applier
 from .nic_rows import BOOT_ORDER, NAME, NICS, alias_or
 from .pinning import CPU_LIST, OF_THREADS
+from .platform_rows import (
+    BOOT_ROWS,
+    CLOCK_ROWS,
+    EMULATOR_ROW,
+    FEATURE_ROWS,
+    SMBIOS_ROWS,
+    SWITCH,
+)
 from .states import PAUSED, RUNNING, SAVED, STOPPED
 
 
@@ -231,10 +239,16 @@ ROWS: Rows = (
     Field("boot.kernel", "os/kernel"),
     Field("boot.initrd", "os/initrd"),
     Field("boot.cmdline", "os/cmdline", partly_hiding(_swap_in_cmdline)),
+    *BOOT_ROWS,
+    *FEATURE_ROWS,
+    *SMBIOS_ROWS,
+    EMULATOR_ROW,
     Field("cpu.maximum", "vcpu", integer(1)),
     Field("cpu.count", "vcpu/@current", integer(1), Applier.VCPUS),
     Field("cpu.mode", "cpu/@mode", choice("host-model", "host-passthrough", "maximum", "custom")),
     Field("cpu.model", "cpu/model"),
+    Field("cpu.check", "cpu/@check", choice("none", "partial", "full")),
+    Field("cpu.migratable", "cpu/@migratable", SWITCH),
     Field("cpu.topology.sockets", "cpu/topology/@sockets", integer(1)),
     Field("cpu.topology.dies", "cpu/topology/@dies", integer(1)),
     Field("cpu.topology.cores", "cpu/topology/@cores", integer(1)),
@@ -279,7 +293,7 @@ ROWS: Rows = (
     NUMA_CELLS,
     Field("numa.placement.mode", "numatune/memory!/@mode", PLACEMENT),
     Field("numa.placement.nodes", "numatune/memory/@nodeset", CPU_LIST),
-    Field("clock", "clock/@offset", choice("utc", "localtime")),
+    *CLOCK_ROWS,
     Field("on_poweroff", "on_poweroff", LIFECYCLE, Applier.LIFECYCLE),
     Field("on_reboot", "on_reboot", LIFECYCLE, Applier.LIFECYCLE),
     Field("on_crash", "on_crash", ON_CRASH, Applier.LIFECYCLE),

@@ -41,8 +41,9 @@ KNOWN: told.Known = {
     "os/type/text()": ("hvm",),
     "os/type/@arch": ("x86_64",),
     "os/boot/@dev": ("hd",),
-    "features/acpi": (),
-    "features/apic": (),
+    "sysinfo/@type": ("smbios",),
+    "features/hyperv/spinlocks/@state": (),
+    "features/hyperv/vendor_id/@state": (),
     "cpu/@match": ("exact",),
     "cpu/@check": (),
     "cpu/@migratable": ("on",),
@@ -101,7 +102,7 @@ def result(have: Have) -> dict[str, Any]:
 def options(values: Values) -> dict[str, Any]:
     """Values as the options that a user would write, without those that say nothing."""
     said = told.sayable(ROWS, alike.with_numbers(values))
-    shown = nested({key: value for key, value in said.items() if value not in (None, "", {})})
+    shown = nested({key: value for key, value in said.items() if value not in (None, "", {}, [])})
     if CLOUD_INIT in shown:
         _tell_seed(shown)
     for name in LISTS:
@@ -109,6 +110,8 @@ def options(values: Values) -> dict[str, Any]:
     cells = shown.get("numa", {}).get("cells", {})
     if cells:
         shown["numa"]["cells"] = [{"id": int(number), **cells[number]} for number in cells]
+    if "timers" in shown.get("clock", {}):
+        shown["clock"]["timers"] = _listed(shown["clock"]["timers"])
     cpu = shown.get("cpu", {})
     if "features" in cpu:
         cpu["features"] = _listed(cpu["features"])

@@ -92,7 +92,7 @@ def test_what_no_declaration_can_say_is_no_option() -> None:
         (TWINS, "", ["devices/interface[52:54:00:22:22:22#2]/model"]),
         ("<hostdev mode='subsystem'/><hostdev mode='subsystem'/>", "", ["devices/hostdev"]),
         ("", "<metadata><x:y xmlns:x='urn:x'>1</x:y></metadata>", ["metadata/x:y"]),
-        ("", "<features><acpi/><hyperv mode='custom'/></features>", ["features/hyperv"]),
+        ("", "<features><acpi/><xen><e820_host state='on'/></xen></features>", ["features/xen"]),
         (
             "<disk type='network' device='disk'><driver name='qemu' type='raw' queues='4'/>"
             "<source protocol='rbd' name='a'/><target dev='vda' bus='virtio'/></disk>",

@@ -27,6 +27,7 @@ from . import (
     memory_backing,
     nics,
     numa,
+    platform,
     single,
 )
 
@@ -52,7 +53,7 @@ def agree(
 ) -> None:
     """Make what hangs on the changed values go with them, of all that are wanted."""
     machine.agree(domain, changed, str(before.get(("machine",)) or ""))
-    for concern in (cpu, numa, firmware, display, single, disks, channels):
+    for concern in (cpu, numa, firmware, platform, display, single, disks, channels):
         concern.agree(domain, changed)
     is_locked = bool(want.get(memory_backing.LOCKED_KEY))
     memory_backing.agree(domain, changed, is_locked, _extra_of(domain, want))

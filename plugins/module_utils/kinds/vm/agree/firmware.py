@@ -40,8 +40,6 @@ CONSEQUENCES = (
     ),
     Consequence("firmware_choice", ("os/@firmware",), _ON_FIRMWARE, "", silent=True),
     Consequence("firmware_features", ("os/firmware",), _ON_FIRMWARE, "goes with the firmware"),
-    Consequence("smm", ("features/smm/@state",), _ON_FIRMWARE, "secure boot needs it"),
-    Consequence("smm_element", ("features/smm",), _ON_FIRMWARE, "", silent=True),
 )
 
 

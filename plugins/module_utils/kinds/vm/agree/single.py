@@ -11,7 +11,7 @@ from .base import Changed, drop, prune, touched
 _TOO = "goes too: none means none of several"
 _ON_SERIAL = ("serial.type", "serial.path")
 _OF_TYPE = "goes with the former type"
-_CLOCK = ("adjustment", "basis", "timezone", "start")
+_CLOCK = ("adjustment", "basis", "start")
 _OF_BALLOON = ("autodeflate", "freePageReporting")
 _SOURCE = ("mode", "host", "service", "tls", "append", "channel", "master", "slave")
 
@@ -60,18 +60,17 @@ CONSEQUENCES = (
         "goes with the balloon",
     ),
     Consequence(
-        "bios_output",
-        ("os/bios/@useserial",),
-        ("serial.type",),
-        "libvirt refuses it without a serial port",
-    ),
-    Consequence(
         "tpm_banks", ("devices/tpm/backend/active_pcr_banks",), ("tpm",), "only 2.0 has it"
     ),
     Consequence("watchdog.address", ("devices/watchdog/address",), ("watchdog.model",), _OF_TYPE),
     Consequence("watchdog.actions", ("devices/watchdog/@action",), ("watchdog",), "", silent=True),
     Consequence("tpm.defaults", ("devices/tpm/backend/@type",), ("tpm",), "", silent=True),
-    Consequence("clock_details", tuple(f"clock/@{n}" for n in _CLOCK), ("clock",), _OF_TYPE),
+    Consequence(
+        "clock_details",
+        tuple(f"clock/@{n}" for n in _CLOCK),
+        ("clock.offset",),
+        _OF_TYPE,
+    ),
 )
 
 
@@ -97,7 +96,7 @@ def agree(domain: Element, changed: Changed) -> None:
         balloon.set("model", "none")
         drop(balloon, "*")
     clock = domain.find("clock")
-    if touched(changed, "clock") and clock is not None:
+    if touched(changed, "clock.offset") and clock is not None:
         _agree_clock(clock)
 
 
@@ -147,6 +146,8 @@ def _agree_rng(domain: Element) -> None:
 
 def _agree_clock(clock: Element) -> None:
     """libvirt takes utc or localtime with an adjustment for the offset `variable`."""
+    if clock.get("offset") != "timezone":
+        clock.attrib.pop("timezone", None)
     for name in _CLOCK:
         if clock.get(name) != "reset":
             clock.attrib.pop(name, None)
