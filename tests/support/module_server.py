@@ -43,7 +43,7 @@ MODULES_SERVED = (
         "storage_volume",
         "vm",
     ),
-    *("vm_info", "vswitch", "vswitch_info"),
+    *("vm_console", "vm_info", "vm_screenshot", "vswitch", "vswitch_info"),
 )
 
 
