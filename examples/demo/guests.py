@@ -6,7 +6,12 @@ import sys
 
 from support.guest import GuestError, TinyGuest
 
-VMS = ("fleet-demo-web", "fleet-demo-app", "fleet-demo-db")
+# What site.yml gives each by its seed: its name, and the end of its address.
+VMS = {
+    "fleet-demo-web": ("web", ".11"),
+    "fleet-demo-app": ("app", ".12"),
+    "fleet-demo-db": ("db", ".13"),
+}
 
 
 def wait_for_addresses(guests: list[TinyGuest]) -> dict[str, str]:
@@ -14,8 +19,11 @@ def wait_for_addresses(guests: list[TinyGuest]) -> dict[str, str]:
     addresses = {}
     for guest in guests:
         cpus = guest.wait_ready()["cpus"]
-        addresses[guest.name] = guest.wait_address()
-        print(f"{guest.name:15} is up with {cpus} CPU(s), at {addresses[guest.name]}", flush=True)
+        address = addresses[guest.name] = guest.wait_address()
+        name = guest.wait_ready()["name"]
+        print(f"{guest.name:15} is up with {cpus} CPU(s), as {name} at {address}", flush=True)
+        if (name, address[address.rindex(".") :]) != VMS[guest.name]:
+            raise GuestError(f"{guest.name} did not take its name and address from its seed")
     return addresses
 
 
