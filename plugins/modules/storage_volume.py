@@ -92,11 +92,61 @@ options:
         type: str
         choices: [qcow2, raw]
   image:
-    description: Make it by uploading this file, from the machine where the module runs.
+    description:
+      - Make it from this image, a file of the machine where the module runs (also as
+        C(file://...)), or what comes from a URL (V(https://...), V(http://...)).
+      - From a URL it is fetched by that machine when the volume is made, never in check mode and
+        never for a volume that is there. What was cut off is gone on with, also by a later run. It
+        is compared with its checksum before it becomes anything.
+      - What comes may be packed (gzip, xz, bzip2, zstd) and of another format (vmdk, vhdx, vdi,
+        vpc, qcow2, raw); its content tells, and C(qemu-img) converts it. One that names other
+        files, as a backing file, is refused.
     type: path
   checksum:
-    description: What the image must be, as V(sha256:) or V(sha512:) and the digits.
+    description:
+      - What the image must be, as V(sha256:) or V(sha512:) and the digits.
+      - Of an image by URL, by which it is needed, also V(sha256:) or V(sha512:) and the URL of a
+        list of checksums, C(SHA256SUMS) as GNU or BSD write it, which is fetched when the plan is
+        made; or V(none), which takes whatever comes and keeps it in no library.
+      - Where it is declared as digits, a volume that is there and was made from another image by
+        URL is refused, with those who stand on it; nothing is written over. Name another volume
+        then.
     type: str
+  download:
+    description: How an image by URL is fetched.
+    type: dict
+    suboptions:
+      library:
+        description:
+          - The folder in which images are kept as they came, each named by its checksum, so that
+            one fetch is enough for all volumes of it. By default C(/var/lib/kvm-fleet/images), of
+            others than root C(~/.cache/kvm-fleet/images). What is in it may be removed at any time.
+        type: path
+      proxy:
+        description:
+          - The URL of a proxy. By default those of the environment, C(http_proxy), C(https_proxy)
+            and C(no_proxy).
+        type: str
+      validate_certs:
+        description: V(false) takes any certificate of the server; by default it must be trusted.
+        type: bool
+      ca_path:
+        description: A file with the certificates of those who are trusted, instead of the system's.
+        type: path
+      username:
+        description: By whom the server is asked, with O(download.password).
+        type: str
+      password:
+        description: The password of that. It is not used for a list of checksums.
+        type: str
+      headers:
+        description:
+          - Headers for the server, such as a token. They go to no other that it leads to, and are
+            not used for a list of checksums.
+        type: dict
+      timeout_s:
+        description: For how many seconds nothing may come, by default 30.
+        type: int
   existing:
     description:
       - What to do where the volume is there already. V(adopt), the default, takes it up as it is.
@@ -124,6 +174,24 @@ EXAMPLES = r"""
     name: debian-12.qcow2
     image: /srv/images/debian-12-genericcloud-amd64.qcow2
     checksum: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+
+- name: An image from its distributor, fetched where it is not there yet
+  kvm.fleet.storage_volume:
+    pool: images
+    name: debian-12.qcow2
+    image: https://cloud.debian.org/images/cloud/bookworm/latest/debian-12-genericcloud-amd64.qcow2
+    checksum: sha512:https://cloud.debian.org/images/cloud/bookworm/latest/SHA512SUMS
+
+- name: A packed image of a server that asks for a login
+  kvm.fleet.storage_volume:
+    pool: images
+    name: golden-7.qcow2
+    image: https://images.example.com/golden-7.vmdk.xz
+    checksum: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+    download:
+      username: kvm
+      password: "{{ images_password }}"
+      ca_path: /etc/ssl/example.pem
 
 - name: A linked clone of it, larger than it
   kvm.fleet.storage_volume:
@@ -200,6 +268,15 @@ plan:
       description: C(stored) for what a volume is made with, C(live) for what takes effect at once.
       type: str
       sample: live
+fetched:
+  description:
+    - What was fetched for it, as C(bytes) of the image, C(fetched_bytes) of these that came now,
+      C(resumed_at_bytes) that had come before, C(seconds), and its C(checksum); or that it was in
+      the library (C(from_library)).
+  returned: when a volume was made from an image by URL
+  type: dict
+  sample: {bytes: 441450496, fetched_bytes: 441450496, resumed_at_bytes: 0, seconds: 38.2,
+           checksum: "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}
 storage_volume:
   description: The volume as it is afterwards, or would be in check mode.
   returned: success

@@ -995,12 +995,62 @@ options:
             choices: [qcow2, raw]
       image:
         description:
-          - Make the volume by uploading this file, from the machine where the module runs.
+          - Make the volume from this image, a file of the machine where the module runs (also as
+            C(file://...)), or what comes from a URL (V(https://...), V(http://...)).
+          - From a URL it is fetched by that machine when the volume is made, never in check mode
+            and never for a volume that is there. What was cut off is gone on with, also by a later
+            run. It is compared with its checksum before it becomes anything.
+          - What comes may be packed (gzip, xz, bzip2, zstd) and of another format (vmdk, vhdx, vdi,
+            vpc, qcow2, raw); its content tells, and C(qemu-img) converts it. One that names other
+            files, as a backing file, is refused.
         type: path
       checksum:
         description:
           - What the image must be, as V(sha256:) or V(sha512:) and the digits.
+          - Of an image by URL, by which it is needed, also V(sha256:) or V(sha512:) and the URL of
+            a list of checksums, C(SHA256SUMS) as GNU or BSD write it, which is fetched when the
+            plan is made; or V(none), which takes whatever comes and keeps it in no library.
+          - It counts when the volume is made. Where another is declared later, the disk keeps what
+            it has, and a warning says so.
         type: str
+      download:
+        description: How an image by URL is fetched.
+        type: dict
+        suboptions:
+          library:
+            description:
+              - The folder in which images are kept as they came, each named by its checksum, so
+                that one fetch is enough for all volumes of it. By default
+                C(/var/lib/kvm-fleet/images), of others than root C(~/.cache/kvm-fleet/images). What
+                is in it may be removed at any time.
+            type: path
+          proxy:
+            description:
+              - The URL of a proxy. By default those of the environment, C(http_proxy),
+                C(https_proxy) and C(no_proxy).
+            type: str
+          validate_certs:
+            description:
+              - V(false) takes any certificate of the server; by default it must be trusted.
+            type: bool
+          ca_path:
+            description:
+              - A file with the certificates of those who are trusted, instead of the system's.
+            type: path
+          username:
+            description: By whom the server is asked, with O(disks[].download.password).
+            type: str
+          password:
+            description: The password of that. It is not used for a list of checksums.
+            type: str
+          headers:
+            description:
+              - Headers for the server, such as a token. They go to no other that it leads to, and
+                are not used for a list of checksums.
+            type: dict
+          timeout_s:
+            description: For how many seconds nothing may come, by default 30.
+            type: int
       existing:
         description:
           - What to do where the volume that a new disk is to bring is there already. V(adopt), the

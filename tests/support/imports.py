@@ -33,6 +33,7 @@ PURE = {
     *(
         "types",
         "typing",
+        "urllib.parse",
         "uuid",
         "yaml",
         "xml.etree.ElementTree",

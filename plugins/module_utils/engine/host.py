@@ -26,12 +26,12 @@ QUESTIONS = {
     **dict.fromkeys(("backup", "bridge", "checkpoints", "controllers", "cpu_models"), 1),
     **dict.fromkeys(("far_interface", "file", "folder", "image", "leases", "machines_of"), 1),
     **dict.fromkeys(("migratable", "noted_daemons", "parsed", "place", "real_path"), 1),
-    **dict.fromkeys(("post_copy",), 1),
+    **dict.fromkeys(("made_from", "post_copy"), 1),
     **dict.fromkeys(("refusal", "snapshots", "volume_at", "written"), 1),
     **dict.fromkeys(("block_job", "checksum", "disk_size", "inside", "owner", "parser_refusal"), 2),
     **dict.fromkeys(("reaches",), 2),
     **dict.fromkeys(("cpu_modes", "device_models", "guest_cpus", "video_models"), 3),
-    **dict.fromkeys(("cpu_comparison",), 4),
+    **dict.fromkeys(("cpu_comparison", "listed_checksum"), 4),
 }
 
 
@@ -295,6 +295,14 @@ class HostFacts:
         """The checksum of a file in lower case; None where it cannot be read."""
         found: str | None = self.facts.ask("checksum", path, algorithm)
         return found
+
+    def listed_checksum(self, url: str, name: str, algorithm: str, how: str) -> dict[str, str]:
+        """What a list of checksums on a server has for a file: its `digits`, or the `error`."""
+        return dict(self.facts.ask("listed_checksum", url, name, algorithm, how, unknown={}))
+
+    def made_from(self, path: str) -> str:
+        """The checksums of the image that a volume was made from, as noted on its file."""
+        return str(self.facts.ask("made_from", path, unknown=""))
 
     def folder(self, path: str) -> dict[str, str] | None:
         """What is in a folder, each name with its type (a link is one); None if unreadable."""

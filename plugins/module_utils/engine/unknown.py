@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from .facts import Fact
 
-OF_PATHS = ("file", "written", "image", "folder", "place", "real_path")
+OF_PATHS = ("file", "written", "image", "folder", "place", "real_path", "made_from")
 OF_LIBVIRT = {
     "refusal": "libvirt has not judged the plan, which is made from a snapshot",
     "parsed": "libvirt's parser has not judged extra_xml: its Python binding is not here",
@@ -26,6 +26,8 @@ def _said(fact: Fact) -> str:
         return OF_LIBVIRT[asked]
     if asked == "checksum":
         return f"the snapshot does not know the checksum of {of[0]}, which a run compares"
+    if asked == "listed_checksum":
+        return f"the snapshot does not know what {of[0]} has for {of[1]}, which a run compares"
     if asked in OF_PATHS:
         return f"the snapshot does not know {of[0]}, and the plan is made without"
     return f"the snapshot does not tell {' '.join(fact)}, and the plan is made without"

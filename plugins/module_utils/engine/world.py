@@ -37,8 +37,8 @@ class Kind(Protocol):
     def plan(self, wanted: Wanted, have: Have, world: World) -> Plan:
         """What is to be done about one declaration. Touches nothing. Or FleetErrors."""
 
-    def apply(self, host: Any, plan: Plan) -> None:
-        """Do what the plan says. FleetError if libvirt does not."""
+    def apply(self, host: Any, plan: Plan) -> Mapping[str, Any] | None:
+        """Do what the plan says, and what is to be told of that. FleetError if libvirt does not."""
 
     def result(self, have: Have) -> dict[str, Any]:
         """A resource as a module returns it."""

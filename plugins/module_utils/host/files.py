@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from ..engine.looked_at import File, Image, Unreadable
 from . import images
+
+MADE_FROM = "user.kvm.fleet.made_from"  # an attribute of the file, which goes with it
 
 TYPES = {
     stat.S_IFREG: "file",
@@ -64,6 +67,20 @@ def read_checksum(path: str, algorithm: str) -> str | None:
         return images.digest(path, algorithm)
     except OSError:
         return None
+
+
+def read_made_from(path: str) -> str:
+    """The checksums of the image that a volume was made from; empty where nothing is noted."""
+    try:
+        return os.getxattr(path, MADE_FROM).decode("ascii", "replace")
+    except OSError:
+        return ""
+
+
+def note_made_from(path: str, checksums: str) -> None:
+    """Note on a file what it was made from, where its file system takes notes."""
+    with suppress(OSError):
+        os.setxattr(path, MADE_FROM, checksums.encode("ascii"))
 
 
 def read_folder(path: str) -> dict[str, str] | None:

@@ -97,6 +97,12 @@ def _of_file(name: str) -> Callable[..., Any]:
     return answer
 
 
+def _listed_checksum(_host: Host, *of: str) -> dict[str, str]:
+    from .fetching import read_listed
+
+    return read_listed(*of)
+
+
 def _of_processes(name: str) -> Callable[..., Any]:
     def answer(_host: Host, *of: str) -> Any:
         from . import processes
@@ -147,6 +153,8 @@ ANSWERS: dict[str, Callable[..., Any]] = {
     "written": _of_file("read_written"),
     "image": _of_file("read_image"),
     "checksum": _of_file("read_checksum"),
+    "listed_checksum": _listed_checksum,
+    "made_from": _of_file("read_made_from"),
     "folder": _of_file("read_folder"),
     "real_path": _of_file("read_real_path"),
     "place": _of_file("read_place"),

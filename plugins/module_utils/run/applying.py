@@ -36,7 +36,9 @@ def _apply(host: Host, world: World, done: Run, plan: Plan) -> None:
         _check_not_blocked(done, plan)
         done.begun.add(plan.resource)
         with host.errors(plan.resource, f"{plan.action} it"):
-            world.kinds[plan.wanted.kind].apply(host, plan)
+            told = world.kinds[plan.wanted.kind].apply(host, plan)
+        if told:
+            done.told[plan.resource] = told
         done.done.append(plan.resource)
     except FleetError as error:
         [error] = secrecy.spared([error], plan.wanted, plan.have, plan.after)

@@ -192,6 +192,7 @@ def _ask_about(host: HostFacts, path: str) -> None:
         host.folder(path)
     elif found is not None and found.type == "file":
         host.image(path)
+        host.made_from(path)
     while path not in ("/", ""):
         path = posixpath.dirname(path)
         host.file(path)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,6 +59,7 @@ class Run:
     done: list[str] = field(default_factory=list)
     failed: dict[str, FleetError] = field(default_factory=dict)
     partly: dict[str, Failed] = field(default_factory=dict)  # what failed, and was looked at since
+    told: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # of how something was made
     waits: dict[str, dict[str, Any]] = field(default_factory=dict)  # what is waited for, what came
 
     @property

@@ -49,16 +49,20 @@ def _made_from(world: World, plans: Sequence[Plan]) -> dict[str, Any]:
 def _shown(world: World, done: Run, check: bool, kind: str) -> dict[str, Any]:
     """The one resource of a module: as it will be, or as it is read back, whatever came of it."""
     main = next(plan for plan in done.plans if plan.wanted.kind == kind)
-    waits = {"wait": done.waits[main.resource]} if main.resource in done.waits else {}
+    more: dict[str, Any] = {}
+    if main.resource in done.waits:
+        more["wait"] = done.waits[main.resource]
+    if main.resource in done.told:
+        more["fetched"] = dict(done.told[main.resource])
     if check:
-        return {kind: world.kinds[kind].result(main.after), **waits}
+        return {kind: world.kinds[kind].result(main.after), **more}
     try:
         have = world.anew().read(kind, [main.wanted.name])[main.wanted.name]
     except FleetError:
         if not done.failed:
             raise
-        return waits  # libvirt is gone, as an error says
-    return {kind: world.kinds[kind].result(have), **waits}
+        return more  # libvirt is gone, as an error says
+    return {kind: world.kinds[kind].result(have), **more}
 
 
 def _result(plan: Plan, done: Run, check: bool) -> dict[str, Any]:
@@ -74,6 +78,8 @@ def _result(plan: Plan, done: Run, check: bool) -> dict[str, Any]:
         said["error"] = str(error)
     if pending:
         said["pending_restart"] = names(pending)
+    if plan.resource in done.told:
+        said["fetched"] = dict(done.told[plan.resource])
     if plan.resource in done.waits:
         said["wait"] = done.waits[plan.resource]
     return said

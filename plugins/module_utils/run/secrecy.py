@@ -21,9 +21,12 @@ XML_OPTIONS = ("extra_xml",)
 # Options whose text is the arguments of a kernel, of which some may be secrets.
 CMDLINE_OPTIONS = ("cmdline",)
 
+# Options whose text may be a URL, with a login or a token in it.
+URL_OPTIONS = ("checksum", "image", "proxy")
+
 # Of each option whether it is a secret, XML, arguments or neither, or which options it has.
 Options = Mapping[str, Any]
-_WHOLE, _XML, _CMDLINE, _PLAIN = "whole", "xml", "cmdline", "plain"
+_WHOLE, _XML, _CMDLINE, _URL, _PLAIN = "whole", "xml", "cmdline", "url", "plain"
 _NONE_KNOWN: Options = {}
 
 
@@ -66,6 +69,8 @@ def _how(name: str, option: Mapping[str, Any]) -> Options | str:
         return _XML
     if name in CMDLINE_OPTIONS:
         return _CMDLINE
+    if name in URL_OPTIONS:
+        return _URL
     return _options(option["options"]) if option.get("options") else _PLAIN
 
 
@@ -106,7 +111,7 @@ def _shown(how: Options | str, value: Any, secrets: list[str]) -> Any:
 
 
 def _shown_text(how: Options | str, text: str, secrets: list[str]) -> str:
-    from ..engine.secret_words import swap_in_cmdline, swap_in_words
+    from ..engine.secret_words import swap_in_cmdline, swap_in_name, swap_in_words
     from ..engine.sensitive import swap_in_fragments
 
     def hide(secret: str) -> str:
@@ -115,6 +120,9 @@ def _shown_text(how: Options | str, text: str, secrets: list[str]) -> str:
 
     if how is _XML:
         return swap_in_fragments(text, hide)
+    if how is _URL:
+        shown = swap_in_name(text, hide)
+        return text if shown == text else shown
     if how is _CMDLINE:
         shown = swap_in_cmdline(text, hide)
         return text if shown == text else shown

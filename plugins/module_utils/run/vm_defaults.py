@@ -37,7 +37,7 @@ ON_FILE, ON_DEVICE = frozenset({"file"}), frozenset({"device"})
 IN_POOL = frozenset({"pool", "volume", "existing", *VOLUME_OPTIONS})
 WAYS: tuple[tuple[frozenset[str], ...], ...] = (
     (ON_FILE, ON_DEVICE, IN_POOL),
-    (frozenset({"copy_of"}), frozenset({"backing"}), frozenset({"image", "checksum"})),
+    (frozenset({"copy_of"}), frozenset({"backing"}), frozenset({"image", "checksum", "download"})),
     (frozenset({"vswitch", "port_group"}), frozenset({"bridge"})),
 )
 

@@ -80,6 +80,8 @@ ANSWERS: dict[Fact, Any] = {
     ("volume_at", "/srv/a b.qcow2"): "p/a b.qcow2",
     ("block_job", "web", "vda"): "blockcopy",
     ("checksum", "/srv/a b.qcow2", "sha256"): "abc",
+    ("listed_checksum", "https://x/SUMS", "a.qcow2", "sha256", "{}"): {"digits": "abc"},
+    ("made_from", "/srv/a b.qcow2"): "sha256:abc",
     ("owner", "vm", "2f3c"): "web",
     ("parser_refusal", "vswitch", "<network/>"): "",
     ("cpu_modes", "x86_64", "pc-q35-7.2", "kvm"): {"host-model": "yes"},

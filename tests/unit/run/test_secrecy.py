@@ -28,13 +28,22 @@ XML = f"<devices><graphics type='vnc' port='5900' passwd='{MARK}'/></devices>"
 CMDLINE = f"port='5900' inst.vncpassword={MARK}"
 # What goes into a seed for cloud-init as a whole, of which nothing is shown.
 OF_SEEDS = ("password_hash", "user_data", "vendor_data", "meta_data", "network_config")
+LOGINS = ("headers", "password")
 OPTIONS = ("extra_xml", "boot.cmdline")
 # Where modules take the options of a VM.
 VMS = (
     *(("vm", ""), ("migration", "vm.")),
     *(("host_config", above) for above in ("vms.", "vm_defaults.", "vm_groups.vm.")),
 )
-WHOLE = {(module, f"{above}cloud_init.{option}") for module, above in VMS for option in OF_SEEDS}
+# Where they take the image of a volume by URL, and what it is fetched by.
+VOLUMES = (
+    *(("storage_volume", ""), ("host_config", "storage_volumes.")),
+    *((module, f"{above}disks.") for module, above in VMS),
+)
+WHOLE = {
+    *((module, f"{above}cloud_init.{option}") for module, above in VMS for option in OF_SEEDS),
+    *((m, f"{above}download.{option}") for m, above in VOLUMES for option in LOGINS),
+}
 # Which options there are with secrets in them. The canary test has each of them.
 SENSITIVE = {
     *WHOLE,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...engine import xmltree
+from ...engine.checksums import UNCHECKED, is_digits, is_url
 from ...engine.errors import Mistakes
 from ...engine.host import HostFacts
 from ...engine.keys import Values
@@ -29,6 +30,7 @@ from .volumes import (
 )
 
 CAPACITY, FORMAT, PROVISIONING = ("capacity",), ("format",), ("provisioning",)
+CHECKSUM = ("checksum",)
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Design:
     tree: Element
     values: Values
     warnings: tuple[str, ...] = ()
+    checksum: str = ""  # that an image by URL has to have
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Origin:
     format: str = ""
     capacity: int = 0
     path: str = ""
+    checksum: str = ""
 
 
 def design(wanted: Wanted, world: World, mistakes: Mistakes) -> Design:
@@ -57,7 +61,10 @@ def design(wanted: Wanted, world: World, mistakes: Mistakes) -> Design:
     check_pool(pool, world, mistakes, warnings)
     origin = _origin(wanted.options, world, mistakes, warnings)
     values = _values(wanted, type_of(pool), origin, mistakes)
-    return Design(_tree(wanted, pool, values, origin), values, tuple(warnings))
+    checksum = origin.checksum if origin else ""
+    if checksum:
+        values[CHECKSUM] = checksum
+    return Design(_tree(wanted, pool, values, origin), values, tuple(warnings), checksum)
 
 
 def check_pool(pool: Have, world: World, mistakes: Mistakes, warnings: list[str]) -> None:
@@ -93,6 +100,8 @@ def _origin(
         if world.host.is_local and _comes_later(backing["file"], world, warnings):
             return Origin(backing["file"], backing.get("format") or "", path=backing["file"])
         return _backing_file(backing["file"], backing.get("format"), world, mistakes)
+    if is_url(options.get("image")):
+        return _by_url(options, world.host, mistakes, warnings)
     if options.get("image"):
         if _comes_later(options["image"], world, warnings):
             return Origin(options["image"])
@@ -149,6 +158,27 @@ def _image(file: str, checksum: str | None, host: HostFacts, mistakes: Mistakes)
     else:
         _check_digest(file, checksum, host, mistakes)
     return Origin(file, found.format, found.capacity)
+
+
+def _by_url(
+    options: Mapping[str, Any], host: HostFacts, mistakes: Mistakes, warnings: list[str]
+) -> Origin:
+    """An image that a run will fetch, of which only the checksum is known that it is to have."""
+    url, checksum = str(options["image"]), str(options.get("checksum") or "")
+    if checksum == UNCHECKED:
+        warnings.append(f"checksum is none: whatever comes from {url} is taken for what was meant")
+        return Origin(url)
+    if is_digits(checksum):
+        return Origin(url, checksum=checksum.lower())
+    from .fetched import how_of_list
+
+    algorithm, _colon, listed_by = checksum.partition(":")
+    found = host.listed_checksum(listed_by, *how_of_list(options, algorithm))
+    if "digits" not in found:
+        if "error" in found:
+            mistakes.add(found["error"], "checksum")
+        return Origin(url)
+    return Origin(url, checksum=f"{algorithm}:{found['digits']}")
 
 
 def _inspected(file: str, option: str, host: HostFacts, mistakes: Mistakes) -> Image | None:

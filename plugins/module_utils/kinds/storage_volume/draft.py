@@ -14,6 +14,7 @@ from typing import Any
 
 from ...engine import xmltree
 from ...engine.changes import LIVE, Change, Removed
+from ...engine.checksums import is_digits, is_url
 from ...engine.codecs import Value
 from ...engine.comparing import EffectOf
 from ...engine.errors import FleetError
@@ -44,6 +45,7 @@ from .volumes import (
 ROUNDING = {"logical": parse_size("32MiB"), "disk": parse_size("8MiB"), "zfs": parse_size("1MiB")}
 
 CAPACITY, FORMAT = ("capacity",), ("format",)
+MANNER = ("download", "existing", "of_disk")  # how it is made, of which no plan tells
 RESIZABLE = ("raw", "qcow2", "qed")  # the formats that QEMU can resize
 
 # Of 255 bytes, with what its mark has beside the name.
@@ -61,19 +63,24 @@ def _check_pool(draft: VolumeDraft) -> None:
 
 def _used_by(draft: VolumeDraft) -> None:
     _check_pool(draft)
-    tree, have = draft.have.stored, draft.have
-    path = xmltree.get(tree, "target/path") if tree is not None else ""
-    clones = [
-        name
-        for name, other in (draft.world.everything(have.kind).items() if path else ())
-        if name != have.name and backing_of(other) == path
-    ]
+    clones = clones_of(draft)
     if clones:
         raise FleetError(
             f"is what {', '.join(clones)} stands on, which would be lost with it; remove the "
             "linked clones first",
             draft.wanted.resource,
         )
+
+
+def clones_of(draft: VolumeDraft) -> list[str]:
+    """The volumes that stand on one."""
+    tree, have = draft.have.stored, draft.have
+    path = xmltree.get(tree, "target/path") if tree is not None else ""
+    return [
+        name
+        for name, other in (draft.world.everything(have.kind).items() if path else ())
+        if name != have.name and backing_of(other) == path
+    ]
 
 
 class VolumeDraft(Draft):
@@ -84,6 +91,7 @@ class VolumeDraft(Draft):
     removal = Removal(used_by=_used_by)
 
     made: Element  # a new one
+    checksum = ""  # that the image of a new one has to have
 
     @cached_property
     def pool(self) -> Have:
@@ -126,7 +134,9 @@ class VolumeDraft(Draft):
         return change
 
     def facts(self) -> Mapping[str, Any]:
-        return self.have.facts if self.have.exists else {"pool_type": type_of(self.pool)}
+        if self.have.exists:
+            return self.have.facts
+        return {"pool_type": type_of(self.pool), "checksum": self.checksum}
 
     # ---- what is there
 
@@ -171,6 +181,34 @@ class VolumeDraft(Draft):
             stands_on = f"stands on {now}" if now else "is no linked clone"
             message = f"it {stands_on} and cannot be moved to {path}; make a new volume"
             self.mistakes.add(message, "backing")
+        if is_url(self.wanted.options.get("image")):
+            self._check_image()
+
+    def _check_image(self) -> None:
+        """Another image by URL than the one that a volume was made from, as far as that is noted.
+
+        A disk's own volume holds what its guest made of it, and the image is for new ones. Others
+        are there to be stood on: who declares another image is to get that, or be told.
+        """
+        path = xmltree.get(self.have.definition, "target/path") or ""
+        declared = str(self.wanted.options.get("checksum") or "").lower()
+        algorithm = f"{declared.partition(':')[0]}:"
+        seen = self.world.host.is_local and path.startswith("/") and is_digits(declared)
+        noted = self.world.host.made_from(path).split() if seen else []
+        was = next((one for one in noted if one.startswith(algorithm)), declared)
+        if was == declared:
+            return
+        if self.wanted.options.get("of_disk"):
+            self.warnings.append(f"it was made from {was} and stays so; {declared} is for new VMs")
+            return
+        clones = clones_of(self)
+        verb = "stands" if len(clones) == 1 else "stand"
+        stand = f", and {', '.join(clones)} {verb} on it" if clones else ""
+        self.mistakes.add(
+            f"it was made from {was}, not {declared}{stand}; nothing is written over, so name "
+            "another volume for the other image",
+            "checksum",
+        )
 
     def _path_of(self, backing: Mapping[str, Any]) -> str:
         if "file" in backing:
@@ -188,14 +226,14 @@ class VolumeDraft(Draft):
         if why_no_file(name, LONGEST_NEW_NAME):
             self.mistakes.add(why_no_file(name, LONGEST_NEW_NAME), "name")
         new = design(self.wanted, self.world, self.mistakes)
-        self.made = new.tree
+        self.made, self.checksum = new.tree, new.checksum
         self.warnings += new.warnings
         if self.have.facts.get(HALF_MADE):
             self.warnings.append("an interrupted run left it half-made; it is made anew")
         if self.have.facts.get(UNSEEN):
             message = "its pool is not active yet; if the volume is there already, it is kept"
             self.warnings.append(message)
-        said = {key: value for key, value in self.wanted.options.items() if key != "existing"}
+        said = {key: value for key, value in self.wanted.options.items() if key not in MANNER}
         given: Values = {(key,): value for key, value in said.items() if value is not None}
         return {**given, **new.values}
 

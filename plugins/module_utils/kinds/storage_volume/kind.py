@@ -7,11 +7,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...engine import traits, xmltree
+from ...engine import checksums, traits, xmltree
+from ...engine.checksums import FILE, is_url
 from ...engine.errors import Mistakes
 from ...engine.fields import spec_of, want_of
 from ...engine.keys import ABSENT
-from ...engine.plan import Have, Plan, Wanted
+from ...engine.plan import CREATE, Have, Plan, Wanted
 from ...engine.planner import plan_resource
 from ...engine.units import format_size
 from ...engine.world import World
@@ -31,7 +32,17 @@ if TYPE_CHECKING:
     from ...engine.facts import Reads
 
 SOURCES = ("copy_of", "backing", "image")
-HEX_DIGITS = {"sha256": 64, "sha512": 128}
+# What an image by URL is fetched by.
+DOWNLOAD: dict[str, Any] = {
+    "library": {"type": "path"},
+    "proxy": {"type": "str"},
+    "validate_certs": {"type": "bool"},
+    "ca_path": {"type": "path"},
+    "username": {"type": "str"},
+    "password": {"type": "str", "no_log": True},
+    "headers": {"type": "dict", "no_log": True},
+    "timeout_s": {"type": "int"},
+}
 
 
 class StorageVolume:
@@ -68,6 +79,7 @@ class StorageVolume:
             "backing": {"type": "dict", "options": backing},
             "image": {"type": "path"},
             "checksum": text,
+            "download": {"type": "dict", "options": DOWNLOAD},
             "existing": {"type": "str", "choices": ["adopt", "error"]},
             **spec_of(ROWS),
         }
@@ -80,12 +92,14 @@ class StorageVolume:
         _check_sources(params, mistakes)
         values = want_of(ROWS, params, mistakes)
         mistakes.raise_any()
+        image, download = _image(params)
         copy_of, backing = _full_name(params.get("copy_of"), params["pool"]), _backing(params)
         options = {
             "provisioning": params.get("provisioning"),
             "copy_of": copy_of,
             "backing": backing,
-            "image": params.get("image"),
+            "image": image,
+            "download": download,
             "checksum": params.get("checksum"),
             "existing": params.get("existing"),
         }
@@ -99,11 +113,15 @@ class StorageVolume:
 
         return plan_resource(VolumeDraft(wanted, have, world))
 
-    def apply(self, host: Any, plan: Plan) -> None:
+    def apply(self, host: Any, plan: Plan) -> Mapping[str, Any] | None:
         """Do what the plan says."""
+        if is_url(plan.wanted.options.get("image")) and plan.action == CREATE:
+            from .applier_fetched import make
+
+            return make(host, plan)
         from .applier import APPLIERS
 
-        APPLIERS[plan.action](host, plan)
+        return APPLIERS[plan.action](host, plan)
 
     def result(self, have: Have) -> dict[str, Any]:
         """A volume as a module returns it."""
@@ -128,7 +146,13 @@ def _check_sources(params: Mapping[str, Any], mistakes: Mistakes) -> None:
     if len(given) > 1:
         mistakes.add(f"{' and '.join(given)} exclude each other; a volume is made from one thing")
     if params.get("checksum"):
-        _check_checksum(str(params["checksum"]), "image" in given, mistakes)
+        checksums.check(str(params["checksum"]), params.get("image"), mistakes)
+    if is_url(params.get("image")):
+        from .fetched import check
+
+        check(params, mistakes)
+    elif params.get("download"):
+        mistakes.add("is for an image by URL", "download")
     if params.get("provisioning") == "thick" and {"backing", "image"} & set(given):
         mistakes.add("thick is for a volume that is made empty or as a copy", "provisioning")
     backing = params.get("backing") or {}
@@ -140,14 +164,16 @@ def _check_sources(params: Mapping[str, Any], mistakes: Mistakes) -> None:
         mistakes.add("raw has no backing; a linked clone is qcow2", "format")
 
 
-def _check_checksum(checksum: str, has_image: bool, mistakes: Mistakes) -> None:
-    algorithm, _colon, digits = checksum.partition(":")
-    if not re.fullmatch(f"[0-9a-fA-F]{{{HEX_DIGITS.get(algorithm, 0)}}}", digits) or not digits:
-        mistakes.add(
-            f"{checksum} is none; write sha256: or sha512: and the hexadecimal digits", "checksum"
-        )
-    if not has_image:
-        mistakes.add("is that of an image; say which image", "checksum")
+def _image(params: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The image that a volume is made from, a path or a URL, and how that is fetched."""
+    image = params.get("image")
+    if not image:
+        return None, None
+    if is_url(image):
+        from .fetched import hidden
+
+        return hidden(params)
+    return (image[len(FILE) :] if image.startswith(FILE) else image), None
 
 
 def _needs(pool: str, *volumes: str | None) -> frozenset[tuple[str, str]]:
@@ -181,13 +207,14 @@ def shown(have: Have) -> dict[str, Any]:
         state = HALF_MADE if have.facts.get(HALF_MADE) else str(ABSENT)
         return {**known, "state": state}
     allocation = xmltree.get(have.stored, "allocation")
+    known_size = xmltree.get(have.stored, "capacity") is not None  # not of what is to be fetched
     said: dict[str, Any] = {
         **known,
         "state": "present",
         "path": xmltree.get(have.stored, "target/path"),
         "format": format_of(have),
-        "capacity": format_size(capacity_of(have)),
-        "capacity_bytes": capacity_of(have),
+        "capacity": format_size(capacity_of(have)) if known_size else None,
+        "capacity_bytes": capacity_of(have) if known_size else None,
         "allocation_bytes": int(allocation) if allocation else None,
         "backing": {"file": backing_of(have)} if backing_of(have) else None,
     }

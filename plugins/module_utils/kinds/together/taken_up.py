@@ -13,7 +13,10 @@ from ...engine.world import World
 from ..storage_volume.volumes import described
 
 # Options of a disk that make its volume; they mean what they mean for a storage_volume.
-VOLUME_OPTIONS = ("capacity", "provisioning", "copy_of", "backing", "image", "checksum")
+VOLUME_OPTIONS = (
+    *("capacity", "provisioning", "copy_of", "backing"),
+    *("image", "checksum", "download"),
+)
 
 
 def brings_volume(disk: Mapping[str, Value]) -> bool:

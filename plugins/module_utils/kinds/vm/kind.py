@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ...engine import traits
@@ -176,11 +177,12 @@ def _volume(
         options, name=disk["volume"], pool=disk["pool"], format=disk.get("format"), state="present"
     )
     try:
-        return storage_volume.KIND.parse(params)
+        found = storage_volume.KIND.parse(params)
     except FleetErrors as errors:
         for error in errors.errors:
             mistakes.add(error.message, f"{field}.{error.field}" if error.field else field)
         return []
+    return [replace(one, options={**one.options, "of_disk": True}) for one in found]
 
 
 def _macs_of_absent(want: Values, nics: list[Mapping[str, Any]], mistakes: Mistakes) -> None:
