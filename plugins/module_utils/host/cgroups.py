@@ -19,6 +19,8 @@ PAGE = os.sysconf("SC_PAGE_SIZE")  # bytes; the kernel counts memory in pages
 # The level of a VM: of systemd, and where libvirt makes it itself.
 OF_VM = (".scope", ".libvirt-qemu")
 TIMEOUT = "--timeout=20"  # seconds; a guest waits meanwhile
+# Of a slice's CPU and memory, what nobody here sets: unlimited is what it is.
+AS_THEY_ARE = ("CPUQuotaPeriodUSec", "MemoryZSwapMax")
 
 
 class Held(NamedTuple):
@@ -99,7 +101,21 @@ def put(places: Places, path: str, wanted: Held) -> str:
     """
     if not has_systemd(places):
         return _written(places.cgroup + path, wanted)
-    properties = _properties(wanted)
+    return _set(places, path, _properties(wanted))
+
+
+def renew(places: Places, path: str) -> None:
+    """Have a slice be granted what its unit file says by now.
+
+    systemd 257 reads files anew and leaves a cgroup as it was, until something of the slice is set:
+    these are as they were. An older one does not know all of them, and needs none.
+    """
+    if has_systemd(places):
+        _set(places, path, [(name, "t", str(2**64 - 1)) for name in AS_THEY_ARE])
+
+
+def _set(places: Places, path: str, properties: list[tuple[str, ...]]) -> str:
+    """Set properties of a unit until the next boot; why they could not be, or nothing."""
     manager = ("org.freedesktop.systemd1", "/org/freedesktop/systemd1")
     call = ("busctl", TIMEOUT, "--quiet", "call", *manager, f"{manager[0]}.Manager")
     # systemctl takes names with \x2d for patterns, and succeeds where one matches nothing.

@@ -13,9 +13,9 @@ from ...engine import xmltree
 from ...engine.errors import FleetError
 from ...engine.plan import DELETE, Plan
 from ...engine.steps import defines
-from ...host import enforcing, noted
+from ...host import cgroups, enforcing, noted
 from . import reader
-from .naming import unit_of
+from .naming import cgroup_of, unit_of
 from .paths import name_of
 from .reader import Places
 from .table import MANAGED, NAME_OF
@@ -70,6 +70,8 @@ def _reload(plan: Plan, places: Places) -> None:
     What VMs in them and around were promised needs other weights and minimums then.
     """
     _systemctl(plan, places, "daemon-reload")
+    if plan.action != DELETE and reader.is_behind(places, plan.wanted.name):
+        cgroups.renew(places.held, cgroup_of(plan.wanted.name))
     try:
         lacks = enforcing.settle(places.held)
     except OSError as error:

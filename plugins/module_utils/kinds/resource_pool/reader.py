@@ -159,6 +159,16 @@ def _live(places: Places, name: str, stored: Element, shadowed: set[str]) -> Ele
     return live
 
 
+def is_behind(places: Places, name: str) -> bool:
+    """Whether an active slice has something else than its unit file says."""
+    stored = tree_of(_text(places.at(SETTINGS, unit_of(name))) or "", MANAGED)
+    live = _live(places, name, stored, set(_shadows(places, name)))
+    places_of = ["/".join(PLACES[row.name]) for row in ROWS if PLACES[row.name][0] == "Slice"]
+    return live is not None and any(
+        xmltree.get(live, one) != xmltree.get(stored, one) for one in places_of
+    )
+
+
 def is_populated(group: Path) -> bool:
     """Whether there is a process in a cgroup, or in one below it."""
     events = _text(group / "cgroup.events")

@@ -183,6 +183,26 @@ def test_what_the_kernel_has_is_compared_where_the_slice_is_active(machine: Mach
     assert machine.calls[-1] == "daemon-reload"
 
 
+def test_a_slice_that_systemd_left_as_it_was_is_renewed(machine: Machine) -> None:
+    machine.run(GOLD)
+    group = machine.slice("gold", cpu_max="200000 100000\n", memory_max="1073741824\n")
+    [plan] = machine.plans({"name": "gold", "cpu": {"limit": 3}})
+
+    def renewed(command: Any) -> str:
+        machine.told.append(list(command))
+        (group / "cpu.max").write_text("300000 100000\n")
+        return ""
+
+    machine.places = machine.places._replace(held=machine.held._replace(run=renewed))
+    applier.STEPS[applier.step_of(plan)](plan, machine.places)
+    [told] = machine.told
+    assert "machine-gold.slice" in told and "MemoryZSwapMax" in told
+    assert machine.run({"name": "gold", "cpu": {"limit": 3}}) == []
+    machine.told.clear()
+    machine.run({"name": "gold", "expandable": True})
+    assert machine.told == [], "the kernel has all that the file says"
+
+
 def test_a_limit_below_what_is_used_warns(machine: Machine) -> None:
     machine.run(GOLD)
     machine.slice("gold", memory_current=str(3 << 29), memory_max=str(1 << 30))
