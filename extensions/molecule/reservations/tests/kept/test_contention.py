@@ -14,7 +14,7 @@ TENTH = 0.1
 # As they were declared first, and last: before the host was restarted.
 PROMISED = {
     "contention": {"held6": 0.6, "held2": 0.2, "half": 0.5, "pool": 0.2, "shares3": 3},
-    "rebooted": {"held6": 0.6, "held2": 0.1, "half": 0.4, "pool": 0.15, "shares3": 4},
+    "rebooted": {"held6": 0.6, "held2": 0.1, "half": 0.4, "pool": 0.3, "shares3": 4},
 }
 
 

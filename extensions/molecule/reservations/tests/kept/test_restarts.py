@@ -42,7 +42,7 @@ def test_limits(kept):
     for vm in VMS:
         gold = kept[vm]["around"].get(GOLD)
         assert bool(gold) == (vm in ("pooled1", "pooled2"))
-        assert not gold or gold["limit"] == 0.15
+        assert not gold or gold["limit"] == 0.3
 
 
 def test_memory_is_protected_all_the_way_up(kept):
