@@ -1274,6 +1274,86 @@ options:
       - Where the guest's random numbers come from. A new VM has V(/dev/urandom).
     type: str
     choices: [/dev/urandom, /dev/random, /dev/hwrng, none]
+  rngs:
+    description:
+      - Further sources of random numbers, beside O(rng), each a device of its own. They come and go
+        by hotplug.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: Name of the device, by which it is found again.
+        type: str
+        required: true
+      path:
+        description:
+          - The file of the host that the numbers come from. A new one has V(/dev/urandom).
+        type: str
+      rate:
+        description: How much the guest may take.
+        type: dict
+        suboptions:
+          bytes:
+            description: So many bytes in each period. V(0) takes the limit away.
+            type: int
+          period_ms:
+            description: Length of the period in milliseconds. libvirt's default is 1000.
+            type: int
+      state:
+        description: Whether the VM has the device.
+        type: str
+        choices: [present, absent]
+        default: present
+  inputs:
+    description:
+      - Tablets, keyboards and mice on USB or virtio. They come and go by hotplug. Those of PS/2,
+        which libvirt adds to a screen, are no matter of this option.
+      - What others made is known by what it is, V(tablet-usb), and the second of several as
+        V(tablet-usb#2).
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: Name of the device, by which it is found again.
+        type: str
+        required: true
+      type:
+        description: What it is. A new one needs it.
+        type: str
+        choices: [tablet, keyboard, mouse]
+      bus:
+        description: What it is connected to. A new one is on V(usb).
+        type: str
+        choices: [usb, virtio]
+      state:
+        description: Whether the VM has the device.
+        type: str
+        choices: [present, absent]
+        default: present
+  sound:
+    description:
+      - The sound card. V(virtio) needs libvirt 10.4 and QEMU 8.2 on the host.
+      - Where others gave the VM several, it is the first; V(none) takes all of them away.
+    type: str
+    choices: [ich9, ich7, ich6, ac97, es1370, sb16, pcspk, usb, virtio, none]
+  panic:
+    description:
+      - The device by which a guest tells that its kernel has crashed, so that O(on_crash) takes
+        effect. V(pvpanic) is on PCI and needs libvirt 9.1 on the host, V(isa) has a driver in every
+        Linux.
+    type: str
+    choices: [isa, pvpanic, hyperv, pseries, s390, none]
+  vsock:
+    description:
+      - Sockets between the guest and its host, without a network. The host's kernel needs the
+        module C(vhost_vsock).
+    type: dict
+    suboptions:
+      cid:
+        description:
+          - The number by which the host reaches the guest, from V(3) on. V(auto) has libvirt choose
+            one at each start, V(none) takes the device away.
+        type: str
   watchdog:
     description:
       - The watchdog.

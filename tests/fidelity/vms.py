@@ -21,6 +21,9 @@ EXTRA_XML = (
 )
 
 
+LISTS = ("disks", "cdroms", "nics")
+
+
 class Vm:
     """Declarations of one VM. `runs`: it is there to be changed while it is running or paused."""
 
@@ -35,7 +38,9 @@ class Vm:
         self.seeds = Random(repr(rng.getstate()))
         self.plugs = rng.random() < 0.5  # memory
         self.memory_mib = 0  # at most
-        self.devices: dict[str, set[str]] = {"disks": set(), "cdroms": set(), "nics": set()}
+        self.devices: dict[str, set[str]] = {kind: set() for kind in LISTS}
+        # So are the smaller devices.
+        self.smaller = Random(repr(rng.getstate()) + "smaller")
         self.formats: dict[str, str] = {}  # of the disks
         self.volumes_mib: dict[str, int] = {}  # that were made for disks
         self.machine = ""
@@ -65,7 +70,7 @@ class Vm:
             args |= {"state": self.runs, "boot": dict(self.place.kernel or {})}
         elif self.rng.random() < 0.2 and self.machine == "q35":
             args["firmware"] = "efi"
-        return args | self._board(0.2) | self._seed(0.3)
+        return args | self._board(0.2) | self._seed(0.3) | self._smaller(0.3)
 
     def change(self) -> Args:
         """Another declaration of it."""
@@ -77,7 +82,7 @@ class Vm:
             args |= self._of_running()
         elif self.machine == "q35" and self.rng.random() < 0.1:
             args["firmware"] = self.rng.choice(["efi", "bios"])
-        return args | self._board(0.2) | self._seed(0.4)
+        return args | self._board(0.2) | self._seed(0.4) | self._smaller(0.3)
 
     def learn(self, seen: Mapping[str, str]) -> None:
         """What others, or a declaration that was refused, have left of it: the next fits that."""
@@ -163,6 +168,24 @@ class Vm:
         }
         seed = {"hostname": pick(["a", "b.example"]), "pool": self.place.pool}
         return {"cloud_init": seed | some(self.seeds, options, 0.3)}
+
+    def _smaller(self, share: float) -> Args:
+        """Random numbers, inputs, sound, panic."""
+        pick = self.smaller.choice
+        options: dict[str, Callable[[], Any]] = {
+            "rngs": lambda: [
+                {"name": pick("ab"), **pick([{}, {"rate": pick([{"bytes": 512}, {"bytes": 0}])},
+                                             {"path": "/dev/random"}, {"state": "absent"}])}
+            ],
+            "inputs": lambda: [
+                {"name": name, "type": kind, "bus": pick(["usb", "virtio"]),
+                 **pick([{}, {}, {"state": "absent"}])}
+                for name, kind in pick([(("a", "tablet"),), (("b", "mouse"), ("c", "keyboard"))])
+            ],
+            "sound": lambda: pick(["none", "ich6", "ac97", "usb"]),
+            "panic": lambda: pick(["none", "isa"]),
+        }  # fmt: skip
+        return some(self.smaller, options, share)
 
     def _channels(self) -> list[Args]:
         state = self.rng.choice(["present", "absent"])

@@ -20,6 +20,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.resource_pool impo
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool import table as pool
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume import table as volume
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import device_rows
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import table as vm
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import table as vswitch
 from support.strategies import MACS, Params, declarations, drawn, place, sizes, values_for
@@ -161,7 +162,7 @@ _ONE_OF: dict[str, SearchStrategy[Any]] = {
     "serial.path": st.just("/srv/serial"),
     "resource_pool": st.sampled_from([GOLD, ""]),
 }
-_DEVICES = ("disks", "cdroms", "nics")
+_DEVICES = ("disks", "cdroms", "nics", *(row.name for row in device_rows.LISTS))
 # What hangs on numbers that other options give, and is drawn with them.
 _TOGETHER = ("cpu.maximum", "cpu.count", "memory.maximum", "memory.size")
 _VM_ROWS = [
@@ -190,7 +191,7 @@ def vms(draw: DrawFn) -> History:
             _set(params, _of_vm(draw, row))
         if not step or draw(st.booleans()):
             _set(params, draw(_counts()))
-        for name, device in (("disks", _disks), ("cdroms", _cdroms), ("nics", _nics)):
+        for name, device in _MAKERS.items():
             if draw(st.booleans()):
                 named = st.lists(st.sampled_from(["a", "b", "c"]), max_size=2, unique=True)
                 params[name] = [{"name": one, **draw(device(one))} for one in draw(named)]
@@ -268,6 +269,26 @@ def _nics(_name: str) -> SearchStrategy[Params]:
         lambda of, way, own: {**of, **own, **way}, declarations(rows, most=3), ways, address
     )
 
+
+def _rngs(_name: str) -> SearchStrategy[Params]:
+    rates = st.sampled_from([{}, {"bytes": 0}, {"bytes": 512}, {"bytes": 64, "period_ms": 500}])
+    options = {"path": st.sampled_from(["/dev/urandom", "/dev/hwrng"]), "rate": rates}
+    return st.fixed_dictionaries({}, optional=options) | st.just({"state": "absent"})
+
+
+def _inputs(_name: str) -> SearchStrategy[Params]:
+    types = st.sampled_from(["tablet", "keyboard", "mouse"])
+    buses = {"bus": st.sampled_from(["usb", "virtio"])}
+    return st.fixed_dictionaries({"type": types}, optional=buses) | st.just({"state": "absent"})
+
+
+_MAKERS = {
+    "disks": _disks,
+    "cdroms": _cdroms,
+    "nics": _nics,
+    "rngs": _rngs,
+    "inputs": _inputs,
+}
 
 HISTORIES: dict[str, SearchStrategy[History]] = {
     "resource_pool": resource_pools(),

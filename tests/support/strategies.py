@@ -148,6 +148,7 @@ MAKERS: dict[str, Callable[[Known], SearchStrategy[Any]]] = {
     "_of_threads": lambda _known: st.dictionaries(
         st.integers(0, 300) | st.integers(0, 300).map(str), CPU_LISTS | st.integers(0, 99)
     ),
+    "_context_id": lambda _known: st.sampled_from(["auto", "none"]) | st.integers(3, 2**32 - 2),
     "_nic_name": lambda _known: st.from_regex("[A-Za-z0-9_-]+", fullmatch=True) | MACS,
     "address": _addresses,
     "interface_address": _interface_address,

@@ -18,7 +18,7 @@ from . import xmltree
 from .changes import Along, Change, WentAlong
 from .codecs import Value
 from .errors import FleetError
-from .fields import Field, Items, Listed, Mapped, Rows, Variant, items_of
+from .fields import Composed, Field, Items, Listed, Mapped, Rows, Variant, items_of
 from .hidden import Sensitive
 from .keys import ABSENT, Key, is_within, key_of, overlap
 from .plan import Plan
@@ -35,7 +35,8 @@ class Consequence:
     """What is edited along with an option, and shown in the plan under a name of its own.
 
     `paths` are ElementTree's, of elements that are owned whole, of all but the first of them
-    (`devices/rng[+]`), or of an attribute (`cpu/@check`). `of` names the options that it hangs on;
+    (`devices/rng[+]`), or of an attribute (`cpu/@check`). With `[~ua-rng-]` they are those of what
+    has no such alias. `of` names the options that it hangs on;
     nothing else may bring it about. With `above` it stands in each thing of that list, and paths
     and options are those of the thing, but for options that begin with a slash.
     """
@@ -107,6 +108,9 @@ class Claims:
 
 def matches(element: Element, path: str) -> Iterator[tuple[Element, str]]:
     """The elements that a consequence's path finds, and the part of each that it is about."""
+    if "[~" in path:
+        yield from _of_others(element, *path.partition("]")[::2])
+        return
     above, _slash, last = path.rpartition("/")
     if not last.startswith("@"):
         rest = last.endswith("[+]")
@@ -116,6 +120,17 @@ def matches(element: Element, path: str) -> Iterator[tuple[Element, str]]:
     for found in element.findall(above) if above else [element]:
         if last[1:] in found.attrib:
             yield found, last
+
+
+def _of_others(element: Element, path: str, rest: str) -> Iterator[tuple[Element, str]]:
+    """What a path finds that begins with a step to what has no alias of ours."""
+    every = xmltree.find_all(element, f"{path}]")
+    if rest.startswith("/"):
+        for found in every[:1]:
+            yield from matches(found, rest[1:])
+        return
+    for found in every[1:] if rest else every:
+        yield found, WHOLE
 
 
 # ---- the audit of a plan
@@ -198,11 +213,15 @@ def _claim_row(row: Field | Variant, element: Element, claims: Claims) -> None:
         for above, _step in xmltree.along(element, row.path.rpartition("/")[0]):
             claims.add(above, "")
         return
+    if isinstance(row, Composed):
+        for place in (row.path, *row.places()):
+            claims.path(element, place)
+        return
     claims.path(element, row.path)
     if isinstance(row, Variant):
         for case in row.cases.values():
             for one in case:
-                claims.path(element, one.path)
+                _claim_row(one, element, claims)
 
 
 def _claim_items(row: Items, rest: Key, sides: Sides, claims: Claims) -> None:

@@ -8,7 +8,6 @@ through it sets just the keys that are given, and leaves everything else in the 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -16,67 +15,17 @@ from itertools import count
 from typing import Any, Union
 
 from . import xmltree
-from .codecs import TEXT, Codec, Value, hiding
+from .codecs import TEXT, Codec, Value
 from .errors import Mistakes
+from .field import Composed as Composed
+from .field import Field as Field
+from .field import Listed as Listed
+from .field import Mapped as Mapped
+from .field import parent_of, put_value, take_away
 from .hidden import unquoted
 from .keys import ABSENT, PRESENT, Key, Values, is_within, key_of, named
 from .texts import as_kept
-from .xmltext import plain as text_of
 from .xmltree import Element
-
-
-@dataclass(frozen=True)
-class Field:
-    """One option, at one path of the XML.
-
-    `applier` is what brings a change to a running resource; without one it needs a restart.
-    What is `sensitive` is a text that is compared, and shown to nobody.
-    """
-
-    name: str
-    path: str
-    codec: Codec = TEXT
-    applier: Enum | None = None
-    sensitive: bool = False
-
-    def __post_init__(self) -> None:
-        if self.sensitive:
-            object.__setattr__(self, "codec", hiding(self.codec))
-
-    def found_in(self, element: Element) -> str | None:
-        """The text from which the codec decodes the value that an element has."""
-        return xmltree.get(element, self.path)
-
-
-@dataclass(frozen=True)
-class Mapped(Field):
-    """One option whose value is a dictionary: an element for each pair, at one path.
-
-    Of an element the attribute `key` is the name and `of` the value. The codec is one of `pairs`.
-    """
-
-    key: str = "name"
-    of: str = "value"
-
-    def found_in(self, element: Element) -> str | None:
-        pairs = xmltree.find_all(element, self.path)
-        said = {str(one.get(self.key)): one.get(self.of) for one in pairs}
-        return json.dumps(said) if said else None
-
-
-@dataclass(frozen=True)
-class Listed(Field):
-    """One option whose value is a list: an element for each, in their order, at one path.
-
-    Of an element the attribute `of` is what is listed, or its text. The codec is one of lists.
-    """
-
-    of: str = ""
-
-    def found_in(self, element: Element) -> str | None:
-        found = xmltree.find_all(element, self.path)
-        said = [one.get(self.of) if self.of else text_of(one.text).strip() for one in found]
-        return json.dumps(said) if said else None
 
 
 @dataclass(frozen=True)
@@ -247,7 +196,7 @@ def values_of(rows: Rows, element: Element, under: Key = ()) -> Values:
             case = row.cases.get(xmltree.get(element, row.path) or "")
             if case is not None:
                 have[(*under, row.name)] = {
-                    f.name: f.codec.decode(xmltree.get(element, f.path)) for f in case
+                    f.name: f.codec.decode(f.found_in(element)) for f in case
                 }
         else:
             for name, item in items_of(row, element).items():
@@ -285,7 +234,7 @@ def edit(rows: Rows, element: Element, values: Mapping[Key, Value], under: Key =
         if isinstance(row, Field):
             key = under + key_of(row.name)
             if key in values and not _is_so(row, element, values[key]):
-                _put(row, element, values[key])
+                put_value(row, element, values[key])
         elif isinstance(row, Variant):
             if (*under, row.name) in values:
                 _edit_variant(row, element, values[(*under, row.name)])
@@ -299,37 +248,16 @@ def _is_so(row: Field, element: Element, value: Value) -> bool:
     return found is not None and bool(row.codec.decode(found) == value)
 
 
-def _put(row: Field, element: Element, value: Value) -> None:
-    if isinstance(row, Listed):
-        _put_list(row, element, value)
-        return
-    if not isinstance(row, Mapped):
-        xmltree.put(element, row.path, row.codec.encode(value))
-        return
-    there = row.codec.decode(row.found_in(element))
-    for name in (name for name in there if name not in value):
-        xmltree.put(element, f"{row.path}[@{row.key}='{name}']!", None)
-    for name, text in value.items():
-        if there.get(name) != text:  # else it keeps its letters
-            xmltree.put(element, f"{row.path}[@{row.key}='{name}']/@{row.of}", text)
-
-
-def _put_list(row: Listed, element: Element, value: Value) -> None:
-    xmltree.put(element, f"{row.path}!", None)
-    for text in value:
-        one = xmltree.child_of(_parent(element, row.path), row.path.rpartition("/")[2], {})
-        xmltree.put(one, f"@{row.of}" if row.of else "", text)
-
-
 def _edit_variant(row: Variant, element: Element, value: Mapping[str, Value]) -> None:
     word, case = case_of(row, value)
     if xmltree.get(element, row.path) not in row.cases:
         _clear(row, element)
     for field in _fields_of_other_cases(row, case):
-        xmltree.put(element, field.path, None)
+        take_away(field, element)
     xmltree.put(element, row.path, word)
     for field in case:
-        xmltree.put(element, field.path, field.codec.encode(value[field.name]))
+        if not (isinstance(field, Composed) and _is_so(field, element, value[field.name])):
+            put_value(field, element, value[field.name])
 
 
 def _clear(row: Variant, element: Element) -> None:
@@ -357,15 +285,10 @@ def _edit_items(row: Items, element: Element, values: Mapping[Key, Value], key: 
             xmltree.remove(element, there[name])
         if values[at] is PRESENT and name not in there:
             there[name] = row.new(name)
-            _parent(element, row.path).append(there[name])
+            parent_of(element, row.path).append(there[name])
     for name, item in there.items():
         if values.get((*key, name)) is not ABSENT:
             edit(row.rows, item, values, (*key, name))
-
-
-def _parent(element: Element, path: str) -> Element:
-    above = path.rpartition("/")[0]
-    return xmltree.ensure(element, above) if above else element
 
 
 # ---- finding rows

@@ -12,7 +12,18 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from . import xmltree
 from .codecs import Codec, Value
-from .fields import Field, Items, Listed, Mapped, Rows, Variant, case_of, items_of, rows_by_key
+from .fields import (
+    Composed,
+    Field,
+    Items,
+    Listed,
+    Mapped,
+    Rows,
+    Variant,
+    case_of,
+    items_of,
+    rows_by_key,
+)
 from .keys import Key, Values, is_of_any, named
 from .xmltext import plain as text_of
 from .xmltree import Element
@@ -158,6 +169,9 @@ class _Rest:
         elif isinstance(field, Listed):
             found_there = xmltree.find_all(element, field.path)
             self.marks |= {(id(one), field.of or None) for one in found_there}
+        elif isinstance(field, Composed):
+            for place in field.places():
+                self._mark(element, place)
         else:
             self._mark(element, field.path)
 
@@ -167,5 +181,5 @@ class _Rest:
         place = xmltree.find(element, path)
         if place is not None:
             self.marks.add((id(place), attribute))
-            if steps and steps[-1].attr:
+            if steps and steps[-1].attr not in (None, xmltree.UNLIKE, xmltree.REST):
                 self.marks.add((id(place), steps[-1].attr))

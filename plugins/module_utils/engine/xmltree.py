@@ -3,7 +3,8 @@
 
 A path is a chain of steps from an element: `os/type/@machine` is an attribute, `memory` the text
 of a child, `feature[@name='smm']/@state` picks a child by an attribute (and makes it with that
-attribute), and `memory[alias/@name='ua-x']` by one of what is in it. A step that ends in `!` owns
+attribute), and `memory[alias/@name='ua-x']` by one of what is in it. `rng[~ua-rng-]` is one whose
+alias does not begin so, and `graphics[+]` all but the first. A step that ends in `!` owns
 what is below it: taking the value away takes that whole element away, and all others like it
 (`devices/watchdog!/@model`). Prefixes of NAMESPACES may be used in steps.
 
@@ -28,15 +29,17 @@ MOVE_NS, HOME_NS, SEED_NS = xmltext.MOVE_NS, xmltext.HOME_NS, xmltext.SEED_NS
 parse, serialise = xmltext.parse, xmltext.serialise
 
 _STEP = re.compile(
-    r"(?P<tag>[\w:.-]+)(?:\[(?P<at>(?:[\w.-]+/)?@[\w.-]+)='(?P<value>[^']*)'\])?(?P<owner>!)?"
+    r"(?P<tag>[\w:.-]+)(?:\[(?P<at>(?:[\w.-]+/)?@[\w.-]+)='(?P<value>[^']*)'\]"
+    r"|\[~(?P<unlike>[\w-]+)\]|\[(?P<rest>\+)\])?(?P<owner>!)?"
 )
+UNLIKE, REST = "~", "+"  # what a step picks by, beside an attribute
 
 
 class Step(NamedTuple):
     """One step of a path: a child element, perhaps picked by an attribute."""
 
     tag: str
-    attr: str | None  # of the child, or `alias/@name` of one of its own
+    attr: str | None  # of the child, or `alias/@name` of one of its own; or UNLIKE, or REST
     value: str | None
     owner: bool
 
@@ -167,9 +170,11 @@ def _step(text: str) -> Step:
     match = _STEP.fullmatch(text)
     if not match:
         raise ValueError(f"not a step of a path: {text}")
-    at = match["at"]
+    at, owner = match["at"], bool(match["owner"])
+    if match["unlike"] or match["rest"]:
+        return Step(match["tag"], UNLIKE if match["unlike"] else REST, match["unlike"], owner)
     attr = at[1:] if at and at.startswith("@") else at
-    return Step(match["tag"], attr, match["value"], bool(match["owner"]))
+    return Step(match["tag"], attr, match["value"], owner)
 
 
 def _children(element: Element, step: Step) -> list[Element]:
@@ -177,6 +182,10 @@ def _children(element: Element, step: Step) -> list[Element]:
     named = element.findall(step.tag)
     if step.attr is None:
         return named
+    if step.attr == UNLIKE:
+        return [c for c in named if not (get(c, "alias/@name") or "").startswith(step.value or "")]
+    if step.attr == REST:
+        return named[1:]
     if "/" in step.attr:
         return [child for child in named if get(child, step.attr) == step.value]
     return [child for child in named if child.get(step.attr) == step.value]
@@ -192,7 +201,7 @@ def _made(element: Element, step: Step) -> Element:
     found = _child(element, step)
     if found is not None:  # an element without children is false, so `or` would not do
         return found
-    if step.attr is None:
+    if step.attr in (None, UNLIKE, REST):
         return child_of(element, step.tag, {})
     if "/" not in step.attr:
         return child_of(element, step.tag, {step.attr: step.value or ""})

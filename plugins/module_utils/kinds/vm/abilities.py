@@ -31,12 +31,22 @@ def check(after: Element, before: Element | None, host: HostFacts, mistakes: Mis
     _nics(after, before, host, mistakes)
     if xmltree.find(after, HOTPLUG_DEVICE) is not None and host.libvirt_version < SINCE_VIRTIO_MEM:
         mistakes.add("comes with libvirt 7.9, and this host's is older", "memory.hotplug")
+    for path, word, field, since in SINCE:
+        is_new = _said(after, path) == word != _said(before, path)
+        if is_new and host.driver == "QEMU" and host.libvirt_version < since:
+            release = f"{since // 1_000_000}.{since // 1_000 % 1_000}"
+            mistakes.add(f"{word} comes with libvirt {release}, and this host's is older", field)
     field = next((field for path, field in _MODE if path in changed), "")
     if field and not mistakes.errors:
         _mode(after, field, host, mistakes)
 
 
 SINCE_IGB, SINCE_VIRTIO_MEM = 8_000_000, 7_009_000
+# What libvirt's parser does not know before a version, by the option that says it.
+SINCE = (
+    ("devices/panic/@model", "pvpanic", "panic", 9_001_000),
+    ("devices/sound/@model", "virtio", "sound", 10_004_000),
+)
 _PATHS = ("os/type/@machine", "@type", "cpu/@mode", "cpu/model")
 
 

@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from ...engine.codecs import Value
 from ...engine.errors import Mistakes
 from ...engine.keys import ABSENT, PRESENT, UNION, Key, Values, named, twins_of
+from . import device_rows
 
 FIRST = "#1"
+OF_ALIASES = {row.name for row in device_rows.LISTS if row.key[1] is device_rows.DEVICE_NAME}
 
 
 def is_any(values: Mapping[Key, Value]) -> bool:
@@ -60,6 +62,9 @@ def check_names(want: Mapping[Key, Value], stored: Values, mistakes: Mistakes) -
         elif key[0] == "nics" and ":" in key[1] and want[key] is PRESENT and key not in stored:
             message = "no NIC is known by this MAC address; give the new one a name and a mac"
             mistakes.add(message, named(key))
+        elif "#" in key[1] and want[key] is PRESENT and _is_new_of_ours(key, stored):
+            message = "nothing there has this name; a new one has letters, digits, - and _ in it"
+            mistakes.add(message, named(key))
         elif _would_be_renamed(key, want, stored):
             message = (
                 "is known by this MAC address only, and cannot get another under this name; "
@@ -82,6 +87,11 @@ def check_going(want: Mapping[Key, Value], stored: Values, mistakes: Mistakes) -
                 "have its number; take away the last of them, or this one by virsh detach-device",
                 named((*going[:-1], _called(going, first))),
             )
+
+
+def _is_new_of_ours(key: Key, stored: Values) -> bool:
+    """Whether it is to be made, with its name in libvirt's alias, which has no such letter."""
+    return key not in stored and key[0] in OF_ALIASES
 
 
 def _called(twin: Key, first: Key) -> str:

@@ -112,7 +112,7 @@ def _targets(prefix: str) -> Iterator[str]:
         yield from (prefix + "".join(name) for name in product(_LETTERS, repeat=size))
 
 
-# ---- PCI, of a VM that runs
+# ---- PCI and USB, of a VM that runs
 
 
 class Needs(Enum):
@@ -120,6 +120,7 @@ class Needs(Enum):
 
     PORT = auto()  # of PCI Express
     SLOT = auto()  # of the older PCI, on its root or on a bridge
+    USB = auto()
 
 
 Place = tuple[int, int]  # bus, slot
@@ -130,11 +131,12 @@ _SLOTS = 32
 
 
 def places(live: Element, come: Mapping[Thing, Needs]) -> dict[Thing, Place]:
-    """The PCI place of each device that comes; who finds none is not in it."""
+    """The place of each device that comes, on PCI or USB; who finds none is not in it."""
     ports, slots = _free(live)
+    by_need = {Needs.PORT: ports, Needs.SLOT: slots, Needs.USB: _free_on_usb(live)}
     given: dict[Thing, Place] = {}
     for thing, needs in come.items():
-        free = ports if needs is Needs.PORT else slots
+        free = by_need[needs]
         if free:
             given[thing] = free.pop(0)
     return given
@@ -163,3 +165,29 @@ def _free(live: Element) -> tuple[list[Place], list[Place]]:
         [(port, 0) for port in ports if port not in buses],
         [place for place in slots if place not in used],
     )
+
+
+# The ports that libvirt counts on a controller (virDomainUSBAddressControllerModelToPorts).
+_USB_PORTS = {"ich9-ehci1": 6, "ehci": 6, "nec-xhci": 4, "qemu-xhci": 4}
+
+
+def _free_on_usb(live: Element) -> list[Place]:
+    """The free ports of USB controllers. Hubs are left out: libvirt adds none to what runs."""
+    used = {
+        (int(address.get("bus", "0")), address.get("port", ""))
+        for address in live.findall("devices/*/address[@type='usb']")
+    }
+    return [
+        (int(controller.get("index", "0")), port)
+        for controller in live.findall("devices/controller[@type='usb']")
+        for port in range(1, _usb_ports(controller) + 1)
+        if (int(controller.get("index", "0")), str(port)) not in used
+    ]
+
+
+def _usb_ports(controller: Element) -> int:
+    """The ports of a controller; those of a companion are its master's."""
+    if controller.find("master") is not None:
+        return 0
+    said = controller.get("ports")
+    return int(said) if said else _USB_PORTS.get(controller.get("model", ""), 2)

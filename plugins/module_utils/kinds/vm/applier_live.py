@@ -21,7 +21,7 @@ from ...engine.plan import Plan
 from ...engine.units import parse_size
 from ...engine.xmltree import Element
 from ...host.connection import libvirt, wait_until
-from . import applier_cpu, nic_rows, port_groups, table
+from . import applier_cpu, port_groups, table
 from .applier_memory import resize
 from .live import Applier
 from .reader import live_definition
@@ -30,9 +30,7 @@ from .reader import live_definition
 UNPLUG_TIMEOUT_S = 20.0
 # VIR_DOMAIN_MEMORY_PARAM_UNLIMITED, which the Python binding does not name.
 UNLIMITED_KIB = 9007199254740991
-DEVICES: dict[str, Items] = {
-    row.name: row for row in (table.DISKS, table.CDROMS, nic_rows.NICS, table.CHANNELS)
-}
+DEVICES: dict[str, Items] = {row.name: row for row in table.ITEMS}
 
 
 @dataclass(frozen=True)

@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from ...engine import xmltree
 from ...engine.codecs import Value
-from ...engine.fields import items_of, values_of
-from ...engine.keys import UNION, Key, Values
+from ...engine.fields import Field, items_of, values_of
+from ...engine.keys import UNION, Key, Values, key_of, within
 from ...engine.mark import group_of
 from ...engine.units import format_size
 from ...engine.xmltree import Element
-from . import cpu_time, memory, numa_cells, platform
+from . import cpu_time, device_rows, memory, numa_cells, platform
 from .seeded import NOTE
 from .table import DISKS, EXTRA_RECORD, ROWS
 
@@ -46,7 +46,7 @@ def domain_values(domain: Element, *forms: Element) -> Values:
     values[memory.HUGE_PAGES] = memory.huge_pages(domain)
     if values[("serial", "type")] == "pty":
         values[("serial", "path")] = ""
-    values[("extra_xml",)] = _extra_xml(domain, forms or (domain,))
+    values[("extra_xml",)] = _extra_xml(domain, values, forms or (domain,))
     if xmltree.find(domain, NOTE) is not None:
         from .cloud_init import note
 
@@ -54,13 +54,28 @@ def domain_values(domain: Element, *forms: Element) -> Values:
     return values
 
 
-def _extra_xml(domain: Element, forms: Iterable[Element]) -> Value:
-    """What of extra_xml it has; few have any, and the others import nothing for it."""
+def _extra_xml(domain: Element, values: Values, forms: Iterable[Element]) -> Value:
+    """What of extra_xml it has, whose devices are no option's; few have any, and the others import
+    nothing for it."""
     if not any(xmltree.find(form, EXTRA_RECORD) is not None for form in forms):
         return ""
     from . import extra, extra_record
 
-    return extra.found(domain, *map(extra_record.record_of, forms))
+    records = [extra_record.record_of(form) for form in forms]
+    leave_out(values, domain, extra.devices_in(domain, *records))
+    return extra.found(domain, *records)
+
+
+def leave_out(values: Values, domain: Element, devices: Container[int]) -> None:
+    """Take out of the values those of some devices that options of a list could be about."""
+    for row in device_rows.LISTS:
+        for name, item in items_of(row, domain).items():
+            if id(item) in devices:
+                for key in within(values, (row.name, name)):
+                    del values[key]
+    for one in device_rows.SINGLE:
+        if isinstance(one, Field) and id(xmltree.find(domain, device_rows.place(one))) in devices:
+            values[key_of(one.name)] = one.codec.decode(None)
 
 
 def live_values(live: Element, stored: Values, definition: Element) -> Values:

@@ -19,6 +19,7 @@ from .extra_record import MADE, Record, record_of, write_record
 from .fragments import At, Slice, items_at, place, take, value_at
 from .table import EXTRA_RECORD
 
+_DEVICES = (("devices", ()),)
 canonical, recorded = extra_record.canonical, extra_record.recorded
 seal, sealed = extra_record.seal, extra_record.sealed
 replace, single_parts = extra_edit.replace, extra_record.single_parts
@@ -111,6 +112,26 @@ def overwritten(domain: Element) -> Iterator[tuple[str, str, str]]:
     for at, value in record.slice.values.items():
         if at[1] is not None and at in before and before[at].strip() != value.strip():
             yield _told(at), before[at], value
+
+
+def devices_in(domain: Element, *records: Record) -> set[int]:
+    """The devices of a domain that came by extra_xml as some records say, by their identity.
+
+    What was there before it is none, be it asked for or not.
+    """
+    found: set[int] = set()
+    for record in records:
+        part = record.made or made_of(record, domain)[0]
+        theirs, left = theirs_of(record).get(_DEVICES, []), items_at(domain, _DEVICES)
+        for number, unit in enumerate(part.items.get(_DEVICES, ())):
+            taken = take(left, unit, last=True) or ()
+            if number >= len(theirs) or theirs[number] is None:
+                found |= {id(element) for element in taken}
+        before = record.before.values if record.before else {}
+        above = {path[:2] for path, _name in part.values if path[:1] == _DEVICES}
+        new = (path for path in above if len(path) > 1 and (path, None) not in before)
+        found |= {id(place(domain, path)) for path in new}
+    return found - {id(None)}
 
 
 def claimed(domain: Element, other: Element) -> Iterator[tuple[Element, str]]:

@@ -10,12 +10,15 @@ from ...engine.codecs import Value
 from ...engine.fields import Items, items_of
 from ...engine.keys import ABSENT, PRESENT, Key
 from ...engine.xmltree import Element
+from . import device_rows
 from .allotting import Needs, places
 from .nic_rows import NICS
 from .table import CHANNELS, DISKS
 
 # Lists of devices that can be plugged; a CD-ROM drive never is.
-PLUGGABLE: dict[str, Items] = {row.name: row for row in (DISKS, NICS, CHANNELS)}
+PLUGGABLE: dict[str, Items] = {row.name: row for row in (DISKS, NICS, CHANNELS, *device_rows.LISTS)}
+# Those that are on PCI or USB, and need nothing else to be plugged.
+SMALLER = {row.name for row in device_rows.LISTS}
 _LAYERS = ("disk", "backingStore")  # the elements that name an image of a disk's chain
 # The models that are plugged into a port; others are of the older PCI, and need a bridge to it
 # (qemuDomainDeviceCalculatePCIConnectFlags).
@@ -62,6 +65,8 @@ def _without(leaves: Iterable[Key], live: Element) -> Element:
 
 def _fits(key: Key, device: Element, live: Element) -> bool:
     """Whether what runs can have such a device plugged, in or out."""
+    if key[0] in SMALLER:
+        return xmltree.get(device, "@bus") == "usb" or not needs_acpi(live)
     is_disk, bus = key[0] == DISKS.name, xmltree.get(device, "target/@bus")
     on_pci = key[0] == NICS.name or (is_disk and bus == "virtio")
     if on_pci and needs_acpi(live):
@@ -101,7 +106,9 @@ def _is_open(disk: Element, stays: Element) -> bool:
 
 
 def _needs(key: Key, device: Element) -> Needs | None:
-    """What a device takes up on PCI, if it does."""
+    """What a device takes up on PCI or USB, if it does."""
+    if key[0] in SMALLER:
+        return Needs.USB if device.get("bus") == "usb" else Needs.PORT
     if key[0] == NICS.name:
         return Needs.PORT if xmltree.get(device, "model/@type") in FOR_PORTS else Needs.SLOT
     on_pci = key[0] == DISKS.name and xmltree.get(device, "target/@bus") == "virtio"

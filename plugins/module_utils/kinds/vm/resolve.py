@@ -32,6 +32,12 @@ DEFAULTS: Values = {
     ("rng",): "/dev/urandom",
 }
 
+# What a new device of a list gets where nothing is said of it.
+OF_SMALLER: dict[str, dict[str, Value]] = {
+    "rngs": {"path": "/dev/urandom"},
+    "inputs": {"bus": "usb"},
+}
+
 # From this version on libvirt stores the watchdog that every q35 machine has, and puts it back.
 WRITES_ITCO = 9_001_000
 
@@ -64,6 +70,7 @@ def resolve(
     _disks(values, stored)
     _adopt_nics(values, stored)
     _nics(name, values, stored)
+    _smaller_devices(values, stored)
     _purge(values, stored, purged)
     if any(values[key] is ABSENT and key[0] == DISKS.name and key in stored for key in values):
         standing().check_going(values, stored)
@@ -234,6 +241,14 @@ def _nics(name: str, values: dict[Key, Value], stored: Values) -> None:
         if values[key] is PRESENT and key not in stored:
             values.setdefault((*key, "mac"), derived_mac(name, key[1]))
             values.setdefault((*key, "model"), "virtio")
+
+
+def _smaller_devices(values: dict[Key, Value], stored: Values) -> None:
+    """What a new device of the smaller ones has where nothing is said."""
+    for key in [key for key in values if len(key) == 2 and key[0] in OF_SMALLER]:
+        if values[key] is PRESENT and key not in stored:
+            for option, value in OF_SMALLER[key[0]].items():
+                values.setdefault((*key, option), value)
 
 
 def _purge(values: dict[Key, Value], stored: Values, purged: Collection[str]) -> None:

@@ -88,6 +88,13 @@ def check_planned(
     if after.get(memory.SIZE) is not None:
         memory.check(want, after, mistakes)
     _check_needed(want, after, mistakes)
+    for key in want:
+        if len(key) == 2 and want[key] is PRESENT and key in stored and key not in after:
+            mistakes.add(
+                "others made it, and it is known by what it is, which this would change; take it "
+                "away (state: absent) and declare one with a name of its own",
+                named(key),
+            )
 
 
 def _check_needed(want: Mapping[Key, Value], after: Values, mistakes: Mistakes) -> None:
@@ -127,6 +134,24 @@ def _check_whole(after: Values, new: bool, want: Mapping[Key, Value], mistakes: 
             _check_disk(key, after, mistakes)
         if key[0] == "nics":
             _check_nic(key, after, want, mistakes)
+        if key[0] in _NEEDED and key in want:
+            _check_options(key, after, mistakes)
+
+
+# What something of a list cannot be without, and what an option of it goes with.
+_NEEDED = {"inputs": ("type",), "rngs": ("path",)}
+_GOES_WITH: dict[str, tuple[tuple[Key, Key], ...]] = {
+    "rngs": ((("rate", "period_ms"), ("rate", "bytes")),)
+}
+
+
+def _check_options(key: Key, after: Values, mistakes: Mistakes) -> None:
+    for needed in _NEEDED[key[0]]:
+        if not after.get((*key, needed)):
+            mistakes.add("is needed", named((*key, needed)))
+    for option, other in _GOES_WITH.get(key[0], ()):
+        if after.get((*key, *option)) and not after.get((*key, *other)):
+            mistakes.add(f"goes with {'.'.join(other)} only; set that too", named((*key, *option)))
 
 
 def _check_topology(after: Values, mistakes: Mistakes) -> None:

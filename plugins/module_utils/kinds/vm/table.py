@@ -29,6 +29,7 @@ from ...engine.mark import GROUP, MARK, SCOPE, SCOPE_PATH
 from ...engine.traits import KEPT, Trait, Traits, persistence, state_codec, state_of
 from ...engine.xmltree import Element
 from ..resource_pool.partitions import partition
+from . import device_rows
 from .cpu_time import LIMIT_CODEC, QUOTA, RESERVATION_CODEC, SHARES_CODEC
 from .live import Applier
 from .nic_rows import BOOT_ORDER, NAME, NICS, alias_or
@@ -176,7 +177,8 @@ CHANNELS = Items(
     applier=Applier.DEVICE,
 )
 # What a VM is made of that comes and goes, each known by its name.
-LISTS = (DISKS.name, CDROMS.name, NICS.name, CHANNELS.name)
+ITEMS = (DISKS, CDROMS, NICS, CHANNELS, *device_rows.LISTS)
+LISTS = tuple(row.name for row in ITEMS)
 FEATURES = Items(
     "cpu.features",
     "cpu/feature",
@@ -217,6 +219,9 @@ NUMA_CELLS = Items(
     ("id", CELL_NUMBER),
 )
 PLACEMENT = choice("strict", "preferred", "interleave", unset="none")
+
+# The RNG of an option of its own: the first that is not one of `rngs`.
+RNG = "devices/rng[~ua-rng-]"
 
 # Those that QEMU's driver takes (qemuValidateLifecycleAction); libvirt knows more words.
 LIFECYCLE = choice("destroy", "restart")
@@ -313,7 +318,7 @@ ROWS: Rows = (
     ),
     Field(
         "rng",
-        "devices/rng!/backend",
+        f"{RNG}!/backend",
         choice("/dev/urandom", "/dev/random", "/dev/hwrng", unset="none"),
     ),
     Field(
@@ -328,6 +333,7 @@ ROWS: Rows = (
     ),
     Field("tpm.model", "devices/tpm!/@model", choice("tpm-crb", "tpm-tis", unset="none")),
     Field("tpm.version", "devices/tpm/backend/@version", choice("2.0", "1.2")),
+    *device_rows.ROWS,
 )
 
 _STATES = state_codec(KEPT, RUNNING, STOPPED, PAUSED, SAVED, ABSENT, default=KEPT)

@@ -64,6 +64,8 @@ KNOWN: told.Known = {
     "devices/graphics/@autoport": (),
     "devices/graphics/listen": (),
     "devices/rng/@model": ("virtio",),
+    "devices/vsock/@model": ("virtio",),
+    "devices/vsock/cid/@address": (),
     "devices/rng/backend/@model": ("random",),
     "devices/serial/target": (),
     "devices/channel/@type": ("unix",),
@@ -81,7 +83,7 @@ KNOWN: told.Known = {
         f"devices/{tag}/{part}": ()
         for tag in (
             *("channel", "disk", "interface", "memballoon", "rng", "tpm", "video", "watchdog"),
-            "serial",
+            *("serial", "sound", "panic", "vsock"),
         )
         for part in ("address", "alias")
     },

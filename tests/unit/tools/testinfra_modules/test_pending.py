@@ -326,9 +326,11 @@ FACT_OF = {
     "on_crash": "lifecycle",
     "resource_pool": "partition",
     "rng": "rng",
+    "rngs": "rng",
 }
 NOT_COMPARED = {
     "cpu.dedicated",
+    "inputs", "panic", "sound", "vsock",
     "cpu.reservation",
     "memory.balloon_stats_period_s", "memory.reservation", "memory.size", "power", "protected",
     "scope", "state",
@@ -338,7 +340,7 @@ NOT_COMPARED = {
 
 def facts_of(field: str, *values: Any) -> set[str]:
     """The facts that a change of this field, between these values, changes."""
-    if field in NOT_COMPARED:
+    if {field, field.partition(".")[0]} & NOT_COMPARED:
         return set()
     if field.endswith("boot_order"):
         return {"boot_order"}

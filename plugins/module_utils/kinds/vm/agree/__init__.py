@@ -19,6 +19,7 @@ from ..table import EXTRA_RECORD
 from . import (
     channels,
     cpu,
+    devices,
     disks,
     display,
     firmware,
@@ -41,6 +42,7 @@ CONSEQUENCES = (
     *nics.CONSEQUENCES,
     *channels.CONSEQUENCES,
     *numa.CONSEQUENCES,
+    *devices.CONSEQUENCES,
     *hotplug.CONSEQUENCES,
 )
 
@@ -53,7 +55,8 @@ def agree(
 ) -> None:
     """Make what hangs on the changed values go with them, of all that are wanted."""
     machine.agree(domain, changed, str(before.get(("machine",)) or ""))
-    for concern in (cpu, numa, firmware, platform, display, single, disks, channels):
+    before_disks = (cpu, numa, firmware, platform, display, single, devices)
+    for concern in (*before_disks, disks, channels):
         concern.agree(domain, changed)
     is_locked = bool(want.get(memory_backing.LOCKED_KEY))
     memory_backing.agree(domain, changed, is_locked, _extra_of(domain, want))

@@ -6,6 +6,7 @@ from __future__ import annotations
 from ....engine import xmltree
 from ....engine.accounting import Consequence
 from ....engine.xmltree import Element
+from ..table import RNG
 from .base import Changed, drop, prune, touched
 
 _TOO = "goes too: none means none of several"
@@ -16,15 +17,15 @@ _OF_BALLOON = ("autodeflate", "freePageReporting")
 _SOURCE = ("mode", "host", "service", "tls", "append", "channel", "master", "slave")
 
 
-def _others(name: str, tag: str, option: str) -> Consequence:
-    return Consequence(name, (f"devices/{tag}[+]",), (option,), _TOO, is_thing=True)
+def _others(name: str, path: str, option: str) -> Consequence:
+    return Consequence(name, (f"{path}[+]",), (option,), _TOO, is_thing=True)
 
 
 CONSEQUENCES = (
-    _others("other_serial_ports", "serial", "serial.type"),
-    _others("other_rngs", "rng", "rng"),
-    _others("other_watchdogs", "watchdog", "watchdog.model"),
-    _others("other_tpms", "tpm", "tpm.model"),
+    _others("other_serial_ports", "devices/serial", "serial.type"),
+    _others("other_rngs", RNG, "rng"),
+    _others("other_watchdogs", "devices/watchdog", "watchdog.model"),
+    _others("other_tpms", "devices/tpm", "tpm.model"),
     Consequence(
         "serial.details",
         (
@@ -42,13 +43,13 @@ CONSEQUENCES = (
     Consequence("console", ("devices/console",), _ON_SERIAL, "", silent=True),
     Consequence(
         "rng_details",
-        ("devices/rng[1]/backend/*", "devices/rng[1]/backend/@type"),
+        (f"{RNG}/backend/*", f"{RNG}/backend/@type"),
         ("rng",),
         "goes with the former source of random numbers",
     ),
     Consequence(
         "rng_defaults",
-        ("devices/rng[1]/@model", "devices/rng[1]/backend/@model"),
+        (f"{RNG}/@model", f"{RNG}/backend/@model"),
         ("rng",),
         "",
         silent=True,
@@ -132,7 +133,7 @@ def _agree_watchdogs(domain: Element) -> None:
 
 
 def _agree_rng(domain: Element) -> None:
-    rng = domain.find("devices/rng")
+    rng = xmltree.find(domain, RNG)
     if rng is None:
         return
     rng.set("model", rng.get("model", "virtio"))

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sound, panic and the smaller devices of a list: what is of one model or source goes with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ....engine import xmltree
+from ....engine.accounting import Consequence
+from ....engine.fields import Items, items_of
+from ....engine.xmltree import Element
+from ..device_rows import RNGS
+from .base import Changed, drop, touched
+
+_OF_MODEL = "goes with the former model"
+_PARTS = ("codec", "audio", "address")
+_TOO = "goes too: none means none of several"
+
+CONSEQUENCES = (
+    *(
+        consequence
+        for tag in ("sound", "panic")
+        for consequence in (
+            Consequence(
+                f"{tag}_details",
+                tuple(f"devices/{tag}[1]/{part}" for part in _PARTS),
+                (tag,),
+                _OF_MODEL,
+            ),
+            Consequence(
+                f"other_{tag}_devices", (f"devices/{tag}[+]",), (tag,), _TOO, is_thing=True
+            ),
+        )
+    ),
+    Consequence("rate.rest", ("rate",), ("rate.bytes",), "", RNGS.name, silent=True),
+)
+
+
+def agree(domain: Element, changed: Changed) -> None:
+    """Make the rest of each device go with what changed of it."""
+    for tag in ("sound", "panic"):
+        if touched(changed, tag):
+            drop(domain, *(f"devices/{tag}[1]/{part}" for part in _PARTS))
+    for rng in _changed(RNGS, domain, changed, "rate", "bytes"):
+        if xmltree.get(rng, "rate/@bytes") is None:
+            drop(rng, "rate")
+
+
+def _changed(row: Items, domain: Element, changed: Changed, *option: str) -> Iterator[Element]:
+    """The devices of a list of which an option changes."""
+    for name, device in items_of(row, domain).items():
+        if (row.name, name, *option) in changed:
+            yield device
