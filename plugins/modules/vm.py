@@ -1397,7 +1397,9 @@ options:
       - The seed is C(VM-cidata.iso) in a pool of the VM, or C(VM-cidata-2.iso) and so on where
         something else has that name, which is never written to. It goes with its VM. Where others
         wrote to it, or removed it, it is made anew. One that another VM has too, as a clone of this
-        one, stays.
+        one, stays. So does one that a snapshot of the VM has, until the first run after the
+        snapshot is gone. Of memory that was saved to a file of one's own (C(virsh save)) libvirt
+        does not tell.
       - Which volume it is and what it was made of is noted in the VM's metadata, with
         what is shown in plans. Of O(cloud_init.password_hash), O(cloud_init.user_data),
         O(cloud_init.vendor_data), O(cloud_init.meta_data) and O(cloud_init.network_config) that is

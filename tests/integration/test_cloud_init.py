@@ -206,6 +206,25 @@ def test_a_clone_keeps_the_seed_that_it_shares(guest: Guest, prefix: str) -> Non
     assert guest.files == ["web-cidata-2.iso", "web-cidata.iso"]
 
 
+def test_a_seed_stays_as_long_as_a_snapshot_has_it(guest: Guest) -> None:
+    virsh = guest.libvirtd.virsh
+    guest.come({"hostname": "a"}, state="running")
+    virsh("snapshot-create-as", guest.name, "mem")
+    done = guest.set({"hostname": "b"})
+    assert guest.files == ["web-cidata-2.iso", "web-cidata.iso"]
+    notes = [row["note"] for row in done["plan"] if row["field"] == "cloud_init.former"]
+    assert notes == ["snapshot mem has it, and it stays until that is gone"]
+    guest.set({})
+    assert guest.files == ["web-cidata.iso"]
+    virsh("snapshot-revert", guest.name, "mem")
+    assert guest.drive().endswith("web-cidata.iso")
+    guest.set({"hostname": "c"})
+    virsh("snapshot-delete", guest.name, "mem")
+    guest.set({"hostname": "c"})
+    assert guest.files == ["web-cidata-2.iso"]
+    guest.set(state="stopped", shutdown=OFF)
+
+
 def test_what_an_interrupted_run_left_is_cleared_up(guest: Guest) -> None:
     pool = guest.libvirtd.outside(guest.folder)
     half = [f".{guest.name}-cidata.iso.partial", f"{guest.name}-cidata.iso"]

@@ -6,6 +6,7 @@
     of-others    an empty file: a resource pool that others made
     state        its state, where that is another than running or stopped, active or inactive
     world/K/N.xml  another resource that is there, of kind K and name N, and runs as it is stored
+    snapshots/N.xml  libvirt's record of a snapshot of it
     want.yml     the options of the module
     changes.yml  the plan: rows of field, before, after and class
     after.xml    the definition that gets stored; without the file the resource goes
@@ -174,7 +175,10 @@ class Case:
         if have.exists:
             there[have.kind][have.name] = have
         is_here = self.kind.name == "resource_pool" or (self.folder / "here").exists()
-        return worlds.world(there, worlds.HERE if is_here else None)
+        records = sorted((self.folder / "snapshots").glob("*.xml"))
+        facts = dict(worlds.HERE if is_here else {})
+        facts[("snapshots", have.name)] = [(file.read_text(), False) for file in records]
+        return worlds.world(there, facts)
 
 
 def plain(value: Any) -> Any:

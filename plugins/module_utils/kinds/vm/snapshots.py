@@ -71,6 +71,24 @@ def snapshot_in(tree: Element, current: bool) -> Snapshot:
     )
 
 
+def snapshots_with(host: HostFacts, vm: str, path: str) -> list[str]:
+    """The snapshots of a VM that have the file at a path in one of its drives: without the file it
+    can neither run from there nor be started."""
+    found = []
+    for text, _is_current in host.snapshots(vm):
+        tree = xmltree.parse(text)
+        definitions = [tree.find(name) for name in ("domain", "inactiveDomain")]
+        if any(one is not None and has_disk(one, path) for one in definitions):
+            found.append(xmltree.get(tree, "name") or "")
+    return sorted(found)
+
+
+def has_disk(domain: Element, path: str) -> bool:
+    """Whether a definition has the file at a path as a disk or a medium."""
+    disks = domain.findall("devices/disk")
+    return any(xmltree.get(disk, "source/@file") == path for disk in disks)
+
+
 def _source(disk: Element) -> str:
     source = disk.find("source")
     return "" if source is None else source.get("file") or source.get("dev") or ""

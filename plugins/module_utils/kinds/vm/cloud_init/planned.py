@@ -25,6 +25,7 @@ from ....engine.xmltree import Element
 from ...storage_volume.volumes import HALF_MADE, UNSEEN, name_in_pool, pool_of, volume_path
 from ..derived import derived_uuid
 from ..seeded import CLOUD_INIT, CONTENT, DETACH, DRIVE, FORMER, INSTANCE_ID, KEYS, NOTE, VOLUME
+from ..snapshots import has_disk, snapshots_with
 from ..states import RUNNING
 from ..table import AGENT_CHANNEL
 from . import places
@@ -52,6 +53,7 @@ class Planned:
     makes: str = ""  # why a volume is made; empty where none is
     goes: list[str] = field(default_factory=list)  # the volumes, POOL/NAME, that are removed
     kept: dict[str, list[str]] = field(default_factory=dict)  # those that other VMs have too
+    snapshots: list[str] = field(default_factory=list)  # those by which others have to wait
 
     def put(self, tree: Element) -> None:
         """Note it in a definition."""
@@ -223,8 +225,12 @@ def _set_former(draft: VmDraft, want: dict[Key, Value], plan: Planned) -> None:
         if _runs_with(draft, volume):
             waits.append(name)
             continue
-        others = users_of(draft, volume)
-        if others:
+        own = _snapshots_with(draft, draft.wanted.name, volume)
+        others = [] if own else users_of(draft, volume)
+        if own:
+            waits.append(name)
+            plan.snapshots += [one for one in own if one not in plan.snapshots]
+        elif others:
             plan.kept[name] = others
         elif volume.exists or volume.facts.get(HALF_MADE):
             plan.goes.append(name)
@@ -233,26 +239,35 @@ def _set_former(draft: VmDraft, want: dict[Key, Value], plan: Planned) -> None:
 
 def _runs_with(draft: VmDraft, volume: Have) -> bool:
     """Whether what runs has it in the drive, and will have it when the run is done."""
-    runs = draft.live
-    path = xmltree.get(volume.stored, "target/path") if volume.stored is not None else None
+    runs, path = draft.live, _path_of(volume)
     has = runs is not None and bool(path) and runs.get(SOURCE) == {"file": path}
     return has and draft.changes_wait
 
 
 def users_of(draft: VmDraft, volume: Have) -> list[str]:
-    """The other VMs that have a volume as a medium: clones of this one."""
-    path = xmltree.get(volume.stored, "target/path") if volume.stored is not None else None
-    return sorted(
-        name
-        for name, have in (draft.world.everything("vm") if path else {}).items()
-        if name != draft.wanted.name
-        and any(
-            xmltree.get(disk, "source/@file") == path
-            for tree in (have.stored, have.live)
-            if tree is not None
-            for disk in tree.findall("devices/disk")
-        )
-    )
+    """The other VMs that have a volume as a medium, clones of this one, or go back to it with one
+    of their snapshots."""
+    path = _path_of(volume)
+    found = []
+    for name, have in (draft.world.everything("vm") if path else {}).items():
+        if name == draft.wanted.name:
+            continue
+        if any(has_disk(tree, path) for tree in (have.stored, have.live) if tree is not None):
+            found.append(name)
+        else:
+            snapshots = _snapshots_with(draft, name, volume)
+            found += [f"{name} (snapshot {', '.join(snapshots)})"] if snapshots else []
+    return sorted(found)
+
+
+def _snapshots_with(draft: VmDraft, vm: str, volume: Have) -> list[str]:
+    """The snapshots of a VM that have a volume as a medium: who goes back to them needs it."""
+    path = _path_of(volume)
+    return snapshots_with(draft.world.host, vm, path) if path else []
+
+
+def _path_of(volume: Have) -> str:
+    return (xmltree.get(volume.stored, "target/path") or "") if volume.stored is not None else ""
 
 
 # ---- as the plan says it
@@ -284,8 +299,11 @@ def explained(plan: Planned, change: Change) -> Change:
         return replace(change, final="the seed that was in it is kept by nobody")
     if change.field[0] != CLOUD_INIT or isinstance(change, (Lost, Kept)) or plan.had is None:
         return change
+    if change.field == FORMER and change.after:
+        return replace(change, note=_waits_for(plan.snapshots))
     if change.field == VOLUME:
-        note = plan.makes or ("a guest is up that was started with it" if plan.note else "")
+        detached = plan.note is not None and plan.note.said.get("detach") == AFTER_BOOT
+        note = plan.makes or ("a guest is up that was started with it" if detached else "")
         return replace(change, note=note, final="the seed that it was is kept by nobody")
     said: dict[str, Any] = {}
     if plan.note is not None and change.field[1] in CONTENT:
@@ -294,3 +312,11 @@ def explained(plan: Planned, change: Change) -> Change:
     if isinstance(change.before, Sensitive):
         said["final"] = "what it said is kept by nobody"
     return replace(change, **said)
+
+
+def _waits_for(snapshots: list[str]) -> str:
+    if not snapshots:
+        return "what runs has it"
+    if len(snapshots) == 1:
+        return f"snapshot {snapshots[0]} has it, and it stays until that is gone"
+    return f"snapshots {', '.join(snapshots)} have it, and it stays until those are gone"
