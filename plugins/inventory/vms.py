@@ -82,19 +82,24 @@ options:
     default: [ipv4, ipv6]
   hostname:
     description:
-      - What a VM is called in the inventory, as an expression over its variables.
+      - What a VM is called in the inventory, as an expression over its variables. A VM for which it
+        has none, or an empty one, is called by its own name, with a warning. With O(strict) it is
+        an error that something in it is not defined.
       - Where several VMs come to one name, none is lost. Each is called NAME@HOST, and NAME is a
         group of them, unless there is a host or a group of this name already. One VM (by its UUID)
         that is on several hosts, as while it moves, is NAME where it runs, if it runs on one of
-        them. A VM that is called as one of the KVM hosts is NAME@HOST too. All of that is told in a
-        warning.
+        them. A VM that is called as one of the KVM hosts is NAME@HOST too, and so is one that is
+        called as a group or another host of the sources before this one, as a group of O(group) or
+        O(groups), or C(localhost), so that no play is about something else than was meant. All of
+        that is told in a warning.
       - Which name a VM has then depends on which hosts could be read. Name all of them by their
         hosts, C(kvm_name ~ '@' ~ kvm_host), where names repeat.
     type: str
     default: kvm_name
   filter:
     description:
-      - An expression over the variables of a VM. One of which it is not true is left out.
+      - An expression over the variables of a VM. One of which it is not true is left out, and so is
+        one that lacks something in it, such as a tag, unless O(strict) makes that an error.
     type: str
     default: "true"
   group:
@@ -186,7 +191,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible import constants as C
-from ansible.errors import AnsibleParserError
+from ansible.errors import AnsibleParserError, AnsibleUndefinedVariable
 from ansible.inventory.helpers import get_group_vars
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
@@ -198,6 +203,7 @@ from ..module_utils.host.connection import IMPORT_ERROR
 from ..module_utils.inventory.at_once import Outcome, ask_all
 from ..module_utils.inventory.hosts import Source, sources_of
 from ..module_utils.inventory.naming import Named, naming
+from ..module_utils.inventory.naming import unnamed as unnamed_said
 from ..module_utils.inventory.reader import Reading, read
 from ..module_utils.kinds.vm.reaching import address_of, mistaken
 
@@ -336,43 +342,70 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     # ---- the inventory
 
     def _add(self, sources: list[Source], outcomes: Mapping[str, Outcome[Reading]]) -> None:
-        found = naming(list(self._wanted(outcomes)), {source.name for source in sources})
-        for text in found.warnings:
+        unnamed: list[Mapping[str, Any]] = []
+        wanted = list(self._wanted(outcomes, unnamed))
+        found = naming(wanted, {source.name for source in sources}, self._reserved(wanted))
+        for text in (*([unnamed_said(unnamed)] if unnamed else ()), *found.warnings):
             self.display.warning(text)
         group = self.get_option("group")
         group = self.inventory.add_group(group) if group else None
-        taken = {*self.inventory.groups, *self.inventory.hosts}
         for name, variables in found.vms:
             self._add_vm(self.inventory.add_host(name, group=group), variables)
         for name, members in found.groups.items():
-            if name not in taken and name not in self.inventory.groups:
+            if name not in self.inventory.groups:  # by a group of expressions meanwhile
                 of_name = self.inventory.add_group(name)
                 for member in members:
                     self.inventory.add_child(of_name, member)
 
-    def _wanted(self, outcomes: Mapping[str, Outcome[Reading]]) -> Iterator[Named]:
-        """The VMs that are to come, each with the name that it is to have."""
+    def _reserved(self, wanted: list[Named]) -> set[str]:
+        """The names that no VM takes: of what there is, of this machine, and of groups to come. A
+        VM that an earlier source has read is the same host."""
+        same = {(str(name), str(vm["kvm_uuid"])) for name, vm in wanted}
+        there = {
+            name
+            for name, host in self.inventory.hosts.items()
+            if (name, str(host.get_vars().get("kvm_uuid"))) not in same
+        }
+        to_come = {self.get_option("group") or "all", *(self.get_option("groups") or ())}
+        return {*there, *self.inventory.groups, *C.LOCALHOST, *to_come}
+
+    def _wanted(
+        self, outcomes: Mapping[str, Outcome[Reading]], unnamed: list[Mapping[str, Any]]
+    ) -> Iterator[Named]:
+        """The VMs that are to come, each with the name that it is to have. Those for which there
+        is none are `unnamed`, too."""
         where, hostname = self.get_option("filter"), self.get_option("hostname")
         for host, outcome in outcomes.items():
             for told in outcome.answer["vms"] if outcome.answer else ():
-                vm = untrusted({**told, "kvm_host": host})
-                address = address_of(
-                    vm["kvm_addresses"],
-                    *(self.get_option(name) for name in ("network", "addresses", "families")),
-                )
-                if address is not None:
-                    vm["ansible_host"] = untrusted(address)
-                if where == "true" or boolean(self._valued("filter", where, vm), strict=False):
-                    is_plain = hostname == "kvm_name"
-                    name = vm["kvm_name"] if is_plain else self._valued("hostname", hostname, vm)
-                    yield Named(str(name), vm)
+                vm = self._with_address(untrusted({**told, "kvm_host": host}))
+                if where != "true" and not boolean(self._valued("filter", where, vm), strict=False):
+                    continue
+                is_plain = hostname == "kvm_name"
+                said = vm["kvm_name"] if is_plain else self._valued("hostname", hostname, vm)
+                name = "" if said is None else str(said).strip()
+                if not name:
+                    unnamed.append(vm)
+                yield Named(name or str(vm["kvm_name"]), vm)
+
+    def _with_address(self, vm: dict[str, Any]) -> dict[str, Any]:
+        options = ("network", "addresses", "families")
+        address = address_of(vm["kvm_addresses"], *(self.get_option(name) for name in options))
+        return vm if address is None else {**vm, "ansible_host": untrusted(address)}
 
     def _valued(self, option: str, expression: str, vm: Mapping[str, Any]) -> Any:
+        """The value of an expression for a VM; None where something in it is not defined."""
         try:
             return self._compose(expression, vm)
+        except AnsibleUndefinedVariable as error:
+            if self.get_option("strict"):
+                raise self._no_value(option, vm, error) from error
+            return None
         except Exception as error:
-            vm_said = f"{vm['kvm_name']} on {vm['kvm_host']}"
-            raise AnsibleParserError(f"{option}: has no value for {vm_said}: {error}") from error
+            raise self._no_value(option, vm, error) from error
+
+    def _no_value(self, option: str, vm: Mapping[str, Any], error: Exception) -> AnsibleParserError:
+        vm_said = f"{vm['kvm_name']} on {vm['kvm_host']}"
+        return AnsibleParserError(f"{option}: has no value for {vm_said}: {error}")
 
     def _add_vm(self, name: str, variables: Mapping[str, Any]) -> None:
         for key, value in variables.items():

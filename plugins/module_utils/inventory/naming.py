@@ -31,27 +31,31 @@ class Naming(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def naming(wanted: Sequence[Named], hosts: Collection[str]) -> Naming:
-    """What each VM is called, by what it is to be called. A KVM host keeps its name to itself."""
+def naming(
+    wanted: Sequence[Named], hosts: Collection[str], reserved: Collection[str] = ()
+) -> Naming:
+    """What each VM is called, by what it is to be called. A KVM host keeps its name to itself, and
+    so do those that the inventory has already or gives a meaning of its own: `reserved`."""
     by_name: dict[str, list[Vm]] = {}
     for name, vm in wanted:
         by_name.setdefault(name, []).append(vm)
-    taken = {*hosts, *by_name}
+    others = {*hosts, *reserved}
+    taken = {*others, *by_name}
     named: list[Named] = []
     groups: dict[str, tuple[str, ...]] = {}
     for name, vms in by_name.items():
-        found = _called(name, vms, name in hosts, taken)
+        found = _called(name, vms, name in others, taken)
         named += found
-        if name not in hosts and all(one.name != name for one in found):
+        if name not in others and all(one.name != name for one in found):
             groups[name] = tuple(one.name for one in found)
-    return Naming(tuple(named), groups, tuple(_warnings(by_name, hosts, groups)))
+    return Naming(tuple(named), groups, tuple(_warnings(by_name, hosts, reserved, groups)))
 
 
-def _called(name: str, vms: Sequence[Vm], is_host: bool, taken: set[str]) -> list[Named]:
+def _called(name: str, vms: Sequence[Vm], is_others: bool, taken: set[str]) -> list[Named]:
     """VMs that are to have one name, with those that they have. `taken` are all that are used."""
-    if len(vms) == 1 and not is_host:
+    if len(vms) == 1 and not is_others:
         return [Named(name, vms[0])]
-    owner = None if is_host else _owner(vms)
+    owner = None if is_others else _owner(vms)
     found = []
     for vm in vms:
         own = name if vm is owner else _free(name, vm, taken)
@@ -73,18 +77,36 @@ def _free(name: str, vm: Vm, taken: Collection[str]) -> str:
 
 
 def _warnings(
-    by_name: Mapping[str, Sequence[Vm]], hosts: Collection[str], groups: Mapping[str, Any]
+    by_name: Mapping[str, Sequence[Vm]],
+    hosts: Collection[str],
+    reserved: Collection[str],
+    groups: Mapping[str, Any],
 ) -> list[str]:
-    doubled = {name: _hosts_of(vms) for name, vms in by_name.items() if len(vms) > 1}
+    doubled = [name for name, vms in by_name.items() if len(vms) > 1]
     several = [name for name in doubled if name in groups]
-    moved = [name for name in doubled if name not in groups and name not in hosts]
     as_hosts = [name for name in by_name if name in hosts]
+    as_others = [name for name in by_name if name in reserved and name not in hosts]
+    moved = [name for name in doubled if name not in {*groups, *as_hosts, *as_others}]
     told = (
         (several, "have one name: {}. Each is NAME@HOST here, and NAME is a group of them"),
         (moved, "are on several hosts: {}. NAME is the one that runs, the others are NAME@HOST"),
         (as_hosts, "are called as KVM hosts are: {}. Such a VM is NAME@HOST here"),
+        (
+            as_others,
+            "are called as a host or a group that the inventory has already is: {}. Such a VM is "
+            "NAME@HOST here",
+        ),
     )
     return [f"VMs {text.format(_listed(names, by_name))}" for names, text in told if names]
+
+
+def unnamed(vms: Sequence[Vm]) -> str:
+    """What is to be told of VMs for which `hostname` has no value."""
+    by_name: dict[str, list[Vm]] = {}
+    for vm in vms:
+        by_name.setdefault(str(vm["kvm_name"]), []).append(vm)
+    told = _listed([*by_name], by_name)
+    return f"hostname: has no value for VMs {told}. Each is called by its own name here"
 
 
 def _hosts_of(vms: Sequence[Vm]) -> str:
