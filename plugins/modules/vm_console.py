@@ -150,7 +150,7 @@ started:
   returned: success
   type: bool
 device:
-  description: libvirt's name of the port; empty where the VM does not run.
+  description: libvirt's name of the port.
   returned: when something was looked at
   type: str
   sample: serial0

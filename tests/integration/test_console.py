@@ -109,7 +109,7 @@ def test_what_cannot_be_looked_at_is_told(shown: Shown) -> None:
     assert "is no regular expression" in shown.ask("vm_console", until="(")["msg"]
     assert "console 'serial3'" in shown.ask("vm_console", device="serial3")["msg"]
     shown.declare(serial={"type": "none"}, state="running")
-    assert "declare serial: {type: pty}" in shown.ask("vm_console")["msg"]
+    assert "declare serial.type: pty" in shown.ask("vm_console")["msg"]
     assert "has no graphics card" in shown.ask("vm_screenshot")["msg"]
 
 

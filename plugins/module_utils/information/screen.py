@@ -49,7 +49,7 @@ def _require_screen(definition: xmltree.Element, resource: str) -> None:
     models = [card.get("type") for card in definition.findall("devices/video/model")]
     if all(model == "none" for model in models):
         raise FleetError(
-            "has no graphics card, so it has no screen; declare graphics: {type: vnc}, which "
+            "has no graphics card, so it has no screen; declare graphics.type: vnc, which "
             "brings one at the next start, or look at its serial console with kvm.fleet.vm_console",
             resource,
             "graphics",
