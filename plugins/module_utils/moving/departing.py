@@ -22,6 +22,8 @@ from .fate import LOCAL, DiskFate
 
 EXTRA = ("extra_xml",)
 EJECTED: Value = {"file": ""}
+# How libvirt begins the names that it gives to taps itself (virNetDevReservedNames).
+TAPS = ("vnet", "macvtap", "macvlan")
 # What is said of how a change is made, and not of what it is.
 HOW = ("name", "apply", "shutdown")
 
@@ -65,13 +67,13 @@ def _medium(disk: Element) -> dict[str, str]:
 
 
 def _attachable(device: Element) -> Element:
-    """A device without what libvirt made of it when it ran: the tap of a NIC, what it stood on."""
+    """A device without what libvirt made of it when it ran: a tap's name, what it stood on."""
     made = xmltree.clone(device)
     for path in ("backingStore", "mirror"):
         for part in made.findall(path):
             made.remove(part)
     target = made.find("target")
-    if made.tag == "interface" and target is not None:
+    if made.tag == "interface" and target is not None and target.get("dev", "").startswith(TAPS):
         made.remove(target)
     return made
 

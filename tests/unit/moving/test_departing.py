@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.keys import ABSENT, Values
@@ -73,3 +74,21 @@ def test_of_what_ran_what_is_gone_is_put_back() -> None:
     assert [one.find("source").get("file") for one in others] == ["/a.iso"]  # type: ignore[union-attr]
     assert [one.tag for one in gone] == ["interface"] and gone[0].find("target") is None
     assert to_put_back(had, had) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("tap", "stays"),
+    [
+        ("vnet7", None),
+        ("macvtap0", None),
+        ("macvlan3", None),
+        ("web-lan", "web-lan"),
+        ("tap0", "tap0"),
+    ],
+)
+def test_a_nic_keeps_the_name_of_its_tap_that_a_user_gave(tap: str, stays: str | None) -> None:
+    nic = NIC.replace("<model", f'<target dev="{tap}"/><model')
+    had = parse(f"<domain><devices>{nic}</devices></domain>")
+    [back], _others = to_put_back(had, parse("<domain><devices/></domain>"))
+    target = back.find("target")
+    assert (None if target is None else target.get("dev")) == stays
