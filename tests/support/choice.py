@@ -16,6 +16,8 @@ LONGEST = ("kvm_host", "vswitch")
 
 # What a file says of a scenario: the first pattern that fits its path.
 TOUCHES = (
+    # Documentation.
+    (r"plugins/modules/\w+\.yml$", ""),
     (r"extensions/molecule/(default|resources)/|extensions/molecule/[^/]+$", "lab"),
     (r"extensions/molecule/([^/]+)/", r"\1"),
     (r"extensions/testinfra/|playbooks/lab_|roles/(lab|tiny_guest)/", "lab"),

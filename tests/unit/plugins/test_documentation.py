@@ -96,6 +96,15 @@ def without_templates(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", MODULES)
+def test_documentation_is_not_sent_to_hosts(name: str) -> None:
+    """Ansible sends a module's own file with every task: all that is said of it is beside it."""
+    module = ROOT / "plugins" / "modules" / f"{name}.py"
+    said = ["DOCUMENTATION", "EXAMPLES", "RETURN"]
+    assert list(yaml.safe_load(module.with_suffix(".yml").read_text())) == said
+    assert not re.search(f"^({'|'.join(said)})", module.read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", MODULES)
 def test_the_documented_options_are_the_spec(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     documented = flat(documentation()[name]["doc"]["options"], "suboptions")
     assert documented == flat(spec_of(name, monkeypatch), "options")

@@ -101,6 +101,7 @@ def test_they_keep_their_order() -> None:
         ("plugins/module_utils/run/sides.py", "migration"),
         ("plugins/modules/migration_check.py", "migration"),
         ("tests/support/contention.py", "reservations"),
+        ("plugins/modules/vm.yml", ""),
         ("docs/design.md", ""),
         ("tests/unit/kinds/vswitch/test_vswitch.py", ""),
     ],
