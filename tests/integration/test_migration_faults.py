@@ -126,6 +126,17 @@ def test_libvirt_at_the_source_is_killed(moves: Moves, point: str) -> None:
     converges(moves)
 
 
+def test_libvirt_at_the_target_hangs(moves: Moves) -> None:
+    """It takes questions and answers none, for ever, until the connection is given up."""
+    try:
+        said = disturbed(moves, "memory", lambda _process: print(moves.target.signal("STOP")))
+    finally:
+        moves.target.signal("CONT")
+    assert "connection to libvirt at kvm2 was lost" in said["msg"]
+    stays_at_source(moves, marked=True)
+    converges(moves)
+
+
 @pytest.mark.parametrize("point", POINTS)
 def test_the_migration_network_is_cut(moves: Moves, point: str) -> None:
     """libvirt says nothing of it, so how long it may stand still is a limit of ours."""

@@ -119,14 +119,19 @@ class PrivateLibvirtd:
 
     def kill(self) -> None:
         """End libvirtd with SIGKILL, as a crash would; its VMs and networks go on."""
-        pid = self.outside(LIBVIRTD_PID_FILE).read_text().strip()
-        # The shell's own kill: a lean machine lacks the program.
-        self.run(["bash", "-c", f"kill -KILL {pid}"])
+        pid = self.signal("KILL")
         wait_until(
             lambda: self.try_run(["bash", "-c", f"kill -0 {pid}"]).returncode != 0,
             STOP_TIMEOUT_S,
             f"libvirtd (process {pid}) to be gone",
         )
+
+    def signal(self, name: str) -> str:
+        """Send libvirtd a signal: STOP has it hang, CONT go on. Returns its process."""
+        pid = self.outside(LIBVIRTD_PID_FILE).read_text().strip()
+        # The shell's own kill: a lean machine lacks the program.
+        self.run(["bash", "-c", f"kill -{name} {pid}"])
+        return pid
 
     def restart(self) -> None:
         """Kill libvirtd and start it again."""

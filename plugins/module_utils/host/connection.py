@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 Result = TypeVar("Result")
+Opener = Callable[[str], Any]
 
 # Since this version libvirt can be told to keep a TPM's state (VIR_DOMAIN_UNDEFINE_KEEP_TPM).
 KEEPS_TPM = 8_009_000
@@ -189,12 +190,18 @@ class Host:
 
 
 @contextmanager
-def connect(uri: str, read_only: bool = False) -> Iterator[Host]:
-    """Open a connection and close it again. FleetError says why it could not be opened."""
+def connect(
+    uri: str, read_only: bool = False, opening: Callable[[Opener, str], Any] | None = None
+) -> Iterator[Host]:
+    """Open a connection and close it again. FleetError says why it could not be opened.
+
+    `opening` is another way to open it than to call libvirt and wait.
+    """
     # Without a handler libvirt writes every error to stderr, also those that are expected.
     libvirt.registerErrorHandler(lambda _context, _error: None, None)
     try:
-        conn = libvirt.openReadOnly(uri) if read_only else libvirt.open(uri)
+        opener = libvirt.openReadOnly if read_only else libvirt.open
+        conn = opening(opener, uri) if opening is not None else opener(uri)
     except libvirt.libvirtError as error:
         raise FleetError(
             f"cannot connect to libvirt at {uri}: {said(error)}; see that its daemon runs and that "

@@ -12,6 +12,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..engine import xmltree
 from ..engine.errors import FleetError, FleetErrors, Mistakes
 from ..host.connection import Host, connect, libvirt, said
+from ..host.lively import open_watched
 from ..moving import baseline
 from ..moving.baseline import EMULATED, KVM, Offer
 from ..moving.hosts import ways
@@ -74,7 +75,7 @@ def _open(given: Mapping[str, Any], stack: ExitStack) -> dict[str, Host]:
             )
             continue
         try:
-            hosts[name] = stack.enter_context(connect(reach.uri))
+            hosts[name] = stack.enter_context(connect(reach.uri, opening=open_watched))
         except FleetError as error:
             mistakes.add(error.message, f"hosts.{name}")
     mistakes.raise_any()

@@ -12,6 +12,7 @@ from ansible.module_utils import basic
 from ..engine.errors import FleetError
 from ..engine.world import World
 from ..host.connection import Host, connect
+from ..host.lively import open_watched
 from ..kinds.resource_pool.kind import KIND as RESOURCE_POOL
 from ..kinds.storage_pool.kind import KIND as STORAGE_POOL
 from ..kinds.storage_volume.kind import KIND as STORAGE_VOLUME
@@ -69,7 +70,7 @@ def _open(
         facts = facts_in(reach.uri[len(SNAPSHOT) :])
     else:
         require_libvirt(module)
-        host = stack.enter_context(connect(reach.uri))
+        host = stack.enter_context(connect(reach.uri, opening=open_watched))
         opened.hosts[reach.name] = host
         facts = live_facts(host)
     return Side(reach.name, reach.uri, reach.migration_uri, World(facts, KINDS))
