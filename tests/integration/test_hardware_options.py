@@ -63,3 +63,14 @@ def test_what_is_on_the_board_is_qemus(host: Host) -> None:
     line = command_line(host)
     assert "hv-relaxed" not in line and "TZ=" not in line and "-rtc base=utc" in line
     assert "Fleet" not in line and "menu=on" not in line
+
+
+def test_a_profile_of_windows_is_qemus_too(host: Host) -> None:
+    new = {"memory": {"size": "64MiB"}, "virt_type": "qemu", "profile": "windows-server"}
+    done = host.declare(**new, cdroms=[{"name": "setup"}])
+    assert done["vm"]["firmware"] == "efi" and done["vm"]["clock"]["offset"] == "localtime"
+    line = command_line(host)
+    for said in ("-rtc base=localtime,driftfix=slew", "hpet", "OVMF", "VGA", "ide-cd", "-vnc"):
+        assert said in line, said
+    again = host.declare(profile="windows-11", cdroms=[{"name": "setup"}], purge=True)
+    assert not again["changed"]

@@ -111,6 +111,7 @@ class VmDraft(Draft):
         alike.check_names(self.wanted.values, self.stored, self.mistakes)
         numbered, given = alike.is_any(self.stored), self.wanted.values
         values = alike.by_tree_names(given, self.stored) if numbered else given
+        values = self._of_profile(values)
         values, warnings = in_pool.placed(values, self.stored, self.world, self.mistakes)
         needs = rules.Needs(values, self.stored, self.world, self.mistakes)
         needs.check()
@@ -133,6 +134,15 @@ class VmDraft(Draft):
             self.wanted, want, self.stored, self.world, self.mistakes
         )
         return want
+
+    def _of_profile(self, values: Values) -> Values:
+        """What is said, and what a new VM gets by its profile where nothing is."""
+        profile = self.wanted.options.get("profile")
+        if profile in (None, "linux"):
+            return values
+        from . import profiles
+
+        return profiles.completed(profile, values, self.stored, self.world.host)
 
     def _resolve_dedicated(self, want: dict[Key, Value]) -> None:
         """Choose the CPUs of a VM that has some of its own, or is no longer to have them."""

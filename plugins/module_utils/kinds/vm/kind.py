@@ -31,6 +31,7 @@ OPTIONS: dict[str, Any] = {
     **traits.spec_of(TRAITS),
     "agent": {"type": "bool"},
     "extra_xml": {"type": "str"},
+    "profile": {"type": "str", "choices": ["linux", "windows-11", "windows-server", "none"]},
     "cloud_init": {
         "type": "dict",
         "options": {
