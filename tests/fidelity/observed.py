@@ -211,6 +211,8 @@ NIC: dict[str, Reader] = {
     "link": attribute("link", "state", "up"),
     "boot_order": number(attribute("boot", "order")),
     "port_group": attribute("source", "portgroup", ""),
+    "target": attribute("target", "dev", ""),
+    "filter.name": attribute("filterref", "filter", ""),
     "vswitch": attribute("source", "network"),
     "bridge": _own_bridge,
     **{

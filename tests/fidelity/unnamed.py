@@ -138,6 +138,8 @@ NIC = {
     "model": ("model/@type", "address/", "driver/"),
     "mtu": ("mtu/",),
     "link": ("link/",),
+    "target": ("target/",),
+    "filter": ("filterref",),
     "boot_order": ("boot/",),
     "bandwidth.": ("bandwidth/",),
     "mac": ("mac/",),

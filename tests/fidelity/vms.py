@@ -423,6 +423,10 @@ class Vm:
             options["bandwidth"] = self._bandwidth
         if not self.runs:
             options["mtu"] = lambda: pick([1400, 9000])
+            options["target"] = lambda: pick(["", f"tap-{name}"])
+            options["filter"] = lambda: pick(
+                [{"name": ""}, {"name": "clean-traffic", "parameters": {"IP": "192.0.2.7"}}]
+            )
             options["model"] = lambda: pick(["virtio", "e1000e", "e1000"])
         return {**nic, **some(self.rng, options, 0.3)}
 

@@ -74,3 +74,17 @@ def test_a_profile_of_windows_is_qemus_too(host: Host) -> None:
         assert said in line, said
     again = host.declare(profile="windows-11", cdroms=[{"name": "setup"}], purge=True)
     assert not again["changed"]
+
+
+def test_a_nic_has_its_queues_and_its_filter(host: Host) -> None:
+    filtered = {"name": "clean-traffic", "parameters": {"IP": "192.0.2.7"}}
+    tuned = {"target": "tap-a", "driver": "vhost", "queues": 4, "filter": filtered}
+    nic = "<interface type='bridge'><source bridge='br-a'/><mac address='52:54:00:00:00:0a'/>"
+    host.defined(devices=f"{nic}<model type='virtio'/></interface>")
+    host.declare(nics=[{"name": "a", "mac": "52:54:00:00:00:0a", **tuned}])
+    xml = host.xml()
+    assert "<filterref filter='clean-traffic'>" in xml and "value='192.0.2.7'" in xml
+    assert "<target dev='tap-a'/>" in xml and "<driver name='vhost' queues='4'/>" in xml
+    plain = {"target": "", "driver": "default", "queues": 0, "filter": {"name": ""}}
+    host.declare(nics=[{"name": "a", "mac": "52:54:00:00:00:0a", **plain}])
+    assert "filterref" not in host.xml() and "tap-a" not in host.xml()

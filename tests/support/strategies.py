@@ -149,6 +149,9 @@ MAKERS: dict[str, Callable[[Known], SearchStrategy[Any]]] = {
         st.integers(0, 300) | st.integers(0, 300).map(str), CPU_LISTS | st.integers(0, 99)
     ),
     "_context_id": lambda _known: st.sampled_from(["auto", "none"]) | st.integers(3, 2**32 - 2),
+    "pairs": lambda _known: st.dictionaries(
+        st.sampled_from(["IP", "CTRL_IP_LEARNING"]), st.sampled_from(["192.0.2.7", "dhcp", "::1"])
+    ),
     "_nic_name": lambda _known: st.from_regex("[A-Za-z0-9_-]+", fullmatch=True) | MACS,
     "address": _addresses,
     "interface_address": _interface_address,

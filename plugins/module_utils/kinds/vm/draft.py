@@ -135,7 +135,7 @@ class VmDraft(Draft):
         )
         return want
 
-    def _of_profile(self, values: Values) -> Values:
+    def _of_profile(self, values: Mapping[Key, Value]) -> Mapping[Key, Value]:
         """What is said, and what a new VM gets by its profile where nothing is."""
         profile = self.wanted.options.get("profile")
         if profile in (None, "linux"):

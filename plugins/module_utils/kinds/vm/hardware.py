@@ -76,13 +76,20 @@ def _is_an_emulated_tpm(domain: Element) -> Iterator[FleetError]:
 
 
 def _is_on_a_network(domain: Element) -> Iterator[FleetError]:
-    """libvirt drops the port group of any other NIC in silence."""
+    """libvirt drops in silence what is of another kind of NIC: a port group, queues."""
     for name, nic in items_of(NICS, domain).items():
         if xmltree.get(nic, "source/@portgroup") and nic.get("type") != "network":
             yield FleetError(
                 f"is of a vswitch, and this NIC is of type {nic.get('type')}; set vswitch too",
                 field=f"nics.{name}.port_group",
             )
+        has_parameters = nic.find("filterref/parameter") is not None
+        if has_parameters and not xmltree.get(nic, "filterref/@filter"):
+            message = "are of a filter; write filter.name too"
+            yield FleetError(message, field=f"nics.{name}.filter.parameters")
+        if xmltree.get(nic, "driver/@queues") and xmltree.get(nic, "model/@type") != "virtio":
+            message = f"is for the model virtio, not {xmltree.get(nic, 'model/@type')}"
+            yield FleetError(message, field=f"nics.{name}.queues")
 
 
 def _has_its_vcpus(domain: Element) -> Iterator[FleetError]:

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ...engine import xmltree
-from ...engine.codecs import choice, integer, mac, size, text
-from ...engine.fields import Field, Items, Variant
+from ...engine.codecs import choice, integer, mac, pairs, size, text
+from ...engine.fields import Field, Items, Mapped, Variant
 from ...engine.keys import UNION
 from ...engine.xmltree import Element
 from .live import Applier
@@ -33,6 +33,35 @@ def _nic_name(given: object) -> str:
 NIC_NAME = replace(NAME, parse=_nic_name)
 KIB_PER_S = size(1024, unset="0B")
 BOOT_ORDER = integer(minimum=0, unset=0)
+
+
+# What libvirt makes up itself it throws away again (virDomainNetDefParseXML).
+TARGET = text(
+    r"(?!vnet|vif|macvtap|macvlan)[A-Za-z0-9_.-]{1,15}",
+    "the name of an interface of up to 15 letters, digits, ., - and _ that does not begin with "
+    "vnet, vif, macvtap or macvlan, which libvirt gives itself",
+)
+FILTER = text(r"[^/\s]+", "the name of a network filter")
+
+
+def _parameter(given: object) -> str:
+    """The name of a filter's parameter."""
+    name = str(given)
+    if not re.fullmatch(r"[A-Za-z0-9_]+", name):
+        raise ValueError(f"{name!r} is not the name of a parameter of a filter, such as IP")
+    return name
+
+
+_VALUE = text(r"[A-Za-z0-9_.:-]+", "a value of a filter's parameter")
+
+
+def _parameter_value(given: object) -> str:
+    if given == "":
+        raise ValueError("is empty; leave the parameter out")
+    return str(_VALUE.parse(given))
+
+
+PARAMETERS = pairs(_parameter, replace(_VALUE, parse=_parameter_value))
 
 
 def alias_or(path: str, prefix: str) -> Callable[[Element], str | None]:
@@ -67,6 +96,11 @@ NIC_ROWS = (
     Field("mtu", "mtu/@size", integer(68, 65521)),  # what a tap takes
     Field("link", "link/@state", choice("down", unset="up"), Applier.NIC),
     Field("boot_order", "boot/@order", BOOT_ORDER),
+    Field("target", "target/@dev", TARGET),
+    Field("driver", "driver/@name", choice("vhost", "qemu", unset="default")),
+    Field("queues", "driver/@queues", integer(0, 256, unset=0)),
+    Field("filter.name", "filterref!/@filter", FILTER, Applier.NIC),
+    Mapped("filter.parameters", "filterref/parameter", PARAMETERS, Applier.NIC),
     Field("bandwidth.inbound.average", "bandwidth/inbound/@average", KIB_PER_S, Applier.NIC),
     Field("bandwidth.inbound.peak", "bandwidth/inbound/@peak", KIB_PER_S, Applier.NIC),
     Field("bandwidth.inbound.burst", "bandwidth/inbound/@burst", KIB_PER_S, Applier.NIC),
