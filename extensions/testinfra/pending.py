@@ -188,7 +188,21 @@ def _nic(nic: ET.Element) -> dict[str, Any]:
         "device": None if known.vswitch else on_device,
         "mtu": attributes(nic.find("mtu")).get("size", LEFT_OPEN),
         "limits": _nic_limits(nic, known.vswitch),
+        "driver": _nic_driver(nic),
+        "filter": _nic_filter(nic),
     }
+
+
+def _nic_driver(nic: ET.Element) -> list[str]:
+    said = attributes(nic.find("driver"))
+    return [said.get(name, LEFT_OPEN) for name in ("name", "queues")]
+
+
+def _nic_filter(nic: ET.Element) -> tuple[str, dict[str, str]]:
+    said = nic.find("filterref")
+    parameters = [] if said is None else said.findall("parameter")
+    values = {one.get("name", ""): one.get("value", "") for one in parameters}
+    return attributes(said).get("filter", ""), values
 
 
 def _nic_limits(nic: ET.Element, vswitch: str | None) -> Any:

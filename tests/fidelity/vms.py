@@ -122,7 +122,7 @@ class Vm:
             "scope": lambda: pick(["", "shop", "blog"]),
             "group": lambda: pick(["", "web", "web-1"]),
             "resource_pool": lambda: pick(["", "gold", "gold/my-pool"]),
-            "clock": lambda: {"offset": pick(["utc", "localtime"])},
+            "clock": lambda: pick(["utc", "localtime"]),
             "on_poweroff": lambda: "destroy",  # restart does not go with on_reboot: destroy
             "on_reboot": lambda: pick(["restart", "destroy"]),
             "on_crash": lambda: pick(["destroy", "restart", "preserve", "coredump-destroy"]),
@@ -195,12 +195,12 @@ class Vm:
         """What is on the board, drawn apart as seeds are."""
         pick = self.seeds.choice
         options: dict[str, Callable[[], Any]] = {
-            "clock": lambda: pick(
+            "timezone": lambda: "Europe/Berlin",
+            "timers": lambda: pick(
                 [
-                    {"timezone": "Europe/Berlin"},
-                    {"offset": "utc", "timers": [{"name": "rtc", "tickpolicy": "catchup"}]},
-                    {"timers": [{"name": "hpet", "present": pick([True, False])}]},
-                    {"timers": [{"name": "rtc", "state": "absent"}]},
+                    [{"name": "rtc", "tickpolicy": "catchup"}],
+                    [{"name": "hpet", "present": pick([True, False])}],
+                    [{"name": "rtc", "state": "absent"}],
                 ]
             ),
             "features": lambda: pick(
@@ -423,7 +423,6 @@ class Vm:
             options["bandwidth"] = self._bandwidth
         if not self.runs:
             options["mtu"] = lambda: pick([1400, 9000])
-            options["target"] = lambda: pick(["", f"tap-{name}"])
             options["filter"] = lambda: pick(
                 [{"name": ""}, {"name": "clean-traffic", "parameters": {"IP": "192.0.2.7"}}]
             )

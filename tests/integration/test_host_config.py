@@ -225,7 +225,7 @@ def test_defaults_are_as_if_each_vm_said_them(host: Declared) -> None:
     )
     assert refused["errors"] == [refused["msg"]], refused["msg"]
     assert refused["msg"].startswith("vm_defaults.nics.lan.vswitch: ")
-    refused = host.run(**around, vms=[web, db], vm_defaults={**shared, "video": "cest"})
+    refused = host.run(**around, vms=[web, db], vm_defaults={**shared, "clock": "cest"})
     assert refused["errors"] == [refused["msg"]] and "vm_defaults: " in refused["msg"]
 
 

@@ -163,7 +163,7 @@ def test_what_is_wrong_only_without_a_vm_is_no_mistake() -> None:
 
 
 def test_a_mistake_of_one_vm_is_its_own() -> None:
-    [mistake] = declared({"memory": {"size": "1GiB"}}, TWO[0], {"name": "db", "video": "cest"})
+    [mistake] = declared({"memory": {"size": "1GiB"}}, TWO[0], {"name": "db", "clock": "cest"})
     assert mistake.startswith("vm/db: ")
     [mistake] = declared({"nics": [{"name": "a", "mac": "x"}]}, TWO[0], {"name": "db/"})[1:]
     assert mistake.startswith("vm/db/ name: ")
@@ -172,7 +172,7 @@ def test_a_mistake_of_one_vm_is_its_own() -> None:
 def test_what_would_be_wrong_without_the_defaults_is_not_told_beside_their_mistake() -> None:
     vm = {"name": "web", "disks": [{"name": "root", "capacity": "1GiB"}]}
     other = {"name": "db", "colour": "red"}
-    told = declared({"video": "cest", "disks": [{"name": "root", "pool": "images"}]}, vm, other)
+    told = declared({"clock": "cest", "disks": [{"name": "root", "pool": "images"}]}, vm, other)
     assert [mistake.split(":")[0] for mistake in told] == ["vm_defaults", "vm/db"]
 
 

@@ -107,5 +107,4 @@ def _see_through_transient(values: Values, live: Element, stored: Values) -> Non
 def _drawn_at_start(key: Key) -> bool:
     """Whether libvirt chooses a value at each start where the definition says none."""
     is_path = key[0] == "channels" and key[-1] == "path"
-    is_path = is_path or (key[0] == "nics" and key[2:] == ("target",))
     return is_path or key in (("graphics", "listen"), ("secure_boot",))

@@ -35,12 +35,6 @@ KIB_PER_S = size(1024, unset="0B")
 BOOT_ORDER = integer(minimum=0, unset=0)
 
 
-# What libvirt makes up itself it throws away again (virDomainNetDefParseXML).
-TARGET = text(
-    r"(?!vnet|vif|macvtap|macvlan)[A-Za-z0-9_.-]{1,15}",
-    "the name of an interface of up to 15 letters, digits, ., - and _ that does not begin with "
-    "vnet, vif, macvtap or macvlan, which libvirt gives itself",
-)
 FILTER = text(r"[^/\s]+", "the name of a network filter")
 
 
@@ -96,7 +90,6 @@ NIC_ROWS = (
     Field("mtu", "mtu/@size", integer(68, 65521)),  # what a tap takes
     Field("link", "link/@state", choice("down", unset="up"), Applier.NIC),
     Field("boot_order", "boot/@order", BOOT_ORDER),
-    Field("target", "target/@dev", TARGET),
     Field("driver", "driver/@name", choice("vhost", "qemu", unset="default")),
     Field("queues", "driver/@queues", integer(0, 256, unset=0)),
     Field("filter.name", "filterref!/@filter", FILTER, Applier.NIC),

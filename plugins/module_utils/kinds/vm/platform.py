@@ -11,7 +11,7 @@ from ...engine.errors import FleetError, Mistakes
 from ...engine.keys import Key, Values, is_within, named
 from ...engine.xmltree import Element
 
-OFFSET, ZONE = ("clock", "offset"), ("clock", "timezone")
+OFFSET, ZONE = ("clock",), ("timezone",)
 HYPERV = ("features", "hyperv")
 MODE = (*HYPERV, "mode")
 SMBIOS, SMBIOS_MODE = ("smbios",), ("smbios", "mode")
@@ -83,10 +83,10 @@ def check(after: Values, want: Mapping[Key, Value], mistakes: Mistakes) -> None:
 
 def _wrong(after: Values, want: Mapping[Key, Value]) -> Iterator[FleetError]:
     if want.get(ZONE) and after[OFFSET] != "timezone":
-        message = f"is for the offset timezone, not {after[OFFSET]}; leave one of them out"
+        message = f"is for the clock timezone, not {after[OFFSET]}; leave one of them out"
         yield FleetError(message, field=named(ZONE))
     if want.get(OFFSET) == "timezone" and not after[ZONE]:
-        message = "is needed for the offset timezone; write one such as Europe/Berlin"
+        message = "is needed for the clock timezone; write one such as Europe/Berlin"
         yield FleetError(message, field=named(ZONE))
     if want.get(("boot", "menu", "timeout_ms")) and not after[("boot", "menu", "enabled")]:
         message = "is for a boot menu that is enabled; set boot.menu.enabled too"
@@ -118,11 +118,10 @@ def _of_hyperv(after: Values, want: Mapping[Key, Value]) -> Iterator[FleetError]
             if not after.get((*HYPERV, other)) and {(*HYPERV, name), (*HYPERV, other)} & {*want}:
                 message = f"needs features.hyperv.{other}, which is not on; set it to true too"
                 yield FleetError(message, field=f"features.hyperv.{name}")
-    stimer, timer = (*HYPERV, "stimer"), ("clock", "timers", "hypervclock", "present")
+    stimer, timer = (*HYPERV, "stimer"), ("timers", "hypervclock", "present")
     if want.get(stimer) and mode == "custom" and after.get(timer) is not True:
         message = (
-            "needs the timer hypervclock; write clock: {timers: [{name: hypervclock, present: "
-            "true}]} too"
+            "needs the timer hypervclock; write timers: [{name: hypervclock, present: true}] too"
         )
         yield FleetError(message, field=named(stimer))
 

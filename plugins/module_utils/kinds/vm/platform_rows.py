@@ -28,7 +28,7 @@ def _named(tag: str) -> Callable[[str], Element]:
 # ---- the clock
 
 TIMERS = Items(
-    "clock.timers",
+    "timers",
     "clock/timer",
     (
         Field("present", "@present", boolean()),
@@ -41,8 +41,8 @@ TIMERS = Items(
 )
 _ZONE = text(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*", "a time zone such as Europe/Berlin")
 CLOCK_ROWS: Rows = (
-    Field("clock.offset", "clock/@offset", choice("utc", "localtime", "timezone")),
-    Field("clock.timezone", "clock/@timezone", _ZONE),
+    Field("clock", "clock/@offset", choice("utc", "localtime", "timezone")),
+    Field("timezone", "clock/@timezone", _ZONE),
     TIMERS,
 )
 

@@ -73,7 +73,7 @@ def _clock(said: Values) -> dict[Key, Value]:
 
 
 def _timer(name: str, options: Mapping[str, Value], said: Values) -> dict[Key, Value]:
-    at = ("clock", "timers", name)
+    at = ("timers", name)
     if said.get(at) is ABSENT:
         return {}
     return {at: PRESENT, **{(*at, option): value for option, value in options.items()}}

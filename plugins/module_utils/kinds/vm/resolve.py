@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # What a new VM gets where nothing is said: what an operator of a headless server would choose.
 DEFAULTS: Values = {
     ("memory", "balloon"): "virtio",
-    ("clock", "offset"): "utc",
+    ("clock",): "utc",
     ("on_poweroff",): "destroy",
     ("on_reboot",): "restart",
     ("on_crash",): "destroy",

@@ -112,8 +112,8 @@ def options(values: Values) -> dict[str, Any]:
     cells = shown.get("numa", {}).get("cells", {})
     if cells:
         shown["numa"]["cells"] = [{"id": int(number), **cells[number]} for number in cells]
-    if "timers" in shown.get("clock", {}):
-        shown["clock"]["timers"] = _listed(shown["clock"]["timers"])
+    if "timers" in shown:
+        shown["timers"] = _listed(shown["timers"])
     cpu = shown.get("cpu", {})
     if "features" in cpu:
         cpu["features"] = _listed(cpu["features"])

@@ -69,7 +69,7 @@ CONSEQUENCES = (
     Consequence(
         "clock_details",
         tuple(f"clock/@{n}" for n in _CLOCK),
-        ("clock.offset",),
+        ("clock",),
         _OF_TYPE,
     ),
 )
@@ -97,7 +97,7 @@ def agree(domain: Element, changed: Changed) -> None:
         balloon.set("model", "none")
         drop(balloon, "*")
     clock = domain.find("clock")
-    if touched(changed, "clock.offset") and clock is not None:
+    if touched(changed, "clock") and clock is not None:
         _agree_clock(clock)
 
 
