@@ -24,6 +24,7 @@ AS_DECLARED: Mapping[str, Any] = {
     "description": "",
     "tags": {},
     "scope": "",
+    "group": "",
     "resource_pool": "",
     "protected": False,
     "machine": "",
