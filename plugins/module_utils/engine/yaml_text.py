@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -41,7 +42,17 @@ def _entry(head: str, value: Any, comments: Mapping[Key, str], at: Key) -> Itera
 def _scalar(value: Any) -> str:
     if isinstance(value, str) and re.fullmatch(r"[A-Za-z/_][\w/.+:@-]*(?<!:)", value):
         return json.dumps(value) if value.lower() in _WORDS else value
+    if isinstance(value, float):
+        return _number(value)
     return _quoted(value) if isinstance(value, str) else json.dumps(value)
+
+
+def _number(value: float) -> str:
+    """A float as YAML 1.1 knows it, in which 1e-05 and Infinity are texts."""
+    if not math.isfinite(value):
+        return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
+    digits, exponent, power = repr(value).partition("e")
+    return f"{digits}{'' if '.' in digits else '.0'}{exponent}{power}"
 
 
 def _quoted(text: str) -> str:

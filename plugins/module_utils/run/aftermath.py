@@ -71,4 +71,4 @@ def _done(failed: Failed) -> str:
 
 
 def _listed(changes: Iterable[Change]) -> str:
-    return ", ".join(names(changes))
+    return ", ".join(dict.fromkeys(names(changes)))

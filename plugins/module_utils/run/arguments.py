@@ -4,20 +4,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
 
 NUMBERS = ("int", "float")
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 def check(
     validator: ArgumentSpecValidator, given: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[str]]:
     """The arguments with their types and defaults, and what is wrong with them."""
-    unfit: list[str] = []
+    unfit = [f"{at} is no text in UTF-8{where}; save it as UTF-8" for at, where in _no_utf8(given)]
     result = validator.validate(_fit(validator.argument_spec, given, "", unfit))
     return result.validated_parameters, unfit + [_said(error) for error in result.errors]
 
@@ -115,6 +117,24 @@ def _fit(
                 unfit.append(f"{within}{name} is {one!r}, but has options: {known}")
         fit[name] = fits if isinstance(value, (list, tuple)) else fits[0] if fits else None
     return fit
+
+
+def _no_utf8(given: Any, at: str = "") -> Iterator[tuple[str, str]]:
+    """The texts with bytes that are no UTF-8, which Ansible gives as halves of characters, each
+    with its line. They are not quoted: any may be a secret."""
+    if isinstance(given, Mapping):
+        for name, value in given.items():
+            yield from _no_utf8(str(name), at or "an option")
+            yield from _no_utf8(value, f"{at}.{name}" if at else str(name))
+    elif isinstance(given, (list, tuple)):
+        for one in given:
+            yield from _no_utf8(one, at)
+    elif isinstance(given, str):
+        text = str(given)
+        half = None if text.isascii() else _HALF.search(text)
+        if half is not None:
+            line = text[: half.start()].count("\n") + 1
+            yield _HALF.sub("?", at), f" (line {line})" if "\n" in text.strip() else ""
 
 
 def _no_number(spec: Mapping[str, Any], value: Any) -> str | None:

@@ -73,7 +73,8 @@ def test_a_size_is_the_same_in_all_its_ways(written: str) -> None:
     assert format_size(parse_size(format_size(number))) == format_size(number)
 
 
-SCALARS = st.none() | st.booleans() | st.integers() | LINES  # no option is a fraction
+FRACTIONS = st.floats(allow_nan=False)  # in what goes into a seed
+SCALARS = st.none() | st.booleans() | st.integers() | FRACTIONS | LINES
 
 
 def _mappings_of(values: SearchStrategy[Any]) -> SearchStrategy[dict[str, Any]]:
@@ -85,6 +86,7 @@ def _mappings_of(values: SearchStrategy[Any]) -> SearchStrategy[dict[str, Any]]:
         _mappings_of(SCALARS), lambda below: _mappings_of(below | st.lists(below | SCALARS))
     )
 )
+@example({"a": [1e-05, 1e16, -1e300, 0.1, float("inf")]})
 @example({"\U0001f600": "a\\ud83d\U0001f600é"})
 def test_yaml_says_what_it_was_given(value: dict[str, Any]) -> None:
     assert yaml.safe_load(to_yaml(value)) == value

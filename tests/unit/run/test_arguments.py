@@ -102,3 +102,16 @@ def test_the_part_of_a_spec_that_is_used_says_the_same_as_all_of_it() -> None:
         assert wrong or found == expected, item
         count += 1
     assert count > 200
+
+
+def test_a_text_that_is_no_utf8_is_told_by_its_line_and_not_quoted() -> None:
+    spec = {"name": {"type": "str"}, "cloud_init": {"type": "dict"}, "tags": {"type": "dict"}}
+    script = b"#!/bin/sh\necho SECRET\xe9\n".decode(errors="surrogateescape")
+    params = {"name": "web\udce9", "cloud_init": {"user_data": script}, "tags": {"\udce9": "ü"}}
+    wrong = arguments.check(ArgumentSpecValidator(spec), params)[1]
+    assert wrong == [
+        "name is no text in UTF-8; save it as UTF-8",
+        "cloud_init.user_data is no text in UTF-8 (line 2); save it as UTF-8",
+        "tags is no text in UTF-8; save it as UTF-8",
+    ]
+    " ".join(wrong).encode()

@@ -209,6 +209,23 @@ def test_what_is_shown_instead_of_a_secret_is_none() -> None:
         assert mistakes.errors, given
 
 
+@pytest.mark.parametrize(
+    "given", [{"user_data": ""}, {"user_data": {}}, {"ssh_keys": []}, {"hostname": ""}]
+)
+def test_what_came_out_empty_takes_no_seed_away(given: dict[str, Any]) -> None:
+    mistakes = Mistakes()
+    declared.values_of("web", {**given, "rerun": False, "detach": "never"}, mistakes)
+    assert "{} takes it away" in mistakes.errors[0].message
+    assert not any(values(rerun=False, detach="never").values())
+
+
+@pytest.mark.parametrize("given", [{"a": 1}, ["a"], True])
+def test_an_instance_id_is_a_text(given: Any) -> None:
+    mistakes = Mistakes()
+    declared.values_of("web", {"meta_data": {"instance-id": given}}, mistakes)
+    assert [error.message for error in mistakes.errors] == ["instance-id is no text"]
+
+
 # ---- what it is put into
 
 
@@ -274,7 +291,8 @@ def wrong(config: dict[str, Any]) -> list[str]:
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        ({"version": 3}, "is of version 3"),
+        ({"version": 3}, "is of another version"),
+        ({"version": SECRET}, "is of another version; cloud-init reads version 1 and 2"),
         ({"network": {"ethernets": {}}}, "has no version"),
         ({"version": 2, "ethernets": {"a": {"addresses": ["192.0.2.10"]}}}, "is no address with"),
         ({"version": 1, "config": [{"subnets": [{"address": "x/24"}]}]}, "is no address with"),

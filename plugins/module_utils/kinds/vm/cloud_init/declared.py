@@ -40,7 +40,7 @@ def values_of(vm: str, given: Mapping[str, Any], mistakes: Mistakes) -> Values:
     values: Values = dict.fromkeys(KEYS, "")
     content = [part for part in CONTENT if part in said]
     if not content:
-        _check_nothing(said, found)
+        _check_nothing(given, said, found)
     else:
         _check_parts(said, found)
         values.update(_parts(said, found))
@@ -53,7 +53,12 @@ def values_of(vm: str, given: Mapping[str, Any], mistakes: Mistakes) -> Values:
     return values
 
 
-def _check_nothing(said: Mapping[str, Any], mistakes: Mistakes) -> None:
+def _check_nothing(given: Mapping[str, Any], said: Mapping[str, Any], mistakes: Mistakes) -> None:
+    """Only who says nothing at all takes the seed away; a file that came out empty does not."""
+    for part in CONTENT:
+        if given.get(part) is not None:
+            mistakes.add("is empty, as all that goes into the seed; {} takes it away", part)
+            return
     is_to_stay = said.get("detach", "never") == "never"
     if any(said.get(name) for name in ("rerun", "pool", "bus")) or not is_to_stay:
         mistakes.add("says nothing that goes into a seed; add a hostname, a user or user_data")
@@ -129,7 +134,11 @@ def _own_hostname(vm: str, said: Mapping[str, Any]) -> str:
 
 
 def _instance_id(said: Mapping[str, Any], mistakes: Mistakes) -> str:
-    given = str(said.get("meta_data", {}).get("instance-id") or "")
+    own = said.get("meta_data", {}).get("instance-id")
+    if isinstance(own, (Mapping, list, tuple, bool)):
+        mistakes.add("instance-id is no text", "meta_data")
+        return ""
+    given = str(own or "")
     if given and said.get("rerun"):
         mistakes.add("makes another instance-id, and meta_data has one; keep one of them", "rerun")
     return given

@@ -156,7 +156,7 @@ def check_config(given: Mapping[str, Any] | None, mistakes: Mistakes) -> None:
     config = given.get("network", given)
     version = config.get("version") if isinstance(config, Mapping) else None
     if version not in (1, 2):
-        said = "has no version" if version is None else f"is of version {version}"
+        said = "has no version" if version is None else "is of another version"
         mistakes.add(f"{said}; cloud-init reads version 1 and 2", "network_config")
         return
     devices_of = _devices_of_1 if version == 1 else _devices_of_2

@@ -17,6 +17,7 @@ HEADERS = (
     *("#!", "#include", "#include-once", "#cloud-boothook", "#part-handler"),
     *("#cloud-config-archive", "#cloud-config-jsonp", "## template: jinja"),
     *("Content-Type:", "MIME-Version:"),
+    *("#ps1", "rem cmd"),  # what cloudbase-init runs in Windows; #ps1_sysnative and the like too
 )
 
 
