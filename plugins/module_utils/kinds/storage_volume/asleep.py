@@ -28,6 +28,12 @@ def folder_of(host: Host, pool: Element) -> Path | None:
     return Path(path) if is_seen and path else None
 
 
+def _seconds(ns: int) -> str:
+    """A time to the letter as libvirt writes it; a float has not room for all of it."""
+    seconds, rest = divmod(ns, 10**9)
+    return f"{seconds}.{rest:09d}" if rest else str(seconds)
+
+
 def volume_at(path: Path) -> Element | None:
     """A file or folder as libvirt tells of it; None where nothing is. OSError, ValueError if it
     cannot be read."""
@@ -51,7 +57,7 @@ def volume_at(path: Path) -> Element | None:
         "target/permissions/mode": f"{stat.S_IMODE(found.st_mode):04o}",
         "target/permissions/owner": str(found.st_uid),
         "target/permissions/group": str(found.st_gid),
-        "target/timestamps/mtime": f"{found.st_mtime_ns / 1e9:.9f}",
+        "target/timestamps/mtime": _seconds(found.st_mtime_ns),
     }
     for at, value in said.items():
         xmltree.put(volume, at, value)

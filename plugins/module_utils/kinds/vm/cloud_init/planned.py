@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Any
 from ....engine import xmltree
 from ....engine.changes import Change, Kept, Lost
 from ....engine.codecs import Value
+from ....engine.errors import Mistakes
 from ....engine.hidden import Sensitive
 from ....engine.keys import ABSENT, PRESENT, UNION, Key, Values
 from ....engine.plan import Have
 from ....engine.sensitive import salt_of
 from ....engine.xmltree import Element
+from ...storage_volume.design import check_pool
 from ...storage_volume.volumes import HALF_MADE, UNSEEN, name_in_pool, pool_of, volume_path
 from ..derived import derived_uuid
 from ..seeded import CLOUD_INIT, CONTENT, DETACH, DRIVE, FORMER, INSTANCE_ID, KEYS, NOTE, VOLUME
@@ -52,7 +54,7 @@ class Planned:
     note: Note | None = None
     makes: str = ""  # why a volume is made; empty where none is
     goes: list[str] = field(default_factory=list)  # the volumes, POOL/NAME, that are removed
-    kept: dict[str, list[str]] = field(default_factory=dict)  # those that other VMs have too
+    kept: dict[str, str] = field(default_factory=dict)  # those that have to stay, and why
     snapshots: list[str] = field(default_factory=list)  # those by which others have to wait
 
     def put(self, tree: Element) -> None:
@@ -222,17 +224,18 @@ def _set_former(draft: VmDraft, want: dict[Key, Value], plan: Planned) -> None:
     waits: list[str] = []
     for name in dict.fromkeys([*had.former, *replaced]):
         volume = draft.world.was("storage_volume", name)
-        if _runs_with(draft, volume):
+        if _runs_with(draft, volume) or (name in had.former and _is_asleep(draft, name)):
             waits.append(name)
             continue
         own = _snapshots_with(draft, draft.wanted.name, volume)
-        others = [] if own else users_of(draft, volume)
         if own:
             waits.append(name)
             plan.snapshots += [one for one in own if one not in plan.snapshots]
-        elif others:
-            plan.kept[name] = others
-        elif volume.exists or volume.facts.get(HALF_MADE):
+            continue
+        why_kept = _why_kept(draft, name, volume)
+        if why_kept:
+            plan.kept[name] = why_kept
+        elif _is_to_go(draft, name, volume, draft.mistakes):
             plan.goes.append(name)
     want[FORMER] = waits
 
@@ -242,6 +245,40 @@ def _runs_with(draft: VmDraft, volume: Have) -> bool:
     runs, path = draft.live, _path_of(volume)
     has = runs is not None and bool(path) and runs.get(SOURCE) == {"file": path}
     return has and draft.changes_wait
+
+
+def _why_kept(draft: VmDraft, name: str, volume: Have) -> str:
+    """Why the volume of a seed stays where it is; empty where nothing keeps it."""
+    others = users_of(draft, volume) if volume.exists else []
+    if others:
+        return f"{', '.join(others)} uses it too"
+    if any(pool.exists for pool in _pools(draft, name)):
+        return ""
+    return f"there is no pool {pool_of(name)} by which it could be removed"
+
+
+def _is_to_go(draft: VmDraft, name: str, volume: Have, mistakes: Mistakes) -> bool:
+    """Whether a volume is there to be removed. What is in the way of that is a mistake."""
+    asleep = _is_asleep(draft, name)
+    is_there = volume.exists or volume.facts.get(HALF_MADE) or (asleep and volume.facts.get(UNSEEN))
+    if is_there and asleep:
+        found = Mistakes(draft.wanted.resource)
+        check_pool(_pools(draft, name)[1], draft.world, found, draft.warnings)
+        for error in found.errors:
+            mistakes.add(f"{name} is to go, and {error.message}", CLOUD_INIT)
+    return bool(is_there)
+
+
+def _is_asleep(draft: VmDraft, name: str) -> bool:
+    """Whether the pool of a volume is there, and not active while the plan is carried out."""
+    pools = _pools(draft, name)
+    return any(one.exists for one in pools) and all(one.live is None for one in pools)
+
+
+def _pools(draft: VmDraft, name: str) -> tuple[Have, Have]:
+    """The pool of a volume, as it is and as it will be: it is started first, and stopped last."""
+    world, pool = draft.world, pool_of(name)
+    return world.was("storage_pool", pool), world.will_be("storage_pool", pool)
 
 
 def users_of(draft: VmDraft, volume: Have) -> list[str]:
@@ -277,8 +314,8 @@ def beside(resource: str, plan: Planned) -> Iterator[Change]:
     """The volumes that go, and those that have to stay."""
     for name in plan.goes:
         yield Lost(resource, FORMER, name, note="the seed that it was")
-    for name, others in plan.kept.items():
-        yield Kept(resource, FORMER, name, note=f"{', '.join(others)} uses it too")
+    for name, why in plan.kept.items():
+        yield Kept(resource, FORMER, name, note=why)
 
 
 def goes_with(draft: VmDraft) -> Iterator[Change]:
@@ -286,11 +323,12 @@ def goes_with(draft: VmDraft) -> Iterator[Change]:
     note = note_of(draft.have.stored)
     for name in filter(None, [*note.former, note.volume] if note is not None else []):
         volume = draft.world.was("storage_volume", name)
-        others = users_of(draft, volume) if volume.exists else []
-        if others:
-            yield Kept(draft.wanted.resource, VOLUME, name, note=f"{', '.join(others)} uses it too")
-        elif volume.exists or volume.facts.get(HALF_MADE):
+        why_kept = _why_kept(draft, name, volume)
+        if why_kept:
+            yield Kept(draft.wanted.resource, VOLUME, name, note=why_kept)
+        elif _is_to_go(draft, name, volume, draft.mistakes):
             yield Lost(draft.wanted.resource, VOLUME, name, note="its seed goes with it")
+    draft.mistakes.raise_any()
 
 
 def explained(plan: Planned, change: Change) -> Change:
