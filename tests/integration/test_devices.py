@@ -1,0 +1,93 @@
+"""Devices as options, on a real libvirtd and a QEMU that runs: virsh tells what became of them."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+
+import pytest
+
+from support.module_server import ModuleServer
+from support.observer import Observer
+from support.one_vm import SMALL, Host
+from support.private_libvirtd import PrivateLibvirtd
+
+
+@pytest.fixture
+def host(libvirtd: PrivateLibvirtd, modules: ModuleServer, observer: Observer, prefix: str) -> Host:
+    return Host(libvirtd, modules, observer, prefix)
+
+
+def named(host: Host, tag: str, say: Callable[[ET.Element], str], *flags: str) -> dict[str, str]:
+    """The devices of ours of a tag, as virsh shows them, by their aliases."""
+    domain = ET.fromstring(host.libvirtd.virsh("dumpxml", host.name, *flags))
+    devices = domain.findall(f"devices/{tag}")
+    return {
+        alias.get("name", ""): say(device)
+        for device in devices
+        if (alias := device.find("alias")) is not None and alias.get("name", "").startswith("ua-")
+    }
+
+
+def _rate(rng: ET.Element) -> str:
+    rate = rng.find("rate")
+    return "" if rate is None else f"{rate.get('bytes')}/{rate.get('period')}"
+
+
+def _input(device: ET.Element) -> str:
+    return f"{device.get('type')} on {device.get('bus')}"
+
+
+def test_small_devices_come_to_a_vm_that_runs(host: Host) -> None:
+    host.declare(
+        state="paused", memory=SMALL, virt_type="qemu", sound="ich9", panic="isa",
+        inputs=[{"name": "pointer", "type": "tablet"}],
+    )  # fmt: skip
+    assert named(host, "input", _input) == {"ua-input-pointer": "tablet on usb"}
+    done = host.declare(
+        rngs=[{"name": "seeds", "rate": {"bytes": 512, "period_ms": 250}}],
+        inputs=[
+            {"name": "keys", "type": "keyboard", "bus": "virtio"},
+            {"name": "mouse", "type": "mouse"},
+        ],
+        sound="usb",
+    )
+    classes = {row["field"]: row["class"] for row in done["plan"]}
+    assert classes.pop("sound") == "restart"
+    classes.pop("sound_details", None)
+    assert set(classes.values()) == {"hotplug"}
+    for flags in ((), ("--inactive",)):
+        assert named(host, "rng", _rate, *flags) == {"ua-rng-seeds": "512/250"}
+        assert named(host, "input", _input, *flags) == {
+            "ua-input-pointer": "tablet on usb",
+            "ua-input-keys": "keyboard on virtio",
+            "ua-input-mouse": "mouse on usb",
+        }
+    # A paused guest lets nothing go; it is not there at the next start.
+    done = host.declare(inputs=[{"name": "keys", "state": "absent"}], rngs=[{"name": "b"}])
+    assert {row["field"]: row["class"] for row in done["plan"]} == {
+        "inputs.keys": "restart",
+        "rngs.b": "hotplug",
+    }
+
+
+def test_a_device_of_extra_xml_is_no_options(host: Host) -> None:
+    extra = "<devices><input type='tablet' bus='usb'/><sound model='ich9'/></devices>"
+    host.declare(memory=SMALL, virt_type="qemu", extra_xml=extra)
+    told = host.modules.run("vm_info", {"names": [host.name]})["vms"][0]
+    assert told["inputs"] == []
+    assert "sound" not in told or told["sound"] == "none"
+    host.declare(inputs=[{"name": "keys", "type": "keyboard"}], sound="none")
+    host.declare(extra_xml="")
+    assert named(host, "input", _input) == {"ua-input-keys": "keyboard on usb"}
+    assert "<sound" not in host.xml()
+
+
+def test_vsock_and_panic_of_others(host: Host) -> None:
+    """Started it is not: the machine of the tests has no vhost_vsock."""
+    host.defined(devices="<vsock><cid auto='no' address='7'/></vsock><panic model='isa'/>")
+    assert not host.declare(vsock={"cid": 7}, panic="isa")["changed"]
+    host.declare(vsock={"cid": "auto"})
+    assert "<cid auto='yes'" in host.xml()
+    host.declare(vsock={"cid": "none"}, panic="none")
+    assert "<vsock" not in host.xml() and "<panic" not in host.xml()
