@@ -7,6 +7,7 @@ on from there, if the server has that content still.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import http.client
 import json
@@ -14,13 +15,12 @@ import os
 import ssl
 import time
 import urllib.error
+import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
-
-from ansible.module_utils.urls import open_url
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from ..engine.checksums import listed
 from ..engine.errors import FleetError
@@ -33,7 +33,7 @@ PAUSE_S = 1.0
 NOT_NOW = (408, 425, 429, 500, 502, 503, 504)
 SPARE = 64 * 2**20  # bytes that are left free
 
-# What urllib and Ansible raise; an SSL error and an HTTP status are of OSError too.
+# What urllib raises; an SSL error and an HTTP status are of OSError too.
 FAILURES = (OSError, http.client.HTTPException, ValueError)
 
 
@@ -199,39 +199,39 @@ def _is_refused(error: BaseException) -> bool:
 @contextmanager
 def _answered(url: str, how: Mapping[str, Any], headers: Mapping[str, str]) -> Iterator[Any]:
     """A server's answer. Nothing that a user said for this server goes to one that it leads to."""
-    own = {str(name): str(value) for name, value in (how.get("headers") or {}).items()}
-    with _by_proxy(how.get("proxy")):
-        response = open_url(
-            url,
-            headers={"Accept-Encoding": "identity", **headers, **own},
-            unredirected_headers=[*own, "Authorization"],
-            timeout=how.get("timeout_s") or 30,
-            validate_certs=how.get("validate_certs") is not False,
-            ca_path=how.get("ca_path"),
-            url_username=how.get("username"),
-            url_password=how.get("password"),
-            force_basic_auth=bool(how.get("username")),
-            http_agent="kvm.fleet",
-            decompress=False,
-        )
-        with response:
-            yield response
+    plain, login = _without_login(url)
+    usual = {"Accept-Encoding": "identity", "User-Agent": "kvm.fleet"}
+    request = urllib.request.Request(plain, headers={**usual, **headers})
+    if how.get("username"):
+        login = f"{how['username']}:{how.get('password') or ''}"
+    if login:
+        token = base64.b64encode(login.encode()).decode()
+        request.add_unredirected_header("Authorization", f"Basic {token}")
+    for name, value in (how.get("headers") or {}).items():
+        request.add_unredirected_header(str(name), str(value))
+    with _opener(how).open(request, timeout=how.get("timeout_s") or 30) as response:
+        yield response
 
 
-@contextmanager
-def _by_proxy(proxy: str | None) -> Iterator[None]:
-    """The proxy that is said; where none is, urllib takes that of the environment."""
-    names = ("http_proxy", "https_proxy") if proxy else ()
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update({name: str(proxy) for name in names})
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+def _without_login(url: str) -> tuple[str, str]:
+    """A URL without the login that may stand in it, which urllib takes for a part of the host."""
+    parts = urlsplit(url)
+    login, _at, host = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=host)), unquote(login)
+
+
+def _opener(how: Mapping[str, Any]) -> urllib.request.OpenerDirector:
+    """What opens URLs by this proxy, and trusts these authorities. Without a proxy that is said it
+    is that of the environment."""
+    context = ssl.create_default_context(cafile=how.get("ca_path"))
+    if how.get("validate_certs") is False:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    handlers: list[urllib.request.BaseHandler] = [urllib.request.HTTPSHandler(context=context)]
+    if how.get("proxy"):
+        by_scheme = dict.fromkeys(("http", "https"), str(how["proxy"]))
+        handlers.append(urllib.request.ProxyHandler(by_scheme))
+    return urllib.request.build_opener(*handlers)
 
 
 def _opened(path: Path, at: int) -> Any:
