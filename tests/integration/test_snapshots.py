@@ -154,6 +154,19 @@ def test_a_disk_that_snapshots_in_images_need_goes_with_a_warning(site: ImageSit
     assert "disks.data holds a part of the snapshots inside" in str(gone["warnings"])
 
 
+def test_what_only_a_snapshot_has_in_a_drive_stays(site: ImageSite) -> None:
+    medium = {"pool": site.pool, "name": "medium.iso"}
+    site.run("storage_volume", **medium, capacity="1MiB", format="raw")
+    drive = {"name": "medium", "pool": site.pool, "volume": "medium.iso"}
+    site.declare(cdroms=[drive], state="stopped")
+    site.virsh("snapshot-create-as", site.vm, "before")
+    site.declare(cdroms=[{"name": "medium", "file": ""}])
+    refused = site.refused("storage_volume", **medium, state="absent")
+    assert f"is used by {site.vm} (snapshot before)" in refused
+    site.virsh("snapshot-delete", site.vm, "before")
+    assert site.run("storage_volume", **medium, state="absent")["changed"]
+
+
 # ---- adoption
 
 

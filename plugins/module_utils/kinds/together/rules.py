@@ -14,6 +14,7 @@ from ..images.chains import Chains
 from ..storage_pool.used import disks_in, stops
 from ..storage_volume.volumes import type_of
 from ..vm.derived import derived_mac
+from ..vm.snapshots import snapshots_with
 from .references import files_of, names_of, uses_of
 
 
@@ -73,6 +74,7 @@ def nothing_in_use_goes(plans: Sequence[Plan], world: World) -> Iterator[FleetEr
         else:
             users = [name for name, used in uses.items() if used & names_of(plan.have)]
             users += files.users_of(plan.have) - set(users)
+            users += files.snapshots_with(plan.have)
             users += _inner_pools(plan.have, world)
         if users:
             yield FleetError(_used(plan, ", ".join(sorted(users))), plan.resource)
@@ -99,6 +101,18 @@ class _Files:
         if have.kind != "storage_volume" or not path:
             return set()
         return self._by_place.get(self.chains.place(path), set())
+
+    def snapshots_with(self, have: Have) -> list[str]:
+        """The snapshots, with their VMs, that cannot be gone back to without a volume."""
+        path = xmltree.get(have.stored, "target/path") if have.stored is not None else None
+        if have.kind != "storage_volume" or not path:
+            return []
+        vms = [vm for vm in self.world.everything("vm").values() if vm.exists]
+        return [
+            f"{vm.name} (snapshot {snapshot})"
+            for vm in vms
+            for snapshot in snapshots_with(self.world.host, vm.name, path)
+        ]
 
     @cached_property
     def _by_place(self) -> dict[str, set[str]]:
