@@ -12,7 +12,7 @@ from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from itertools import count
-from typing import Any, Union
+from typing import Any, NamedTuple, Union
 
 from . import xmltree
 from .codecs import TEXT, Codec, Value
@@ -111,15 +111,17 @@ def want_of(rows: Rows, params: Mapping[str, Any], mistakes: Mistakes, under: Ke
     """The values that a user declared; what was omitted is not in it. Mistakes are collected."""
     want: Values = {}
     for row in rows:
-        if isinstance(row, Field):
-            given = _given(params, key_of(row.name))
-            if given is not None:
-                _parsed(row, given, want, mistakes, under + key_of(row.name))
-        elif isinstance(row, Variant):
+        if isinstance(row, Variant):
             _want_variant(row, params, want, mistakes, under)
-        else:
-            given = _given(params, key_of(row.name))
-            _want_items(row, given or (), want, mistakes, under + key_of(row.name))
+            continue
+        key = key_of(row.name)
+        if params.get(key[0]) is None:  # as of most of a table
+            continue
+        given = _given(params, key)
+        if isinstance(row, Items):
+            _want_items(row, given or (), want, mistakes, under + key)
+        elif given is not None:
+            _parsed(row, given, want, mistakes, under + key)
     return want
 
 
@@ -183,27 +185,65 @@ def _name(given: Any) -> str:
 # ---- what a tree has
 
 
+class _Reading(NamedTuple):
+    """A row as it is read, with what has not to be found out for each tree."""
+
+    row: Row
+    key: Key
+    first: str  # the tag that an element has to have for the row to say anything; empty: none
+    unsaid: tuple[tuple[Key, Value], ...] | None  # what the row says without; None: it is asked
+
+
 def values_of(rows: Rows, element: Element, under: Key = ()) -> Values:
     """Every value of the table as this tree has it."""
     have: Values = {}
-    for row in rows:
-        if isinstance(row, Field):
+    there = {child.tag for child in element}
+    for row, key, first, unsaid in _readings(rows):
+        if unsaid is not None and first not in there:
+            # Most of a table is about what a resource does not have.
+            for unsaid_key, value in unsaid:
+                have[under + unsaid_key] = value
+        elif isinstance(row, Field):
             # To ask the row takes longer, and most plans do little else.
             plain = row.__class__ is Field
             found = xmltree.get(element, row.path) if plain else row.found_in(element)
-            have[under + key_of(row.name)] = row.codec.decode(found)
+            have[under + key] = row.codec.decode(found)
         elif isinstance(row, Variant):
             case = row.cases.get(xmltree.get(element, row.path) or "")
             if case is not None:
-                have[(*under, row.name)] = {
-                    f.name: f.codec.decode(f.found_in(element)) for f in case
-                }
+                have[under + key] = {f.name: f.codec.decode(f.found_in(element)) for f in case}
         else:
             for name, item in items_of(row, element).items():
-                at = (*under, *key_of(row.name), name)
+                at = (*under, *key, name)
                 have[at] = PRESENT
                 have.update(values_of(row.rows, item, at))
     return have
+
+
+def _readings(rows: Rows) -> tuple[_Reading, ...]:
+    # By identity: to compare tables takes longer than to read a tree.
+    known = _READINGS.get(id(rows))
+    if known is None or known[0] is not rows:
+        known = rows, tuple(map(_reading, rows))
+        _READINGS[id(rows)] = known
+    return known[1]
+
+
+_READINGS: dict[int, tuple[Rows, tuple[_Reading, ...]]] = {}
+
+
+def _reading(row: Row) -> _Reading:
+    steps = xmltree.compile_path(row.path)[0]
+    key = (row.name,) if isinstance(row, Variant) else key_of(row.name)
+    if not steps or isinstance(row, Variant):
+        return _Reading(row, key, "", None)
+    unsaid: tuple[tuple[Key, Value], ...] = ()
+    if isinstance(row, Field):
+        value = row.codec.decode(None)
+        if isinstance(value, (list, dict)):  # which whoever gets it may change
+            return _Reading(row, key, "", None)
+        unsaid = ((key, value),)
+    return _Reading(row, key, steps[0].tag, unsaid)
 
 
 def items_of(row: Items, element: Element) -> dict[str, Element]:
