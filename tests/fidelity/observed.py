@@ -128,9 +128,6 @@ VM: dict[str, Reader] = {
     "smbios.system.manufacturer": _entry("system", "manufacturer"),
     "smbios.system.serial": _entry("system", "serial"),
     "smbios.chassis.asset": _entry("chassis", "asset"),
-    "smbios.oem_strings": lambda tree: [
-        one.text for one in tree.iterfind("sysinfo/oemStrings/entry")
-    ],
     "features.pae": there("features/pae"),
     "features.vmport": _switch("vmport"),
     "features.pmu": _switch("pmu"),

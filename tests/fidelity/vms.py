@@ -215,7 +215,7 @@ class Vm:
             "smbios": lambda: pick(
                 [
                     {"system": {"manufacturer": "Fleet", "serial": pick(["", "7"])}},
-                    {"chassis": {"asset": "a"}, "oem_strings": pick([[], ["a", "b c"]])},
+                    {"chassis": {"asset": "a"}},
                     {"mode": "emulate"},
                 ]
             ),

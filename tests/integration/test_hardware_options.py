@@ -39,7 +39,7 @@ def test_what_is_on_the_board_is_qemus(host: Host) -> None:
                 "vendor_id": "fleet",
             },
         },
-        smbios={"system": {"manufacturer": "Fleet & Co"}, "oem_strings": ["one: 1", "two"]},
+        smbios={"system": {"manufacturer": "Fleet & Co"}},
     )
     assert done["vm"]["clock"] == "timezone"
     assert done["vm"]["features"]["hyperv"]["mode"] == "custom"
@@ -48,7 +48,7 @@ def test_what_is_on_the_board_is_qemus(host: Host) -> None:
     for said in (
         "TZ=Europe/Berlin", "-rtc base=localtime,driftfix=slew", "hpet", "vmport=off",
         "hv-time=on", "hv-relaxed=on", "hv-stimer=on", "hv-spinlocks=0x1fff", "hv-vendor-id=fleet",
-        "kvm=off", "menu=on", "splash-time=3000", "one: 1", "Fleet",
+        "kvm=off", "menu=on", "splash-time=3000", "Fleet",
     ):  # fmt: skip
         assert said in line, said
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from ...engine.codecs import boolean, choice, integer, presence, text, texts, words
+from ...engine.codecs import boolean, choice, integer, presence, text, words
 from ...engine.fields import Field, Items, Listed, Rows
 from ...engine.xmltree import Element
 
@@ -137,7 +137,6 @@ def _entry(section: str, name: str) -> Field:
 SMBIOS_ROWS: Rows = (
     Field("smbios.mode", "os/smbios/@mode", choice("host", "sysinfo", unset="emulate")),
     *(_entry(section, name) for section, names in _ENTRIES.items() for name in names),
-    Listed("smbios.oem_strings", f"{SYSINFO}/oemStrings/entry", texts(_LINE)),
 )
 
 # ---- the emulator
