@@ -18,7 +18,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from ..engine.errors import FleetError
 from ..engine.looked_at import Image
@@ -239,12 +239,12 @@ def _of_xz(file: Any) -> Iterator[bytes]:
     """As lzma.open does, which knows no limit of the memory that a file asks for."""
     stream, rest = _xz_stream(), b""
     while True:
-        if stream.eof:
+        if bool(stream.eof):  # pylint takes what C has for a function
             rest = (stream.unused_data or file.read(BLOCK)).lstrip(b"\0")
             if not rest:
                 return
             stream = _xz_stream()
-        elif stream.needs_input:
+        elif bool(stream.needs_input):
             rest = file.read(BLOCK)
             if not rest:
                 raise EOFError("it is cut off")
@@ -265,9 +265,8 @@ def _of_zstd(file: Any) -> Iterator[bytes]:
         [program, "-dcq"], stdin=file, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         try:
-            assert process.stdout is not None and process.stderr is not None
             yield from _blocks(process.stdout)
-            said = process.stderr.read(300).decode(errors="replace")
+            said = cast(IO[bytes], process.stderr).read(300).decode(errors="replace")
             if process.wait():
                 raise OSError(" ".join(said.split()))
         finally:
