@@ -109,6 +109,15 @@ def _switch(name: str) -> Reader:
     )
 
 
+def _first_rng(domain: Element) -> str:
+    """The first RNG that has no name of ours: those are of `rngs`."""
+    for rng in domain.iterfind("devices/rng"):
+        alias = rng.find("alias")
+        if alias is None or not alias.get("name", "").startswith("ua-rng-"):
+            return rng.findtext("backend") or ""
+    return "none"
+
+
 VM: dict[str, Reader] = {
     **{
         f"cloud_init.{part}": _of_seed(part)
@@ -168,7 +177,7 @@ VM: dict[str, Reader] = {
     "memory.locked": there("memoryBacking/locked"),
     "memory.ksm": lambda tree: not there("memoryBacking/nosharepages")(tree),
     "memory.huge_pages": size_or_word(attribute("memoryBacking/hugepages/page", "size"), "none"),
-    "rng": text("devices/rng/backend", "none"),
+    "rng": _first_rng,
     "video": attribute("devices/video/model", "type"),
     "graphics.type": attribute("devices/graphics", "type", "none"),
     "graphics.listen": attribute("devices/graphics", "listen", ""),

@@ -92,6 +92,11 @@ VM = {
     "graphics": ("devices/graphics", "devices/audio", "devices/video"),  # a screen brings a card
     "video": ("devices/video",),
     "rng": ("devices/rng",),
+    "rngs": ("devices/rng",),
+    "inputs": ("devices/input",),
+    "sound": ("devices/sound", "devices/audio"),
+    "panic": ("devices/panic",),
+    "vsock": ("devices/vsock",),
     "watchdog": ("devices/watchdog",),
     "tpm": ("devices/tpm",),
     # What goes along with one of them, under a name of its own.

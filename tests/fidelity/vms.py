@@ -24,6 +24,11 @@ EXTRA_XML = (
 LISTS = ("disks", "cdroms", "nics")
 
 
+def _agreed(args: Args) -> Args:
+    """A declaration whose clock is not another than its time zone makes it."""
+    return {k: v for k, v in args.items() if k != "clock" or "timezone" not in args}
+
+
 class Vm:
     """Declarations of one VM. `runs`: it is there to be changed while it is running or paused."""
 
@@ -70,7 +75,7 @@ class Vm:
             args |= {"state": self.runs, "boot": dict(self.place.kernel or {})}
         elif self.rng.random() < 0.2 and self.machine == "q35":
             args["firmware"] = "efi"
-        return args | self._board(0.2) | self._seed(0.3) | self._smaller(0.3)
+        return _agreed(args | self._board(0.2) | self._seed(0.3) | self._smaller(0.3))
 
     def change(self) -> Args:
         """Another declaration of it."""
@@ -82,7 +87,7 @@ class Vm:
             args |= self._of_running()
         elif self.machine == "q35" and self.rng.random() < 0.1:
             args["firmware"] = self.rng.choice(["efi", "bios"])
-        return args | self._board(0.2) | self._seed(0.4) | self._smaller(0.3)
+        return _agreed(args | self._board(0.2) | self._seed(0.4) | self._smaller(0.3))
 
     def learn(self, seen: Mapping[str, str]) -> None:
         """What others, or a declaration that was refused, have left of it: the next fits that."""
@@ -178,7 +183,8 @@ class Vm:
                                              {"path": "/dev/random"}, {"state": "absent"}])}
             ],
             "inputs": lambda: [
-                {"name": name, "type": kind, "bus": pick(["usb", "virtio"]),
+                # Disks may have all the ports that libvirt finds on USB.
+                {"name": name, "type": kind, "bus": "virtio",
                  **pick([{}, {}, {"state": "absent"}])}
                 for name, kind in pick([(("a", "tablet"),), (("b", "mouse"), ("c", "keyboard"))])
             ],

@@ -9,7 +9,7 @@ from ....engine import xmltree
 from ....engine.accounting import Consequence
 from ....engine.fields import Items, items_of
 from ....engine.xmltree import Element
-from ..device_rows import RNGS
+from ..device_rows import INPUTS, RNGS
 from .base import Changed, drop, touched
 
 _OF_MODEL = "goes with the former model"
@@ -33,6 +33,7 @@ CONSEQUENCES = (
         )
     ),
     Consequence("rate.rest", ("rate",), ("rate.bytes",), "", RNGS.name, silent=True),
+    Consequence("address", ("address",), ("bus",), "", INPUTS.name, silent=True),
 )
 
 
@@ -44,6 +45,8 @@ def agree(domain: Element, changed: Changed) -> None:
     for rng in _changed(RNGS, domain, changed, "rate", "bytes"):
         if xmltree.get(rng, "rate/@bytes") is None:
             drop(rng, "rate")
+    for device in _changed(INPUTS, domain, changed, "bus"):  # each bus has its own
+        drop(device, "address")
 
 
 def _changed(row: Items, domain: Element, changed: Changed, *option: str) -> Iterator[Element]:
