@@ -130,9 +130,6 @@ def _of_smbios(after: Values, want: Mapping[Key, Value]) -> Iterator[FleetError]
     mode = after.get(SMBIOS_MODE)
     entries = [k for k in after if is_within(k, SMBIOS) and k != SMBIOS_MODE]
     said = [key for key in entries if after[key] not in NOTHING]
-    if want.get(SMBIOS_MODE) == "sysinfo" and not said:
-        message = "is for what is said in smbios; write some of it, such as system.manufacturer"
-        yield FleetError(message, field="smbios.mode")
     declared = [key for key in said if want.get(key) not in NOTHING]
     if declared and mode != "sysinfo":
         message = f"is shown to the guest in the mode sysinfo only, and smbios.mode is {mode}"
@@ -140,12 +137,17 @@ def _of_smbios(after: Values, want: Mapping[Key, Value]) -> Iterator[FleetError]
 
 
 def wrong(domain: Element) -> Iterator[FleetError]:
-    """What libvirt refuses in other words (virSysinfoParseXML, virDomainDefBootOrderPostParse)."""
+    """What libvirt refuses in other words (virSysinfoParseXML, virDomainDefBootOrderPostParse), or
+    at the start only (qemuBuildSmbiosCommandLine)."""
     uuid = xmltree.get(domain, "sysinfo[@type='smbios']/system/entry[@name='uuid']") or ""
     own = xmltree.get(domain, "uuid") or ""
     if uuid and uuid.lower() != own.lower():
         message = f"{uuid} is not the UUID of the VM, which is {own}; write that, or leave it out"
         yield FleetError(message, field="smbios.system.uuid")
+    mode = xmltree.get(domain, "os/smbios/@mode")
+    if mode == "sysinfo" and domain.find("sysinfo[@type='smbios']") is None:
+        message = "is for what is said in smbios; write some of it, such as system.manufacturer"
+        yield FleetError(message, field="smbios.mode")
     if domain.find("os/boot") is not None and domain.find("devices/*/boot") is not None:
         message = "and the boot_order of single devices exclude each other; set that to 0"
         yield FleetError(message, field="boot.devices")
