@@ -8,7 +8,6 @@ import hashlib
 import json
 import lzma
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -156,10 +155,8 @@ def others(site: Site, qcow2: Path) -> list[str]:
     packs = {"gz": gzip.compress, "xz": lzma.compress, "bz2": bz2.compress}
     for name, pack in packs.items():
         (site.served / name).write_bytes(pack(content[: 2 * MIB]) + pack(content[2 * MIB :]))
-    names = [*packs, "vmdk", "vhdx", "vdi", "vpc", "raw"]
-    if shutil.which("zstd"):
-        names.append("zst")
-        subprocess.run(["zstd", "-q", str(qcow2), "-o", str(site.served / "zst")], check=True)
+    names = [*packs, "vmdk", "vhdx", "vdi", "vpc", "raw", "zst"]
+    subprocess.run(["zstd", "-q", str(qcow2), "-o", str(site.served / "zst")], check=True)
     for form in names[3:8]:
         sub = {"vmdk": "streamOptimized", "vpc": "fixed"}.get(form)
         more = ["-o", f"subformat={sub}"] if sub else []
