@@ -14,7 +14,7 @@ from ..images.chains import Chains
 from ..storage_pool.used import disks_in, stops
 from ..storage_volume.volumes import type_of
 from ..vm.derived import derived_mac
-from ..vm.snapshots import snapshots_with
+from ..vm.snapshots import files_of_snapshots
 from .references import files_of, names_of, uses_of
 
 
@@ -107,12 +107,16 @@ class _Files:
         path = xmltree.get(have.stored, "target/path") if have.stored is not None else None
         if have.kind != "storage_volume" or not path:
             return []
-        vms = [vm for vm in self.world.everything("vm").values() if vm.exists]
-        return [
-            f"{vm.name} (snapshot {snapshot})"
-            for vm in vms
-            for snapshot in snapshots_with(self.world.host, vm.name, path)
-        ]
+        return self._of_snapshots.get(path, [])
+
+    @cached_property
+    def _of_snapshots(self) -> dict[str, list[str]]:
+        by_path: dict[str, list[str]] = {}
+        for name, vm in self.world.everything("vm").items():
+            for snapshot, files in files_of_snapshots(self.world.host, name) if vm.exists else ():
+                for path in files:
+                    by_path.setdefault(path, []).append(f"{name} (snapshot {snapshot})")
+        return by_path
 
     @cached_property
     def _by_place(self) -> dict[str, set[str]]:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
@@ -74,13 +74,21 @@ def snapshot_in(tree: Element, current: bool) -> Snapshot:
 def snapshots_with(host: HostFacts, vm: str, path: str) -> list[str]:
     """The snapshots of a VM that have the file at a path in one of its drives: without the file it
     can neither run from there nor be started."""
-    found = []
+    return sorted(name for name, files in files_of_snapshots(host, vm) if path in files)
+
+
+def files_of_snapshots(host: HostFacts, vm: str) -> Iterator[tuple[str, set[str]]]:
+    """Each snapshot of a VM, with the files that its disks and drives have there."""
     for text, _is_current in host.snapshots(vm):
         tree = xmltree.parse(text)
-        definitions = [tree.find(name) for name in ("domain", "inactiveDomain")]
-        if any(one is not None and has_disk(one, path) for one in definitions):
-            found.append(xmltree.get(tree, "name") or "")
-    return sorted(found)
+        definitions = (tree.find(name) for name in ("domain", "inactiveDomain"))
+        files = {
+            xmltree.get(disk, "source/@file")
+            for one in definitions
+            if one is not None
+            for disk in one.findall("devices/disk")
+        }
+        yield xmltree.get(tree, "name") or "", {file for file in files if file}
 
 
 def has_disk(domain: Element, path: str) -> bool:
