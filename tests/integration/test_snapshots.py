@@ -10,7 +10,7 @@ import pytest
 from support.guest import CHANNEL, COMMAND_LINE, TinyGuest, provide
 from support.image_site import ImageSite, disk_xml
 from support.module_server import ModuleServer
-from support.private_libvirtd import PrivateLibvirtd
+from support.private_libvirtd import PrivateLibvirtd, wait_until
 
 Args = dict[str, Any]
 
@@ -312,6 +312,8 @@ def test_a_disk_is_left_alone_while_it_is_backed_up(site: ImageSite, scratch: st
     assert "the backup of vda" in site.refused(**{**site.args(disks=second), "name": "second"})
     assert scratch in site.files()
     site.virsh("domjobabort", site.vm)
+    # libvirt removes the file once the job has ended, which it does not wait for.
+    wait_until(lambda: scratch not in site.files(), 60, "the backup's file to be gone")
     assert not site.run("storage_volume", **volume, state="absent")["changed"]
     assert site.run("vm", check=True, **site.args(disks=gone))["plan"]
 
