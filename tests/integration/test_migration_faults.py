@@ -127,12 +127,25 @@ def test_libvirt_at_the_source_is_killed(moves: Moves, point: str) -> None:
 
 
 def test_libvirt_at_the_target_hangs(moves: Moves) -> None:
-    """It takes questions and answers none, for ever, until the connection is given up."""
+    """It takes questions and answers none, until the connection is given up: also the last one,
+    to let the guest run, which it would do when it wakes."""
     try:
         said = disturbed(moves, "memory", lambda _process: print(moves.target.signal("STOP")))
     finally:
         moves.target.signal("CONT")
+    assert moves.states()["kvm1"] == "running"
     assert "connection to libvirt at kvm2 was lost" in said["msg"]
+    stays_at_source(moves, marked=True)
+    converges(moves)
+
+
+def test_libvirt_at_the_source_hangs(moves: Moves) -> None:
+    """What it had to do is over when it wakes, and what it is told then comes too late."""
+    try:
+        said = disturbed(moves, "memory", lambda _process: print(moves.source.signal("STOP")))
+    finally:
+        moves.source.signal("CONT")
+    assert "connection to libvirt at kvm1 was lost" in said["msg"]
     stays_at_source(moves, marked=True)
     converges(moves)
 

@@ -12,6 +12,7 @@ from typing import Any
 from ..engine import xmltree
 from ..engine.errors import ConnectionLost, FleetError
 from ..host.connection import found, libvirt, said
+from ..host.lively import Pulse, beside, pulse_of
 from ..host.moves import is_in_post_copy
 from ..kinds.vm.reader import power_state
 from ..kinds.vm.states import PAUSED, RUNNING
@@ -38,15 +39,17 @@ MIB = 2**20
 def move_live(job: Job) -> dict[str, Any]:
     """Bring a running VM to the target, with the disks that have to be copied. What it took."""
     dom = job.source.conn.lookupByName(job.name)
-    with job.source.errors(job.resource, "prepare the move"):
-        applier_notes.write(dom, job.note)
-        capacities = {fate.target: dom.blockInfo(fate.target)[0] for fate in job.copied}
-        with suppress(libvirt.libvirtError):  # forget those of an earlier move
-            dom.jobStats(libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED)
-    with _settled(job, dom), volumes_for(job, capacities):
-        began = time.monotonic()
-        _migrate(job, dom)
-        waited_ms = (time.monotonic() - began) * 1000
+    with beside(job.source.uri) as conn:
+        with job.source.errors(job.resource, "prepare the move"):
+            seen = conn.lookupByUUIDString(job.uuid)
+            applier_notes.write(dom, job.note)
+            capacities = {fate.target: dom.blockInfo(fate.target)[0] for fate in job.copied}
+            with suppress(libvirt.libvirtError):  # forget those of an earlier move
+                dom.jobStats(libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED)
+        with _settled(job, dom), volumes_for(job, capacities):
+            began = time.monotonic()
+            _migrate(job, dom, seen)
+            waited_ms = (time.monotonic() - began) * 1000
     return statistics(_kept(job, dom), waited_ms, job.move.options.downtime_ms)
 
 
@@ -64,7 +67,8 @@ def _kept(job: Job, dom: Any) -> dict[str, Any]:
 # ---- the migration itself
 
 
-def _migrate(job: Job, dom: Any) -> None:
+def _migrate(job: Job, dom: Any, seen: Any) -> None:
+    """Have it migrated, and look on by `seen`, the same domain over a connection beside."""
     flags, params = flags_of(job), _params(job, dom)
     size = dom.maxMemory() * 1024 + sum(fate.allocation for fate in job.copied)
     limits = watching.limits_of(job.move.options, size)
@@ -72,12 +76,13 @@ def _migrate(job: Job, dom: Any) -> None:
     call = _Call(lambda: dom.migrate3(job.target.conn, params, flags))
     call.start()
     try:
-        _look_on(job, dom, call, watch)
+        with pulse_of(job.target.uri) as pulse:
+            _look_on(job, seen, call, watch, pulse)
     except NotEnded:
         raise
     except BaseException:
-        if not _in_halves(dom):
-            _abort(dom, call)
+        if not _in_halves(seen):
+            _abort(seen, call)
         raise
     if call.error is None:
         return
@@ -85,9 +90,7 @@ def _migrate(job: Job, dom: Any) -> None:
         raise _halved(job, str(call.error))
     if _has_arrived(job, dom):
         return
-    if watch.why:
-        raise FleetError(f"was not moved: {watch.why}", job.resource)
-    raise _failure(job, call.error)
+    raise _failure(job, call.error, watch.why)
 
 
 class NotEnded(FleetError):
@@ -122,7 +125,7 @@ class _Call(threading.Thread):
             self.error = error
 
 
-def _look_on(job: Job, dom: Any, call: _Call, watch: watching.Watch) -> None:
+def _look_on(job: Job, dom: Any, call: _Call, watch: watching.Watch, pulse: Pulse) -> None:
     """See the migration to its end, and do what the watch says."""
     tuned = False
     while not _ended(call, LOOK_EVERY_S):
@@ -131,7 +134,7 @@ def _look_on(job: Job, dom: Any, call: _Call, watch: watching.Watch) -> None:
             tuned = _tune(job, dom)
         if stats.get("type"):
             _tell(job, watch, stats)
-        todo = watch.see(time.monotonic(), stats)
+        todo = watch.see(time.monotonic(), stats, _silence(dom, pulse))
         if todo == watching.ABORT and _in_halves(dom):
             raise _halved(job, watch.why)
         if todo == watching.ABORT:
@@ -146,6 +149,12 @@ def _look_on(job: Job, dom: Any, call: _Call, watch: watching.Watch) -> None:
                 )
         elif todo:
             watch.acted = _acted(dom, todo)
+
+
+def _silence(dom: Any, pulse: Pulse) -> float:
+    """For how long the target has not answered; of no use to know once nothing leads back."""
+    silent_s = pulse.silent_s
+    return 0.0 if silent_s > watching.SILENCE_S and _in_halves(dom) else silent_s
 
 
 def _acted(dom: Any, todo: str) -> bool:
@@ -294,7 +303,7 @@ def _is_up(dom: Any) -> bool:
         raise
 
 
-def _failure(job: Job, error: Exception) -> FleetError:
+def _failure(job: Job, error: Exception, why: str) -> FleetError:
     """What libvirt said, and what that means for the VM."""
     if not isinstance(error, libvirt.libvirtError):
         raise error
@@ -305,4 +314,4 @@ def _failure(job: Job, error: Exception) -> FleetError:
                 "that its daemon runs, and run again: the next run converges",
                 job.resource,
             )
-    return FleetError(f"was not moved: {said(error)}", job.resource)
+    return FleetError(f"was not moved: {why or said(error)}", job.resource)

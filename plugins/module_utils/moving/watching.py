@@ -23,6 +23,10 @@ ROUNDS = 4.0
 BURST = 16 * 2**20
 # Until QEMU at the target is up no data moves: 7 to 18 s were seen in emulated hosts.
 START_S = 120.0
+# How long the target's libvirt may leave a question open. Once all memory is over, libvirt tells it
+# to let the guest run: told to one that hangs, that is taken for a failure, the guest goes on at
+# the source, and it runs twice when the other wakes. Cancelled before, it is told the opposite.
+SILENCE_S = 10.0
 
 STALLED = "stalled"
 GOES_ON, ABORT, DO_PAUSE, SWITCH = "", "abort", "pause", "post_copy"
@@ -65,9 +69,15 @@ class Watch:
     _moved: float = 0.0
     _seen: tuple[Any, ...] = field(default=())
 
-    def see(self, now: float, job: Mapping[str, Any]) -> str:
-        """What is to be done: nothing, ABORT, DO_PAUSE or SWITCH."""
+    def see(self, now: float, job: Mapping[str, Any], silent_s: float = 0.0) -> str:
+        """What is to be done: nothing, ABORT, DO_PAUSE or SWITCH.
+
+        silent_s: for how long the target has not answered a question.
+        """
         self._note(now, job)
+        if not self.why and silent_s > SILENCE_S:
+            self.why = f"libvirt at the target has not answered for {round(silent_s)} s"
+            return ABORT
         if not self.why and now - self._moved > self._patience:
             self.why = (
                 f"nothing was transferred for {round(now - self._moved)} s (stall_s); see that the "

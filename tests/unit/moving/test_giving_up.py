@@ -35,11 +35,12 @@ def look_on(monkeypatch: pytest.MonkeyPatch) -> Callable[[_Call], None]:
     ends = [SimpleNamespace(name=name, uri=name, migration_uri=name) for name in ("kvm1", "kvm2")]
     move = SimpleNamespace(source=ends[0], target=ends[1])
     job: Any = SimpleNamespace(resource="migration/web", name="web", move=move)
-    watch: Any = SimpleNamespace(see=lambda now, stats: watching.ABORT, why="it stands still")
+    pulse: Any = SimpleNamespace(silent_s=0.0)
+    watch: Any = SimpleNamespace(see=lambda *_seen: watching.ABORT, why="it stands still")
 
     def run(call: Any) -> None:
         dom = SimpleNamespace(jobStats=dict, abortJob=call.abort)
-        applier_live._look_on(job, dom, call, watch)
+        applier_live._look_on(job, dom, call, watch, pulse)
 
     return run
 
@@ -62,3 +63,10 @@ def test_in_post_copy_nothing_is_aborted(
     with pytest.raises(FleetError) as error:
         look_on(call)
     assert call.goes_on and "it stands still; it is in halves" in str(error.value)
+
+
+def test_who_is_silent_in_post_copy_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    pulse: Any = SimpleNamespace(silent_s=watching.SILENCE_S + 1)
+    for halves, silent_s in ((True, 0.0), (False, pulse.silent_s)):
+        monkeypatch.setattr(applier_live, "_in_halves", lambda dom, halves=halves: halves)
+        assert applier_live._silence(None, pulse) == silent_s

@@ -8,6 +8,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.moving.options import Op
 from ansible_collections.kvm.fleet.plugins.module_utils.moving.watching import (
     ABORT,
     GOES_ON,
+    SILENCE_S,
     START_S,
     Limits,
     Watch,
@@ -39,6 +40,14 @@ def test_what_stands_still_is_aborted_once() -> None:
     assert one.see(171, moving(5)) == ABORT
     assert "nothing was transferred for 61 s" in one.why
     assert one.see(300, moving(5)) == GOES_ON, "it is told to abort once"
+
+
+def test_a_target_that_is_silent_is_not_waited_for_until_it_could_let_the_guest_run() -> None:
+    one = watch()
+    assert one.see(110, moving(5), silent_s=SILENCE_S) == GOES_ON
+    assert one.see(111, moving(6), silent_s=SILENCE_S + 1) == ABORT
+    assert "libvirt at the target has not answered for 11 s" in one.why
+    assert one.see(112, moving(7), silent_s=SILENCE_S + 2) == GOES_ON, "it is told to abort once"
 
 
 def test_until_the_first_byte_it_may_take_longer() -> None:
