@@ -76,18 +76,14 @@ def check_planned(
     What is so already is no mistake of the declaration: libvirt takes more than we would make.
     """
     found, there = Mistakes(), Mistakes()
-    _check_whole(after, not stored, want, found)
+    _check_all(after, not stored, want, found)
     if found.errors and stored:
         so_already = {key: value for key, value in want.items() if stored.get(key) == value}
-        _check_whole(stored, False, so_already, there)
+        _check_all(stored, False, so_already, there)
     known = {(error.field, error.message) for error in there.errors}
     for error in found.errors:
         if (error.field, error.message) not in known:
             mistakes.add(error.message, error.field)
-    platform.check(after, want, mistakes)
-    if after.get(memory.SIZE) is not None:
-        memory.check(want, after, mistakes)
-    _check_needed(want, after, mistakes)
     for key in want:
         if len(key) == 2 and want[key] is PRESENT and key in stored and key not in after:
             mistakes.add(
@@ -95,6 +91,14 @@ def check_planned(
                 "away (state: absent) and declare one with a name of its own",
                 named(key),
             )
+
+
+def _check_all(after: Values, new: bool, want: Mapping[Key, Value], mistakes: Mistakes) -> None:
+    _check_whole(after, new, want, mistakes)
+    platform.check(after, want, mistakes)
+    if after.get(memory.SIZE) is not None:
+        memory.check(want, after, mistakes)
+    _check_needed(want, after, mistakes)
 
 
 def _check_needed(want: Mapping[Key, Value], after: Values, mistakes: Mistakes) -> None:
