@@ -131,10 +131,10 @@ notes:
     and C(kvm_uri), where it is; C(kvm_name), C(kvm_uuid), C(kvm_state), C(kvm_autostart),
     C(kvm_persistent), C(kvm_managed), C(kvm_guest_agent), C(kvm_migration) as
     M(kvm.fleet.vm_info) tells them; C(kvm_title), C(kvm_description), C(kvm_tags), C(kvm_scope),
-    C(kvm_group), C(kvm_protected), C(kvm_resource_pool), C(kvm_machine), C(kvm_firmware),
-    C(kvm_cpu) and C(kvm_memory) as options of M(kvm.fleet.vm); C(kvm_disks) and C(kvm_nics), lists
-    with the names of each, what it stands on and what it is; C(kvm_vswitches) and C(kvm_bridges),
-    lists of names;
+    C(kvm_group), C(kvm_protected), C(kvm_template), C(kvm_resource_pool), C(kvm_machine),
+    C(kvm_firmware), C(kvm_cpu) and C(kvm_memory) as options of M(kvm.fleet.vm); C(kvm_disks) and
+    C(kvm_nics), lists with the names of each, what it stands on and what it is; C(kvm_vswitches)
+    and C(kvm_bridges), lists of names;
     C(kvm_addresses), each with C(nic), C(mac), C(address), C(prefix), C(sources), and C(vswitch) or
     C(bridge).
   - A VM that runs is told of as it runs, any other as it is stored.

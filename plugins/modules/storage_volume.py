@@ -15,13 +15,14 @@ from ..module_utils.run.runner import run
 
 def _rules_of_changes() -> tuple[Rule, ...]:
     from ..module_utils.kinds.images import one_writer
-    from ..module_utils.kinds.together import rules
+    from ..module_utils.kinds.together import rules, templates
     from ..module_utils.kinds.vm import block_jobs
 
     return (
         rules.nothing_in_use_goes,
         one_writer.one_writer,
         block_jobs.no_job_is_disturbed,
+        templates.not_written,
     )
 
 

@@ -118,6 +118,12 @@ def _first_rng(domain: Element) -> str:
     return "none"
 
 
+def _is_template(domain: Element) -> bool:
+    note = f"{FLEET}/{{urn:kvm.fleet:1}}template"
+    noted_for = attribute(note, "uuid")(domain)
+    return attribute(note, "is")(domain) == "yes" and noted_for == text("uuid")(domain)
+
+
 VM: dict[str, Reader] = {
     **{
         f"cloud_init.{part}": _of_seed(part)
@@ -128,6 +134,7 @@ VM: dict[str, Reader] = {
     "protected": lambda tree: attribute(FLEET, "protected")(tree) == "yes",
     "scope": attribute(FLEET, "scope", ""),
     "group": attribute(f"{FLEET}/{{urn:kvm.fleet:1}}group", "name", ""),
+    "template": _is_template,
     "resource_pool": _resource_pool,
     "firmware": _firmware,
     "virt_type": attribute(".", "type"),

@@ -52,6 +52,7 @@ class Vm:
         self.state = runs
         self.active = bool(runs)
         self.gone = False
+        self.is_template = False
 
     def steps(self) -> Iterator[Step]:
         """The VM as it is made, and then how it changes."""
@@ -75,7 +76,8 @@ class Vm:
             args |= {"state": self.runs, "boot": dict(self.place.kernel or {})}
         elif self.rng.random() < 0.2 and self.machine == "q35":
             args["firmware"] = "efi"
-        return _agreed(args | self._board(0.2) | self._seed(0.3) | self._smaller(0.3))
+        args |= self._board(0.2) | self._seed(0.3) | self._smaller(0.3)
+        return _agreed(args | self._template())
 
     def change(self) -> Args:
         """Another declaration of it."""
@@ -87,7 +89,8 @@ class Vm:
             args |= self._of_running()
         elif self.machine == "q35" and self.rng.random() < 0.1:
             args["firmware"] = self.rng.choice(["efi", "bios"])
-        return _agreed(args | self._board(0.2) | self._seed(0.4) | self._smaller(0.3))
+        args |= self._board(0.2) | self._seed(0.4) | self._smaller(0.3)
+        return _agreed(args | self._template())
 
     def learn(self, seen: Mapping[str, str]) -> None:
         """What others, or a declaration that was refused, have left of it: the next fits that."""
@@ -192,6 +195,12 @@ class Vm:
             "panic": lambda: pick(["none", "isa"]),
         }  # fmt: skip
         return some(self.smaller, options, share)
+
+    def _template(self) -> Args:
+        """Of a template nothing changes, so what is declared next says that it is none."""
+        self.is_template = not (self.runs or self.is_template) and self.smaller.random() < 0.15
+        said: Args = {"template": self.is_template}
+        return {**said, "autostart": False} if self.is_template else said
 
     def _channels(self) -> list[Args]:
         state = self.rng.choice(["present", "absent"])

@@ -2,8 +2,9 @@
 
 A case is an entry in bad_input/TOPIC.yml: a module, its arguments, and how its errors begin.
 PREFIX- stands for the test's own prefix, IMAGES for its folder. On the host there are the pool
-PREFIX-pool in IMAGES with the volumes image.qcow2 (8 MiB) and raw.img, the vswitch PREFIX-net, and
-the VMs PREFIX-there, which uses the former volume, and PREFIX-precious, which is protected.
+PREFIX-pool in IMAGES with the volumes image.qcow2, base.qcow2 (8 MiB) and raw.img, the vswitch
+PREFIX-net, and the VMs PREFIX-there, which uses the first volume, PREFIX-base, a template on the
+second, and PREFIX-precious, which is protected.
 """
 
 from __future__ import annotations
@@ -37,18 +38,21 @@ def host(
 ) -> dict[str, str]:
     """A host with things that a mistake can be about; what stands for what in a case."""
     outside = libvirtd.outside(images)
-    for name, form in (("image.qcow2", "qcow2"), ("raw.img", "raw")):
+    for name, form in (("image.qcow2", "qcow2"), ("base.qcow2", "qcow2"), ("raw.img", "raw")):
         subprocess.run(["qemu-img", "create", "-q", "-f", form, outside / name, "8M"], check=True)
     memory = {"size": "64MiB"}
     disks = [{"name": "root", "file": f"{images}/image.qcow2", "format": "qcow2"}]
     nics = [{"name": "lan", "vswitch": f"{prefix}net", "mac": "52:54:00:00:be:ef"}]
     there = {"name": f"{prefix}there", "memory": memory, "disks": disks, "nics": nics}
+    of_template = [{"name": "root", "file": f"{images}/base.qcow2", "format": "qcow2"}]
+    base = {"name": f"{prefix}base", "memory": memory, "disks": of_template, "template": True}
+    precious = {"name": f"{prefix}precious", "memory": memory, "protected": True}
     done = modules.run(
         "host_config",
         {
             "storage_pools": [{"name": f"{prefix}pool", "type": "dir", "path": str(images)}],
             "vswitches": [{"name": f"{prefix}net", "type": "isolated"}],
-            "vms": [there, {"name": f"{prefix}precious", "memory": memory, "protected": True}],
+            "vms": [there, base, precious],
         },
     )
     assert not done.get("failed"), done["msg"]

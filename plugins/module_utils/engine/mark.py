@@ -16,6 +16,8 @@ SCOPE_PATH = f"{MARK}/@scope"
 SCOPE = text(r"[A-Za-z0-9][A-Za-z0-9_.-]*", "a name of letters, digits, -, _ and .")
 # Of which group a VM is. As the mark it says for which UUID, also where there is no mark.
 GROUP = f"{MARK}/fleet:group!"
+# That a VM is a template, noted in the same way: a copy by another program is none.
+TEMPLATE = f"{MARK}/fleet:template!"
 
 
 def put_mark(tree: Element) -> None:
@@ -40,10 +42,17 @@ def group_of(tree: Element) -> str:
     return (xmltree.get(tree, f"{GROUP}/@name") or "") if of == xmltree.get(tree, "uuid") else ""
 
 
-def seal_group(tree: Element) -> None:
-    """Say for which UUID the group in a definition is noted."""
-    if xmltree.find(tree, GROUP) is not None:
-        xmltree.put(tree, f"{GROUP}/@uuid", xmltree.get(tree, "uuid"))
+def is_template(tree: Element) -> bool:
+    """Whether a definition is noted to be that of a template."""
+    of = xmltree.get(tree, f"{TEMPLATE}/@uuid")
+    marked = xmltree.get(tree, f"{TEMPLATE}/@is") == "yes"
+    return marked and of == xmltree.get(tree, "uuid")
+
+
+def seal(tree: Element, note: str) -> None:
+    """Say for which UUID something is noted in a definition."""
+    if xmltree.find(tree, note) is not None:
+        xmltree.put(tree, f"{note}/@uuid", xmltree.get(tree, "uuid"))
 
 
 def is_of_another(tree: Element) -> bool:

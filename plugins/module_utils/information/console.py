@@ -17,6 +17,7 @@ from typing import IO, Any
 
 from ..engine import xmltree
 from ..engine.errors import FleetError
+from ..engine.mark import is_template
 from ..host.connection import Host, libvirt, said
 from .one_domain import NotThere, domain_of, in_check_mode
 from .serial_source import Port, port_of
@@ -91,6 +92,8 @@ class _Watch:
         self.domain = domain_of(host, params["name"])
         self.starts = params["start"] and not self.domain.isActive()
         definition = xmltree.parse(self.domain.XMLDesc())
+        if self.starts and is_template(definition):
+            raise FleetError("is a template, which is never started", self.resource, "start")
         self.port: Port = port_of(definition, params["device"], self.resource)
         self.file = Path(self.port.file) if self.port.file and host.is_local else None
         self.source = "file" if self.file else "console"

@@ -27,6 +27,7 @@ AS_DECLARED: Mapping[str, Any] = {
     "group": "",
     "resource_pool": "",
     "protected": False,
+    "template": False,
     "machine": "",
     "firmware": "",
 }

@@ -73,6 +73,7 @@ def test_what_is_told_of_a_vm() -> None:
         "kvm_scope": "shop",
         "kvm_group": "",
         "kvm_protected": True,
+        "kvm_template": False,
         "kvm_resource_pool": "",
         "kvm_machine": "pc-q35-7.2",
         "kvm_firmware": "bios",

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...engine import xmltree
 from ...engine.fields import items_of
+from ...engine.mark import is_template
 from ...engine.plan import Have
 from ...engine.xmltree import Element
 from ..storage_volume.volumes import backing_of, type_of
@@ -42,8 +43,10 @@ class Use:
 
 def uses_of_domain(domain: Element, user: str, chains: Chains, deep: bool) -> Iterator[Use]:
     """The uses of a VM's definition. Chains that only headers tell are read where `deep`."""
+    lies_still = is_template(domain)
     for name, disk in _disks(domain):
-        yield from _uses_of_disk(name, disk, user, chains, deep)
+        for use in _uses_of_disk(name, disk, user, chains, deep):
+            yield replace(use, does=READS) if lies_still and use.does == WRITES else use
     nvram = nvram_of(chains.world.host, domain)
     if nvram is not None and nvram.path:
         yield Use(user, NVRAM, nvram.path, WRITES)

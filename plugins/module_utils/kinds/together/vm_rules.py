@@ -18,7 +18,7 @@ def nothing_clashes(plans: Sequence[Plan], world: World) -> Iterator[FleetError]
         return
     from ..images import one_writer
     from ..vm import block_jobs, screen_ports, state_files
-    from . import admission, rules
+    from . import admission, rules, templates
 
     for rule in (
         rules.unique_macs,
@@ -27,6 +27,7 @@ def nothing_clashes(plans: Sequence[Plan], world: World) -> Iterator[FleetError]
         state_files.one_vm_each,
         one_writer.one_writer,
         block_jobs.no_job_is_disturbed,
+        templates.not_written,
         admission.admitted,
     ):
         yield from rule(plans, world)

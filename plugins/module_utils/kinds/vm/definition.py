@@ -9,7 +9,7 @@ from ...engine import xmltree
 from ...engine.codecs import Value
 from ...engine.fields import Field, items_of, values_of
 from ...engine.keys import UNION, Key, Values, key_of, within
-from ...engine.mark import group_of
+from ...engine.mark import group_of, is_template
 from ...engine.units import format_size
 from ...engine.xmltree import Element
 from . import cpu_time, device_rows, memory, numa_cells, platform
@@ -30,6 +30,8 @@ def domain_values(domain: Element, *forms: Element) -> Values:
     values = values_of(ROWS, domain)
     if values[("group",)]:
         values[("group",)] = group_of(domain)
+    if values[("template",)]:
+        values[("template",)] = is_template(domain)
     if values[("cpu", "count")] is None:
         values[("cpu", "count")] = values[("cpu", "maximum")]
     if xmltree.get(domain, "os/loader/@type") == "pflash":

@@ -36,7 +36,7 @@ from .definition import domain_values, live_values, restarting
 from .resolve import resolve
 from .seeded import CLOUD_INIT, KEYS, VOLUME
 from .states import PAUSED, RUNNING, SAVED, STOPPED
-from .table import LISTS, RESERVATION, ROWS, TRAITS
+from .table import LISTS, RESERVATION, ROWS, TEMPLATE, TRAITS
 
 if TYPE_CHECKING:
     from .cloud_init.planned import Planned
@@ -191,6 +191,10 @@ class VmDraft(Draft):
             self.warnings += [waits] if waits else []
         self._check_extra()
         rules.check_planned(self.after, self.stored, self.want, self.mistakes)
+        if self.after[TEMPLATE]:
+            from . import templates
+
+            templates.check(self)
         awaited.check(self.wanted.options, self.will[STATE], self.after, self.mistakes)
         if self.definition is not self.have.stored and not self._only_says():
             self._check_host()

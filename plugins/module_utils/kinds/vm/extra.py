@@ -26,7 +26,7 @@ replace, single_parts = extra_edit.replace, extra_record.single_parts
 
 # Options at whose change libvirt adds nothing to a VM, and extra_xml itself.
 BRING_NO_DEVICE = (
-    *("extra_xml", "title", "description", "tags", "protected", "scope", "group"),
+    *("extra_xml", "title", "description", "tags", "protected", "scope", "group", "template"),
     *("clock", "on_poweroff", "on_reboot", "on_crash"),
 )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...engine import xmltree
 from ...engine.changes import Change, Kept, Lost
+from ...engine.mark import is_template
 from ...engine.planner import Removal
 from . import power, storage
 from .seeded import NOTE
@@ -105,8 +106,16 @@ def _disks_that_stay(draft: VmDraft) -> Iterator[Change]:
         yield Kept(draft.wanted.resource, ("disks", target), path, note=why)
 
 
+def _used_by(draft: VmDraft) -> None:
+    if is_template(draft.have.definition):
+        from . import templates
+
+        templates.used_by(draft)
+
+
 REMOVAL = Removal(
     protected=("protected",),
+    used_by=_used_by,
     goes_with=(_saved_memory, _state_files, _seed, _metadata),
     stays=(_disks_that_stay,),
 )

@@ -26,6 +26,7 @@ from ...engine.codecs import (
 from ...engine.fields import Field, Items, Mapped, Rows, Variant
 from ...engine.keys import ABSENT, UNION, Key
 from ...engine.mark import GROUP, MARK, SCOPE, SCOPE_PATH
+from ...engine.mark import TEMPLATE as TEMPLATE_PATH
 from ...engine.traits import KEPT, Trait, Traits, persistence, state_codec, state_of
 from ...engine.xmltree import Element
 from ..resource_pool.partitions import partition
@@ -201,6 +202,8 @@ def option_of(key: Key) -> Key:
 # Where the record of extra_xml is, see extra.py.
 EXTRA_RECORD = "metadata/fleet:resource/fleet:extra_xml"
 
+TEMPLATE: Key = ("template",)
+
 # What is promised to a VM, for libvirt keeps none of it.
 RESERVATION = f"{MARK}/fleet:reservation"
 MEMORY_LIMIT = size(1024, unset="0B")
@@ -236,6 +239,7 @@ ROWS: Rows = (
     ),
     Field("scope", SCOPE_PATH, SCOPE, Applier.METADATA),
     Field("group", f"{GROUP}/@name", SCOPE, Applier.METADATA),
+    Field("template", f"{TEMPLATE_PATH}/@is", boolean(unset=False), Applier.METADATA),
     Field("resource_pool", "resource/partition!", partition()),
     Field("virt_type", "@type", choice("auto", "kvm", "qemu")),
     Field("machine", "os/type/@machine"),

@@ -10,12 +10,15 @@ from ...engine.codecs import Value
 from ...engine.fields import edit
 from ...engine.hidden import revealed
 from ...engine.keys import Key, Values
-from ...engine.mark import put_mark, seal_group
+from ...engine.mark import GROUP, TEMPLATE, put_mark, seal
 from ...engine.xmltree import Element
 from . import memory
 from .definition import domain_values
 from .derived import derived_uuid
 from .table import EXTRA_RECORD, ROWS
+
+# What is noted for one VM alone.
+SEALED = {"group": GROUP, "template": TEMPLATE}
 
 SPARE_PORTS = 4  # PCIe root ports left free, so that devices can be plugged into a running VM
 
@@ -50,8 +53,9 @@ def edited(domain: Element, want: Mapping[Key, Value], before: Values | None = N
         before = domain_values(domain) if domain.find("vcpu") is not None else {}
     changed = {key: value for key, value in want.items() if before.get(key) != value}
     edit(ROWS, after, changed)
-    if ("group",) in changed:
-        seal_group(after)
+    for option, note in SEALED.items():
+        if (option,) in changed:
+            seal(after, note)
     agree(after, before, changed, want)
     edit(ROWS, after, _lost(want, after))
     if ("extra_xml",) in changed:
