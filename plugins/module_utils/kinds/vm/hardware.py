@@ -76,7 +76,7 @@ def _is_an_emulated_tpm(domain: Element) -> Iterator[FleetError]:
 
 
 def _is_on_a_network(domain: Element) -> Iterator[FleetError]:
-    """libvirt drops in silence what is of another kind of NIC: a port group, queues."""
+    """libvirt drops in silence what is of another kind of NIC: a port group, a driver."""
     for name, nic in items_of(NICS, domain).items():
         if xmltree.get(nic, "source/@portgroup") and nic.get("type") != "network":
             yield FleetError(
@@ -87,9 +87,14 @@ def _is_on_a_network(domain: Element) -> Iterator[FleetError]:
         if has_parameters and not xmltree.get(nic, "filterref/@filter"):
             message = "are of a filter; write filter.name too"
             yield FleetError(message, field=f"nics.{name}.filter.parameters")
-        if xmltree.get(nic, "driver/@queues") and xmltree.get(nic, "model/@type") != "virtio":
-            message = f"is for the model virtio, not {xmltree.get(nic, 'model/@type')}"
-            yield FleetError(message, field=f"nics.{name}.queues")
+        model = xmltree.get(nic, "model/@type") or ""
+        for option, attribute, unset in (("driver", "name", "default"), ("queues", "queues", "0")):
+            if xmltree.get(nic, f"driver/@{attribute}") and not model.startswith("virtio"):
+                message = (
+                    f"is for the model virtio, not {model or 'the one that libvirt chooses'}; "
+                    f"write {unset}"
+                )
+                yield FleetError(message, field=f"nics.{name}.{option}")
 
 
 def _has_its_vcpus(domain: Element) -> Iterator[FleetError]:
