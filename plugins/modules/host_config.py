@@ -11,6 +11,7 @@ from ..module_utils.run import host_config
 from ..module_utils.run.module import ADMISSION_SPEC, CHANGES_SPEC, create_module
 from ..module_utils.run.planning import Promising, Rule
 from ..module_utils.run.runner import Waiting, run
+from ..module_utils.run.templates import completed
 
 
 def _rules_of_changes() -> tuple[Rule, ...]:
@@ -42,6 +43,7 @@ def main() -> None:
         rules_of_changes=_rules_of_changes,
         promising=_promising,
         waiting=_waiting,
+        completed=completed,
         more=host_config.more(module.params, module.warn),
     )
 

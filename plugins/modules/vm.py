@@ -12,6 +12,7 @@ from ..module_utils.kinds.vm.kind import KIND as VM
 from ..module_utils.run.module import ADMISSION_SPEC, CHANGES_SPEC, create_module
 from ..module_utils.run.planning import Promising, Rule
 from ..module_utils.run.runner import Waiting, run
+from ..module_utils.run.templates import completed
 
 
 def _rules_of_changes() -> tuple[Rule, ...]:
@@ -42,6 +43,7 @@ def main() -> None:
         rules_of_changes=_rules_of_changes,
         promising=_promising,
         waiting=_waiting,
+        completed=completed,
         more=volumes_that_go,
     )
 

@@ -23,6 +23,7 @@ from ..kinds.images.headers import backing_path
 from ..kinds.storage_volume.volumes import FILE_POOLS, is_mark, type_of
 from ..kinds.vm.seeded import XORRISO
 from ..kinds.vm.state_files import saved_memory_of, state_files_of, state_folders
+from ..kinds.vm.sysprep import PROGRAMS
 
 VIRT_TYPES = ("kvm", "qemu")
 OF_LIBVIRT = attrgetter(
@@ -62,7 +63,7 @@ def ask_everything(world: World, paths: Iterable[str]) -> None:
         paths |= {p for have in haves["storage_pool"].values() for p in _paths_in(have)}
         images = {p for have in haves["vm"].values() for p in _images_of_vm(host, have)}
         images |= {p for have in volumes.values() for p in _paths_in(have)}
-        _ask_about_files(host, {*paths, *DEVICES, *XORRISO}, images)
+        _ask_about_files(host, {*paths, *DEVICES, *XORRISO, *PROGRAMS}, images)
         OF_MACHINE(host)
 
 

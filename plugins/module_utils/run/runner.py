@@ -20,6 +20,7 @@ from .planning import Promising, Rule, RulesOfChanges, plan_all
 from .reporting import groups, report
 
 Parse = Callable[[Mapping[str, Any]], list[Wanted]]
+Completed = Callable[[World, Sequence[Wanted]], list[Wanted]]  # `templates.completed`
 Waiting = Callable[[Any, Run], AbstractContextManager[None]]  # `waiting.waiting`
 
 
@@ -33,14 +34,14 @@ def run(
     more: Callable[[World, list[Wanted]], list[Wanted]] | None = None,
     promising: Callable[[], Promising] | None = None,
     waiting: Callable[[], Waiting] | None = None,
+    completed: Completed | None = None,
 ) -> None:
     """Converge what `parse` makes of the parameters, and end the module.
 
     `shown` is the kind whose resource is returned as read back; without it there is a list of
     results. `rules` are asked always, those `of_changes` where a plan has any. `more` adds
-    declarations that follow from what is on the host (pruning). `promising` imports what is heeded
-    where the host may promise something else, `waiting` what waits for guests, where any are
-    waited for.
+    declarations that follow from what is there, `completed` to them what templates have.
+    `promising` imports what is heeded where the host may promise more, `waiting` what waits.
     """
     by_name = {kind.name: kind for kind in kinds}
     checks = module.check_mode
@@ -49,8 +50,8 @@ def run(
         with opened(module, kinds) as (host, facts):
             world = World(facts, by_name, checks and bool(shown), assume_on_host=checks)
             world.admission = module.params.get("admission") or ""
-            everything = wanted + (more(world, wanted) if more else [])
-            done = Run(plan_all(world, everything, rules, rules_of_changes))
+            wanted = _all(world, wanted + (more(world, wanted) if more else []), completed)
+            done = Run(plan_all(world, wanted, rules, rules_of_changes))
             _check_expected(module.params["expect"], world, done)
             with _waits(None if checks else host, done, waiting):
                 if host is not None and not checks:
@@ -63,6 +64,10 @@ def run(
     except FleetError as error:
         module.fail_json(msg=str(error), errors=[str(error)])
     _end(module, outcome, bool(done.failed))
+
+
+def _all(world: World, wanted: list[Wanted], completed: Completed | None) -> list[Wanted]:
+    return completed(world, wanted) if completed else wanted
 
 
 def _end(module: basic.AnsibleModule, outcome: dict[str, Any], failed: bool) -> None:

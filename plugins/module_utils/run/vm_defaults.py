@@ -7,7 +7,7 @@ says it itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -114,12 +114,15 @@ def _names(options: Options, above: str = "") -> Iterator[str]:
 # ---- merging
 
 
-def merged(defaults: Options, vm: Options) -> dict[str, Any]:
-    """A declaration of a VM over the defaults: what it says itself counts."""
+def merged(defaults: Options, vm: Options, lists: Iterable[str] = BY_NAME) -> dict[str, Any]:
+    """A declaration of a VM over the defaults: what it says itself counts.
+
+    Of these `lists` things are merged by their names.
+    """
     if vm.get("state") == ABSENT:
         defaults = {name: value for name, value in defaults.items() if name in FOR_ABSENT}
     result = _over(defaults, vm)
-    for name in BY_NAME:
+    for name in lists:
         if _is_list(defaults.get(name)) and _is_list(vm.get(name)):
             result[name] = _by_name(defaults[name], vm[name])
     if isinstance(result.get("cpu"), Mapping) and isinstance(vm.get("cpu"), Mapping):

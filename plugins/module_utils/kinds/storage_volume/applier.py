@@ -75,6 +75,11 @@ def end(host: Host, plan: Plan, own: Fingerprint) -> None:
     _delete(pool, mark_of(name))
 
 
+def take_mark(pool: Any, name: str) -> None:
+    """Take the mark from a volume of a pool that another resource has had made."""
+    _delete(pool, mark_of(name))
+
+
 def check_own(host: Host, plan: Plan, own: Fingerprint) -> None:
     """That a volume which was begun is not another run's by now. FleetError where it is."""
     pool, _name = _place(host, plan)

@@ -45,7 +45,7 @@ from .volumes import (
 ROUNDING = {"logical": parse_size("32MiB"), "disk": parse_size("8MiB"), "zfs": parse_size("1MiB")}
 
 CAPACITY, FORMAT = ("capacity",), ("format",)
-MANNER = ("download", "existing", "of_disk")  # how it is made, of which no plan tells
+MANNER = ("download", "existing", "of_disk", "held")  # how it is made, of which no plan tells
 RESIZABLE = ("raw", "qcow2", "qed")  # the formats that QEMU can resize
 
 # Of 255 bytes, with what its mark has beside the name.

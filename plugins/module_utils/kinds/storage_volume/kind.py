@@ -119,6 +119,11 @@ class StorageVolume:
             from .applier_fetched import make
 
             return make(host, plan)
+        if plan.wanted.options.get("held") and plan.action == CREATE:
+            from .applier import begin
+
+            begin(host, plan)  # whoever has it made ends it
+            return None
         from .applier import APPLIERS
 
         return APPLIERS[plan.action](host, plan)

@@ -20,6 +20,7 @@ from .applier_removal import remove
 from .applier_start import resume, start
 from .changes import Grown
 from .definition import restarting
+from .made_from import MADE
 from .reader import live_definition, power_state
 from .schema import is_beyond_schema
 from .seeded import seeds
@@ -34,6 +35,10 @@ def apply(host: Host, plan: Plan) -> None:
     if plan.action == DELETE:
         remove(host, plan, shut_down)
         return
+    if plan.wanted.options.get(MADE) and plan.action == CREATE:
+        from .applier_made_from import prepare
+
+        prepare(host, plan)
     dom = _seeded(host, plan) if seeds(plan) else _define(host, plan)
     if any(isinstance(change, Beside) for change in plan.changes):
         dom.setAutostart(int(plan.after.facts["autostart"]))

@@ -18,3 +18,9 @@ class Grown(Mended):
 
     takes_effect = LIVE
     never_back = "the host keeps the pages until it is restarted"
+
+
+class Brought(Mended):
+    """What a new VM has from its template."""
+
+    never_back = "it is of a VM that was not there"

@@ -23,6 +23,7 @@ from . import (
     alike,
     awaited,
     in_pool,
+    made_from,
     memory,
     port_groups,
     power,
@@ -195,9 +196,18 @@ class VmDraft(Draft):
             from . import templates
 
             templates.check(self)
+        self._check_unseen_template()
         awaited.check(self.wanted.options, self.will[STATE], self.after, self.mistakes)
         if self.definition is not self.have.stored and not self._only_says():
             self._check_host()
+
+    def _check_unseen_template(self) -> None:
+        """What may come of a template that check mode cannot see is no mistake."""
+        unseen = self.wanted.options.get(made_from.UNSEEN)
+        if unseen:
+            self.warnings.append(unseen)
+            found = self.mistakes.errors
+            self.mistakes.errors = [one for one in found if one.field != "memory.size"]
 
     def _only_says(self) -> bool:
         """Whether what will be stored is about the same VM, of which something else is said."""
@@ -241,6 +251,8 @@ class VmDraft(Draft):
             self.warnings += [f"{error.field}: {error.message}" for error in found]
 
     def foreseen(self, plan: Plan) -> Plan:
+        if self.wanted.options.get(made_from.UNSEEN):
+            return plan
         from . import judge
 
         refusal = self.world.host.refusal
@@ -325,6 +337,7 @@ class VmDraft(Draft):
         """What a start needs, and the mark of a restart that was interrupted, where nothing else
         comes of it."""
         grown: list[Change] = [*self._grown_pages(), *self._upheld(), *self._former_seeds()]
+        grown += made_from.told(self)
         if not self.restarting or self.restarts or self.was[STATE] != self.will[STATE]:
             return grown
         note = "a run that was interrupted while it restarted the VM had left this mark"

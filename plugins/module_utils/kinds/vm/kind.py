@@ -18,7 +18,7 @@ from ...engine.planner import plan_resource
 from ...engine.world import World
 from ..storage_volume import kind as storage_volume
 from ..together.taken_up import VOLUME_OPTIONS
-from . import awaited, rules
+from . import awaited, made_from, rules
 from .draft import VmDraft
 from .table import AGENT_CHANNEL, CDROMS, DISKS, ROWS, TRAITS
 
@@ -31,6 +31,9 @@ OPTIONS: dict[str, Any] = {
     **traits.spec_of(TRAITS),
     "agent": {"type": "bool"},
     "extra_xml": {"type": "str"},
+    made_from.FROM: {"type": "str"},
+    "clone": {"type": "str", "choices": [made_from.LINKED, made_from.FULL]},
+    "sysprep": {"type": "str", "choices": ["auto", "virt-sysprep", "cloud_init", "none"]},
     "profile": {"type": "str", "choices": ["linux", "windows-11", "windows-server", "none"]},
     "cloud_init": {
         "type": "dict",
@@ -110,7 +113,9 @@ class Vm:
         if params["state"] == ABSENT:
             mistakes.raise_any()
             return [Wanted("vm", name, ABSENT, options=params)]
-        volumes, disks = _volumes(name, params.get("disks") or [], mistakes)
+        made_from.check_declared(params, mistakes)
+        is_clone = bool(params.get(made_from.FROM))
+        volumes, disks = _volumes(name, params.get("disks") or [], is_clone, mistakes)
         want = want_of(ROWS, {**params, "disks": disks}, mistakes)
         _macs_of_absent(want, params.get("nics") or [], mistakes)
         _sources_of_absent(want, {**params, "disks": disks}, mistakes)
@@ -147,22 +152,30 @@ KIND = Vm()
 
 
 def _volumes(
-    vm: str, disks: list[Mapping[str, Any]], mistakes: Mistakes
+    vm: str, disks: list[Mapping[str, Any]], is_clone: bool, mistakes: Mistakes
 ) -> tuple[list[Wanted], list[dict[str, Any]]]:
-    """The volumes that disks bring, and the disks with the names of these volumes."""
+    """The volumes that disks bring, and the disks with the names of these volumes.
+
+    Of a VM that is made from a template a disk in a pool has a volume of its own.
+    """
     wanted: list[Wanted] = []
     named_disks = []
     for disk in disks:
         options = {name: disk[name] for name in VOLUME_OPTIONS if disk.get(name) is not None}
         item = dict(disk)
+        if disk.get("state") != ABSENT and (options or (is_clone and disk.get("pool"))):
+            item["volume"] = disk.get("volume") or volume_of(vm, disk)
         if options and disk.get("state") != ABSENT:
-            ending = disk.get("format") or "qcow2"
-            item["volume"] = disk.get("volume") or f"{vm}-{disk['name']}.{ending}"
             wanted += _volume(item, options, mistakes)
         if disk.get("existing") and not options:
             mistakes.add("is for a disk that brings its volume", f"disks.{disk['name']}.existing")
         named_disks.append(item)
     return wanted, named_disks
+
+
+def volume_of(vm: str, disk: Mapping[str, Any]) -> str:
+    """How the volume is called that a disk brings, where nothing is said."""
+    return f"{vm}-{disk['name']}.{disk.get('format') or 'qcow2'}"
 
 
 def _volume(

@@ -17,11 +17,13 @@ XORRISO = ("/usr/bin/xorriso", "/usr/local/bin/xorriso")
 HIDDEN_PARTS = ("password_hash", "user_data", "vendor_data", "meta_data", "network_config")
 # What goes into a seed, and then what is to be known of it.
 CONTENT = ("hostname", "user", "ssh_keys", "nics", *HIDDEN_PARTS)
-PARTS = (*CONTENT, "instance_id", "detach", "volume", "former")
+PARTS = (*CONTENT, "machine_id", "instance_id", "detach", "volume", "former")
 KEYS: tuple[Key, ...] = tuple((CLOUD_INIT, part) for part in PARTS)
 
 # POOL/NAME of the volume in the drive, empty once it is detached; and those that are yet to go.
 VOLUME, FORMER = (CLOUD_INIT, "volume"), (CLOUD_INIT, "former")
+# Whether the guest makes itself another machine-id, as one that is made from a template.
+MACHINE_ID, OWN = (CLOUD_INIT, "machine_id"), "own"
 INSTANCE_ID, DETACH, NICS = (
     (CLOUD_INIT, "instance_id"),
     (CLOUD_INIT, "detach"),

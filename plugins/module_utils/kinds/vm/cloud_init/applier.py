@@ -73,7 +73,9 @@ def _said(plan: Plan, note: Note) -> dict[str, Any]:
 
 def _plain(note: Note) -> dict[str, Any]:
     return {
-        part: note.said[part] for part in ("hostname", "instance_id", "nics") if part in note.said
+        part: note.said[part]
+        for part in ("hostname", "instance_id", "nics", "machine_id")
+        if part in note.said
     }
 
 

@@ -11,6 +11,16 @@ from ....engine.hidden import revealed
 from .network import config_of
 from .user_data import CLOUD_CONFIG, yaml_of
 
+# Run at each boot, it does something at the first one of an instance.
+OWN_MACHINE_ID = """#cloud-boothook
+#!/bin/sh
+command -v systemd-machine-id-setup >/dev/null || exit 0
+exec cloud-init-per instance kvm-fleet-machine-id sh -c '
+    rm -f /etc/machine-id
+    [ -L /var/lib/dbus/machine-id ] || rm -f /var/lib/dbus/machine-id
+    systemd-machine-id-setup'
+"""
+
 # By this name of the volume cloud-init finds it.
 LABEL = "cidata"
 
@@ -25,6 +35,8 @@ def files_of(said: Mapping[str, Value]) -> dict[str, str]:
         files["network-config"] = yaml_of(config_of(told["nics"]))
     if told.get("vendor_data"):
         files["vendor-data"] = told["vendor_data"]
+    elif told.get("machine_id"):
+        files["vendor-data"] = OWN_MACHINE_ID
     return files
 
 

@@ -26,9 +26,23 @@ from ....engine.xmltree import Element
 from ...storage_volume.design import check_pool
 from ...storage_volume.volumes import HALF_MADE, UNSEEN, name_in_pool, pool_of, volume_path
 from ..derived import derived_uuid
-from ..seeded import CLOUD_INIT, CONTENT, DETACH, DRIVE, FORMER, INSTANCE_ID, KEYS, NOTE, VOLUME
+from ..made_from import MADE
+from ..seeded import (
+    CLOUD_INIT,
+    CONTENT,
+    DETACH,
+    DRIVE,
+    FORMER,
+    INSTANCE_ID,
+    KEYS,
+    MACHINE_ID,
+    NOTE,
+    OWN,
+    VOLUME,
+)
 from ..snapshots import has_disk, snapshots_with
 from ..states import RUNNING
+from ..sysprep import CLOUD_INIT as BY_CLOUD_INIT
 from ..table import AGENT_CHANNEL
 from . import places
 from .note import Note, note_of, put, said_of
@@ -115,6 +129,7 @@ def _set_up(draft: VmDraft, want: dict[Key, Value], plan: Planned) -> None:
     had = plan.had or Note({})
     differs = [key for key in KEYS if key[1] in CONTENT and want[key] != draft.stored.get(key, "")]
     _set_instance_id(draft, want, had, plan.salt, bool(differs))
+    _set_machine_id(draft, want, had)
     want[VOLUME] = had.volume
     if had.volume and not differs and want[DETACH] == AFTER_BOOT and _has_booted(draft, had):
         want[VOLUME], want[SOURCE], want[DRIVE] = "", EMPTY, PRESENT
@@ -147,6 +162,15 @@ def _set_instance_id(
     said = {key: value for key, value in said_of(want, salt).items() if key in CONTENT}
     digest = hashlib.sha256(json.dumps([has, said], sort_keys=True).encode()).hexdigest()
     want[INSTANCE_ID] = f"{name}-{digest[:8]}"
+
+
+def _set_machine_id(draft: VmDraft, want: dict[Key, Value], had: Note) -> None:
+    """One that is made from a template has another. Later seeds say it too: it is for one that has
+    not booted yet. A user's own vendor-data stands where it would."""
+    made = draft.wanted.options.get(MADE)
+    is_new = made is not None and made.sysprep == BY_CLOUD_INIT and not draft.have.exists
+    says = is_new or had.said.get("machine_id")
+    want[MACHINE_ID] = OWN if says and not want[(CLOUD_INIT, "vendor_data")] else ""
 
 
 def _why_made(draft: VmDraft, want: Values, had: Note, differs: bool) -> str:
