@@ -159,12 +159,36 @@ def check_config(given: Mapping[str, Any] | None, mistakes: Mistakes) -> None:
         said = "has no version" if version is None else "is of another version"
         mistakes.add(f"{said}; cloud-init reads version 1 and 2", "network_config")
         return
+    for message in _no_shape(config, version):
+        mistakes.add(message, "network_config")
     devices_of = _devices_of_1 if version == 1 else _devices_of_2
     for name, addresses, gateways in devices_of(config):
         field = f"network_config.{name}"
         own = [*_interfaces(addresses, field, mistakes)]
         if own:
             _check_gateways(gateways, own, field, mistakes)
+
+
+def _no_shape(config: Mapping[str, Any], version: int) -> Iterator[str]:
+    """What of it is of another type than cloud-init, or netplan, reads."""
+    if version == 1:
+        if not isinstance(config.get("config"), (list, tuple)):
+            yield "of version 1 has a list, config"
+        return
+    for kind in KINDS_OF_DEVICES:
+        devices = config.get(kind)
+        if isinstance(devices, Mapping):
+            yield from _no_devices(kind, devices)
+        elif devices is not None:
+            yield f"{kind} is no mapping of names to interfaces"
+
+
+def _no_devices(kind: str, devices: Mapping[str, Any]) -> Iterator[str]:
+    for name, one in devices.items():
+        if not (one is None or isinstance(one, Mapping)):
+            yield f"{kind}.{name} is no mapping"
+        elif one and not isinstance(one.get("addresses") or [], (list, tuple)):
+            yield f"{kind}.{name}.addresses is no list"
 
 
 Device = tuple[str, list[str], list[str]]  # its name, addresses and gateways

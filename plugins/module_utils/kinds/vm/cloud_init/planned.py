@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +46,7 @@ from ..sysprep import CLOUD_INIT as BY_CLOUD_INIT
 from ..table import AGENT_CHANNEL
 from . import places
 from .note import Note, note_of, put, said_of
+from .user_data import unknown_in
 
 if TYPE_CHECKING:
     from ..draft import VmDraft
@@ -137,6 +138,7 @@ def _set_up(draft: VmDraft, want: dict[Key, Value], plan: Planned) -> None:
         plan.makes = _why_made(draft, want, had, bool(differs))
     if plan.makes:
         want[VOLUME] = places.new_volume(draft, want, had)
+        draft.warnings += _unknown(draft.wanted.options["cloud_init"])
     _set_former(draft, want, plan)
     if want[VOLUME]:
         _set_drive(draft, want)
@@ -162,6 +164,12 @@ def _set_instance_id(
     said = {key: value for key, value in said_of(want, salt).items() if key in CONTENT}
     digest = hashlib.sha256(json.dumps([has, said], sort_keys=True).encode()).hexdigest()
     want[INSTANCE_ID] = f"{name}-{digest[:8]}"
+
+
+def _unknown(said: Mapping[str, Any]) -> list[str]:
+    """What is said of keys that a guest may pass over, as a new seed is made."""
+    found = {part: unknown_in(said.get(part)) for part in ("user_data", "vendor_data")}
+    return [f"{CLOUD_INIT}.{part}: {one}" for part, told in found.items() for one in told]
 
 
 def _set_machine_id(draft: VmDraft, want: dict[Key, Value], had: Note) -> None:

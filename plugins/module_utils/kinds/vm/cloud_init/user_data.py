@@ -9,6 +9,7 @@ from typing import Any
 from ....engine.errors import Mistakes
 from ....engine.hidden import revealed
 from ....engine.yaml_text import to_yaml
+from . import schema
 
 CLOUD_CONFIG = "#cloud-config"
 # By how it begins cloud-init knows what it is (cloudinit.handlers.INCLUSION_TYPES_MAP).
@@ -47,6 +48,8 @@ def _plain(value: Any) -> Any:
 def check(value: Any, part: str, mistakes: Mistakes) -> None:
     """What is neither a mapping nor a text, or a text that cloud-init would pass over."""
     if value is None or isinstance(value, Mapping):
+        for message in schema.wrong(value or {}):
+            mistakes.add(message, part)
         return
     if not isinstance(value, str):
         mistakes.add("is neither a mapping nor a text", part)
@@ -57,23 +60,34 @@ def check(value: Any, part: str, mistakes: Mistakes) -> None:
             f"begins with none of {', '.join(HEADERS)}, and cloud-init would pass over it", part
         )
     elif text.partition("\n")[0].strip() == CLOUD_CONFIG:
-        why_not = _why_no_mapping(text)
-        if why_not:
-            mistakes.add(why_not, part)
+        config, why_not = _read(text)
+        for message in [why_not] if why_not else schema.wrong(config):
+            mistakes.add(message, part)
 
 
-def _why_no_mapping(text: str) -> str:
-    """Why a cloud-config cannot be read; told only where there is PyYAML, and without quoting."""
+def unknown_in(value: Any) -> list[str]:
+    """What is said of the keys of a cloud-config that no version of cloud-init is known to read."""
+    if isinstance(value, Mapping):
+        return [*schema.unknown(value)]
+    text = str(revealed(value) or "")
+    is_one = text.partition("\n")[0].strip() == CLOUD_CONFIG
+    return [*schema.unknown(_read(text)[0])] if is_one else []
+
+
+def _read(text: str) -> tuple[Mapping[str, Any], str]:
+    """A cloud-config, and why it cannot be read; told only where there is PyYAML, and without
+    quoting."""
     try:
         import yaml
     except ImportError:
-        return ""
+        return {}, ""
     try:
         read = yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        return f"is no YAML from line {mark.line + 1} on" if mark else "is no YAML"
+        return {}, f"is no YAML from line {mark.line + 1} on" if mark else "is no YAML"
     except (yaml.YAMLError, ValueError):
-        return "is no YAML"
-    is_one = read is None or isinstance(read, dict)
-    return "" if is_one else "is YAML, but no mapping, which a cloud-config is"
+        return {}, "is no YAML"
+    if read is None or isinstance(read, dict):
+        return read or {}, ""
+    return {}, "is YAML, but no mapping, which a cloud-config is"
