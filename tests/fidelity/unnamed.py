@@ -94,6 +94,7 @@ VM = {
     "rng": ("devices/rng",),
     "rngs": ("devices/rng",),
     "inputs": ("devices/input",),
+    "host_devices": ("devices/hostdev",),
     "sound": ("devices/sound", "devices/audio"),
     "panic": ("devices/panic",),
     "vsock": ("devices/vsock",),

@@ -46,6 +46,7 @@ class Vm:
         self.devices: dict[str, set[str]] = {kind: set() for kind in LISTS}
         # So are the smaller devices.
         self.smaller = Random(repr(rng.getstate()) + "smaller")
+        self.passed = Random(repr(rng.getstate()) + "passed")  # so are the devices of the host
         self.formats: dict[str, str] = {}  # of the disks
         self.volumes_mib: dict[str, int] = {}  # that were made for disks
         self.machine = ""
@@ -76,7 +77,7 @@ class Vm:
             args |= {"state": self.runs, "boot": dict(self.place.kernel or {})}
         elif self.rng.random() < 0.2 and self.machine == "q35":
             args["firmware"] = "efi"
-        args |= self._board(0.2) | self._seed(0.3) | self._smaller(0.3)
+        args |= self._board(0.2) | self._seed(0.3) | self._smaller(0.3) | self._passed(0.3)
         return _agreed(args | self._template())
 
     def change(self) -> Args:
@@ -89,7 +90,7 @@ class Vm:
             args |= self._of_running()
         elif self.machine == "q35" and self.rng.random() < 0.1:
             args["firmware"] = self.rng.choice(["efi", "bios"])
-        args |= self._board(0.2) | self._seed(0.4) | self._smaller(0.3)
+        args |= self._board(0.2) | self._seed(0.4) | self._smaller(0.3) | self._passed(0.3)
         return _agreed(args | self._template())
 
     def learn(self, seen: Mapping[str, str]) -> None:
@@ -201,6 +202,30 @@ class Vm:
         self.is_template = not (self.runs or self.is_template) and self.smaller.random() < 0.15
         said: Args = {"template": self.is_template}
         return {**said, "autostart": False} if self.is_template else said
+
+    def _passed(self, share: float) -> Args:
+        """Devices of the host, of which no two VMs have one: that is for rules to refuse. They are
+        not there, so a VM that runs, which would have to be started with them, has none."""
+        if self.runs or self.passed.random() > share:
+            return {}
+        pick = self.passed.choice
+        number = hashlib.sha256(self.name.encode()).hexdigest()[:4]
+        rom = {"rom": pick([{"bar": False}, {"enabled": True, "file": "/srv/a.rom"}])}
+        ways = {
+            "a": [
+                {"pci": f"{number}:03:00.0", "managed": pick([True, False]), **rom},
+                {"usb": f"{number}:0825", "startup_policy": pick(["optional", "mandatory"])},
+                {"usb": f"{number}:0825@1/4"},
+                {"state": "absent"},
+            ],
+            "b": [
+                {"pci": f"{number}:03:00.1"},
+                {"mdev": f"c2177883-f1bb-47f0-914d-32a22e3a{number}"},
+                {"state": "absent"},
+            ],
+        }
+        name = pick("ab")
+        return {"host_devices": [{"name": name, **pick(ways[name])}]}
 
     def _channels(self) -> list[Args]:
         state = self.rng.choice(["present", "absent"])

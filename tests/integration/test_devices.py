@@ -91,3 +91,54 @@ def test_vsock_and_panic_of_others(host: Host) -> None:
     assert "<cid auto='yes'" in host.xml()
     host.declare(vsock={"cid": "none"}, panic="none")
     assert "<vsock" not in host.xml() and "<panic" not in host.xml()
+
+
+# ---- devices of the host, which the machine of the tests has none to give away of
+
+GIVEN = """
+<hostdev mode='subsystem' type='pci' managed='yes'><driver name='vfio'/><source>
+  <address domain='0' bus='0x03' slot='0' function='0'/></source>
+  <rom bar='on' file='/srv/gpu.rom'/></hostdev>
+<hostdev mode='subsystem' type='usb' managed='yes'><source guestReset='off'>
+  <vendor id='0x046d'/><product id='0x0825'/></source></hostdev>"""
+
+
+def _source(device: ET.Element) -> str:
+    return ET.tostring(device.find("source"), "unicode").translate({10: None, 32: None})
+
+
+def test_devices_of_the_host_are_defined_as_libvirt_has_them(host: Host) -> None:
+    host.declare(
+        memory=SMALL,
+        virt_type="qemu",
+        host_devices=[
+            {"name": "gpu", "pci": "03:00.0", "rom": {"bar": True, "file": "/srv/gpu.rom"}},
+            {"name": "cam", "usb": "046d:0825", "startup_policy": "optional"},
+            {"name": "key", "usb": "001/004"},
+            {"name": "vgpu", "mdev": "c2177883-f1bb-47f0-914d-32a22e3a8804"},
+        ],
+    )
+    assert named(host, "hostdev", _source) == {
+        "ua-hostdev-gpu": '<source><addressdomain="0x0000"bus="0x03"slot="0x00"function="0x0"/>'
+        "</source>",
+        "ua-hostdev-cam": '<sourcestartupPolicy="optional"><vendorid="0x046d"/>'
+        '<productid="0x0825"/></source>',
+        "ua-hostdev-key": '<source><addressbus="1"device="4"/></source>',
+        "ua-hostdev-vgpu": '<source><addressuuid="c2177883-f1bb-47f0-914d-32a22e3a8804"/></source>',
+    }
+
+
+def test_devices_of_the_host_that_others_gave_keep_what_no_option_says(host: Host) -> None:
+    host.defined(devices=GIVEN)
+    given = [
+        {"name": "gpu", "pci": "0000:03:00.0", "managed": True},
+        {"name": "usb_046d_0825", "usb": "046d:0825"},
+    ]
+    assert not host.declare(host_devices=given)["changed"]
+    host.declare(host_devices=[{"name": "gpu", "pci": "0000:03:00.0", "rom": {"bar": False}}])
+    xml = host.xml()
+    for kept in ("guestReset='off'", "<driver name='vfio'/>"):
+        assert kept in xml
+    assert "<rom bar='off' file='/srv/gpu.rom'/>" in xml
+    host.declare(host_devices=[{"name": "usb_046d_0825", "state": "absent"}])
+    assert host.xml().count("<hostdev") == 1

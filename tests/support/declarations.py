@@ -282,12 +282,29 @@ def _inputs(_name: str) -> SearchStrategy[Params]:
     return st.fixed_dictionaries({"type": types}, optional=buses) | st.just({"state": "absent"})
 
 
+def _host_devices(name: str) -> SearchStrategy[Params]:
+    """A device has one name: two of a VM are never the same one."""
+    number = "abc".index(name)
+    roms = st.sampled_from([{"bar": False}, {"enabled": True, "file": "/srv/a.rom"}])
+    pci = {"pci": st.just(f"0000:03:00.{number}"), "managed": st.booleans()}
+    usb = {"usb": st.sampled_from([f"046d:082{number}", f"046d:082{number}@1/4"])}
+    mdev = {"mdev": st.just(f"c2177883-f1bb-47f0-914d-32a22e3a880{number}")}
+    policies = {"startup_policy": st.sampled_from(["optional", "mandatory"])}
+    return st.one_of(
+        st.fixed_dictionaries(pci, optional={"rom": roms}),
+        st.fixed_dictionaries(usb, optional=policies),
+        st.fixed_dictionaries(mdev, optional={"display": st.booleans()}),
+        st.just({"state": "absent"}),
+    )
+
+
 _MAKERS = {
     "disks": _disks,
     "cdroms": _cdroms,
     "nics": _nics,
     "rngs": _rngs,
     "inputs": _inputs,
+    "host_devices": _host_devices,
 }
 
 HISTORIES: dict[str, SearchStrategy[History]] = {

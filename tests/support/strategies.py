@@ -126,6 +126,13 @@ _STEPS = st.sampled_from(["a", "B c", "é'", "//", "&"])
 _PATHS = st.lists(_STEPS, min_size=1, max_size=3).map(lambda steps: f"/{'/'.join(steps)}")
 
 # By the function that made the codec, or parses for it.
+_HOST_DEVICES = {
+    "_pci_of": st.from_regex("(0{1,4}:)?[0-9a-fA-F]{2}:[01][0-9a-f][.][0-7]", fullmatch=True),
+    "_usb_of": st.from_regex(
+        "[0-9a-fA-F]{4}:[0-9a-f]{4}(@[0-9]{1,3}/[0-9]{1,3})?|[0-9]{1,3}/[0-9]{1,3}", fullmatch=True
+    ),
+}
+
 MAKERS: dict[str, Callable[[Known], SearchStrategy[Any]]] = {
     "text": _text,
     "integer": _integer,
@@ -139,6 +146,8 @@ MAKERS: dict[str, Callable[[Known], SearchStrategy[Any]]] = {
         st.sampled_from(["hd", "cdrom", "network", "fd"]), unique=True
     ),
     "_uuid": lambda _known: st.just("") | st.uuids().map(str) | st.uuids().map(str).map(str.upper),
+    "_of_parts": lambda known: st.just("") | _HOST_DEVICES[known["parse"].__name__],
+    "_mdev_of": lambda _known: st.just("") | st.uuids().map(str),
     "_emulator": lambda _known: st.sampled_from(["", "/usr/bin/qemu-system-x86_64", "/opt/qemu"]),
     "mac": lambda _known: MACS,
     "_cell_number": lambda _known: st.integers(0, 300),

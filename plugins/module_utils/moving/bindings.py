@@ -10,12 +10,17 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..engine import xmltree
+from ..engine.fields import items_of
 from ..engine.plan import Have
 from ..engine.xmltree import Element
+from ..kinds.vm.host_device_rows import HOST_DEVICES, value_of
 from ..kinds.vm.states import CRASHED, PAUSED, RUNNING, SAVED
 from .findings import FAIL, PASS, WARN
 from .options import LIVE
 
+# Which USB device libvirt plugs in at the target.
+_BY_MODEL = "libvirt plugs in the one of that vendor and product at the target"
+_BY_PLACE = "libvirt plugs in the one of that address at the target"
 OFF_INSTEAD = "or move the VM offline"
 
 
@@ -73,13 +78,18 @@ _HOSTDEV = "detach it first, and attach one of the target afterwards; or move th
 
 
 def _by_host_devices(domain: Element) -> Iterator[Bound]:
+    named = {id(device): name for name, device in items_of(HOST_DEVICES, domain).items()}
     for number, device in enumerate(domain.findall("devices/hostdev")):
-        about = _named(device, f"devices/hostdev[{number}]")
-        what = f"{device.get('type') or device.get('mode')} device of the host"
+        name = named.get(id(device))
+        about = f"{HOST_DEVICES.name}.{name}" if name else _named(device, number)
+        kind = device.get("type") or device.get("mode")
+        which = f" ({value_of(device)})" if name else ""
+        what = f"{kind} device of the host{which}"
         if xmltree.get(device, "teaming/@type") == "transient":
             yield _unplugged(about, what)
-        elif device.get("type") == "usb":
-            message = f"{what}: libvirt plugs in the one of that address at the target"
+        elif kind == "usb":
+            is_by_model = device.find("source/vendor") is not None
+            message = f"{what}: {_BY_MODEL if is_by_model else _BY_PLACE}"
             yield Bound("host_devices", about, message, _HOSTDEV, FAIL, WARN)
         else:
             yield Bound("host_devices", about, what, _HOSTDEV, FAIL, WARN)
@@ -100,12 +110,12 @@ def _unplugged(about: str, what: str) -> Bound:
     return Bound("host_devices", about, message, todo, WARN, WARN)
 
 
-def _named(device: Element, otherwise: str) -> str:
+def _named(device: Element, number: int) -> str:
     address = device.find("source/address")
     if address is None:
-        return otherwise
+        return f"devices/hostdev[{number}]"
     said = " ".join(f"{name}={value}" for name, value in sorted(address.attrib.items()))
-    return f"{otherwise.split('[')[0]} {said}"
+    return f"devices/hostdev {said}"
 
 
 # ---- folders, disks

@@ -47,6 +47,10 @@ HOSTDEV = (
     '<hostdev mode="subsystem" type="pci" managed="yes"><source><address domain="0x0000" '
     'bus="0x03" slot="0x00" function="0x0"/></source>{}</hostdev>'
 )
+USB = (
+    '<hostdev mode="subsystem" type="usb"><source><vendor id="0x046d"/><product id="0x0825"/>'
+    "</source></hostdev>"
+)
 EPYC = '<cpu mode="custom"><model>EPYC</model><feature name="{}" policy="require"/></cpu>'
 EFI = '<loader readonly="yes" type="pflash">/usr/share/OVMF/OVMF_CODE_4M.fd</loader>'
 EFI += "<nvram>/var/lib/libvirt/qemu/nvram/web_VARS.fd</nvram>"
@@ -230,6 +234,7 @@ ROWS: list[tuple[str, str, str, Change]] = [
     ("host_devices", PASS, "no devices of its host", nothing),
     ("host_devices", FAIL, "pci device of the host", vm(devices=HOSTDEV.format(""))),
     ("host_devices", WARN, "pci device", vm(state="stopped", devices=HOSTDEV.format(""))),
+    ("host_devices", FAIL, "the one of that vendor and product", vm(devices=USB)),
     (
         "host_devices",
         WARN,
@@ -386,7 +391,7 @@ ROWS: list[tuple[str, str, str, Change]] = [
     (
         "host_devices",
         WARN,
-        "pci device of the host; it waits for the VM's next start",
+        "pci device of the host (0000:03:00.0); it waits for the VM's next start",
         stored(devices=HOSTDEV.format("")),
     ),
     ("shared_folders", WARN, "it waits for the VM's next start", stored(devices=FOLDER)),

@@ -13,9 +13,10 @@ from ...engine.codecs import Value
 from ...engine.errors import Mistakes
 from ...engine.keys import ABSENT, PRESENT, UNION, Key, Values, named, twins_of
 from . import device_rows
+from .device_names import DEVICE_NAME
 
 FIRST = "#1"
-OF_ALIASES = {row.name for row in device_rows.LISTS if row.key[1] is device_rows.DEVICE_NAME}
+OF_ALIASES = {row.name for row in device_rows.LISTS if row.key[1] is DEVICE_NAME}
 
 
 def is_any(values: Mapping[Key, Value]) -> bool:

@@ -12,7 +12,7 @@ from ...engine.keys import UNION, Key, Values, key_of, within
 from ...engine.mark import group_of, is_template
 from ...engine.units import format_size
 from ...engine.xmltree import Element
-from . import cpu_time, device_rows, memory, numa_cells, platform
+from . import cpu_time, device_rows, host_device_rows, memory, numa_cells, platform
 from .seeded import NOTE
 from .table import DISKS, EXTRA_RECORD, ROWS
 
@@ -87,6 +87,7 @@ def live_values(live: Element, stored: Values, definition: Element) -> Values:
         if _drawn_at_start(key) and value in (None, "") and key in values:
             values[key] = value
     _see_through_transient(values, live, stored)
+    host_device_rows.see_through_places(values, stored)
     memory.follow_balloon(values, stored, live)
     # What runs was checked as it started, and says how.
     values[platform.CHECK] = stored.get(platform.CHECK)

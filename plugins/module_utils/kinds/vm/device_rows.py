@@ -8,37 +8,17 @@ made each is known by what it is, `tablet-usb`; an RNG of others is that of the 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
-from ...engine import xmltree
 from ...engine.codecs import Codec, Value, choice, integer, text
 from ...engine.fields import Composed, Field, Items, Row
 from ...engine.xmltree import Element
+from .device_names import DEVICE_NAME, new_device, own_name
+from .host_device_rows import HOST_DEVICES
 from .live import Applier
 
-# With a number where others made several alike.
-DEVICE_NAME = text(r"[A-Za-z0-9_-]+(#\d+)?", "a name of letters, digits, - and _")
 PATH = text(r"/.*", "an absolute path")
 MODEL_OF_RNG, URANDOM = "virtio", "/dev/urandom"
-
-
-def own_name(device: Element, prefix: str) -> str | None:
-    """The name of a device of ours, by its alias."""
-    alias = xmltree.get(device, "alias/@name") or ""
-    return alias[len(prefix) :] if alias.startswith(prefix) else None
-
-
-def new_device(bare: str, prefix: str) -> Callable[[str], Element]:
-    """What makes a bare device of a name."""
-
-    def new(name: str) -> Element:
-        device = xmltree.parse(bare)
-        xmltree.put(device, "alias/@name", f"{prefix}{name}")
-        return device
-
-    return new
-
 
 RNGS = Items(
     "rngs",
@@ -133,5 +113,5 @@ def place(row: Field) -> str:
 
 
 # Those that come and go, each known by its name.
-LISTS = (RNGS, INPUTS)
+LISTS = (RNGS, INPUTS, HOST_DEVICES)
 ROWS: tuple[Row, ...] = (*SINGLE, *LISTS)

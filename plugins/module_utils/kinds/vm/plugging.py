@@ -66,7 +66,7 @@ def _without(leaves: Iterable[Key], live: Element) -> Element:
 def _fits(key: Key, device: Element, live: Element) -> bool:
     """Whether what runs can have such a device plugged, in or out."""
     if key[0] in SMALLER:
-        return xmltree.get(device, "@bus") == "usb" or not needs_acpi(live)
+        return _is_on_usb(device) or not (needs_acpi(live) or _is_for_start(device))
     is_disk, bus = key[0] == DISKS.name, xmltree.get(device, "target/@bus")
     on_pci = key[0] == NICS.name or (is_disk and bus == "virtio")
     if on_pci and needs_acpi(live):
@@ -74,6 +74,17 @@ def _fits(key: Key, device: Element, live: Element) -> bool:
     if is_disk:
         return bus in ("virtio", "scsi", "usb")
     return on_pci or live.find("devices/controller[@type='virtio-serial']") is not None
+
+
+def _is_on_usb(device: Element) -> bool:
+    """Whether a smaller device, or one of the host, is on USB; else it is on PCI."""
+    return "usb" in (device.get("bus"), device.get("type"))
+
+
+def _is_for_start(device: Element) -> bool:
+    """Whether QEMU has it from its start only: a mediated device of s390, or with a picture of its
+    own for the firmware (vfio-pci-nohotplug)."""
+    return device.get("ramfb") == "on" or device.get("model") == "vfio-ap"
 
 
 def _can_come(key: Key, device: Element, stays: Element) -> bool:
@@ -108,7 +119,7 @@ def _is_open(disk: Element, stays: Element) -> bool:
 def _needs(key: Key, device: Element) -> Needs | None:
     """What a device takes up on PCI or USB, if it does."""
     if key[0] in SMALLER:
-        return Needs.USB if device.get("bus") == "usb" else Needs.PORT
+        return Needs.USB if _is_on_usb(device) else Needs.PORT
     if key[0] == NICS.name:
         return Needs.PORT if xmltree.get(device, "model/@type") in FOR_PORTS else Needs.SLOT
     on_pci = key[0] == DISKS.name and xmltree.get(device, "target/@bus") == "virtio"

@@ -64,6 +64,8 @@ KNOWN: told.Known = {
     "devices/graphics/@autoport": (),
     "devices/graphics/listen": (),
     "devices/rng/@model": ("virtio",),
+    "devices/hostdev/@mode": ("subsystem",),
+    "devices/hostdev/driver/@name": ("vfio",),
     "devices/vsock/@model": ("virtio",),
     "devices/vsock/cid/@address": (),
     "devices/rng/backend/@model": ("random",),
@@ -83,7 +85,7 @@ KNOWN: told.Known = {
         f"devices/{tag}/{part}": ()
         for tag in (
             *("channel", "disk", "interface", "memballoon", "rng", "tpm", "video", "watchdog"),
-            *("serial", "sound", "panic", "vsock"),
+            *("serial", "sound", "panic", "vsock", "hostdev"),
         )
         for part in ("address", "alias")
     },

@@ -6,7 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...engine import xmltree
+from ...engine.fields import items_of
 from ...engine.xmltree import Element
+from ...kinds.vm.host_device_rows import HOST_DEVICES, USB, what_it_is
 from ...kinds.vm.opened import disks_of
 from ..bindings import Bound, bound
 from ..case import Case, listed
@@ -79,16 +81,19 @@ def _concerns(case: Case, one: Bound) -> bool:
 
 
 def _device_there(case: Case, one: Bound) -> str:
-    """Whether the target has the PCI device of a VM that moves offline."""
+    """Whether the target has the device of the host of a VM that moves offline, as far as libvirt
+    calls it by what it is: the devices of PCI, and mediated ones."""
     if one.check != "host_devices" or _result(case, one) == FAIL:
         return ""
-    for device in case.sent.findall("devices/hostdev[@type='pci']/source/address"):
-        parts = [int(device.get(at, "0"), 16) for at in ("domain", "bus", "slot", "function")]
-        name = "pci_{:04x}_{:02x}_{:02x}_{:x}".format(*parts)
-        there = case.target.moves.node_devices
-        if there is not None:
-            return f"has {name}" if name in there else f"has no {name}"
-    return ""
+    devices = items_of(HOST_DEVICES, case.sent)
+    device = devices.get(one.about.partition(".")[2])
+    there = case.target.moves.node_devices
+    if device is None or device.get("type") == USB or there is None:
+        return ""
+    name = what_it_is(device) or ""
+    # Newer libvirt adds the parent to the name of a mediated device.
+    is_there = any(found == name or found.startswith(f"{name}_pci_") for found in there)
+    return f"has {name}" if is_there else f"has no {name}"
 
 
 def checkpoints(case: Case) -> Iterator[Finding]:

@@ -10,10 +10,17 @@ from ....engine.accounting import Consequence
 from ....engine.fields import Items, items_of
 from ....engine.xmltree import Element
 from ..device_rows import INPUTS, RNGS
+from ..host_device_rows import HOST_DEVICES, MDEV, PCI, USB
 from .base import Changed, drop, touched
 
 _OF_MODEL = "goes with the former model"
 _PARTS = ("codec", "audio", "address")
+# What only one type of device of the host has.
+_OF_TYPES = {
+    PCI: ("driver", "rom", "teaming", "source/@writeFiltering"),
+    USB: ("source/@startupPolicy", "source/@guestReset"),
+    MDEV: ("@model", "@display", "@ramfb"),
+}
 _TOO = "goes too: none means none of several"
 
 CONSEQUENCES = (
@@ -34,6 +41,21 @@ CONSEQUENCES = (
     ),
     Consequence("rate.rest", ("rate",), ("rate.bytes",), "", RNGS.name, silent=True),
     Consequence("address", ("address",), ("bus",), "", INPUTS.name, silent=True),
+    Consequence(
+        "details",
+        ("driver", "teaming", "source/@writeFiltering", "source/@guestReset"),
+        ("source",),
+        "goes with the former type of device",
+        HOST_DEVICES.name,
+    ),
+    Consequence(
+        "rest",
+        ("address", "rom", *_OF_TYPES[MDEV]),
+        ("source",),
+        "",
+        HOST_DEVICES.name,
+        silent=True,
+    ),
 )
 
 
@@ -46,6 +68,19 @@ def agree(domain: Element, changed: Changed) -> None:
         if xmltree.get(rng, "rate/@bytes") is None:
             drop(rng, "rate")
     for device in _changed(INPUTS, domain, changed, "bus"):  # each bus has its own
+        drop(device, "address")
+    for device in _changed(HOST_DEVICES, domain, changed, "source"):
+        _agree_type(device)
+
+
+def _agree_type(device: Element) -> None:
+    """What only another type of device has goes with that: libvirt would refuse it, or lose it."""
+    kind = device.get("type", "")
+    for other, paths in _OF_TYPES.items():
+        if kind != other:
+            drop(device, *paths)
+    address = xmltree.get(device, "address/@type")
+    if address is not None and address != ("usb" if kind == USB else "pci"):
         drop(device, "address")
 
 

@@ -20,7 +20,7 @@ CONSEQUENCES = (
     Consequence(
         "boot.devices",
         ("os/boot",),
-        ("disks", "cdroms", "nics"),
+        ("disks", "cdroms", "nics", "host_devices"),
         "libvirt refuses it beside a boot order of single devices",
         told=_names,
     ),

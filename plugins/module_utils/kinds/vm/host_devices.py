@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Devices of the host: what is meant, and what must hold of those of one VM."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ...engine.codecs import Value
+from ...engine.errors import Mistakes
+from ...engine.keys import PRESENT, UNION, Key, Values, named, within
+from .host_device_rows import HOST_DEVICES, MDEV, OF_TYPE, PCI, type_of
+
+# What a new one has where nothing is said.
+DEFAULTS: dict[str, dict[str, Value]] = {
+    PCI: {"managed": True},
+    MDEV: {"model": "vfio-pci"},
+}
+
+
+def _things(values: Mapping[Key, Value]) -> list[Key]:
+    return [key for key in values if len(key) == 2 and key[0] == HOST_DEVICES.name]
+
+
+# ---- what is meant
+
+
+def resolve(values: dict[Key, Value], stored: Values) -> None:
+    """A device that others have given the VM is the declared one, by whatever name."""
+    for key in _things(values):
+        which = values.get((*key, UNION))
+        if values[key] is not PRESENT or key in stored or not which:
+            continue
+        others = [k for k in _things(stored) if stored.get((*k, UNION)) == which]
+        if others and others[0] not in values:
+            for field in within(values, key):
+                values[(*others[0], *field[2:])] = values.pop(field)
+            continue
+        for option, value in DEFAULTS.get(type_of(which), {}).items():
+            values.setdefault((*key, option), value)
+
+
+# ---- what must hold
+
+
+def check(after: Values, want: Mapping[Key, Value], mistakes: Mistakes) -> None:
+    """Each is some device, and nobody else's of the VM, and has what its type has."""
+    seen: dict[tuple[str, str], Key] = {}
+    for key in _things(after):
+        which = after.get((*key, UNION))
+        if after[key] is not PRESENT or not which:
+            if key in want and want[key] is PRESENT:
+                mistakes.add("needs pci, usb or mdev", named(key))
+            continue
+        kind, value = next(iter(which.items()))
+        if not value:
+            mistakes.add("is empty; name the device", named((*key, kind)))
+        elif (kind, value) in seen and key in want:
+            message = f"is {value}, which is {named(seen[(kind, value)])} already"
+            mistakes.add(message, named((*key, kind)))
+        seen.setdefault((kind, value), key)
+        _check_type(key, kind, want, mistakes)
+
+
+def _check_type(key: Key, kind: str, want: Mapping[Key, Value], mistakes: Mistakes) -> None:
+    for other, options in OF_TYPE.items():
+        for option in options if other != kind else ():
+            if want.get((*key, *option)) not in (None, "", False):
+                message = f"is for a device of type {other}, not {kind}; leave it out"
+                mistakes.add(message, named((*key, *option)))
