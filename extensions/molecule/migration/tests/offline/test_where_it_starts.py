@@ -1,4 +1,7 @@
-"""The VM that was off is on the second host, and starts there."""
+"""The VM that was off is on the second host, and starts there.
+
+It is started after test_where.py has seen it off: pytest takes files by their names.
+"""
 
 from __future__ import annotations
 
