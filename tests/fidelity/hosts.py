@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from random import Random
 from typing import Any
 
-from fidelity.place import Args, Place, Step
+from fidelity.place import Args, Place, Step, some
 from fidelity.storage import Pool
 from fidelity.vms import Vm
 from fidelity.vswitches import Vswitch
@@ -24,6 +24,7 @@ class HostConfig:
         self.switches = [Vswitch(rng, f"{prefix}s{i}", place, number + i) for i in (1, 2)]
         self.vms = [Vm(rng, f"{prefix}m{i}", self._inner(f"m{i}-")) for i in (1, 2, 3)]
         self.sizes = {"data": 4, "more.raw": 8}
+        self.secrets = Secrets(number, prefix)
 
     def steps(self) -> Iterator[Step]:
         """The host as it is made, and then how it changes."""
@@ -40,6 +41,7 @@ class HostConfig:
 
     def _whole(self, declared: Callable[[Any], Args]) -> Args:
         return {
+            "secrets": self.secrets.some(),
             "storage_pools": [{"name": self.pool.name, **self.pool.sources[0]}],
             "storage_volumes": [*self._images(), *self._volumes()],
             "vswitches": [self._fixed(), *(declared(one) for one in self._few(self.switches))],
@@ -83,3 +85,36 @@ class HostConfig:
         """The vswitch that the VMs are on."""
         groups = [{"name": "slow"}, {"name": "fast", "default": True}]
         return {"name": f"{self.place.prefix}fix", "type": "isolated", "port_groups": groups}
+
+
+class Secrets:
+    """Declarations of secrets, drawn apart from all others."""
+
+    def __init__(self, number: int, prefix: str) -> None:
+        self.rng = Random(number)
+        self.prefix = prefix
+        self.closed: set[str] = set()  # what is private stays that
+
+    def some(self) -> list[Args]:
+        """Some of three, one of which may go."""
+        names = [name for name in ("iscsi", "ceph", "vtpm") if self.rng.random() < 0.6]
+        return [self.one(name) for name in names]
+
+    def one(self, usage_type: str) -> Args:
+        """The next declaration of one."""
+        pick = self.rng.choice
+        secret: Args = {"name": f"{self.prefix}s", "type": usage_type}
+        if self.rng.random() < 0.15:
+            self.closed.discard(usage_type)
+            return {**secret, "state": "absent"}
+        options: dict[str, Callable[[], Any]] = {
+            "description": lambda: pick(["", "a", "é & <b>"]),
+            "ephemeral": lambda: pick([True, False]),
+            "value": lambda: pick(["YWFh", "YmJi", "AP8K"]),
+            "update_value": lambda: pick(["on_change", "on_create"]),
+        }
+        secret |= some(self.rng, options, 0.6)
+        if usage_type in self.closed or self.rng.random() < 0.1:
+            self.closed.add(usage_type)
+            secret["private"] = True
+        return {**secret, "encoding": "base64"}

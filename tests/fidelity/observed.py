@@ -264,12 +264,26 @@ POOL: dict[str, Reader] = {
     "source.path": attribute("source/dir", "path"),
 }
 
+SECRET: dict[str, Reader] = {
+    "type": attribute("usage", "type"),
+    "uuid": text("uuid"),
+    "description": text("description"),
+    "private": lambda tree: tree.get("private") == "yes",
+    "ephemeral": lambda tree: tree.get("ephemeral") == "yes",
+}
+
 VOLUME: dict[str, Reader] = {
     "capacity": number(text("capacity")),
     "format": attribute("target/format", "type"),
 }
 
-FIELDS = {"vm": VM, "vswitch": VSWITCH, "storage_pool": POOL, "storage_volume": VOLUME}
+FIELDS = {
+    "secret": SECRET,
+    "vm": VM,
+    "vswitch": VSWITCH,
+    "storage_pool": POOL,
+    "storage_volume": VOLUME,
+}
 
 
 def _address(network: Element, family: str) -> str:

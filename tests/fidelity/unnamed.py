@@ -178,6 +178,12 @@ POOL = {
     "source.name": ("source/", "target/path/"),  # a volume group has its path by its name
     "source.": ("source/",),
 }
+SECRET = {
+    "description": ("description/",),
+    "private": ("@private", "value/"),
+    "ephemeral": ("@ephemeral",),
+    "value": ("value/",),
+}
 VOLUME = {"capacity": ("capacity/",)}
 # What libvirt writes of a VM that runs, beside that, where a field changes meanwhile.
 LIVE_VM = {"cpu.count": ("vcpus/",)}
@@ -369,13 +375,16 @@ def _name(element: Element) -> str:
 # ---- what a change of the plan stands for
 
 
+TABLES = {"secret": SECRET, "vswitch": VSWITCH, "storage_volume": VOLUME}
+
+
 def _places(resource: str, field: str, trees: tuple[Element, Element]) -> list[str]:
     kind = resource.split("/")[0]
     if kind == "vm":
         return _places_in_vm(field, trees)
     if kind == "vswitch" and field.startswith("port_groups."):
         return [f"portgroup[{field.split('.')[1]}]/"]
-    return list(_by_field({"vswitch": VSWITCH, "storage_volume": VOLUME}.get(kind, POOL), field))
+    return list(_by_field(TABLES.get(kind, POOL), field))
 
 
 def _places_of_live(field: str, trees: tuple[Element, Element]) -> list[str]:

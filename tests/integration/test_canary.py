@@ -6,6 +6,7 @@ the run, and where libvirt refuses; then what readers are shown of libvirt, and 
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 from collections.abc import Iterator
@@ -389,3 +390,39 @@ def test_a_seed_has_its_secrets_in_its_volume_only(
     watched.done(state="absent")
     assert watched.files() == set()
     watched.libvirtd.virsh("pool-destroy", pool)
+
+
+def test_a_secret_of_libvirt_is_in_its_own_file_only(watched: Watched, images: Path) -> None:
+    """Neither as it is written nor as libvirt keeps it, in base64."""
+    dest, name = str(images / "host.json"), f"{watched.name}-secret"
+    secret = {"name": name, "type": "iscsi", "description": SHOWN}
+    coded = [base64.b64encode(mark.encode()).decode() for mark in (MARK, OTHER)]
+
+    def say(module: str, args: dict[str, Any], check: bool = False) -> dict[str, Any]:
+        told = watched.say(module, args, check)
+        assert not any(one in str(told) for one in coded), told
+        return told
+
+    for mark, shown in ((MARK, "(hidden)"), (OTHER, "(hidden, another)")):
+        for check in (True, False):
+            done = say("secret", {**secret, "value": mark}, check)
+            assert not done.get("failed"), done["msg"]
+            assert [one["after"] for one in done["plan"] if one["field"] == "value"] == [shown]
+        assert not say("secret", {**secret, "value": mark})["changed"]
+        assert not say("host_config", {"secrets": [{**secret, "value": mark}]})["changed"]
+    for module in ("export", "host_snapshot"):
+        assert not say(module, {}).get("failed")
+        assert not say(module, {"dest": dest}).get("failed")
+        assert not any(one in watched.libvirtd.run(["cat", dest]) for one in coded)
+    for mark, changed in ((OTHER, False), (MARK, True)):
+        by_file = say("secret", {**secret, "value": mark, "uri": f"snapshot:{dest}"}, True)
+        on_host = say("secret", {**secret, "value": mark}, True)
+        assert (by_file["plan"], by_file["changed"]) == (on_host["plan"], changed)
+    wrong: tuple[dict[str, Any], ...] = (
+        {"encoding": "base64"}, {"nosuch": 1}, {"uuid": "a"}, {"private": "x"}, {"type": MARK[:3]}
+    )  # fmt: skip
+    for args in wrong:
+        watched.failed("secret", {**secret, "value": MARK, **args})
+        watched.failed("host_config", {"secrets": [{**secret, "value": MARK, **args}]})
+    say("secret", {**secret, "state": "absent", "value": MARK})
+    assert watched.libvirtd.virsh("secret-list").find(name) < 0

@@ -18,6 +18,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.keys import key_o
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.resource_pool import (
     table as resource_pool,
 )
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.secret import table as secret
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool import table as pool
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume import table as volume
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import device_rows
@@ -49,6 +50,23 @@ def resource_pools(draw: DrawFn) -> History:
     name = draw(st.sampled_from(["p", "my-pool", "_a.b"]))
     several = st.lists(declarations(resource_pool.ROWS), min_size=1, max_size=STEPS)
     return [{"name": name, "parent": parent, **params} for params in draw(several)]
+
+
+# ---- secrets
+
+
+@st.composite
+def secrets(draw: DrawFn) -> History:
+    """A secret of one type, whose value and options change."""
+    usage_type = draw(st.sampled_from(sorted(secret.TYPES)))
+    name = draw(st.sampled_from(["/srv/a", "/srv/a b/é.qcow2"]))
+    history = []
+    for _step in range(draw(st.integers(1, STEPS))):
+        params = draw(declarations(secret.ROWS))
+        how = draw(st.sampled_from(["on_change", "on_create"]))
+        own = {"name": name, "type": usage_type, "encoding": "base64", "update_value": how}
+        history.append({**params, **own})
+    return history
 
 
 # ---- pools
@@ -309,6 +327,7 @@ _MAKERS = {
 
 HISTORIES: dict[str, SearchStrategy[History]] = {
     "resource_pool": resource_pools(),
+    "secret": secrets(),
     "storage_pool": pools(),
     "storage_volume": volumes(),
     "vswitch": vswitches(),

@@ -40,6 +40,7 @@ MODULES_SERVED = (
         "storage_info",
         "storage_pool",
         "reservation",
+        "secret",
         "storage_volume",
         "vm",
     ),

@@ -49,6 +49,7 @@ def neighbours() -> There:
             name: _have("storage_volume", name, text, of_volume) for name, text in volumes.items()
         },
         "vm": {},
+        "secret": {},
         "resource_pool": {GOLD: _have("resource_pool", GOLD, "<unit/>", of_slice)},
     }
 

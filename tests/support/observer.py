@@ -37,6 +37,9 @@ class Observer:
             seen |= self._network(network)
         for pool in self._mine(self.conn.listAllStoragePools()):
             seen |= self._pool(pool)
+        for secret in self.conn.listAllSecrets():
+            if (secret.usageID() or "").startswith(self.prefix):
+                seen |= _secret(secret)
         return seen
 
     @contextmanager
@@ -88,6 +91,17 @@ class Observer:
         if not path or not path.startswith("/var/lib/libvirt") or not folder.is_dir():
             return ""
         return "\n".join(_file(entry) for entry in sorted(folder.iterdir()))
+
+
+def _secret(secret: libvirt.virSecret) -> Dump:
+    """With the value, where libvirt gives it out, in an element that libvirt has not."""
+    text = secret.XMLDesc()
+    name = ET.fromstring(text).find("usage").get("type")  # type: ignore[union-attr]
+    try:
+        value = f"<value>{secret.value().hex()}</value></secret>"
+    except libvirt.libvirtError:
+        value = "</secret>"
+    return {f"secret/{name}/{secret.usageID()} stored": text.replace("</secret>", value)}
 
 
 def _file(path: Path) -> str:

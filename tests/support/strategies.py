@@ -6,6 +6,7 @@ nothing here, and a new codec fails until it has its line in MAKERS.
 
 from __future__ import annotations
 
+import base64
 import inspect
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -141,6 +142,11 @@ MAKERS: dict[str, Callable[[Known], SearchStrategy[Any]]] = {
     "partly_hiding": lambda _known: LINES | _TOKENS.map("quiet token={} ro".format),
     "bool": lambda _known: st.booleans(),
     "mapping": _mapping,
+    "hiding": lambda known: values_for(known["inner"]),
+    "octets": lambda _known: st.binary(min_size=1, max_size=9).map(
+        lambda value: base64.b64encode(value).decode()
+    ),
+    "uuid": lambda _known: st.uuids().map(str) | st.uuids().map(str).map(str.upper),
     "texts": lambda _known: st.lists(ONE_LINE.filter(str.strip), max_size=3),
     "_boot_devices": lambda _known: st.lists(
         st.sampled_from(["hd", "cdrom", "network", "fd"]), unique=True

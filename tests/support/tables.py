@@ -17,6 +17,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.xmltree import El
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.resource_pool import (
     table as resource_pool,
 )
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.secret import table as secret
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool import table as pool
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume import kind as volume
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import table as vm
@@ -27,6 +28,7 @@ from support.strategies import Params, declarations, things, values_for
 
 ALL_ROWS: dict[str, Rows] = {
     "resource_pool": resource_pool.ROWS,
+    "secret": secret.ROWS,
     "storage_pool": pool.ROWS,
     "storage_volume": volume.ROWS,
     "vm": vm.ROWS,
@@ -88,6 +90,7 @@ _ONE, _SEVERAL = (
 
 TABLES = {
     "resource_pool": _of_rows("<unit/>", resource_pool.ROWS),
+    "secret": _of_rows("<secret/>", secret.ROWS),
     "storage_pool": _of_rows("<pool/>", _ONE),
     "storage_pool of several": _of_rows("<pool/>", _SEVERAL),
     "storage_volume": _of_rows("<volume/>", volume.ROWS),
@@ -105,6 +108,7 @@ TABLES = {
 # What is told of a definition, with what libvirt leaves unsaid.
 VALUES: dict[str, Callable[[Element], Values]] = {
     "resource_pool": TABLES["resource_pool"].values_of,
+    "secret": TABLES["secret"].values_of,
     "storage_pool": pool.values_in,
     "storage_volume": TABLES["storage_volume"].values_of,
     "vm": vm_tree.domain_values,

@@ -68,7 +68,7 @@ def world(
 ) -> World:
     """A host with these resources, by kind and name, of which these facts were recorded."""
     answers = {**FAR, **(facts or {})}
-    for kind in ("resource_pool", "storage_pool", "storage_volume", "vswitch", "vm"):
+    for kind in ("secret", "resource_pool", "storage_pool", "storage_volume", "vswitch", "vm"):
         haves = there.get(kind, {})
         answers[(ALL, kind)] = [name for name, have in haves.items() if have.exists]
         answers.update({(kind, name): have for name, have in haves.items()})

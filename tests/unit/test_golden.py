@@ -58,6 +58,8 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.resource_pool impo
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.resource_pool import (
     table as resource_pool_table,
 )
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.secret import kind as secret
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.secret import table as secret_table
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool import (
     kind as storage_pool,
 )
@@ -93,6 +95,7 @@ KINDS: dict[str, Tried] = {
         (resource_pool_table.ROWS,),
         partial(values_of, resource_pool_table.ROWS),
     ),
+    "secret": Tried(secret.KIND, (secret_table.ROWS,), partial(values_of, secret_table.ROWS)),
     "storage_pool": Tried(
         storage_pool.KIND, (storage_pool_table.ROWS,), storage_pool_table.values_in
     ),
@@ -156,6 +159,8 @@ class Case:
             return {}
         if self.kind.name == "resource_pool":
             return {"state": "present", "managed": not (self.folder / "of-others").exists()}
+        if self.kind.name == "secret":
+            return {"state": "present"}
         runs = self.tree("live") is not None
         states = {"vm": ("stopped", "running")}.get(self.kind.name, ("inactive", "active"))
         file = self.folder / "state"

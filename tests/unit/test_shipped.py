@@ -23,7 +23,7 @@ SOURCE = Source(modules(PLUGINS))
 OURS = "module_utils."
 LICENCE = "# SPDX-License-Identifier: GPL-3.0-or-later"
 
-KINDS = ("resource_pool", "storage_pool", "storage_volume", "vm", "vswitch")
+KINDS = ("resource_pool", "secret", "storage_pool", "storage_volume", "vm", "vswitch")
 # By one file each: that a kind is planned, read, applied; and whole parts that few have use for.
 PARTS = {
     **{f"kinds.{kind}.kind": f"plans {kind}" for kind in KINDS},
@@ -46,11 +46,12 @@ def whole(*kinds: str) -> set[str]:
 STORAGE_OF_VMS = {"reads storage_pool", "reads storage_volume", "reads vm", "writers of images"}
 FOR_VMS = {
     *whole("storage_volume", "vm"),
-    *(f"reads {kind}" for kind in KINDS),
+    *(f"reads {kind}" for kind in KINDS if kind != "secret"),
     *("promises", "promises held", "writers of images", "edits of VMs"),
 }
 BRINGS = {
     "vswitch": {*whole("vswitch"), "reads vm"},
+    "secret": {*whole("secret"), "reads storage_pool", "reads storage_volume", "reads vm"},
     "storage_pool": {*whole("storage_pool"), *STORAGE_OF_VMS},
     "storage_volume": {*whole("storage_volume"), *STORAGE_OF_VMS},
     "vm": FOR_VMS,
@@ -120,7 +121,8 @@ def questions() -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize(
-    "module", ["vswitch", "storage_pool", "storage_volume", "resource_pool", "vm", "host_config"]
+    "module",
+    ["vswitch", "secret", "storage_pool", "storage_volume", "resource_pool", "vm", "host_config"],
 )
 def test_what_is_asked_is_answered_by_what_is_there(module: str) -> None:
     plans = [name for name in shipped(module) if name.startswith("kinds.")]
@@ -130,7 +132,9 @@ def test_what_is_asked_is_answered_by_what_is_there(module: str) -> None:
     assert asked and asked - there == set()
 
 
-@pytest.mark.parametrize("module", ["vswitch", "storage_pool", "storage_volume", "resource_pool"])
+@pytest.mark.parametrize(
+    "module", ["vswitch", "secret", "storage_pool", "storage_volume", "resource_pool"]
+)
 def test_resources_that_are_asked_for_can_be_read(module: str) -> None:
     asks = re.compile(r"\b(?:world|facts)\.(?:everything|read|was|will_be)\(\s*\"(\w+)\"")
     plans = [name for name in shipped(module) if re.match(r"kinds\.(?!.*\.(reader|applier))", name)]

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from .connection import Host, found, libvirt
+from .secrets import usage_type_of
 
 CALLS = {
     "vm": ("lookupByUUIDString", "VIR_ERR_NO_DOMAIN"),
     "vswitch": ("networkLookupByUUIDString", "VIR_ERR_NO_NETWORK"),
     "storage_pool": ("storagePoolLookupByUUIDString", "VIR_ERR_NO_STORAGE_POOL"),
+    "secret": ("secretLookupByUUIDString", "VIR_ERR_NO_SECRET"),
 }
 
 
@@ -19,4 +21,8 @@ def owner_of(host: Host, kind: str, uuid: str) -> str | None:
     call, missing = CALLS[kind]
     with host.errors("", "look for a UUID"):
         owner = found(getattr(host.conn, call), uuid, getattr(libvirt, missing))
-    return None if owner is None else str(owner.name())
+    if owner is None:
+        return None
+    if kind == "secret":  # which has a type, and a name that only secrets of its type lack
+        return f"{usage_type_of(owner)}/{owner.usageID() or uuid}"
+    return str(owner.name())

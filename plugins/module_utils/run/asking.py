@@ -48,6 +48,7 @@ def ask_everything(world: World, paths: Iterable[str]) -> None:
     host = world.host
     haves = {kind: world.everything(kind) for kind in ("storage_pool", "vswitch", "vm")}
     world.everything("resource_pool")
+    world.everything("secret")
     _ask_libvirt(host, haves["vm"].values())
     for vm in haves["vm"].values():
         _ask_about_vm(host, vm)

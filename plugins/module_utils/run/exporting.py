@@ -17,6 +17,7 @@ from ..engine.traits import ACTIVE
 from ..engine.world import World
 from ..kinds.resource_pool.told import unsaid as unsaid_of_pool
 from ..kinds.resource_pool.tree import is_managed
+from ..kinds.secret.told import is_declarable
 from ..kinds.storage_volume.volumes import name_in_pool, pool_of
 from ..kinds.vm.declaring import declaration
 from ..kinds.vm.declaring import unsaid as unsaid_of_vm
@@ -49,12 +50,13 @@ def export(world: World, volumes: str) -> Exported:
 
 
 def _declarations(world: World, volumes: str) -> dict[str, list[Declaration]]:
-    slices, pools, vswitches, vms = (
+    secrets, slices, pools, vswitches, vms = (
         {name: have for name, have in sorted(world.everything(kind).items()) if _stays(have)}
-        for kind in ("resource_pool", "storage_pool", "vswitch", "vm")
+        for kind in ("secret", "resource_pool", "storage_pool", "vswitch", "vm")
     )
     kept = _volumes(world, vms, volumes) if volumes != "none" else []
     return {
+        "secrets": [_secret(have) for have in secrets.values() if is_declarable(have)],
         "resource_pools": [_resource_pool(have) for have in slices.values() if is_managed(have)],
         "storage_pools": [_pool(have) for have in pools.values()],
         "storage_volumes": kept,
@@ -65,12 +67,21 @@ def _declarations(world: World, volumes: str) -> dict[str, list[Declaration]]:
 
 def _unsaid(world: World) -> Iterator[str]:
     """What is promised in ways that no option has, and what would be less without."""
+    yield from _unsaid_of_secrets(world)
     unsaid = {"vm": unsaid_of_vm, "resource_pool": unsaid_of_pool}
     for kind, found_in in unsaid.items():
         for name, have in sorted(world.everything(kind).items()):
             found = found_in(have) if _is_declared(have) else []
             if found:
                 yield f"{kind}/{name}: {', '.join(found)} cannot be declared, and is left out"
+
+
+def _unsaid_of_secrets(world: World) -> Iterator[str]:
+    for name, have in sorted(world.everything("secret").items()):
+        if is_declarable(have):
+            yield f"secret/{name}: its value is not exported; add it where secrets are kept"
+        else:
+            yield f"secret/{name}: is known by its UUID alone, and cannot be declared"
 
 
 def _is_declared(have: Have) -> bool:
@@ -88,6 +99,10 @@ def _stays(have: Have) -> bool:
 def _pool(have: Have) -> Declaration:
     told = _options("storage_pools", have)
     return _without_empty(told, {("state",): ACTIVE})
+
+
+def _secret(have: Have) -> Declaration:
+    return _without_empty(_options("secrets", have), {("state",): "present"})
 
 
 def _resource_pool(have: Have) -> Declaration:

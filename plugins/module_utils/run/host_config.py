@@ -11,6 +11,7 @@ from ..engine.errors import FleetError, FleetErrors, Mistakes
 from ..engine.plan import Wanted
 from ..engine.world import Kind, World
 from ..kinds.resource_pool.kind import KIND as RESOURCE_POOL
+from ..kinds.secret.kind import KIND as SECRET
 from ..kinds.storage_pool.kind import KIND as STORAGE_POOL
 from ..kinds.storage_volume.kind import KIND as STORAGE_VOLUME
 from ..kinds.vm.going import volumes_that_go
@@ -20,8 +21,9 @@ from . import arguments, pruning, vm_defaults
 from .group_spec import OPTION as GROUPS
 from .group_spec import SPEC as GROUP_SPEC
 
-KINDS: tuple[Kind, ...] = (RESOURCE_POOL, STORAGE_POOL, STORAGE_VOLUME, VSWITCH, VM)
+KINDS: tuple[Kind, ...] = (SECRET, RESOURCE_POOL, STORAGE_POOL, STORAGE_VOLUME, VSWITCH, VM)
 SECTIONS: dict[str, Kind] = {
+    "secrets": SECRET,
     "resource_pools": RESOURCE_POOL,
     "storage_pools": STORAGE_POOL,
     "storage_volumes": STORAGE_VOLUME,
@@ -30,10 +32,13 @@ SECTIONS: dict[str, Kind] = {
 }
 
 # By which options a thing is known: a volume by its pool too, and a pool by the one it is in.
-NAMED_BY = ("parent", "pool", "name")
+_NAMED_BY = ("parent", "pool", "name")
+_NAMED_BY_TYPE = ("type", "name")
 
 SPEC: dict[str, Any] = {
     **{section: {"type": "list", "elements": "dict"} for section in SECTIONS},
+    # Ansible takes it for one by its name; which of its options are is said by each of them.
+    "secrets": {"type": "list", "elements": "dict", "no_log": False},
     vm_defaults.OPTION: {"type": "dict"},
     GROUPS: {"type": "list", "elements": "dict", "options": GROUP_SPEC},
     "drained": {"type": "list", "elements": "str", "default": []},
@@ -113,8 +118,13 @@ def _members(params: Mapping[str, Any], vms: Vms, mistakes: Mistakes) -> list[Wa
     return wanted
 
 
+def named_by(kind: Kind) -> tuple[str, ...]:
+    """The options by which a thing of a kind is known."""
+    return _NAMED_BY_TYPE if kind is SECRET else _NAMED_BY
+
+
 def _resource(kind: Kind, item: Mapping[str, Any]) -> str:
-    name = "/".join(str(item[part]) for part in NAMED_BY if item.get(part))
+    name = "/".join(str(item[part]) for part in named_by(kind) if item.get(part))
     return f"{kind.name}/{name or '?'}"
 
 

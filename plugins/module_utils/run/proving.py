@@ -14,7 +14,7 @@ from ..engine.hidden import Sensitive
 from ..engine.showing import names
 from ..engine.world import Kind, World
 from . import arguments
-from .host_config import NAMED_BY
+from .host_config import named_by
 
 Declaration = dict[str, Any]
 
@@ -23,7 +23,7 @@ def proved_by_plan(
     kind: Kind, declared: Declaration, world: World, warnings: list[str]
 ) -> Declaration | None:
     """The declaration, less what would be changed by it; None where it cannot be declared."""
-    said = "/".join(str(declared[part]) for part in NAMED_BY if part in declared)
+    said = "/".join(str(declared[part]) for part in named_by(kind) if part in declared)
     hidden = list(_hidden(declared))
     if hidden:
         warnings.append(
@@ -66,7 +66,7 @@ def _barest(
     """The name alone, so that at least it is known to be there."""
     if why:
         warnings.append(f"{why} (declared by its name only)")
-    bare: Declaration = {part: declared[part] for part in NAMED_BY if part in declared}
+    bare: Declaration = {part: declared[part] for part in named_by(kind) if part in declared}
     return None if _fails(kind, bare, world) else bare
 
 

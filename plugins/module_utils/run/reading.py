@@ -10,9 +10,10 @@ from ..engine.world import Kind, World
 from ..host import live_moves
 from ..host.connection import Host
 from ..host.live import facts_of
+from ..kinds.secret.readers import SECRETS
 from ..kinds.vm.readers import FOR_PLANS
 
-READS = (*FOR_PLANS, live_moves.READS)
+READS = (*FOR_PLANS, SECRETS, live_moves.READS)
 
 
 def live_facts(host: Host) -> Facts:

@@ -7,6 +7,11 @@ from collections.abc import Iterator
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.changes import Came, Changed, Went
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.fields import Items, Row, Rows
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import CREATE, DELETE, UPDATE
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.secret import (
+    applier as secret_applier,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.secret import steps as secret_steps
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.secret import table as secret
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool import (
     applier as storage_pool_applier,
 )
@@ -62,6 +67,9 @@ def test_every_applier_is_named_by_a_row() -> None:
 
 def test_every_step_of_a_kind_is_in_its_applier_and_no_other() -> None:
     assert set(storage_pool_applier.STEPS) == storage_pool_used.STEPS.names
+    assert set(secret_applier.STEPS) == {
+        *(secret_steps.DEFINE, secret_steps.OPEN, secret_steps.SET, secret_steps.UNDEFINE)
+    }
     assert set(vswitch_applier.STEPS) == vswitch_steps.STEPS.names
 
 
@@ -83,5 +91,5 @@ def test_what_may_have_to_wait_is_of_an_applier() -> None:
 
 def test_only_a_vm_is_changed_option_by_option_while_it_runs() -> None:
     families = [family.rows for family in vswitch.FAMILIES]
-    for rows in (storage_pool.ROWS, storage_volume.ROWS, vswitch.ROWS, *families):
+    for rows in (secret.ROWS, storage_pool.ROWS, storage_volume.ROWS, vswitch.ROWS, *families):
         assert not [row.name for row in every_row(rows) if row.applier is not None]

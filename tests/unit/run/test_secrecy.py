@@ -43,6 +43,7 @@ VOLUMES = (
 WHOLE = {
     *((module, f"{above}cloud_init.{option}") for module, above in VMS for option in OF_SEEDS),
     *((m, f"{above}download.{option}") for m, above in VOLUMES for option in LOGINS),
+    *(("secret", "value"), ("host_config", "secrets.value")),
 }
 # Which options there are with secrets in them. The canary test has each of them.
 SENSITIVE = {

@@ -88,13 +88,13 @@ def _with_its_secret(plan: Plan, world: World, starts: bool) -> Plan:
     auth = xmltree.find(plan.after.definition, "source/auth")
     if auth is None or not (starts or any(c.is_of("source.auth") for c in plan.changes)):
         return plan
-    missing = secrets.lacks(world.host, auth.get("type", ""), auth.find("secret"))
+    missing = secrets.lacks(world, auth.get("type", ""), auth.find("secret"))
     if not missing:
         return plan
-    if starts and not world.assume_on_host:
+    if starts and not (world.assume_on_host or world.assume_missing):
         raise FleetError(
-            f"{missing} does not exist; define it by virsh secret-define and secret-set-value, or "
-            "give the pool another",
+            f"{missing} does not exist; declare it (secrets of host_config, or the module secret), "
+            "or give the pool another",
             plan.resource,
             "source.auth.secret",
         )

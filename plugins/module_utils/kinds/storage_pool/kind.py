@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from ...engine.accounting import Books
     from ...engine.facts import Reads
 
-TYPE, DEVICES = ("type",), ("source", "devices")
+TYPE, DEVICES, AUTH = ("type",), ("source", "devices"), ("source", "auth")
+SECRETS = {"chap": "iscsi", "ceph": "ceph"}  # of which type of secret each type of auth is
 LINKS = "/dev/disk/"  # where udev keeps lasting names of disks: by-id, by-path and the like
 
 
@@ -74,7 +75,8 @@ class StoragePool:
             check_options(values[TYPE], values, mistakes)
         mistakes.raise_any()
         options = {option: params.get(option) for option in ("autostart", "build", "apply")}
-        return [Wanted(self.name, params["name"], params["state"], values, options)]
+        needs = _secrets_for(values)
+        return [Wanted(self.name, params["name"], params["state"], values, options, needs)]
 
     def plan(self, wanted: Wanted, have: Have, world: World) -> Plan:
         """What is to be done about one pool."""
@@ -214,6 +216,14 @@ def _sources(pool: Element | None) -> set[tuple[str, str]]:
     if kind in ("dir", "fs", "netfs"):
         found.add(("path", values[("path",)]))
     return found
+
+
+def _secrets_for(values: Values) -> frozenset[tuple[str, str]]:
+    """The secret that has to be there first, where a declaration says all of it."""
+    usage, secret = values.get((*AUTH, "type")), values.get((*AUTH, "secret"))
+    if usage not in SECRETS or not secret:
+        return frozenset()
+    return frozenset({("secret", f"{SECRETS[usage]}/{secret}")})
 
 
 def _says(value: Value) -> bool:

@@ -10,6 +10,7 @@ from ...engine.plan import Have
 from ..resource_pool.paths import above, parent_of
 from ..resource_pool.paths import pool_of as resource_pool_of
 from ..storage_volume.volumes import backing_of, pool_of
+from .secrets import USAGES, used_in
 
 # Where a domain names files that are no disk's.
 FILES = ("os/kernel", "os/initrd", "os/dtb", "os/loader", "os/nvram", "os/nvram/@template")
@@ -19,6 +20,7 @@ DEVICES = (
     ("devices/parallel[@type='file']/source", "path"),
 )
 
+SECRET_UUID = "secret_uuid"  # whoever names a secret by its UUID
 Reference = tuple[str, str]  # (kind, name), or ("path", where a volume or an image is)
 
 
@@ -27,19 +29,38 @@ def names_of(have: Have) -> set[Reference]:
     names = {(have.kind, have.name)}
     if have.kind == "storage_volume" and have.stored is not None:
         names |= _at(xmltree.get(have.stored, "target/path"))
+    if have.kind == "secret" and have.stored is not None:
+        names.add((SECRET_UUID, (xmltree.get(have.stored, "uuid") or "").lower()))
     return names
 
 
 def uses_of(have: Have) -> set[Reference]:
     """What a resource as it is stands on, stored or running."""
     trees = [tree for tree in (have.stored, have.live) if tree is not None]
+    secrets = {reference for tree in trees for reference in _secrets_of(tree)}
     if have.kind == "vm":
-        return {reference for tree in trees for reference in _uses_of_domain(tree)}
+        return secrets | {reference for tree in trees for reference in _uses_of_domain(tree)}
     if have.kind == "resource_pool" and trees and parent_of(have.name):
         return {(have.kind, parent_of(have.name))}
     if have.kind == "storage_volume" and trees:
-        return {("storage_pool", pool_of(have.name))} | _at(backing_of(have))
-    return set()
+        at = {("storage_pool", pool_of(have.name))} | _at(backing_of(have))
+        return at | secrets | _secret_of_volume(trees[0])
+    return secrets if have.kind == "storage_pool" else set()
+
+
+def _secrets_of(tree: xmltree.Element) -> Iterator[Reference]:
+    for usage, secret in used_in(tree):
+        if secret.get("uuid"):
+            yield SECRET_UUID, secret.get("uuid", "").lower()
+        if secret.get("usage"):
+            yield "secret", f"{USAGES.get(usage, usage)}/{secret.get('usage')}"
+
+
+def _secret_of_volume(volume: xmltree.Element) -> set[Reference]:
+    """The secret that is kept for an encrypted volume under its path."""
+    path = xmltree.get(volume, "target/path")
+    is_encrypted = volume.find("target/encryption") is not None
+    return {("secret", f"volume/{path}")} if path and is_encrypted else set()
 
 
 def _uses_of_domain(domain: xmltree.Element) -> Iterator[Reference]:

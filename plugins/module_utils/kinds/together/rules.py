@@ -61,7 +61,10 @@ def _macs(have: Have) -> set[str]:
 
 
 def nothing_in_use_goes(plans: Sequence[Plan], world: World) -> Iterator[FleetError]:
-    """A volume, vswitch or resource pool goes when no VM refers to it, a pool when none runs."""
+    """A volume, vswitch or resource pool goes when no VM refers to it, a pool when none runs.
+
+    A secret goes when no pool and no volume refers to it either.
+    """
     goes = [plan for plan in plans if _takes_away(plan)]
     if not goes:
         return
@@ -76,6 +79,7 @@ def nothing_in_use_goes(plans: Sequence[Plan], world: World) -> Iterator[FleetEr
             users += files.users_of(plan.have) - set(users)
             users += files.snapshots_with(plan.have)
             users += _inner_pools(plan.have, world)
+            users += _storage_with(plan.have, world)
         if users:
             yield FleetError(_used(plan, ", ".join(sorted(users))), plan.resource)
 
@@ -85,6 +89,15 @@ def _inner_pools(have: Have, world: World) -> list[str]:
     if have.kind != "resource_pool":
         return []
     others = world.everything(have.kind).values()
+    return [f"{one.kind}/{one.name}" for one in others if uses_of(one) & names_of(have)]
+
+
+def _storage_with(have: Have, world: World) -> list[str]:
+    """The pools and volumes that name a secret."""
+    if have.kind != "secret":
+        return []
+    kinds = ("storage_pool", "storage_volume")
+    others = [one for kind in kinds for one in world.everything(kind).values()]
     return [f"{one.kind}/{one.name}" for one in others if uses_of(one) & names_of(have)]
 
 

@@ -22,6 +22,7 @@ from ...engine.world import World
 from ...engine.xmltree import Element
 from ..images.chains import Chains
 from ..storage_volume.volumes import disk_source
+from ..together import secrets
 from . import judge, opened
 from .nic_rows import NICS
 from .opened import Opened
@@ -81,6 +82,7 @@ class _Surroundings:
         for one in opened.opened_by(domain, self.chains):
             if coming is None or _device(one.field) in coming:
                 self._file(one)
+        self._secrets(domain, coming)
         for field, disk in opened.disks_of(domain):
             if disk.get("type") == "volume" and (coming is None or field in coming):
                 self._pool(field, xmltree.get(disk, "source/@pool") or "")
@@ -141,7 +143,23 @@ class _Surroundings:
         found = () if before is None else opened.opened_by(before, self.chains)
         return {one.path for one in found}
 
-    # ---- pools, vswitches and the host's own network
+    # ---- secrets, pools, vswitches and the host's own network
+
+    def _secrets(self, domain: Element, coming: set[str] | None) -> None:
+        """What disks, and the state of a TPM, are opened by."""
+        devices = [*opened.disks_of(domain)]
+        devices += [("tpm", one) for one in domain.findall("devices/tpm")]
+        for field, device in devices:
+            if coming is None or field in coming:
+                for usage, secret in secrets.used_in(device):
+                    self._secret(field, secrets.lacks(self.world, usage, secret))
+
+    def _secret(self, field: str, missing: str) -> None:
+        if missing and (self.world.assume_on_host or self.world.assume_missing):
+            self._assume(missing)
+        elif missing:
+            message = f"does not exist, and without it {self.fails}; declare it (secrets)"
+            self.mistakes.add(f"{missing} {message}", field)
 
     def _pool(self, field: str, name: str) -> None:
         self._resource("storage_pool", name, f"{field}.pool", f"the storage pool {name}")
