@@ -211,6 +211,14 @@ def test_a_template_of_the_same_run_is_one() -> None:
     assert list(made).index("vm/first") < list(made).index("vm/web")
 
 
+def test_check_mode_takes_what_is_missing_to_come() -> None:
+    world = host()
+    world.assume_missing = True
+    vm = plans(world, new(from_template="later"))["vm/web"]
+    assert vm.changed
+    assert "vm/later does not exist yet; what the VM gets of it cannot be seen" in vm.warnings
+
+
 def test_who_has_no_identity_of_its_own_is_told() -> None:
     [said] = [one for one in plans(host(), new(sysprep="auto"))["vm/web"].warnings if "ssh" in one]
     assert "has the machine-id and the host keys of ssh that its template has" in said
@@ -265,3 +273,24 @@ def test_a_seed_is_enough_where_one_is_declared() -> None:
     seed = {"hostname": "web", "pool": "images"}
     by, note = brought(plans(host(), new(sysprep="auto", cloud_init=seed))["vm/web"])["sysprep"]
     assert (by, note.split(",")[0]) == ("cloud_init", "at its first boot")
+
+
+def test_the_seed_of_a_clone_makes_another_machine_id_also_when_it_changes() -> None:
+    seed = {"hostname": "web", "pool": "images"}
+    made = plans(host(), new(sysprep="cloud_init", cloud_init=seed))
+    assert [c.after for c in made["vm/web"].changes if c.is_of("cloud_init.machine_id")] == ["own"]
+    volume = made["storage_volume/images/web-root.qcow2"].after
+    facts = {"state": "stopped", "autostart": False, "persistent": True}
+    web = Have("vm", "web", made["vm/web"].after.stored, facts=facts)
+    cidata = VOLUME.replace("base.qcow2", "web-cidata.iso").replace("qcow2", "raw")
+    image = Have("storage_volume", "images/web-cidata.iso", xmltree.parse(cidata))
+    there = {
+        "vm": {"web": web},
+        "storage_volume": {one.name: one for one in (volume, image)},
+        "storage_pool": {"images": pool("images", "/images")},
+    }
+    world = worlds.world(there, {("snapshots", "web"): [], ("file", "/usr/bin/xorriso"): None})
+    assert list(plans(world, new(cloud_init=seed))["vm/web"].changes) == []
+    changed = plans(world, new(cloud_init={**seed, "user": "ops"}))["vm/web"]
+    assert "cloud_init.machine_id" not in [".".join(c.field) for c in changed.changes]
+    assert VM.result(changed.after)["cloud_init"]["machine_id"] == "own"

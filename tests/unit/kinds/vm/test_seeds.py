@@ -90,6 +90,13 @@ def test_there_is_user_data_and_meta_data_in_each() -> None:
     }
 
 
+def test_another_machine_id_is_made_where_no_other_vendor_data_is() -> None:
+    said = {"instance_id": "web", "machine_id": "own"}
+    assert files_of(said)["vendor-data"].startswith("#cloud-boothook\n#!/bin/sh\n")
+    assert files_of({**said, "vendor_data": "#!/bin/sh\n"})["vendor-data"] == "#!/bin/sh\n"
+    assert "vendor-data" not in files_of({"instance_id": "web"})
+
+
 def test_an_instance_id_of_a_users_is_taken_as_it_is() -> None:
     found = files(meta_data={"instance-id": "one", "tier": "front"})
     assert yaml.safe_load(found["meta-data"]) == {
