@@ -77,7 +77,7 @@ class Vm:
             args |= {"state": self.runs, "boot": dict(self.place.kernel or {})}
         elif self.rng.random() < 0.2 and self.machine == "q35":
             args["firmware"] = "efi"
-        args |= self._board(0.2) | self._seed(0.3) | self._smaller(0.3) | self._passed(0.3)
+        args |= self._board(0.2) | self._seed(0.3) | self._smaller(0.3) | self._of_host(0.3)
         return _agreed(args | self._template())
 
     def change(self) -> Args:
@@ -90,7 +90,7 @@ class Vm:
             args |= self._of_running()
         elif self.machine == "q35" and self.rng.random() < 0.1:
             args["firmware"] = self.rng.choice(["efi", "bios"])
-        args |= self._board(0.2) | self._seed(0.4) | self._smaller(0.3) | self._passed(0.3)
+        args |= self._board(0.2) | self._seed(0.4) | self._smaller(0.3) | self._of_host(0.3)
         return _agreed(args | self._template())
 
     def learn(self, seen: Mapping[str, str]) -> None:
@@ -203,6 +203,9 @@ class Vm:
         said: Args = {"template": self.is_template}
         return {**said, "autostart": False} if self.is_template else said
 
+    def _of_host(self, share: float) -> Args:
+        return self._passed(share) | self._shared(share)
+
     def _passed(self, share: float) -> Args:
         """Devices of the host, of which no two VMs have one: that is for rules to refuse. They are
         not there, so a VM that runs, which would have to be started with them, has none."""
@@ -226,6 +229,17 @@ class Vm:
         }
         name = pick("ab")
         return {"host_devices": [{"name": name, **pick(ways[name])}]}
+
+    def _shared(self, share: float) -> Args:
+        """Folders that it shares. virtiofs is refused where the memory is not shared."""
+        pick = self.passed.choice
+        if self.runs or self.passed.random() > share:
+            return {}
+        folder = {"name": pick("ab"), "driver": "9p"}
+        more = pick([{"read_only": True}, {"access_mode": "squash"}, {}, {"state": "absent"}])
+        board = [{"model": "none"}, {"model": "intel", "caching_mode": pick([True, False])}]
+        iommu = {"iommu": pick(board)} if self.machine == "q35" else {}
+        return {"shared_folders": [{**folder, "path": "/srv", **more}], **iommu}
 
     def _channels(self) -> list[Args]:
         state = self.rng.choice(["present", "absent"])

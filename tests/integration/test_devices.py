@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -142,3 +143,54 @@ def test_devices_of_the_host_that_others_gave_keep_what_no_option_says(host: Hos
     assert "<rom bar='off' file='/srv/gpu.rom'/>" in xml
     host.declare(host_devices=[{"name": "usb_046d_0825", "state": "absent"}])
     assert host.xml().count("<hostdev") == 1
+
+
+# ---- shared folders, and an IOMMU
+
+
+def test_folders_are_shared_with_a_vm(host: Host) -> None:
+    host.declare(
+        memory={**SMALL, "shared": True},
+        virt_type="qemu",
+        machine="q35",
+        shared_folders=[
+            {"name": "projects", "path": "/usr/share", "cache": "always"},
+            {"name": "logs", "path": "/var/log", "driver": "9p", "read_only": True},
+        ],
+        iommu={"model": "intel", "intremap": True, "caching_mode": True, "eim": True},
+    )
+    said = host.libvirtd.virsh("domxml-to-native", "qemu-argv", "--domain", host.name)
+    for word in ("memory-backend-memfd", "vhost-user-fs-pci", '"tag":"projects"', "virtio-9p-pci"):
+        assert word in said
+    assert '"driver":"intel-iommu"' in said and '"caching-mode":true' in said
+    host.declare(
+        memory={"shared": False},
+        shared_folders=[{"name": "projects", "state": "absent"}],
+        iommu={"model": "none"},
+    )
+    xml = host.xml()
+    assert "memfd" not in xml and "virtiofs" not in xml and "<iommu" not in xml
+    assert "<readonly/>" in xml
+
+
+SERVERS = [Path("/usr/lib/qemu/virtiofsd"), Path("/usr/libexec/virtiofsd")]
+
+
+@pytest.mark.skipif(not any(path.exists() for path in SERVERS), reason="needs virtiofsd")
+def test_a_folder_is_plugged_into_a_vm_that_runs(host: Host) -> None:
+    host.declare(state="paused", memory={**SMALL, "shared": True}, virt_type="qemu", machine="q35")
+    done = host.declare(
+        shared_folders=[
+            {"name": "projects", "path": "/usr/share"},
+            {"name": "logs", "path": "/var/log", "driver": "9p"},
+        ]
+    )
+    classes = {row["field"]: row["class"] for row in done["plan"]}
+    assert classes == {"shared_folders.projects": "hotplug", "shared_folders.logs": "restart"}
+    tags = {"ua-folder-projects": "projects"}
+    assert named(host, "filesystem", _tag) == tags
+    assert named(host, "filesystem", _tag, "--inactive") == {**tags, "ua-folder-logs": "logs"}
+
+
+def _tag(device: ET.Element) -> str:
+    return str(device.find("target").get("dir"))

@@ -316,6 +316,14 @@ def _host_devices(name: str) -> SearchStrategy[Params]:
     )
 
 
+def _shared_folders(name: str) -> SearchStrategy[Params]:
+    # virtiofs needs memory that is shared, which another option says.
+    modes = st.sampled_from(["passthrough", "mapped", "squash"])
+    options = {"read_only": st.booleans(), "access_mode": modes}
+    own = {"path": st.just(f"/srv/{name}"), "driver": st.just("9p")}
+    return st.fixed_dictionaries(own, optional=options) | st.just({"state": "absent"})
+
+
 _MAKERS = {
     "disks": _disks,
     "cdroms": _cdroms,
@@ -323,6 +331,7 @@ _MAKERS = {
     "rngs": _rngs,
     "inputs": _inputs,
     "host_devices": _host_devices,
+    "shared_folders": _shared_folders,
 }
 
 HISTORIES: dict[str, SearchStrategy[History]] = {

@@ -14,6 +14,7 @@ from ..engine.fields import items_of
 from ..engine.plan import Have
 from ..engine.xmltree import Element
 from ..kinds.vm.host_device_rows import HOST_DEVICES, value_of
+from ..kinds.vm.shared_folder_rows import SHARED_FOLDERS
 from ..kinds.vm.states import CRASHED, PAUSED, RUNNING, SAVED
 from .findings import FAIL, PASS, WARN
 from .options import LIVE
@@ -122,9 +123,11 @@ def _named(device: Element, number: int) -> str:
 
 
 def _by_folders(domain: Element) -> Iterator[Bound]:
+    named = {id(device): name for name, device in items_of(SHARED_FOLDERS, domain).items()}
     for shared in domain.findall("devices/filesystem"):
         driver = xmltree.get(shared, "driver/@type") or "path"
-        about = xmltree.get(shared, "target/@dir") or "devices/filesystem"
+        name = named.get(id(shared))
+        about = f"{SHARED_FOLDERS.name}.{name}" if name else "devices/filesystem"
         where = xmltree.get(shared, "source/@dir") or xmltree.get(shared, "source/@socket") or ""
         message = f"shares the folder {where} of its host ({driver})"
         todo = "unmount it in the guest and take it out first, or move the VM offline"

@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ...engine.codecs import Codec, Value, choice, integer, text
+from ...engine.codecs import Codec, Value, boolean, choice, integer, text
 from ...engine.fields import Composed, Field, Items, Row
 from ...engine.xmltree import Element
 from .device_names import DEVICE_NAME, new_device, own_name
 from .host_device_rows import HOST_DEVICES
 from .live import Applier
+from .shared_folder_rows import SHARED_FOLDERS
 
 PATH = text(r"/.*", "an absolute path")
 MODEL_OF_RNG, URANDOM = "virtio", "/dev/urandom"
@@ -95,9 +96,18 @@ def _context_id() -> Codec:
 CARDS = ("ich9", "ich7", "ich6", "ac97", "es1370", "sb16", "pcspk", "usb", "virtio")
 PANICS = ("isa", "pvpanic", "hyperv", "pseries", "s390")
 
+# As this libvirt and newer ones call them; which of them it has, libvirt judges.
+IOMMU, IOMMUS = "devices/iommu", ("intel", "amd", "virtio", "smmuv3")
+
 SINGLE: tuple[Row, ...] = (
     Field("sound", "devices/sound!/@model", choice(*CARDS, unset="none")),
     Field("panic", "devices/panic!/@model", choice(*PANICS, unset="none")),
+    Field("iommu.model", f"{IOMMU}!/@model", choice(*IOMMUS, unset="none")),
+    *(
+        Field(f"iommu.{name}", f"{IOMMU}/driver/@{name}", boolean("on", "off"))
+        for name in ("intremap", "caching_mode", "eim", "iotlb")
+    ),
+    Field("iommu.aw_bits", f"{IOMMU}/driver/@aw_bits", integer(32, 64)),
     Composed(
         "vsock.cid",
         "devices/vsock!",
@@ -113,5 +123,5 @@ def place(row: Field) -> str:
 
 
 # Those that come and go, each known by its name.
-LISTS = (RNGS, INPUTS, HOST_DEVICES)
+LISTS = (RNGS, INPUTS, HOST_DEVICES, SHARED_FOLDERS)
 ROWS: tuple[Row, ...] = (*SINGLE, *LISTS)

@@ -16,6 +16,7 @@ HYPERV = ("features", "hyperv")
 MODE = (*HYPERV, "mode")
 SMBIOS, SMBIOS_MODE = ("smbios",), ("smbios", "mode")
 CHECK, MIGRATABLE = ("cpu", "check"), ("cpu", "migratable")
+INTREMAP, IOAPIC = ("iommu", "intremap"), ("features", "ioapic")
 NOTHING: tuple[Value, ...] = (None, "", 0, [])
 LEAST_RETRIES = 4095  # what QEMU and libvirt take for spinlocks
 
@@ -44,6 +45,8 @@ def resolve(values: dict[Key, Value], stored: Values, said: Mapping[Key, Value])
     is_said = any(values[key] not in NOTHING for key in entries)
     if is_said and stored.get(SMBIOS_MODE, "emulate") == "emulate":
         values.setdefault(SMBIOS_MODE, "sysinfo")
+    if values.get(INTREMAP) and stored.get(IOAPIC) is None:
+        values.setdefault(IOAPIC, "qemu")
     for key, usual in _usual_cpu({**stored, **values}).items():
         if values.get(key) == usual:
             values[key] = None
@@ -94,8 +97,25 @@ def _wrong(after: Values, want: Mapping[Key, Value]) -> Iterator[FleetError]:
     if want.get(MIGRATABLE) is not None and MIGRATABLE not in _usual_cpu(after):
         message = "is for a CPU of mode host-passthrough or maximum; set cpu.mode too"
         yield FleetError(message, field=named(MIGRATABLE))
+    yield from _of_iommu(after, want)
     yield from _of_hyperv(after, want)
     yield from _of_smbios(after, want)
+
+
+def _of_iommu(after: Values, want: Mapping[Key, Value]) -> Iterator[FleetError]:
+    """What libvirt (9.0) says in other words, or stores without a word."""
+    model = after[("iommu", "model")]
+    for option in ("intremap", "caching_mode", "eim", "iotlb", "aw_bits"):
+        key = ("iommu", option)
+        if want.get(key) is not None and model not in ("intel", "amd"):
+            message = f"is for the model intel, and iommu.model is {model}"
+            yield FleetError(message, field=named(key))
+    if {INTREMAP, IOAPIC} & want.keys() and after[INTREMAP] and after[IOAPIC] != "qemu":
+        message = f"needs features.ioapic: qemu, and it is {after[IOAPIC]}"
+        yield FleetError(message, field=named(INTREMAP))
+    if want.get(("iommu", "eim")) and not after[INTREMAP]:
+        message = "needs iommu.intremap; set it to true too"
+        yield FleetError(message, field="iommu.eim")
 
 
 def _of_hyperv(after: Values, want: Mapping[Key, Value]) -> Iterator[FleetError]:

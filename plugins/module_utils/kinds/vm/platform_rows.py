@@ -86,6 +86,7 @@ VENDOR_ID = text(r"[^,]{1,12}", "a vendor's name of up to 12 characters without 
 
 FEATURE_ROWS: Rows = (
     *(Field(f"features.{name}", f"features/{name}!", presence()) for name in ("acpi", "apic")),
+    Field("features.ioapic", "features/ioapic/@driver", choice("kvm", "qemu")),
     Field("features.pae", "features/pae", presence()),
     *(
         Field(f"features.{name}", f"features/{name}/@state", SWITCH)

@@ -13,6 +13,7 @@ from ...engine.xmltree import Element
 from . import device_rows
 from .allotting import Needs, places
 from .nic_rows import NICS
+from .shared_folder_rows import SHARED_FOLDERS, is_virtiofs, shares_memory
 from .table import CHANNELS, DISKS
 
 # Lists of devices that can be plugged; a CD-ROM drive never is.
@@ -65,6 +66,8 @@ def _without(leaves: Iterable[Key], live: Element) -> Element:
 
 def _fits(key: Key, device: Element, live: Element) -> bool:
     """Whether what runs can have such a device plugged, in or out."""
+    if key[0] == SHARED_FOLDERS.name and not (is_virtiofs(device) and shares_memory(live)):
+        return False  # 9p is on the command line of QEMU only
     if key[0] in SMALLER:
         return _is_on_usb(device) or not (needs_acpi(live) or _is_for_start(device))
     is_disk, bus = key[0] == DISKS.name, xmltree.get(device, "target/@bus")

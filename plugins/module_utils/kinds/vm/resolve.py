@@ -12,7 +12,7 @@ from ...engine.keys import ABSENT, PRESENT, UNION, Key, Values, within
 from ...engine.units import format_size, parse_size
 from ...engine.world import World
 from ..storage_volume.volumes import disk_source, format_of
-from . import cpu_time, host_devices, numa_cells, numa_placement, platform
+from . import cpu_time, host_devices, numa_cells, numa_placement, platform, shared_folders
 from .derived import derived_mac
 from .memory import HOTPLUG, MAXIMUM, SIZE, most_of
 from .seeded import DRIVE, VOLUME
@@ -72,6 +72,7 @@ def resolve(
     _nics(name, values, stored)
     _smaller_devices(values, stored)
     host_devices.resolve(values, stored)
+    shared_folders.resolve(values, stored)
     _purge(values, stored, purged)
     if any(values[key] is ABSENT and key[0] == DISKS.name and key in stored for key in values):
         standing().check_going(values, stored)

@@ -14,7 +14,7 @@ from ...engine.texts import why_no_file
 from ...engine.world import World
 from ..storage_volume.volumes import format_of
 from ..vswitch.attached import port_groups_of
-from . import cpu_time, host_devices, memory, numa_cells, platform
+from . import cpu_time, host_devices, memory, numa_cells, platform, shared_folders
 
 
 def check_name(name: str, mistakes: Mistakes) -> None:
@@ -141,6 +141,7 @@ def _check_whole(after: Values, new: bool, want: Mapping[Key, Value], mistakes: 
         if key[0] in _NEEDED and key in want:
             _check_options(key, after, mistakes)
     host_devices.check(after, want, mistakes)
+    shared_folders.check(after, want, mistakes)
 
 
 # What something of a list cannot be without, and what an option of it goes with.

@@ -296,6 +296,7 @@ ROWS: Rows = (
     Field("memory.reservation", f"{RESERVATION}/@memory", RESERVED, Applier.PROMISE),
     Field("memory.limit", "memtune/hard_limit!", MEMORY_LIMIT, Applier.MEMORY_LIMIT),
     Field("memory.locked", "memoryBacking/locked", presence()),
+    Field("memory.shared", "memoryBacking/access/@mode", boolean("shared", "private", False)),
     Field("memory.ksm", "memoryBacking/nosharepages", absence()),
     Field("memory.hotplug", f"{HOTPLUG_DEVICE}!/target/size", size(1024, unset="0B")),
     Field("memory.huge_pages", "memoryBacking/hugepages!/page/@size", HUGE_PAGES),

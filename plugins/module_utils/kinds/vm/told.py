@@ -64,6 +64,8 @@ KNOWN: told.Known = {
     "devices/graphics/@autoport": (),
     "devices/graphics/listen": (),
     "devices/rng/@model": ("virtio",),
+    "devices/filesystem/@type": ("mount",),
+    "memoryBacking/source/@type": ("memfd",),
     "devices/hostdev/@mode": ("subsystem",),
     "devices/hostdev/driver/@name": ("vfio",),
     "devices/vsock/@model": ("virtio",),
@@ -85,7 +87,7 @@ KNOWN: told.Known = {
         f"devices/{tag}/{part}": ()
         for tag in (
             *("channel", "disk", "interface", "memballoon", "rng", "tpm", "video", "watchdog"),
-            *("serial", "sound", "panic", "vsock", "hostdev"),
+            *("serial", "sound", "panic", "vsock", "hostdev", "filesystem", "iommu"),
         )
         for part in ("address", "alias")
     },

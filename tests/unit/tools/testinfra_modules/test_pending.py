@@ -330,7 +330,7 @@ FACT_OF = {
 }
 NOT_COMPARED = {
     "cpu.dedicated",
-    "inputs", "host_devices", "panic", "sound", "vsock",
+    "inputs", "host_devices", "shared_folders", "panic", "sound", "vsock",
     "cpu.reservation",
     "memory.balloon_stats_period_s", "memory.reservation", "memory.size", "power", "protected",
     "scope", "state",

@@ -44,6 +44,7 @@ CONSEQUENCES = (
     *numa.CONSEQUENCES,
     *devices.CONSEQUENCES,
     *hotplug.CONSEQUENCES,
+    *memory_backing.CONSEQUENCES,
 )
 
 

@@ -11,13 +11,14 @@ from ....engine.xmltree import Element
 from ..table import RESERVATION
 
 BROUGHT = f"{RESERVATION}/@brought"
-LOCK, CELL, SLOTS = "locked", "numa", "slots"
+LOCK, CELL, SLOTS, MEMFD = "locked", "numa", "slots", "memfd"
 # The options on which the note hangs.
 OPTIONS = (
     "memory.reservation",
     "memory.huge_pages",
     "memory.locked",
     "memory.hotplug",
+    "memory.shared",
     "extra_xml",
 )
 

@@ -11,7 +11,8 @@ from ....engine.fields import Items, items_of
 from ....engine.xmltree import Element
 from ..device_rows import INPUTS, RNGS
 from ..host_device_rows import HOST_DEVICES, MDEV, PCI, USB
-from .base import Changed, drop, touched
+from ..shared_folder_rows import SHARED_FOLDERS
+from .base import Changed, drop, prune, touched
 
 _OF_MODEL = "goes with the former model"
 _PARTS = ("codec", "audio", "address")
@@ -21,6 +22,14 @@ _OF_TYPES = {
     USB: ("source/@startupPolicy", "source/@guestReset"),
     MDEV: ("@model", "@display", "@ramfb"),
 }
+# What only one of the drivers of a shared folder has.
+_OF_DRIVER = (
+    *("driver/@queue", "driver/@wrpolicy", "driver/@format", "binary", "idmap", "source/@socket"),
+    *("@fmode", "@dmode", "@multidevs"),
+)
+_UNSAID_OF_IOMMU = tuple(
+    f"devices/iommu/driver/@{name}" for name in ("dma_translation", "xtsup", "pt", "granule")
+)
 _TOO = "goes too: none means none of several"
 
 CONSEQUENCES = (
@@ -39,6 +48,14 @@ CONSEQUENCES = (
             ),
         )
     ),
+    Consequence("iommu_details", _UNSAID_OF_IOMMU, ("iommu.model",), "goes with the former IOMMU"),
+    Consequence(
+        "iommu.rest",
+        ("devices/iommu/driver", "devices/iommu/address"),
+        ("iommu.model",),
+        "",
+        silent=True,
+    ),
     Consequence("rate.rest", ("rate",), ("rate.bytes",), "", RNGS.name, silent=True),
     Consequence("address", ("address",), ("bus",), "", INPUTS.name, silent=True),
     Consequence(
@@ -56,11 +73,16 @@ CONSEQUENCES = (
         HOST_DEVICES.name,
         silent=True,
     ),
+    Consequence(
+        "details", _OF_DRIVER, ("driver",), "goes with the former driver", SHARED_FOLDERS.name
+    ),
 )
 
 
 def agree(domain: Element, changed: Changed) -> None:
     """Make the rest of each device go with what changed of it."""
+    if touched(changed, "iommu.model"):
+        drop(domain, "devices/iommu/driver", "devices/iommu/address")
     for tag in ("sound", "panic"):
         if touched(changed, tag):
             drop(domain, *(f"devices/{tag}[1]/{part}" for part in _PARTS))
@@ -69,6 +91,9 @@ def agree(domain: Element, changed: Changed) -> None:
             drop(rng, "rate")
     for device in _changed(INPUTS, domain, changed, "bus"):  # each bus has its own
         drop(device, "address")
+    for device in _changed(SHARED_FOLDERS, domain, changed, "driver"):
+        drop(device, *_OF_DRIVER)
+        prune(device, "driver")
     for device in _changed(HOST_DEVICES, domain, changed, "source"):
         _agree_type(device)
 

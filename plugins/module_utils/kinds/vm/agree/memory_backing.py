@@ -4,12 +4,22 @@
 from __future__ import annotations
 
 from ....engine import xmltree
+from ....engine.accounting import Consequence
 from ....engine.xmltree import Element
 from ..table import ALL, RESERVATION
 from .base import Changed, touched
-from .brought import LOCK, is_brought, note
+from .brought import LOCK, MEMFD, is_brought, note
 
 LOCKED, LOCKED_KEY = "memoryBacking/locked", ("memory", "locked")
+SOURCE = "memoryBacking/source/@type"
+CONSEQUENCES = (
+    Consequence(
+        "memory.source",
+        ("memoryBacking/source",),
+        ("memory.shared",),
+        "memory that is shared is a file in memory (memfd)",
+    ),
+)
 OF_LOCKED = ("memory.reservation", "memory.huge_pages", "memory.locked")
 
 
@@ -17,9 +27,25 @@ def agree(domain: Element, changed: Changed, stays_locked: bool, extra_xml: str)
     """Keep all of the memory in place where all is reserved: huge pages stay there unlocked."""
     if touched(changed, "memory.huge_pages"):
         _of_one_size(domain)
+    if touched(changed, "memory.shared"):
+        _shared(domain)
     if touched(changed, *OF_LOCKED):
         explicit = stays_locked or touched(changed, "memory.locked")
         agree_locked(domain, explicit, is_in(extra_xml))
+
+
+def _shared(domain: Element) -> None:
+    """What is shared is in a file, of which others get a descriptor: one in memory, where nobody
+    has said another, and no huge pages are one."""
+    is_shared = xmltree.get(domain, "memoryBacking/access/@mode") == "shared"
+    has_file = domain.find("memoryBacking/source") is not None
+    if is_shared and not has_file and domain.find("memoryBacking/hugepages") is None:
+        xmltree.put(domain, SOURCE, "memfd")
+        note(domain, MEMFD, brought=True)
+    elif not is_shared and is_brought(domain, MEMFD):
+        note(domain, MEMFD, brought=False)
+        if xmltree.get(domain, SOURCE) == "memfd":
+            xmltree.put(domain, "memoryBacking/source!", None)
 
 
 def _of_one_size(domain: Element) -> None:
