@@ -26,13 +26,21 @@ def read_domains(host: Host, names: Iterable[str] | None = None) -> dict[str, Ha
     with host.errors("", "read the domains"):
         facts = Facts(host.conn)
         if names is None:
-            return {dom.name(): _have(dom, facts) for dom in host.conn.listAllDomains()}
+            return _those_there(host.conn.listAllDomains(), facts)
         wanted = list(names)
-        there = {dom.name(): dom for dom in _look_up(host, wanted)}
-        return {
-            name: _have(there[name], facts) if name in there else Have("vm", name)
-            for name in wanted
-        }
+        there = _those_there((d for d in _look_up(host, wanted) if d.name() in wanted), facts)
+        return {name: there.get(name) or Have("vm", name) for name in wanted}
+
+
+def _those_there(domains: Iterable[Any], facts: Facts) -> dict[str, Have]:
+    """By name, without those that are gone by now, as one is whose move here was cancelled."""
+    by_name = {dom.name(): dom for dom in domains}
+
+    def read(name: str) -> Have:
+        return _have(by_name[name], facts)
+
+    told = {name: found(read, name, libvirt.VIR_ERR_NO_DOMAIN) for name in by_name}
+    return {name: have for name, have in told.items() if have is not None}
 
 
 def _look_up(host: Host, names: list[str]) -> list[Any]:
