@@ -188,9 +188,17 @@ def _nic(nic: ET.Element) -> dict[str, Any]:
         "device": None if known.vswitch else on_device,
         "mtu": attributes(nic.find("mtu")).get("size", LEFT_OPEN),
         "limits": _nic_limits(nic, known.vswitch),
+        "vlan": _nic_vlan(nic, known.vswitch),
         "driver": _nic_driver(nic),
         "filter": _nic_filter(nic),
     }
+
+
+def _nic_vlan(nic: ET.Element, vswitch: str | None) -> Any:
+    found = nic.find("vlan")
+    said = [] if found is None else [tag.attrib for tag in found.iterfind("tag")]
+    # As with limits, a NIC without a VLAN of its own may have that of its port group.
+    return (attributes(found).get("trunk", "no"), said) if said or not vswitch else LEFT_OPEN
 
 
 def _nic_driver(nic: ET.Element) -> list[str]:

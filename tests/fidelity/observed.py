@@ -217,7 +217,27 @@ def _own_bridge(nic: Element) -> str | None:
     return None if attribute("source", "network")(nic) else attribute("source", "bridge")(nic)
 
 
+def _tags(tree: Element, native: bool) -> list[int]:
+    """The tags of a trunk: its native one, or the others."""
+    found = [] if attribute("vlan", "trunk")(tree) != "yes" else tree.findall("vlan/tag")
+    return sorted(
+        int(tag.get("id", "")) for tag in found if (tag.get("nativeMode") is not None) == native
+    )
+
+
+def _access(tree: Element) -> int:
+    is_trunk = attribute("vlan", "trunk")(tree) == "yes"
+    return 0 if is_trunk else number(attribute("vlan/tag", "id"))(tree)
+
+
+VLANS: dict[str, Reader] = {
+    "vlan": _access,
+    "native_vlan": lambda tree: (_tags(tree, True) or [0])[0],
+    "trunk": lambda tree: [str(one) for one in _tags(tree, False)],
+    "trust_guest_rx_filters": lambda tree: tree.get("trustGuestRxFilters") == "yes",
+}
 NIC: dict[str, Reader] = {
+    **VLANS,
     "mac": attribute("mac", "address"),
     "model": attribute("model", "type"),
     "mtu": number(attribute("mtu", "size")),
@@ -234,10 +254,16 @@ NIC: dict[str, Reader] = {
     },
 }
 
+
+def _type_of_vswitch(tree: Element) -> str:
+    if attribute("virtualport", "type")(tree) == "openvswitch":
+        return "openvswitch"
+    mode = attribute("forward", "mode")(tree)
+    return {None: "isolated", "route": "routed"}.get(mode, str(mode))
+
+
 VSWITCH: dict[str, Reader] = {
-    "type": lambda tree: {None: "isolated", "route": "routed"}.get(
-        mode := attribute("forward", "mode")(tree), mode
-    ),
+    "type": _type_of_vswitch,
     "bridge": attribute("bridge", "name"),
     "stp": lambda tree: attribute("bridge", "stp")(tree) == "on",
     "forward_delay_s": number(attribute("bridge", "delay")),
@@ -249,6 +275,7 @@ VSWITCH: dict[str, Reader] = {
 }
 
 PORT_GROUP: dict[str, Reader] = {
+    **VLANS,
     "default": lambda tree: tree.get("default") == "yes",
     **{f: r for f, r in NIC.items() if f.startswith("bandwidth")},
 }

@@ -150,6 +150,10 @@ NIC = {
     "model": ("model/@type", "address/", "driver/"),
     "mtu": ("mtu/",),
     "link": ("link/",),
+    "vlan": ("vlan",),
+    "native_vlan": ("vlan",),
+    "trunk": ("vlan",),
+    "trust_guest_rx_filters": ("@trustGuestRxFilters",),
     "target": ("target/",),
     "filter": ("filterref",),
     "boot_order": ("boot/",),
@@ -160,7 +164,7 @@ NIC = {
     "": ("source", "@type"),
 }
 VSWITCH = {
-    "type": ("forward/@mode", "forward/text()"),
+    "type": ("forward/@mode", "forward/text()", "virtualport"),
     "nat": ("forward/nat",),
     "uplinks": ("forward/@dev", "forward/interface"),
     "bridge": ("bridge/@name",),

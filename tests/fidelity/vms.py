@@ -470,6 +470,7 @@ class Vm:
             nic["mac"] = f"52:54:01:{digest[:2]}:{digest[2:4]}:{digest[4:6]}"
         options: dict[str, Callable[[], Any]] = {
             "link": lambda: pick(["up", "down"]),
+            "trust_guest_rx_filters": lambda: pick([True, False]),
             "boot_order": lambda: pick([0, 21 + "abc".index(name)]),
         }
         if not (self.runs or self.active):

@@ -30,6 +30,10 @@ class Vswitch:
 
     def first(self) -> Args:
         """The declaration of one that is not there."""
+        if self.place.bridge and self.rng.random() < 0.2:
+            self.kind = "openvswitch"
+            of_host = {"type": self.kind, "bridge": self.place.bridge}
+            return {"name": self.name, **of_host, **self._fields(0.6)}
         self.kind = self.rng.choice(["nat", "isolated", "routed"])
         args = {"name": self.name, "type": self.kind, **self._addresses(), **self._fields(0.4)}
         if self.rng.random() < 0.2:
@@ -39,9 +43,9 @@ class Vswitch:
     def change(self) -> Args:
         """Another declaration of it."""
         args: Args = {"name": self.name, **self._fields(0.3)}
-        if self.rng.random() < 0.25:
+        if self.kind != "openvswitch" and self.rng.random() < 0.25:
             args |= self._addresses()
-        if self.rng.random() < 0.2 and self.address:
+        if self.kind != "openvswitch" and self.rng.random() < 0.2 and self.address:
             self.kind = args["type"] = self.rng.choice(["nat", "isolated", "routed"])
         args["apply"] = self.rng.choice(["live", "live", "next_boot", "restart"])
         if args.get("dns", {}).get("enabled") is False:
@@ -58,7 +62,7 @@ class Vswitch:
         root = ET.fromstring(text)
         forward = root.find("forward")
         mode = "isolated" if forward is None else forward.get("mode", "nat")
-        self.kind = {"route": "routed"}.get(mode, mode)
+        self.kind = {"route": "routed", "bridge": "openvswitch"}.get(mode, mode)
         of4 = [ip for ip in root.findall("ip") if ip.get("family", "ipv4") == "ipv4"]
         self.address = f"{of4[0].get('address')}/{of4[0].get('prefix')}" if of4 else ""
 
@@ -118,6 +122,9 @@ class Vswitch:
             "port_groups": self._port_groups,
             "dns": self._dns,
         }
+        if self.kind == "openvswitch":
+            of_host = ("autostart", "protected", "scope", "port_groups")
+            options = {name: options[name] for name in of_host}
         return some(self.rng, options, share)
 
     def _port_groups(self) -> list[Args]:
@@ -131,8 +138,20 @@ class Vswitch:
                      {"outbound": {"average": "1MiB"}},
                      {"inbound": {"average": "0B", "peak": "0B"}}]
                 )  # fmt: skip
+                if self.kind == "openvswitch":
+                    group |= pick([self._vlans(), {}])
+                group["trust_guest_rx_filters"] = pick([True, False])
             groups.append(group)
         return groups
+
+    def _vlans(self) -> Args:
+        return dict(
+            self.rng.choice(
+                [{"vlan": 10}, {"vlan": 20}, {"vlan": 0}, {"trunk": ["10", "20", "22"]},
+                 {"trunk": ["10", "12"], "native_vlan": 7}, {"trunk": ["5"], "native_vlan": 0},
+                 {"trunk": [], "native_vlan": 0}]
+            )
+        )  # fmt: skip
 
     def _dns(self) -> Args:
         pick = self.rng.choice

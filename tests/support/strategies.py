@@ -126,6 +126,9 @@ _NAMES = st.from_regex("[a-z][a-z0-9-]{0,5}", fullmatch=True)
 _STEPS = st.sampled_from(["a", "B c", "é'", "//", "&"])
 _PATHS = st.lists(_STEPS, min_size=1, max_size=3).map(lambda steps: f"/{'/'.join(steps)}")
 
+_RANGES = st.builds("{}-{}".format, st.integers(1, 9), st.integers(9, 12))
+_VLANS = st.integers(1, 4094).map(str) | _RANGES
+
 # By the function that made the codec, or parses for it.
 _HOST_DEVICES = {
     "_pci_of": st.from_regex("(0{1,4}:)?[0-9a-fA-F]{2}:[01][0-9a-f][.][0-7]", fullmatch=True),
@@ -164,6 +167,7 @@ MAKERS: dict[str, Callable[[Known], SearchStrategy[Any]]] = {
         st.integers(0, 300) | st.integers(0, 300).map(str), CPU_LISTS | st.integers(0, 99)
     ),
     "_context_id": lambda _known: st.sampled_from(["auto", "none"]) | st.integers(3, 2**32 - 2),
+    "vlan_ranges": lambda _known: st.lists(_VLANS, max_size=3),
     "pairs": lambda _known: st.dictionaries(
         st.sampled_from(["IP", "CTRL_IP_LEARNING"]), st.sampled_from(["192.0.2.7", "dhcp", "::1"])
     ),
@@ -193,6 +197,17 @@ def declarations(draw: DrawFn, rows: Rows, most: int = 6) -> Params:
     for row in draw(some):
         for key, value in drawn(draw, row).items():
             place(whole, key, value)
+    return _of_one_port(whole)
+
+
+def _of_one_port(whole: Params) -> Params:
+    """VLANs as one port has them: of a trunk or not, and the native one said once."""
+    ranges = [str(part).partition("-") for part in whole.get("trunk", ())]
+    native = int(whole.get("native_vlan", 0))
+    if any(int(first) <= native <= int(last or first) for first, _dash, last in ranges):
+        del whole["native_vlan"]
+    if "trunk" in whole or "native_vlan" in whole:
+        whole.pop("vlan", None)
     return whole
 
 

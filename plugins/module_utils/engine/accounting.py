@@ -18,7 +18,7 @@ from . import xmltree
 from .changes import Along, Change, WentAlong
 from .codecs import Value
 from .errors import FleetError
-from .fields import Composed, Field, Items, Listed, Mapped, Rows, Variant, items_of
+from .fields import Composed, Field, Items, Listed, Mapped, Rows, Sharing, Variant, items_of
 from .hidden import Sensitive
 from .keys import ABSENT, Key, is_within, key_of, overlap
 from .plan import Plan
@@ -212,6 +212,9 @@ def _claim_row(row: Field | Variant, element: Element, claims: Claims) -> None:
             claims.add(pair, WHOLE)
         for above, _step in xmltree.along(element, row.path.rpartition("/")[0]):
             claims.add(above, "")
+        return
+    if isinstance(row, Sharing):
+        claims.path(element, f"{row.path}!")
         return
     if isinstance(row, Composed):
         for place in (row.path, *row.places()):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
@@ -87,11 +88,27 @@ class Composed(Field):
         return json.dumps(said) if said else None
 
 
+@dataclass(frozen=True)
+class Sharing(Field):
+    """One of several options that say one element together, the one at their path."""
+
+    def put_in(self, element: Element, value: Value) -> None:
+        """Set it in what the element stands in, and let what the others say agree."""
+        raise NotImplementedError
+
+    def told_in(self, element: Element) -> Iterator[tuple[Element, str]]:
+        """The attributes by which it is said, each with its element."""
+        raise NotImplementedError
+
+
 # ---- setting what a field has
 
 
 def put_value(row: Field, element: Element, value: Value) -> None:
     """Set what a field has, in the parts of the tree in which it stands."""
+    if isinstance(row, Sharing):
+        row.put_in(element, value)
+        return
     if isinstance(row, Listed):
         _put_list(row, element, value)
         return

@@ -17,14 +17,14 @@ from typing import Any, NamedTuple, Union
 from . import xmltree
 from .codecs import TEXT, Codec, Value
 from .errors import Mistakes
-from .field import Composed, Field, Listed, Mapped, parent_of, put_value, take_away
+from .field import Composed, Field, Listed, Mapped, Sharing, parent_of, put_value, take_away
 from .hidden import unquoted
 from .keys import ABSENT, PRESENT, Key, Values, is_within, key_of, named
 from .texts import as_kept
 from .xmltree import Element
 
 # What tables are made of is had from here.
-__all__ = ["Composed", "Field", "Items", "Listed", "Mapped", "Variant"]
+__all__ = ["Composed", "Field", "Items", "Listed", "Mapped", "Sharing", "Variant"]
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from .fields import (
     Listed,
     Mapped,
     Rows,
+    Sharing,
     Variant,
     case_of,
     items_of,
@@ -169,6 +170,9 @@ class _Rest:
         elif isinstance(field, Listed):
             found_there = xmltree.find_all(element, field.path)
             self.marks |= {(id(one), field.of or None) for one in found_there}
+        elif isinstance(field, Sharing):
+            told_in = field.told_in(element)
+            self.marks |= {(id(one), attribute) for one, attribute in told_in}
         elif isinstance(field, Composed):
             for place in field.places():
                 self._mark(element, place)

@@ -187,7 +187,7 @@ def _devices_updated(vm: Running, changes: list[Change]) -> None:
         if ("source",) in values:
             _forget_runtime_source(device)
         if values.keys() & {("source",), ("port_group",)}:
-            port_groups.forget_limits(device, items_of(row, vm.after)[at[1]])
+            port_groups.forget_group(device, items_of(row, vm.after)[at[1]])
         vm.dom.updateDeviceFlags(xmltree.serialise(device), libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
 

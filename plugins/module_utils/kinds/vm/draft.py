@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ...engine import traits, xmltree
+from ...engine import traits, vlans, xmltree
 from ...engine.changes import Change, Mended, Removed, Restarted, Stepped
 from ...engine.codecs import Value
 from ...engine.comparing import EffectOf
@@ -34,6 +34,7 @@ from . import (
 )
 from .cpu_time import DEDICATED
 from .definition import domain_values, live_values, restarting
+from .nic_rows import NICS
 from .resolve import resolve
 from .seeded import CLOUD_INIT, KEYS, VOLUME
 from .states import PAUSED, RUNNING, SAVED, STOPPED
@@ -122,6 +123,8 @@ class VmDraft(Draft):
         want = resolve(
             self.wanted.name, values, self.stored, self.world, purged, lambda: self.standing
         )
+        for nic in [k for k in want if len(k) == 2 and k[0] == NICS.name]:
+            want.update(vlans.settled(want, self.stored, nic))
         self._resolve_dedicated(want)
         if VOLUME in want:
             from .cloud_init.planned import planned
@@ -219,11 +222,20 @@ class VmDraft(Draft):
 
     def _check_host(self) -> None:
         """What a definition that is to be stored meets on its host."""
-        from . import abilities, hardware, huge_pages, numa_placement, pinning, state_files
+        from . import (
+            abilities,
+            hardware,
+            huge_pages,
+            nic_vlans,
+            numa_placement,
+            pinning,
+            state_files,
+        )
 
         host, before = self.world.host, self.have.stored
         self.warnings += state_files.found_again(host, before, self.definition)
         hardware.check(self.definition, before, self.mistakes)
+        nic_vlans.check(self.definition, before, self.world, self.mistakes)
         pinning.check(self.want, self.stored, host, self.mistakes)
         numa_placement.check(self.want, self.stored, self.after, host, self.mistakes)
         abilities.check(self.definition, before, host, self.mistakes)

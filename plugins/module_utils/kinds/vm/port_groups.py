@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Port groups of NICs that run: what libvirt shows of them, and whether it takes up another.
 
-It shows the limits of a group as the NIC's own. It compares what the groups make of the NIC, never
-their names (qemuDomainChangeNet): other limits are set, another VLAN or virtual port is refused,
-and where nothing differs the call succeeds and the NIC stays in its former group. Newer libvirt
+It shows the limits and VLANs of a group as the NIC's own. It compares what the groups make of the
+NIC, never their names (qemuDomainChangeNet): other limits are set, another VLAN or virtual port is
+refused, and where nothing differs the call succeeds and the NIC stays in its former group. Newer
+libvirt
 refuses another name, and with it what else the call changes, another network among it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Optional
 
-from ...engine import xmltree
+from ...engine import vlans, xmltree
+from ...engine.codecs import Value
 from ...engine.fields import items_of
 from ...engine.keys import Values, within
 from ...engine.xmltree import Element
@@ -41,24 +44,30 @@ def is_held(runs: Element, comes: Element) -> bool:
 
 
 def see_through(values: Values, live: Element, stored: Values, network_of: NetworkOf) -> Values:
-    """The values of what runs, without limits that NICs have of their port groups."""
+    """The values of what runs, without what NICs have of their port groups."""
     seen = dict(values)
     for name, nic in items_of(NICS, live).items():
-        of_nic = within(stored, (NICS.name, name, "bandwidth"))
-        source = nic.find("source")
-        if source is None or not _limits(nic) or any(stored[key] != "0B" for key in of_nic):
+        source, at = nic.find("source"), (NICS.name, name)
+        if source is None or not source.get("network") or at not in stored:
             continue
-        network = network_of(source.get("network", ""))
-        if network is not None and _limits(_group(network, _named(nic))):
-            seen.update({key: stored[key] for key in of_nic})
+        for of_nic, shown, of_group in _SHOWN:
+            mine = [key for option in of_nic for key in within(stored, (*at, option))]
+            if not shown(nic) or any(stored[key] not in _UNSET for key in mine):
+                continue
+            network = network_of(source.get("network", ""))
+            if network is not None and of_group(network, _group(network, _named(nic))):
+                seen.update({key: stored[key] for key in mine})
     return seen
 
 
-def forget_limits(runs: Element, stored: Element) -> None:
-    """Drop the limits of a port group, which libvirt shows and would keep as the NIC's own."""
-    if stored.find("bandwidth") is None:
-        for limits in runs.findall("bandwidth"):
-            runs.remove(limits)
+def forget_group(runs: Element, stored: Element) -> None:
+    """Drop what a NIC has of its port group, which libvirt shows and would keep as its own."""
+    for tag in ("bandwidth", "vlan"):
+        if stored.find(tag) is None:
+            for element in runs.findall(tag):
+                runs.remove(element)
+    if not stored.get(_TRUST):
+        runs.attrib.pop(_TRUST, None)
 
 
 def _named(nic: Element) -> str | None:
@@ -82,3 +91,24 @@ def _limits(of: Element | None) -> dict[tuple[str, str], str | None]:
 def _said(group: Element | None, tag: str) -> list[tuple[str, dict[str, str]]]:
     found = group.find(tag) if group is not None else None
     return [(one.tag, dict(one.attrib)) for one in found.iter()] if found is not None else []
+
+
+def _has_vlan(network: Element, group: Element | None) -> bool:
+    return any(one is not None and one.find("vlan") is not None for one in (group, network))
+
+
+def _trusts(network: Element, group: Element | None) -> bool:
+    return any(one is not None and one.get(_TRUST) == "yes" for one in (group, network))
+
+
+_TRUST = "trustGuestRxFilters"
+_UNSET: tuple[Value, ...] = ("0B", 0, [], False)
+# The options of a NIC, whether it shows them, and whether its port group or network has such.
+_Shown = tuple[
+    tuple[str, ...], Callable[[Element], bool], Callable[[Element, Optional[Element]], bool]
+]
+_SHOWN: tuple[_Shown, ...] = (
+    (("bandwidth",), lambda nic: bool(_limits(nic)), lambda _network, group: bool(_limits(group))),
+    (vlans.NAMES, lambda nic: nic.find("vlan") is not None, _has_vlan),
+    (("trust_guest_rx_filters",), lambda nic: nic.get(_TRUST) == "yes", _trusts),
+)

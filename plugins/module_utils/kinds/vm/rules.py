@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from ...engine import xmltree
+from ...engine import vlans, xmltree
 from ...engine.codecs import Value
 from ...engine.errors import Mistakes
 from ...engine.keys import ABSENT, PRESENT, UNION, Key, Values, beside, named, parent
@@ -15,6 +15,7 @@ from ...engine.world import World
 from ..storage_volume.volumes import format_of
 from ..vswitch.attached import port_groups_of
 from . import cpu_time, host_devices, memory, numa_cells, platform, shared_folders
+from .nic_rows import NICS
 
 
 def check_name(name: str, mistakes: Mistakes) -> None:
@@ -34,6 +35,9 @@ def check_declared(want: Mapping[Key, Value], mistakes: Mistakes) -> None:
     """Mistakes that show without a host."""
     _check_twins(want, want, mistakes)
     for key, value in want.items():
+        if key[0] == NICS.name and len(key) == 2:
+            for field, message in vlans.disagreeing(want, key):
+                mistakes.add(message, named(field))
         if key[-1] == "total_iops" or key[-1] == "total_bandwidth":
             _check_limits(key, value, want, mistakes)
     if want.get(("serial", "type")) in ("file", "unix") and not want.get(("serial", "path")):
@@ -203,6 +207,8 @@ def _check_disk(key: Key, after: Values, mistakes: Mistakes) -> None:
 def _check_nic(key: Key, after: Values, want: Mapping[Key, Value], mistakes: Mistakes) -> None:
     if after.get((*key, "source")) in ({"vswitch": ""}, {"bridge": ""}):
         mistakes.add("needs a vswitch or a bridge", named(key))
+    for field, message in vlans.without_trunk(after, key):
+        mistakes.add(message, named(field))
     for way in ("inbound", "outbound"):
         limit = (*key, "bandwidth", way)
         above = [want.get((*limit, name)) for name in ("peak", "burst")]

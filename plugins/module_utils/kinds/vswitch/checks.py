@@ -6,6 +6,7 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING
 
+from ...engine.host import TEST
 from ...engine.keys import ABSENT, PRESENT, Key, Values, fits_several, named, within
 from . import rules, tree
 from .surroundings import has_bridge, refuse_while_in_use
@@ -22,7 +23,24 @@ def check(draft: VswitchDraft) -> None:
     said = {key: value for key, value in draft.want.items() if value is not ABSENT}
     _check_one(draft, {**draft.after, **said})
     draft.mistakes.extend(rules.dns_of_others(draft.definition))
+    _check_vlans(draft)
     _check_addresses(draft)
+
+
+def _check_vlans(draft: VswitchDraft) -> None:
+    """libvirt defines no network with VLANs that it cannot set; the test driver takes all."""
+    host = draft.world.host
+    if draft.definition is draft.have.stored or not _has_vlans(draft) or host.driver == TEST:
+        return
+    version = host.libvirt_version
+    before = rules.vlans_of(draft.base, version) if draft.have.exists else ()
+    known = {(error.field, error.message) for error in before}
+    found = rules.vlans_of(draft.definition, version)
+    draft.mistakes.extend(e for e in found if (e.field, e.message) not in known)
+
+
+def _has_vlans(draft: VswitchDraft) -> bool:
+    return any(group.find("vlan") is not None for group in draft.definition.findall("portgroup"))
 
 
 def _check_one(draft: VswitchDraft, after: Values) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 
-from ...engine import xmltree
+from ...engine import vlans, xmltree
 from ...engine.changes import LIVE, RESTART, Change, Lost, Made, Restarted, Stepped
 from ...engine.codecs import Value
 from ...engine.comparing import EffectOf
@@ -17,7 +17,7 @@ from ...engine.plan import Plan
 from ...engine.planner import Draft, Removal
 from ...engine.traits import ACTIVE, GONE, OF_WHAT_RUNS, STATE
 from ...engine.xmltree import Element
-from . import checks, connections, reserved_nics, rules, tree
+from . import checks, connections, reserved_nics, rules, table, tree
 from .attached import Nic
 from .changes import Connected, MadeUnderVms, StartedUnderVms
 from .leftovers import Left
@@ -34,6 +34,8 @@ from .table import (
     FAMILIES,
     FORWARD_DELAY,
     NAT,
+    ON_HOST_BRIDGE,
+    OPENVSWITCH,
     OURS,
     PROTECTED,
     STP,
@@ -87,7 +89,7 @@ class VswitchDraft(Draft):
 
     def new(self) -> Element:
         network = tree.new_network(self.wanted.name)
-        if self.wanted.values.get(TYPE) != BRIDGE:
+        if self.wanted.values.get(TYPE) not in ON_HOST_BRIDGE:
             xmltree.put(network, "mac/@address", tree.derived_mac(self.wanted.name))
         return network
 
@@ -100,6 +102,10 @@ class VswitchDraft(Draft):
         self.wanted, warnings = reserved_nics.with_macs(self.wanted, self.world)
         self.warnings += warnings
         want = {**self._defaults(), **self.wanted.values}
+        if want.get(TYPE) == BRIDGE and self.stored.get(TYPE) == OPENVSWITCH:
+            want[TYPE] = OPENVSWITCH  # which is a bridge of the host as well
+        for group in table.things_of(want, ("port_groups",)):
+            want.update(vlans.settled(want, self.stored, group))
         return {**self._consequences(want), **want}
 
     def _consequences(self, want: Values) -> Values:
@@ -121,7 +127,7 @@ class VswitchDraft(Draft):
         return [key for key, value in there.items() if value is PRESENT]
 
     def _defaults(self) -> Values:
-        if self.have.exists or self.wanted.values.get(TYPE, NAT) == BRIDGE:
+        if self.have.exists or self.wanted.values.get(TYPE, NAT) in ON_HOST_BRIDGE:
             return {}
         bridge = tree.derived_bridge(self.wanted.name)
         return {TYPE: NAT, BRIDGE_NAME: bridge, STP: True, FORWARD_DELAY: 0}

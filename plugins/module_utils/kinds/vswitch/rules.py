@@ -6,21 +6,23 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import starmap
 from typing import Any, Union
 
+from ...engine import vlans
 from ...engine.codecs import Value
 from ...engine.errors import FleetError
 from ...engine.keys import Key, Values, named
 from ...engine.texts import why_no_file
 from ...engine.xmltree import Element
 from .table import (
-    BRIDGE,
     BRIDGE_NAME,
     DNS_ENABLED,
     FAMILIES,
     MTU,
     NAT,
     ON_DEVICE,
+    ON_HOST_BRIDGE,
     OPEN,
     ROUTED,
     RUN_BY_LIBVIRT,
@@ -55,6 +57,8 @@ def check_declared(values: Mapping[Key, Value]) -> Iterator[FleetError]:
     """The rules about what was declared, whatever else a vswitch has."""
     yield from _mtu(values)
     yield from _default_port_groups(values)
+    for group in _things(values, "port_groups"):
+        yield from starmap(_wrong, vlans.disagreeing(values, group))
     for family in FAMILIES:
         interface = _interface(values, family)
         if interface is not None:
@@ -78,6 +82,8 @@ def check(values: Values) -> Iterator[FleetError]:
     yield from _things_are_complete(values)
     yield from _dns_has_what_it_needs(values)
     yield from _limits_have_an_average(values)
+    for group in _things(values, "port_groups"):
+        yield from starmap(_wrong, vlans.without_trunk(values, group))
 
 
 def _wrong(key: Key, message: str) -> FleetError:
@@ -94,9 +100,10 @@ def _things(values: Mapping[Key, Value], *list_key: str) -> list[Key]:
 def _only_what_a_host_bridge_takes(values: Values) -> Iterator[FleetError]:
     if values[TYPE] in ON_DEVICE and values[BRIDGE_NAME]:
         yield _wrong(BRIDGE_NAME, "means nothing for a vswitch that is on a device of the host")
-    if values[TYPE] == BRIDGE and not values[BRIDGE_NAME]:
+    if values[TYPE] in ON_HOST_BRIDGE and not values[BRIDGE_NAME]:
+        kind = values[TYPE]
         yield _wrong(
-            BRIDGE_NAME, "is missing: a vswitch of type bridge is on one that the host has"
+            BRIDGE_NAME, f"is missing: a vswitch of type {kind} is on one that the host has"
         )
     said = {key[0] for key, value in values.items() if value != _BARE.get(key)}
     for option in sorted(said - ON_A_HOST_BRIDGE):
@@ -150,6 +157,18 @@ def dns_of_others(network: Element) -> Iterator[FleetError]:
             "is about; remove that first (virsh net-edit), or enable it"
         )
         yield _wrong(DNS_ENABLED, message)
+
+
+def vlans_of(network: Element, libvirt_version: int) -> Iterator[FleetError]:
+    """Port groups with VLANs, on a switch on which libvirt has none."""
+    for group in network.findall("portgroup"):
+        if vlans.said(group) == vlans.Vlans():
+            continue
+        if vlans.has_no_vlans(network, group, libvirt_version):
+            said = vlans.said(group)
+            option = vlans.VLAN if said.access else vlans.TRUNK
+            name = group.get("name", "")
+            yield _wrong(("port_groups", name, option), vlans.why_not(libvirt_version))
 
 
 def _limits_have_an_average(values: Values) -> Iterator[FleetError]:
@@ -288,6 +307,6 @@ def shared_bridge(mine: Values, others: Mapping[str, Values]) -> Iterator[FleetE
     """One bridge for two vswitches: fine only where it is the host's, and libvirt runs neither."""
     bridge = mine[BRIDGE_NAME]
     for name, values in others.items():
-        both_of_the_host = mine[TYPE] == values[TYPE] == BRIDGE
+        both_of_the_host = mine[TYPE] == values[TYPE] and mine[TYPE] in ON_HOST_BRIDGE
         if bridge and values[BRIDGE_NAME] == bridge and not both_of_the_host:
             yield _wrong(BRIDGE_NAME, f"{bridge} is already the bridge of vswitch/{name}")

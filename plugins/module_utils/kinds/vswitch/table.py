@@ -8,6 +8,7 @@ from the table, since a network has an `<ip>` for each family that only an attri
 from __future__ import annotations
 
 import ipaddress
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,18 +16,20 @@ from typing import Any
 from ...engine import fields
 from ...engine.codecs import Codec, Value, boolean, choice, integer, size, text
 from ...engine.errors import Mistakes
-from ...engine.fields import Field, Items, Rows
+from ...engine.fields import Composed, Field, Items, Rows
 from ...engine.keys import ABSENT, PRESENT, Key, Values, is_within, key_of, parent
 from ...engine.mark import SCOPE, SCOPE_PATH
+from ...engine.vlans import VLAN_ROWS
 from ...engine.xmltree import Element
 from .reservations import DUID, HOST_NAME, MAC, Identity, named, option_of, reservations, spec_of
 
-# A place for more: `open`, and Open vSwitch as a bridge with a virtual port.
 NAT, ISOLATED, ROUTED, BRIDGE = "nat", "isolated", "routed", "bridge"
-TYPES = (NAT, ISOLATED, ROUTED, BRIDGE)
+OPENVSWITCH = "openvswitch"
+TYPES = (NAT, ISOLATED, ROUTED, BRIDGE, OPENVSWITCH)
 OPEN = "open"  # as ROUTED, without rules of libvirt's in the firewall
 # On a device of the host by macvtap, or by handing its functions to the VMs.
 ON_DEVICE = ("private", "vepa", "passthrough", "hostdev")
+ON_HOST_BRIDGE = (BRIDGE, OPENVSWITCH)  # on a bridge that the host has
 RUN_BY_LIBVIRT = (NAT, ISOLATED, ROUTED, OPEN)  # on a bridge that it makes
 
 TYPE, BRIDGE_NAME, STP, FORWARD_DELAY = ("type",), ("bridge",), ("stp",), ("forward_delay_s",)
@@ -35,6 +38,7 @@ MTU, DNS_ENABLED, PROTECTED = ("mtu",), ("dns", "enabled"), ("protected",)
 OURS = (PROTECTED, ("scope",))
 
 # libvirt's words where they differ from ours: no <forward> at all is an isolated network.
+_MODE, _PORT = "forward!/@mode", "virtualport/@type"
 _MODES = {ISOLATED: None, ROUTED: "route"}
 _TYPES = {mode: word for word, mode in _MODES.items()}
 
@@ -43,13 +47,22 @@ _TYPES = {mode: word for word, mode in _MODES.items()}
 
 
 def vswitch_type() -> Codec:
-    """The type, which libvirt calls the forward mode."""
-    return Codec(
-        choice(*TYPES).parse,
-        lambda found: _TYPES.get(found, found),
-        lambda value: _MODES.get(value, value),
-        {"type": "str", "choices": list(TYPES)},
-    )
+    """The type: libvirt's forward mode, with a port of Open vSwitch's where that is the switch."""
+
+    def decode(found: str | None) -> Value:
+        said = json.loads(found or "{}")
+        mode = said.get(_MODE)
+        if mode == BRIDGE and said.get(_PORT) == OPENVSWITCH:
+            return OPENVSWITCH
+        return _TYPES.get(mode, mode)
+
+    def encode(value: Value) -> str | None:
+        said = {_MODE: _MODES.get(value, value)}
+        if value == OPENVSWITCH:
+            said = {_MODE: BRIDGE, _PORT: OPENVSWITCH}
+        return json.dumps({part: text for part, text in said.items() if text})
+
+    return Codec(choice(*TYPES).parse, decode, encode, {"type": "str", "choices": list(TYPES)})
 
 
 def address() -> Codec:
@@ -133,6 +146,7 @@ PORT_GROUPS = Items(
     "portgroup",
     (
         Field("default", "@default", boolean(unset=False)),
+        *VLAN_ROWS,
         Field("bandwidth.inbound.average", "bandwidth/inbound!/@average", KIB_PER_S),
         Field("bandwidth.inbound.peak", "bandwidth/inbound/@peak", KIB_PER_S),
         Field("bandwidth.inbound.burst", "bandwidth/inbound/@burst", KIB_PER_S),
@@ -144,7 +158,7 @@ PORT_GROUPS = Items(
 )
 
 ROWS: Rows = (
-    Field("type", "forward!/@mode", vswitch_type()),
+    Composed("type", "", vswitch_type(), parts=(_MODE, _PORT)),
     Field("bridge", "bridge/@name", INTERFACE),
     Field("stp", "bridge/@stp", boolean("on", "off")),
     Field("forward_delay_s", "bridge/@delay", integer(0, 30)),

@@ -81,11 +81,28 @@ def test_newer_libvirt_lets_no_nic_into_another_group(runs: str, comes: str, eff
 
 def test_the_limits_of_the_former_group_are_not_handed_back() -> None:
     runs = nic("slow", LIMIT)
-    port_groups.forget_limits(runs, nic("plain"))
+    port_groups.forget_group(runs, nic("plain"))
     assert runs.find("bandwidth") is None
 
 
 def test_limits_of_its_own_are_handed_back() -> None:
     runs = nic("slow", LIMIT)
-    port_groups.forget_limits(runs, nic("plain", LIMIT))
+    port_groups.forget_group(runs, nic("plain", LIMIT))
     assert runs.find("bandwidth/inbound") is not None
+
+
+TAG = "<vlan><tag id='7'/></vlan>"
+
+
+def test_the_vlan_of_the_former_group_is_not_handed_back() -> None:
+    runs = nic("tagged", TAG)
+    runs.set("trustGuestRxFilters", "yes")
+    port_groups.forget_group(runs, nic("plain"))
+    assert runs.find("vlan") is None
+    assert runs.get("trustGuestRxFilters") is None
+
+
+def test_a_vlan_of_its_own_is_handed_back() -> None:
+    runs = nic("tagged", TAG)
+    port_groups.forget_group(runs, nic("plain", TAG))
+    assert runs.find("vlan/tag") is not None
