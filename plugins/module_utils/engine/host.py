@@ -22,7 +22,7 @@ QUESTIONS = {
     **dict.fromkeys(("huge_pages", "secrets", "state_folder", "uri", "version"), 0),
     **dict.fromkeys(("capacity", "faults", "held", "promises"), 0),
     **dict.fromkeys(("clock", "identity", "lock_manager", "mounts", "node_devices"), 0),
-    **dict.fromkeys(("addresses", "nwfilters"), 0),
+    **dict.fromkeys(("addresses", "nwfilters", "open_vswitch"), 0),
     **dict.fromkeys(("backup", "bridge", "checkpoints", "controllers", "cpu_models"), 1),
     **dict.fromkeys(("far_interface", "file", "folder", "image", "leases", "machines_of"), 1),
     **dict.fromkeys(("migratable", "noted_daemons", "parsed", "place", "real_path"), 1),
@@ -341,6 +341,16 @@ class HostFacts:
         """The taps of this machine that are on no bridge or switch; of another, none are known."""
         found = self.interfaces.items()
         return {name for name, one in found if one.is_tap and not one.master}
+
+    @property
+    def open_vswitch(self) -> dict[str, Any]:
+        """The ports of Open vSwitch by name (`ports`), each with its tag, trunk and mode as a list;
+        or why nobody knows them (`error`).
+        """
+        unknown = {"error": "the ports of another machine are not seen from here", "ports": {}}
+        return dict(
+            self.facts.ask("open_vswitch", unknown=unknown) if self.is_this_machine else unknown
+        )
 
     @property
     def routes(self) -> list[tuple[str, str]]:

@@ -35,6 +35,7 @@ OF_ALL = (
         "leases",
         "network_daemons",
         "open_files",
+        "open_vswitch",
         "routes",
         "secrets",
     ),

@@ -9,9 +9,9 @@ be native (its frames carry no tag). A native VLAN that is tagged all the same (
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import xmltree
 from .codecs import Codec, Value, boolean, integer
@@ -48,6 +48,60 @@ def said(element: Element) -> Vlans:
 
 def _id(tag: Element) -> int:
     return int(tag.get("id") or 0)
+
+
+# ---- how a port of Open vSwitch has them
+
+
+class Port(NamedTuple):
+    """The columns of a port: its tag (0: none), its trunk, and the mode of what is native to it."""
+
+    tag: int = 0
+    trunks: tuple[int, ...] = ()
+    mode: str = ""
+
+    def __str__(self) -> str:
+        if self == NONE:
+            return "no VLAN"
+        if not (self.trunks or self.mode):
+            return f"VLAN {self.tag}"
+        native = f", native {self.tag}" if self.tag else ""
+        return f"trunk {listed(self.trunks) or 'of all'}{native}"
+
+
+NONE = Port()
+
+
+def port_in(element: Element) -> Port:
+    """What libvirt makes of a `<vlan>` on a port (virNetDevOpenvswitchConstructVlans)."""
+    vlan = element.find("vlan")
+    tags = [] if vlan is None else vlan.findall("tag")
+    if vlan is None or not tags:
+        return NONE
+    if len(tags) == 1 and vlan.get("trunk") != "yes":
+        return Port(_id(tags[0]))
+    native = next((tag for tag in tags if tag.get("nativeMode")), None)
+    trunks = tuple(sorted({_id(tag) for tag in tags}))
+    if native is None:
+        return Port(0, trunks)
+    return Port(_id(native), trunks, f"native-{native.get('nativeMode')}")
+
+
+def values_of_port(port: Port) -> Values:
+    """A port as the options of one: what is native and tagged is of the trunk."""
+    tag, trunks, mode = port
+    if not (trunks or mode):
+        return {(VLAN,): tag, (NATIVE,): 0, (TRUNK,): []}
+    native = tag if mode.endswith(UNTAGGED) else 0
+    return {(VLAN,): 0, (NATIVE,): native, (TRUNK,): _joined({*trunks} - {native})}
+
+
+def port_as_told(told: Sequence[Any]) -> Port:
+    """A port of the database; `access` and `trunk` say nothing that the rest does not."""
+    tag, trunks, mode = told
+    return Port(
+        int(tag), tuple(sorted(trunks)), str(mode) if str(mode).startswith("native") else ""
+    )
 
 
 # ---- how each of the options is written, and stands in the element

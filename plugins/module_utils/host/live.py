@@ -124,6 +124,12 @@ def _far_interface(host: Host, name: str) -> bool | None:
     return read_far_interface(host, name)
 
 
+def _open_vswitch(_host: Host) -> Any:
+    from .open_vswitch import read_ports
+
+    return read_ports()
+
+
 def _routes(_host: Host) -> Any:
     from .interfaces import read_routes
 
@@ -164,4 +170,5 @@ ANSWERS: dict[str, Callable[..., Any]] = {
     "interfaces": _interfaces,
     "far_interface": _far_interface,
     "routes": _routes,
+    "open_vswitch": _open_vswitch,
 }

@@ -21,6 +21,7 @@ from ...engine.plan import Plan
 from ...engine.units import parse_size
 from ...engine.xmltree import Element
 from ...host.connection import libvirt, wait_until
+from ..vswitch import ports
 from . import applier_cpu, port_groups, table
 from .applier_memory import resize
 from .live import Applier
@@ -191,6 +192,20 @@ def _devices_updated(vm: Running, changes: list[Change]) -> None:
         vm.dom.updateDeviceFlags(xmltree.serialise(device), libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
 
+def _ports(vm: Running, changes: list[Change]) -> None:
+    from ...host.open_vswitch import set_ports
+
+    conn, wanted = vm.dom.connect(), {}
+    for name in dict.fromkeys(change.field[1] for change in changes):
+        runs, comes = (items_of(DEVICES["nics"], tree)[name] for tree in (vm.now(), vm.after))
+        source = runs.find("source")
+        said = {} if source is None else source.attrib
+        network = conn.networkLookupByName(said.get("network", "")).XMLDesc(0)
+        port = ports.port_of(xmltree.parse(network), said.get("portgroup"), comes)
+        wanted[xmltree.get(runs, "target/@dev") or ""] = port
+    set_ports(wanted, vm.plan.resource)
+
+
 def _plug(vm: Running, changes: list[Change]) -> None:
     for items, name in (change.field for change in changes):
         device = xmltree.clone(items_of(DEVICES[items], vm.after)[name])
@@ -265,6 +280,7 @@ APPLIERS: dict[Call, Bring] = {
     (Changed, Applier.DISK_LIMITS): _disk_limits,
     (Changed, Applier.MEDIA): _devices_updated,
     (Changed, Applier.NIC): _devices_updated,
+    (Changed, Applier.PORT): _ports,
     (Went, Applier.DEVICE): _unplug,
     (Came, Applier.DEVICE): _plug,
 }

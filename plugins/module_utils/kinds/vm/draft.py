@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...engine import traits, vlans, xmltree
 from ...engine.changes import Change, Mended, Removed, Restarted, Stepped
@@ -25,6 +25,7 @@ from . import (
     in_pool,
     made_from,
     memory,
+    nic_vlans,
     port_groups,
     power,
     rules,
@@ -90,7 +91,15 @@ class VmDraft(Draft):
         if self.have.live is None or power.SHUTDOWN in self.steps:
             return None
         values = live_values(self.have.live, self.stored, self.have.definition)
-        return port_groups.see_through(values, self.have.live, self.stored, self._network)
+        of_groups = port_groups.see_through(values, self.have.live, self.stored, self._network)
+        if not nic_vlans.has_vlans(self.have.live, self.have.definition):
+            return of_groups
+        of_host = (self._network, self._ports)
+        return nic_vlans.see_ports(of_groups, self.have.live, self.stored, *of_host)
+
+    def _ports(self) -> Mapping[str, Any]:
+        """The ports of Open vSwitch; asked of those alone that have VLANs."""
+        return dict(self.world.host.open_vswitch["ports"])
 
     @property
     def will_run(self) -> bool:
@@ -222,15 +231,7 @@ class VmDraft(Draft):
 
     def _check_host(self) -> None:
         """What a definition that is to be stored meets on its host."""
-        from . import (
-            abilities,
-            hardware,
-            huge_pages,
-            nic_vlans,
-            numa_placement,
-            pinning,
-            state_files,
-        )
+        from . import abilities, hardware, huge_pages, numa_placement, pinning, state_files
 
         host, before = self.world.host, self.have.stored
         self.warnings += state_files.found_again(host, before, self.definition)
@@ -302,7 +303,8 @@ class VmDraft(Draft):
         devices: Values = {k: v for k, v in want.items() if len(k) == 2 and k[0] in LISTS}
         holds = self.world.host.libvirt_version >= port_groups.HOLDS_GROUPS
         runs, apply = self.live or {}, self._apply()
-        of_host = (self._network, holds, self._controllers, self.world.host.is_this_machine)
+        is_here = self.world.host.is_this_machine
+        of_host = (self._network, holds, self._controllers, is_here, self._ports)
         return Effects(live, self.definition, runs, state, apply, devices, *of_host).of
 
     def _controllers(self) -> list[str]:

@@ -13,7 +13,7 @@ from ...engine.fields import Items, items_of, rows_by_key
 from ...engine.keys import Key, Values
 from ...engine.units import parse_size
 from ...engine.xmltree import Element
-from . import memory, pinning, port_groups
+from . import memory, nic_vlans, pinning, port_groups
 from .live import Applier
 from .nic_rows import NICS
 from .plugging import images_of, plugged
@@ -45,6 +45,7 @@ class Effects:
         holds_groups: bool = False,
         controllers: Callable[[], Collection[str]] = tuple,
         is_here: bool = True,
+        ports: nic_vlans.Ports = dict,
     ) -> None:
         self.live = live
         self.definition = definition
@@ -54,6 +55,7 @@ class Effects:
         self.holds_groups = holds_groups
         self.controllers = controllers
         self.is_here = is_here
+        self.ports = ports
         self.waits_all = apply == "next_boot"
         self.plugged = frozenset[Key]()
         if not self.waits_all:
@@ -161,6 +163,14 @@ class Effects:
             return self._changes_group(key[1], device)
         return kind in WITH_TAP if "bandwidth" in key else kind != "hostdev"
 
+    def _can_on_port(self, key: Key, _after: Value) -> bool:
+        """Whether a NIC stays on its port of Open vSwitch, where VLANs can be set."""
+        runs, comes = (items_of(NICS, tree).get(key[1]) for tree in (self.live, self.definition))
+        if runs is None or comes is None or _place(runs) != _place(comes):
+            return False
+        stays = xmltree.get(runs, "source/@portgroup") == xmltree.get(comes, "source/@portgroup")
+        return stays and nic_vlans.on_open_vswitch(runs, self.network_of, self.ports)
+
     def _changes_group(self, nic: str, runs: Element) -> bool:
         """Whether a NIC leaves its port group: it does with its bridge, or for other limits."""
         comes = items_of(NICS, self.definition)[nic]
@@ -179,6 +189,7 @@ def _always(_effects: Effects, _key: Key, _after: Value) -> bool:
 # What has to hold for what an applier would do; other appliers can do it in any VM that runs.
 CONDITIONS: Mapping[Enum, Callable[[Effects, Key, Value], bool]] = {
     Applier.NIC: Effects._can_on_nic,
+    Applier.PORT: Effects._can_on_port,
     Applier.PROMISE: Effects._keeps_promises,
     Applier.VCPUS: Effects._vcpus,
     Applier.CPU_TIME: Effects._cpu_time,

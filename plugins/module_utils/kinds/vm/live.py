@@ -21,4 +21,5 @@ class Applier(Enum):
     DISK_LIMITS = auto()
     MEDIA = auto()
     NIC = auto()
+    PORT = auto()
     DEVICE = auto()

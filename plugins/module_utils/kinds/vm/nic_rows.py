@@ -14,7 +14,7 @@ from ...engine import xmltree
 from ...engine.codecs import choice, integer, mac, pairs, size, text
 from ...engine.fields import Field, Items, Mapped, Variant
 from ...engine.keys import UNION
-from ...engine.vlans import VLAN_ROWS
+from ...engine.vlans import NAMES, VLAN_ROWS
 from ...engine.xmltree import Element
 from .live import Applier
 
@@ -86,7 +86,7 @@ NIC_ROWS: tuple[Field | Variant, ...] = (
         Applier.NIC,
     ),
     Field("port_group", "source/@portgroup", text(), Applier.NIC),
-    *VLAN_ROWS,
+    *(replace(row, applier=Applier.PORT if row.name in NAMES else None) for row in VLAN_ROWS),
     Field("mac", "mac/@address", mac()),
     Field("model", "model/@type", choice("virtio", "e1000e", "e1000", "rtl8139", "igb")),
     Field("mtu", "mtu/@size", integer(68, 65521)),  # what a tap takes

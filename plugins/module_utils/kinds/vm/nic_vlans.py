@@ -1,16 +1,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""VLANs of NICs: where libvirt has them. It tells only at a start, so it is told before."""
+"""VLANs of NICs: where libvirt has them, which it tells only at a start; and those of running NICs.
+
+On Open vSwitch the port counts, and not what libvirt remembers of it: VLANs are set there while it
+runs. A NIC that says nothing itself follows its port group, which is the vswitch's to watch.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from ...engine import vlans, xmltree
 from ...engine.errors import FleetError, Mistakes
 from ...engine.fields import items_of
+from ...engine.keys import Values
 from ...engine.world import World
 from ...engine.xmltree import Element
+from ..vswitch.ports import is_open_vswitch
 from .nic_rows import NICS
+from .port_groups import NetworkOf
 
 
 def check(domain: Element, before: Element | None, world: World, mistakes: Mistakes) -> None:
@@ -55,3 +63,36 @@ def _group(network: Element, nic: Element) -> Element | None:
         if group.get("name") == name if name else group.get("default") == "yes":
             return group
     return None
+
+
+# ---- what runs
+
+Ports = Callable[[], Mapping[str, Any]]
+
+
+def has_vlans(*definitions: Element) -> bool:
+    """Whether a NIC says VLANs, as it runs or is stored: of the others nobody need ask."""
+    return any(one.find("devices/interface/vlan") is not None for one in definitions)
+
+
+def on_open_vswitch(nic: Element, network_of: NetworkOf, ports: Ports) -> bool:
+    """Whether a NIC that runs has a port of Open vSwitch that can be seen from here."""
+    network, tap = xmltree.get(nic, "source/@network"), xmltree.get(nic, "target/@dev")
+    return bool(network and is_open_vswitch(network_of(network)) and tap in ports())
+
+
+def see_ports(
+    values: Values, live: Element, stored: Values, network_of: NetworkOf, ports: Ports
+) -> Values:
+    """The values of what runs, with the VLANs that ports of Open vSwitch have."""
+    seen = dict(values)
+    for name, nic in items_of(NICS, live).items():
+        at = (NICS.name, name)
+        if at not in stored or not on_open_vswitch(nic, network_of, ports):
+            continue
+        own: Values = {(option,): stored[(*at, option)] for option in vlans.NAMES}
+        if any(own.values()):
+            tap = xmltree.get(nic, "target/@dev") or ""
+            own = vlans.values_of_port(vlans.port_as_told(ports()[tap]))
+        seen.update({(*at, *option): value for option, value in own.items()})
+    return seen

@@ -13,7 +13,7 @@ from ...engine.xmltree import Element
 from ...host.connection import Host, libvirt, said
 from ...host.live import machine_of
 from ..vm.reader import read_domains
-from . import applier_leftovers, leftovers, updates
+from . import applier_leftovers, leftovers, ports, updates
 from .applier_nics import reconnecting
 from .attached import attached
 from .connections import Connection, connections_to, detour_of, left_by_interrupted_run
@@ -129,6 +129,15 @@ def connect(host: Host, plan: Plan) -> None:
         ) from error
 
 
+def retag(host: Host, plan: Plan) -> None:
+    """Give the ports of running NICs the VLANs of their port groups, in Open vSwitch itself."""
+    from ...host.open_vswitch import set_ports
+
+    seen = machine_of(host).open_vswitch["ports"]
+    found = ports.astray(plan.wanted.name, _tree(plan.after.live), read_domains(host), seen)
+    set_ports({one.tap: one.will for one in found}, plan.resource)
+
+
 def restart(host: Host, plan: Plan) -> None:
     """Stop it, start it as it is stored, and connect the NICs of running VMs again.
 
@@ -188,6 +197,7 @@ STEPS: dict[str, tuple[Callable[[Host, Plan], None], str]] = {
     "clear": (clear, "remove what an interrupted run left"),
     "start": (start, "start it"),
     "connect": (connect, "connect NICs to it"),
+    "retag": (retag, "set the VLANs of ports"),
     "stop": (stop, "stop it"),
     "restart": (restart, "restart it"),
     "undefine": (undefine, "undefine it"),

@@ -14,6 +14,12 @@ class Connected(Mended):
     """NICs of running VMs that are on no bridge, or on a detour, are connected again."""
 
 
+class Retagged(Mended):
+    """Ports of running NICs get the VLANs of their port groups."""
+
+    never_back = "they follow their port groups"
+
+
 class StartedUnderVms(Stepped):
     """It starts under running VMs, whose NICs are connected again."""
 

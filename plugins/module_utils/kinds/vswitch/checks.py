@@ -137,7 +137,7 @@ def _check_bridge(draft: VswitchDraft, after: Values) -> None:
                 f"the host has an interface {name} already; name another bridge", "bridge"
             )
         return
-    there = has_bridge(draft.base, name, host)
+    there = has_bridge(draft.definition, name, host)
     if there is False and draft.world.assume_on_host:
         draft.warnings.append(f"the bridge {name} is not there; taken to be made before the run")
     elif there is False:

@@ -148,19 +148,21 @@ def connected_again(nic: Element, stored: Element | None, networks: Iterable[Ele
         return again
     for assigned in ("portid", "bridge"):
         xmltree.put(again, f"source/@{assigned}", None)
+    for vlan in again.findall("vlan") if not _has_own(nic, stored, "vlan") else ():
+        again.remove(vlan)
     limits = again.find("bandwidth")
-    if limits is not None and not _has_own_limits(nic, stored):
+    if limits is not None and not _has_own(nic, stored, "bandwidth"):
         group = xmltree.get(nic, "source/@portgroup")
         if any(_limits_group(network, group) for network in networks):
             again.remove(limits)
     return again
 
 
-def _has_own_limits(nic: Element, stored: Element | None) -> bool:
+def _has_own(nic: Element, stored: Element | None, tag: str) -> bool:
     mac = xmltree.get(nic, "mac/@address")
     for twin in stored.findall("devices/interface") if stored is not None else ():
         if xmltree.get(twin, "mac/@address") == mac:
-            return twin.find("bandwidth") is not None
+            return twin.find(tag) is not None
     return True  # nobody knows
 
 

@@ -17,9 +17,9 @@ from ...engine.plan import Plan
 from ...engine.planner import Draft, Removal
 from ...engine.traits import ACTIVE, GONE, OF_WHAT_RUNS, STATE
 from ...engine.xmltree import Element
-from . import checks, connections, reserved_nics, rules, table, tree
+from . import checks, connections, ports, reserved_nics, rules, table, tree
 from .attached import Nic
-from .changes import Connected, MadeUnderVms, StartedUnderVms
+from .changes import Connected, MadeUnderVms, Retagged, StartedUnderVms
 from .leftovers import Left
 from .surroundings import (
     attached_to,
@@ -72,6 +72,11 @@ def _leases(draft: VswitchDraft) -> Iterable[Change]:
 
 
 # ---- what comes, changes or stays
+
+
+def _sides(found: list[ports.Astray]) -> list[list[tuple[ports.Astray, vlans.Port]]]:
+    """The ports as they are, and as they are to be."""
+    return [[(one, one.now) for one in found], [(one, one.will) for one in found]]
 
 
 class VswitchDraft(Draft):
@@ -173,6 +178,13 @@ class VswitchDraft(Draft):
         return {key for key in lists if key[0] not in clash}
 
     def restarted(self, pending: Sequence[Change], _changes: Sequence[Change]) -> list[Change]:
+        if self._is_open_vswitch and self.running:
+            raise FleetError(
+                f"cannot be restarted under running VMs: {named_nics(self.running)}; their ports "
+                "stay in the switch that they are in; shut them down first",
+                self.wanted.resource,
+                "apply",
+            )
         stays = checks.runs(self, BRIDGE_NAME, self.after)
         lost = [nic for nic in self.running if not nic.by_name and not stays]
         if lost:
@@ -190,11 +202,49 @@ class VswitchDraft(Draft):
         return [Restarted(self.wanted.resource, STATE, ACTIVE, note=note)]
 
     def beside(self) -> list[Change]:
-        return [*self._left_to_connect(), *leftovers(self.wanted.resource, self.left)]
+        left = leftovers(self.wanted.resource, self.left)
+        return [*self._left_to_connect(), *left, *self._ports_astray()]
+
+    @property
+    def _is_open_vswitch(self) -> bool:
+        """Whether its ports are Open vSwitch's, which stay where they are whatever libvirt does."""
+        return bool(self.after[TYPE] == OPENVSWITCH)
+
+    def _ports_astray(self) -> list[Change]:
+        """The ports of running NICs whose VLANs are to be others, or were left so by a run."""
+        waits = self.wanted.options["apply"] == "next_boot"
+        if not self._is_open_vswitch or not self.will_run or waits or not self.running:
+            return []
+        seen, network = self.world.host.open_vswitch, self._network_that_runs()
+        vms = self.world.everything("vm")
+        found = list(ports.astray(self.have.name, network, vms, seen["ports"]))
+        if seen["error"] and self._changes_vlans():
+            self.warnings.append(
+                f"{seen['error']}; NICs of running VMs keep their VLANs until they start again: "
+                f"{named_nics(self.running)}"
+            )
+        if not found:
+            return []
+        before, after = ({str(one): str(of) for one, of in pairs} for pairs in _sides(found))
+        note = "the ports of NICs that run; their frames are in other VLANs from then on"
+        return [Retagged(self.wanted.resource, ("ports",), before, after, LIVE, note=note)]
+
+    def _network_that_runs(self) -> Element:
+        """What runs once the plan is done: libvirt changes port groups in place."""
+        groups = {key: value for key, value in self.want.items() if key[0] == "port_groups"}
+        runs = self.have.live
+        return self.definition if runs is None else self.edited(runs, groups)
+
+    def _changes_vlans(self) -> bool:
+        return any(
+            key[-1] in vlans.NAMES and self.after.get(key) != value
+            for key, value in (self.live or {}).items()
+        )
 
     def _left_to_connect(self) -> list[Change]:
         """What a run left that was interrupted while it connected NICs again."""
-        if self.restarts or self.live is None or self.wanted.options["apply"] == "next_boot":
+        waits = self.wanted.options["apply"] == "next_boot"
+        if self.restarts or self.live is None or waits or self._is_open_vswitch:
             return []
         left = self._left_by_others()
         before = {str(connection): "not connected" for connection in left.connections}
@@ -216,7 +266,10 @@ class VswitchDraft(Draft):
         if change.at_once and "bandwidth" in change.field:
             note = "NICs that are connected keep their limits until they connect again"
             return replace(change, note=note)
-        if isinstance(change, Stepped) and change.after == ACTIVE:
+        if change.at_once and change.field[-1] in vlans.NAMES and not self._is_open_vswitch:
+            note = "NICs that are connected keep their VLANs until they connect again"
+            return replace(change, note=note)
+        if isinstance(change, Stepped) and change.after == ACTIVE and not self._is_open_vswitch:
             return self._connecting(change)
         return change
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from ...engine import steps
 from ...engine.plan import Plan
-from .changes import CONNECTING, Cleared
+from .changes import CONNECTING, Cleared, Retagged
 
 STEPS = steps.Steps(
     beside={Cleared: "clear"},
-    last=dict.fromkeys(CONNECTING, "connect"),
+    last={**dict.fromkeys(CONNECTING, "connect"), Retagged: "retag"},
     restart="restart",
     updates=True,
 )

@@ -1,0 +1,145 @@
+"""Which ports of Open vSwitch are to have other VLANs, and what is said where nobody knows them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.kvm.fleet.plugins.module_utils.engine import vlans, xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.looked_at import Interface
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have, Plan
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.showing import results
+from ansible_collections.kvm.fleet.plugins.module_utils.host import open_vswitch
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.kind import KIND
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.ports import port_of
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.steps import steps_of
+from support import worlds
+
+NETWORK = """<network><name>lan</name><uuid>0b1f5c3e-7c5e-4a0e-9a55-9f6b0c6f1c13</uuid>
+<forward mode='bridge'/><bridge name='ovs0'/><virtualport type='openvswitch'/>
+<portgroup name='web'><vlan><tag id='10'/></vlan></portgroup>
+<portgroup name='all' default='yes'/></network>"""
+
+
+def interface(number: int, group: str, inside: str = "", tap: str = "") -> str:
+    said = f" portgroup='{group}'" if group else ""
+    target = f"<target dev='{tap}'/>" if tap else ""
+    return f"""<interface type='network'><mac address='52:54:00:00:00:0{number}'/>
+    <source network='lan'{said}/>{inside}{target}</interface>"""
+
+
+def vm(*nics: tuple[str, str]) -> Have:
+    """A VM that runs with NICs, each in a group and with what it says itself."""
+    stored = "".join(interface(n, *nic) for n, nic in enumerate(nics))
+    runs = "".join(interface(n, *nic, tap=f"vnet{n}") for n, nic in enumerate(nics))
+    trees = [f"<domain><name>one</name><devices>{of}</devices></domain>" for of in (stored, runs)]
+    facts = {"state": "running", "autostart": False, "persistent": True}
+    return Have("vm", "one", *map(xmltree.parse, trees), facts)
+
+
+def planned(ports: dict[str, Any], *nics: tuple[str, str], error: str = "", **options: Any) -> Plan:
+    tree = xmltree.parse(NETWORK)
+    facts = {"state": "active", "autostart": True, "persistent": True}
+    there = {
+        "vswitch": {"lan": Have("vswitch", "lan", tree, tree, facts)},
+        "vm": {"one": vm(*nics)},
+    }
+    found = {
+        ("open_vswitch",): {"error": error, "ports": ports},
+        ("interfaces",): {"ovs1": Interface()},
+    }
+    world = worlds.world(there, {**worlds.HERE, **found})
+    given = {"name": "lan", "state": "active", "purge": False, "apply": "live", "autostart": None}
+    [wanted] = KIND.parse({**given, **options})
+    return KIND.plan(wanted, world.will_be("vswitch", "lan"), world)
+
+
+OWN = "<vlan><tag id='7'/></vlan>"
+AS_SAID = {"vnet0": [10, [], ""], "vnet1": [0, [], ""]}
+
+
+def test_ports_as_they_are_to_be_are_left_alone() -> None:
+    assert not planned(AS_SAID, ("web", ""), ("", "")).changed
+
+
+@pytest.mark.parametrize(
+    ("ports", "before"),
+    [
+        ({**AS_SAID, "vnet0": [11, [], ""]}, "VLAN 11"),
+        ({**AS_SAID, "vnet0": [0, [], ""]}, "no VLAN"),
+        ({**AS_SAID, "vnet0": [0, [5, 6, 7], ""]}, "trunk 5-7"),
+        ({**AS_SAID, "vnet0": [5, [5, 6], "native-tagged"]}, "trunk 5-6, native 5"),
+    ],
+)
+def test_a_port_that_is_not_as_its_group_says_is_set(ports: dict[str, Any], before: str) -> None:
+    plan = planned(ports, ("web", ""), ("", ""))
+    [row] = results(plan.changes)
+    assert (row["field"], row["class"]) == ("ports", "live")
+    assert row["before"] == {"one (52:54:00:00:00:00)": before}
+    assert row["after"] == {"one (52:54:00:00:00:00)": "VLAN 10"}
+    assert steps_of(plan) == ["retag"]
+
+
+def test_a_nic_with_a_vlan_of_its_own_is_no_matter_of_its_group() -> None:
+    assert not planned({"vnet0": [7, [], ""]}, ("web", OWN)).changed
+
+
+def test_what_waits_for_the_next_start_leaves_ports_alone() -> None:
+    ports = {"vnet0": [11, [], ""]}
+    assert not planned(ports, ("web", ""), apply="next_boot").changed
+
+
+def test_the_ports_follow_a_change_in_the_same_run() -> None:
+    plan = planned({"vnet0": [10, [], ""]}, ("web", ""), port_groups=[{"name": "web", "vlan": 20}])
+    rows = {row["field"]: row["after"] for row in results(plan.changes)}
+    assert rows["ports"] == {"one (52:54:00:00:00:00)": "VLAN 20"}
+    assert steps_of(plan) == ["define", "update", "retag"]
+
+
+def test_a_host_that_cannot_tell_its_ports_says_so() -> None:
+    change = {"port_groups": [{"name": "web", "vlan": 20}]}
+    plan = planned({}, ("web", ""), error="the host has no ovs-vsctl", **change)
+    [warning] = plan.warnings
+    assert warning.startswith("the host has no ovs-vsctl; NICs of running VMs keep their VLANs")
+    assert not planned({}, ("web", ""), error="the host has no ovs-vsctl").warnings
+
+
+def test_a_restart_under_vms_that_run_is_refused() -> None:
+    with pytest.raises(Exception, match="their ports stay in the switch that they are in"):
+        planned(AS_SAID, ("web", ""), apply="restart", bridge="ovs1")
+
+
+@pytest.mark.parametrize(
+    ("said", "port"),
+    [
+        ("", (0, (), "")),
+        ("<vlan><tag id='10'/></vlan>", (10, (), "")),
+        ("<vlan trunk='yes'><tag id='10'/></vlan>", (0, (10,), "")),
+        ("<vlan><tag id='20'/><tag id='10'/></vlan>", (0, (10, 20), "")),
+        (
+            "<vlan trunk='yes'><tag id='20'/><tag id='10' nativeMode='tagged'/></vlan>",
+            (10, (10, 20), "native-tagged"),
+        ),
+    ],
+)
+def test_a_port_is_what_libvirt_would_make_of_it(said: str, port: tuple[Any, ...]) -> None:
+    network = xmltree.parse(f"<network><portgroup name='a'>{said}</portgroup></network>")
+    assert port_of(network, "a") == port
+
+
+def test_a_network_has_a_vlan_for_all_without_one() -> None:
+    network = xmltree.parse(f"<network>{OWN}<portgroup name='a'/></network>")
+    assert port_of(network, "a") == vlans.Port(7)
+
+
+def test_what_ovs_vsctl_lists_is_read() -> None:
+    said = """{"data":[["a",["set",[]],["set",[]],["set",[]]],["b",10,["set",[]],["set",[]]],
+    ["c",5,["set",[6,5]],"native-untagged"],["d",["set",[]],7,["set",[]]]],
+    "headings":["name","tag","trunks","vlan_mode"]}"""
+    assert open_vswitch.ports_in(said) == {
+        "a": [0, [], ""],
+        "b": [10, [], ""],
+        "c": [5, [5, 6], "native-untagged"],
+        "d": [0, [7], ""],
+    }
