@@ -43,6 +43,8 @@ class Lab:
         assert done["plan"] == predicted["plan"]
         again = self.modules.run(module, args)
         assert (again["changed"], again["plan"], again["pending_restart"]) == (False, [], [])
+        [told] = self.modules.run("vm_info", {"names": [self.vm]})["vms"]
+        assert not told.get("pending_restart")
         return list(done["plan"])
 
     def groups(self, *groups: dict[str, Any]) -> list[dict[str, Any]]:
@@ -91,6 +93,7 @@ def lab(libvirtd: PrivateLibvirtd, modules: ModuleServer, prefix: str) -> Iterat
     switch.vsctl("del-br", BRIDGE)
 
 
+@pytest.mark.long(touched_by=r"kinds/vswitch/|vlans\.py|port_groups\.py|open_vswitch")
 def test_ports_of_vms_that_run_follow_their_vlans(lab: Lab) -> None:
     lab.groups(*GROUPS)
     lab.start_vm()

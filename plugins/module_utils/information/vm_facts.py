@@ -20,6 +20,7 @@ from ..host.connection import Host, libvirt
 from ..host.live import facts_of
 from ..kinds.images.chains import Chains
 from ..kinds.storage_pool.readers import STORAGE
+from ..kinds.vm import nic_vlans
 from ..kinds.vm import reader_addresses as vm_addresses
 from ..kinds.vm.definition import domain_values, live_values
 from ..kinds.vm.reader import read_domains
@@ -28,6 +29,7 @@ from ..kinds.vm.snapshots import in_order
 from ..kinds.vm.states import PAUSED, RUNNING
 from ..kinds.vm.table import DISKS
 from ..kinds.vm.told import options, result
+from ..kinds.vswitch.readers import VSWITCHES
 from ..moving.standing import standing
 from .vm_statistics import Record, statistics_of
 
@@ -40,7 +42,8 @@ def gather(host: Host, params: Mapping[str, Any]) -> dict[str, Any]:
     sources = vm_addresses.SOURCES if params["addresses"] is None else params["addresses"]
     found = vm_addresses.find(host, vms, sources)
     images = _Images(host)
-    told = {have.name: _whole(have, found[have.name], images.of(have)) for have in vms}
+    networks = _Networks(host)
+    told = {have.name: _whole(have, found[have.name], images.of(have), networks) for have in vms}
     if params["statistics"] or params["resources"]:
         running = {have.name: have.live for have in vms if have.facts.get("state") in RUNS}
         for name, record in _records(host, running).items():
@@ -50,9 +53,11 @@ def gather(host: Host, params: Mapping[str, Any]) -> dict[str, Any]:
     return {"vms": list(told.values()), "warnings": sorted(warnings)}
 
 
-def _whole(have: Have, found: vm_addresses.Found, images: dict[str, Any]) -> dict[str, Any]:
+def _whole(
+    have: Have, found: vm_addresses.Found, images: dict[str, Any], networks: _Networks
+) -> dict[str, Any]:
     """What is told of a VM, whatever was asked for."""
-    told = {**result(have), **_told(have, found), **images}
+    told = {**result(have), **_told(have, found, networks), **images}
     if have.stored is not None:
         told["migration"] = standing(have, len(images["snapshots"]))
     return told
@@ -76,22 +81,39 @@ def _used(
     return used
 
 
-def _told(have: Have, found: vm_addresses.Found) -> dict[str, Any]:
+def _told(have: Have, found: vm_addresses.Found, networks: _Networks) -> dict[str, Any]:
     """What is told of a VM beside what is stored."""
     if have.stored is None:
         return {}
     addresses = vm_addresses.addresses_of(have, found.answers)
-    return {"guest_agent": found.agent, "addresses": addresses, **_live(have)}
+    return {"guest_agent": found.agent, "addresses": addresses, **_live(have, networks)}
 
 
-def _live(have: Have) -> dict[str, Any]:
+def _live(have: Have, networks: _Networks) -> dict[str, Any]:
     """The VM as it runs, and the fields in which that is not as it is stored."""
     if have.stored is None or have.live is None:
         return {"live": None, "pending_restart": []}
     stored = domain_values(have.stored)
-    live = live_values(have.live, stored, have.definition)
+    runs = live_values(have.live, stored, have.definition)
+    live = nic_vlans.seen(runs, have, stored, networks.network, networks.ports)
     differ = pending_of(Draft, have.name, stored, live)
     return {"live": options(live), "pending_restart": names(differ)}
+
+
+class _Networks:
+    """What NICs have of the networks that they are on, asked of those alone that show such."""
+
+    def __init__(self, host: Host) -> None:
+        self.world = World(facts_of(host, (VSWITCHES,)), {})
+
+    def network(self, name: str) -> Element | None:
+        """A network as it runs, or else is stored."""
+        have = self.world.read("vswitch", [name])[name]
+        return have.stored if have.live is None else have.live
+
+    def ports(self) -> dict[str, Any]:
+        """The ports of Open vSwitch."""
+        return dict(self.world.host.open_vswitch["ports"])
 
 
 class _Images:

@@ -91,11 +91,7 @@ class VmDraft(Draft):
         if self.have.live is None or power.SHUTDOWN in self.steps:
             return None
         values = live_values(self.have.live, self.stored, self.have.definition)
-        of_groups = port_groups.see_through(values, self.have.live, self.stored, self._network)
-        if not nic_vlans.has_vlans(self.have.live, self.have.definition):
-            return of_groups
-        of_host = (self._network, self._ports)
-        return nic_vlans.see_ports(of_groups, self.have.live, self.stored, *of_host)
+        return nic_vlans.seen(values, self.have, self.stored, self._network, self._ports)
 
     def _ports(self) -> Mapping[str, Any]:
         """The ports of Open vSwitch; asked of those alone that have VLANs."""

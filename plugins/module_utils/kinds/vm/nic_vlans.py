@@ -14,11 +14,12 @@ from ...engine import vlans, xmltree
 from ...engine.errors import FleetError, Mistakes
 from ...engine.fields import items_of
 from ...engine.keys import Values
+from ...engine.plan import Have
 from ...engine.world import World
 from ...engine.xmltree import Element
 from ..vswitch.ports import is_open_vswitch
 from .nic_rows import NICS
-from .port_groups import NetworkOf
+from .port_groups import NetworkOf, see_through
 
 
 def check(domain: Element, before: Element | None, world: World, mistakes: Mistakes) -> None:
@@ -70,9 +71,14 @@ def _group(network: Element, nic: Element) -> Element | None:
 Ports = Callable[[], Mapping[str, Any]]
 
 
-def has_vlans(*definitions: Element) -> bool:
-    """Whether a NIC says VLANs, as it runs or is stored: of the others nobody need ask."""
-    return any(one.find("devices/interface/vlan") is not None for one in definitions)
+def seen(values: Values, have: Have, stored: Values, network_of: NetworkOf, ports: Ports) -> Values:
+    """The values of what runs, without what NICs have of their port groups, and with the VLANs that
+    their ports have. Of the ports nobody asks where no NIC says VLANs."""
+    running = have.running
+    told = see_through(values, running, stored, network_of)
+    if all(one.find("devices/interface/vlan") is None for one in (running, have.definition)):
+        return told
+    return see_ports(told, running, stored, network_of, ports)
 
 
 def on_open_vswitch(nic: Element, network_of: NetworkOf, ports: Ports) -> bool:
