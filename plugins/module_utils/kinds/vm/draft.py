@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ...engine import traits, vlans, xmltree
+from ...engine import traits, xmltree
 from ...engine.changes import Change, Mended, Removed, Restarted, Stepped
 from ...engine.codecs import Value
 from ...engine.comparing import EffectOf
@@ -35,7 +35,6 @@ from . import (
 )
 from .cpu_time import DEDICATED
 from .definition import domain_values, live_values, restarting
-from .nic_rows import NICS
 from .resolve import resolve
 from .seeded import CLOUD_INIT, KEYS, VOLUME
 from .states import PAUSED, RUNNING, SAVED, STOPPED
@@ -128,8 +127,7 @@ class VmDraft(Draft):
         want = resolve(
             self.wanted.name, values, self.stored, self.world, purged, lambda: self.standing
         )
-        for nic in [k for k in want if len(k) == 2 and k[0] == NICS.name]:
-            want.update(vlans.settled(want, self.stored, nic))
+        nic_vlans.settle(want, self.stored)
         self._resolve_dedicated(want)
         if VOLUME in want:
             from .cloud_init.planned import planned

@@ -22,6 +22,12 @@ from .nic_rows import NICS
 from .port_groups import NetworkOf, see_through
 
 
+def settle(want: Values, stored: Values) -> None:
+    """Add what follows from the VLANs that are wanted: a NIC is in one or on a trunk."""
+    for nic in [key for key in want if len(key) == 2 and key[0] == NICS.name]:
+        want.update(vlans.settled(want, stored, nic))
+
+
 def check(domain: Element, before: Element | None, world: World, mistakes: Mistakes) -> None:
     """Collect the NICs with VLANs that cannot be; what is so already is no mistake."""
     there = {} if before is None else items_of(NICS, before)
