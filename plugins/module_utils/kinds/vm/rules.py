@@ -44,6 +44,9 @@ def check_declared(want: Mapping[Key, Value], mistakes: Mistakes) -> None:
         mistakes.add(
             f"is needed for a serial port of type {want[('serial', 'type')]}", "serial.path"
         )
+    if want.get(("graphics", "port")) == 0:
+        # libvirt takes it for none (virDomainGraphicsDefParseXMLVNC).
+        mistakes.add("0 is no port; write -1 to have libvirt choose one", "graphics.port")
 
 
 def _check_twins(values: Mapping[Key, Value], new: Mapping[Key, Value], mistakes: Mistakes) -> None:
