@@ -28,13 +28,17 @@ def resolve(values: dict[Key, Value], stored: Values) -> None:
     """A device that others have given the VM is the declared one, by whatever name."""
     for key in _things(values):
         which = values.get((*key, UNION))
-        if values[key] is not PRESENT or key in stored or not which:
+        if values[key] is not PRESENT or not which:
             continue
         others = [k for k in _things(stored) if stored.get((*k, UNION)) == which]
-        if others and others[0] not in values:
+        if key not in stored and others and others[0] not in values:
             for field in within(values, key):
                 values[(*others[0], *field[2:])] = values.pop(field)
             continue
+        was = stored.get((*key, UNION))
+        if was and type_of(was) == type_of(which):
+            continue
+        # It is new, or of another type, which is as good as new.
         for option, value in DEFAULTS.get(type_of(which), {}).items():
             values.setdefault((*key, option), value)
 
