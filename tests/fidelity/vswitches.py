@@ -98,7 +98,12 @@ class Vswitch:
         ranges = [{"start": f"{above}.{low}", "end": f"{above}.{low + self.rng.randint(0, 9)}"}]
         if self.rng.random() < 0.3:
             ranges.append({"start": f"{above}.{low + 12}", "end": f"{above}.{low + 14}"})
-        return {"ranges": ranges[: self.rng.randint(0, 2)], "hosts": self._hosts(above, low + 20)}
+        ranges = ranges[: self.rng.randint(0, 2)]
+        hosts = self._hosts(above, low + 20)
+        for one in (*ranges, *hosts):  # drawn from what is said, so that all else stays what it was
+            lease = Random(repr(one)).choice([None, None, -1, 0, 7200])
+            one.update({} if lease is None else {"lease_s": lease})
+        return {"ranges": ranges, "hosts": hosts}
 
     def _hosts(self, above: str, low: int) -> list[Args]:
         names = self.rng.sample(["one", "two", "three"], self.rng.randint(0, 3))

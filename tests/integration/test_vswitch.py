@@ -434,6 +434,30 @@ OF_RANGES: dict[str, tuple[Args, list[tuple[str, str]]]] = {
 }
 
 
+def leases_of(network: ET.Element) -> dict[str | None, str | None]:
+    clients = [*network.findall("ip/dhcp/range"), *network.findall("ip/dhcp/host")]
+    return {
+        one.get("start") or one.get("mac"): f"{lease.get('expiry')} {lease.get('unit')}"
+        for one in clients
+        if (lease := one.find("lease")) is not None
+    }
+
+
+def test_lease_times_change_while_the_bridge_stays(full: Switch) -> None:
+    bridge = full.link()["ifindex"]
+    for seconds, for_one in ((7200, 0), (-1, 600)):
+        ranges = [{"start": RANGE[0], "lease_s": seconds}]
+        hosts = [{"mac": MAC1, "lease_s": for_one}]
+        done = full.converge({"dhcp": {"ranges": ranges, "hosts": hosts}})
+        assert {change["class"] for change in done["plan"]} == {"live"}
+        said = {RANGE[0]: f"{seconds} seconds"} if seconds > 0 else {}
+        for network in full.both():
+            assert leases_of(network) == {**said, MAC1: "600 seconds" if for_one else "0 None"}
+        line = next(one for one in full.dnsmasq().splitlines() if RANGE[0] in one)
+        assert line.endswith(",7200s") is (seconds == 7200), line
+    assert full.link()["ifindex"] == bridge
+
+
 @pytest.mark.parametrize("case", OF_RANGES)
 def test_dhcp_ranges_change_while_the_bridge_stays(full: Switch, case: str) -> None:
     args, expected = OF_RANGES[case]

@@ -6,6 +6,7 @@ Who has a MAC (with IPv6: a DUID) is known by it, in whatever letters; who has n
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any
 
 from ...engine.codecs import Codec, mac, text
 from ...engine.errors import Mistakes
-from ...engine.fields import Field, Items
+from ...engine.fields import Composed, Field, Items
 from ...engine.xmltree import Element
 
 HOST_NAME = text(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252})", "a host name")
@@ -56,10 +57,49 @@ DUID = Identity(
 )
 
 
+# ---- how long a client has an address
+
+FOR_EVER, BY_DEFAULT = 0, -1
+SHORTEST_S = 120  # of dnsmasq, which libvirt holds to (virNetworkDHCPLeaseTimeDefParseXML)
+_UNITS = {"seconds": 1, "minutes": 60, "hours": 3600}
+
+
+def _lease_time(given: Any) -> int:
+    seconds = int(given)
+    if seconds not in (FOR_EVER, BY_DEFAULT) and not SHORTEST_S <= seconds < 2**32:
+        raise ValueError(
+            f"{seconds} is no time of a lease; write {SHORTEST_S} seconds or more, 0 for ever, or "
+            "-1 for dnsmasq's own"
+        )
+    return seconds
+
+
+def _lease_in(found: str | None) -> int:
+    said = json.loads(found or "{}")
+    if "@expiry" not in said:
+        return BY_DEFAULT
+    return int(said["@expiry"]) * _UNITS.get(said.get("@unit", ""), 60)  # minutes by default
+
+
+def _lease_text(value: Any) -> str | None:
+    if value in (None, BY_DEFAULT):
+        return None
+    unit = {"@unit": "seconds"} if value != FOR_EVER else {}  # of which libvirt keeps none
+    return json.dumps({"@expiry": str(value), **unit})
+
+
+LEASE = Composed(
+    "lease_s",
+    "lease!",
+    Codec(_lease_time, _lease_in, _lease_text, {"type": "int"}),
+    parts=("@expiry", "@unit"),
+)
+
+
 def reservations(identity: Identity, address: Codec) -> Items:
     """The row of the reservations of one family of addresses."""
     key = Codec(identity.parse, lambda found: found, lambda value: value)
-    rows = (Field("ip", "@ip", address), Field("name", "@name", HOST_NAME))
+    rows = (Field("ip", "@ip", address), Field("name", "@name", HOST_NAME), LEASE)
     return Items(
         "hosts", "dhcp/host", rows, identity.of, identity.new, key=(identity.attribute, key)
     )

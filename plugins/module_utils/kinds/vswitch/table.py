@@ -21,7 +21,18 @@ from ...engine.keys import ABSENT, PRESENT, Key, Values, is_within, key_of, pare
 from ...engine.mark import SCOPE, SCOPE_PATH
 from ...engine.vlans import VLAN_ROWS
 from ...engine.xmltree import Element
-from .reservations import DUID, HOST_NAME, MAC, Identity, named, option_of, reservations, spec_of
+from .reservations import (
+    BY_DEFAULT,
+    DUID,
+    HOST_NAME,
+    LEASE,
+    MAC,
+    Identity,
+    named,
+    option_of,
+    reservations,
+    spec_of,
+)
 
 NAT, ISOLATED, ROUTED, BRIDGE = "nat", "isolated", "routed", "bridge"
 OPENVSWITCH = "openvswitch"
@@ -129,7 +140,7 @@ def _told_apart_by(attribute: str, tag: str, codec: Codec, option: str) -> dict[
 
 def _ranges() -> Items:
     told_apart = _told_apart_by("start", "range", address(), "start")
-    return Items("ranges", "dhcp/range", (Field("end", "@end", address()),), **told_apart)
+    return Items("ranges", "dhcp/range", (Field("end", "@end", address()), LEASE), **told_apart)
 
 
 # One value for several elements: read and edited by hand below.
@@ -294,7 +305,7 @@ def _thing(values: Mapping[Key, Value], at: Key, option: str) -> dict[str, Any]:
         option = option_of(at[-1], family.identity)
     thing: dict[str, Any] = {option: at[-1]}
     for key, value in values.items():
-        if is_within(key, at) and key != at and value not in (None, "", "0B"):
+        if is_within(key, at) and key != at and value not in (None, "", "0B", BY_DEFAULT):
             _place(thing, key[len(at) :], value)
     return thing
 
