@@ -195,6 +195,11 @@ VM: dict[str, Reader] = {
     "tpm.model": attribute("devices/tpm", "model", "none"),
 }
 
+
+def _server(host: Element) -> dict[str, Any]:
+    return {name: int(said) if name == "port" else said for name, said in host.attrib.items()}
+
+
 DISK: dict[str, Reader] = {
     "bus": attribute("target", "bus"),
     "format": attribute("driver", "type"),
@@ -207,6 +212,11 @@ DISK: dict[str, Reader] = {
     "shareable": there("shareable"),
     "file": attribute("source", "file", ""),
     "device": attribute("source", "dev", ""),
+    "network.protocol": attribute("source", "protocol"),
+    "network.name": attribute("source", "name"),
+    "network.tls": lambda disk: attribute("source", "tls")(disk) == "yes",
+    "network.hosts": lambda disk: [_server(host) for host in disk.iterfind("source/host")],
+    "nvme.namespace": number(attribute("source", "namespace")),
     **{f"limits.{n}_iops": number(text(f"iotune/{n}_iops_sec")) for n in ("total", "read")},
     **{f"limits.{n}_bandwidth": number(text(f"iotune/{n}_bytes_sec")) for n in ("total", "read")},
 }
@@ -247,6 +257,8 @@ NIC: dict[str, Reader] = {
     "filter.name": attribute("filterref", "filter", ""),
     "vswitch": attribute("source", "network"),
     "bridge": _own_bridge,
+    "direct.dev": attribute("source", "dev"),
+    "direct.mode": attribute("source", "mode"),
     **{
         f"bandwidth.{way}.{limit}": number(attribute(f"bandwidth/{way}", limit), KIB)
         for way in ("inbound", "outbound")
@@ -346,6 +358,14 @@ def _by_attribute(path: str, name: str) -> Callable[[Element, str], Element | No
     return lambda tree, value: tree.find(f"{path}[@{name}='{value}']")
 
 
+def _lease(of: Element) -> int:
+    lease = of.find("lease")
+    units = {"seconds": 1, "minutes": 60, "hours": 3600}
+    return (
+        -1 if lease is None else int(lease.get("expiry", 0)) * units[lease.get("unit", "seconds")]
+    )
+
+
 def _reservation(tree: Element, mac: str) -> Element | None:
     return tree.find(f"ip/dhcp/host[@mac='{mac}']")
 
@@ -363,9 +383,9 @@ THINGS: dict[str, list[tuple[str, Callable[[Element, str], Element | None], dict
     "vswitch": [
         (r"port_groups\.([\w-]+)", _by_attribute("portgroup", "name"), PORT_GROUP),
         (r"dhcp\.hosts\.([0-9a-f:]+)", _reservation,
-         {"ip": attribute(".", "ip"), "name": attribute(".", "name")}),
+         {"ip": attribute(".", "ip"), "name": attribute(".", "name"), "lease_s": _lease}),
         (r"dhcp\.ranges\.([0-9.]+[0-9])", _by_attribute("ip/dhcp/range", "start"),
-         {"end": attribute(".", "end")}),
+         {"end": attribute(".", "end"), "lease_s": _lease}),
         (r"dns\.hosts\.([0-9.]+[0-9])", _by_attribute("dns/host", "ip"), {}),
     ],
 }  # fmt: skip

@@ -143,8 +143,8 @@ DISK = {
     "address": ("address/",),
     "bus_details": ("driver/", "@model", "wwn", "vendor", "product", "geometry", "target/@"),
     "format_details": ("driver/",),
-    # The source: a file, a device, a pool and a volume, a medium.
-    "": ("source", "@type", "backingStore"),
+    # The source: a file, a device, a pool and a volume, a server, a medium.
+    "": ("source", "@type", "backingStore", "auth"),
 }
 NIC = {
     "model": ("model/@type", "address/", "driver/"),

@@ -48,6 +48,8 @@ class Vm:
         self.smaller = Random(repr(rng.getstate()) + "smaller")
         self.passed = Random(repr(rng.getstate()) + "passed")  # so are the devices of the host
         self.formats: dict[str, str] = {}  # of the disks
+        self.served: set[str] = set()  # those on servers
+        self.on_interfaces: set[str] = set()  # NICs by macvtap
         self.volumes_mib: dict[str, int] = {}  # that were made for disks
         self.machine = ""
         self.state = runs
@@ -420,6 +422,14 @@ class Vm:
         if new:
             disk = self._new_disk_source(name)
             disk["bus"] = pick(["virtio", "virtio", "scsi", "sata"])
+            if not self.runs and self.smaller.random() < 0.2:
+                disk = {"bus": disk["bus"], **self._server(name)}
+                self.formats[name] = "raw"
+                self.served.add(name)
+            else:
+                self.served.discard(name)
+        elif name in self.served and self.smaller.random() < 0.4:
+            disk = self._server(name)
         limits = pick(
             [{"total_iops": pick([0, 100, 500])}, {"read_iops": 0, "total_bandwidth": "1MiB"},
              {"total_bandwidth": pick(["0B", "3MiB"])}]
@@ -438,6 +448,18 @@ class Vm:
                 options["shareable"] = lambda: pick([True, False])
             options["bus"] = lambda: pick(["virtio", "scsi", "sata", "usb"])
         return {**disk, **some(self.rng, options, 0.3)}
+
+    def _server(self, name: str) -> Args:
+        """A disk of a server, or of NVMe, which nobody has to have: such a VM is not started."""
+        pick, image = self.smaller.choice, f"{self.name}-{name}"
+        hosts = [{"name": pick(["a.example", "b.example"]), **pick([{}, {"port": 10809}])}]
+        tls = pick([{}, {"tls": True}, {"tls": False}])
+        bus = int(hashlib.sha256(image.encode()).hexdigest()[:2], 16)
+        return pick(
+            [{"network": {"protocol": "nbd", "name": image, "hosts": hosts, **tls}},
+             {"network": {"protocol": "rbd", "name": f"p/{image}", "hosts": pick([hosts, []])}},
+             {"nvme": {"address": f"0000:{bus:02x}:00.0", "namespace": 1, "managed": False}}]
+        )  # fmt: skip
 
     def _new_disk_source(self, name: str) -> Args:
         pool, dice = self.place.pool, self.rng.random()
@@ -477,11 +499,20 @@ class Vm:
             # This kernel has no traffic scheduler (sfq): libvirt starts no NIC with a limit on it.
             options["bandwidth"] = self._bandwidth
         if not self.runs:
+            if new and self.smaller.random() < 0.15:
+                mode = self.smaller.choice([{}, {"mode": "vepa"}])
+                nic = {"direct": {"dev": "lo", **mode}}
+                self.on_interfaces.add(name)
+            elif nic:
+                self.on_interfaces.discard(name)
             options["mtu"] = lambda: pick([1400, 9000])
             options["filter"] = lambda: pick(
                 [{"name": ""}, {"name": "clean-traffic", "parameters": {"IP": "192.0.2.7"}}]
             )
             options["model"] = lambda: pick(["virtio", "e1000e", "e1000"])
+            if name in self.on_interfaces:  # where libvirt has neither
+                options["filter"] = lambda: {"name": ""}
+                del options["mtu"]
         return {**nic, **some(self.rng, options, 0.3)}
 
     def _network(self) -> Args:

@@ -128,6 +128,18 @@ _PATHS = st.lists(_STEPS, min_size=1, max_size=3).map(lambda steps: f"/{'/'.join
 
 _RANGES = st.builds("{}-{}".format, st.integers(1, 9), st.integers(9, 12))
 _VLANS = st.integers(1, 4094).map(str) | _RANGES
+_SERVER = st.fixed_dictionaries(
+    {"name": _NAMES}, optional={"port": st.integers(0, 65535), "transport": st.just("tcp")}
+)
+_SERVERS = st.fixed_dictionaries(
+    {"protocol": st.sampled_from(["rbd", "iscsi", "nbd", "https"])},
+    optional={
+        "name": st.sampled_from(["a", "p/i", "x&'", "a?token=quiet"]),
+        "hosts": st.lists(_SERVER, min_size=1, max_size=2),
+        "tls": st.booleans(),
+        "auth": st.fixed_dictionaries({"username": _NAMES, "secret": _NAMES}),
+    },
+)
 
 # By the function that made the codec, or parses for it.
 _HOST_DEVICES = {
@@ -183,6 +195,18 @@ MAKERS: dict[str, Callable[[Known], SearchStrategy[Any]]] = {
     "kernel_size": lambda _known: sizes(4096),
     "partition": lambda _known: st.sampled_from(["", "gold", "gold/my-pool", "/machine/a", "/a"]),
     "_capacity": lambda _known: sizes(1024, least=1),
+    "_lease_time": lambda _known: st.sampled_from([-1, 0]) | st.integers(120, 2**32 - 1),
+    "_parse_macvtap": lambda _known: st.fixed_dictionaries(
+        {"dev": _NAMES, "mode": st.sampled_from(["bridge", "private", "vepa", "passthrough"])}
+    ),
+    "_parse_network": lambda _known: _SERVERS,
+    "_parse_nvme": lambda _known: st.fixed_dictionaries(
+        {
+            "address": st.sampled_from(["0000:01:00.0", "0000:0A:1f.7"]),
+            "namespace": st.integers(1, 9),
+            "managed": st.booleans(),
+        }
+    ),
 }
 
 

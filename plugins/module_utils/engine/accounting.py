@@ -19,9 +19,10 @@ from .changes import Along, Change, WentAlong
 from .codecs import Value
 from .errors import FleetError
 from .fields import Composed, Field, Items, Listed, Mapped, Rows, Sharing, Variant, items_of
-from .hidden import Sensitive
+from .hidden import Sensitive, partly_sensitive
 from .keys import ABSENT, Key, is_within, key_of, overlap
 from .plan import Plan
+from .secret_words import swap_in_words
 from .sensitive import is_secret
 from .tree_diff import TEXT, WHOLE, Pairs, differences
 from .xmltree import Element
@@ -217,14 +218,20 @@ def _claim_row(row: Field | Variant, element: Element, claims: Claims) -> None:
         claims.path(element, f"{row.path}!")
         return
     if isinstance(row, Composed):
-        for place in (row.path, *row.places()):
-            claims.path(element, place)
+        _claim_parts(row, element, claims)
         return
     claims.path(element, row.path)
     if isinstance(row, Variant):
         for case in row.cases.values():
             for one in case:
                 _claim_row(one, element, claims)
+
+
+def _claim_parts(row: Composed, element: Element, claims: Claims) -> None:
+    for place in filter(None, (row.path, *row.places())):
+        claims.path(element, place)
+    for part, _attributes in row.elements_in(element):
+        claims.add(part, WHOLE)
 
 
 def _claim_items(row: Items, rest: Key, sides: Sides, claims: Claims) -> None:
@@ -370,4 +377,6 @@ def plain(element: Element) -> Value:
 
 
 def _kept(name: str, value: str | None) -> Value:
+    if value and name == "query":  # of a URL, in which secrets have names of their own
+        return partly_sensitive(value, lambda gap: swap_in_words(value, gap))
     return Sensitive(value) if value and is_secret(name) else value

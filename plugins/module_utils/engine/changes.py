@@ -179,7 +179,7 @@ class Changed(Change):
         return not (self.after is None and self._is_text_of_thing(self.before))
 
     def _is_text_of_thing(self, value: Value) -> bool:
-        return isinstance(value, str) and len(self.field) > 2
+        return isinstance(value, (str, dict)) and len(self.field) > 2
 
     def unfolded(self) -> Iterator[Change]:
         """One of what a thing stands on is one of each option that becomes another."""

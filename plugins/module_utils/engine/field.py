@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 from . import xmltree
 from .codecs import TEXT, Codec, Value, hiding
@@ -72,19 +73,34 @@ class Listed(Field):
 class Composed(Field):
     """One option whose value stands in several `parts` of the element at its path.
 
-    The text that the codec decodes is JSON: the parts that are there, each with what it says.
+    Of `each` path every element counts, by some of its attributes. The text that the codec decodes
+    is JSON: the parts that are there, each with what it says, or with a list of what each says.
     """
 
     parts: tuple[str, ...] = ()
+    each: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def places(self) -> tuple[str, ...]:
         """The path of each part."""
+        return tuple(self.below(part) for part in self.parts)
+
+    def below(self, part: str) -> str:
+        """The path of a part, or of elements of which each counts."""
         above = self.path.replace("!", "")
-        return tuple(f"{above}/{part}" for part in self.parts)
+        return f"{above}/{part}" if above else part
+
+    def elements_in(self, element: Element) -> list[tuple[Element, tuple[str, ...]]]:
+        """The elements of which each counts, with the attributes by which they do."""
+        found = ((xmltree.find_all(element, self.below(at)), of) for at, of in self.each.items())
+        return [(one, of) for ones, of in found for one in ones]
 
     def found_in(self, element: Element) -> str | None:
         pairs = zip(self.parts, (xmltree.get(element, place) for place in self.places()))
-        said = {part: text for part, text in pairs if text is not None}
+        said: dict[str, Any] = {part: text for part, text in pairs if text is not None}
+        for at, of in self.each.items():
+            ones = xmltree.find_all(element, self.below(at))
+            if ones:
+                said[at] = [{name: one.get(name) for name in of if one.get(name)} for one in ones]
         return json.dumps(said) if said else None
 
 
@@ -141,6 +157,17 @@ def _put_parts(row: Composed, element: Element, text: str | None) -> None:
     # What goes comes last: an element that is empty in between would go too.
     for part, place in sorted(zip(row.parts, row.places()), key=lambda one: one[0] not in said):
         xmltree.put(element, place, said.get(part))
+    for at in row.each:
+        _put_each(element, row.below(at), said.get(at, []))
+
+
+def _put_each(element: Element, path: str, said: list[dict[str, str]]) -> None:
+    there = xmltree.find_all(element, path)
+    if [dict(one.attrib) for one in there] == said:
+        return
+    xmltree.put(element, f"{path}!", None)
+    for attributes in said:
+        xmltree.child_of(parent_of(element, path), path.rpartition("/")[2], attributes)
 
 
 def take_away(field: Field, element: Element) -> None:

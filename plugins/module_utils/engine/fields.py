@@ -312,7 +312,8 @@ def case_of(row: Variant, value: Mapping[str, Value]) -> tuple[str, tuple[Field,
 
 def _fields_of_other_cases(row: Variant, case: tuple[Field, ...]) -> list[Field]:
     kept = {field.path for field in case}
-    return [f for other in row.cases.values() for f in other if f.path not in kept]
+    others = [f for other in row.cases.values() for f in other if f not in case]
+    return [f for f in others if isinstance(f, Composed) or f.path not in kept]
 
 
 def _edit_items(row: Items, element: Element, values: Mapping[Key, Value], key: Key) -> None:

@@ -176,6 +176,8 @@ class _Rest:
         elif isinstance(field, Composed):
             for place in field.places():
                 self._mark(element, place)
+            for one, attributes in field.elements_in(element):
+                self.marks |= {(id(one), at) for at in (None, *attributes)}
         else:
             self._mark(element, field.path)
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..engine import xmltree
+from ..engine.codecs import Value
 from ..engine.keys import UNION, Key, Values
 from ..engine.mark import is_made_here
 from ..engine.plan import Have
@@ -66,7 +67,15 @@ def variables_of(
 
 def _told_of(values: Values) -> Values:
     """Those of all values that are told. To tell all takes ten times as long."""
-    return {key: value for key, value in values.items() if _is_told(key)}
+    return {key: _without_auth(value) for key, value in values.items() if _is_told(key)}
+
+
+def _without_auth(value: Value) -> Value:
+    """A disk's source without who asks a server for it, which is nothing to a playbook inside."""
+    server = value.get("network") if isinstance(value, dict) else None
+    if not isinstance(server, dict):
+        return value
+    return {"network": {name: said for name, said in server.items() if name != "auth"}}
 
 
 def _is_told(key: Key) -> bool:

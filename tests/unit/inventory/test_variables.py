@@ -81,7 +81,7 @@ def test_what_is_told_of_a_vm() -> None:
         "kvm_memory": {"size": "1GiB", "maximum": "2GiB"},
         "kvm_disks": [
             {"name": "root", "file": "/srv/a.qcow2", "bus": "virtio"},
-            {"name": "vdb", "bus": "virtio"},
+            {"name": "vdb", "network": {"protocol": "rbd", "name": "p/i"}, "bus": "virtio"},
         ],
         "kvm_nics": [
             {"name": "lan", "vswitch": "lan", "mac": LAN, "port_group": "web", "link": "up"},

@@ -16,11 +16,11 @@ from functools import cached_property
 from ...engine import xmltree
 from ...engine.looked_at import Unreadable
 from ...engine.plan import Have
-from ...engine.secret_words import shown_name
 from ...engine.world import World
 from ...engine.xmltree import Element
 from ..storage_volume.volumes import backing_of, disk_source, format_of
 from .headers import backing_path
+from .servers import name_in, name_of
 
 LONGEST = 200  # images in a chain; libvirt itself takes no more
 
@@ -52,9 +52,8 @@ class Chains:
             pool = self.world.will_be("storage_pool", source.get("pool", ""))
             options = {name: source.get(name, "") for name in ("pool", "volume")}
             return image_of(disk_source(pool, options["volume"]) if pool.exists else options)
-        if kind == "network":
-            return shown_name(f"{source.get('protocol')}:{source.get('name')}")
-        return source.get("file") or source.get("dev") or source.get("dir") or ""
+        path = source.get("file") or source.get("dev") or source.get("dir")
+        return path or name_in(kind, source)
 
     def of(self, disk: Element) -> list[Layer]:
         """The images of a disk, from the one that it reads and writes down to the last."""
@@ -137,4 +136,4 @@ def image_of(source: Mapping[str, str]) -> str:
     """The path of an image in the options of a disk; of one without, what only it is called."""
     if "pool" in source:
         return f"{source['pool']}:{source['volume']}"
-    return source.get("file") or source.get("device") or ""
+    return source.get("file") or source.get("device") or name_of(source)

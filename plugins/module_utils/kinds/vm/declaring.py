@@ -118,7 +118,8 @@ def _name_nics(vm: str, nics: list[dict[str, Any]]) -> None:
     taken = {nic["name"] for nic in nics}
     for nic in nics:
         if ":" in nic["name"] and "#" not in nic["name"]:
-            stands_on = nic.get("vswitch") or nic.get("bridge") or "nic"
+            device = nic.get("direct", {}).get("dev")
+            stands_on = nic.get("vswitch") or nic.get("bridge") or device or "nic"
             nic["name"] = _free(re.sub("[^A-Za-z0-9_-]+", "-", stands_on), taken)
             taken.add(nic["name"])
         elif nic.get("mac") == derived_mac(vm, nic["name"]):

@@ -12,7 +12,8 @@ from ...engine.keys import UNION, Key, Values, key_of, within
 from ...engine.mark import group_of, is_template
 from ...engine.units import format_size
 from ...engine.xmltree import Element
-from . import cpu_time, device_rows, host_device_rows, memory, numa_cells, platform
+from . import cpu_time, device_rows, disk_sources, host_device_rows, memory, numa_cells, platform
+from .nic_rows import MACVTAP, NICS
 from .seeded import NOTE
 from .table import DISKS, EXTRA_RECORD, ROWS
 
@@ -88,6 +89,8 @@ def live_values(live: Element, stored: Values, definition: Element) -> Values:
             values[key] = value
     _see_through_transient(values, live, stored)
     host_device_rows.see_through_places(values, stored)
+    disk_sources.without_defaults(values, stored)
+    _see_through_networks(values, live)
     memory.follow_balloon(values, stored, live)
     # What runs was checked as it started, and says how.
     values[platform.CHECK] = stored.get(platform.CHECK)
@@ -105,6 +108,14 @@ def _see_through_transient(values: Values, live: Element, stored: Values) -> Non
         if path in (wanted.get("file"), wanted.get("device")):
             for option in (UNION, "format"):
                 values[(DISKS.name, name, option)] = stored[(DISKS.name, name, option)]
+
+
+def _see_through_networks(values: Values, live: Element) -> None:
+    """A network without a bridge gives each NIC an interface of the host, as long as it runs."""
+    for name, nic in items_of(NICS, live).items():
+        network = xmltree.get(nic, "source/@network")
+        if nic.get("type") == MACVTAP and network is not None:
+            values[(NICS.name, name, UNION)] = {"vswitch": network}
 
 
 def _drawn_at_start(key: Key) -> bool:

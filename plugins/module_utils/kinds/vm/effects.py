@@ -145,10 +145,12 @@ class Effects:
 
     def _moves(self, nic: str) -> bool:
         """Whether a NIC can be moved: libvirt does that from one bridge to another, and only so."""
-        device = items_of(NICS, self.live).get(nic)
+        device, comes = (items_of(NICS, tree).get(nic) for tree in (self.live, self.definition))
         if device is None or self._is_held(nic, device):
             return False
-        return device.get("type") in ("network", "bridge")
+        return all(
+            one is None or one.get("type") in ("network", "bridge") for one in (device, comes)
+        )
 
     def _is_held(self, nic: str, runs: Element) -> bool:
         """Whether this libvirt lets a NIC go nowhere, as it would get into another port group."""

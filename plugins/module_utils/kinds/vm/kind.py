@@ -215,7 +215,8 @@ def _sources_of_absent(want: Values, params: Mapping[str, Any], mistakes: Mistak
     """A disk of others goes by what it stands on, under any name, as it comes under any."""
     for row in (DISKS, CDROMS):
         for item in params.get(row.name) or ():
-            whole = item.get("file") or item.get("device") or (item.get("pool") and item["volume"])
+            whole = any(item.get(at) for at in ("file", "device", "network", "nvme"))
+            whole = whole or (item.get("pool") and item["volume"])
             if item.get("state") == ABSENT and whole:
                 want.update(want_of((row.rows[0],), item, mistakes, (row.name, item["name"])))
 

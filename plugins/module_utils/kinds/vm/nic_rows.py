@@ -6,13 +6,15 @@ A part of the table, see table.py.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from ...engine import xmltree
-from ...engine.codecs import choice, integer, mac, pairs, size, text
-from ...engine.fields import Field, Items, Mapped, Variant
+from ...engine.codecs import Codec, choice, integer, mac, pairs, size, text
+from ...engine.fields import Composed, Field, Items, Mapped, Variant
 from ...engine.keys import UNION
 from ...engine.vlans import NAMES, VLAN_ROWS
 from ...engine.xmltree import Element
@@ -75,6 +77,38 @@ def _new_nic(name: str) -> Element:
     return nic
 
 
+MACVTAP, BRIDGED = "direct", "bridge"
+MODES = (BRIDGED, "private", "vepa", "passthrough")
+DEVICE = text(r"[^/\s]{1,15}", "the name of an interface of the host")
+
+
+def _parse_macvtap(given: Any) -> dict[str, str]:
+    """An interface of the host, and how NICs on it reach each other."""
+    said = given if isinstance(given, dict) else {}
+    made = {"dev": DEVICE.parse(said.get("dev") or "")}
+    if not made["dev"]:
+        raise ValueError("needs dev, the name of an interface of the host")
+    return {**made, "mode": choice(*MODES).parse(said["mode"])} if said.get("mode") else made
+
+
+def _decode_macvtap(found: str | None) -> dict[str, str]:
+    said = json.loads(found or "{}")
+    return {"dev": said.get("@dev", ""), "mode": said.get("@mode", "vepa")}
+
+
+def _encode_macvtap(value: Any) -> str | None:
+    said = {"@dev": value["dev"], "@mode": value.get("mode", BRIDGED)} if value else None
+    return json.dumps(said) if said else None
+
+
+_OPTIONS = {
+    "dev": {"type": "str", "required": True},
+    "mode": {"type": "str", "choices": list(MODES)},
+}
+_OF_MACVTAP = Codec(
+    _parse_macvtap, _decode_macvtap, _encode_macvtap, {"type": "dict", "options": _OPTIONS}
+)
+
 NIC_ROWS: tuple[Field | Variant, ...] = (
     Variant(
         UNION,
@@ -82,6 +116,7 @@ NIC_ROWS: tuple[Field | Variant, ...] = (
         {
             "network": (Field("vswitch", "source/@network"),),
             "bridge": (Field("bridge", "source/@bridge"),),
+            "direct": (Composed(MACVTAP, "source", _OF_MACVTAP, parts=("@dev", "@mode")),),
         },
         Applier.NIC,
     ),

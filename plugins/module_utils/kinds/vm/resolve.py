@@ -12,9 +12,18 @@ from ...engine.keys import ABSENT, PRESENT, UNION, Key, Values, within
 from ...engine.units import format_size, parse_size
 from ...engine.world import World
 from ..storage_volume.volumes import disk_source, format_of
-from . import cpu_time, host_devices, numa_cells, numa_placement, platform, shared_folders
+from . import (
+    cpu_time,
+    disk_sources,
+    host_devices,
+    numa_cells,
+    numa_placement,
+    platform,
+    shared_folders,
+)
 from .derived import derived_mac
 from .memory import HOTPLUG, MAXIMUM, SIZE, most_of
+from .nic_rows import BRIDGED, MACVTAP
 from .seeded import DRIVE, VOLUME
 from .table import AGENT_CHANNEL, ALL, CDROMS, DISKS, option_of
 
@@ -37,6 +46,9 @@ OF_SMALLER: dict[str, dict[str, Value]] = {
     "rngs": {"path": "/dev/urandom"},
     "inputs": {"bus": "usb"},
 }
+
+# What new disks stand on that are raw where nothing else is said.
+RAW_ON = {"device", "network", "nvme"}
 
 # From this version on libvirt stores the watchdog that every q35 machine has, and puts it back.
 WRITES_ITCO = 9_001_000
@@ -64,6 +76,7 @@ def resolve(
     _memory(values, stored)
     _locked(values, stored)
     _sources(values, stored, world)
+    disk_sources.settled(values, stored)
     if stored and any(_is_elsewhere(key, values, stored) for key in values):
         standing().adopt(values, stored)
         standing().keep(values, stored)
@@ -195,7 +208,7 @@ def _disks(values: dict[Key, Value], stored: Values) -> None:
         values.setdefault((*key, "bus"), "virtio" if key[0] == "disks" else "sata")
         if key[0] == "cdroms":
             values.setdefault((*key, "source"), {"file": ""})
-        if key[0] == "disks" and source and "device" in source:
+        if key[0] == "disks" and source and RAW_ON & source.keys():
             values.setdefault((*key, "format"), "raw")
 
 
@@ -240,9 +253,19 @@ def _adopt_nics(values: dict[Key, Value], stored: Values) -> None:
 
 def _nics(name: str, values: dict[Key, Value], stored: Values) -> None:
     for key in [key for key in values if key[0] == "nics" and len(key) == 2]:
+        _mode_of_macvtap((*key, UNION), values, stored)
         if values[key] is PRESENT and key not in stored:
             values.setdefault((*key, "mac"), derived_mac(name, key[1]))
             values.setdefault((*key, "model"), "virtio")
+
+
+def _mode_of_macvtap(at: Key, values: dict[Key, Value], stored: Values) -> None:
+    """That of the same interface stays where none is said."""
+    said = (values.get(at) or {}).get(MACVTAP)
+    if said and "mode" not in said:
+        now = (stored.get(at) or {}).get(MACVTAP) or {}
+        mode = now["mode"] if now.get("dev") == said["dev"] else BRIDGED
+        values[at] = {MACVTAP: {**said, "mode": mode}}
 
 
 def _smaller_devices(values: dict[Key, Value], stored: Values) -> None:

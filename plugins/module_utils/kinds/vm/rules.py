@@ -14,8 +14,9 @@ from ...engine.texts import why_no_file
 from ...engine.world import World
 from ..storage_volume.volumes import format_of
 from ..vswitch.attached import port_groups_of
-from . import cpu_time, host_devices, memory, numa_cells, platform, shared_folders
-from .nic_rows import NICS
+from . import cpu_time, disk_sources, host_devices, memory, numa_cells, platform, shared_folders
+from .macvtap import check_macvtap, lacks_interface
+from .nic_rows import MACVTAP, NICS
 
 
 def check_name(name: str, mistakes: Mistakes) -> None:
@@ -143,6 +144,8 @@ def _check_whole(after: Values, new: bool, want: Mapping[Key, Value], mistakes: 
     for key in [key for key in after if len(key) == 2 and after[key] is PRESENT]:
         if key[0] == "disks" and key in want:
             _check_disk(key, after, mistakes)
+        if key[0] in ("disks", "cdroms") and (*key, UNION) in want:
+            disk_sources.check(key, after.get((*key, UNION)) or {}, mistakes)
         if key[0] == "nics":
             _check_nic(key, after, want, mistakes)
         if key[0] in _NEEDED and key in want:
@@ -192,7 +195,7 @@ def _check_lifecycle(after: Values, mistakes: Mistakes) -> None:
 def _check_disk(key: Key, after: Values, mistakes: Mistakes) -> None:
     source = after.get((*key, "source"))
     if source in (None, {"file": ""}):
-        mistakes.add("needs pool and volume, file or device", named(key))
+        mistakes.add("needs pool and volume, file, device, network or nvme", named(key))
     elif not after.get((*key, "format")):
         mistakes.add("is not known; write qcow2 or raw", named((*key, "format")))
     elif after.get((*key, "shareable")) and after[(*key, "format")] != "raw":
@@ -209,7 +212,8 @@ def _check_disk(key: Key, after: Values, mistakes: Mistakes) -> None:
 
 def _check_nic(key: Key, after: Values, want: Mapping[Key, Value], mistakes: Mistakes) -> None:
     if after.get((*key, "source")) in ({"vswitch": ""}, {"bridge": ""}):
-        mistakes.add("needs a vswitch or a bridge", named(key))
+        mistakes.add("needs a vswitch, a bridge or direct", named(key))
+    check_macvtap(key, after, mistakes)
     for field, message in vlans.without_trunk(after, key):
         mistakes.add(message, named(field))
     for way in ("inbound", "outbound"):
@@ -242,6 +246,8 @@ class Needs:
             "pool": self._volume,
             "file": self._file,
             "device": self._device,
+            "network": self._of_host,
+            MACVTAP: self._of_host,
         }
         for key, value in self.values.items():
             goes = self.values.get(parent(key)) is ABSENT
@@ -346,6 +352,13 @@ class Needs:
     def _device(self, key: Key, source: Mapping[str, str]) -> None:
         if source["device"]:
             self._exists(named(beside(key, "device")), source["device"])
+
+    def _of_host(self, key: Key, source: Mapping[str, Value]) -> None:
+        word, said = next(iter(source.items()))
+        lacks = lacks_interface if word == MACVTAP else disk_sources.lacks_secret
+        missing = lacks(self.world, said)
+        if missing:
+            self._missing_on_host(missing, named(beside(key, word)), "make or declare it first")
 
     def _exists(self, field: str, path: str) -> bool:
         if not path.startswith("/"):

@@ -22,7 +22,9 @@ from ...engine.plan import Have
 from ...engine.world import World
 from ...engine.xmltree import Element
 from ..images.chains import Chains, Layer, image_of
+from ..images.servers import name_of
 from . import declared, moved, snapshots
+from .disk_sources import is_one_image
 from .snapshots import Snapshot
 from .table import CDROMS, DISKS, device_of, option_of
 
@@ -75,6 +77,8 @@ class Standing:
             wanted, now = _source(key, values), _source(key, stored)
             if not wanted or key not in stored or wanted == now or values[key] is ABSENT:
                 continue
+            if is_one_image(wanted, now):
+                continue  # by another way
             chain = self._chain(key)
             at = self._depth(chain, wanted)
             if at is None:
@@ -264,4 +268,4 @@ def _source(key: Key, values: Mapping[Key, Value]) -> Source:
 
 
 def _text(source: Source) -> str:
-    return "/".join(source.values())
+    return name_of(source) or "/".join(source.values())

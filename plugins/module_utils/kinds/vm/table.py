@@ -32,6 +32,7 @@ from ...engine.xmltree import Element
 from ..resource_pool.partitions import partition
 from . import device_rows
 from .cpu_time import LIMIT_CODEC, QUOTA, RESERVATION_CODEC, SHARES_CODEC
+from .disk_sources import NETWORK_SOURCE, NVME_SOURCE
 from .live import Applier
 from .nic_rows import BOOT_ORDER, NAME, NICS, alias_or
 from .pinning import CPU_LIST, OF_THREADS
@@ -112,6 +113,7 @@ SOURCE = {
     "file": (Field("file", "source/@file"),),
     "block": (Field("device", "source/@dev"),),
     "volume": (Field("pool", "source/@pool"), Field("volume", "source/@volume")),
+    "network": (NETWORK_SOURCE,),
 }
 
 LIMIT = integer(minimum=0, unset=0)
@@ -119,7 +121,7 @@ OFF = boolean(unset=False)
 BYTES_PER_S = size(unset="0B")
 
 DISK_ROWS = (
-    Variant(UNION, "@type", SOURCE),
+    Variant(UNION, "@type", {**SOURCE, "nvme": (NVME_SOURCE,)}),
     Field("bus", "target/@bus", choice("virtio", "scsi", "sata", "usb", "ide")),
     Field("format", "driver/@type", choice("qcow2", "raw")),
     Field(

@@ -95,12 +95,12 @@ def test_what_no_declaration_can_say_is_no_option() -> None:
         ("", "<features><acpi/><xen><e820_host state='on'/></xen></features>", ["features/xen"]),
         (
             "<disk type='network' device='disk'><driver name='qemu' type='raw' queues='4'/>"
-            "<source protocol='rbd' name='a'/><target dev='vda' bus='virtio'/></disk>",
+            "<source protocol='rbd' name='a'><snapshot name='s'/></source>"
+            "<target dev='vda' bus='virtio'/></disk>",
             "",
             [
-                "devices/disk[vda]/@type",
                 "devices/disk[vda]/driver/@queues",
-                "devices/disk[vda]/source",
+                "devices/disk[vda]/source/snapshot",
             ],
         ),
     ],

@@ -57,8 +57,10 @@ def agree(
     """Make what hangs on the changed values go with them, of all that are wanted."""
     machine.agree(domain, changed, str(before.get(("machine",)) or ""))
     before_disks = (cpu, numa, firmware, platform, display, single, devices)
-    for concern in (*before_disks, disks, channels):
+    for concern in before_disks:
         concern.agree(domain, changed)
+    disks.agree(domain, before, changed)
+    channels.agree(domain, changed)
     is_locked = bool(want.get(memory_backing.LOCKED_KEY))
     memory_backing.agree(domain, changed, is_locked, _extra_of(domain, want))
     hotplug.agree(domain, before, changed)

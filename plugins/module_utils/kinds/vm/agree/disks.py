@@ -7,10 +7,13 @@ from collections.abc import Mapping
 
 from ....engine import xmltree
 from ....engine.accounting import Consequence
+from ....engine.codecs import Value
 from ....engine.fields import items_of
 from ....engine.keys import Key, is_within
 from ....engine.xmltree import Element
+from ...images.servers import NETWORK, NVME
 from ..allotting import drive_of, targets
+from ..disk_sources import is_one_image
 from ..table import CDROMS, DISKS, name_disk
 from .base import Changed, drop, prune
 
@@ -41,12 +44,21 @@ _OF_SOME_BUS = (
 _OF_QCOW2 = ("driver/metadata_cache", "driver/@discard_no_unref")
 # libvirt keeps the first and last of these where it found them, which may be beside the source.
 _OF_IMAGE = ("encryption", "source/encryption", "source/slices", "source/@index", "auth")
+# Of one image of a server, and of all that come from there by one protocol.
+_OF_SERVED = ("source/@query", "source/cookies", "source/snapshot")
+_OF_PROTOCOL = (
+    *(f"source/{tag}" for tag in ("initiator", "config", "ssl", "readahead", "timeout")),
+    *(f"source/{tag}" for tag in ("reconnect", "identity", "knownHosts", "@tlsHostname")),
+)
+# What libvirt takes of files, devices and volumes only.
+_OF_PATH = ("source/@startupPolicy", "source/@fdgroup")
+# What no option says of a source, whatever its kind.
 _OF_SOURCE = (
-    *(f"source/@{name}" for name in ("protocol", "name", "query", "tls", "tlsHostname", "mode")),
-    *(f"source/@{name}" for name in ("managed", "namespace", "type", "path", "startupPolicy")),
-    *(f"source/@{name}" for name in ("fdgroup", "index", "dir")),
-    "source/*",
-    *("auth", "encryption"),
+    *(f"source/@{name}" for name in ("mode", "path", "startupPolicy", "fdgroup", "index", "dir")),
+    *(f"source/{tag}" for tag in ("slices", "reservations", "seclabel", "dataStore", "encryption")),
+    *_OF_SERVED,
+    *_OF_PROTOCOL,
+    "encryption",
 )
 _LIMITS = tuple(f"{half}_{of}" for half in ("total", "read", "write") for of in ("iops", "bytes"))
 _OPTION_OF_LIMIT = {name: f"limits.{name.replace('bytes', 'bandwidth')}" for name in _LIMITS}
@@ -102,7 +114,7 @@ CONSEQUENCES = (
 )
 
 
-def agree(domain: Element, changed: Changed) -> None:
+def agree(domain: Element, before: Mapping[Key, Value], changed: Mapping[Key, Value]) -> None:
     """Make the rest of each disk go with what changed of it, and place what comes or moves."""
     moving: dict[Key, Element] = {}
     for row in (DISKS, CDROMS):
@@ -110,6 +122,9 @@ def agree(domain: Element, changed: Changed) -> None:
             at = (row.name, name)
             if at not in changed:
                 _agree_disk(disk, at, changed)
+                if (*at, "source") in changed:
+                    was, now = (values.get((*at, "source")) or {} for values in (before, changed))
+                    _agree_source(disk, was, now)
             if (*at, "bus") in changed:
                 moving[at] = disk
     disks = xmltree.find_all(domain, "devices/disk")
@@ -139,8 +154,6 @@ def _agree_disk(disk: Element, at: Key, changed: Changed) -> None:
         drop(disk, *(path for path in _OF_SOME_BUS if path not in fits))
     if (*at, "format") in changed and xmltree.get(disk, "driver/@type") != "qcow2":
         drop(disk, *_OF_QCOW2)
-    if (*at, "source") in changed:
-        _agree_source(disk)
     for name, option in _OPTION_OF_LIMIT.items():
         if (*at, *option.split(".")) in changed and disk.find(f"iotune/{name}_sec") is None:
             drop(disk, *(f"iotune/{name}_sec_{burst}" for burst in _BURSTS))
@@ -148,8 +161,15 @@ def _agree_disk(disk: Element, at: Key, changed: Changed) -> None:
         _agree_limits(disk)
 
 
-def _agree_source(disk: Element) -> None:
-    drop(disk, "backingStore", *_OF_IMAGE)
+def _agree_source(disk: Element, was: Mapping[str, Value], now: Mapping[str, Value]) -> None:
+    if is_one_image(was, now):
+        return  # by another way
+    drop(disk, "backingStore", *_OF_IMAGE, *_OF_SERVED)
+    protocols = [source.get(NETWORK, {}).get("protocol") for source in (was, now)]
+    if protocols[0] != protocols[1]:
+        drop(disk, *_OF_PROTOCOL)
+    if NETWORK in now or NVME in now:
+        drop(disk, *_OF_PATH)
     if disk.get("type") != "block":
         drop(disk, "source/reservations")
     if disk.get("type") != "volume":

@@ -11,10 +11,11 @@ from ....engine.codecs import Value
 from ....engine.fields import items_of
 from ....engine.keys import Key
 from ....engine.xmltree import Element
-from ..nic_rows import NICS
+from ..nic_rows import MACVTAP, NICS
 from .base import Changed, drop, prune
 
-_SOURCE = ("dev", "mode", "type", "path", "address", "port", "managed")
+# Beside dev and mode, which are an option's.
+_SOURCE = ("type", "path", "address", "port", "managed")
 # What a NIC has that is not on a vswitch or bridge: one of the host's own, or of a program.
 _OF_OTHERS = (
     *("@managed", "target", "script", "downscript", "ip", "route", "portForward", "virtualport"),
@@ -56,7 +57,10 @@ def agree(domain: Element, before: Mapping[Key, Value], changed: Changed) -> Non
     for name, nic in items_of(NICS, domain).items():
         at = (NICS.name, name)
         if at not in changed and (*at, "source") in changed:
-            _agree_source(nic, was_shared=(*at, "source") in before)
+            was = before.get((*at, "source")) or {}
+            _agree_source(
+                nic, was_shared=bool(was) and (MACVTAP in was) is (nic.get("type") == MACVTAP)
+            )
         if (*at, "model") in changed and xmltree.get(nic, "model/@type") != "virtio":
             drop(nic, "driver")
         for way in _WAYS:

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How images are called that have no path: those of servers, and namespaces of NVMe controllers.
+
+It is what two disks have in common that stand on one image. It has no secret in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ...engine.xmltree import Element
+
+NETWORK, NVME = "network", "nvme"
+# What a name says of no one server: all that serve it serve the same.
+NAMED_ALONE = ("rbd", "iscsi", "sheepdog")
+ADDRESS = ("domain", "bus", "slot", "function")
+
+
+def name_of(source: Mapping[str, Any]) -> str:
+    """The name of what the options of a disk say; empty where that has a path, or is a volume."""
+    if NVME in source:
+        return f"nvme:{source[NVME]['address']}/{source[NVME]['namespace']}"
+    said = source.get(NETWORK)
+    return _called(said["protocol"], said.get("name", ""), said.get("hosts", ())) if said else ""
+
+
+def name_in(kind: str, source: Element) -> str:
+    """The same of a source in a domain's XML, by the type of its disk."""
+    if kind == NETWORK:
+        hosts = [host.attrib for host in source.findall("host")]
+        return _called(source.get("protocol", ""), source.get("name", ""), hosts)
+    address = source.find("address")
+    if kind != NVME or address is None:
+        return ""
+    return f"nvme:{pci_address(address.attrib)}/{source.get('namespace')}"
+
+
+def pci_address(said: Mapping[str, str]) -> str:
+    """An address as lspci writes it: 0000:01:00.0."""
+    return "{:04x}:{:02x}:{:02x}.{:x}".format(*(int(said.get(at) or "0", 0) for at in ADDRESS))
+
+
+def _called(protocol: str, name: Any, hosts: Sequence[Mapping[str, Any]]) -> str:
+    from ...engine.secret_words import shown_name
+
+    if protocol in NAMED_ALONE or not hosts:
+        return shown_name(f"{protocol}:{name}")
+    host = hosts[0]
+    port = f":{host['port']}" if host.get("port") else ""
+    return shown_name(f"{protocol}:{host.get('socket') or host.get('name')}{port}/{name}")
