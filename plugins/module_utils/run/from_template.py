@@ -35,11 +35,13 @@ Options = Mapping[str, Any]
 # What is one VM's alone, or says how it is to be gone about with it.
 ITS_OWN = (
     *("name", "title", "description", "tags", "protected", "scope", "group", "template", FROM),
+    "host_devices",
     *("clone", "sysprep", "state", "autostart", "cloud_init", "wait_for", "wait_timeout_s"),
     *("apply", "purge", "remove_storage", "shutdown"),
 )
 # Of a disk, where its content is, and what it is to others.
-OF_IMAGE = ("file", "device", "pool", "volume", "format", "existing", "shareable", *VOLUME_OPTIONS)
+_PLACES = ("file", "device", "pool", "network", "nvme")
+OF_IMAGE = (*_PLACES, "volume", "format", "existing", "shareable", *VOLUME_OPTIONS)
 
 
 def expanded(world: World, wanted: Sequence[Wanted]) -> list[Wanted]:
@@ -141,7 +143,8 @@ class _Maker:
                     "is not started any more",
                     field=FROM,
                 )
-            return declaration(have, self.world.host), list(_not_taken(name, have))
+            said = declaration(have, self.world.host)
+            return said, [*_not_taken(name, have), *_devices_kept(name, said)]
         if declared is None and self.world.assume_missing:
             return None, []
         if declared is None or not said:
@@ -152,12 +155,13 @@ class _Maker:
             raise FleetError(
                 f"{name} is to be made from a template itself; make it in a run before", field=FROM
             )
-        return _said(declared.options, self.arguments.spec), []
+        options = _said(declared.options, self.arguments.spec)
+        return options, list(_devices_kept(name, options))
 
     def _cloned(self, template: Options, own: Options) -> dict[str, Any]:
         """What of a template a new VM has where it says nothing."""
         below = {name: value for name, value in template.items() if name not in ITS_OWN}
-        below = _plain(below)
+        below = _without_identity(_plain(below))
         for name in LISTS if own.get("purge") else ():
             if own.get(name) is not None:  # a list that is complete
                 below.pop(name, None)
@@ -166,6 +170,7 @@ class _Maker:
         below["cdroms"] = [one for one in below.get("cdroms", ()) if one["name"] != DRIVE[1]]
         if "disks" in below:
             template_name = str(template["name"])
+            _check_cloneable(template_name, below["disks"], own.get("disks") or ())
             below["disks"] = [
                 self._disk(template_name, disk, own.get("clone") or LINKED)
                 for disk in below["disks"]
@@ -199,6 +204,40 @@ def _not_taken(name: str, have: Have) -> Iterator[str]:
     left = unmanaged(have.definition)
     if left:
         yield f"{FROM}: {name} has what no option says, and the new VM does not: {', '.join(left)}"
+
+
+def _devices_kept(name: str, template: Options) -> Iterator[str]:
+    """A device of the host is one VM's."""
+    kept = [str(one["name"]) for one in template.get("host_devices") or ()]
+    if kept:
+        yield (
+            f"{FROM}: {name} has devices of the host, which stay its own: {', '.join(kept)}; "
+            "declare those of the new VM"
+        )
+
+
+def _without_identity(options: dict[str, Any]) -> dict[str, Any]:
+    """Without the numbers by which one VM alone is known, to its guest and on the host."""
+    system = (options.get("smbios") or {}).get("system") or {}
+    for name in ("uuid", "serial"):
+        system.pop(name, None)
+    if str((options.get("vsock") or {}).get("cid", "")).isdigit():
+        options["vsock"] = {**options["vsock"], "cid": "auto"}
+    return options
+
+
+def _check_cloneable(template: str, disks: Sequence[Options], own: Sequence[Options]) -> None:
+    """What is on a server or an NVMe namespace cannot be cloned here, and is not shared instead:
+    the new VM would write to its template's."""
+    elsewhere = {one["name"] for one in own if any(one.get(at) for at in _PLACES)}
+    for disk in disks:
+        is_far = disk.get("network") or disk.get("nvme")
+        if is_far and disk["name"] not in elsewhere and not disk.get("read_only"):
+            raise FleetError(
+                f"{template} has the disk {disk['name']} on a server or an NVMe namespace, of "
+                f"which no clone is made; say of disks.{disk['name']} what the new VM's stands on",
+                field=FROM,
+            )
 
 
 # ---- merging

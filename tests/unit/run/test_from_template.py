@@ -201,6 +201,50 @@ def test_a_vm_that_is_no_template_is_none_to_clone() -> None:
     assert plans(host(BASE.replace(TEMPLATE, "")), *both)["vm/web"].changed
 
 
+OF_ONE = """
+    <hostdev mode='subsystem' type='pci' managed='yes'>
+      <source><address domain='0x0000' bus='0x03' slot='0x00' function='0x0'/></source>
+      <alias name='ua-hostdev-gpu'/>
+    </hostdev>
+    <vsock model='virtio'><cid auto='no' address='7'/></vsock>"""
+SYSINFO = f"""
+  <sysinfo type='smbios'><system>
+    <entry name='manufacturer'>Acme</entry>
+    <entry name='serial'>S-1</entry>
+    <entry name='uuid'>{UUID}</entry>
+  </system></sysinfo>"""
+
+
+def test_what_is_one_vms_alone_stays_the_templates() -> None:
+    text = BASE.replace("<interface", f"{OF_ONE}<interface", 1)
+    text = text.replace("<devices>", f"{SYSINFO}<devices>", 1)
+    vm = plans(host(text.replace("</type>", "</type><smbios mode='sysinfo'/>")), new())["vm/web"]
+    assert xml(vm, "devices/hostdev/@type") is None
+    assert any("devices of the host, which stay its own: gpu" in one for one in vm.warnings)
+    assert xml(vm, "devices/vsock/cid/@auto") == "yes"
+    assert xml(vm, "sysinfo/system/entry[@name='manufacturer']") == "Acme"
+    for name in ("serial", "uuid"):
+        assert xml(vm, f"sysinfo/system/entry[@name='{name}']") is None
+
+
+SERVER = """
+    <disk type='network' device='disk'>
+      <driver name='qemu' type='raw'/>
+      <source protocol='rbd' name='pool/base-data'><host name='ceph1'/></source>
+      <target dev='sdb' bus='scsi'/>
+      <alias name='ua-disk-data'/>
+    </disk>"""
+
+
+def test_an_image_of_a_server_is_not_shared_with_the_template() -> None:
+    world = host(BASE.replace("<interface", f"{SERVER}<interface", 1))
+    with pytest.raises(FleetErrors, match="base has the disk data on a server"):
+        plans(world, new())
+    made = plans(world, new(disks=[{"name": "data", "pool": "images", "capacity": "8MiB"}]))
+    assert xml(made["storage_volume/images/web-data.qcow2"], "backingStore/path") is None
+    assert xml(made["vm/web"], "devices/disk[alias/@name='ua-disk-data']/@type") == "file"
+
+
 def test_a_template_of_the_same_run_is_one() -> None:
     root = {"name": "root", "pool": "images", "capacity": "8MiB"}
     memory = {"size": "64MiB"}
