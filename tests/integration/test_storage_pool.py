@@ -347,7 +347,7 @@ def test_a_secret_that_does_not_exist_is_told_before_anything_is_made(
         pool = {"name": name}
     before = target.pools()
     [error] = refused(target, "storage_pool", pool)
-    assert "does not exist; define it by virsh secret-define" in error
+    assert "does not exist; declare it (secrets of host_config, or the module secret)" in error
     assert target.pools() == before
     warned = target.module("storage_pool", pool, True)
     assert "does not exist yet" in str(warned["warnings"])
