@@ -109,6 +109,18 @@ def test_what_others_defined_keeps_its_uuid_and_its_value(secrets: Secrets) -> N
     assert secrets.there() == {f"iscsi/{secrets.name()}": uuid}
 
 
+def test_the_uuid_of_another_secret_is_refused_and_that_one_stays(secrets: Secrets) -> None:
+    uuid = "6d4c1a0e-0f6b-4a3c-9a53-0a8a4b3d2c1f"
+    other = f"{secrets.prefix}theirs"
+    secrets.define(f"<secret><uuid>{uuid}</uuid><usage type='iscsi'>"
+                   f"<target>{other}</target></usage></secret>")  # fmt: skip
+    secrets.libvirtd.virsh("secret-set-value", uuid, base64.b64encode(b"theirs").decode())
+    named = {"name": secrets.name(), "type": "iscsi", "uuid": uuid, "value": "ours"}
+    said = secrets.refused(**named)
+    assert f"is that of iscsi/{other}" in said
+    assert secrets.there() == {f"iscsi/{other}": uuid} and secrets.value(uuid) == b"theirs"
+
+
 def test_a_private_secret_is_one_with_a_value_which_nobody_sees(secrets: Secrets) -> None:
     done = secrets.run(private=True, value="opensesame")
     assert [one["field"] for one in done["plan"]] == ["type", "private", "value", "state"]

@@ -17,11 +17,13 @@ from .table import AT_VALUE
 
 def apply_secret(host: Host, plan: Plan, names: Sequence[str]) -> None:
     """Take the steps in their order. A secret that gets no value at first leaves no definition."""
+    is_ours = False
     try:
         for name in names:
             STEPS[name](host, plan)
+            is_ours = plan.action == CREATE
     except (FleetError, libvirt.libvirtError):
-        if plan.action == CREATE:
+        if is_ours:  # never what has this UUID because somebody else has just defined it
             _forget(host, plan)
         raise
 
