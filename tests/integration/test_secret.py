@@ -117,7 +117,7 @@ def test_the_uuid_of_another_secret_is_refused_and_that_one_stays(secrets: Secre
     secrets.libvirtd.virsh("secret-set-value", uuid, base64.b64encode(b"theirs").decode())
     named = {"name": secrets.name(), "type": "iscsi", "uuid": uuid, "value": "ours"}
     said = secrets.refused(**named)
-    assert f"is that of iscsi/{other}" in said
+    assert f"uuid: its UUID {uuid} is that of iscsi/{other}" in said
     assert secrets.there() == {f"iscsi/{other}": uuid} and secrets.value(uuid) == b"theirs"
 
 

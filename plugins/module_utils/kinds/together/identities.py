@@ -22,10 +22,12 @@ def free_uuid(plan: Plan, world: World) -> Iterator[FleetError]:
     other = world.host.owner_of(plan.wanted.kind, uuid) if uuid else None
     if other in (None, plan.wanted.name) or not world.will_be(plan.wanted.kind, other or "").exists:
         return
+    is_said = ("uuid",) in plan.wanted.values
+    whence = "" if is_said else ", which follows from its name,"
     rename = RENAME.get(plan.wanted.kind, "").format(other=other, name=plan.wanted.name)
     yield FleetError(
-        f"its UUID {uuid}, which follows from its name, is that of {other}: the same one under "
-        f"another name{rename}, or declare it as {other}, or remove {other} first",
+        f"its UUID {uuid}{whence} is that of {other}: the same one under another name{rename}, or "
+        f"declare it as {other}, or remove {other} first",
         plan.resource,
-        "name",
+        "uuid" if is_said else "name",
     )

@@ -140,7 +140,7 @@ def secrets(case: Case) -> Iterator[Finding]:
         elif any(uuid == one.uuid or (usage and usage == one.usage) for one in there):
             yield case.passed("secrets", f"the secret {named} is there", about, source=named)
         else:
-            todo = "define it there with the same UUID and value (virsh secret-define)"
+            todo = "declare it there with the same UUID and value (the module secret)"
             message = f"the target has no secret {named}"
             yield case.failed("secrets", message, todo, about, source=named)
 
