@@ -13,15 +13,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from ..engine import xmltree
 from ..engine.errors import FleetError
-from ..engine.plan import CREATE, Have, Plan, Wanted
+from ..engine.plan import Plan
 from ..host.connection import Host, found, libvirt
 from ..kinds.storage_volume.applier import Fingerprint, begin, check_own, undo
 from ..kinds.storage_volume.reader import look_up_volume, refresh_pool
-from ..kinds.storage_volume.volumes import FILE_POOLS, mark_of, name_in_pool, pool_of
+from ..kinds.storage_volume.volumes import mark_of, name_in_pool, pool_of
 from .applier_job import Job
 from .fate import DiskFate
+from .volume_there import plan_of
 
 Begun = list[tuple[Plan, Fingerprint]]
 
@@ -37,7 +37,8 @@ def volumes_for(
     begun: Begun = []
     try:
         for fate in job.copied:
-            plan = _plan_of(job, fate, capacities.get(fate.target) or fate.capacity, empty)
+            pool = job.move.target.pool(fate.pool_there)
+            plan = plan_of(pool, fate, capacities.get(fate.target) or fate.capacity, empty)
             begun.append((plan, _begun(job, fate, plan)))
         yield lambda: _check_all_own(job, begun)
     except BaseException:
@@ -74,34 +75,6 @@ def _begun(job: Job, fate: DiskFate, plan: Plan) -> Fingerprint:
             f"disks.{fate.name}",
         )
     return own
-
-
-def _plan_of(job: Job, fate: DiskFate, capacity: int, empty: bool) -> Plan:
-    """As it is planned for a volume that is declared."""
-    full = f"{fate.pool_there}/{fate.volume_there}"
-    pool = job.move.target.pool(fate.pool_there)
-    pool_type = pool.definition.get("type", "dir")
-    tree = xmltree.Element("volume")
-    for path, value in _definition(fate, capacity, empty and pool_type in FILE_POOLS):
-        xmltree.put(tree, path, value)
-    wanted = Wanted("storage_volume", full, "present", options={"moved": True})
-    after = Have("storage_volume", full, tree, facts={"pool_type": pool_type})
-    return Plan(wanted, CREATE, Have("storage_volume", full), after)
-
-
-def _definition(fate: DiskFate, capacity: int, empty: bool) -> Iterator[tuple[str, str]]:
-    yield "name", fate.volume_there
-    yield "capacity", "0" if empty else str(capacity)
-    yield "allocation", "0"
-    if empty:
-        yield "target/format/@type", "raw"
-        return
-    yield "target/format/@type", fate.format or "raw"
-    if fate.format == "qcow2":
-        yield "target/compat", "1.1"
-    if fate.backing:
-        yield "backingStore/path", fate.backing
-        yield "backingStore/format/@type", fate.backing_format or "raw"
 
 
 def take_marks_away(host: Host, resource: str, volumes: list[str]) -> None:
