@@ -38,6 +38,7 @@ MODULES_SERVED = (
         "migration_check",
         "rightsizing",
         "storage_info",
+        "storage_migration",
         "storage_pool",
         "reservation",
         "secret",

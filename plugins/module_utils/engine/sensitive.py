@@ -38,7 +38,7 @@ _MAY_BE = ("passw", "passphrase", "cookie", "secret", "token")
 _IS_DOMAIN = re.compile(r"\s*(<\?xml[^>]*>\s*)?<domain(snapshot|backup|checkpoint)?[\s>]")
 
 # The notes of this collection in metadata.
-_OURS = ("fleet:", "fleet-restart:", "fleet-move:", "fleet-home:", "fleet-seed:")
+_OURS = ("fleet:", "fleet-restart:", "fleet-move:", "fleet-home:", "fleet-seed:", "fleet-disk:")
 
 # Texts that are XML themselves: fragments of a definition, noted in its metadata.
 _FRAGMENTS = {"fleet:extra_xml", "fleet:before", "fleet:made"}

@@ -22,12 +22,14 @@ RESTART_NS = f"{FLEET_NS}:restart"
 MOVE_NS = f"{FLEET_NS}:move"
 HOME_NS = f"{FLEET_NS}:home"
 SEED_NS = f"{FLEET_NS}:seed"
+DISK_NS = f"{FLEET_NS}:disk"
 NAMESPACES = {
     "fleet": FLEET_NS,
     "fleet-restart": RESTART_NS,
     "fleet-move": MOVE_NS,
     "fleet-home": HOME_NS,
     "fleet-seed": SEED_NS,
+    "fleet-disk": DISK_NS,
     "qemu": "http://libvirt.org/schemas/domain/qemu/1.0",
 }
 _PREFIXES = {uri: prefix for prefix, uri in NAMESPACES.items()}

@@ -26,6 +26,7 @@ from .xmltext import is_element, plain
 Element = xmltext.Element
 FLEET_NS, RESTART_NS, NAMESPACES = xmltext.FLEET_NS, xmltext.RESTART_NS, xmltext.NAMESPACES
 MOVE_NS, HOME_NS, SEED_NS = xmltext.MOVE_NS, xmltext.HOME_NS, xmltext.SEED_NS
+DISK_NS = xmltext.DISK_NS
 parse, serialise = xmltext.parse, xmltext.serialise
 
 _STEP = re.compile(

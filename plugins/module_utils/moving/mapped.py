@@ -60,6 +60,11 @@ def _put_source(move: Move, fate: DiskFate, disk: Element) -> None:
     said = source_there(move, spot)
     if disk.get("type") == "volume" and spot.pool:  # as it was declared
         said = {"pool": spot.pool, "volume": spot.volume}
+    put_source(disk, said)
+
+
+def put_source(disk: Element, said: Mapping[str, str]) -> None:
+    """Name another image in a disk, in place, by the options of a disk."""
     source = xmltree.ensure(disk, "source")
     for attribute in ATTRIBUTES.values():
         source.attrib.pop(attribute, None)

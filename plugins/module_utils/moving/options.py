@@ -85,7 +85,7 @@ def options_of(params: Mapping[str, Any]) -> Options:
         name: params[name] for name in Options._fields if params.get(name) is not None
     }
     if said.get("bandwidth"):
-        said["bandwidth"] = _rate(str(said["bandwidth"]), mistakes)
+        said["bandwidth"] = rate_of(str(said["bandwidth"]), mistakes)
     given = params.get("map") or {}
     for name in ("pools", "vswitches"):
         said[name] = _names(f"map.{name}", given.get(name) or {}, mistakes)
@@ -97,7 +97,7 @@ def options_of(params: Mapping[str, Any]) -> Options:
     return options
 
 
-def _rate(text: str, mistakes: Mistakes) -> int:
+def rate_of(text: str, mistakes: Mistakes) -> int:
     """Bytes per second in `100MiB/s`; libvirt counts them in MiB."""
     size, _slash, per = text.strip().partition("/")
     try:

@@ -97,7 +97,7 @@ def left_behind(move: Move) -> list[Change]:
 
 
 def _disks_behind(move: Move) -> Iterator[Change]:
-    users = OthersThere(move)
+    users = OthersThere(move.source.world, move.have)
     for fate in fates(move):
         if fate.is_copied:
             why = _why_kept(move, fate, users)

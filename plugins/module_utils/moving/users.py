@@ -1,22 +1,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who else at the source needs an image that a VM leaves there: one is often of several VMs."""
+"""Who else needs an image that a VM leaves: one is often of several VMs."""
 
 from __future__ import annotations
 
 from functools import cached_property
 
+from ..engine.plan import Have
+from ..engine.world import World
 from ..kinds.images.beside import Beside
 from ..kinds.images.chains import Chains
 from ..kinds.images.uses import Use, places_of, uses_of_domain, uses_of_volumes
-from .move import Move
 
 
 class OthersThere:
-    """The users of images at the source beside the VM that moves; read once, when first asked."""
+    """The users of images on a host beside a VM that leaves them; read once, when first asked."""
 
-    def __init__(self, move: Move) -> None:
-        self.move = move
-        self.chains = Chains(move.source.world)
+    def __init__(self, world: World, have: Have) -> None:
+        self.world = world
+        self.have = have
+        self.chains = Chains(world)
 
     def of(self, path: str) -> str:
         """What others do with an image, as a note tells it; empty where nobody else needs it."""
@@ -34,7 +36,7 @@ class OthersThere:
     @cached_property
     def _own(self) -> set[str]:
         """The images of the VM itself: an overlay of its own needs what is below it no longer."""
-        trees = (self.move.have.stored, self.move.have.live)
+        trees = (self.have.stored, self.have.live)
         disks = [
             disk for tree in trees if tree is not None for disk in tree.findall("devices/disk")
         ]
@@ -43,12 +45,12 @@ class OthersThere:
     @cached_property
     def _uses(self) -> dict[str, list[Use]]:
         uses: dict[Use, None] = {}
-        for name, have in self.move.source.vms().items():
-            for tree in (have.stored, have.live) if name != self.move.vm else ():
+        for name, have in self.world.everything("vm").items():
+            for tree in (have.stored, have.live) if name != self.have.name else ():
                 if tree is not None:
                     uses.update(
                         dict.fromkeys(uses_of_domain(tree, f"vm/{name}", self.chains, True))
                     )
-        volumes = self.move.source.world.everything("storage_volume").values()
+        volumes = self.world.everything("storage_volume").values()
         uses.update(dict.fromkeys(uses_of_volumes(volumes)))
         return places_of(uses, self.chains)

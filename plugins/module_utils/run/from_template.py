@@ -22,8 +22,8 @@ from ..kinds.storage_volume.volumes import name_in_pool, pool_of
 from ..kinds.together.taken_up import VOLUME_OPTIONS
 from ..kinds.vm import sysprep
 from ..kinds.vm.declaring import declaration
+from ..kinds.vm.derived import volume_of
 from ..kinds.vm.kind import KIND as VM
-from ..kinds.vm.kind import volume_of
 from ..kinds.vm.made_from import FROM, LINKED, MADE, UNSEEN, Made
 from ..kinds.vm.seeded import DRIVE
 from ..kinds.vm.table import LISTS

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from ansible.module_utils import basic
 
 from ..engine.errors import FleetError
-from ..engine.facts import Facts
+from ..engine.facts import Facts, Reads
 from ..engine.world import Kind
 from ..host.connection import Host, connect
 from ..host.live import facts_of
@@ -25,10 +25,13 @@ def is_snapshot(uri: str) -> bool:
 
 @contextmanager
 def opened(
-    module: basic.AnsibleModule, kinds: Iterable[Kind], changes: bool = True
+    module: basic.AnsibleModule,
+    kinds: Iterable[Kind],
+    changes: bool = True,
+    more: Iterable[Reads] = (),
 ) -> Iterator[tuple[Host | None, Facts]]:
-    """The host that a module is for, and its facts, as far as plans of these kinds ask for them;
-    of a snapshot there are facts only."""
+    """The host that a module is for, and its facts, as far as plans of these kinds ask for them,
+    and what `more` there is to ask; of a snapshot there are facts only."""
     uri = module.params["uri"]
     if is_snapshot(uri):
         if changes and not module.check_mode:
@@ -42,4 +45,4 @@ def opened(
         return
     require_libvirt(module)
     with connect(uri) as host, host.errors("", "answer"):
-        yield host, facts_of(host, (one for kind in kinds for one in kind.reads))
+        yield host, facts_of(host, (*(one for kind in kinds for one in kind.reads), *more))

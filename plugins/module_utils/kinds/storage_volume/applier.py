@@ -80,6 +80,12 @@ def take_mark(pool: Any, name: str) -> None:
     _delete(pool, mark_of(name))
 
 
+def mark_there(host: Host, plan: Plan) -> Fingerprint:
+    """The mark of a volume that another run has begun; nothing where there is none."""
+    pool, name = _place(host, plan)
+    return _identity(pool, mark_of(name))
+
+
 def check_own(host: Host, plan: Plan, own: Fingerprint) -> None:
     """That a volume which was begun is not another run's by now. FleetError where it is."""
     pool, _name = _place(host, plan)

@@ -33,6 +33,11 @@ def noted(tree: Element, disk: str) -> str:
     return "" if is_of_another(tree) else xmltree.get(tree, f"{note_at(disk)}/@on") or ""
 
 
+def moved_from(tree: Element, disk: str) -> str:
+    """From where kvm.fleet.storage_migration moved a disk to where it is noted to be."""
+    return "" if is_of_another(tree) else xmltree.get(tree, f"{note_at(disk)}/@from") or ""
+
+
 def note(tree: Element, want: Mapping[Key, Value], stored: Values, own: Iterable[str]) -> Element:
     """Note what changes, in place. Of `own` disks, which name no volume, nothing has to be."""
     for key, value in want.items():
@@ -42,5 +47,6 @@ def note(tree: Element, want: Mapping[Key, Value], stored: Values, own: Iterable
         if value is ABSENT or (source and key[1] in own):
             xmltree.put(tree, note_at(key[1]), None)
         elif source and source != stored.get((*key, UNION)):
+            xmltree.put(tree, note_at(key[1]), None)
             xmltree.put(tree, f"{note_at(key[1])}/@on", image_of(source))
     return tree

@@ -19,6 +19,7 @@ from ...engine.world import World
 from ..storage_volume import kind as storage_volume
 from ..together.taken_up import VOLUME_OPTIONS
 from . import awaited, made_from, rules
+from .derived import volume_of
 from .draft import VmDraft
 from .table import AGENT_CHANNEL, CDROMS, DISKS, ROWS, TRAITS
 
@@ -171,11 +172,6 @@ def _volumes(
             mistakes.add("is for a disk that brings its volume", f"disks.{disk['name']}.existing")
         named_disks.append(item)
     return wanted, named_disks
-
-
-def volume_of(vm: str, disk: Mapping[str, Any]) -> str:
-    """How the volume is called that a disk brings, where nothing is said."""
-    return f"{vm}-{disk['name']}.{disk.get('format') or 'qcow2'}"
 
 
 def _volume(

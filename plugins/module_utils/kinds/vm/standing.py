@@ -179,6 +179,9 @@ class Standing:
         if self._refuse_overlays(key) or key[0] != DISKS.name or not chain:
             return
         now, path = chain[0].path, image_of(wanted)
+        if self._was_moved_from(key, now, path):
+            self._tell_moved(key, now, path)
+            return
         below = [self.chains.place(one.path) for one in self.chains.below(Layer(path))]
         writes = self.have.live is not None or moved.is_outdated(path, now, self.chains)
         if self.chains.place(now) in below and writes:
@@ -221,6 +224,21 @@ class Standing:
                 f"{named(key)} is on {now}, and is planned onto {path}, which is not below it; if "
                 "others moved the disk (virsh blockcopy), declare where it is"
             )
+
+    def _was_moved_from(self, key: Key, now: str, path: str) -> bool:
+        """Whether a run of storage_migration brought the disk from there to where it is."""
+        before = declared.moved_from(self.have.definition, key[1])
+        same = bool(before) and self.chains.place(before) == self.chains.place(path)
+        return same and self._was_put_on(key, now)
+
+    def _tell_moved(self, key: Key, now: str, path: str) -> None:
+        pool, _slash, volume = self.chains.world.host.volume_at(now).partition("/")
+        where = f"pool: {pool}, volume: {volume}" if pool else f"its path, {now}"
+        self.mistakes.add(
+            f"is on {now}, to which kvm.fleet.storage_migration moved it from {path}; declare it "
+            f"there ({where}), or move it back by that module first",
+            named(key),
+        )
 
     def _was_put_on(self, key: Key, path: str) -> bool:
         """Whether an image is the one that was declared before, so that the VM is another now."""

@@ -27,6 +27,7 @@ KNOWN: told.Known = {
     "metadata/fleet-restart:restart": (),
     "metadata/fleet-move:move": (),
     "metadata/fleet-home:home": (),
+    "metadata/fleet-disk:move": (),
     NOTE: (),
     "memory/@unit": (),
     "currentMemory/@unit": (),
