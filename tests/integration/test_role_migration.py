@@ -148,13 +148,20 @@ def test_certificates_are_of_the_authority(places: Places, role: Role, done: Pla
                 for check, named in (("-checkhost", name), ("-checkip", ADDRESSES[name])):
                     told = place.run(["openssl", "x509", "-noout", check, named, "-in", cert])
                     assert "does match" in told
-        keys = "libvirt/private libvirt/private/* qemu/*-key.pem"
+        keys = "libvirt/private libvirt/private/* qemu/*-key.pem qemu/dh-params.pem"
         told = place.run(["sh", "-c", f"cd {PKI} && stat -c '%a %U:%G' {keys}"])
-        kept = ["700 root:root", *["600 root:root"] * 2, *["640 root:libvirt-qemu"] * 2]
+        kept = ["700 root:root", *["600 root:root"] * 2, *["640 root:libvirt-qemu"] * 3]
         assert told.splitlines() == kept
         conf = place.run(["cat", "/etc/libvirt/qemu.conf"])
         assert "migrate_tls_x509_verify = 1" in conf
         assert f'migration_address = "{ADDRESSES[name]}"' in conf
+
+
+def test_qemu_makes_no_parameters_of_its_own_for_each_move(
+    places: Places, done: PlaybookRun
+) -> None:
+    read = ["openssl", "dhparam", "-noout", "-text", "-in", f"{PKI}/qemu/dh-params.pem"]
+    assert "GROUP: ffdhe2048" in places["kvm1"].run(read)
 
 
 def test_twins_get_another_uuid(places: Places, done: PlaybookRun) -> None:
