@@ -189,7 +189,7 @@ options:
     choices: [cancel, pause, post_copy]
     default: cancel
   stall_s:
-    description: After how long without any progress a migration is given up.
+    description: After how long without progress it is given up, once the target takes data.
     type: int
     default: 60
   backing:

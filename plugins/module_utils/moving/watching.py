@@ -21,7 +21,10 @@ LEAST_GIB = 2.0
 ROUNDS = 4.0
 # What QEMU sends of a disk at once, before it waits for as long as the bandwidth says.
 BURST = 16 * 2**20
-# Until QEMU at the target is up no data moves: 7 to 18 s were seen in emulated hosts.
+# Until the target's QEMU is up and takes data, the source has no job, and to cancel means nothing:
+# 7 to 18 s were seen in emulated hosts, three minutes of a busy one for encryption.
+PREPARE_S = 300.0
+# How long it may take to connect then.
 START_S = 120.0
 # How long the target's libvirt may leave a question open. Once all memory is over, libvirt tells it
 # to let the guest run: told to one that hangs, that is taken for a failure, the guest goes on at
@@ -67,6 +70,7 @@ class Watch:
     why: str = ""  # why it was to be aborted
     acted: bool = False  # whether what on_timeout says was done
     _moved: float = 0.0
+    _begun: bool = False  # whether the source has a job
     _seen: tuple[Any, ...] = field(default=())
 
     def see(self, now: float, job: Mapping[str, Any], silent_s: float = 0.0) -> str:
@@ -79,10 +83,7 @@ class Watch:
             self.why = f"libvirt at the target has not answered for {round(silent_s)} s"
             return ABORT
         if not self.why and now - self._moved > self._patience:
-            self.why = (
-                f"nothing was transferred for {round(now - self._moved)} s (stall_s); see that the "
-                "hosts reach each other over the migration network"
-            )
+            self.why = self._why_it_stands(round(now - self._moved))
             return ABORT
         if self.acted or self.why or now - self.began <= self.limits.timeout_s:
             return GOES_ON
@@ -94,15 +95,30 @@ class Watch:
 
     def _note(self, now: float, job: Mapping[str, Any]) -> None:
         seen = tuple(job.get(name) for name in _MOVES)
-        if not self._moved:
-            self._moved = self.began
+        begins = bool(job.get("type")) and not self._begun
+        self._begun = self._begun or begins
+        if begins or not self._moved:
+            self._moved = now if begins else self.began
         if any(seen) and seen != self._seen:
             self._moved = now
             self._seen = seen
 
     @property
     def _patience(self) -> float:
-        return self.limits.stall_s if self._seen else max(START_S, self.limits.stall_s)
+        if self._seen:
+            return self.limits.stall_s
+        return max(START_S if self._begun else PREPARE_S, self.limits.stall_s)
+
+    def _why_it_stands(self, seconds: int) -> str:
+        if not self._begun:
+            return (
+                f"the target was not ready to take it within {seconds} s; see what its QEMU and "
+                "its libvirt wait for (their logs there), or allow more (stall_s)"
+            )
+        return (
+            f"nothing was transferred for {seconds} s (stall_s); see that the hosts reach each "
+            "other over the migration network"
+        )
 
 
 def _advice(job: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.moving.options import Op
 from ansible_collections.kvm.fleet.plugins.module_utils.moving.watching import (
     ABORT,
     GOES_ON,
+    PREPARE_S,
     SILENCE_S,
     START_S,
     Limits,
@@ -53,8 +54,26 @@ def test_a_target_that_is_silent_is_not_waited_for_until_it_could_let_the_guest_
 def test_until_the_first_byte_it_may_take_longer() -> None:
     one = watch(stall_s=10)
     nothing = {"type": 1, "data_processed": 0}
-    assert one.see(100 + START_S, nothing) == GOES_ON
-    assert one.see(101 + START_S, nothing) == ABORT
+    assert one.see(101, nothing) == GOES_ON
+    assert one.see(101 + START_S, nothing) == GOES_ON
+    assert one.see(102 + START_S, nothing) == ABORT
+
+
+def test_a_target_that_gets_ready_has_longer_and_is_named() -> None:
+    one = watch(stall_s=10)
+    assert one.see(100 + PREPARE_S, {"type": 0}) == GOES_ON
+    assert one.see(101 + PREPARE_S, {}) == ABORT
+    assert "the target was not ready to take it within 301 s" in one.why
+
+
+def test_once_it_is_ready_its_time_to_connect_begins() -> None:
+    one = watch(stall_s=10)
+    nothing = {"type": 2, "data_processed": 0}
+    assert one.see(100 + PREPARE_S, {}) == GOES_ON
+    assert one.see(101 + PREPARE_S, nothing) == GOES_ON
+    assert one.see(101 + PREPARE_S + START_S, nothing) == GOES_ON
+    assert one.see(102 + PREPARE_S + START_S, nothing) == ABORT
+    assert "reach each other" in one.why
 
 
 def test_times_that_grow_are_no_progress() -> None:
