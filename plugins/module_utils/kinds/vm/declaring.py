@@ -16,7 +16,7 @@ from . import told
 from .definition import domain_values
 from .derived import derived_mac
 from .numa_placement import NONE as NO_PLACEMENT
-from .resolve import DEFAULTS
+from .resolve import DEFAULTS, resolve_devices
 from .seeded import CLOUD_INIT, CONTENT, HIDDEN_PARTS
 from .states import RUNNING
 from .table import AGENT_CHANNEL, LISTS, ROWS
@@ -39,6 +39,7 @@ def declaration(have: Have, host: HostFacts) -> dict[str, Any]:
     """What one would declare to have this VM."""
     values = domain_values(have.definition)
     kept = {k: v for k, v in values.items() if not _goes_without_saying(k, v, values)}
+    kept.update(_unlike_new_ones(kept, values))
     if _placed_in_words_of_others(values):
         kept = {k: v for k, v in kept.items() if not is_within(k, PLACEMENT)}
     if kept.get(("virt_type",)) == host.best_virt_type:
@@ -93,6 +94,17 @@ def _goes_without_saying(key: Key, value: Value, values: Values) -> bool:
         return bool(value == values[(key[0], "count" if key[0] == "cpu" else "size")])
     row = rows_by_key(ROWS, key)
     return isinstance(row, Field) and bool(value == row.codec.decode(None))
+
+
+def _unlike_new_ones(kept: Values, values: Values) -> Values:
+    """What libvirt's words leave unsaid of devices, and new ones would have otherwise."""
+    new = dict(kept)
+    resolve_devices(new, {})
+    return {
+        key: values[key]
+        for key in new
+        if key not in kept and values.get(key) is not None and values[key] != new[key]
+    }
 
 
 def _say_agent(options: dict[str, Any]) -> None:

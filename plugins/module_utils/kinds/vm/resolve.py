@@ -83,9 +83,7 @@ def resolve(
     _disks(values, stored)
     _adopt_nics(values, stored)
     _nics(name, values, stored)
-    _smaller_devices(values, stored)
-    host_devices.resolve(values, stored)
-    shared_folders.resolve(values, stored)
+    resolve_devices(values, stored)
     _purge(values, stored, purged)
     if any(values[key] is ABSENT and key[0] == DISKS.name and key in stored for key in values):
         standing().check_going(values, stored)
@@ -266,6 +264,13 @@ def _mode_of_macvtap(at: Key, values: dict[Key, Value], stored: Values) -> None:
         now = (stored.get(at) or {}).get(MACVTAP) or {}
         mode = now["mode"] if now.get("dev") == said["dev"] else BRIDGED
         values[at] = {MACVTAP: {**said, "mode": mode}}
+
+
+def resolve_devices(values: dict[Key, Value], stored: Values) -> None:
+    """What new devices of lists have where nothing is said, disks and NICs aside."""
+    _smaller_devices(values, stored)
+    host_devices.resolve(values, stored)
+    shared_folders.resolve(values, stored)
 
 
 def _smaller_devices(values: dict[Key, Value], stored: Values) -> None:

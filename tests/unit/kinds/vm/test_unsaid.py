@@ -16,7 +16,7 @@ from support import worlds
 DOMAIN = """<domain type="qemu"><name>web</name><uuid>00000000-0000-4000-8000-000000000001</uuid>
 <memory unit="KiB">1048576</memory><currentMemory unit="KiB">1048576</currentMemory>
 <vcpu placement="static">2</vcpu><os><type arch="x86_64" machine="pc-q35-7.2">hvm</type></os>
-{inside}<devices/></domain>"""
+{inside}</domain>"""
 
 
 def exported(inside: str) -> tuple[dict[str, Any], list[str]]:
@@ -66,3 +66,36 @@ def test_a_part_of_the_host_is_no_limit_of_a_pool() -> None:
         "resource_pool/gold: cpu.shares (idle), memory.limit (50%) cannot be declared, and is left "
         "out"
     ]
+
+
+@pytest.mark.parametrize(
+    ("section", "device", "said"),
+    [
+        (
+            "host_devices",
+            "<hostdev mode='subsystem' type='pci' managed='no'><alias name='ua-hostdev-gpu'/>"
+            "<source><address domain='0' bus='3' slot='0' function='0'/></source></hostdev>",
+            {"managed": False},
+        ),
+        (
+            "shared_folders",
+            "<filesystem type='mount' accessmode='mapped'><alias name='ua-folder-logs'/>"
+            "<source dir='/srv/logs'/><target dir='logs'/></filesystem>",
+            {"driver": "9p", "access_mode": "mapped"},
+        ),
+        (
+            "shared_folders",
+            "<filesystem type='mount' accessmode='passthrough'><alias name='ua-folder-logs'/>"
+            "<driver type='virtiofs'/><source dir='/srv/logs'/><target dir='logs'/></filesystem>",
+            {"driver": "virtiofs", "access_mode": "passthrough"},
+        ),
+    ],
+)
+def test_what_a_new_device_would_not_have_by_itself_is_said(
+    section: str, device: str, said: dict[str, Any]
+) -> None:
+    """Also where it is what libvirt has where nothing is said."""
+    memory = "<memoryBacking><access mode='shared'/></memoryBacking>"
+    told, warnings = exported(f"{memory}<devices>{device}</devices>")
+    assert warnings == []
+    assert told[section][0].items() >= said.items()
