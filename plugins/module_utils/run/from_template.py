@@ -16,6 +16,7 @@ from ..engine.hidden import revealed
 from ..engine.keys import ABSENT
 from ..engine.mark import is_template
 from ..engine.plan import Have, Wanted
+from ..engine.traits import STATE
 from ..engine.world import World
 from ..kinds.storage_volume.volumes import KIND as VOLUME
 from ..kinds.storage_volume.volumes import name_in_pool, pool_of
@@ -26,6 +27,7 @@ from ..kinds.vm.derived import volume_of
 from ..kinds.vm.kind import KIND as VM
 from ..kinds.vm.made_from import FROM, LINKED, MADE, UNSEEN, Made
 from ..kinds.vm.seeded import DRIVE
+from ..kinds.vm.states import STOPPED
 from ..kinds.vm.table import LISTS
 from ..kinds.vm.told import unmanaged
 from . import arguments, vm_defaults
@@ -143,6 +145,7 @@ class _Maker:
                     "is not started any more",
                     field=FROM,
                 )
+            _check_stopped(name, have, declared)
             said = declaration(have, self.world.host)
             return said, [*_not_taken(name, have), *_devices_kept(name, said)]
         if declared is None and self.world.assume_missing:
@@ -199,6 +202,18 @@ class _Maker:
         return self.world.host.volume_at(path) if path else ""
 
 
+def _check_stopped(name: str, have: Have, declared: Wanted | None) -> None:
+    """Its guest writes to what would be cloned, or will when it is woken."""
+    state = have.facts.get(STATE[0])
+    stops = declared is not None and declared.state == STOPPED
+    if state != STOPPED and not stops:
+        raise FleetError(
+            f"{name} is {state}, and a template is never started; declare it with state: stopped, "
+            "and see that nothing spoilt its disks, before VMs are made from it",
+            field=FROM,
+        )
+
+
 def _not_taken(name: str, have: Have) -> Iterator[str]:
     """What a template has that no option says, and so no VM gets that is made from it."""
     left = unmanaged(have.definition)
@@ -218,9 +233,11 @@ def _devices_kept(name: str, template: Options) -> Iterator[str]:
 
 def _without_identity(options: dict[str, Any]) -> dict[str, Any]:
     """Without the numbers by which one VM alone is known, to its guest and on the host."""
-    system = (options.get("smbios") or {}).get("system") or {}
+    smbios = options.get("smbios") or {}
     for name in ("uuid", "serial"):
-        system.pop(name, None)
+        smbios.get("system", {}).pop(name, None)
+    if not any(smbios.get(section) for section in smbios if section != "mode"):
+        options.pop("smbios", None)  # which was for these alone
     if str((options.get("vsock") or {}).get("cid", "")).isdigit():
         options["vsock"] = {**options["vsock"], "cid": "auto"}
     return options

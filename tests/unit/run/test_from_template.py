@@ -69,7 +69,7 @@ def host(text: str = BASE, **facts: Any) -> World:
         "vm",
         "base",
         xmltree.parse(text),
-        facts={"state": "stopped", "autostart": False, "persistent": True},
+        facts={"state": facts.get("state", "stopped"), "autostart": False, "persistent": True},
     )
     volume = Have("storage_volume", "images/base.qcow2", xmltree.parse(VOLUME))
     there = {
@@ -225,6 +225,20 @@ def test_what_is_one_vms_alone_stays_the_templates() -> None:
     assert xml(vm, "sysinfo/system/entry[@name='manufacturer']") == "Acme"
     for name in ("serial", "uuid"):
         assert xml(vm, f"sysinfo/system/entry[@name='{name}']") is None
+
+
+def test_numbers_of_its_own_are_all_that_a_template_says_of_its_system() -> None:
+    own = SYSINFO.replace("<entry name='manufacturer'>Acme</entry>", "")
+    text = BASE.replace("<devices>", f"{own}<devices>", 1)
+    vm = plans(host(text.replace("</type>", "</type><smbios mode='sysinfo'/>")), new())["vm/web"]
+    assert xml(vm, "sysinfo/@type") is None
+    assert xml(vm, "os/smbios/@mode") is None
+
+
+@pytest.mark.parametrize("state", ["running", "paused", "saved"])
+def test_nothing_is_made_from_a_template_that_somebody_started(state: str) -> None:
+    with pytest.raises(FleetErrors, match=f"base is {state}, and a template is never started"):
+        plans(host(state=state), new())
 
 
 SERVER = """

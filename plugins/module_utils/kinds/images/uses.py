@@ -43,7 +43,8 @@ class Use:
 
 def uses_of_domain(domain: Element, user: str, chains: Chains, deep: bool) -> Iterator[Use]:
     """The uses of a VM's definition. Chains that only headers tell are read where `deep`."""
-    lies_still = is_template(domain)
+    # What runs writes, a template or not: libvirt starts one for whoever asks.
+    lies_still = is_template(domain) and domain.get("id") is None
     for name, disk in _disks(domain):
         for use in _uses_of_disk(name, disk, user, chains, deep):
             yield replace(use, does=READS) if lies_still and use.does == WRITES else use
