@@ -109,6 +109,17 @@ _OF_MACVTAP = Codec(
     _parse_macvtap, _decode_macvtap, _encode_macvtap, {"type": "dict", "options": _OPTIONS}
 )
 
+_NUMBER = integer(0, 256, unset=0)
+
+
+def _queues(given: Any) -> int:
+    """There always is one, and libvirt keeps no number that says so (virDomainNetDefParseXML)."""
+    number = int(_NUMBER.parse(given))
+    return 0 if number == 1 else number
+
+
+QUEUES = replace(_NUMBER, parse=_queues)
+
 NIC_ROWS: tuple[Field | Variant, ...] = (
     Variant(
         UNION,
@@ -128,7 +139,7 @@ NIC_ROWS: tuple[Field | Variant, ...] = (
     Field("link", "link/@state", choice("down", unset="up"), Applier.NIC),
     Field("boot_order", "boot/@order", BOOT_ORDER),
     Field("driver", "driver/@name", choice("vhost", "qemu", unset="default")),
-    Field("queues", "driver/@queues", integer(0, 256, unset=0)),
+    Field("queues", "driver/@queues", QUEUES),
     Field("filter.name", "filterref!/@filter", FILTER, Applier.NIC),
     Mapped("filter.parameters", "filterref/parameter", PARAMETERS, Applier.NIC),
     Field("bandwidth.inbound.average", "bandwidth/inbound/@average", KIB_PER_S, Applier.NIC),
