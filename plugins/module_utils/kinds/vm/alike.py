@@ -7,6 +7,7 @@ name fits several is refused: nobody knows which is meant.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from ...engine.codecs import Value
@@ -16,6 +17,8 @@ from . import device_rows
 from .device_names import DEVICE_NAME
 
 FIRST = "#1"
+NUMBERED = re.compile(r"#\d+$")
+CHANNELS = "channels"  # of which libvirt takes any name
 OF_ALIASES = {row.name for row in device_rows.LISTS if row.key[1] is DEVICE_NAME}
 
 
@@ -66,6 +69,9 @@ def check_names(want: Mapping[Key, Value], stored: Values, mistakes: Mistakes) -
         elif "#" in key[1] and want[key] is PRESENT and _is_new_of_ours(key, stored):
             message = "nothing there has this name; a new one has letters, digits, - and _ in it"
             mistakes.add(message, named(key))
+        elif key[0] == CHANNELS and NUMBERED.search(key[1]) and _is_new(key, want, stored):
+            message = "ends as the name of one of several that are alike; give the new one another"
+            mistakes.add(message, named(key))
         elif _would_be_renamed(key, want, stored):
             message = (
                 "is known by this MAC address only, and cannot get another under this name; "
@@ -88,6 +94,10 @@ def check_going(want: Mapping[Key, Value], stored: Values, mistakes: Mistakes) -
                 "have its number; take away the last of them, or this one by virsh detach-device",
                 named((*going[:-1], _called(going, first))),
             )
+
+
+def _is_new(key: Key, want: Mapping[Key, Value], stored: Values) -> bool:
+    return want[key] is PRESENT and key not in stored
 
 
 def _is_new_of_ours(key: Key, stored: Values) -> bool:
