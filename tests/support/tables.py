@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from ansible_collections.kvm.fleet.plugins.module_utils.engine import fields, xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.engine import fields, specs, xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import Mistakes
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.fields import Rows
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.keys import Values
@@ -60,7 +60,7 @@ def _of_rows(bare: str, rows: Rows) -> Table:
         rows,
         bare,
         declarations(rows),
-        lambda params, mistakes: fields.want_of(rows, params, mistakes),
+        lambda params, mistakes: specs.want_of(rows, params, mistakes),
         edited,
         lambda tree: fields.values_of(rows, tree),
     )

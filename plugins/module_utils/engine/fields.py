@@ -8,19 +8,16 @@ through it sets just the keys that are given, and leaves everything else in the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from itertools import count
-from typing import Any, NamedTuple, Union
+from typing import NamedTuple, Union
 
 from . import xmltree
 from .codecs import TEXT, Codec, Value
-from .errors import Mistakes
 from .field import Composed, Field, Listed, Mapped, Sharing, parent_of, put_value, take_away
-from .hidden import unquoted
-from .keys import ABSENT, PRESENT, Key, Values, is_within, key_of, named
-from .texts import as_kept
+from .keys import ABSENT, PRESENT, Key, Values, is_within, key_of
 from .xmltree import Element
 
 # What tables are made of is had from here.
@@ -62,125 +59,6 @@ Row = Union[Field, Variant, Items]
 Rows = tuple[Row, ...]
 
 
-# ---- the argument spec
-
-
-def spec_of(rows: Rows) -> dict[str, Any]:
-    """The argument spec of a table."""
-    spec: dict[str, Any] = {}
-    for row in rows:
-        if isinstance(row, Field):
-            _place(spec, key_of(row.name), dict(row.codec.spec))
-        elif isinstance(row, Variant):
-            for field in _fields_of(row):
-                spec[field.name] = dict(field.codec.spec)
-        else:
-            _place(spec, key_of(row.name), _items_spec(row))
-    return spec
-
-
-def _items_spec(row: Items) -> dict[str, Any]:
-    name, codec = row.key
-    options = {name: {**codec.spec, "required": True}, "state": _item_state(), **spec_of(row.rows)}
-    return {"type": "list", "elements": "dict", "options": options}
-
-
-def _item_state() -> dict[str, Any]:
-    return {"type": "str", "choices": ["present", "absent"], "default": "present"}
-
-
-def _fields_of(row: Variant) -> Iterator[Field]:
-    seen = set()
-    for field in (field for case in row.cases.values() for field in case):
-        if field.name not in seen:
-            seen.add(field.name)
-            yield field
-
-
-def _place(spec: dict[str, Any], key: Key, option: dict[str, Any]) -> None:
-    for part in key[:-1]:
-        spec = spec.setdefault(part, {"type": "dict", "options": {}})["options"]
-    spec[key[-1]] = option
-
-
-# ---- what a user wants
-
-
-def want_of(rows: Rows, params: Mapping[str, Any], mistakes: Mistakes, under: Key = ()) -> Values:
-    """The values that a user declared; what was omitted is not in it. Mistakes are collected."""
-    want: Values = {}
-    for row in rows:
-        if isinstance(row, Variant):
-            _want_variant(row, params, want, mistakes, under)
-            continue
-        key = key_of(row.name)
-        if params.get(key[0]) is None:  # as of most of a table
-            continue
-        given = _given(params, key)
-        if isinstance(row, Items):
-            _want_items(row, given or (), want, mistakes, under + key)
-        elif given is not None:
-            _parsed(row, given, want, mistakes, under + key)
-    return want
-
-
-def _given(params: Mapping[str, Any], key: Key) -> Any:
-    value: Any = params
-    for part in key:
-        if not isinstance(value, dict):  # Mapping says the same, in ten times the time
-            return None
-        value = value.get(part)
-    return value
-
-
-def _parsed(row: Field, given: Any, want: Values, mistakes: Mistakes, key: Key) -> None:
-    try:
-        in_attribute = row.path.rpartition("/")[2].startswith("@")
-        want[key] = row.codec.parse(as_kept(given, in_attribute))
-    except (ValueError, TypeError) as error:
-        mistakes.add(unquoted(str(error), given) if row.sensitive else str(error), named(key))
-
-
-def _want_variant(
-    row: Variant, params: Mapping[str, Any], want: Values, mistakes: Mistakes, under: Key
-) -> None:
-    given = {f.name: params[f.name] for f in _fields_of(row) if params.get(f.name) is not None}
-    if not given:
-        return
-    case = next((c for c in row.cases.values() if {f.name for f in c} == set(given)), None)
-    if case is None:
-        ways = " or ".join("+".join(f.name for f in c) for c in row.cases.values())
-        mistakes.add(f"{'+'.join(given)} is no way to say it; use {ways}", named(under))
-        return
-    parsed: Values = {}
-    for field in case:
-        _parsed(field, given[field.name], parsed, mistakes, (*under, field.name))
-    want[(*under, row.name)] = {key[-1]: value for key, value in parsed.items()}
-
-
-def _want_items(row: Items, given: Any, want: Values, mistakes: Mistakes, key: Key) -> None:
-    option, codec = row.key
-    for item in given:
-        try:
-            name = _name(codec.parse(as_kept(item[option], in_attribute=True)))
-        except ValueError as error:
-            mistakes.add(str(error), named((*key, option)))
-            continue
-        at = (*key, name)
-        if at in want:
-            mistakes.add(f"two of {named(key)} have the {option} {name}", named(at))
-        want[at] = ABSENT if item.get("state") == ABSENT else PRESENT
-        if want[at] is PRESENT:
-            want.update(want_of(row.rows, item, mistakes, at))
-
-
-def _name(given: Any) -> str:
-    """The name of a thing in a list; a text may be empty elsewhere, where that takes it away."""
-    if given == "":
-        raise ValueError("is empty; everything in this list is known by it")
-    return str(given)
-
-
 # ---- what a tree has
 
 
@@ -189,46 +67,83 @@ class _Reading(NamedTuple):
 
     row: Row
     key: Key
-    first: str  # the tag that an element has to have for the row to say anything; empty: none
+    place: str  # where an element has to be for the row to say anything; empty: anywhere
     unsaid: tuple[tuple[Key, Value], ...] | None  # what the row says without; None: it is asked
+
+
+class _Stretch(NamedTuple):
+    """A part of a table for trees of one shape: what rows say of what is not there, and the next
+    one that has to be asked."""
+
+    unsaid: Values
+    asked: _Reading | None
 
 
 def values_of(rows: Rows, element: Element, under: Key = ()) -> Values:
     """Every value of the table as this tree has it."""
     have: Values = {}
-    there = {child.tag for child in element}
-    for row, key, first, unsaid in _readings(rows):
-        if unsaid is not None and first not in there:
-            # Most of a table is about what a resource does not have.
-            for unsaid_key, value in unsaid:
-                have[under + unsaid_key] = value
-        elif isinstance(row, Field):
-            # To ask the row takes longer, and most plans do little else.
-            plain = row.__class__ is Field
-            found = xmltree.get(element, row.path) if plain else row.found_in(element)
-            have[under + key] = row.codec.decode(found)
-        elif isinstance(row, Variant):
-            case = row.cases.get(xmltree.get(element, row.path) or "")
-            if case is not None:
-                have[under + key] = {f.name: f.codec.decode(f.found_in(element)) for f in case}
-        else:
-            for name, item in items_of(row, element).items():
-                at = (*under, *key, name)
-                have[at] = PRESENT
-                have.update(values_of(row.rows, item, at))
+    for unsaid, asked in _stretches(rows, _places(element)):
+        have.update({under + key: value for key, value in unsaid.items()} if under else unsaid)
+        if asked is not None:
+            _ask(asked, element, under, have)
     return have
 
 
-def _readings(rows: Rows) -> tuple[_Reading, ...]:
+def _ask(asked: _Reading, element: Element, under: Key, have: Values) -> None:
+    row, key = asked.row, asked.key
+    if isinstance(row, Field):
+        # To ask the row takes longer, and most plans do little else.
+        plain = row.__class__ is Field
+        found = xmltree.get(element, row.path) if plain else row.found_in(element)
+        have[under + key] = row.codec.decode(found)
+    elif isinstance(row, Variant):
+        case = row.cases.get(xmltree.get(element, row.path) or "")
+        if case is not None:
+            have[under + key] = {f.name: f.codec.decode(f.found_in(element)) for f in case}
+    else:
+        for name, item in items_of(row, element).items():
+            at = (*under, *key, name)
+            have[at] = PRESENT
+            have.update(values_of(row.rows, item, at))
+
+
+def _places(element: Element) -> frozenset[str]:
+    """The tags of what is in an element, and of what is in the first of each: `devices/rng`."""
+    places: set[str] = set()
+    for child in element:
+        if child.tag not in places:
+            places.add(child.tag)
+            places.update([f"{child.tag}/{inner.tag}" for inner in child])
+    return frozenset(places)
+
+
+def _stretches(rows: Rows, places: frozenset[str]) -> tuple[_Stretch, ...]:
+    """What there is to do for trees with these places: most of a table is about what is in none,
+    and most trees of a host have one shape."""
     # By identity: to compare tables takes longer than to read a tree.
-    known = _READINGS.get(id(rows))
+    known = _STRETCHES.get(id(rows))
     if known is None or known[0] is not rows:
-        known = rows, tuple(map(_reading, rows))
-        _READINGS[id(rows)] = known
-    return known[1]
+        known = _STRETCHES[id(rows)] = rows, tuple(map(_reading, rows)), {}
+    of_shape = known[2]
+    if places not in of_shape:
+        of_shape[places] = tuple(_divided(known[1], places))
+    return of_shape[places]
 
 
-_READINGS: dict[int, tuple[Rows, tuple[_Reading, ...]]] = {}
+_STRETCHES: dict[
+    int, tuple[Rows, tuple[_Reading, ...], dict[frozenset[str], tuple[_Stretch, ...]]]
+] = {}
+
+
+def _divided(readings: Iterable[_Reading], places: frozenset[str]) -> Iterator[_Stretch]:
+    unsaid: Values = {}
+    for reading in readings:
+        if reading.unsaid is not None and reading.place not in places:
+            unsaid.update(reading.unsaid)
+        else:
+            yield _Stretch(unsaid, reading)
+            unsaid = {}
+    yield _Stretch(unsaid, None)
 
 
 def _reading(row: Row) -> _Reading:
@@ -242,7 +157,9 @@ def _reading(row: Row) -> _Reading:
         if isinstance(value, (list, dict)):  # which whoever gets it may change
             return _Reading(row, key, "", None)
         unsaid = ((key, value),)
-    return _Reading(row, key, steps[0].tag, unsaid)
+    is_deep = len(steps) > 1 and steps[0].attr is None  # of several, the first is the one
+    place = f"{steps[0].tag}/{steps[1].tag}" if is_deep else steps[0].tag
+    return _Reading(row, key, place, unsaid)
 
 
 def items_of(row: Items, element: Element) -> dict[str, Element]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -19,7 +20,8 @@ def check(
     validator: ArgumentSpecValidator, given: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[str]]:
     """The arguments with their types and defaults, and what is wrong with them."""
-    unfit = [f"{at} is no text in UTF-8{where}; save it as UTF-8" for at, where in _no_utf8(given)]
+    halves = () if _is_utf8(given) else _no_utf8(given)
+    unfit = [f"{at} is no text in UTF-8{where}; save it as UTF-8" for at, where in halves]
     result = validator.validate(_fit(validator.argument_spec, given, "", unfit))
     return result.validated_parameters, unfit + [_said(error) for error in result.errors]
 
@@ -117,6 +119,15 @@ def _fit(
                 unfit.append(f"{within}{name} is {one!r}, but has options: {known}")
         fit[name] = fits if isinstance(value, (list, tuple)) else fits[0] if fits else None
     return fit
+
+
+def _is_utf8(given: Any) -> bool:
+    """Whether it certainly is, asked of all at once: to look at each text takes long."""
+    try:
+        json.dumps(given, ensure_ascii=False).encode()
+    except (ValueError, TypeError):  # or nothing that JSON has
+        return False
+    return True
 
 
 def _no_utf8(given: Any, at: str = "") -> Iterator[tuple[str, str]]:

@@ -35,7 +35,6 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.fields import (
     Field,
     Items,
     Rows,
-    want_of,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.keys import named
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have, Plan, Wanted
@@ -44,6 +43,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.planner import (
     Removal,
     plan_resource,
 )
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.specs import want_of
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.steps import Steps, steps_of
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.traits import (
     OF_WHAT_RUNS,

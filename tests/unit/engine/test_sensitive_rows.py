@@ -18,9 +18,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.fields import (
     Rows,
     Variant,
     edit,
-    spec_of,
     values_of,
-    want_of,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.hidden import HIDDEN, Sensitive
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.keys import Values
@@ -32,6 +30,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import (
     Wanted,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.showing import diff_of, results
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.specs import spec_of, want_of
 
 WORD = text("[A-Z]+-?[0-9]?", "capitals")
 ROWS: Rows = (

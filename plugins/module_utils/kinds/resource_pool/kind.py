@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from ...engine import traits
 from ...engine.errors import FleetError, Mistakes
-from ...engine.fields import spec_of, want_of
 from ...engine.keys import ABSENT
 from ...engine.plan import Have, Plan, Wanted
 from ...engine.planner import plan_resource
+from ...engine.specs import spec_of, want_of
 from ...engine.world import World
 from . import rules
 from .table import ROWS, TRAITS

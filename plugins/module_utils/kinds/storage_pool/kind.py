@@ -17,11 +17,11 @@ from ...engine import traits, xmltree
 from ...engine.changes import Change, TakenUp
 from ...engine.codecs import Value
 from ...engine.errors import FleetError, Mistakes
-from ...engine.fields import spec_of, want_of
 from ...engine.host import HostFacts
 from ...engine.keys import Key, Values, parent
 from ...engine.plan import Have, Plan, Wanted
 from ...engine.planner import Draft, plan_resource
+from ...engine.specs import spec_of, want_of
 from ...engine.traits import OF_WHAT_RUNS
 from ...engine.world import World
 from ...engine.xmltree import FLEET_NS, Element

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from ...engine import checksums, traits, xmltree
 from ...engine.checksums import FILE, is_url
 from ...engine.errors import Mistakes
-from ...engine.fields import spec_of, want_of
 from ...engine.keys import ABSENT
 from ...engine.plan import CREATE, Have, Plan, Wanted
 from ...engine.planner import plan_resource
+from ...engine.specs import spec_of, want_of
 from ...engine.units import format_size
 from ...engine.world import World
 from .table import ROWS, TRAITS

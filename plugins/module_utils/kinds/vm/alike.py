@@ -24,7 +24,8 @@ OF_ALIASES = {row.name for row in device_rows.LISTS if row.key[1] is DEVICE_NAME
 
 def is_any(values: Mapping[Key, Value]) -> bool:
     """Whether anything has a number; asked first, since it hardly ever is so."""
-    return any(len(key) == 2 and "#" in key[1] for key in values)
+    things = (key for key, value in values.items() if value is PRESENT or value is ABSENT)
+    return any(len(key) == 2 and "#" in key[1] for key in things)
 
 
 def with_numbers(values: Values) -> Values:

@@ -35,6 +35,7 @@ from . import (
 )
 from .cpu_time import DEDICATED
 from .definition import domain_values, live_values, restarting
+from .needs import Needs
 from .resolve import resolve
 from .seeded import CLOUD_INIT, KEYS, VOLUME
 from .states import PAUSED, RUNNING, SAVED, STOPPED
@@ -119,7 +120,7 @@ class VmDraft(Draft):
         values = alike.by_tree_names(given, self.stored) if numbered else given
         values = self._of_profile(values)
         values, warnings = in_pool.placed(values, self.stored, self.world, self.mistakes)
-        needs = rules.Needs(values, self.stored, self.world, self.mistakes)
+        needs = Needs(values, self.stored, self.world, self.mistakes)
         needs.check()
         self.warnings += [*warnings, *needs.warnings]
         options = self.wanted.options

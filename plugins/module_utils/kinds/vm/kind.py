@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from ...engine import traits
 from ...engine.codecs import Value, mac
 from ...engine.errors import FleetErrors, Mistakes
-from ...engine.fields import spec_of, want_of
 from ...engine.keys import ABSENT, PRESENT, UNION, Key, Values, named, parent
 from ...engine.plan import Have, Plan, Wanted
 from ...engine.planner import plan_resource
+from ...engine.specs import spec_of, want_of
 from ...engine.world import World
 from ..storage_volume import kind as storage_volume
 from ..together.taken_up import VOLUME_OPTIONS

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from ...engine import xmltree
 from ...engine.codecs import Value
 from ...engine.errors import FleetError, Mistakes
-from ...engine.keys import Key, Values, is_within, named
+from ...engine.keys import Key, Values, named, within
 from ...engine.xmltree import Element
 
 OFFSET, ZONE = ("clock",), ("timezone",)
@@ -38,10 +38,10 @@ def resolve(values: dict[Key, Value], stored: Values, said: Mapping[Key, Value])
     """What follows from what is said: the offset, the mode of Hyper-V, that of SMBIOS."""
     if values.get(ZONE) and OFFSET not in said:
         values[OFFSET] = "timezone"
-    enlightened = any(_is_new(key, values, stored) for key in values if is_within(key, HYPERV))
+    enlightened = any(_is_new(key, values, stored) for key in within(values, HYPERV))
     if enlightened and stored.get(MODE, "none") == "none":
         values.setdefault(MODE, "custom")
-    entries = [key for key in values if is_within(key, SMBIOS) and key != SMBIOS_MODE]
+    entries = [key for key in within(values, SMBIOS) if key != SMBIOS_MODE]
     is_said = any(values[key] not in NOTHING for key in entries)
     if is_said and stored.get(SMBIOS_MODE, "emulate") == "emulate":
         values.setdefault(SMBIOS_MODE, "sysinfo")
@@ -120,7 +120,7 @@ def _of_iommu(after: Values, want: Mapping[Key, Value]) -> Iterator[FleetError]:
 
 def _of_hyperv(after: Values, want: Mapping[Key, Value]) -> Iterator[FleetError]:
     mode = after.get(MODE)
-    said = [key for key in want if is_within(key, HYPERV) and key != MODE]
+    said = [key for key in within(want, HYPERV) if key != MODE]
     on = [key for key in said if want[key] not in (*NOTHING, False)]
     if mode != "custom" and on:
         message = f"is for the mode custom, and features.hyperv.mode is {mode}"
@@ -148,7 +148,7 @@ def _of_hyperv(after: Values, want: Mapping[Key, Value]) -> Iterator[FleetError]
 
 def _of_smbios(after: Values, want: Mapping[Key, Value]) -> Iterator[FleetError]:
     mode = after.get(SMBIOS_MODE)
-    entries = [k for k in after if is_within(k, SMBIOS) and k != SMBIOS_MODE]
+    entries = [k for k in within(after, SMBIOS) if k != SMBIOS_MODE]
     said = [key for key in entries if after[key] not in NOTHING]
     declared = [key for key in said if want.get(key) not in NOTHING]
     if declared and mode != "sysinfo":

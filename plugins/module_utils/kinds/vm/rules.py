@@ -6,17 +6,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from ...engine import vlans, xmltree
+from ...engine import vlans
 from ...engine.codecs import Value
 from ...engine.errors import Mistakes
 from ...engine.keys import ABSENT, PRESENT, UNION, Key, Values, beside, named, parent
 from ...engine.texts import why_no_file
-from ...engine.world import World
-from ..storage_volume.volumes import format_of
-from ..vswitch.attached import port_groups_of
 from . import cpu_time, disk_sources, host_devices, memory, numa_cells, platform, shared_folders
-from .macvtap import check_macvtap, lacks_interface
-from .nic_rows import MACVTAP, NICS
+from .macvtap import check_macvtap
+from .nic_rows import NICS
 
 
 def check_name(name: str, mistakes: Mistakes) -> None:
@@ -83,6 +80,21 @@ def check_planned(
 
     What is so already is no mistake of the declaration: libvirt takes more than we would make.
     """
+    # Of a VM that stays as it is, all that is found would be so already.
+    if after != stored or any(stored.get(key) != value for key, value in want.items()):
+        _check_what_is_new(after, stored, want, mistakes)
+    for key in want:
+        if len(key) == 2 and want[key] is PRESENT and key in stored and key not in after:
+            mistakes.add(
+                "others made it, and it is known by what it is, which this would change; take it "
+                "away (state: absent) and declare one with a name of its own",
+                named(key),
+            )
+
+
+def _check_what_is_new(
+    after: Values, stored: Values, want: Mapping[Key, Value], mistakes: Mistakes
+) -> None:
     found, there = Mistakes(), Mistakes()
     _check_all(after, not stored, want, found)
     if found.errors and stored:
@@ -92,13 +104,6 @@ def check_planned(
     for error in found.errors:
         if (error.field, error.message) not in known:
             mistakes.add(error.message, error.field)
-    for key in want:
-        if len(key) == 2 and want[key] is PRESENT and key in stored and key not in after:
-            mistakes.add(
-                "others made it, and it is known by what it is, which this would change; take it "
-                "away (state: absent) and declare one with a name of its own",
-                named(key),
-            )
 
 
 def _check_all(after: Values, new: bool, want: Mapping[Key, Value], mistakes: Mistakes) -> None:
@@ -221,180 +226,3 @@ def _check_nic(key: Key, after: Values, want: Mapping[Key, Value], mistakes: Mis
         above = [want.get((*limit, name)) for name in ("peak", "burst")]
         if after[(*limit, "average")] == "0B" and any(a not in (None, "0B") for a in above):
             mistakes.add("has a peak or burst but no average; set its average", named(limit))
-
-
-# ---- against the host
-
-
-class Needs:
-    """Checks what a VM refers to; what cannot be seen yet becomes a warning."""
-
-    def __init__(
-        self, values: Mapping[Key, Value], stored: Values, world: World, mistakes: Mistakes
-    ) -> None:
-        self.values = values
-        self.stored = stored
-        self.world = world
-        self.mistakes = mistakes
-        self.warnings: list[str] = []
-
-    def check(self) -> None:
-        """Check every source and file that the declaration names."""
-        checks = {
-            "vswitch": self._vswitch,
-            "bridge": self._bridge,
-            "pool": self._volume,
-            "file": self._file,
-            "device": self._device,
-            "network": self._of_host,
-            MACVTAP: self._of_host,
-        }
-        for key, value in self.values.items():
-            goes = self.values.get(parent(key)) is ABSENT
-            if key[-1] == UNION and isinstance(value, dict) and not goes:
-                for word in checks.keys() & value.keys() if not self._is_there(key) else ():
-                    checks[word](key, value)
-        for key in (("boot", "kernel"), ("boot", "initrd")):
-            if self.values.get(key) and self.values[key] != self.stored.get(key):
-                self._exists(named(key), self.values[key])
-
-    def _is_there(self, key: Key) -> bool:
-        """Whether a device of the VM stands on this already, whatever has become of it."""
-        return any(
-            have == self.values[key] and self._says_the_same(key, place)
-            for place, have in self.stored.items()
-            if place[-1] == UNION and place[0] == key[0]
-        )
-
-    def _says_the_same(self, key: Key, place: Key) -> bool:
-        said = ((self.values.get(beside(key, name)), name) for name in ("format", "port_group"))
-        return all(value in (None, self.stored.get((*place[:-1], name))) for value, name in said)
-
-    def _missing(self, what: str, field: str, hint: str) -> None:
-        self._lacks(what, field, hint, self.world.assume_missing)
-
-    def _missing_on_host(self, what: str, field: str, hint: str) -> None:
-        self._lacks(what, field, hint, self.world.assume_on_host)
-
-    def _lacks(self, what: str, field: str, hint: str, may_come: bool) -> None:
-        if may_come:
-            self.warnings.append(f"{what} does not exist yet; the plan assumes that it will")
-        else:
-            self.mistakes.add(f"{what} does not exist; {hint}", field)
-
-    def _vswitch(self, key: Key, source: Mapping[str, str]) -> None:
-        vswitch = self.world.will_be("vswitch", source["vswitch"])
-        field = named(beside(key, "vswitch"))
-        if not vswitch.exists:
-            self._missing(
-                f"the vswitch {source['vswitch']}", field, "declare it, or name one that does"
-            )
-            return
-        group = self.values.get(beside(key, "port_group"))
-        if group and group not in port_groups_of(vswitch):
-            has = ", ".join(sorted(port_groups_of(vswitch))) or "none"
-            self.mistakes.add(
-                f"the vswitch {source['vswitch']} has no port group {group}; it has {has}",
-                named(beside(key, "port_group")),
-            )
-
-    def _bridge(self, key: Key, source: Mapping[str, str]) -> None:
-        bridge = source["bridge"]
-        if self.world.host.has_bridge(bridge) is False and not self._is_to_come(bridge):
-            field = named(beside(key, "bridge"))
-            self._missing_on_host(f"the bridge {bridge}", field, "make it on the host first")
-
-    def _is_to_come(self, bridge: str) -> bool:
-        """Whether a vswitch of this run makes the bridge."""
-        vswitches = [have.stored for have in self.world.planned("vswitch")]
-        return any(
-            tree is not None and xmltree.get(tree, "bridge/@name") == bridge for tree in vswitches
-        )
-
-    def _volume(self, key: Key, source: Mapping[str, str]) -> None:
-        field = named(beside(key, "pool"))
-        if not self.world.will_be("storage_pool", source["pool"]).exists:
-            self._missing(
-                f"the storage pool {source['pool']}", field, "declare it, or name one that does"
-            )
-            return
-        name = f"{source['pool']}/{source['volume']}"
-        volume = self.world.will_be("storage_volume", name)
-        if not volume.exists:
-            field = named(beside(key, "volume"))
-            self._missing(f"the volume {name}", field, "declare it, or give the disk a capacity")
-            return
-        said = self.values.get(beside(key, "format"))
-        if said and said != format_of(volume):
-            self.mistakes.add(
-                f"is {said}, but the volume {name} is {format_of(volume)}",
-                named(beside(key, "format")),
-            )
-
-    def _file(self, key: Key, source: Mapping[str, str]) -> None:
-        path = source["file"]
-        if path and self._exists(named(beside(key, "file")), path):
-            self._check_format(key, path, self.values.get(beside(key, "format")))
-
-    def check_kept_formats(self, want: Mapping[Key, Value]) -> None:
-        """A file in the place of another is of the format that the disk has and keeps.
-
-        QEMU would hand a qcow2 image out as a raw one, and a guest would write over its header.
-        """
-        for key, source in want.items():
-            place = parent(key)
-            if key[0] != "disks" or key[-1] != UNION or place not in self.stored:
-                continue
-            unsaid = (*place, "format") not in want and source != self.stored.get(key)
-            if unsaid and self.world.host.is_local and source.get("file"):
-                self._check_format(key, source["file"], self.stored.get((*place, "format")))
-
-    def _device(self, key: Key, source: Mapping[str, str]) -> None:
-        if source["device"]:
-            self._exists(named(beside(key, "device")), source["device"])
-
-    def _of_host(self, key: Key, source: Mapping[str, Value]) -> None:
-        word, said = next(iter(source.items()))
-        lacks = lacks_interface if word == MACVTAP else disk_sources.lacks_secret
-        missing = lacks(self.world, said)
-        if missing:
-            self._missing_on_host(missing, named(beside(key, word)), "make or declare it first")
-
-    def _exists(self, field: str, path: str) -> bool:
-        if not path.startswith("/"):
-            self.mistakes.add(f"{path!r} is no absolute path, so nobody knows from where", field)
-            return False
-        if not self.world.host.is_local:
-            return False
-        found = self.world.host.file(path)
-        if found is not None and found.type == "folder":
-            self.mistakes.add(f"{path} is a folder", field)
-            return False
-        if found is not None and found.type:
-            return True
-        if path not in self._paths_to_come():
-            self._missing_on_host(
-                path, field, "see that the path is right and the file is on the host"
-            )
-        return False
-
-    def _paths_to_come(self) -> set[str | None]:
-        volumes = self.world.planned("storage_volume")
-        return {
-            xmltree.get(have.stored, "target/path") for have in volumes if have.stored is not None
-        }
-
-    def _check_format(self, key: Key, path: str, said: Value) -> None:
-        if said is None or key[0] != "disks":
-            return
-        from ...engine.looked_at import Unreadable
-
-        image = self.world.host.image(path)
-        if isinstance(image, Unreadable) and not image.broken:
-            return
-        is_qcow2 = isinstance(image, Unreadable) or image.format == "qcow2"
-        if is_qcow2 != (said == "qcow2"):
-            found = "qcow2" if is_qcow2 else "no qcow2"
-            hint = "" if beside(key, "format") in self.values else "; say the format with the file"
-            field = named(beside(key, "format"))
-            self.mistakes.add(f"is {said}, but {path} is {found}{hint}", field)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from ...engine import fields
+from ...engine import fields, specs
 from ...engine.codecs import Value
 from ...engine.errors import Mistakes
 from ...engine.keys import ABSENT, PRESENT, Key, Values
@@ -46,7 +46,7 @@ def with_macs(wanted: Wanted, world: World) -> tuple[Wanted, list[str]]:
 
 
 def _reserved(item: Mapping[str, Value], mistakes: Mistakes) -> Values:
-    return fields.want_of((_ROW,), {"hosts": [item]}, mistakes, (_FAMILY.dhcp,))
+    return specs.want_of((_ROW,), {"hosts": [item]}, mistakes, (_FAMILY.dhcp,))
 
 
 def _mac_of(vm: str, nic: str, world: World) -> str | None:

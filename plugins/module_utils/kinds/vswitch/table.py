@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...engine import fields
+from ...engine import specs
 from ...engine.codecs import Codec, Value, boolean, choice, integer, size, text
 from ...engine.errors import Mistakes
 from ...engine.fields import Composed, Field, Items, Rows
@@ -223,11 +223,11 @@ LISTS: dict[Key, Items] = {
 
 def spec() -> dict[str, Any]:
     """The argument spec of the table, addresses and DHCP included."""
-    options = fields.spec_of(ROWS)
-    options["dns"]["options"]["hosts"]["options"].update(fields.spec_of((HOSTNAMES,)))
+    options = specs.spec_of(ROWS)
+    options["dns"]["options"]["hosts"]["options"].update(specs.spec_of((HOSTNAMES,)))
     for family in FAMILIES:
         options[family.address] = {"type": "str"}
-        rows = fields.spec_of(family.rows)
+        rows = specs.spec_of(family.rows)
         rows["hosts"] = spec_of(rows["hosts"], family.identity)
         options[family.dhcp] = {"type": "dict", "options": rows}
     return options
@@ -235,14 +235,14 @@ def spec() -> dict[str, Any]:
 
 def want_of(params: Mapping[str, Any], mistakes: Mistakes) -> Values:
     """The values that a user declared."""
-    want = fields.want_of(ROWS, params, mistakes)
+    want = specs.want_of(ROWS, params, mistakes)
     for family in FAMILIES:
         row = Field(family.address, "", interface_address(family.version))
-        want.update(fields.want_of((row,), params, mistakes))
+        want.update(specs.want_of((row,), params, mistakes))
         given = dict(params.get(family.dhcp) or {})
         at = f"{family.dhcp}.hosts"
         given["hosts"] = list(named(given.get("hosts"), family.identity, at, mistakes))
-        want.update(fields.want_of(family.rows, given, mistakes, (family.dhcp,)))
+        want.update(specs.want_of(family.rows, given, mistakes, (family.dhcp,)))
     for host in (params.get("dns") or {}).get("hosts") or ():
         _want_hostnames(host, want, mistakes)
     return want
@@ -254,7 +254,7 @@ def _want_hostnames(host: Mapping[str, Any], want: Values, mistakes: Mistakes) -
     except ValueError:
         return  # reported with the list
     if want.get(key) is PRESENT:
-        want.update(fields.want_of((HOSTNAMES,), host, mistakes, key))
+        want.update(specs.want_of((HOSTNAMES,), host, mistakes, key))
 
 
 def lists_given(params: Mapping[str, Any]) -> frozenset[Key]:
