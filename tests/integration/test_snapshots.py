@@ -444,8 +444,9 @@ def test_snapshots_and_chains_are_told(site: ImageSite) -> None:
     [taken] = told["snapshots"]
     assert taken.pop("created").startswith("20")
     assert taken == {
-        **{"name": "s1", "state": "disk-snapshot", "parent": ""},
-        **{"disk_only": True, "internal": False, "current": True},
+        **{"name": "s1", "state": "disk-snapshot", "parent": "", "description": ""},
+        **{"disk_only": True, "internal": False, "current": True, "format": "external"},
+        **{"memory": False, "memory_file": "", "disks": {"vda": overlay}},
     }
     site.virsh("destroy", site.vm)
     [told] = site.run("vm_info", names=[site.vm])["vms"]

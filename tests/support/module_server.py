@@ -45,7 +45,7 @@ MODULES_SERVED = (
         "storage_volume",
         "vm",
     ),
-    *("vm_console", "vm_info", "vm_screenshot", "vswitch", "vswitch_info"),
+    *("vm_console", "vm_info", "vm_screenshot", "vm_snapshot", "vswitch", "vswitch_info"),
 )
 
 

@@ -27,7 +27,7 @@ QUESTIONS = {
     **dict.fromkeys(("far_interface", "file", "folder", "image", "leases", "machines_of"), 1),
     **dict.fromkeys(("migratable", "noted_daemons", "parsed", "place", "real_path"), 1),
     **dict.fromkeys(("made_from", "post_copy"), 1),
-    **dict.fromkeys(("refusal", "snapshots", "volume_at", "written"), 1),
+    **dict.fromkeys(("refusal", "snapshots", "vm_job", "volume_at", "written"), 1),
     **dict.fromkeys(("block_job", "checksum", "disk_size", "inside", "owner", "parser_refusal"), 2),
     **dict.fromkeys(("reaches",), 2),
     **dict.fromkeys(("cpu_modes", "device_models", "guest_cpus", "video_models"), 3),
@@ -190,6 +190,10 @@ class HostFacts:
     def block_job(self, vm: str, target: str) -> str:
         """The job that works on a disk of a running VM, as virsh calls it; empty without one."""
         return str(self.facts.ask("block_job", vm, target, unknown=""))
+
+    def vm_job(self, vm: str) -> str:
+        """What libvirt does with a whole VM that runs at this moment; empty for nothing."""
+        return str(self.facts.ask("vm_job", vm, unknown=""))
 
     def controllers(self, vm: str) -> list[str]:
         """Of `cpu` and `memory` the control groups by which libvirt can tune a VM that runs."""

@@ -10,7 +10,10 @@ from typing import Any
 from . import sensitive
 from .looked_at import File, Image, Interface, Unreadable
 
-KINDS = ("resource_pool", "secret", "storage_pool", "storage_volume", "vm", "vswitch")
+KINDS = (
+    *("resource_pool", "secret", "storage_pool", "storage_volume", "vm", "vm_snapshot"),
+    "vswitch",
+)
 
 # Questions with a whole definition in them are recorded by its digest.
 BY_DEFINITION = ("refusal", "parsed", "parser_refusal", "cpu_comparison")

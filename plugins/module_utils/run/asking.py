@@ -128,6 +128,7 @@ def _ask_about_vm(host: HostFacts, vm: Have) -> None:
     if vm.facts["state"] != "saved":
         host.controllers(vm.name)
         host.backup(vm.name)
+        host.vm_job(vm.name)
         for disk in vm.live.findall("devices/disk"):
             host.block_job(vm.name, xmltree.get(disk, "target/@dev") or "")
 

@@ -26,6 +26,7 @@ from ..kinds.storage_volume.volumes import (
     type_of,
     without_folder,
 )
+from ..kinds.vm_snapshot.records import have_of
 
 Answers = Mapping[Fact, Any]
 
@@ -140,6 +141,15 @@ def _of_vm(nothing: Any) -> Callable[..., Any]:
     return answer
 
 
+def _vm_snapshot(answers: Answers, name: str) -> Have:
+    """One of those that libvirt has records of."""
+    vm = name.partition("/")[0]
+    fact = ("snapshots", vm)
+    records = answers[fact] if fact in answers else _of_vm(())(answers, vm)
+    found = {have.name: have for have in have_of(f"{vm}/", records)}
+    return found.get(name) or Have("vm_snapshot", name)
+
+
 def _daemons(answers: Answers, network: str) -> list[Any]:
     return [one for one in answers.get(("network_daemons",), ()) if one.network == network]
 
@@ -182,6 +192,8 @@ FOLLOWS: dict[str, Callable[..., Any]] = {
     "volume_at": _volume_at,
     "snapshots": _of_vm(()),
     "checkpoints": _of_vm(()),
+    "vm_job": _of_vm(""),
+    "vm_snapshot": _vm_snapshot,
     "controllers": _of_vm(()),
     "backup": _of_vm(""),
     "block_job": _of_vm(""),

@@ -18,7 +18,10 @@ from ..kinds.together.references import names_of, uses_of
 from . import secrecy
 
 # What is made first; what goes, goes in the opposite order.
-ORDER = ("secret", "resource_pool", "storage_pool", "storage_volume", "vswitch", "vm")
+ORDER = (
+    *("secret", "resource_pool", "storage_pool", "storage_volume", "vswitch", "vm"),
+    "vm_snapshot",
+)
 
 Id = tuple[str, str]  # (kind, name)
 Rule = Callable[[Sequence[Plan], World], Iterable[FleetError]]

@@ -105,6 +105,7 @@ ANSWERS: dict[Fact, Any] = {
     ("nwfilters",): ["clean-traffic"],
     ("addresses",): {"eno3": ["198.51.100.7"], "eno4": []},
     ("post_copy", "web"): False,
+    ("vm_job", "web"): "a migration",
     ("reaches", "192.0.2.1", "49152"): "closed",
 }
 FACTS: dict[str, Any] = {"state": "running", "autostart": False, "persistent": True}

@@ -38,7 +38,7 @@ from .uses import (
 
 def one_writer(plans: Sequence[Plan], world: World) -> Iterator[FleetError]:
     """Every image that a plan brings into use, grows or removes is nobody else's."""
-    images = _Images(plans, world)
+    images = Images(plans, world)
     for plan in plans:
         if plan.wanted.kind == "vm" and plan.action in (CREATE, UPDATE):
             yield from _of_vm(plan, images)
@@ -48,7 +48,7 @@ def one_writer(plans: Sequence[Plan], world: World) -> Iterator[FleetError]:
             yield from _of_pool(plan, images)
 
 
-def _of_vm(plan: Plan, images: _Images) -> Iterator[FleetError]:
+def _of_vm(plan: Plan, images: Images) -> Iterator[FleetError]:
     for use in images.brought_by(plan):
         if use.does == STANDS:
             others = [other for other in images.others(use, plan) if other.does == WRITES]
@@ -68,7 +68,7 @@ def _of_vm(plan: Plan, images: _Images) -> Iterator[FleetError]:
             yield _error(plan, use, f"{use.path} is in use by {_names(clash)}; {_way_out(use)}")
 
 
-def _of_pool(plan: Plan, images: _Images) -> Iterator[FleetError]:
+def _of_pool(plan: Plan, images: Images) -> Iterator[FleetError]:
     """A pool is built on devices: what a guest keeps there libvirt need not recognise as data."""
     for device in uses_of_pools([plan.after]):
         others = [use for use in images.at(device.path) if use.user != device.user]
@@ -90,7 +90,7 @@ def _way_out(use: Use) -> str:
     )
 
 
-def _of_volume(plan: Plan, images: _Images) -> Iterator[FleetError]:
+def _of_volume(plan: Plan, images: Images) -> Iterator[FleetError]:
     have = plan.after if plan.action == CREATE else plan.have
     path = xmltree.get(have.definition, "target/path") if have.stored is not None else ""
     if not path:
@@ -122,7 +122,7 @@ def _of_volume(plan: Plan, images: _Images) -> Iterator[FleetError]:
             )
 
 
-def _copy(plan: Plan, images: _Images) -> Iterator[FleetError]:
+def _copy(plan: Plan, images: Images) -> Iterator[FleetError]:
     """QEMU lets nobody read a whole image to which it writes, and what is read would be torn."""
     for option, path in _sources(plan, images.world):
         uses = images.at(path)
@@ -148,7 +148,7 @@ def _sources(plan: Plan, world: World) -> Iterator[tuple[str, str]]:
         yield "image", image
 
 
-def _lost(plan: Plan, path: str, images: _Images) -> Iterator[FleetError]:
+def _lost(plan: Plan, path: str, images: Images) -> Iterator[FleetError]:
     """What a running VM has open is not made anew beside it: its data would go at the next stop."""
     users = [] if plan.have.facts else images.running_on(path)
     if users:
@@ -159,7 +159,7 @@ def _lost(plan: Plan, path: str, images: _Images) -> Iterator[FleetError]:
         )
 
 
-def _replaced(plan: Plan, path: str, images: _Images) -> Iterator[FleetError]:
+def _replaced(plan: Plan, path: str, images: Images) -> Iterator[FleetError]:
     """What clones stood on is not made anew without what was in it: each would be spoilt."""
     if plan.have.facts or any(plan.wanted.options.get(origin) for origin in moved.ORIGINS):
         return
@@ -207,7 +207,7 @@ def _error(plan: Plan, use: Use, message: str) -> FleetError:
     return FleetError(message, plan.resource, use.what)
 
 
-class _Images:
+class Images:
     """The uses of images as they will be, read once and only when a plan brings something."""
 
     def __init__(self, plans: Sequence[Plan], world: World) -> None:

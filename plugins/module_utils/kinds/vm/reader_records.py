@@ -10,6 +10,20 @@ from ...host.connection import Host, found, libvirt
 # virDomainBlockJobType, as virsh calls them.
 JOBS = {1: "blockpull", 2: "blockcopy", 3: "blockcommit", 4: "blockcommit", 5: "backup"}
 
+# virDomainJobOperation, of those that work on a whole VM.
+VM_JOBS = {
+    1: "a start",
+    2: "a save",
+    3: "a restore",
+    4: "a migration",
+    5: "a migration",
+    6: "a snapshot",
+    7: "going back to a snapshot",
+    8: "a dump",
+    10: "removing a snapshot",
+}
+BACKUP = 9  # of which another question is asked
+
 
 def read_snapshots(host: Host, vm: str) -> list[tuple[str, bool]]:
     """The records of a VM's snapshots, each with whether it is the current one."""
@@ -41,6 +55,22 @@ def read_block_job(host: Host, vm: str, target: str) -> str:
                 return ""
             raise
     return JOBS.get(job["type"], "job") if job else ""
+
+
+def read_vm_job(host: Host, vm: str) -> str:
+    """What libvirt does with a whole VM that runs; it lets nobody ask while it does some of it."""
+    with host.errors(f"vm/{vm}", "tell what is done with it"):
+        dom = _look_up(host, vm)
+        if dom is None or not dom.isActive() or host.driver != "QEMU":
+            return ""
+        try:
+            stats = dom.jobStats(0)
+        except libvirt.libvirtError as error:
+            if error.get_error_code() != libvirt.VIR_ERR_OPERATION_TIMEOUT:
+                raise
+            return "another job"
+    operation = stats.get("operation", 0)
+    return VM_JOBS.get(operation, "a job") if stats.get("type") and operation != BACKUP else ""
 
 
 def read_backup(host: Host, vm: str) -> str:

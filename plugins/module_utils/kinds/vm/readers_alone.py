@@ -35,6 +35,12 @@ def _block_job(host: Host, vm: str, target: str) -> Any:
     return read_block_job(host, vm, target)
 
 
+def _vm_job(host: Host, vm: str) -> Any:
+    from .reader_records import read_vm_job
+
+    return read_vm_job(host, vm)
+
+
 def _backup(host: Host, vm: str) -> Any:
     from .reader_records import read_backup
 
@@ -48,5 +54,6 @@ RECORDS = Reads(
         "checkpoints": _checkpoints,
         "block_job": _block_job,
         "backup": _backup,
+        "vm_job": _vm_job,
     }
 )

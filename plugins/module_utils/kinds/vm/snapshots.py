@@ -25,18 +25,41 @@ class Snapshot:
     internal: frozenset[str] = frozenset()  # disks whose image holds it
     overlays: Mapping[str, str] = field(default_factory=dict)  # what a disk wrote to from then on
     bases: Mapping[str, str] = field(default_factory=dict)  # what it had written to until then
+    memory: str = ""  # where the memory is: internal, external; empty without it
+    memory_file: str = ""
+    description: str = ""
+    half_merged: frozenset[str] = frozenset()  # disks into whose image an interrupted merge goes
+
+    @property
+    def is_external(self) -> bool:
+        """Whether what is written after it goes to other files."""
+        return bool(self.overlays) or self.memory == "external"
+
+    @property
+    def taken(self) -> str:
+        """When it was taken; empty of one that is yet to be."""
+        if not self.created:
+            return ""
+        return datetime.fromtimestamp(self.created, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def result(self) -> dict[str, Any]:
         """The snapshot as a module tells it."""
-        created = datetime.fromtimestamp(self.created, timezone.utc)
         return {
             "name": self.name,
+            "description": self.description,
             "state": self.state,
             "disk_only": self.state == "disk-snapshot",
             "internal": bool(self.internal),
+            "format": "external" if self.is_external else "internal",
+            "memory": bool(self.memory),
+            "memory_file": self.memory_file,
+            "disks": {
+                target: self.overlays.get(target, "")
+                for target in sorted({*self.internal, *self.overlays})
+            },
             "current": self.current,
             "parent": self.parent,
-            "created": created.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "created": self.taken,
         }
 
 
@@ -59,6 +82,7 @@ def snapshot_in(tree: Element, current: bool) -> Snapshot:
     definition = tree.find("domain") if definition is None else definition
     before = [] if definition is None else xmltree.find_all(definition, "devices/disk")
     bases = {xmltree.get(disk, "target/@dev") or "": _source(disk) for disk in before}
+    memory = xmltree.get(tree, "memory/@snapshot") or ""
     return Snapshot(
         xmltree.get(tree, "name") or "",
         xmltree.get(tree, "state") or "",
@@ -68,6 +92,14 @@ def snapshot_in(tree: Element, current: bool) -> Snapshot:
         frozenset(target for target, (kind, _path) in told.items() if kind == "internal"),
         {target: path for target, (kind, path) in told.items() if kind == "external" and path},
         {target: path for target, path in bases.items() if path},
+        "" if memory == "no" else memory,
+        xmltree.get(tree, "memory/@file") or "",
+        xmltree.get(tree, "description") or "",
+        frozenset(
+            disk.get("name", "")
+            for disk in disks
+            if disk.find("snapshotDeleteInProgress") is not None
+        ),
     )
 
 

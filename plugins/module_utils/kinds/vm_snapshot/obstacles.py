@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What forbids to touch the snapshots of a VM at this moment, whatever is to be done."""
+
+from __future__ import annotations
+
+from ...engine import xmltree
+from ..vm.states import CRASHED, SAVED
+from .case import Case
+
+
+def check_vm(case: Case) -> None:
+    """The VM is stored, and nobody is at work on it."""
+    facts = case.vm.facts
+    if not facts.get("persistent", True):
+        case.mistakes.add(
+            "the VM is stored nowhere, and its snapshots would be forgotten with it; store it "
+            "first (virsh define, or kvm.fleet.vm)",
+            "vm",
+        )
+    if case.state == CRASHED:
+        case.mistakes.add("the VM has crashed; stop or restart it first", "vm")
+    _check_jobs(case)
+
+
+def check_not_saved(case: Case, what: str) -> None:
+    """The memory of a saved VM fits the disks as they are, and no others."""
+    if case.state == SAVED:
+        case.mistakes.add(
+            f"the VM is saved, and its memory would not fit its disks any more once it is {what}; "
+            "start it first (state: running), or have the memory thrown away (virsh "
+            f"managedsave-remove {case.vm_name})",
+            "vm",
+        )
+
+
+def _check_jobs(case: Case) -> None:
+    host, name = case.world.host, case.vm_name
+    if not case.runs or host.driver != "QEMU":
+        return
+    job = host.vm_job(name)
+    if job:
+        case.mistakes.add(
+            f"libvirt is at work on the VM ({job}); run again when that is done", "vm"
+        )
+        return
+    if host.backup(name):
+        case.mistakes.add(
+            "a backup of the VM is under way; wait until it is done, or abort it (virsh "
+            f"domjobabort {name})",
+            "vm",
+        )
+    for disk in xmltree.find_all(case.definition, "devices/disk"):
+        target = xmltree.get(disk, "target/@dev") or ""
+        found = host.block_job(name, target)
+        if found:
+            case.mistakes.add(
+                f"a {found} of disk {target} is under way; wait until it is done, or abort it "
+                f"(virsh blockjob {name} {target} --abort)",
+                "vm",
+            )
