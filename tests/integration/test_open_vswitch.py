@@ -10,7 +10,7 @@ import pytest
 
 from support.module_server import ModuleServer
 from support.open_vswitch import OpenVswitch, why_not_here
-from support.private_libvirtd import PrivateLibvirtd
+from support.private_libvirtd import PrivateLibvirtd, wait_until, which
 
 BRIDGE = "ovs-test"
 MACS = {name: f"52:54:00:0e:12:0{n}" for n, name in enumerate(("web", "own", "trunk"))}
@@ -91,6 +91,7 @@ def lab(libvirtd: PrivateLibvirtd, modules: ModuleServer, prefix: str) -> Iterat
     switch.add_bridge(BRIDGE)
     yield Lab(libvirtd, modules, switch, prefix)
     switch.vsctl("del-br", BRIDGE)
+    switch.stop()
 
 
 @pytest.mark.long(touched_by=r"kinds/vswitch/|vlans\.py|port_groups\.py|open_vswitch")
@@ -131,3 +132,114 @@ def test_ports_of_vms_that_run_follow_their_vlans(lab: Lab) -> None:
     lab.own(trunk=[])
     assert lab.port("own") == (None, None, None)
     assert lab.libvirtd.virsh("domstate", lab.vm) == "running"
+
+
+# ---- the switch itself
+
+# Two cables to a switch elsewhere, in VLAN 10 of which is somebody.
+CABLES = """
+set -e
+unshare --net sleep 600 </dev/null >/dev/null 2>&1 &
+far=$!
+for n in 1 2; do
+    ip link add up$n type veth peer name wire$n
+    ip link set wire$n up
+done
+while [ "$(readlink /proc/$far/ns/net)" = "$(readlink /proc/self/ns/net)" ]; do sleep 0.05; done
+ip link add port10 type veth peer name somebody
+ip link set somebody netns $far
+ip link set port10 up
+nsenter --net=/proc/$far/ns/net bash -ec '
+    ip address add 10.99.0.2/24 dev somebody
+    ip link set somebody up'
+ovs-vsctl add-br far -- set Bridge far datapath_type=netdev -- \
+    add-port far wire1 -- add-port far wire2 -- add-port far port10 tag=10
+echo $far
+"""
+
+
+class Cables:
+    """What is at the other end of the uplinks."""
+
+    def __init__(self, libvirtd: PrivateLibvirtd) -> None:
+        self.libvirtd = libvirtd
+        self.process = libvirtd.run(["bash", "-c", CABLES]).strip()
+
+    def answers(self) -> bool:
+        done = self.libvirtd.try_run(["ping", "-c", "1", "-W", "1", "10.99.0.2"])
+        return done.returncode == 0
+
+    def cut(self) -> None:
+        self.libvirtd.run(["ovs-vsctl", "del-br", "far"])
+        self.libvirtd.run(["kill", self.process])
+        for name in ("up1", "up2"):
+            self.libvirtd.try_run(["ip", "link", "delete", name])
+
+
+@pytest.fixture
+def cables(lab: Lab) -> Iterator[Cables]:
+    if not which("ping"):
+        pytest.skip("not installed: ping")
+    cables = Cables(lab.libvirtd)
+    yield cables
+    cables.cut()
+
+
+def changed(plan: list[dict[str, Any]]) -> dict[str, Any]:
+    return {row["field"]: row["after"] for row in plan}
+
+
+@pytest.mark.long(touched_by=r"kinds/vswitch/|open_vswitch|links")
+def test_a_switch_is_made_kept_and_goes_with_its_uplinks(lab: Lab, cables: Cables) -> None:
+    vsctl = lab.switch.vsctl
+    switch = {"name": lab.net, "type": "openvswitch", "bridge": "ovs-own"}
+    plan = lab.converge("vswitch", **{**switch, "uplinks": {"nics": ["up1"]}, "mtu": 1400})
+    assert changed(plan)["switch"] == "bridge ovs-own of Open vSwitch"
+    assert vsctl("list-ports", "ovs-own") == "up1"
+    assert lab.libvirtd.run(["cat", "/sys/class/net/up1/mtu", "/sys/class/net/ovs-own/mtu"]) == (
+        "1400\n1400\n"
+    )
+
+    # Somebody in VLAN 10 here reaches somebody in VLAN 10 there, and from another VLAN does not.
+    vsctl("add-port", "ovs-own", "host10", "tag=10", "--", "set", "Interface", "host10",
+          "type=internal")  # fmt: skip
+    lab.libvirtd.run(
+        ["bash", "-c", "ip link set host10 up; ip address add 10.99.0.1/24 dev host10"]
+    )
+    wait_until(cables.answers, 30, "an answer in VLAN 10")
+    vsctl("set", "Port", "host10", "tag=20")
+    assert not cables.answers()
+    vsctl("set", "Port", "host10", "tag=10")
+
+    uplinks = {"nics": ["up2", "up1"], "primary": "up1"}
+    assert changed(lab.converge("vswitch", name=lab.net, uplinks=uplinks)) == {
+        "uplinks.nics": ["up1", "up2"],
+        "uplinks.teaming": "active_backup",
+        "uplinks.primary": "up1",
+    }
+    wait_until(cables.answers, 30, "an answer by a bond")
+    lab.libvirtd.run(["ip", "link", "set", "wire1", "down"])
+    wait_until(cables.answers, 30, "an answer by the other uplink")
+    lab.libvirtd.run(["ip", "link", "set", "wire1", "up"])
+    lab.converge("vswitch", name=lab.net, uplinks={"nics": ["up2"]}, mtu=0)
+    assert set(vsctl("list-ports", "ovs-own").split()) == {"up2", "host10"}
+    wait_until(cables.answers, 30, "an answer by what is left")
+
+    # As a run leaves it that was killed, or somebody else.
+    vsctl("del-br", "ovs-own")
+    lab.converge("vswitch", **{**switch, "uplinks": {"nics": ["up1", "up2"], "teaming": "lacp"}})
+    [bond] = vsctl("list-ports", "ovs-own").split()
+    assert vsctl("get", "Port", bond, "bond_mode", "lacp").split() == ["balance-tcp", "active"]
+    told = lab.modules.run("vswitch_info", {"names": [lab.net]})["vswitches"][0]
+    assert told["uplinks"] == {"nics": ["up1", "up2"], "teaming": "lacp"}
+
+    gone = lab.converge("vswitch", name=lab.net, state="absent")
+    assert changed(gone)["switch"] == "absent"
+    assert set(vsctl("list-br").split()) == {BRIDGE, "far"}
+
+
+def test_a_switch_of_others_is_used_and_stays(lab: Lab) -> None:
+    plan = lab.converge("vswitch", name=lab.net, type="openvswitch", bridge=BRIDGE)
+    assert "switch" not in changed(plan)
+    lab.converge("vswitch", name=lab.net, state="absent")
+    assert lab.switch.vsctl("list-br") == BRIDGE

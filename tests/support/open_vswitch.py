@@ -22,6 +22,11 @@ ovsdb-server conf.db --remote=punix:/run/openvswitch/db.sock --pidfile --detach 
 ovs-vsctl --no-wait init
 ovs-vswitchd --pidfile --detach --disable-system $quiet
 """
+STOP = """
+cd /run/openvswitch
+kill $(cat ovs-vswitchd.pid) $(cat ovsdb-server.pid)
+cd / && umount --lazy /run/openvswitch
+"""
 
 
 def why_not_here() -> str:
@@ -36,6 +41,10 @@ class OpenVswitch:
     def __init__(self, libvirtd: PrivateLibvirtd) -> None:
         self.libvirtd = libvirtd
         libvirtd.run(["bash", "-c", START])
+
+    def stop(self) -> None:
+        """End it, for the tests that come after on a host without one."""
+        self.libvirtd.run(["bash", "-c", STOP])
 
     def add_bridge(self, name: str) -> None:
         self.vsctl("add-br", name, "--", "set", "bridge", name, "datapath_type=netdev")
@@ -52,7 +61,8 @@ class OpenVswitch:
         """All that the database says, but for what is counted."""
         columns = {
             "Bridge": "name,ports,datapath_type,external_ids",
-            "Port": "_uuid,name,tag,trunks",
+            "Port": "_uuid,name,tag,trunks,interfaces,bond_mode,lacp,external_ids",
+            "Interface": "name,mtu_request",
         }
         return "".join(self.vsctl(f"--columns={of}", "list", name) for name, of in columns.items())
 

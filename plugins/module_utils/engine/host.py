@@ -22,7 +22,7 @@ QUESTIONS = {
     **dict.fromkeys(("huge_pages", "secrets", "state_folder", "uri", "version"), 0),
     **dict.fromkeys(("capacity", "faults", "held", "promises"), 0),
     **dict.fromkeys(("clock", "identity", "lock_manager", "mounts", "node_devices"), 0),
-    **dict.fromkeys(("addresses", "nwfilters", "open_vswitch"), 0),
+    **dict.fromkeys(("addresses", "links", "nwfilters", "open_vswitch"), 0),
     **dict.fromkeys(("backup", "bridge", "checkpoints", "controllers", "cpu_models"), 1),
     **dict.fromkeys(("far_interface", "file", "folder", "image", "leases", "machines_of"), 1),
     **dict.fromkeys(("migratable", "noted_daemons", "parsed", "place", "real_path"), 1),
@@ -348,13 +348,24 @@ class HostFacts:
 
     @property
     def open_vswitch(self) -> dict[str, Any]:
-        """The ports of Open vSwitch by name (`ports`), each with its tag, trunk and mode as a list;
-        or why nobody knows them (`error`).
+        """Open vSwitch: each port's tag, trunk and mode (`ports`), and its `bridges`, each with its
+        `owner`, the `mtu` that is asked for, and its `ports`: whether each is an `uplink` of ours,
+        its `nics` with the MTU asked for, and as a bond its `mode`, `lacp` and `primary`.
+
+        Or why nobody knows (`error`).
         """
         unknown = {"error": "the ports of another machine are not seen from here", "ports": {}}
         return dict(
             self.facts.ask("open_vswitch", unknown=unknown) if self.is_this_machine else unknown
         )
+
+    @property
+    def links(self) -> dict[str, dict[str, Any]]:
+        """The interfaces of this machine, each with what it is on (`master`), its `kind` where it
+        is no hardware, its `addresses`, the highest MTU that it can have (`max_mtu`; 0 where it
+        does not say), and whether it leads elsewhere by default (`default`).
+        """
+        return dict(self.facts.ask("links", unknown={})) if self.is_this_machine else {}
 
     @property
     def routes(self) -> list[tuple[str, str]]:

@@ -33,6 +33,7 @@ OF_ALL = (
         "huge_pages",
         "interfaces",
         "leases",
+        "links",
         "network_daemons",
         "open_files",
         "open_vswitch",

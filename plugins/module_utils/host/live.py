@@ -125,9 +125,15 @@ def _far_interface(host: Host, name: str) -> bool | None:
 
 
 def _open_vswitch(_host: Host) -> Any:
-    from .open_vswitch import read_ports
+    from .open_vswitch import read_open_vswitch
 
-    return read_ports()
+    return read_open_vswitch()
+
+
+def _links(_host: Host) -> Any:
+    from .links import read_links
+
+    return read_links()
 
 
 def _routes(_host: Host) -> Any:
@@ -171,4 +177,5 @@ ANSWERS: dict[str, Callable[..., Any]] = {
     "far_interface": _far_interface,
     "routes": _routes,
     "open_vswitch": _open_vswitch,
+    "links": _links,
 }

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ports of Open vSwitch on this machine, as its own database has them."""
+"""Open vSwitch on this machine, as its own database has it: bridges, ports and what is on them."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..engine.errors import FleetError
@@ -14,25 +14,41 @@ from ..engine.vlans import Port
 
 PROGRAM = "ovs-vsctl"
 WAIT_S = 10  # for its daemons, which answer at once or hang
-_COLUMNS = "name,tag,trunks,vlan_mode"
+MARK = "kvm-fleet"  # in external_ids: of a bridge whose it is, of a port that it is an uplink
+
+# All that is asked, in one transaction.
+_ASKED = {
+    "Open_vSwitch": "datapath_types",
+    "Bridge": "name,ports,external_ids",
+    "Port": "name,tag,trunks,vlan_mode,_uuid,interfaces,bond_mode,lacp,other_config,external_ids",
+    "Interface": "_uuid,name,mtu_request",
+}
 
 
-def read_ports() -> dict[str, Any]:
-    """The VLANs of each port (`ports`), or why they are not known (`error`)."""
+def read_open_vswitch() -> dict[str, Any]:
+    """The VLANs of each port (`ports`), the bridges with what is on them (`bridges`) and the kinds
+    of datapaths that there can be (`datapaths`); or why nothing is known (`error`)."""
     if shutil.which(PROGRAM) is None:
-        return {"error": f"the host has no {PROGRAM} (package openvswitch-switch)", "ports": {}}
-    done = _called(["--format=json", f"--columns={_COLUMNS}", "list", "Port"])
+        return _unknown(f"the host has no {PROGRAM} (package openvswitch-switch)")
+    command = ["--format=json"]
+    for table, columns in _ASKED.items():
+        command += ["--", f"--columns={columns}", "list", table]
+    done = _called(command)
     if done.returncode:
-        return {"error": f"{PROGRAM} says: {done.stderr.strip()}", "ports": {}}
-    return {"error": "", "ports": ports_in(done.stdout)}
+        return _unknown(f"{PROGRAM} says: {done.stderr.strip()}")
+    said = done.stdout.splitlines()
+    return {"error": "", "ports": ports_in(said[2]), **bridges_in(said)}
+
+
+def _unknown(error: str) -> dict[str, Any]:
+    return {"error": error, "ports": {}, "bridges": {}, "datapaths": []}
 
 
 def ports_in(answer: str) -> dict[str, list[Any]]:
     """The ports in what ovs-vsctl lists: of each its tag, its trunk and its mode."""
-    rows = json.loads(answer)["data"]
     return {
         name: [tag if isinstance(tag, int) else 0, _set(trunks), mode if mode != _NONE else ""]
-        for name, tag, trunks, mode in rows
+        for name, tag, trunks, mode, *_rest in json.loads(answer)["data"]
     }
 
 
@@ -42,6 +58,74 @@ _NONE = ["set", []]
 def _set(found: Any) -> list[int]:
     """A set of numbers, which is written as such unless it is of one."""
     return [found] if isinstance(found, int) else sorted(found[1])
+
+
+# ---- bridges
+
+
+def bridges_in(answers: Sequence[str]) -> dict[str, Any]:
+    """The bridges in the lists of all tables, each with its ports and their interfaces."""
+    [of_switch, bridges, ports, interfaces] = (json.loads(one)["data"] for one in answers)
+    devices = {uuid[1]: (name, mtu) for uuid, name, mtu in interfaces}
+    found = {row[4][1]: (row[0], _port(row, devices)) for row in ports}
+    datapaths = [kind for [kinds] in of_switch for kind in _many(kinds)]
+    return {
+        "bridges": {row[0]: _bridge(row, found) for row in bridges},
+        "datapaths": sorted(datapaths),
+    }
+
+
+def _bridge(row: list[Any], found: Mapping[str, tuple[str, dict[str, Any]]]) -> dict[str, Any]:
+    name, ports, ids = row
+    on_it = dict(found[uuid] for uuid in _many(ports) if uuid in found)
+    own = on_it.pop(name, {"nics": {}})  # by which the host itself is on it
+    return {
+        "owner": _map(ids).get(MARK, ""),
+        "mtu": own["nics"].get(name, 0),
+        "ports": on_it,
+    }
+
+
+def _port(row: list[Any], devices: Mapping[str, tuple[str, Any]]) -> dict[str, Any]:
+    interfaces, mode, lacp, config, ids = row[5:]
+    nics = (devices[uuid] for uuid in _many(interfaces) if uuid in devices)
+    return {
+        "uplink": MARK in _map(ids),
+        "nics": {name: mtu if isinstance(mtu, int) else 0 for name, mtu in sorted(nics)},
+        "mode": mode if isinstance(mode, str) else "",
+        "lacp": lacp if isinstance(lacp, str) else "",
+        "primary": _map(config).get("bond-primary", ""),
+    }
+
+
+def _many(found: Any) -> list[str]:
+    """A set of references or words, which is written as such unless it is of one."""
+    if isinstance(found, str):
+        return [found]
+    parts = found[1] if found[0] == "set" else [found]
+    return [part if isinstance(part, str) else part[1] for part in parts]
+
+
+def _map(found: Any) -> dict[str, str]:
+    return dict(found[1])
+
+
+def transact(commands: Iterable[Sequence[str]], resource: str) -> None:
+    """Give commands, all in one transaction. FleetError where Open vSwitch has not done them."""
+    told: list[str] = []
+    for command in commands:
+        told += ["--", *command]
+    if not told:
+        return
+    done = _called(told[1:])
+    # What its daemon could not do is no failure to ovs-vsctl: the database has it, and waits.
+    if done.returncode or "rror detected" in done.stderr:
+        why = done.stderr.strip().split("\n")[0] or f"{PROGRAM} ended with {done.returncode}"
+        hint = "; does ovs-vswitchd run?" if done.returncode < 0 else ""
+        raise FleetError(f"Open vSwitch has not changed the switch: {why}{hint}", resource)
+
+
+# ---- VLANs
 
 
 def set_ports(ports: Mapping[str, Port], resource: str) -> None:

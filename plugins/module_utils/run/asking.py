@@ -24,7 +24,6 @@ from ..kinds.storage_volume.volumes import FILE_POOLS, is_mark, type_of
 from ..kinds.vm.seeded import XORRISO
 from ..kinds.vm.state_files import saved_memory_of, state_files_of, state_folders
 from ..kinds.vm.sysprep import PROGRAMS
-from ..kinds.vswitch.ports import is_open_vswitch
 
 VIRT_TYPES = ("kvm", "qemu")
 OF_LIBVIRT = attrgetter(
@@ -36,7 +35,7 @@ OF_MOVES = attrgetter(
 )
 OF_PROMISES = attrgetter("capacity", "faults", "promises")
 OF_MACHINE = attrgetter("open_files", "interfaces", "routes", "network_daemons")
-OF_OPEN_VSWITCH = attrgetter("open_vswitch")
+OF_SWITCHES = attrgetter("open_vswitch", "links")
 # What QEMU opens for devices that a declaration may bring.
 DEVICES = ("/dev/net/tun", "/dev/vhost-net", "/dev/random", "/dev/urandom", "/dev/kvm")
 
@@ -68,8 +67,7 @@ def ask_everything(world: World, paths: Iterable[str]) -> None:
         images |= {p for have in volumes.values() for p in _paths_in(have)}
         _ask_about_files(host, {*paths, *DEVICES, *XORRISO, *PROGRAMS}, images)
         OF_MACHINE(host)
-        if any(is_open_vswitch(vswitch.definition) for vswitch in haves["vswitch"].values()):
-            OF_OPEN_VSWITCH(host)
+        OF_SWITCHES(host)
 
 
 def _ask_libvirt(host: HostFacts, vms: Iterable[Have]) -> None:

@@ -91,6 +91,20 @@ def taps_on(host: Host, network: Element) -> set[str]:
     return {nic.target for nic in attached(read_domains(host), name or "", bridge) if nic.target}
 
 
+def wire(host: Host, plan: Plan) -> None:
+    """Make the switch beneath it, or change it in place."""
+    from .applier_switch import wire
+
+    wire(host, plan)
+
+
+def unwire(host: Host, plan: Plan) -> None:
+    """Take away the switch that was made for it."""
+    from .applier_switch import unwire
+
+    unwire(plan)
+
+
 def stop(host: Host, plan: Plan) -> None:
     """Stop it."""
     _network(host, plan).destroy()
@@ -195,6 +209,8 @@ STEPS: dict[str, tuple[Callable[[Host, Plan], None], str]] = {
     "autostart": (autostart, "set its autostart"),
     "update": (update, "update what runs of it"),
     "clear": (clear, "remove what an interrupted run left"),
+    "wire": (wire, "set the switch that it is on"),
+    "unwire": (unwire, "remove the switch that it was on"),
     "start": (start, "start it"),
     "connect": (connect, "connect NICs to it"),
     "retag": (retag, "set the VLANs of ports"),

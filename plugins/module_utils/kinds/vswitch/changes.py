@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ...engine.changes import Made, Mended, Stepped
+from ...engine.changes import Changed, Lost, Made, Mended, Stepped
 
 
 class Cleared(Mended):
@@ -18,6 +18,24 @@ class Retagged(Mended):
     """Ports of running NICs get the VLANs of their port groups."""
 
     never_back = "they follow their port groups"
+
+
+class BridgeMade(Mended):
+    """The switch beneath a vswitch, which was not there."""
+
+    never_back = "it is there for its vswitch, and goes with that"
+
+
+class BridgeGone(Lost):
+    """The switch beneath a vswitch goes with it."""
+
+    never_back = "its vswitch is gone, with which another is made"
+
+
+class Wired(Changed):
+    """An option of the switch, which stands in no definition of libvirt's."""
+
+    in_definition = False
 
 
 class StartedUnderVms(Stepped):

@@ -54,6 +54,7 @@ def _check_one(draft: VswitchDraft, after: Values) -> None:
     draft.mistakes.raise_any()
     _check_beside_others(draft, after)
     _check_bridge(draft, after)
+    draft.beneath.check()
     if draft.have.live is not None and not draft.will_run:
         refuse_while_in_use(draft.wanted, draft.running)
     draft.mistakes.raise_any()
@@ -137,13 +138,25 @@ def _check_bridge(draft: VswitchDraft, after: Values) -> None:
                 f"the host has an interface {name} already; name another bridge", "bridge"
             )
         return
+    if draft.beneath.is_kept:
+        return
     there = has_bridge(draft.definition, name, host)
-    if there is False and draft.world.assume_on_host:
+    beneath = draft.beneath
+    if there and beneath.is_open_vswitch and host.is_this_machine and not beneath.seen["error"]:
+        draft.mistakes.add(f"{name} of the host is no bridge of Open vSwitch", "bridge")
+    elif there is False and draft.world.assume_on_host:
         draft.warnings.append(f"the bridge {name} is not there; taken to be made before the run")
     elif there is False:
-        draft.mistakes.add(f"the host has no bridge {name}; make it first", "bridge")
+        draft.mistakes.add(_why_no_bridge(draft, name), "bridge")
     elif there is None:
         draft.warnings.append(f"cannot see whether the host has a bridge {name}")
+
+
+def _why_no_bridge(draft: VswitchDraft, name: str) -> str:
+    host = draft.world.host
+    if draft.beneath.is_open_vswitch and host.is_this_machine:
+        return f"the host has no bridge {name}, and none can be made: {host.open_vswitch['error']}"
+    return f"the host has no bridge {name}; make it first"
 
 
 def runs(draft: VswitchDraft, key: Key, after: Values) -> bool:

@@ -28,6 +28,8 @@ from .surroundings import (
     named_nics,
     refuse_while_in_use,
 )
+from .switch import options, planned
+from .switch.planned import Beneath
 from .table import (
     BRIDGE,
     BRIDGE_NAME,
@@ -84,7 +86,7 @@ class VswitchDraft(Draft):
 
     traits = OF_WHAT_RUNS
     ours = OURS
-    removal = Removal(PROTECTED, _used_by, clears=(_left,), goes_with=(_leases,))
+    removal = Removal(PROTECTED, _used_by, clears=(_left,), goes_with=(_leases, planned.gone_with))
 
     def values_in(self, definition: Element) -> Values:
         return values_of(definition)
@@ -101,6 +103,9 @@ class VswitchDraft(Draft):
     def check(self) -> None:
         checks.check(self)
 
+    def facts(self) -> Mapping[str, Value]:
+        return {**super().facts(), **self.beneath.facts}
+
     # ---- what is wanted, with what follows from it
 
     def resolve(self) -> Values:
@@ -109,6 +114,8 @@ class VswitchDraft(Draft):
         want = {**self._defaults(), **self.wanted.values}
         if want.get(TYPE) == BRIDGE and self.stored.get(TYPE) == OPENVSWITCH:
             want[TYPE] = OPENVSWITCH  # which is a bridge of the host as well
+        on_open_vswitch = want.get(TYPE, self.stored.get(TYPE)) == OPENVSWITCH
+        self.beneath = Beneath(self, options.taken_out(want, on_open_vswitch))
         for group in table.things_of(want, ("port_groups",)):
             want.update(vlans.settled(want, self.stored, group))
         return {**self._consequences(want), **want}
@@ -132,9 +139,11 @@ class VswitchDraft(Draft):
         return [key for key, value in there.items() if value is PRESENT]
 
     def _defaults(self) -> Values:
-        if self.have.exists or self.wanted.values.get(TYPE, NAT) in ON_HOST_BRIDGE:
+        kind, bridge = self.wanted.values.get(TYPE, NAT), tree.derived_bridge(self.wanted.name)
+        if not self.have.exists and kind == OPENVSWITCH:
+            return {TYPE: kind, BRIDGE_NAME: bridge}
+        if self.have.exists or kind in ON_HOST_BRIDGE:
             return {}
-        bridge = tree.derived_bridge(self.wanted.name)
         return {TYPE: NAT, BRIDGE_NAME: bridge, STP: True, FORWARD_DELAY: 0}
 
     # ---- what is around it
@@ -203,7 +212,8 @@ class VswitchDraft(Draft):
 
     def beside(self) -> list[Change]:
         left = leftovers(self.wanted.resource, self.left)
-        return [*self._left_to_connect(), *left, *self._ports_astray()]
+        connected = self._left_to_connect()
+        return [*self.beneath.changes(), *connected, *left, *self._ports_astray()]
 
     @property
     def _is_open_vswitch(self) -> bool:

@@ -87,8 +87,9 @@ class Vswitch:
             "name": have.name,
             "uuid": uuid,
             "managed": is_made_here(have.stored, tree.derived_uuid(have.name)),
-            **have.facts,
+            **told.beside(have.facts),
             **told.options(have.stored),
+            **told.of_switch(have.facts),
         }
 
 

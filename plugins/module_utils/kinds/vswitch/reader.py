@@ -4,11 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from ...engine import xmltree
 from ...engine.plan import Have
 from ...host.connection import Host, found, libvirt
+from ...host.live import machine_of
+from .ports import is_open_vswitch
+from .switch.seen import of_bridge
 
 # Below this many it is cheaper to look names up than to list all networks of a host.
 FEW = 8
@@ -23,13 +27,15 @@ def read_networks(host: Host, names: Iterable[str] | None = None) -> dict[str, H
     """The named networks (None: all), also those that are not there, with stored and live XML."""
     with host.errors("", "read the networks"):
         if names is None:
-            return {net.name(): _have(host, net) for net in host.conn.listAllNetworks()}
+            every = {net.name(): _have(host, net) for net in host.conn.listAllNetworks()}
+            return _with_switches(host, every)
         wanted = list(names)
         there = {net.name(): net for net in _look_up_all(host, wanted)}
-        return {
+        haves = {
             name: _have(host, there[name]) if name in there else Have("vswitch", name)
             for name in wanted
         }
+        return _with_switches(host, haves)
 
 
 def _look_up_all(host: Host, names: list[str]) -> list[Any]:
@@ -49,6 +55,28 @@ def _have(host: Host, net: Any) -> Have:
     inactive = 0 if host.driver == "TEST" else libvirt.VIR_NETWORK_XML_INACTIVE
     live = xmltree.parse(net.XMLDesc(0)) if active else None
     return Have("vswitch", net.name(), xmltree.parse(net.XMLDesc(inactive)), live, facts)
+
+
+def _with_switches(host: Host, haves: dict[str, Have]) -> dict[str, Have]:
+    """The same, those on Open vSwitch with what this machine's says of their bridges."""
+    on = {name: _bridge(have) for name, have in haves.items() if _is_on_open_vswitch(have)}
+    if not on or not machine_of(host).is_this_machine:
+        return haves
+    found = machine_of(host).open_vswitch
+    for name, bridge in on.items():
+        switch = of_bridge(found, bridge)
+        if switch is not None:
+            have = haves[name]
+            haves[name] = replace(have, facts={**have.facts, **switch.facts})
+    return haves
+
+
+def _is_on_open_vswitch(have: Have) -> bool:
+    return have.stored is not None and is_open_vswitch(have.stored)
+
+
+def _bridge(have: Have) -> str:
+    return xmltree.get(have.definition, "bridge/@name") or ""
 
 
 def leases_of(network: Any) -> list[dict[str, Any]]:

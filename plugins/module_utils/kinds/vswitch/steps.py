@@ -5,10 +5,15 @@ from __future__ import annotations
 
 from ...engine import steps
 from ...engine.plan import Plan
-from .changes import CONNECTING, Cleared, Retagged
+from .changes import CONNECTING, BridgeGone, BridgeMade, Cleared, Retagged, Wired
 
 STEPS = steps.Steps(
-    beside={Cleared: "clear"},
+    beside={
+        Cleared: "clear",
+        BridgeMade: "wire",
+        Wired: "wire",
+        BridgeGone: "unwire",
+    },
     last={**dict.fromkeys(CONNECTING, "connect"), Retagged: "retag"},
     restart="restart",
     updates=True,

@@ -33,6 +33,7 @@ from .reservations import (
     reservations,
     spec_of,
 )
+from .switch import options as switch
 
 NAT, ISOLATED, ROUTED, BRIDGE = "nat", "isolated", "routed", "bridge"
 OPENVSWITCH = "openvswitch"
@@ -223,7 +224,7 @@ LISTS: dict[Key, Items] = {
 
 def spec() -> dict[str, Any]:
     """The argument spec of the table, addresses and DHCP included."""
-    options = specs.spec_of(ROWS)
+    options = specs.spec_of((*ROWS, *switch.ROWS))
     options["dns"]["options"]["hosts"]["options"].update(specs.spec_of((HOSTNAMES,)))
     for family in FAMILIES:
         options[family.address] = {"type": "str"}
@@ -235,7 +236,7 @@ def spec() -> dict[str, Any]:
 
 def want_of(params: Mapping[str, Any], mistakes: Mistakes) -> Values:
     """The values that a user declared."""
-    want = specs.want_of(ROWS, params, mistakes)
+    want = specs.want_of((*ROWS, *switch.ROWS), params, mistakes)
     for family in FAMILIES:
         row = Field(family.address, "", interface_address(family.version))
         want.update(specs.want_of((row,), params, mistakes))

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...engine import told
 from ...engine.fields import items_of
 from ...engine.keys import Values
 from ...engine.xmltree import Element
+from .switch.seen import FACTS, of_facts
 from .table import DNS_HOSTS, FAMILIES, ROWS, listed
 from .tree import values_of
 
@@ -34,6 +35,20 @@ def options(network: Element) -> dict[str, Any]:
         said = told.sayable(family.rows, below)
         values = {k: v for k, v in values.items() if k[:1] != (family.dhcp,) or k[1:] in said}
     return listed(values)
+
+
+def beside(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known of it beside its definition, but for the switch that it is on."""
+    return {name: fact for name, fact in facts.items() if name not in FACTS}
+
+
+def of_switch(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of the switch that it is on; nothing where nobody sees one."""
+    switch = of_facts(facts)
+    if switch is None:
+        return {}
+    uplinks = {name: value for name, value in facts["uplinks"].items() if value}
+    return {**({"uplinks": uplinks} if switch.nics else {}), "mtu": switch.mtu}
 
 
 def unmanaged(network: Element) -> list[str]:

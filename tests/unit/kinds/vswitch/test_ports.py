@@ -38,6 +38,9 @@ def vm(*nics: tuple[str, str]) -> Have:
     return Have("vm", "one", *map(xmltree.parse, trees), facts)
 
 
+OVS1 = {"owner": "", "mtu": 0, "ports": {}}
+
+
 def planned(ports: dict[str, Any], *nics: tuple[str, str], error: str = "", **options: Any) -> Plan:
     tree = xmltree.parse(NETWORK)
     facts = {"state": "active", "autostart": True, "persistent": True}
@@ -46,7 +49,7 @@ def planned(ports: dict[str, Any], *nics: tuple[str, str], error: str = "", **op
         "vm": {"one": vm(*nics)},
     }
     found = {
-        ("open_vswitch",): {"error": error, "ports": ports},
+        ("open_vswitch",): {"error": error, "ports": ports, "bridges": {"ovs1": OVS1}},
         ("interfaces",): {"ovs1": Interface()},
     }
     world = worlds.world(there, {**worlds.HERE, **found})

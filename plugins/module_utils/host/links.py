@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The network interfaces of this machine with their addresses and limits, as `ip` tells them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+Told = list[dict[str, Any]]
+
+
+def read_links() -> dict[str, dict[str, Any]]:
+    """All interfaces; none where `ip` is not there."""
+    addresses = _told("-d", "address", "show")
+    routes = [_told(family, "route", "show", "default") for family in ("-4", "-6")]
+    return links_in(addresses, [route for found in routes for route in found])
+
+
+def links_in(addresses: Told, routes: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The interfaces in what `ip` tells of addresses and of default routes."""
+    default = {dev for route in routes for dev in _devices(route)}
+    return {
+        one["ifname"]: {
+            "master": one.get("master", ""),
+            "kind": _kind(one),
+            "addresses": _addresses(one),
+            "max_mtu": one.get("max_mtu", 0),
+            "default": one["ifname"] in default,
+        }
+        for one in addresses
+        if "ifname" in one
+    }
+
+
+def _kind(link: Mapping[str, Any]) -> str:
+    if link.get("link_type") == "loopback":
+        return "loopback"
+    return str(link.get("linkinfo", {}).get("info_kind", ""))
+
+
+def _addresses(link: Mapping[str, Any]) -> list[str]:
+    """Those by which others reach the machine: none that is of its link alone."""
+    told = (one for one in link.get("addr_info", ()) if one.get("scope") == "global")
+    return [f"{one['local']}/{one['prefixlen']}" for one in told]
+
+
+def _devices(route: Mapping[str, Any]) -> list[str]:
+    hops = (route, *route.get("nexthops", ()))
+    return [str(hop["dev"]) for hop in hops if "dev" in hop]
+
+
+def _told(*asked: str) -> Told:
+    try:
+        done = subprocess.run(["ip", "-j", *asked], capture_output=True, text=True, check=False)
+    except OSError:
+        return []
+    told: Told = json.loads(done.stdout) if done.returncode == 0 and done.stdout.strip() else []
+    return told

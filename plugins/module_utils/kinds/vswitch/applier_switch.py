@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What makes, changes and removes the switch beneath a vswitch, as it was decided elsewhere."""
+
+from __future__ import annotations
+
+import subprocess
+
+from ...engine import xmltree
+from ...engine.plan import Plan
+from ...host.connection import Host
+from ...host.live import machine_of
+from ...host.open_vswitch import transact
+from .switch import commands
+from .switch.seen import of_facts
+
+
+def wire(host: Host, plan: Plan) -> None:
+    """Make the switch what it is to be, whatever a run that was interrupted left of it."""
+    will = of_facts(plan.after.facts)
+    if will is None:
+        raise LookupError("a plan with this step has a switch")
+    bridge = xmltree.get(plan.after.definition, "bridge/@name") or ""
+    transact(commands.making(machine_of(host).open_vswitch, bridge, will), plan.resource)
+    for nic in will.nics:
+        # Open vSwitch leaves an uplink down that is down.
+        subprocess.run(["ip", "link", "set", nic, "up"], capture_output=True, check=False)
+
+
+def unwire(plan: Plan) -> None:
+    """Remove the bridge, with the uplinks on it."""
+    bridge = xmltree.get(plan.have.definition, "bridge/@name") or ""
+    transact(commands.removing(bridge), plan.resource)

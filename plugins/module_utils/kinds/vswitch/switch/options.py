@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The options of the switch beneath a vswitch: rows of what stands in no XML of libvirt's.
+
+Open vSwitch keeps them in its own database, which is both what is stored and what runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ....engine.codecs import Codec, Value, choice, text, texts
+from ....engine.fields import Field, Rows
+from ....engine.keys import Key, Values
+
+ACTIVE_BACKUP, LACP, BALANCE_SLB = "active_backup", "lacp", "balance_slb"
+
+NICS, TEAMING, PRIMARY = ("uplinks", "nics"), ("uplinks", "teaming"), ("uplinks", "primary")
+MTU = ("mtu",)  # a row of libvirt's where libvirt makes the bridge
+OF_SWITCH: tuple[Key, ...] = (NICS, TEAMING, PRIMARY, MTU)
+
+INTERFACE = text(r"[A-Za-z0-9_.-]{1,15}", "the name of an interface: 15 letters, digits and ._-")
+
+
+def _nics() -> Codec:
+    """Interfaces in alphabetical order, since a bond has none."""
+    inner = texts(INTERFACE)
+
+    def parse(given: Any) -> list[Value]:
+        said: list[Value] = inner.parse(given)
+        twice = sorted({one for one in said if said.count(one) > 1})
+        if twice:
+            raise ValueError(f"has {', '.join(twice)} twice")
+        return sorted(said)
+
+    return replace(inner, parse=parse)
+
+
+ROWS: Rows = (
+    Field("uplinks.nics", "", _nics()),
+    Field("uplinks.teaming", "", choice(ACTIVE_BACKUP, LACP, BALANCE_SLB)),
+    Field("uplinks.primary", "", INTERFACE),
+)
+
+
+def taken_out(want: Values, on_open_vswitch: bool) -> Values:
+    """Take out of what is wanted what is the switch's, and no network's."""
+    mine = OF_SWITCH if on_open_vswitch else (NICS, TEAMING, PRIMARY)
+    return {key: want.pop(key) for key in mine if key in want}

@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plans for the switch beneath a vswitch on Open vSwitch: what it is, what it will be, and how.
+
+A switch that others made is used as it is found, and changed only in what a declaration names. One
+that is not there is made, and marked; only what is marked goes with its vswitch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from ....engine.changes import LIVE, Change, Kept
+from ....engine.keys import named
+from ....engine.traits import GONE
+from ..changes import BridgeGone, BridgeMade, Wired
+from ..table import BRIDGE_NAME, OPENVSWITCH, TYPE
+from . import rules, seen
+from .commands import kept, uplink_ports
+from .options import ACTIVE_BACKUP, MTU, NICS, OF_SWITCH, PRIMARY, TEAMING
+from .seen import Switch
+
+if TYPE_CHECKING:
+    from ..draft import VswitchDraft
+
+FIELD = ("switch",)
+
+
+class Beneath:
+    """The switch that a vswitch is on, as far as it is one of Open vSwitch."""
+
+    def __init__(self, draft: VswitchDraft, declared: Mapping[Any, Any]) -> None:
+        self.draft = draft
+        self.declared = declared
+        self.name = draft.wanted.name
+        self.resource = draft.wanted.resource
+
+    @property
+    def bridge(self) -> str:
+        """The bridge that it will be on."""
+        return str(self.draft.after[BRIDGE_NAME] or "")
+
+    @property
+    def is_open_vswitch(self) -> bool:
+        """Whether it is one of Open vSwitch."""
+        return bool(self.draft.after[TYPE] == OPENVSWITCH)
+
+    @property
+    def is_minded(self) -> bool:
+        """Whether a declaration says anything of it."""
+        said = self.draft.wanted.values
+        return not self.draft.have.exists or any(k in said for k in (TYPE, BRIDGE_NAME, *OF_SWITCH))
+
+    @cached_property
+    def seen(self) -> Mapping[str, Any]:
+        """All that Open vSwitch has on this machine, asked only where that matters."""
+        return self.draft.world.host.open_vswitch
+
+    @cached_property
+    def now(self) -> Switch | None:
+        """As it is, or as another vswitch will have made it; None where it is not there."""
+        same_bridge = self.draft.stored.get(BRIDGE_NAME) == self.bridge
+        found = seen.of_facts(self.draft.have.facts) if same_bridge else None
+        if found is None and self.is_minded and self.is_open_vswitch:
+            found = seen.of_bridge(self.seen, self.bridge) or self._made_by_another()
+        return found
+
+    def _made_by_another(self) -> Switch | None:
+        for have in self._planned():
+            if have.definition.find(f"bridge[@name='{self.bridge}']") is not None:
+                return seen.of_facts(have.facts)
+        return None
+
+    def _planned(self) -> Iterator[Any]:
+        """Other vswitches of the same run that are on Open vSwitch."""
+        for have in self.draft.world.planned("vswitch"):
+            if have.name != self.name and have.exists and "switch" in have.facts:
+                yield have
+
+    @cached_property
+    def is_kept(self) -> bool:
+        """Whether it can be seen, and so be made what it is to be."""
+        if not self.is_open_vswitch or not self.bridge:
+            return False
+        return self.now is not None or (self.is_minded and self._can_be_made())
+
+    def _can_be_made(self) -> bool:
+        host = self.draft.world.host
+        if not host.is_this_machine or host.has_interface(self.bridge):
+            return False
+        return not self.seen["error"]
+
+    @cached_property
+    def will(self) -> Switch | None:
+        """As it will be; None where nobody sees it from here."""
+        if not self.is_kept:
+            return None
+        now, said = self.now or Switch(self.name), self.declared
+        nics = tuple(said.get(NICS, now.nics))
+        teaming = said.get(TEAMING) or (now.teaming or ACTIVE_BACKUP if len(nics) > 1 else "")
+        stays = now.primary if teaming == ACTIVE_BACKUP and now.primary in nics else ""
+        return Switch(now.owner, nics, teaming, said.get(PRIMARY, stays), said.get(MTU, now.mtu))
+
+    @property
+    def differs(self) -> bool:
+        """Whether a run changes it."""
+        return self.will != self.now
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What will be known of it."""
+        return {} if self.will is None else self.will.facts
+
+    # ---- what must hold
+
+    def check(self) -> None:
+        """Collect the mistakes, and say what is not seen."""
+        draft = self.draft
+        if not self.is_open_vswitch:
+            draft.mistakes.extend(rules.only_on_open_vswitch(self.declared, draft.after[TYPE]))
+        elif self.will is None and self.declared:
+            self._cannot_be_set()
+        elif self.will is not None and self.differs:
+            self._check_change(self.will)
+
+    def _cannot_be_set(self) -> None:
+        """What is declared of a switch that is not seen: a run could not do it."""
+        draft, host = self.draft, self.draft.world.host
+        if not host.is_this_machine:
+            why = "Open vSwitch is set on its own machine only; let the task run there"
+        elif self.seen["error"]:
+            why = self.seen["error"]
+        else:
+            why = f"{self.bridge} is no bridge of Open vSwitch"
+        said = ", ".join(named(key) for key in self.declared)
+        if draft.world.assume_on_host and host.is_this_machine and self.seen["error"]:
+            draft.warnings.append(f"{why}; the plan is made without {said}")
+        else:
+            option = next(iter(self.declared))[0]
+            draft.mistakes.add(f"cannot be what is declared ({said}): {why}", option)
+
+    def _check_change(self, will: Switch) -> None:
+        draft, now = self.draft, self.now or Switch(self.name)
+        draft.mistakes.extend(rules.check(will))
+        draft.mistakes.extend(rules.of_another(now, self.name))
+        new = [nic for nic in will.nics if nic not in now.nics]
+        links = draft.world.host.links
+        others = {have.name: have.facts["uplinks"]["nics"] for have in self._planned()}
+        draft.mistakes.extend(rules.taken(new, others))
+        draft.mistakes.extend(rules.uplinks(new, self.seen, links, self.bridge))
+        for nic in rules.missing(new, links):
+            if draft.world.assume_on_host:
+                draft.warnings.append(f"the host has no {nic}; taken to be there when a run comes")
+            else:
+                draft.mistakes.add(f"the host has no interface {nic}", named(NICS))
+        draft.mistakes.extend(rules.too_large(will.mtu, will.nics, links))
+
+    # ---- what changes
+
+    def changes(self) -> Iterator[Change]:
+        """The switch that is made, and what of it is changed in place."""
+        if self.will is None or not self.differs:
+            return
+        if self.now is None:
+            made = f"bridge {self.bridge} of Open vSwitch"
+            note = "kept by Open vSwitch, also when the host starts again"
+            yield BridgeMade(self.resource, FIELD, None, made, LIVE, note=note)
+        before = (self.now or Switch()).values
+        for key, after in self.will.values.items():
+            if before[key] != after:
+                yield Wired(self.resource, key, before[key], after, LIVE, note=self._note(key))
+
+    def _note(self, key: Any) -> str:
+        if key == MTU:
+            return (
+                "of the switch and its uplinks; NICs of VMs that run keep theirs until they start"
+            )
+        if self.now is None:
+            return ""
+        nics = ", ".join(f"{nic.vm} ({nic.mac})" for nic in self.draft.running)
+        whom = nics or "no VM that runs"
+        if key != NICS:
+            return f"what goes out by the uplinks pauses for a moment, for {whom}"
+        return self._note_on_nics(whom)
+
+    def _note_on_nics(self, whom: str) -> str:
+        will, now = self.will or Switch(), self.now or Switch()
+        if not will.nics:
+            return f"nothing goes out any more, for {whom}"
+        found = self.seen.get("bridges", {}).get(self.bridge, {"ports": {}})
+        ports = uplink_ports(found["ports"], will)
+        if kept(ports, will):
+            return "the other uplinks go on meanwhile" if len(will.nics) > 1 else ""
+        if not now.nics:
+            return ""
+        return f"what goes out by the uplinks pauses for a moment, for {whom}"
+
+
+def stays_behind(draft: VswitchDraft) -> str:
+    """What is to be said where a vswitch leaves the bridge that was made for it; empty else."""
+    was = seen.of_facts(draft.have.facts)
+    bridge = draft.stored.get(BRIDGE_NAME)
+    if was is None or was.owner != draft.wanted.name or bridge == draft.after[BRIDGE_NAME]:
+        return ""
+    return (
+        f"the bridge {bridge}, which was made for it, stays: ovs-vsctl del-br {bridge} removes it"
+    )
+
+
+def gone_with(draft: VswitchDraft) -> Iterable[Change]:
+    """What becomes of the switch beneath a vswitch that goes; of those of others, nothing."""
+    was = seen.of_facts(draft.have.facts)
+    if was is None or was.owner != draft.wanted.name:
+        return []
+    bridge = str(draft.stored[BRIDGE_NAME])
+    said = f"bridge {bridge} of Open vSwitch"
+    others = seen.others_on(draft.world.host.open_vswitch, bridge)
+    others += [f"vswitch/{name}" for name in _also_on(draft, bridge)]
+    if others:
+        return [
+            Kept(draft.wanted.resource, FIELD, said, note=f"others are on it: {', '.join(others)}")
+        ]
+    freed = f", and {', '.join(was.nics)} with nothing on them" if was.nics else ""
+    note = f"it was made for this vswitch{freed}"
+    return [BridgeGone(draft.wanted.resource, FIELD, said, GONE, LIVE, note=note)]
+
+
+def _also_on(draft: VswitchDraft, bridge: str) -> Iterator[str]:
+    for name, have in draft.world.everything("vswitch").items():
+        if (
+            name != draft.wanted.name
+            and have.definition.find(f"bridge[@name='{bridge}']") is not None
+        ):
+            yield name

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rules of a switch and its uplinks. Pure; each function says one rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ....engine.codecs import Value
+from ....engine.errors import FleetError
+from ....engine.keys import Key, named
+from .options import ACTIVE_BACKUP, MTU, NICS, PRIMARY, TEAMING
+from .seen import MODES, Switch, bridge_of_nic
+
+Links = Mapping[str, Mapping[str, Any]]
+# What is no way out of the machine: what others make on top of it, or for VMs.
+NO_UPLINKS = {
+    "loopback": "a loopback",
+    "bridge": "a bridge",
+    "tun": "a tap",
+    "openvswitch": "a port",
+}
+
+
+def check(will: Switch) -> Iterator[FleetError]:
+    """The rules about what uplinks will be."""
+    if will.teaming and len(will.nics) < 2:
+        count = "one" if will.nics else "none"
+        yield _wrong(TEAMING, f"{will.teaming} needs two uplinks or more, and there is {count}")
+    if will.teaming and will.teaming not in MODES:
+        yield _wrong(TEAMING, f"is {will.teaming!r}, as others set it; declare one of ours")
+    if will.primary and will.primary not in will.nics:
+        uplinks = f"which are {', '.join(will.nics)}" if will.nics else "of which there are none"
+        yield _wrong(PRIMARY, f"{will.primary} is none of the uplinks, {uplinks}")
+    elif will.primary and will.teaming != ACTIVE_BACKUP:
+        said = will.teaming or "no teaming"
+        yield _wrong(PRIMARY, f"means nothing with {said}; only {ACTIVE_BACKUP} has one")
+
+
+def only_on_open_vswitch(declared: Iterable[Key], type_of: Value) -> Iterator[FleetError]:
+    """Uplinks of what is on no Open vSwitch: others keep that bridge."""
+    if {NICS, TEAMING, PRIMARY} & {*declared}:
+        whose = "libvirt makes its bridge, without any" if type_of != "bridge" else (
+            "the host's network manager keeps its bridge, with what is on it"
+        )  # fmt: skip
+        yield _wrong(
+            ("uplinks",), f"are not possible for a vswitch of type {type_of}: {whose}; "
+            "a vswitch of type openvswitch has uplinks"
+        )  # fmt: skip
+
+
+def of_another(now: Switch, name: str) -> Iterator[FleetError]:
+    """The switch beneath two vswitches is changed by the one that it was made for."""
+    if now.owner not in ("", name):
+        yield _wrong(
+            ("uplinks",),
+            f"are those of vswitch/{now.owner}, whose bridge it is; declare them there",
+        )
+
+
+def uplinks(
+    new: Iterable[str], seen: Mapping[str, Any], links: Links, bridge: str
+) -> Iterator[FleetError]:
+    """Interfaces that are to become uplinks, and are there."""
+    for nic in new:
+        link, other = links.get(nic), bridge_of_nic(seen, nic)
+        if link is None or other == bridge:
+            continue
+        why = _in_use(link, other)
+        if why:
+            yield _wrong(NICS, f"{nic} {why}")
+
+
+def _in_use(link: Mapping[str, Any], other: str) -> str:
+    """Why an interface cannot become an uplink; empty if it can."""
+    if other:
+        return f"is on the bridge {other} of Open vSwitch; take it from there first"
+    if link["master"]:
+        return f"is on {link['master']}; take it from there first"
+    if link["kind"] in NO_UPLINKS:
+        return f"is {NO_UPLINKS[link['kind']]}, and leads nowhere by itself"
+    has = [f"the address {one}" for one in link["addresses"]]
+    has += ["the default route"] if link["default"] else []
+    if has:
+        return (
+            f"has {' and '.join(has)}, which no uplink has: the host would be cut off; move that "
+            "to another interface first, such as an internal port of the bridge"
+        )
+    return ""
+
+
+def missing(new: Iterable[str], links: Links) -> list[str]:
+    """The interfaces that the host does not have; none where nobody can tell."""
+    return [nic for nic in new if nic not in links] if links else []
+
+
+def too_large(mtu: int, nics: Iterable[str], links: Links) -> Iterator[FleetError]:
+    """An MTU that an uplink cannot have."""
+    for nic in nics:
+        highest = links.get(nic, {}).get("max_mtu", 0)
+        if highest and mtu > highest:
+            yield _wrong(MTU, f"{mtu} is more than {nic} can have, which is {highest}")
+
+
+def taken(nics: Iterable[str], others: Mapping[str, Iterable[str]]) -> Iterator[FleetError]:
+    """Uplinks that another vswitch of the same run gets."""
+    for nic in nics:
+        for name, has in others.items():
+            if nic in has:
+                yield _wrong(NICS, f"{nic} is an uplink of vswitch/{name}")
+
+
+def _wrong(key: Key, message: str) -> FleetError:
+    return FleetError(message, "", named(key))
