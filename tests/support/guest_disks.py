@@ -15,6 +15,7 @@ from support.module_server import ModuleServer
 from support.private_libvirtd import PrivateLibvirtd, wait_until
 
 WAIT_S = 120.0
+COUNTS_MIB = 8  # of its disk; what is beyond has one byte all over
 Result = dict[str, Any]
 
 
@@ -28,17 +29,32 @@ class GuestDisk:
         self.modules = modules
         self.folder = folder
         self.vm = f"{prefix}vm"
+        self.ballast_mib = 0
         self.slow, self.fast = f"{prefix}slow", f"{prefix}fast"
         for pool in (self.slow, self.fast):
             self.run("storage_pool", name=pool, type="dir", path=str(folder / pool))
 
     # ---- before
 
-    def start_counting(self, size_mib: int = 8, form: str = "qcow2") -> None:
-        """The VM, whose guest counts by now."""
-        make_image(self.outside(self.slow, f"root.{form}"), 1, size_mib, form)
+    def start_counting(self, ballast_mib: int = 0, compressed: bool = False) -> None:
+        """The VM, whose guest counts by now, with data beyond that takes its time to be copied."""
+        image = self.outside(self.slow, "root.qcow2")
+        make_image(image, 1, COUNTS_MIB)
+        if ballast_mib:
+            self._add_ballast(image, ballast_mib, "write -c" if compressed else "write")
         self.declare(state="running")
         wait_until(lambda: self.counted() > 3, WAIT_S, "the guest to count")
+
+    def _add_ballast(self, image: Path, mib: int, write: str) -> None:
+        # What is compressed is written a cluster at a time.
+        clusters = range(COUNTS_MIB * 16, (COUNTS_MIB + mib) * 16)
+        commands = [f"{write} -P 7 {at * 64}k 64k" for at in clusters]
+        resize = ["qemu-img", "resize", str(image), f"{COUNTS_MIB + mib}M"]
+        fill = ["qemu-io", "-f", "qcow2", str(image)]
+        subprocess.run(resize, check=True, capture_output=True)
+        text = "\n".join([*commands, "quit"])
+        subprocess.run(fill, check=True, capture_output=True, input=text, text=True)
+        self.ballast_mib = mib
 
     def declare(self, **options: Any) -> Result:
         """Declare the VM with its disk where it is first."""
@@ -110,7 +126,8 @@ class GuestDisk:
     def job(self) -> Result:
         """How far libvirt's job on the disk is, in bytes."""
         done = self.libvirtd.try_run(["virsh", "-q", "blockjob", self.vm, "vda", "--raw"])
-        return dict(one.strip().split("=", 1) for one in done.stdout.splitlines() if "=" in one)
+        told = (one.strip().split("=", 1) for one in done.stdout.splitlines() if "=" in one)
+        return {name.strip(): value for name, value in told}
 
     def outside(self, pool: str, name: str) -> Path:
         """A volume of a pool, as it is reached from here."""
@@ -142,7 +159,23 @@ class GuestDisk:
 
     def counted(self) -> int:
         """How far the guest has counted on the disk that it has."""
-        return counted(self.libvirtd.outside(self.image()[0]))
+        return counted(self.libvirtd.outside(self.image()[0]), COUNTS_MIB)
+
+    def counted_of_old(self) -> int:
+        """How far it has counted on its first volume, be it there or not."""
+        return counted(self.outside(self.slow, "root.qcow2"), COUNTS_MIB)
+
+    def has_its_ballast(self) -> None:
+        """What is beyond what the guest writes to is as it was."""
+        path = self.libvirtd.outside(self.image()[0])
+        raw = path.with_name(f"{path.name}.seen")
+        convert = ["qemu-img", "convert", "-U", "-O", "raw", str(path), str(raw)]
+        subprocess.run(convert, check=True, capture_output=True)
+        with raw.open("rb") as file:
+            file.seek(COUNTS_MIB * 2**20)
+            seen = file.read()
+        raw.unlink()
+        assert seen == b"\7" * len(seen) and len(seen) == self.ballast_mib * 2**20
 
     def counts_on(self, at_least: int) -> None:
         """The guest has lost nothing, and goes on with what it did, on the disk that it has."""

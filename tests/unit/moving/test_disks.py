@@ -155,6 +155,11 @@ def test_a_chain_is_kept_where_it_can_be_and_flattened_where_not() -> None:
     raw = site.planned(format="raw")
     assert raw.fate is not None and raw.fate.how == "flattened"
     assert "stands on nothing" in site.refused(format="raw", backing="keep")
+    assert site.planned(backing="keep").fate == kept.fate
+    off = Site("stopped", more=CLONE)
+    flat = off.planned()
+    assert flat.fate is not None and flat.fate.how == "flattened"
+    assert "as one image while the VM is off" in off.refused(backing="keep")
 
 
 def test_into_a_volume_group_it_is_raw_and_whole() -> None:

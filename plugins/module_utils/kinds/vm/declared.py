@@ -47,6 +47,6 @@ def note(tree: Element, want: Mapping[Key, Value], stored: Values, own: Iterable
         if value is ABSENT or (source and key[1] in own):
             xmltree.put(tree, note_at(key[1]), None)
         elif source and source != stored.get((*key, UNION)):
-            xmltree.put(tree, note_at(key[1]), None)
+            xmltree.put(tree, f"{note_at(key[1])}/@from", None)
             xmltree.put(tree, f"{note_at(key[1])}/@on", image_of(source))
     return tree

@@ -239,7 +239,8 @@ def _format(move: DiskMove) -> Iterator[FleetError]:
     if move.wanted.backing == KEEP and len(move.layers) > 1:
         why = why_flattened(move)
         if why:
-            yield _error(move, f"it stands on {move.layers[1].path}, and {why}", "backing")
+            message = f"it stands on {move.layers[1].path}, and {why}; say flatten, or auto"
+            yield _error(move, message, "backing")
     inside = move.inside.snapshots if move.inside else 0
     if inside and move.format_there == "raw":
         yield _error(

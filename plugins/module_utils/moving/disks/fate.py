@@ -51,6 +51,8 @@ def why_flattened(move: DiskMove) -> str:
         return f"{move.wanted.pool} has raw volumes, which stand on nothing"
     if move.format_there == "raw":
         return "a raw volume stands on nothing"
+    if not move.is_live:
+        return "libvirt copies a volume as one image while the VM is off"
     return ""
 
 
