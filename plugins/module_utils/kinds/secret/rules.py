@@ -16,6 +16,7 @@ ON_CHANGE, ALWAYS, ON_CREATE = "on_change", "always", "on_create"
 UPDATES = (ON_CHANGE, ALWAYS, ON_CREATE)
 
 TEXT, BASE64 = "text", "base64"
+MOST_BYTES = 65536  # of its protocol (REMOTE_SECRET_VALUE_MAX)
 ENCODINGS = (TEXT, BASE64)
 # Ceph gives out its keys in base64, and libvirt wants the bytes of one.
 ENCODED = {"ceph": BASE64}
@@ -43,6 +44,8 @@ def with_octets(params: Mapping[str, Any], mistakes: Mistakes) -> Mapping[str, A
         value = "".join(value.split())
     else:
         value, wrong = base64.b64encode(value.encode()).decode(), ""
+    if not wrong and len(base64.b64decode(value)) > MOST_BYTES:
+        wrong = f"is longer than the {MOST_BYTES} bytes that libvirt takes"
     if wrong:
         mistakes.add(wrong, "value")
     return {**params, "value": None if wrong else value}
