@@ -24,9 +24,13 @@ CMDLINE_OPTIONS = ("cmdline",)
 # Options whose text may be a URL, with a login or a token in it.
 URL_OPTIONS = ("checksum", "image", "proxy")
 
+# Options, by what they are of, in whose text secrets have names: an image as its server knows it.
+WORDY_OPTIONS = (("network", "name"),)
+
 # Of each option whether it is a secret, XML, arguments or neither, or which options it has.
 Options = Mapping[str, Any]
 _WHOLE, _XML, _CMDLINE, _URL, _PLAIN = "whole", "xml", "cmdline", "url", "plain"
+_WORDS = "words"
 _NONE_KNOWN: Options = {}
 
 
@@ -58,11 +62,11 @@ def given(spec: Mapping[str, Any], params: Mapping[str, Any]) -> Given:
     return found
 
 
-def _options(spec: Mapping[str, Any]) -> Options:
-    return {name: _how(name, option) for name, option in spec.items()}
+def _options(spec: Mapping[str, Any], of: str = "") -> Options:
+    return {name: _how(name, option, of) for name, option in spec.items()}
 
 
-def _how(name: str, option: Mapping[str, Any]) -> Options | str:
+def _how(name: str, option: Mapping[str, Any], of: str) -> Options | str:
     if option.get("no_log"):
         return _WHOLE
     if name in XML_OPTIONS:
@@ -71,14 +75,16 @@ def _how(name: str, option: Mapping[str, Any]) -> Options | str:
         return _CMDLINE
     if name in URL_OPTIONS:
         return _URL
-    return _options(option["options"]) if option.get("options") else _PLAIN
+    if (of, name) in WORDY_OPTIONS:
+        return _WORDS
+    return _options(option["options"], name) if option.get("options") else _PLAIN
 
 
 def _masked(options: Options, value: Mapping[str, Any], secrets: list[str]) -> Mapping[str, Any]:
     """Options with what they are; the same object where nothing is hidden, as is the rule."""
     hidden = {}
     for name, below in value.items():
-        how = options.get(name) or _of_unknown(name, below)
+        how = options.get(name) or _of_unknown(str(name), below, options)
         if how is not _PLAIN:
             shown = _shown(how, below, secrets)
             if shown is not below:
@@ -86,11 +92,15 @@ def _masked(options: Options, value: Mapping[str, Any], secrets: list[str]) -> M
     return {**value, **hidden} if hidden else value
 
 
-def _of_unknown(name: str, value: Any) -> Options | str:
+def _of_unknown(name: str, value: Any, options: Options) -> Options | str:
     """What an option that there is not was meant to be."""
+    from difflib import get_close_matches
+
     from ..engine.sensitive import is_secret
 
-    if is_secret(str(name)):
+    secret = [one for one, how in options.items() if how is _WHOLE]
+    is_near = any(one in name for one in secret) or get_close_matches(name, secret)
+    if is_near or is_secret(name):
         return _WHOLE
     if isinstance(value, str):
         return _XML if value.lstrip().startswith("<") else _CMDLINE
@@ -123,6 +133,8 @@ def _shown_text(how: Options | str, text: str, secrets: list[str]) -> str:
     if how is _URL:
         shown = swap_in_name(text, hide)
         return text if shown == text else shown
+    if how is _WORDS:
+        return swap_in_words(text, hide)
     if how is _CMDLINE:
         shown = swap_in_cmdline(text, hide)
         return text if shown == text else shown

@@ -29,7 +29,7 @@ CMDLINE = f"port='5900' inst.vncpassword={MARK}"
 # What goes into a seed for cloud-init as a whole, of which nothing is shown.
 OF_SEEDS = ("password_hash", "user_data", "vendor_data", "meta_data", "network_config")
 LOGINS = ("headers", "password")
-OPTIONS = ("extra_xml", "boot.cmdline")
+OPTIONS = ("extra_xml", "boot.cmdline", "disks.network.name", "cdroms.network.name")
 # Where modules take the options of a VM.
 VMS = (
     *(("vm", ""), ("migration", "vm.")),
@@ -137,6 +137,12 @@ def test_misspelt_options_are_hidden_by_their_names(monkeypatch: pytest.MonkeyPa
     ):
         given = secrecy.given(spec, one)
         assert MARK not in str(given.shown) and "'a'" in str(given.shown), given.shown
+
+
+@pytest.mark.parametrize("option", ["value_base64", "vlaue", "values", "secret_value"])
+def test_what_is_near_to_a_secret_is_one(option: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = secrecy.given(spec_of("secret", monkeypatch), {"name": "a", option: MARK})
+    assert MARK not in str(given.shown) and given.secrets == {MARK}
 
 
 # ---- a module with options of all kinds of secrets

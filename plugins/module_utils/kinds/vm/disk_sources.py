@@ -109,6 +109,11 @@ def _host(said: Mapping[str, Any], protocol: str) -> dict[str, Value]:
     is_socket = said.get("transport") == "unix"
     if bool(said.get("socket")) is not is_socket or bool(said.get("name")) is is_socket:
         raise ValueError("a host needs a name, or the transport unix and a socket")
+    if re.search(r"[@/?#\s]", str(said.get("name") or "")):
+        raise ValueError(
+            "the name of a host is that of a machine or its address; who asks is said by auth, and "
+            "a port by port"
+        )
     port = int(said.get("port") or 0)
     if not 0 <= port < 65536 or (port and is_socket):
         raise ValueError(f"a host cannot have the port {port}")
