@@ -30,7 +30,7 @@ from ..kinds.vm.seeded import DRIVE
 from ..kinds.vm.states import STOPPED
 from ..kinds.vm.table import LISTS
 from ..kinds.vm.told import unmanaged
-from . import arguments, vm_defaults
+from . import arguments, taken_over, vm_defaults
 
 Options = Mapping[str, Any]
 
@@ -146,8 +146,8 @@ class _Maker:
                     field=FROM,
                 )
             _check_stopped(name, have, declared)
-            said = declaration(have, self.world.host)
-            return said, [*_not_taken(name, have), *_devices_kept(name, said)]
+            said, left = taken_over.possible(declaration(have, self.world.host))
+            return said, [*_not_taken(name, have, left), *_devices_kept(name, said)]
         if declared is None and self.world.assume_missing:
             return None, []
         if declared is None or not said:
@@ -214,9 +214,9 @@ def _check_stopped(name: str, have: Have, declared: Wanted | None) -> None:
         )
 
 
-def _not_taken(name: str, have: Have) -> Iterator[str]:
+def _not_taken(name: str, have: Have, impossible: Sequence[str]) -> Iterator[str]:
     """What a template has that no option says, and so no VM gets that is made from it."""
-    left = unmanaged(have.definition)
+    left = [*unmanaged(have.definition), *impossible]
     if left:
         yield f"{FROM}: {name} has what no option says, and the new VM does not: {', '.join(left)}"
 

@@ -241,6 +241,36 @@ def test_nothing_is_made_from_a_template_that_somebody_started(state: str) -> No
         plans(host(state=state), new())
 
 
+OF_OTHERS = """
+    <interface type='user'><mac address='52:54:00:01:02:04'/><model type='virtio'/></interface>
+    <input type='tablet' bus='usb'/>
+    <input type='tablet' bus='usb'/>
+    <filesystem type='mount'><driver type='virtiofs'/><source socket='/run/a'/>
+      <target dir='tag'/></filesystem>
+    <channel type='unix'><source mode='bind' path='/a'/><target type='virtio' name='a'/></channel>
+    <channel type='unix'><source mode='bind' path='/b'/><target type='virtio' name='a'/></channel>
+    <serial type='dev'><source path='/dev/ttyS0'/><target port='0'/></serial>"""
+
+
+def test_what_no_new_vm_can_be_declared_with_stays_the_templates() -> None:
+    text = BASE.replace("<interface", f"{OF_OTHERS}<interface", 1)
+    pins = "<cputune><iothreadpin iothread='1' cpuset='0'/></cputune><devices>"
+    vm = plans(host(text.replace("<devices>", pins, 1)), new())["vm/web"]
+    nics, inputs, channels = (
+        xmltree.find_all(vm.after.definition, f"devices/{tag}")
+        for tag in ("interface", "input", "channel")
+    )
+    assert [nic.get("type") for nic in nics] == ["bridge"]
+    assert [xmltree.get(one, "alias/@name") for one in inputs] == [
+        "ua-input-tablet-usb-1",
+        "ua-input-tablet-usb-2",
+    ]
+    assert [xmltree.get(one, "source/@path") for one in channels] == ["/a"]
+    [said] = [one for one in vm.warnings if "has what no option says" in one]
+    for one in ("nics.nic", "shared_folders.tag", "channels.a#2", "serial", "pinning.iothreads"):
+        assert one in said
+
+
 SERVER = """
     <disk type='network' device='disk'>
       <driver name='qemu' type='raw'/>
