@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -170,12 +170,18 @@ def _put_each(element: Element, path: str, said: list[dict[str, str]]) -> None:
         xmltree.child_of(parent_of(element, path), path.rpartition("/")[2], attributes)
 
 
-def take_away(field: Field, element: Element) -> None:
-    """Take away all that a field stands in."""
-    if isinstance(field, Composed):
-        _put_parts(field, element, None)
-    else:
-        xmltree.put(element, field.path, None)
+def places_of(field: Field) -> tuple[str, ...]:
+    """The paths in which a field stands."""
+    if not isinstance(field, Composed):
+        return (field.path,)
+    return (*field.places(), *(f"{field.below(at)}!" for at in field.each))
+
+
+def take_away(field: Field, element: Element, kept: Container[str] = ()) -> None:
+    """Take away all that a field stands in, but for places in which others stand too."""
+    for place in places_of(field):
+        if place not in kept:
+            xmltree.put(element, place, None)
 
 
 def parent_of(element: Element, path: str) -> Element:

@@ -16,7 +16,17 @@ from typing import NamedTuple, Union
 
 from . import xmltree
 from .codecs import TEXT, Codec, Value
-from .field import Composed, Field, Listed, Mapped, Sharing, parent_of, put_value, take_away
+from .field import (
+    Composed,
+    Field,
+    Listed,
+    Mapped,
+    Sharing,
+    parent_of,
+    places_of,
+    put_value,
+    take_away,
+)
 from .keys import ABSENT, PRESENT, Key, Values, is_within, key_of
 from .xmltree import Element
 
@@ -208,8 +218,9 @@ def _edit_variant(row: Variant, element: Element, value: Mapping[str, Value]) ->
     word, case = case_of(row, value)
     if xmltree.get(element, row.path) not in row.cases:
         _clear(row, element)
+    kept = {place for field in case for place in places_of(field)}
     for field in _fields_of_other_cases(row, case):
-        take_away(field, element)
+        take_away(field, element, kept)
     xmltree.put(element, row.path, word)
     for field in case:
         if not (isinstance(field, Composed) and _is_so(field, element, value[field.name])):
@@ -228,9 +239,7 @@ def case_of(row: Variant, value: Mapping[str, Value]) -> tuple[str, tuple[Field,
 
 
 def _fields_of_other_cases(row: Variant, case: tuple[Field, ...]) -> list[Field]:
-    kept = {field.path for field in case}
-    others = [f for other in row.cases.values() for f in other if f not in case]
-    return [f for f in others if isinstance(f, Composed) or f.path not in kept]
+    return [f for other in row.cases.values() for f in other if f not in case]
 
 
 def _edit_items(row: Items, element: Element, values: Mapping[Key, Value], key: Key) -> None:

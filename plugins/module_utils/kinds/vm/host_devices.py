@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from ...engine.codecs import Value
 from ...engine.errors import Mistakes
 from ...engine.keys import PRESENT, UNION, Key, Values, named, within
-from .host_device_rows import HOST_DEVICES, MDEV, OF_TYPE, PCI, type_of
+from .host_device_rows import HOST_DEVICES, MDEV, OF_TYPE, PCI, USB, model_and_place, type_of
 
 # What a new one has where nothing is said.
 DEFAULTS: dict[str, dict[str, Value]] = {
@@ -61,8 +61,31 @@ def check(after: Values, want: Mapping[Key, Value], mistakes: Mistakes) -> None:
         elif (kind, value) in seen and key in want:
             message = f"is {value}, which is {named(seen[(kind, value)])} already"
             mistakes.add(message, named((*key, kind)))
+        elif kind == USB:
+            _check_alike(key, value, after, want, mistakes)
         seen.setdefault((kind, value), key)
         _check_type(key, kind, want, mistakes)
+
+
+def _check_alike(
+    key: Key, value: str, after: Values, want: Mapping[Key, Value], mistakes: Mistakes
+) -> None:
+    """libvirt tells two USB devices apart by their places, which both need then, or by models."""
+    model, place = model_and_place(value)
+    for other in _things(after):
+        has = (after.get((*other, UNION)) or {}).get(USB)
+        is_said = key in want and (other not in want or other < key)  # once of two
+        if other == key or not has or not is_said:
+            continue
+        model_too, place_too = model_and_place(has)
+        both = place and place_too
+        if (place == place_too) if both else (model and model == model_too):
+            mistakes.add(
+                f"may be the same device as {named(other)} ({has}); write bus and device of both "
+                "(vendor:product@bus/device), or leave one out",
+                named((*key, USB)),
+            )
+            return
 
 
 def _check_type(key: Key, kind: str, want: Mapping[Key, Value], mistakes: Mistakes) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import Doubt
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.fields import items_of
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import Doubt, Mistakes
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.fields import edit, items_of
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.keys import PRESENT, UNION, Key
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import (
     UPDATE,
     Have,
     Plan,
     Wanted,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import claimed, tree
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import claimed, host_devices, tree
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.host_device_rows import (
     HOST_DEVICES,
     PCI_ADDRESS,
@@ -135,3 +138,45 @@ def test_a_usb_device_is_the_same_as_far_as_both_say(
     assert told(USB.format(brought), USB.format(other)) == (
         ["FleetError host_devices.key.usb"] if refused else []
     )
+
+
+@pytest.mark.parametrize(
+    ("becomes", "source"),
+    [
+        ({"usb": "046d:0825"}, MODEL),
+        ({"usb": "1/4"}, PLACE.format(4)),
+        ({"usb": "046d:0825@2/5"}, MODEL + "<address bus='2' device='5'/>"),
+        ({"pci": "0000:03:00.0"}, ADDRESS.format("", 0)),
+    ],
+)
+def test_a_usb_device_is_told_in_fewer_words_or_others(
+    becomes: dict[str, str], source: str
+) -> None:
+    """A PCI device has its bus in the same place."""
+    device = USB.format(MODEL + PLACE.format(4))
+    tree = xmltree.parse(f"<domain><devices>{device}</devices></domain>")
+    at = (HOST_DEVICES.name, "key")
+    edit((HOST_DEVICES,), tree, {at: PRESENT, (*at, UNION): becomes})
+    [found] = xmltree.find_all(tree, "devices/hostdev/source")
+    wanted = xmltree.parse(f"<source>{source}</source>")
+    assert {one.tag: one.attrib for one in found} == {one.tag: one.attrib for one in wanted}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "clash"),
+    [
+        ("046d:0825", "046d:0825@1/4", True),
+        ("1/4", "046d:0825@1/4", True),
+        ("046d:0825@1/3", "046d:0825@1/4", False),
+        ("046d:0825", "046d:0826@1/4", False),
+        ("1/4", "046d:0825", False),
+    ],
+)
+def test_two_usb_devices_that_libvirt_cannot_tell_apart(one: str, other: str, clash: bool) -> None:
+    values: dict[Key, Any] = {}
+    for name, usb in (("a", one), ("b", other)):
+        values.update({(HOST_DEVICES.name, name): PRESENT})
+        values[(HOST_DEVICES.name, name, UNION)] = {"usb": usb}
+    mistakes = Mistakes("vm/web")
+    host_devices.check(values, values, mistakes)
+    assert [error.field for error in mistakes.errors] == ["host_devices.b.usb"] * clash
