@@ -38,6 +38,9 @@ def resolve(values: dict[Key, Value], stored: Values, said: Mapping[Key, Value])
     """What follows from what is said: the offset, the mode of Hyper-V, that of SMBIOS."""
     if values.get(ZONE) and OFFSET not in said:
         values[OFFSET] = "timezone"
+    if values.get(MODE) == "none":  # where what is said to be off is
+        for key in [key for key in within(values, HYPERV) if key != MODE and not values[key]]:
+            del values[key]
     enlightened = any(_is_new(key, values, stored) for key in within(values, HYPERV))
     if enlightened and stored.get(MODE, "none") == "none":
         values.setdefault(MODE, "custom")
@@ -54,7 +57,8 @@ def resolve(values: dict[Key, Value], stored: Values, said: Mapping[Key, Value])
 
 def _is_new(key: Key, values: Values, stored: Values) -> bool:
     said, was = values[key], stored.get(key)
-    return key != MODE and said != was and not (was in NOTHING and said in ("", 0))
+    says_nothing = said is not False and said in ("", 0)  # what is off is said to be
+    return key != MODE and said != was and not (was in NOTHING and says_nothing)
 
 
 def read(domain: Element, values: dict[Key, Value]) -> None:
