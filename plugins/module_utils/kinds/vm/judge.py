@@ -79,7 +79,7 @@ def starts(plan: Plan) -> bool:
     return is_off and plan.after.facts.get("state") in (RUNNING, PAUSED)
 
 
-# Which option libvirt speaks of, by a word that it says.
+# Which option libvirt speaks of, or which list of devices, by a word that it says.
 SPEAKS_OF = {
     "watchdog": "watchdog.model",
     "graphics": "graphics.type",
@@ -91,6 +91,12 @@ SPEAKS_OF = {
     "TPM": "tpm.model",
     "firmware": "firmware",
     "PCI buses": "machine",
+    "virtiofs": "shared_folders",
+    "IOMMU": "iommu.model",
+    "Hostdev": "host_devices",
+    "ROM": "host_devices",
+    "mediated": "host_devices",
+    "assigned devices": "host_devices",
 }
 
 
@@ -100,8 +106,14 @@ def _field(plan: Plan, said: str) -> str:
     fields = [named(c.field) for c in plan.changes if c.in_definition or isinstance(c, Beside)]
     if plan.have.exists and len(fields) == 1:
         return fields[0]
-    spoken_of = (field for word, field in SPEAKS_OF.items() if word in said)
-    return next((field for field in spoken_of if field in fields), "")
+    spoken_of = (option for word, option in SPEAKS_OF.items() if word in said)
+    found = (
+        field
+        for option in spoken_of
+        for field in fields
+        if field == option or field.startswith(f"{option}.")
+    )
+    return next(found, "")
 
 
 # ---- the copies that libvirt is given

@@ -161,12 +161,17 @@ def _volumes(
     """
     wanted: list[Wanted] = []
     named_disks = []
+    whose = ", which may be that of the template's" if is_clone else ""
     for disk in disks:
         options = {name: disk[name] for name in VOLUME_OPTIONS if disk.get(name) is not None}
         item = dict(disk)
         if disk.get("state") != ABSENT and (options or (is_clone and disk.get("pool"))):
             item["volume"] = disk.get("volume") or volume_of(vm, disk)
         if options and disk.get("state") != ABSENT:
+            if not disk.get("pool"):
+                said = f"{', '.join(options)} needs a pool for its volume{whose}"
+                mistakes.add(said, f"disks.{disk['name']}")
+                continue
             wanted += _volume(item, options, mistakes)
         if disk.get("existing") and not options:
             mistakes.add("is for a disk that brings its volume", f"disks.{disk['name']}.existing")
@@ -178,9 +183,6 @@ def _volume(
     disk: Mapping[str, Any], options: Mapping[str, Any], mistakes: Mistakes
 ) -> list[Wanted]:
     field = f"disks.{disk['name']}"
-    if not disk.get("pool"):
-        mistakes.add(f"{', '.join(options)} needs a pool for the volume to be made in", field)
-        return []
     spec = storage_volume.KIND.spec()
     params = {name: option.get("default") for name, option in spec.items()}
     params.update(
