@@ -211,6 +211,11 @@ def test_a_switch_is_made_kept_and_goes_with_its_uplinks(lab: Lab, cables: Cable
     assert not cables.answers()
     vsctl("set", "Port", "host10", "tag=10")
 
+    # As a start of the host leaves it.
+    lab.libvirtd.run(["ip", "link", "set", "up1", "down"])
+    [raised] = lab.converge("vswitch", name=lab.net, uplinks={"nics": ["up1"]})
+    assert raised["after"] == {"up1": "up"}
+
     uplinks = {"nics": ["up2", "up1"], "primary": "up1"}
     assert changed(lab.converge("vswitch", name=lab.net, uplinks=uplinks)) == {
         "uplinks.nics": ["up1", "up2"],

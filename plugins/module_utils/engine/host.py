@@ -362,8 +362,9 @@ class HostFacts:
     @property
     def links(self) -> dict[str, dict[str, Any]]:
         """The interfaces of this machine, each with what it is on (`master`), its `kind` where it
-        is no hardware, its `addresses`, the highest MTU that it can have (`max_mtu`; 0 where it
-        does not say), and whether it leads elsewhere by default (`default`).
+        is no hardware, the one that it stands on (`below`: of a VLAN, say), its `addresses`, the
+        highest MTU that it can have (`max_mtu`; 0 where it does not say), whether it leads
+        elsewhere by default (`default`), and whether it is set up (`up`).
         """
         return dict(self.facts.ask("links", unknown={})) if self.is_this_machine else {}
 

@@ -8,6 +8,8 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+PAIR = "veth"  # whose link is its other end
+
 Told = list[dict[str, Any]]
 
 
@@ -25,7 +27,9 @@ def links_in(addresses: Told, routes: Iterable[Mapping[str, Any]]) -> dict[str, 
         one["ifname"]: {
             "master": one.get("master", ""),
             "kind": _kind(one),
+            "below": "" if _kind(one) == PAIR else one.get("link", ""),
             "addresses": _addresses(one),
+            "up": "UP" in one.get("flags", ()),
             "max_mtu": one.get("max_mtu", 0),
             "default": one["ifname"] in default,
         }

@@ -26,6 +26,12 @@ class BridgeMade(Mended):
     never_back = "it is there for its vswitch, and goes with that"
 
 
+class Raised(Mended):
+    """Uplinks that are down, as a start of the host leaves them."""
+
+    never_back = "an uplink that is down is none"
+
+
 class BridgeGone(Lost):
     """The switch beneath a vswitch goes with it."""
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from ...engine import steps
 from ...engine.plan import Plan
-from .changes import CONNECTING, BridgeGone, BridgeMade, Cleared, Retagged, Wired
+from .changes import CONNECTING, BridgeGone, BridgeMade, Cleared, Raised, Retagged, Wired
 
 STEPS = steps.Steps(
     beside={
         Cleared: "clear",
         BridgeMade: "wire",
         Wired: "wire",
+        Raised: "wire",
         BridgeGone: "unwire",
     },
     last={**dict.fromkeys(CONNECTING, "connect"), Retagged: "retag"},

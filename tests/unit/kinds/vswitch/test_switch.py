@@ -26,8 +26,8 @@ NEW = {"type": "openvswitch", "bridge": "ovs0"}
 
 
 def link(**said: Any) -> dict[str, Any]:
-    nothing = {"master": "", "kind": "", "addresses": [], "max_mtu": 9000, "default": False}
-    return {**nothing, **said}
+    nothing = {"master": "", "kind": "", "below": "", "addresses": [], "max_mtu": 9000}
+    return {**nothing, "default": False, "up": True, **said}
 
 
 LINKS = {
@@ -37,6 +37,8 @@ LINKS = {
     "slave": link(master="bond0"),
     "lo": link(kind="loopback"),
     "elsewhere": link(master="ovs-system"),
+    "carrier": link(),
+    "carrier.7": link(kind="vlan", below="carrier", addresses=["192.0.2.9/24"]),
 }
 
 
@@ -59,7 +61,11 @@ PAIR = port("eno1", "eno2", mode="active-backup", lacp="off", primary="eno1")
 
 
 def world_of(
-    said: dict[str, Any], there: bool = True, others: Any = None, here: bool = True
+    said: dict[str, Any],
+    there: bool = True,
+    others: Any = None,
+    here: bool = True,
+    links_of: Any = None,
 ) -> World:
     tree = xmltree.parse(NETWORK)
     switch = seen.of_bridge(said, "ovs0")
@@ -68,7 +74,7 @@ def world_of(
     haves = {"prod": Have("vswitch", "prod", tree, tree, facts)} if there else {}
     facts_of_host = {
         ("open_vswitch",): said,
-        ("links",): LINKS,
+        ("links",): {**LINKS, **(links_of or {})},
         ("interfaces",): {},
         ("routes",): [],
     }
@@ -188,6 +194,14 @@ def test_a_switch_is_told_as_it_can_be_declared() -> None:
     assert not planned(found(bond=PAIR), world_of(found(bond=PAIR)), **options).changed
 
 
+def test_an_uplink_that_is_down_is_set_up_again() -> None:
+    said = found(eno1=port("eno1"))
+    down = {"eno1": link(up=False)}
+    plan = planned(said, world_of(said, links_of=down), uplinks={"nics": ["eno1"]})
+    assert rows(plan) == {"links": ({"eno1": "down"}, {"eno1": "up"})}
+    assert steps_of(plan) == ["wire"]
+
+
 # ---- what goes
 
 
@@ -216,6 +230,17 @@ def test_a_switch_of_others_is_not_spoken_of() -> None:
     assert "switch" not in rows(planned(found("", bond=PAIR), state="absent"))
 
 
+def test_a_switch_by_which_the_host_is_reached_keeps_its_last_uplink_and_stays() -> None:
+    said = found(eno1=port("eno1"))
+    reached = {"ovs0": link(addresses=["192.0.2.7/24"], default=True)}
+    with pytest.raises(FleetErrors, match="the host has the address 192"):
+        planned(said, world_of(said, links_of=reached), uplinks={"nics": []})
+    assert planned(said, world_of(said, links_of=reached), uplinks={"nics": ["eno2"]}).changed
+    plan = planned(said, world_of(said, links_of=reached), state="absent")
+    assert rows(plan)["switch"][1] == "kept"
+    assert "unwire" not in steps_of(plan)
+
+
 # ---- what is refused
 
 
@@ -225,6 +250,7 @@ def test_a_switch_of_others_is_not_spoken_of() -> None:
         ({"uplinks": {"nics": ["eno9"]}}, "nics: the host has no interface eno9"),
         ({"uplinks": {"nics": ["slave"]}}, "nics: slave is on bond0"),
         ({"uplinks": {"nics": ["elsewhere"]}}, "elsewhere is on the bridge ovs9 of Open vSwitch"),
+        ({"uplinks": {"nics": ["carrier"]}}, "nics: carrier has carrier.7 on it, which would be"),
         ({"uplinks": {"nics": ["lo"]}}, "nics: lo is a loopback"),
         (
             {"uplinks": {"nics": ["used"]}},
@@ -365,6 +391,7 @@ def test_what_ip_tells_is_read() -> None:
         {"ifname": "lo", "link_type": "loopback", "addr_info": []},
         {
             "ifname": "eno1",
+            "flags": ["BROADCAST", "UP"],
             "max_mtu": 9000,
             "addr_info": [
                 {"scope": "global", "local": "192.0.2.7", "prefixlen": 24},
@@ -372,10 +399,14 @@ def test_what_ip_tells_is_read() -> None:
             ],
         },
         {"ifname": "br0", "master": "x", "linkinfo": {"info_kind": "bridge"}},
+        {"ifname": "one.7", "link": "one", "max_mtu": 9000, "linkinfo": {"info_kind": "vlan"}},
+        {"ifname": "one", "link": "two", "max_mtu": 9000, "linkinfo": {"info_kind": "veth"}},
     ]
     routes = [{"dev": "br0"}, {"nexthops": [{"dev": "lo"}]}]
     assert links.links_in(addresses, routes) == {
-        "lo": link(kind="loopback", max_mtu=0, default=True),
+        "lo": link(kind="loopback", max_mtu=0, default=True, up=False),
         "eno1": link(addresses=["192.0.2.7/24"]),
-        "br0": link(master="x", kind="bridge", max_mtu=0, default=True),
+        "br0": link(master="x", kind="bridge", max_mtu=0, default=True, up=False),
+        "one.7": link(kind="vlan", below="one", up=False),
+        "one": link(kind="veth", up=False),
     }

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ....engine.changes import LIVE, Change, Kept
 from ....engine.keys import named
 from ....engine.traits import GONE
-from ..changes import BridgeGone, BridgeMade, Wired
+from ..changes import BridgeGone, BridgeMade, Raised, Wired
 from ..table import BRIDGE_NAME, OPENVSWITCH, TYPE
 from . import rules, seen
 from .commands import kept, uplink_ports
@@ -154,13 +154,19 @@ class Beneath:
                 draft.warnings.append(f"the host has no {nic}; taken to be there when a run comes")
             else:
                 draft.mistakes.add(f"the host has no interface {nic}", named(NICS))
+        if now.nics and not will.nics:
+            on_it = rules.of_host_on(self.seen, links, self.bridge)
+            draft.mistakes.extend(rules.cut_off(on_it))
         draft.mistakes.extend(rules.too_large(will.mtu, will.nics, links))
 
     # ---- what changes
 
     def changes(self) -> Iterator[Change]:
         """The switch that is made, and what of it is changed in place."""
-        if self.will is None or not self.differs:
+        if self.will is None:
+            return
+        yield from self._raised(self.will)
+        if not self.differs:
             return
         if self.now is None:
             made = f"bridge {self.bridge} of Open vSwitch"
@@ -170,6 +176,18 @@ class Beneath:
         for key, after in self.will.values.items():
             if before[key] != after:
                 yield Wired(self.resource, key, before[key], after, LIVE, note=self._note(key))
+
+    def _raised(self, will: Switch) -> Iterator[Change]:
+        """The uplinks that are there and down, where a declaration says anything of them."""
+        stay = [nic for nic in will.nics if self.now is not None and nic in self.now.nics]
+        if not (self.is_minded and stay):
+            return
+        links = self.draft.world.host.links
+        before = {nic: "down" for nic in stay if nic in links and not links[nic]["up"]}
+        if before:
+            note = "that they are up when the host starts is its network manager's to do"
+            after = dict.fromkeys(before, "up")
+            yield Raised(self.resource, ("links",), before, after, LIVE, note=note)
 
     def _note(self, key: Any) -> str:
         if key == MTU:
@@ -215,7 +233,10 @@ def gone_with(draft: VswitchDraft) -> Iterable[Change]:
         return []
     bridge = str(draft.stored[BRIDGE_NAME])
     said = f"bridge {bridge} of Open vSwitch"
-    others = seen.others_on(draft.world.host.open_vswitch, bridge)
+    found, links = draft.world.host.open_vswitch, draft.world.host.links
+    others = seen.others_on(found, bridge)
+    on_it = rules.of_host_on(found, links, bridge)
+    others += [f"the host, with {on_it}"] if on_it else []
     others += [f"vswitch/{name}" for name in _also_on(draft, bridge)]
     if others:
         return [

@@ -66,7 +66,7 @@ def uplinks(
         link, other = links.get(nic), bridge_of_nic(seen, nic)
         if link is None or other == bridge:
             continue
-        why = _in_use(link, other)
+        why = _in_use(link, other) or _stood_on(nic, links)
         if why:
             yield _wrong(NICS, f"{nic} {why}")
 
@@ -79,14 +79,39 @@ def _in_use(link: Mapping[str, Any], other: str) -> str:
         return f"is on {link['master']}; take it from there first"
     if link["kind"] in NO_UPLINKS:
         return f"is {NO_UPLINKS[link['kind']]}, and leads nowhere by itself"
-    has = [f"the address {one}" for one in link["addresses"]]
-    has += ["the default route"] if link["default"] else []
-    if has:
+    if carries(link):
         return (
-            f"has {' and '.join(has)}, which no uplink has: the host would be cut off; move that "
+            f"has {carries(link)}, which no uplink has: the host would be cut off; move that "
             "to another interface first, such as an internal port of the bridge"
         )
     return ""
+
+
+def _stood_on(nic: str, links: Links) -> str:
+    """VLANs of the host and the like get no frames any more from what is in a switch."""
+    above = sorted(name for name, link in links.items() if link["below"] == nic)
+    return f"has {', '.join(above)} on it, which would be cut off" if above else ""
+
+
+def carries(link: Mapping[str, Any]) -> str:
+    """What of the host's own is on an interface: its addresses and the default route."""
+    has = [f"the address {one}" for one in link["addresses"]]
+    return " and ".join([*has, *(["the default route"] if link["default"] else [])])
+
+
+def of_host_on(seen: Mapping[str, Any], links: Links, bridge: str) -> str:
+    """What of the host's own is on a bridge of Open vSwitch, by its ports."""
+    found = seen.get("bridges", {}).get(bridge)
+    ports = {} if found is None else found["ports"]
+    names = [bridge, *sorted(nic for port in ports.values() for nic in port["nics"])]
+    said = ((name, carries(links[name])) for name in names if name in links)
+    return ", ".join(f"{what} on {name}" for name, what in said if what)
+
+
+def cut_off(on_it: str) -> Iterator[FleetError]:
+    """A switch by which the host itself is reached loses its last uplink."""
+    if on_it:
+        yield _wrong(NICS, f"cannot become none: the host has {on_it}, and would be cut off")
 
 
 def missing(new: Iterable[str], links: Links) -> list[str]:
