@@ -19,6 +19,8 @@ class Vswitch(VirshModule):
     True
     >>> host.vswitch("prod").port_groups
     ['vlan10', 'vlan20']
+    >>> host.vswitch("prod").port_group("vlan10").vlan
+    10
     """
 
     @property
@@ -70,6 +72,30 @@ class Vswitch(VirshModule):
     def port_groups(self) -> list[str]:
         return [element.get("name", "") for element in self.xml.iterfind("portgroup")]
 
+    def port_group(self, name: str) -> PortGroup:
+        """One of them."""
+        found = self.xml.find(f"portgroup[@name='{name}']")
+        if found is None:
+            raise LookupError(f"vswitch {self.name} has no port group {name}")
+        return PortGroup(found)
+
+    @property
+    def uplinks(self) -> list[str]:
+        """The uplinks that the collection made on its bridge of Open vSwitch."""
+        marked = "--bare --columns=interfaces find Port external_ids:kvm-fleet=uplink"
+        uuids = self.run(f"ovs-vsctl {marked}").stdout.split()
+        on_it = self.run("ovs-vsctl list-ifaces %s", self.bridge).stdout.split()
+        names = [self.run("ovs-vsctl get Interface %s name", one).stdout for one in uuids]
+        return sorted({name.strip().strip('"') for name in names} & {*on_it})
+
+    def port_of(self, vm: str, mac: str) -> str | None:
+        """The port of a running VM's NIC: its tap on the host."""
+        for nic in self.parse("dumpxml", vm).iterfind("devices/interface"):
+            address, target = nic.find("mac"), nic.find("target")
+            if address is not None and address.get("address") == mac and target is not None:
+                return target.get("dev")
+        return None
+
     @property
     def members(self) -> list[str]:
         """The interfaces that the kernel has on the bridge: taps of VMs, and uplinks."""
@@ -80,6 +106,36 @@ class Vswitch(VirshModule):
     def leases(self) -> dict[str, str]:
         """The addresses that its DHCP server gave out, by MAC."""
         return parse_leases(self.virsh("net-dhcp-leases", self.name))
+
+
+class PortGroup:
+    """A port group, as libvirt has it."""
+
+    def __init__(self, element: ET.Element) -> None:
+        self.element = element
+
+    @property
+    def is_default(self) -> bool:
+        return self.element.get("default") == "yes"
+
+    @property
+    def vlan(self) -> int | None:
+        """Its VLAN; None without one, or where it is a trunk."""
+        tags = self._tags()
+        return int(tags[0].get("id", 0)) if len(tags) == 1 and not self._is_trunk() else None
+
+    @property
+    def trunk(self) -> list[int]:
+        """The VLANs that come with tags."""
+        tags = self._tags() if len(self._tags()) > 1 or self._is_trunk() else []
+        return sorted(int(tag.get("id", 0)) for tag in tags if tag.get("nativeMode") != "untagged")
+
+    def _tags(self) -> list[ET.Element]:
+        return self.element.findall("vlan/tag")
+
+    def _is_trunk(self) -> bool:
+        vlan = self.element.find("vlan")
+        return vlan is not None and vlan.get("trunk") == "yes"
 
 
 def parse_leases(text: str) -> dict[str, str]:

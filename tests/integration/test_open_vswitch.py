@@ -101,6 +101,9 @@ def test_ports_of_vms_that_run_follow_their_vlans(lab: Lab) -> None:
     assert lab.port("web") == (10, None, None)
     assert lab.port("own") == (30, None, None)
     assert lab.port("trunk") == (5, [5, 20, 21, 22], "native-untagged")
+    [told] = lab.modules.run("vswitch_info", {"names": [lab.net]})["vswitches"]
+    ports = {nic["mac"]: (nic["vlan"], nic["trunk"], nic["native_vlan"]) for nic in told["nics"]}
+    assert ports[MACS["web"]] == (10, [], 0) and ports[MACS["trunk"]] == (0, ["20-22"], 5)
     lab.switch.vsctl("add-port", BRIDGE, "foreign", "tag=10", "--", "set", "interface", "foreign",
                      "type=internal")  # fmt: skip
 
@@ -223,6 +226,12 @@ def test_a_switch_is_made_kept_and_goes_with_its_uplinks(lab: Lab, cables: Cable
         "uplinks.primary": "up1",
     }
     wait_until(cables.answers, 30, "an answer by a bond")
+    told = lab.modules.run("vswitch_info", {"names": [lab.net]})["vswitches"][0]
+    assert told["uplink_states"] == [
+        {"nic": "up1", "link": "up", "active": True},
+        {"nic": "up2", "link": "up", "active": False},
+    ]
+    assert (10, "host10") in {(one["vlan"], one["port"]) for one in told["mac_table"]}
     lab.libvirtd.run(["ip", "link", "set", "wire1", "down"])
     wait_until(cables.answers, 30, "an answer by the other uplink")
     lab.libvirtd.run(["ip", "link", "set", "wire1", "up"])

@@ -7,16 +7,19 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from ..engine import xmltree
+from ..engine import vlans, xmltree
 from ..engine.keys import named
 from ..engine.plan import Have
 from ..engine.planner import pending_of
 from ..host.connection import Host
+from ..host.live import machine_of
+from ..host.switch_state import read_addresses, read_state
 from ..kinds.vm.reader import read_domains
 from ..kinds.vswitch.attached import attached
 from ..kinds.vswitch.draft import VswitchDraft
 from ..kinds.vswitch.kind import KIND
 from ..kinds.vswitch.reader import leases_of, look_up, read_networks
+from ..kinds.vswitch.switch.seen import of_facts
 from ..kinds.vswitch.told import unmanaged
 from ..kinds.vswitch.tree import values_of
 
@@ -35,12 +38,34 @@ def gather(host: Host, params: Mapping[str, Any]) -> dict[str, Any]:
 def _around(host: Host, have: Have, domains: Mapping[str, Have]) -> dict[str, Any]:
     tree = have.live if have.live is not None else have.stored
     bridge = None if tree is None else xmltree.get(tree, "bridge/@name")
+    nics = [asdict(nic) for nic in attached(domains, have.name, bridge)]
     return {
-        "nics": [asdict(nic) for nic in attached(domains, have.name, bridge)],
+        **_of_switch(host, have, nics),
+        "nics": nics,
         "leases": _leases(host, have),
         "pending_restart": _pending(have),
         "unmanaged": unmanaged(have.definition),
     }
+
+
+def _of_switch(host: Host, have: Have, nics: list[dict[str, Any]]) -> dict[str, Any]:
+    """What is seen of a switch of Open vSwitch: uplinks, VLANs of its ports, what it learned."""
+    switch = of_facts(have.facts)
+    if switch is None:
+        return {}
+    bridge = xmltree.get(have.definition, "bridge/@name") or ""
+    ports = machine_of(host).open_vswitch["ports"]
+    for nic in nics:
+        if nic["target"] in ports:
+            port = vlans.port_as_told(ports[nic["target"]])
+            nic.update({key[0]: value for key, value in vlans.values_of_port(port).items()})
+    seen = read_state()
+    uplinks = [{"nic": nic, **_state(seen.get(nic, {}))} for nic in switch.nics]
+    return {"uplink_states": uplinks, "mac_table": read_addresses(bridge, seen)}
+
+
+def _state(interface: Mapping[str, Any]) -> dict[str, Any]:
+    return {"link": interface.get("link", ""), "active": interface.get("active", False)}
 
 
 def _pending(have: Have) -> list[str]:

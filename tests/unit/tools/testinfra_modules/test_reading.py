@@ -96,6 +96,19 @@ def test_leases():
     assert vswitch.parse_leases(text) == {"52:54:00:00:00:01": "192.168.1.7"}
 
 
+def test_port_groups():
+    def group(vlan):
+        return vswitch.PortGroup(
+            ET.fromstring(f"<portgroup name='a' default='yes'>{vlan}</portgroup>")
+        )
+
+    one = group("<vlan><tag id='10'/></vlan>")
+    assert (one.vlan, one.trunk, one.is_default) == (10, [], True)
+    some = group("<vlan trunk='yes'><tag id='7'/><tag id='9' nativeMode='untagged'/></vlan>")
+    assert (some.vlan, some.trunk) == (None, [7])
+    assert (group("").vlan, group("").trunk) == (None, [])
+
+
 def test_cgroups():
     path = "/machine.slice/machine-qemu\\x2d1\\x2dweb.scope"
     assert cgroup.parse_cgroup(f"0::{path}/libvirt/emulator\n") == f"{path}/libvirt/emulator"

@@ -1,0 +1,33 @@
+"""What Open vSwitch says of links, active uplinks and learned addresses, read."""
+
+from __future__ import annotations
+
+from ansible_collections.kvm.fleet.plugins.module_utils.host import switch_state
+
+PORTS = """{"data":[["ovs0",["uuid","i0"],["set",[]]],
+["bond",["set",[["uuid","i1"],["uuid","i2"]]],"52:54:00:00:00:02"],
+["lag",["set",[["uuid","i3"],["uuid","i4"]]],"52:54:00:00:00:09"],["one",["uuid","i5"],["set",[]]]]}"""
+INTERFACES = """{"data":[
+[["uuid","i0"],"ovs0","down","52:54:00:00:00:00",["set",[]],65534],
+[["uuid","i1"],"eno1","up","52:54:00:00:00:01",["set",[]],1],
+[["uuid","i2"],"eno2","up","52:54:00:00:00:02",["set",[]],2],
+[["uuid","i3"],"eno3","up","52:54:00:00:00:03",false,3],
+[["uuid","i4"],"eno4","up","52:54:00:00:00:09",true,4],
+[["uuid","i5"],"gone",["set",[]],["set",[]],["set",[]],["set",[]]]]}"""
+
+
+def test_the_active_uplink_is_told_by_the_bond_by_lacp_or_by_its_link() -> None:
+    seen = switch_state.state_in(PORTS, INTERFACES)
+    assert [name for name, one in seen.items() if one["active"]] == ["eno2", "eno4"]
+    assert (seen["eno1"]["link"], seen["ovs0"]["link"], seen["gone"]["link"]) == ("up", "down", "")
+
+
+def test_learned_addresses_have_names_of_ports() -> None:
+    text = """ port  VLAN  MAC                Age
+    2    10  52:54:00:00:00:11    4
+LOCAL     0  52:54:00:00:00:12    0
+    9     0  52:54:00:00:00:13    1
+"""
+    told = switch_state.addresses_in(text, {2: "vnet0"}, "ovs0")
+    assert told[0] == {"mac": "52:54:00:00:00:11", "vlan": 10, "port": "vnet0", "age_s": 4}
+    assert [one["port"] for one in told] == ["vnet0", "ovs0", "9"]
