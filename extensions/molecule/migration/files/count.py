@@ -12,7 +12,7 @@ while :; do
     printf '%-511s\\n' $i | dd of=/dev/vda bs=512 seek=$i conv=notrunc,fsync 2>/dev/null || exit
     echo $i >/tmp/counted
     i=$((i + 1))
-    usleep 100000
+    usleep 250000
 done
 """
 

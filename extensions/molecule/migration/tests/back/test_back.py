@@ -16,6 +16,13 @@ def test_no_write_was_lost(counted):
     assert (written > 0, wrong) == (True, 0)
 
 
+def test_its_weight_is_enough_beside_one_without_a_reservation(host):
+    weights = [host.cgroup_of_vm(vm).cpu_weight for vm in ("web", "own")]
+    # Of 0.9 cores, 0.3 are its.
+    assert weights[0] / sum(weights) >= 0.33
+    assert weights[1] == 100
+
+
 def test_who_pinged_it_went_on(longest_silence_s):
     assert longest_silence_s() < SILENCE_S
 
