@@ -114,10 +114,10 @@ def _check_disk(case: Case, taken: Snapshot, target: str, where: str) -> None:
     overlay, base = taken.overlays[target], taken.bases.get(target, "")
     vm, name = case.vm_name, case.name
     if target in taken.half_merged:
+        children = ", ".join(one.name for one in case.children(taken)) or "what comes from it"
         case.mistakes.add(
-            f"libvirt began to merge another snapshot into {overlay} and was ended then; abort "
-            f"what is left of that (virsh blockjob {vm} {target} --abort), or merge it to its end "
-            f"(virsh blockcommit {vm} {target})",
+            f"libvirt began to merge into {overlay} and was ended then; remove {children} first, "
+            "which ends that",
             "state",
         )
     elif where == "elsewhere":

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from ...engine import xmltree
 from ..vm.state_files import nvram_of
+from ..vm.states import PAUSED
 from .case import (
     INTERNAL_OFF_UEFI,
     INTERNAL_UEFI,
@@ -145,6 +146,8 @@ def told_of(case: Case, choice: Choice) -> Iterator[str]:
                 f"libvirt {case.libvirt_named} cannot go back to it, {release(since)} can; the "
                 "disks as they are now stay readable in the images below its overlays"
             )
+        if memory and case.state == PAUSED:
+            yield "QEMU merges nothing of the VM before it has run again, so it cannot go before"
         inside = [one.name for one in case.known if one.internal and one.memory != EXTERNAL]
         if inside:
             yield (
