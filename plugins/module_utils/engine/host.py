@@ -29,7 +29,7 @@ QUESTIONS = {
     **dict.fromkeys(("made_from", "post_copy"), 1),
     **dict.fromkeys(("refusal", "snapshots", "vm_job", "volume_at", "written"), 1),
     **dict.fromkeys(("block_job", "checksum", "disk_size", "inside", "owner", "parser_refusal"), 2),
-    **dict.fromkeys(("reaches",), 2),
+    **dict.fromkeys(("inner_snapshots", "reaches"), 2),
     **dict.fromkeys(("cpu_modes", "device_models", "guest_cpus", "video_models"), 3),
     **dict.fromkeys(("cpu_comparison", "listed_checksum"), 4),
 }
@@ -182,6 +182,12 @@ class HostFacts:
             (str(text), bool(current))
             for text, current in self.facts.ask("snapshots", vm, unknown=())
         ]
+
+    def inner_snapshots(self, vm: str, target: str) -> list[tuple[str, str]] | None:
+        """QEMU's number and name of each snapshot inside of the image that a disk has, whoever
+        took it; None where nobody can tell."""
+        found = self.facts.ask("inner_snapshots", vm, target)
+        return None if found is None else [(str(number), str(name)) for number, name in found]
 
     def checkpoints(self, vm: str) -> list[str]:
         """The names of a VM's checkpoints."""

@@ -121,6 +121,9 @@ def _ask_about_moves(host: MoveFacts, haves: Mapping[str, Mapping[str, Have]]) -
 def _ask_about_vm(host: HostFacts, vm: Have) -> None:
     host.snapshots(vm.name)
     host.checkpoints(vm.name)
+    for disk in (vm.definition if vm.live is None else vm.live).findall("devices/disk"):
+        if xmltree.get(disk, "driver/@type") == "qcow2" and disk.find("source") is not None:
+            host.inner_snapshots(vm.name, xmltree.get(disk, "target/@dev") or "")
     if vm.live is None:
         return
     if vm.facts["state"] != "saved":

@@ -141,6 +141,12 @@ def _of_vm(nothing: Any) -> Callable[..., Any]:
     return answer
 
 
+def _inner_snapshots(answers: Answers, vm: str, target: str) -> None:
+    have = answers.get(("vm", vm))
+    if have is not None and have.exists:
+        raise NotRecorded(("inner_snapshots", vm, target))
+
+
 def _vm_snapshot(answers: Answers, name: str) -> Have:
     """One of those that libvirt has records of."""
     vm = name.partition("/")[0]
@@ -191,6 +197,7 @@ FOLLOWS: dict[str, Callable[..., Any]] = {
     "storage_volume": _volume,
     "volume_at": _volume_at,
     "snapshots": _of_vm(()),
+    "inner_snapshots": _inner_snapshots,
     "checkpoints": _of_vm(()),
     "vm_job": _of_vm(""),
     "vm_snapshot": _vm_snapshot,

@@ -91,6 +91,7 @@ ANSWERS: dict[Fact, Any] = {
     ("cpu_comparison", "x86_64", "q35", "kvm", "<cpu/>"): {"result": "lacks", "said": "avx512"},
     ("device_models", "x86_64", "pc-q35-7.2", "kvm"): {"video/modelType": ["qxl"], "tpm": []},
     ("device_models", "x86_64", "none", "kvm"): None,
+    ("inner_snapshots", "web", "vda"): [["1", "before"]],
     ("disk_size", "web", "vda"): DiskSize(1 << 30, 1 << 20, 1 << 21),
     ("inside", "web", "vda"): Inside(2, True),
     ("guest_cpus", "x86_64", "q35", "kvm"): GuestCpus(

@@ -103,6 +103,7 @@ RECORDED = Recorded(TOLD, following)
         (("checkpoints", "web"), ()),
         (("backup", "none"), ""),
         (("block_job", "web", "vda"), ""),
+        (("inner_snapshots", "none", "vda"), None),
         (("noted_daemons", "lan"), [Daemon("dnsmasq", 7, "lan")]),
         (("leases", "lan"), []),
         (("migratable", "none"), {}),
@@ -131,6 +132,7 @@ def test_it_follows(fact: Fact, answer: Any) -> None:
         ("checksum", "/srv/a.qcow2", "sha256"),
         ("cpu_models", "riscv64"),
         ("block_job", "up", "vdz"),
+        ("inner_snapshots", "web", "vda"),  # which has images while it is off too
         ("snapshots", "up"),
         ("secrets",),
         ("migratable", "web"),

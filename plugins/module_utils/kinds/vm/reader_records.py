@@ -36,6 +36,21 @@ def records_of(dom: Any) -> list[tuple[str, bool]]:
     return [(one.getXMLDesc(0).strip(), bool(one.isCurrent())) for one in dom.listAllSnapshots(0)]
 
 
+def read_inner_snapshots(host: Host, vm: str, target: str) -> list[tuple[str, str]] | None:
+    """What the image of a disk lists; None where it cannot be read."""
+    from ...host.inner_snapshots import inner_snapshots
+
+    dom = _look_up(host, vm)
+    if dom is None or host.driver != "QEMU":
+        return None
+    try:
+        return inner_snapshots(host, dom, target)
+    except (libvirt.libvirtError, OSError, ValueError):
+        if not host.is_alive():
+            raise
+        return None
+
+
 def read_checkpoints(host: Host, vm: str) -> list[str]:
     """The names of a VM's checkpoints; only QEMU's driver has any."""
     dom = _look_up(host, vm) if host.driver == "QEMU" else None

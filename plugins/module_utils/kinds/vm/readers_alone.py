@@ -23,6 +23,12 @@ def _snapshots(host: Host, vm: str) -> Any:
     return read_snapshots(host, vm)
 
 
+def _inner_snapshots(host: Host, vm: str, target: str) -> Any:
+    from .reader_records import read_inner_snapshots
+
+    return read_inner_snapshots(host, vm, target)
+
+
 def _checkpoints(host: Host, vm: str) -> Any:
     from .reader_records import read_checkpoints
 
@@ -51,6 +57,7 @@ VMS = Reads({"vm": _domains})
 RECORDS = Reads(
     answers={
         "snapshots": _snapshots,
+        "inner_snapshots": _inner_snapshots,
         "checkpoints": _checkpoints,
         "block_job": _block_job,
         "backup": _backup,

@@ -15,6 +15,7 @@ from ...engine.plan import DELETE, NONE, Have, Plan
 from ..vm.snapshots import Snapshot
 from .case import DELETES_EXTERNAL, DELETES_MEMORY_FILE, KEEPS_INTERNAL_PARENT, Case, release
 from .changes import Forgotten, Merged
+from .inner import check_one_of_its_name
 from .obstacles import check_not_saved, check_vm
 
 MERGES, RECORD_ONLY, REMOVES_FILES = "merges", "record only", "removes files"
@@ -55,6 +56,7 @@ def _note(case: Case, taken: Snapshot) -> str:
 
 def _check_internal(case: Case, taken: Snapshot) -> None:
     """Of a VM that runs libvirt removes what is in the image to which it writes."""
+    check_one_of_its_name(case, taken)
     for target in sorted(taken.internal) if case.runs else ():
         chain = case.chain_of.get(target, [])
         base = taken.bases.get(target, "")

@@ -73,6 +73,11 @@ class Case:
         """All its snapshots, the oldest first."""
         return snapshots_of(self.world.host, self.vm_name)
 
+    def inner(self, target: str) -> list[tuple[str, str]]:
+        """QEMU's number and name of each snapshot inside of the image that a disk writes to; none
+        where nobody can tell."""
+        return self.world.host.inner_snapshots(self.vm_name, target) or []
+
     @cached_property
     def taken(self) -> Snapshot | None:
         """The snapshot that the declaration is about."""

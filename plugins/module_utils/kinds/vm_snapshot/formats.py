@@ -6,6 +6,7 @@ After qemuSnapshotPrepare and its neighbours in libvirt 9.0 and 11.3, and libvir
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ from .disks import Disk
 
 AUTO, EXTERNAL, INTERNAL = "auto", "external", "internal"
 FORMATS = (AUTO, EXTERNAL, INTERNAL)
+NUMBER = r"[0-9]{1,5}"  # as QEMU numbers the snapshots inside of an image; a date has more digits
 
 
 class Choice(NamedTuple):
@@ -80,9 +82,25 @@ def _against_internal(
     left = [disk.name for disk in disks if disk.is_written and disk not in chosen]
     if left:
         yield f"it has all disks that are written to, also {', '.join(left)}"
+    for disk in chosen:
+        yield from _by_name(case, disk)
     if case.runs and not memory:
         yield "of a VM that runs it has the memory too (memory: true)"
     yield from _by_firmware(case)
+
+
+def _by_name(case: Case, disk: Disk) -> Iterator[str]:
+    """QEMU looks a name up among the numbers first, and takes a name twice or writes over it."""
+    name = case.name
+    if re.fullmatch(NUMBER, name):
+        yield f"QEMU takes the name {name} for the number of a snapshot inside of an image"
+    elif disk.format == "qcow2":
+        inner = case.inner(disk.target)
+        if any(name in one for one in inner):
+            yield (
+                f"{disk.path} has a snapshot {name} in it, of which libvirt has no record "
+                "(qemu-img snapshot -l)"
+            )
 
 
 def _by_firmware(case: Case) -> Iterator[str]:

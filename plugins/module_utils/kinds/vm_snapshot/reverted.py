@@ -20,6 +20,7 @@ from ..vm.state_files import nvram_of
 from ..vm.states import PAUSED, RUNNING, STOPPED
 from .case import INTERNAL_UEFI, REVERTS_DISK_ONLY, REVERTS_EXTERNAL, Case, release
 from .changes import Discarded, WentBack
+from .inner import check_goes_back
 from .obstacles import check_not_saved, check_vm
 
 DISK_ONLY = "disk-snapshot"
@@ -95,6 +96,7 @@ def _check_external(case: Case, taken: Snapshot) -> None:
 
 def _check_internal(case: Case, taken: Snapshot) -> None:
     """What is inside of an image is put back over what the image has, and all above it is lost."""
+    check_goes_back(case, taken)
     if taken.memory and nvram_of(case.world.host, case.definition) and case.libvirt < INTERNAL_UEFI:
         case.mistakes.add(
             f"libvirt {case.libvirt_named} does not go back to one with the memory of a VM with "

@@ -76,6 +76,7 @@ class Site:
             ("checkpoints", "web"): [],
             ("vm_job", "web"): "",
             ("backup", "web"): "",
+            **{("inner_snapshots", "web", target): None for target in ("vda", "vdb", "sda")},
             **{("block_job", "web", target): "" for target in ("vda", "vdb", "sda")},
             **self.facts,
         }
@@ -388,3 +389,65 @@ def test_one_that_is_not_there_is_not_gone_back_to() -> None:
 def test_names_become_files() -> None:
     for name in ("", "a/b", ".a", " a"):
         assert "is empty, begins with" in Site().refused(name)
+
+
+# ---- what QEMU takes a name for inside of an image
+
+
+INNER = ("inner_snapshots", "web", "vda")
+
+
+def test_a_name_that_is_inside_already_is_not_taken_twice() -> None:
+    site = Site()
+    site.facts[INNER] = [("1", "s1")]
+    plan = site.plan()
+    assert told(plan)["format"] == "external"
+    assert "/srv/web.qcow2 has a snapshot s1 in it" in plan.changes[0].note
+    assert "of which libvirt has no record" in site.refused(format="internal")
+    assert told(site.plan("s2"))["format"] == "internal"
+
+
+@pytest.mark.parametrize("name", ["1", "0", "00042"])
+def test_a_number_is_no_name_for_what_qemu_numbers(name: str) -> None:
+    assert told(Site().plan(name))["format"] == "external"
+    assert "for the number of a snapshot" in Site().refused(name, format="internal")
+
+
+@pytest.mark.parametrize("name", ["20261127", "v1", "1.0"])
+def test_a_date_is_a_name(name: str) -> None:
+    assert told(Site().plan(name))["format"] == "internal"
+
+
+def held(*inner: tuple[str, str], name: str = "s1") -> Site:
+    site = Site()
+    site.records = [record(name, "internal", "/srv/web.qcow2", current=True)]
+    site.facts[INNER] = list(inner)
+    return site
+
+
+def test_what_is_gone_back_to_is_found_by_its_name() -> None:
+    assert held(("1", "first"), ("2", "s1")).plan(state="reverted").changes
+    said = held(("1", "first"), ("2", "1"), name="1").refused("1", state="reverted")
+    assert "for the number of the snapshot first inside of /srv/web.qcow2" in said
+    assert "remove first first" in said
+    assert held(("1", "first"), ("2", "1"), name="1").plan("1", state="absent").changes
+
+
+@pytest.mark.parametrize("state", ["absent", "reverted"])
+def test_of_two_of_one_name_neither_is_meant(state: str) -> None:
+    said = held(("1", "s1"), ("3", "s1")).refused(state=state)
+    assert "2 snapshots inside of /srv/web.qcow2 are called s1" in said
+
+
+def test_one_that_others_removed_leads_nowhere() -> None:
+    assert "has no snapshot s1 in it any more" in held().refused(state="reverted")
+    assert held().plan(state="absent").changes
+
+
+def test_an_image_below_is_not_looked_into() -> None:
+    """libvirt reads the one that is written to only."""
+    site = held(name="s1")
+    site.disks = (disk(*ROOT[:2], "/srv/web.over", "qcow2", chain("/srv/web.qcow2")),)
+    site.records.append(record("s2", "external", "/srv/web.qcow2", overlay="/srv/web.over"))
+    assert "s2 stands on /srv/web.qcow2" in site.refused(state="reverted")
+    assert "any more" not in site.refused(state="reverted")
