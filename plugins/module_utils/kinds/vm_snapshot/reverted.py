@@ -137,6 +137,13 @@ def _written_now(case: Case) -> dict[str, str]:
 def _lost(case: Case, taken: Snapshot) -> Iterator[Change]:
     now = _written_now(case)
     for target in sorted({*taken.internal, *taken.overlays} & set(now)):
+        base = taken.bases.get(target, "")
+        if base and case.place(base) not in map(case.place, case.chain_of[target]):
+            note = f"as of {taken.taken}; {now[target]}, where it is now, stays, and is not used"
+            yield WentBack(
+                case.wanted.resource, ("disks", target), now[target], base, LIVE, note=note
+            )
+            continue
         kept = [one.name for one in case.known if one.created > taken.created]
         note = f"as of {taken.taken}"
         if kept:

@@ -451,3 +451,11 @@ def test_an_image_below_is_not_looked_into() -> None:
     site.records.append(record("s2", "external", "/srv/web.qcow2", overlay="/srv/web.over"))
     assert "s2 stands on /srv/web.qcow2" in site.refused(state="reverted")
     assert "any more" not in site.refused(state="reverted")
+
+
+def test_a_disk_that_others_moved_goes_back_onto_its_old_image() -> None:
+    site = held(("1", "s1"))
+    site.disks = (disk("root", "vda", "/mnt/moved.qcow2", "qcow2"),)
+    [gone] = [one for one in site.plan(state="reverted").changes if one.field[0] == "disks"]
+    assert (gone.before, gone.after) == ("/mnt/moved.qcow2", "/srv/web.qcow2")
+    assert "/mnt/moved.qcow2, where it is now, stays" in gone.note
