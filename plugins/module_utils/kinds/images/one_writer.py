@@ -23,6 +23,7 @@ from ..vm import moved, snapshots
 from .backups import uses_of_backups
 from .beside import Beside
 from .chains import Chains
+from .filled import filled
 from .uses import (
     NVRAM,
     READS,
@@ -91,6 +92,7 @@ def _way_out(use: Use) -> str:
 
 
 def _of_volume(plan: Plan, images: Images) -> Iterator[FleetError]:
+    yield from filled(plan, images.world, images.chains)
     have = plan.after if plan.action == CREATE else plan.have
     path = xmltree.get(have.definition, "target/path") if have.stored is not None else ""
     if not path:

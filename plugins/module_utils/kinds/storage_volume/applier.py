@@ -364,20 +364,23 @@ def grow(host: Host, plan: Plan) -> None:
 
 
 def disks_on(host: Host, volume: Any, running: bool) -> list[tuple[Any, str]]:
-    """The VMs that have a disk on a volume, with the disk's target; all of them, or the running."""
+    """The VMs that have a disk on a volume, or copy one into it, with the disk's target; or only
+    those that run on it."""
     path = volume.path()
     place = (volume.storagePoolLookupByVolume().name(), volume.name())
     flag = libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE if running else 0
     users = []
     for domain in host.conn.listAllDomains(flag):
         for disk in xmltree.find_all(xmltree.parse(domain.XMLDesc(0)), "devices/disk"):
-            source = disk.find("source")
-            if source is None:
-                continue
-            by_path = _is_at(host, source.get("file") or source.get("dev") or "", path)
-            if by_path or (source.get("pool"), source.get("volume")) == place:
+            sources = disk.findall("source") + ([] if running else disk.findall("mirror/source"))
+            if any(_is_on(host, source, path, place) for source in sources):
                 users.append((domain, xmltree.get(disk, "target/@dev") or path))
     return users
+
+
+def _is_on(host: Host, source: xmltree.Element, path: str, place: tuple[str, str]) -> bool:
+    by_path = _is_at(host, source.get("file") or source.get("dev") or "", path)
+    return by_path or (source.get("pool"), source.get("volume")) == place
 
 
 def _is_at(host: Host, path: str, other: str) -> bool:
