@@ -11,7 +11,7 @@ from ...engine.fields import items_of
 from ...engine.keys import Values
 from ...engine.xmltree import Element
 from .switch.seen import FACTS, of_facts
-from .table import DNS_HOSTS, FAMILIES, ROWS, listed
+from .table import DNS_HOSTS, FAMILIES, MTU, OPENVSWITCH, ROWS, TYPE, listed
 from .tree import values_of
 
 # What libvirt writes by itself into every definition, and what is told under another name.
@@ -34,6 +34,8 @@ def options(network: Element) -> dict[str, Any]:
         below: Values = {k[1:]: v for k, v in values.items() if k[:1] == (family.dhcp,)}
         said = told.sayable(family.rows, below)
         values = {k: v for k, v in values.items() if k[:1] != (family.dhcp,) or k[1:] in said}
+    if values.get(TYPE) == OPENVSWITCH:
+        values.pop(MTU, None)  # which is the switch's, and told where that is seen
     return listed(values)
 
 

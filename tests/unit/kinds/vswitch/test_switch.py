@@ -185,6 +185,11 @@ def test_two_vswitches_of_one_run_share_the_bridge_that_the_first_makes() -> Non
         planned(NOTHING, world, type="openvswitch", name="third", uplinks=uplinks)
 
 
+def test_nothing_is_told_of_a_switch_that_nobody_sees() -> None:
+    network = xmltree.parse(NETWORK)
+    assert not {"mtu", "uplinks"} & KIND.result(Have("vswitch", "prod", network, network)).keys()
+
+
 def test_a_switch_is_told_as_it_can_be_declared() -> None:
     have = world_of(found(bond=PAIR, mtu=1400)).will_be("vswitch", "prod")
     told = KIND.result(have)
