@@ -119,7 +119,7 @@ def test_a_running_disk_is_copied_live_and_its_old_volume_stays() -> None:
         "volumes.fast/web-vda.qcow2": (None, "10GiB, qcow2"),
         "volumes.local/web.qcow2": ("/local/web.qcow2", "kept"),
     }
-    [moved, *_] = results(found.plan.changes)
+    moved = results(found.plan.changes)[0]
     assert moved["class"] == "live" and moved["note"].startswith("live, it runs: ")
     assert summary([found.plan]) == "plan: 2 changes (1 stored, 1 live)"
     assert "removes" not in summary([found.plan])
@@ -130,7 +130,7 @@ def test_a_running_disk_is_copied_live_and_its_old_volume_stays() -> None:
 def test_a_disk_of_a_vm_that_is_off_is_copied_offline() -> None:
     found = Site("stopped").planned(remove_source_storage=True)
     assert found.mode == "offline" and found.loses("local/web.qcow2")
-    [moved, *_] = results(found.plan.changes)
+    moved = results(found.plan.changes)[0]
     assert moved["class"] == "stored" and moved["note"].startswith("offline, it is stopped")
     assert "removes: storage_migration/web volumes.local/web.qcow2" in summary([found.plan])
 

@@ -162,7 +162,7 @@ def test_what_is_left_of_one_uplink_is_no_bond() -> None:
 
 
 def test_no_uplink_is_said_to_cut_off() -> None:
-    [change, *_] = planned(found(eno1=port("eno1")), uplinks={"nics": []}).changes
+    change = planned(found(eno1=port("eno1")), uplinks={"nics": []}).changes[0]
     assert change.note == "nothing goes out any more, for no VM that runs"
 
 
