@@ -6,14 +6,17 @@ All of it is seen by virsh, by qemu-img and in the image of a guest that counts.
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support.ansible_runs import COLLECTIONS, MODULES
 from support.guest_disks import GuestDisk
 from support.module_process import kill_module, signal_module
 from support.module_server import ModuleServer
@@ -149,3 +152,37 @@ def test_libvirtd_killed(guest: GuestDisk) -> None:
     assert told.get("failed") and "the connection to libvirt" in told["msg"], told
     guest.libvirtd.start_libvirtd()
     arrives(guest, guest.counted_of_old())
+
+
+STARTED_LATE = f"""
+from {MODULES} import storage_migration
+from {MODULES.rpartition(".")[0]}.module_utils.moving.disks import applier_offline
+
+check = applier_offline._check_off
+
+def started_after(job, dom):
+    check(job, dom)
+    dom.create()
+
+applier_offline._check_off = started_after
+storage_migration.main()
+"""
+
+
+def test_started_by_somebody_at_the_last_moment_of_a_copy(guest: GuestDisk) -> None:
+    """The VM runs on its old disk, so what was copied is not what it has."""
+    guest.start_counting()
+    guest.libvirtd.virsh("destroy", guest.vm)
+    done = subprocess.run(
+        [*guest.libvirtd.entry(), sys.executable, "-c", STARTED_LATE],
+        env={**os.environ, "PYTHONPATH": str(COLLECTIONS)},
+        input=json.dumps({"ANSIBLE_MODULE_ARGS": guest.args(remove_source_storage=True)}),
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    told = json.loads(done.stdout)
+    assert told["failed"] and "was started while its disk was copied" in told["msg"], done
+    assert guest.image()[0].endswith("/root.qcow2") and "slow/root.qcow2" in guest.files()
+    arrives(guest, guest.counted())

@@ -14,8 +14,9 @@ from ...kinds.storage_volume.reader import look_up_volume
 from ...kinds.storage_volume.volumes import mark_of, name_in_pool, pool_of
 from ..applier_disks import remove_volumes, take_marks_away
 from ..applier_notes import drop_empty
+from ..spots import spot_of
 from .applier_job import Job
-from .note import PREFIX, Note, element_of
+from .note import PLACE, PREFIX, Note, element_of
 from .tree import settled
 
 # How long libvirt may take to end a copy that it was told to.
@@ -24,17 +25,19 @@ ABORT_TIMEOUT_S = 300.0
 
 def write(dom: Any, note: Note) -> None:
     """Note in what is stored which disk is moved."""
-    _set(dom, element_of(note, dom.UUIDString()))
+    _set(dom, element_of(note, dom.UUIDString()), libvirt.VIR_DOMAIN_AFFECT_CONFIG)
 
 
 def take_away(dom: Any) -> None:
-    """Take the note from what is stored."""
-    _set(dom, None)
+    """Take the note from what is stored, and from what runs if it was started with one."""
+    _set(dom, None, libvirt.VIR_DOMAIN_AFFECT_CONFIG)
     drop_empty(dom)
+    if dom.isActive() and xmltree.find(xmltree.parse(dom.XMLDesc(0)), PLACE) is not None:
+        _set(dom, None, libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
 
-def _set(dom: Any, text: str | None) -> None:
-    kind, flags = libvirt.VIR_DOMAIN_METADATA_ELEMENT, libvirt.VIR_DOMAIN_AFFECT_CONFIG
+def _set(dom: Any, text: str | None, flags: int) -> None:
+    kind = libvirt.VIR_DOMAIN_METADATA_ELEMENT
     patiently(lambda: dom.setMetadata(kind, text, PREFIX, xmltree.DISK_NS, flags))
 
 
@@ -43,14 +46,33 @@ def end(job: Job, dom: Any, note: Note) -> None:
     with job.host.errors(job.resource, f"store its disk {note.disk} at {note.target}"):
         flags = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
         form = job.planned.fate.format if job.planned.fate else job.planned.move.format
-        tree = settled(xmltree.parse(dom.XMLDesc(flags)), job.planned.move, note, form)
+        before = dom.XMLDesc(flags)
+        tree = settled(xmltree.parse(before), job.planned.move, note, form)
         patiently(lambda: job.host.conn.defineXMLFlags(xmltree.serialise(tree), 0))
+        if _runs_elsewhere(job, dom, note):
+            patiently(lambda: job.host.conn.defineXMLFlags(before, 0))
+            raise was_started(job)
     if note.made:
         take_marks_away(job.host, job.resource, [note.volume])
     if job.planned.loses(note.old):
         remove_volumes(job.host, job.resource, [note.old])
     with job.host.errors(job.resource, "take its note away"):
         take_away(dom)
+
+
+def _runs_elsewhere(job: Job, dom: Any, note: Note) -> bool:
+    """Whether the VM was started just before the disk was stored where it is by now."""
+    disk = job.runs(dom)
+    return disk is not None and spot_of(job.planned.move.side, disk).named != note.target
+
+
+def was_started(job: Job) -> FleetError:
+    """Somebody started the VM while its disk was copied: what was copied is old then."""
+    return FleetError(
+        "was started while its disk was copied, and goes on where that was; run again, and it "
+        "is copied while the VM runs",
+        job.resource,
+    )
 
 
 def clear(job: Job, dom: Any, note: Note) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from ...engine.errors import FleetError
 from ...host.connection import libvirt
 from ...kinds.storage_volume.applier import begin, check_own, undo
-from .applier_end import take_away, write
+from .applier_end import take_away, was_started, write
 from .applier_job import Job
 
 
@@ -46,10 +46,5 @@ def copy_offline(job: Job, dom: Any) -> int:
 
 
 def _check_off(job: Job, dom: Any) -> None:
-    """Somebody may have started it since: what was copied is old then."""
     if dom.isActive():
-        raise FleetError(
-            "was started while its disk was copied, and goes on where that was; run again, and it "
-            "is copied while the VM runs",
-            job.resource,
-        )
+        raise was_started(job)

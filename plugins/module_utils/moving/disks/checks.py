@@ -146,8 +146,8 @@ def _same_in_both(move: DiskMove) -> Iterator[FleetError]:
     if move.begun is None and move.layers and not _same(move, stored, move.layers[0].path):
         yield _error(
             move,
-            f"runs on {move.layers[0].path} and is stored with {stored or 'nothing'}; restart the "
-            "VM, or declare the disk where it is",
+            f"runs on {move.layers[0].path} and is stored with {stored or 'nothing'}; declare it "
+            "where it runs (kvm.fleet.vm), or restart the VM if it is to go on with what is stored",
         )
 
 
