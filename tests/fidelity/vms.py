@@ -25,8 +25,12 @@ LISTS = ("disks", "cdroms", "nics")
 
 
 def _agreed(args: Args) -> Args:
-    """A declaration whose clock is not another than its time zone makes it."""
-    return {k: v for k, v in args.items() if k != "clock" or "timezone" not in args}
+    """A declaration whose clock is not another than its time zone makes it, nor its sound another
+    than extra_xml brings."""
+    twice = {"clock"} if "timezone" in args else set()
+    if DEVICE in args.get("extra_xml", ""):
+        twice |= {"sound"}
+    return {k: v for k, v in args.items() if k not in twice}
 
 
 class Vm:

@@ -239,14 +239,11 @@ class VmDraft(Draft):
 
     def _check_extra(self) -> None:
         key = ("extra_xml",)
-        if key not in self.want or self.want[key] == self.stored.get(key):
+        if key not in self.want or self.want[key] == self.stored.get(key) == self.after[key]:
             return
         from . import extra_rules
 
-        self.warnings += extra_rules.warnings(self.have.stored, self.definition)
-        if self.want[key]:
-            for message in extra_rules.mistakes(self.definition, self.want, self.world.host):
-                self.mistakes.add(message, "extra_xml")
+        extra_rules.check(self)
 
     def check_waiting(self, pending: Sequence[Change]) -> None:
         """A start would lose what was written since; one that is asked for is not refused."""

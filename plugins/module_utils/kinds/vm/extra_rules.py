@@ -4,19 +4,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from ...engine import xmltree
 from ...engine.codecs import Value
 from ...engine.fields import Field
+from ...engine.hidden import revealed
 from ...engine.host import HostFacts
-from ...engine.keys import Key, key_of
+from ...engine.keys import Key, key_of, named
 from ...engine.xmltree import Element
 from . import extra
 from .extra_record import wrapped
 from .schema import Unreadable, rewritten
 from .table import ROWS
 
+if TYPE_CHECKING:
+    from .draft import VmDraft
+
+_EXTRA: Key = ("extra_xml",)
 _ROW_AT = {row.path.replace("!", ""): row for row in ROWS if isinstance(row, Field)}
+
+
+def check(draft: VmDraft) -> None:
+    """What is wrong with the extra_xml that is declared. Mistakes and warnings are the draft's."""
+    said = draft.want[_EXTRA]
+    if said == draft.stored.get(_EXTRA):
+        draft.mistakes.add(undone(draft.want, draft.stored), named(_EXTRA))
+        return
+    draft.warnings += warnings(draft.have.stored, draft.definition)
+    for message in mistakes(draft.definition, draft.want, draft.world.host) if said else ():
+        draft.mistakes.add(message, named(_EXTRA))
 
 
 def mistakes(definition: Element, want: Mapping[Key, Value], host: HostFacts) -> Iterator[str]:
@@ -28,6 +45,23 @@ def mistakes(definition: Element, want: Mapping[Key, Value], host: HostFacts) ->
     yield from _said_otherwise(definition, want)
     if host.is_local:
         yield from _not_kept(definition, host)
+
+
+def undone(want: Mapping[Key, Value], stored: Mapping[Key, Value]) -> str:
+    """What is wrong where options change what extra_xml brought, and is to stay."""
+    fragment = wrapped(revealed(want[_EXTRA]))
+    options = [
+        row.name
+        for path, row in _ROW_AT.items()
+        if _is_changed(row, want, stored) and xmltree.find(fragment, path) not in (None, fragment)
+    ]
+    others = " and ".join(options) or "another option of this declaration"
+    return f"brought what {others} would make another; leave one of them out"
+
+
+def _is_changed(row: Field, want: Mapping[Key, Value], stored: Mapping[Key, Value]) -> bool:
+    key = key_of(row.name)
+    return key in want and want[key] != stored.get(key)
 
 
 def warnings(before: Element | None, definition: Element) -> Iterator[str]:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetErrors
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import extra, extra_rules
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.kind import KIND
 from support import worlds
 
 DOMAIN = """
@@ -124,3 +130,28 @@ def test_it_does_not_contradict_an_option_by_being_there(
     domain = with_extra(xmltree.parse(DOMAIN), text)
     far = worlds.world({}).host
     assert bool(list(extra_rules.mistakes(domain, want, far))) == refused
+
+
+GOLDEN = Path(__file__).parents[3] / "golden" / "vm" / "extra-xml-comes"
+
+
+@pytest.mark.parametrize(("sound", "refused"), [("ich6", True), ("none", False), (None, False)])
+def test_an_option_leaves_what_it_brought_and_is_to_stay(sound: str | None, refused: bool) -> None:
+    """The only sound device is that of extra_xml, and would be what the option says."""
+    text = "<devices><sound model='ich9'/></devices>"
+    before = xmltree.parse((GOLDEN / "before.xml").read_text())
+    xmltree.put(before, "devices/sound!", None)
+    stored = with_extra(before, text)
+    extra.close(stored, stored, True)
+    facts = {"state": "stopped", "autostart": False, "persistent": True}
+    have = Have("vm", "web", stored, None, facts)
+    world = worlds.world({"vm": {"web": have}}, {("snapshots", "web"): []})
+    given = {"name": "web", "extra_xml": text, "title": "x", "sound": sound}
+    params = ArgumentSpecValidator(KIND.spec()).validate(given).validated_parameters
+    try:
+        KIND.plan(KIND.parse(params)[-1], have, world)
+    except FleetErrors as errors:
+        assert refused, str(errors)
+        assert "brought what sound would make another" in str(errors)
+    else:
+        assert not refused
