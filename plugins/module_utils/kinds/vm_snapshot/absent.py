@@ -47,7 +47,7 @@ def planned(case: Case) -> Plan:
 
 def _note(case: Case, taken: Snapshot) -> str:
     children = ", ".join(one.name for one in case.children(taken))
-    kept = f", and {children} come from what it came from" if children else ""
+    kept = f"; what comes from it stays: {children}" if children else ""
     return f"taken {taken.taken}; the VM keeps what was written since{kept}"
 
 

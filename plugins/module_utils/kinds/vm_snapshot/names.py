@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 
 from ...engine.errors import Mistakes
+from ...engine.texts import why_no_file
 
 
 def name_of(vm: str, snapshot: str) -> str:
@@ -29,6 +30,8 @@ def check_name(name: str, mistakes: Mistakes) -> None:
             "or control character",
             "name",
         )
+    if why_no_file(name):
+        mistakes.add(why_no_file(name), "name")
 
 
 def overlays_of(images: Iterable[tuple[str, str]], name: str, folder: str) -> dict[str, str]:

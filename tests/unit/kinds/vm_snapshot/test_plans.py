@@ -389,6 +389,7 @@ def test_one_that_is_not_there_is_not_gone_back_to() -> None:
 def test_names_become_files() -> None:
     for name in ("", "a/b", ".a", " a"):
         assert "is empty, begins with" in Site().refused(name)
+    assert "is 300 bytes long" in Site().refused("ü" * 150)
 
 
 # ---- what QEMU takes a name for inside of an image
