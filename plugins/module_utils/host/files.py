@@ -101,16 +101,18 @@ def _type_of(entry: os.DirEntry[str]) -> str:
 
 
 def read_real_path(path: str) -> str:
-    """A path without links."""
-    return os.path.realpath(path)
+    """A path without links; what is no path from the root is left as it is."""
+    return os.path.realpath(path) if path.startswith("/") else path
 
 
 def read_place(path: str) -> str:
     """What is the same for all paths of this machine to one file or device."""
+    if not path.startswith("/"):  # it would be looked for in the folder that the module runs in
+        return path
     try:
         status = Path(path).stat()
     except (OSError, ValueError):
-        return os.path.realpath(path) if path.startswith("/") else path
+        return os.path.realpath(path)
     if stat.S_ISBLK(status.st_mode):
         file = _looped(status.st_rdev)
         return read_place(file) if file and Path(file).is_file() else f"block:{status.st_rdev}"

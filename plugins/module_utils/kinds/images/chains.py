@@ -42,7 +42,9 @@ class Chains:
         self._data_of: dict[str, str] = {}
 
     def place(self, path: str) -> str:
-        """What is the same for all paths to one file or device."""
+        """What is the same for all paths to one file or device; of what is no path, itself."""
+        if not path.startswith("/"):  # an empty drive, or an image that only has a name
+            return path
         host = self.world.host
         return host.place(path) if host.is_local else posixpath.normpath(path)
 
