@@ -13,7 +13,8 @@ from .open_vswitch import PROGRAM, WAIT_S
 
 APPCTL = "ovs-appctl"
 _ASKED = {
-    "Port": "name,interfaces,bond_active_slave",
+    "Bridge": "name,ports",
+    "Port": "_uuid,interfaces,bond_active_slave",
     "Interface": "_uuid,name,link_state,mac_in_use,lacp_current,ofport",
 }
 
@@ -27,20 +28,29 @@ def read_state() -> dict[str, Any]:
     return state_in(*said) if len(said) == len(_ASKED) else {}
 
 
-def state_in(ports: str, interfaces: str) -> dict[str, Any]:
-    """The interfaces in what ovs-vsctl lists: whether each has a link, and carries the traffic."""
-    active = {}
-    for _name, found, mac in json.loads(ports)["data"]:
-        members = found[1] if found[0] == "set" else [found]
-        active.update({member[1]: mac for member in members})
+def state_in(bridges: str, ports: str, interfaces: str) -> dict[str, Any]:
+    """The interfaces in what ovs-vsctl lists: on which bridge each is, and with which number there,
+    whether it has a link, and carries the traffic."""
+    bridge_of = {port: name for name, found in json.loads(bridges)["data"] for port in _ids(found)}
+    active, on = {}, {}
+    for [_uuid, port], found, mac in json.loads(ports)["data"]:
+        active.update(dict.fromkeys(_ids(found), mac))
+        on.update(dict.fromkeys(_ids(found), bridge_of.get(port, "")))
     return {
         name: {
+            "bridge": on.get(uuid[1], ""),
             "link": link if link in ("up", "down") else "",
             "active": _carries(link, mac, lacp, active.get(uuid[1])),
             "number": number if isinstance(number, int) else 0,
         }
         for uuid, name, link, mac, lacp, number in json.loads(interfaces)["data"]
     }
+
+
+def _ids(found: Any) -> list[str]:
+    """The rows that a column refers to, which is written otherwise where it is one."""
+    kind, value = found
+    return [one[1] for one in value] if kind == "set" else [value]
 
 
 def _carries(link: Any, mac: Any, lacp: Any, active: Any) -> bool:
@@ -55,7 +65,9 @@ def read_addresses(
 ) -> list[dict[str, Any]]:
     """The addresses that a bridge has learned, each with its port."""
     text = _said([APPCTL, f"--timeout={WAIT_S}", "fdb/show", bridge])
-    return addresses_in(text, {one["number"]: name for name, one in interfaces.items()}, bridge)
+    # Numbers of ports are those of one bridge.
+    own = {one["number"]: name for name, one in interfaces.items() if one["bridge"] == bridge}
+    return addresses_in(text, own, bridge)
 
 
 def addresses_in(text: str, names: Mapping[int, str], bridge: str) -> list[dict[str, Any]]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ansible_collections.kvm.fleet.plugins.module_utils.host import switch_state
 
-PORTS = """{"data":[["ovs0",["uuid","i0"],["set",[]]],
-["bond",["set",[["uuid","i1"],["uuid","i2"]]],"52:54:00:00:00:02"],
-["lag",["set",[["uuid","i3"],["uuid","i4"]]],"52:54:00:00:00:09"],["one",["uuid","i5"],["set",[]]]]}"""
+BRIDGES = """{"data":[["ovs0",["set",[["uuid","p0"],["uuid","p1"],["uuid","p2"]]]],
+["ovs1",["uuid","p3"]]]}"""
+PORTS = """{"data":[[["uuid","p0"],["uuid","i0"],["set",[]]],
+[["uuid","p1"],["set",[["uuid","i1"],["uuid","i2"]]],"52:54:00:00:00:02"],
+[["uuid","p2"],["set",[["uuid","i3"],["uuid","i4"]]],"52:54:00:00:00:09"],
+[["uuid","p3"],["uuid","i5"],["set",[]]]]}"""
 INTERFACES = """{"data":[
 [["uuid","i0"],"ovs0","down","52:54:00:00:00:00",["set",[]],65534],
 [["uuid","i1"],"eno1","up","52:54:00:00:00:01",["set",[]],1],
@@ -17,9 +22,17 @@ INTERFACES = """{"data":[
 
 
 def test_the_active_uplink_is_told_by_the_bond_by_lacp_or_by_its_link() -> None:
-    seen = switch_state.state_in(PORTS, INTERFACES)
+    seen = switch_state.state_in(BRIDGES, PORTS, INTERFACES)
     assert [name for name, one in seen.items() if one["active"]] == ["eno2", "eno4"]
+    assert [one["bridge"] for one in seen.values()] == [*["ovs0"] * 5, "ovs1"]
     assert (seen["eno1"]["link"], seen["ovs0"]["link"], seen["gone"]["link"]) == ("up", "down", "")
+
+
+def test_numbers_of_ports_are_of_one_bridge(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = " port  VLAN  MAC                Age\n    2    10  52:54:00:00:00:11    4\n"
+    monkeypatch.setattr(switch_state, "_said", lambda command: text)
+    seen = {"vnet0": {"bridge": "ovs0", "number": 2}, "wire2": {"bridge": "ovs1", "number": 2}}
+    assert switch_state.read_addresses("ovs0", seen)[0]["port"] == "vnet0"
 
 
 def test_learned_addresses_have_names_of_ports() -> None:
