@@ -199,8 +199,8 @@ LIVE_VM = {"cpu.count": ("vcpus/",)}
 LIVE_CDROM = ("driver/@type",)  # of a medium that is put in
 # In every plan: what says that a thing is declared, and what libvirt adds for what comes.
 ALWAYS = FLEET
-# What libvirt adds for a device that comes.
-COMES = ("devices/controller",)
+# What libvirt adds for a device that comes; a hub where USB has no port left.
+COMES = ("devices/controller", "devices/hub")
 # Not said by anybody: what is measured, and the owner that libvirt gives a file while a VM runs.
 MEASURED = re.compile(
     r"(allocation|available|physical|(target|backingStore)/timestamps)/|@connections"
