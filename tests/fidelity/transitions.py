@@ -121,7 +121,9 @@ def _wrong(change: dict[str, Any], done: dict[str, Any], after: Dump) -> list[st
             told = disagreements(tree, kind, name, change["after"])
             wrong += [f"{resource} {view}: {one}" for one in told]
     waits = [one["field"] for one in done["pending_restart"] if one["resource"] == resource]
-    told = any(f"{field}.".startswith(f"{name}.") for field in waits)
+    # What others stored meanwhile may wait as a whole, of which this is a part.
+    pairs = ((f"{field}.", f"{name}.") for field in waits)
+    told = any(one.startswith(other) or other.startswith(one) for one, other in pairs)
     if kind == "vm" and change["class"] == "restart" and not told and not restarts:
         wrong.append(f"{resource} {name} waits for a restart, but is not in pending_restart")
     return wrong
