@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from ..engine import xmltree
 from .connection import Host, found, libvirt
 from .images import format_in
+from .volume_bytes import part_of
 
 START_BYTES = 80
 TABLE_BYTES = 1 << 18  # of hundreds of snapshots with names as long as they can be
@@ -68,7 +69,7 @@ def _reading(host: Host, source: xmltree.Element) -> Callable[[int, int], bytes]
     else:
         volume = found(host.conn.storageVolLookupByPath, path, libvirt.VIR_ERR_NO_STORAGE_VOL)
     if volume is not None:
-        return lambda at, size: _of_volume(host, volume, at, size)
+        return lambda at, size: part_of(host, volume, at, size)
     is_here = path and not urlsplit(host.conn.getURI()).netloc
     return (lambda at, size: _of_file(path, at, size)) if is_here else None
 
@@ -79,16 +80,3 @@ def _of_file(path: str, at: int, size: int) -> bytes:
         return os.pread(file, size, at)
     finally:
         os.close(file)
-
-
-def _of_volume(host: Host, volume: Any, at: int, size: int) -> bytes:
-    stream = host.conn.newStream(0)
-    volume.download(stream, at, size, 0)
-    read = b""
-    while len(read) < size:
-        data = stream.recv(size - len(read))
-        if not data:
-            break
-        read += data
-    stream.finish()
-    return read

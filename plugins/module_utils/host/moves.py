@@ -20,6 +20,7 @@ from ..engine.move_facts import (
 from ..engine.xmltree import Element
 from .connection import Host, found, libvirt, said
 from .images import INSIDE_SIZE, inside_of
+from .volume_bytes import part_of
 
 
 def read_identity(host: Host) -> Identity:
@@ -118,7 +119,7 @@ def read_inside(host: Host, vm: str, target: str) -> Inside | None:
     try:
         domain = xmltree.parse(host.conn.lookupByName(vm).XMLDesc(0))
         volume = _volume_behind(host, domain, target)
-        return None if volume is None else inside_of(beginning(host, volume, INSIDE_SIZE))
+        return None if volume is None else inside_of(part_of(host, volume, 0, INSIDE_SIZE))
     except libvirt.libvirtError:
         if not host.is_alive():
             raise
@@ -136,20 +137,6 @@ def _volume_behind(host: Host, domain: Element, target: str) -> Any:
             path = source.get("file") or source.get("dev")
             return host.conn.storageVolLookupByPath(path) if path else None
     return None
-
-
-def beginning(host: Host, volume: Any, size: int) -> bytes:
-    """The first bytes of a volume, read through libvirt, and so from afar too."""
-    stream = host.conn.newStream(0)
-    volume.download(stream, 0, size, 0)
-    read = b""
-    while len(read) < size:
-        data = stream.recv(size - len(read))
-        if not data:
-            break
-        read += data
-    stream.finish()
-    return read
 
 
 # ---- what the hypervisor can do

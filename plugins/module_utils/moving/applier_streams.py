@@ -12,7 +12,7 @@ from ..engine.errors import FleetError
 from ..engine.plan import CREATE, Have, Plan, Wanted
 from ..host.connection import Host, libvirt
 from ..host.images import INSIDE_SIZE, inside_of
-from ..host.moves import beginning
+from ..host.volume_bytes import part_of
 from ..kinds.storage_volume.applier import begin, undo
 from ..kinds.storage_volume.reader import refresh_pool
 from .applier_job import Job
@@ -62,7 +62,7 @@ def _check_whole(job: Job, fate: DiskFate, volume: Any) -> None:
     if fate.format != "qcow2":
         return
     with job.source.errors(job.resource, f"read the header of the disk {fate.name}"):
-        inside = inside_of(beginning(job.source, volume, INSIDE_SIZE))
+        inside = inside_of(part_of(job.source, volume, 0, INSIDE_SIZE))
     if inside is not None and inside.data_elsewhere:
         raise FleetError(
             f"{fate.source} has its data in another file, which would not go over; refresh "
