@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import lru_cache
 from typing import Any
 
 from ..engine import vlans, xmltree
@@ -23,24 +24,27 @@ from ..kinds.vswitch.switch.seen import of_facts
 from ..kinds.vswitch.told import unmanaged
 from ..kinds.vswitch.tree import values_of
 
+State = Callable[[], Mapping[str, Any]]
+
 
 def gather(host: Host, params: Mapping[str, Any]) -> dict[str, Any]:
     """The vswitches that were asked for (all, if none was named), with who is on them."""
     vswitches = read_networks(host, params["names"])
     domains = read_domains(host)
+    state = lru_cache(maxsize=None)(read_state)  # of all switches, once any is one
     told = [
-        {**KIND.result(have), **_around(host, have, domains)} if have.exists else KIND.result(have)
+        {**KIND.result(have), **(_around(host, have, domains, state) if have.exists else {})}
         for _name, have in sorted(vswitches.items())
     ]
     return {"vswitches": told}
 
 
-def _around(host: Host, have: Have, domains: Mapping[str, Have]) -> dict[str, Any]:
+def _around(host: Host, have: Have, domains: Mapping[str, Have], state: State) -> dict[str, Any]:
     tree = have.live if have.live is not None else have.stored
     bridge = None if tree is None else xmltree.get(tree, "bridge/@name")
     nics = [asdict(nic) for nic in attached(domains, have.name, bridge)]
     return {
-        **_of_switch(host, have, nics),
+        **_of_switch(host, have, nics, state),
         "nics": nics,
         "leases": _leases(host, have),
         "pending_restart": _pending(have),
@@ -48,7 +52,7 @@ def _around(host: Host, have: Have, domains: Mapping[str, Have]) -> dict[str, An
     }
 
 
-def _of_switch(host: Host, have: Have, nics: list[dict[str, Any]]) -> dict[str, Any]:
+def _of_switch(host: Host, have: Have, nics: list[dict[str, Any]], state: State) -> dict[str, Any]:
     """What is seen of a switch of Open vSwitch: uplinks, VLANs of its ports, what it learned."""
     switch = of_facts(have.facts)
     if switch is None:
@@ -59,7 +63,7 @@ def _of_switch(host: Host, have: Have, nics: list[dict[str, Any]]) -> dict[str, 
         if nic["target"] in ports:
             port = vlans.port_as_told(ports[nic["target"]])
             nic.update({key[0]: value for key, value in vlans.values_of_port(port).items()})
-    seen = read_state()
+    seen = state()
     uplinks = [{"nic": nic, **_state(seen.get(nic, {}))} for nic in switch.nics]
     return {"uplink_states": uplinks, "mac_table": read_addresses(bridge, seen)}
 

@@ -346,13 +346,21 @@ def test_without_the_module_of_the_kernel_it_is_in_user_space() -> None:
 
 def test_a_bond_is_changed_in_place() -> None:
     will = Switch("prod", ("eno2", "eno3"), "lacp")
-    assert told(found(bond=PAIR), will)[:5] == [
+    assert told(found(bond=PAIR), will) == [
         "add-bond-iface bond eno3",
         "del-bond-iface bond eno1",
         f"set Port bond {MARKED} bond_mode=balance-tcp lacp=active",
         f"remove Port bond {NO_PRIMARY}",
-        "clear Interface ovs0 mtu_request",
     ]
+
+
+def test_an_mtu_is_taken_away_only_where_it_goes() -> None:
+    """Of one uplink others may have asked for one, which no declaration names."""
+    will = Switch("prod", ("eno1",))
+    asked = [one for one in told(found(eno1=port("eno1", mtu=9000)), will) if "mtu" in one]
+    assert asked == []
+    gone = [one for one in told(found(mtu=9000, eno1=port("eno1", mtu=9000)), will) if "mtu" in one]
+    assert gone == ["clear Interface ovs0 mtu_request", "clear Interface eno1 mtu_request"]
 
 
 def test_one_uplink_that_becomes_two_is_made_anew() -> None:

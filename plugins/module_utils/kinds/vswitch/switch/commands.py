@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .seen import MODES, Switch
+from .seen import MODES, Switch, of_bridge
 
 MARK = "external_ids:kvm-fleet"
 UPLINK = "uplink"
@@ -31,10 +31,15 @@ def making(seen: Mapping[str, Any], bridge: str, will: Switch) -> Iterator[Comma
         yield ["set", "Bridge", bridge, f"{MARK}={will.owner}", *own]
     ports = uplink_ports({} if found is None else found["ports"], will)
     yield from _uplinks(ports, bridge, will)
+    yield from _mtu(of_bridge(seen, bridge), bridge, will)
+
+
+def _mtu(was: Switch | None, bridge: str, will: Switch) -> Iterator[Command]:
+    """Taken away only where it goes: single uplinks keep what others asked of them."""
     for name in (bridge, *will.nics):
         if will.mtu:
             yield ["set", "Interface", name, f"mtu_request={will.mtu}"]
-        elif found is not None:
+        elif was is not None and was.mtu:
             yield ["clear", "Interface", name, "mtu_request"]
 
 
