@@ -40,6 +40,7 @@ def start_module(name: str, args: Mapping[str, Any], on: PrivateLibvirtd) -> sub
 def kill_module(process: subprocess.Popen[str]) -> None:
     """Kill the module itself, as it cannot prevent."""
     signal_module(process, signal.SIGKILL)
+    process.send_signal(signal.SIGCONT)  # nsenter stops with what it started
 
 
 def signal_module(process: subprocess.Popen[str], number: signal.Signals) -> None:

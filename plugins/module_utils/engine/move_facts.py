@@ -31,7 +31,8 @@ class Clock(NamedTuple):
     beside: str  # the machine that looked
 
 
-NOT_NOW = "not_now"  # among the texts of a VM that is sent: why it cannot be
+# Among the texts of a VM that is sent: why it cannot be, and that libvirt stopped it to be sent.
+NOT_NOW, HALTED = "not_now", "halted"
 
 
 class Inside(NamedTuple):
@@ -144,6 +145,10 @@ class MoveFacts:
     def why_not_now(self, vm: str) -> str:
         """Why what runs cannot be moved in the state that it is in; empty where it can."""
         return str(self.facts.ask("migratable", vm, unknown={}).get(NOT_NOW, ""))
+
+    def halted(self, vm: str) -> bool:
+        """Whether it stands still for a move: all of it has gone over, or that had begun."""
+        return HALTED in self.facts.ask("migratable", vm, unknown={})
 
     def post_copy(self, vm: str) -> bool:
         """Whether a part of its memory is on another host, as post-copy has it."""

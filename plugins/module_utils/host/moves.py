@@ -8,6 +8,7 @@ from typing import Any
 from ..engine import xmltree
 from ..engine.move_facts import (
     FITS,
+    HALTED,
     LACKS,
     NOT_NOW,
     SAME,
@@ -67,12 +68,19 @@ def read_migratable(host: Host, vm: str) -> dict[str, str]:
         flags = libvirt.VIR_DOMAIN_XML_MIGRATABLE | secure if host.driver == "QEMU" else secure
         texts = {"stored": dom.XMLDesc(flags | libvirt.VIR_DOMAIN_XML_INACTIVE)}
         if dom.isActive():
-            why_not = _why_not_now(dom)
-            return {**texts, "live": dom.XMLDesc(flags), **({NOT_NOW: why_not} if why_not else {})}
+            return {**texts, "live": dom.XMLDesc(flags), **_standing(dom)}
         if host.driver == "QEMU" and dom.hasManagedSaveImage():
             saved = dom.managedSaveGetXMLDesc(libvirt.VIR_DOMAIN_SAVE_IMAGE_XML_SECURE)
             return {**texts, "live": saved}
         return texts
+
+
+def _standing(dom: Any) -> dict[str, str]:
+    """What is to be known of a VM that runs before it is sent."""
+    why_not = _why_not_now(dom)
+    said = {NOT_NOW: why_not} if why_not else {}
+    halted = [libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_MIGRATION]
+    return {**said, HALTED: "migrating"} if dom.state() == halted else said
 
 
 def _why_not_now(dom: Any) -> str:

@@ -9,7 +9,7 @@ from .applier_clear import clear_left
 from .applier_end import finish
 from .applier_folders import end_left_pools
 from .applier_job import Job
-from .applier_live import move_live
+from .applier_live import go_on, move_live
 from .options import LIVE
 from .unfinished import Whereabouts
 
@@ -26,6 +26,12 @@ def move(job: Job) -> dict[str, Any]:
     marked = [f"{fate.pool_there}/{fate.volume_there}" for fate in job.copied]
     finish(job, job.note, marked, job.source)
     return told
+
+
+def let_go_on(job: Job) -> None:
+    """Let a guest run that a move which was cut off had stopped, before anything else is done."""
+    with job.source.errors(job.resource, "let it go on"):
+        go_on(job, job.source.conn.lookupByName(job.name))
 
 
 def finish_left(job: Job, where: Whereabouts) -> None:

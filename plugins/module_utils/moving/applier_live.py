@@ -268,16 +268,16 @@ def _settled(job: Job, dom: Any) -> Iterator[None]:
     except BaseException:
         with suppress(libvirt.libvirtError):
             if not _in_halves(dom):
-                _go_on(job, dom)
+                go_on(job, dom)
                 applier_notes.take_away(dom)
         raise
 
 
-def _go_on(job: Job, dom: Any) -> None:
+def go_on(job: Job, dom: Any) -> None:
     """Let the guest go on that stood still for the move only; never while it runs elsewhere."""
     clear_target(job)
-    stands_still = job.move.have.facts.get("state") == RUNNING and power_state(dom) == PAUSED
-    if stands_still and job.target.is_alive() and not _runs_there(job):
+    ran = job.move.is_halted or job.move.have.facts.get("state") == RUNNING
+    if ran and power_state(dom) == PAUSED and job.target.is_alive() and not _runs_there(job):
         dom.resume()
 
 

@@ -13,13 +13,13 @@ from .fates import fates
 from .findings import Report
 from .mode import Mode
 from .move import Move
-from .planned import Planned, left_behind
+from .planned import Planned, goes_on, left_behind
 from .unfinished import Whereabouts
 
 
 def planned_end(move: Move, where: Whereabouts) -> Planned:
     """What is left to be done of a move."""
-    goes: list[Change] = list(_mended(move, where))
+    goes: list[Change] = [*([] if where.source else goes_on(move)), *_mended(move, where)]
     disks: tuple[DiskFate, ...] = ()
     if where.source:
         goes += left_behind(move)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..engine import xmltree
 from ..engine.facts import ALL, Fact, Facts, NotRecorded
-from ..engine.move_facts import NOT_NOW
+from ..engine.move_facts import HALTED, NOT_NOW
 from ..engine.plan import Have
 from ..engine.world import World
 from .fate import DiskFate
@@ -53,9 +53,8 @@ def after_leaving(side: Side, vm: Have) -> Side:
     """The source once something was taken out of the VM."""
     texts = {"stored": vm.stored, "live": vm.live}
     sent = {name: xmltree.serialise(tree) for name, tree in texts.items() if tree is not None}
-    why_not = side.moves.why_not_now(vm.name)
-    if why_not:
-        sent[NOT_NOW] = why_not
+    said = side.moves.migratable(vm.name)
+    sent.update({name: said[name] for name in (NOT_NOW, HALTED) if name in said})
     answers: dict[Fact, Any] = {("migratable", vm.name): sent}
     return _side(side, Foreseen(side.world.facts, {("vm", vm.name): vm}, answers))
 

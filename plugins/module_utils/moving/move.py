@@ -49,6 +49,13 @@ class Move:
         note = note_of(self.there.stored) if self.is_coming else None
         return self.running or (note is not None and note.mode == LIVE)
 
+    @cached_property
+    def is_halted(self) -> bool:
+        """Whether it stands still only since a move that was cut off, after all had gone over."""
+        is_paused = self.have.facts.get("state") == PAUSED
+        is_noted = note_of(self.have.stored) is not None
+        return is_paused and is_noted and self.source.moves.halted(self.vm)
+
     @property
     def saved(self) -> bool:
         """Whether its memory is in a file of its host."""

@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 from ..engine import xmltree
 from ..engine.xmltree import Element
+from ..kinds.vm.states import MOVES
 
-PLACE = "metadata/fleet-move:move"
+PLACE = MOVES
 PREFIX, TAG = "fleet-move", "move"
 
 # How far what is defined at the target has come: it may still fail, or it has all of the VM.

@@ -7,10 +7,12 @@ import posixpath
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ..engine.changes import LIVE, STORED, Change, Kept, Lost
+from ..engine.changes import LIVE, STORED, Change, Kept, Lost, Mended
 from ..engine.errors import FleetErrors
 from ..engine.plan import UPDATE, Have, Plan, Wanted
+from ..engine.traits import STATE
 from ..kinds.vm.state_files import NAMES, StateFile, others_with, state_folders
+from ..kinds.vm.states import RUNNING
 from .case import Case
 from .changes import Carried, Cleared, Copied, Moved
 from .fate import DiskFate, snapshots_lost
@@ -19,6 +21,7 @@ from .findings import Report
 from .mapped import definition_there
 from .mode import Mode
 from .move import Move
+from .notes import without_note
 from .preflight import examined
 from .states import state_files
 from .users import OthersThere
@@ -42,7 +45,7 @@ def planned(move: Move) -> Planned:
     report = examined(case)
     if not report.ok:
         raise FleetErrors(report.errors(move.resource))
-    changes = (*_moved(case), *_went_over(case), *left_behind(move))
+    changes = (*goes_on(move), *_moved(case), *_went_over(case), *left_behind(move))
     plan = Plan(
         Wanted("migration", move.vm, "present", {HOST: move.target.name}),
         UPDATE,
@@ -59,7 +62,15 @@ def _after(case: Case) -> Have:
     have = case.move.have
     stored = definition_there(case.move, case.fates, have.definition)
     live = have.live and definition_there(case.move, case.fates, have.running)
-    return Have("vm", have.name, stored, live, have.facts)
+    facts = {**have.facts, "state": RUNNING} if case.move.is_halted else have.facts
+    return Have("vm", have.name, without_note(stored), live and without_note(live), facts)
+
+
+def goes_on(move: Move) -> Iterator[Change]:
+    """What was stopped by a move that was cut off runs first."""
+    if move.is_halted:
+        note = "it was stopped by a move that was cut off"
+        yield Mended(move.resource, STATE, "stands still", RUNNING, note=note)
 
 
 def _moved(case: Case) -> Iterator[Change]:

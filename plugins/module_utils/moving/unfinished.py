@@ -49,9 +49,11 @@ def whereabouts(
     if len(others) > 1 or not there:
         raise _unclear(vm, sides, there, unreachable)
     if not others:
+        _check_halted(sides, sides[host], there[host])
         return _at_target(sides[host], there[host])
     source = others[0]
     if host not in there:
+        _check_halted(sides, sides[source], there[source])
         return Whereabouts(MOVE, source, note_of(there[source].stored))
     return _on_both(vm, sides, there, source, host)
 
@@ -72,6 +74,27 @@ def _at_target(side: Side, have: Have) -> Whereabouts:
     return Whereabouts(FINISH, note=note, marks=marks_at(side, have))
 
 
+def _check_halted(sides: Mapping[str, Side], side: Side, have: Have) -> None:
+    """What libvirt stopped for a move goes on only where it is seen that the other one does not."""
+    note = note_of(have.stored)
+    if note is None or not is_halted(side, have):
+        return
+    other = note.source if note.target == side.name else note.target
+    if other not in sides:
+        raise FleetError(
+            f"stands still at {side.name} since a move from {note.source} to {note.target} that "
+            f"was cut off, and may run at {other}, which is not looked at: have {other} among "
+            "hosts, and reachable, and run again",
+            f"migration/{have.name}",
+            "hosts",
+        )
+
+
+def is_halted(side: Side, have: Have) -> bool:
+    """Whether a guest stands still because libvirt sends or takes it, or had begun to."""
+    return have.facts.get("state") == PAUSED and side.moves.halted(have.name)
+
+
 def stands_in(note: Note) -> bool:
     """Of a VM that is off nothing is at the target before it has arrived but what stands in for one
     that is saved."""
@@ -87,6 +110,12 @@ def _on_both(
         raise _unclear(vm, sides, there, {})
     if any(sides[name].moves.post_copy(vm) for name in (source, host)):
         raise in_halves(vm, sides[source], sides[host])
+    if is_halted(sides[host], target):
+        raise FleetError(
+            f"is on its way from {source} to {host}: another run moves it, or libvirt has not yet "
+            "noticed that one ended; wait for its end (virsh domjobinfo) and run again",
+            f"migration/{vm}",
+        )
     if note.progress == ARRIVED or (_runs(target) and not stands_in(note)):
         if here.facts.get("state") == RUNNING:
             raise _unclear(vm, sides, there, {})

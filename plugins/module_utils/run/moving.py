@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils import basic
 
@@ -37,6 +37,9 @@ from .moving_changes import (
     take_out,
 )
 from .sides import Opened, opened_sides
+
+if TYPE_CHECKING:
+    from ..moving.applier_job import Job
 
 
 @dataclass
@@ -136,6 +139,8 @@ def _looked_anew(move: Move, opened: Opened) -> Move:
 
 
 def _apply(begun: Begun, options: Options) -> None:
+    if begun.move is not None and begun.move.is_halted:
+        _let_go_on(begun)
     if begun.before is not None:
         source = begun.where.source
         host, world = begun.opened.hosts[source], begun.opened.sides[source].world
@@ -172,23 +177,38 @@ def _put_back(begun: Begun, done: Plan, error: FleetError | FleetErrors) -> Flee
     return FleetErrors((said, *errors[1:]))
 
 
-def _carry(begun: Begun) -> None:
+def _let_go_on(begun: Begun) -> None:
+    job = _job(begun)
+    if job is not None:
+        from ..moving import applier
+
+        applier.let_go_on(job)
+
+
+def _job(begun: Begun) -> Job | None:
     plan, move = begun.plan, begun.move
     if plan is None or move is None:
-        return
-    from ..moving import applier
+        return None
     from ..moving.applier_job import Job
 
     hosts = begun.opened.hosts
     ends = hosts[move.source.name], hosts[move.target.name]
-    job = Job(move, plan.plan, plan.mode, plan.fates, *ends)
+    return Job(move, plan.plan, plan.mode, plan.fates, *ends)
+
+
+def _carry(begun: Begun) -> None:
+    plan, job = begun.plan, _job(begun)
+    if plan is None or job is None:
+        return
+    from ..moving import applier
+
     try:
         if begun.where.todo == unfinished.FINISH:
             applier.finish_left(job, begun.where)
         else:
             begun.statistics = {**applier.move(job), "progress": job.progress}
     except FleetError as error:  # libvirt and QEMU quote what they refuse
-        raise next(secrecy.spared([error], plan.plan.wanted, move.have)) from error
+        raise next(secrecy.spared([error], plan.plan.wanted, job.move.have)) from error
     _verify(begun)
 
 

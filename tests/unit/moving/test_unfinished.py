@@ -47,6 +47,7 @@ def look(
     half_made: bool = False,
     unreachable: str = "",
     post_copy: str = "",
+    halted: str = "",
     identities: Mapping[str, str] | None = None,
     **hosts: Have,
 ) -> Whereabouts:
@@ -59,6 +60,7 @@ def look(
             ("storage_volume", "srv/web.qcow2"): volume,
             ("identity",): Identity((identities or {}).get(name, name), name),
             ("post_copy", "web"): name == post_copy,
+            ("migratable", "web"): {"halted": "migrating"} if name == halted else {},
         }
         if name != unreachable:
             sides[name] = Side(name, "", "", World(Facts(Recorded(answers)), {}))
@@ -108,6 +110,23 @@ def test_what_runs_at_the_target_has_moved() -> None:
     for state in ("stopped", "paused"):
         found = look(kvm1=have(state, NOTE), kvm2=have("running", NOTE), half_made=True)
         assert found == Whereabouts(FINISH, "kvm1", NOTE, ("srv/web.qcow2",))
+
+
+def test_what_comes_in_has_not_yet_moved() -> None:
+    """Another run moves it: to end the source now would lose the guest."""
+    said = refused(kvm1=have("paused", NOTE), kvm2=have("paused", NOTE), halted="kvm2")
+    assert "is on its way from kvm1 to kvm2" in said
+    found = look(kvm1=have("paused", NOTE), kvm2=have("paused", NOTE))
+    assert found.todo == FINISH, "somebody paused it there afterwards"
+
+
+def test_what_was_stopped_for_a_move_goes_on_where_all_is_seen() -> None:
+    found = look(kvm1=have("paused", NOTE), halted="kvm1")
+    assert found == Whereabouts(MOVE, "kvm1", NOTE)
+    back = Note("kvm2", "kvm3", "live")
+    assert look(kvm2=have("paused", back), halted="kvm2").todo == FINISH
+    said = refused(kvm2=have("paused", back), halted="kvm2", unreachable="kvm3")
+    assert "may run at kvm3, which is not looked at" in said
 
 
 def test_what_runs_on_both_is_for_a_person() -> None:

@@ -62,6 +62,8 @@ class VmDraft(Draft):
         self.seed: Planned | None = None
         self.goes = wanted.state == ABSENT
         self.steps = power.steps(self.is_now, STOPPED if self.goes else self.target)
+        if self.steps:
+            power.check_alone(self.is_now, have)
 
     @cached_property
     def standing(self) -> Standing:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from ...engine import xmltree
 from ...engine.errors import FleetError
-from ...engine.plan import Plan
+from ...engine.plan import Have, Plan
 from ...engine.xmltree import Element
-from .states import CRASHED, PAUSED, RUNNING, SAVED, STOPPED
+from .states import CRASHED, MOVES, PAUSED, RUNNING, SAVED, STOPPED
 
 POWER = ("power",)  # as what a plan shows a restart
 PRESENT = "present"  # defined, its power left as it is
@@ -49,6 +49,20 @@ def steps(now: str, want: str) -> tuple[str, ...]:
             field="state",
         )
     return STEPS[(now, want)]
+
+
+def check_alone(now: str, have: Have) -> None:
+    """A guest that stands still may run elsewhere already, where a move of it was cut off."""
+    if now != PAUSED or have.stored is None:
+        return
+    note = xmltree.find(have.stored, MOVES)
+    if note is not None and note.get("uuid") == xmltree.get(have.stored, "uuid"):
+        raise FleetError(
+            f"is paused, and a move from {note.get('from')} to {note.get('to')} that is not over "
+            "is noted in it: the guest may run there. Have kvm.fleet.migration end it (host: where "
+            "the VM is to live), which looks at both; then run again",
+            field="state",
+        )
 
 
 def wakes(now: str, want: str) -> bool:

@@ -4,3 +4,6 @@
 from __future__ import annotations
 
 RUNNING, PAUSED, STOPPED, SAVED, CRASHED = "running", "paused", "stopped", "saved", "crashed"
+
+# The place in a VM's definition where a move between hosts notes what it is at.
+MOVES = "metadata/fleet-move:move"

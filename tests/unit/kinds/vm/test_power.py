@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.changes import Restarted
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetError
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import (
@@ -12,6 +13,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import (
     Plan,
     Wanted,
 )
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.xmltext import MOVE_NS
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import power
 
 
@@ -59,3 +61,15 @@ def test_a_restart_goes_through_off(
 def test_there_is_no_way_to_save_what_is_off() -> None:
     with pytest.raises(FleetError, match="cannot become saved"):
         power.way_of(plan("stopped", "saved"))
+
+
+def test_what_a_move_has_stopped_may_run_elsewhere() -> None:
+    note = f"<x:move xmlns:x='{MOVE_NS}' uuid='{{}}' from='kvm1' to='kvm2'/>"
+    text = "<domain><uuid>u</uuid><metadata>{}</metadata></domain>"
+    noted, of_a_clone = (
+        Have("vm", "web", xmltree.parse(text.format(note.format(uuid)))) for uuid in ("u", "other")
+    )
+    with pytest.raises(FleetError, match="from kvm1 to kvm2 that is not over"):
+        power.check_alone("paused", noted)
+    power.check_alone("stopped", noted)
+    power.check_alone("paused", of_a_clone)
