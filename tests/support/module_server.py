@@ -45,7 +45,15 @@ MODULES_SERVED = (
         "storage_volume",
         "vm",
     ),
-    *("vm_console", "vm_info", "vm_screenshot", "vm_snapshot", "vswitch", "vswitch_info"),
+    *(
+        "vm_backup",
+        "vm_console",
+        "vm_info",
+        "vm_screenshot",
+        "vm_snapshot",
+        "vswitch",
+        "vswitch_info",
+    ),
 )
 
 

@@ -1,0 +1,204 @@
+"""Backups of a guest that counts, on a real libvirtd, and what is in them by qemu-img alone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.counting_guest import counted
+from support.guest_disks import COUNTS_MIB, GuestDisk
+from support.module_process import kill_module, start_module
+from support.module_server import ModuleServer
+from support.private_libvirtd import PrivateLibvirtd, wait_until
+
+pytestmark = pytest.mark.long(
+    touched_by=r"plugins/(modules/vm_backup|module_utils/(run/backing_up|kinds/vm_backup/))"
+    r"|tests/(integration/test_vm_backup|support/(guest_disks|counting_guest))"
+)
+MIB = 2**20
+MOVED_MIB = 120  # QEMU copies 64 MiB at once, whatever the bandwidth
+Result = dict[str, Any]
+
+
+class BackedUp(GuestDisk):
+    """A VM, and a folder for its backups."""
+
+    def __init__(self, *of: Any) -> None:
+        super().__init__(*of)
+        self.directory = self.folder / "backup"
+        self.outside_of("").mkdir()
+
+    def _add_ballast(self, image: Path, mib: int, write: str) -> None:
+        subprocess.run(["qemu-img", "resize", "-q", str(image), f"{COUNTS_MIB + mib}M"], check=True)
+        fill = ["qemu-io", "-f", "qcow2", "-c", f"{write} -P 7 {COUNTS_MIB}M {mib}M", str(image)]
+        subprocess.run(fill, check=True, capture_output=True)
+
+    def outside_of(self, *parts: str) -> Path:
+        """Something of the folder, as it is reached from here."""
+        return self.libvirtd.outside(self.directory.joinpath(*parts))
+
+    def asked(self, **options: Any) -> Result:
+        return {"vm": self.vm, "directory": str(self.directory), **options}
+
+    def back_up(self, **options: Any) -> Result:
+        """Make one: the run does what check mode said, which changed nothing."""
+        args = self.asked(**options)
+        before = self.seen()
+        planned = self.run("vm_backup", check=True, **args)
+        assert self.seen() == before, "check mode has no effect"
+        done = self.run("vm_backup", **args)
+        for said in ("plan", "diff", "summary", "changed"):
+            assert planned[said] == done[said], said
+        return done
+
+    def refused_backup(self, **options: Any) -> str:
+        before = self.seen()
+        done = self.modules.run("vm_backup", self.asked(**options), False)
+        assert done.get("failed") and self.seen() == before
+        return str(done["msg"])
+
+    def seen(self) -> tuple[Any, ...]:
+        return self.definitions(), self.tree(), self.checkpoints()
+
+    def tree(self) -> list[str]:
+        root = self.outside_of(self.vm)
+        return sorted(str(path.relative_to(root)) for path in root.rglob("*"))
+
+    def names(self) -> list[str]:
+        """The folders of backups, half-made ones too."""
+        return sorted({path.split("/")[0] for path in self.tree()} - {".lock"})
+
+    def checkpoints(self) -> list[str]:
+        return self.libvirtd.virsh("checkpoint-list", self.vm, "--name").split()
+
+    def counted_in(self, done: Result) -> int:
+        """How far the guest had counted, by the copy of its disk alone."""
+        return counted(self.outside_of(self.vm, done["backup"]["name"], "vda.qcow2"), COUNTS_MIB)
+
+    def byte_at(self, done: Result, mib: int) -> bytes:
+        """What is at some place of the disk in a backup."""
+        copy = self.outside_of(self.vm, done["backup"]["name"], "vda.qcow2")
+        raw = copy.with_name("seen")
+        subprocess.run(["qemu-img", "convert", "-O", "raw", str(copy), str(raw)], check=True)
+        found = raw.read_bytes()[mib * MIB : mib * MIB + 1]
+        raw.unlink()
+        return found
+
+    def write(self, command: str) -> None:
+        """Have QEMU write to the disk under the guest."""
+        asked = json.dumps({"execute": "query-block"})
+        told = json.loads(self.libvirtd.virsh("qemu-monitor-command", self.vm, asked))["return"]
+        [device] = [one["qdev"] for one in told if one.get("inserted")]
+        text = f'qemu-io -d {device} "{command}"'
+        said = self.libvirtd.virsh("qemu-monitor-command", self.vm, "--hmp", text)
+        assert said.strip() == "", said
+
+    def kill_qemu(self) -> None:
+        pid = self.libvirtd.outside(f"/run/libvirt/qemu/{self.vm}.pid").read_text().strip()
+        self.libvirtd.run(["bash", "-c", f"kill -KILL {pid}"])
+        wait_until(lambda: "shut off" in self.state(), 60, "libvirt to see that QEMU is gone")
+
+    def state(self) -> str:
+        return self.libvirtd.virsh("domstate", self.vm)
+
+
+@pytest.fixture
+def guest(
+    libvirtd: PrivateLibvirtd, modules: ModuleServer, prefix: str, images: Path
+) -> Iterator[BackedUp]:
+    guest = BackedUp(libvirtd, modules, prefix, images)
+    yield guest
+    libvirtd.try_run(["virsh", "destroy", guest.vm])
+
+
+def modes(done: Result) -> dict[str, Any]:
+    return {row["field"]: row["after"] for row in done["plan"] if row["field"].startswith("disks")}
+
+
+def note(done: Result) -> str:
+    [found] = [row["note"] for row in done["plan"] if row["field"] == "disks.root"]
+    return str(found)
+
+
+def test_a_guest_that_counts_is_whole_at_each_point(guest: BackedUp) -> None:
+    guest.start_counting(ballast_mib=2)
+    before = guest.counted()
+    full = guest.back_up()
+    assert modes(full) == {"disks.root": "full"}
+    assert guest.counted_in(full) >= before and guest.byte_at(full, COUNTS_MIB) == b"\7"
+    guest.write(f"write -z -u {COUNTS_MIB}M 1M")
+    guest.counts_on(guest.counted_in(full))
+    first = guest.back_up(name="first")
+    assert modes(first) == {"disks.root": "incremental"}
+    assert first["statistics"]["copied_bytes"] < 2 * MIB
+    assert guest.byte_at(first, COUNTS_MIB) == b"\0", "what is zero since then is not from below"
+    assert guest.byte_at(first, COUNTS_MIB + 1) == b"\7" == guest.byte_at(full, COUNTS_MIB)
+    guest.libvirtd.virsh("destroy", guest.vm)
+    guest.declare(state="running")
+    wait_until(lambda: guest.counted() > 0, 120.0, "the guest to count")
+    second = guest.back_up(mode="incremental")
+    assert second["backup"]["parent"] == "first", "QEMU kept its bitmap over a restart"
+    assert guest.counted_in(full) < guest.counted_in(first) <= guest.counted_in(second)
+    assert not guest.run("vm_backup", **guest.asked(name="first"))["changed"]
+    assert not guest.run("vm_backup", **guest.asked(max_age="1h"))["changed"]
+    assert len(guest.checkpoints()) == 1 and len(guest.names()) == 3
+    for one in second["backups"]:
+        [copy] = one["disks"].values()
+        path = guest.outside_of(guest.vm, one["name"], copy["file"])
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == copy["sha256"]
+    goes_full_by_itself(guest)
+
+
+def goes_full_by_itself(guest: BackedUp) -> None:
+    guest.kill_qemu()
+    guest.declare(state="running")
+    assert "QEMU's bitmap" in guest.refused_backup(mode="incremental")
+    done = guest.back_up()
+    assert modes(done) == {"disks.root": "full"} and "QEMU's bitmap" in note(done)
+    assert len(guest.checkpoints()) == 1
+    lost = next(one for one in done["backups"] if not one["parent"])
+    guest.outside_of(guest.vm, done["backup"]["name"], "vda.qcow2").unlink()
+    again = guest.back_up()
+    assert "the chain has a gap" in note(again) and lost["name"] in guest.names()
+    named = guest.back_up(name="last", mode="full", keep=1)
+    gone = [row["field"] for row in named["plan"] if row["after"] == "absent"]
+    assert f"backups.{again['backup']['name']}" in gone and "first" in guest.names()
+    assert not guest.run("vm_backup", **guest.asked(name="last", keep=1))["changed"]
+
+
+def test_what_is_interrupted_leaves_no_backup_and_no_gap(guest: BackedUp) -> None:
+    guest.start_counting(ballast_mib=MOVED_MIB)
+    slow = guest.asked(bandwidth="1MiB/s")
+    late = guest.modules.run("vm_backup", {**slow, "timeout_s": 1}, False)
+    assert "was not done within 1 s" in late["msg"] and "(timeout_s)" in late["msg"]
+    assert (guest.names(), guest.checkpoints()) == ([], [])
+    first = done = guest.back_up()
+    for killed in ("module", "libvirtd"):
+        guest.write(f"write -P 7 {COUNTS_MIB}M {MOVED_MIB}M")
+        process = start_module("vm_backup", slow, on=guest.libvirtd)
+        wait_until(lambda: len(guest.checkpoints()) == 2, 60, "libvirt to copy")
+        assert "is at work in" in guest.refused_backup()
+        kill_module(process)
+        process.communicate()
+        if killed == "libvirtd":
+            guest.libvirtd.restart()
+        assert [name for name in guest.names() if name.endswith(".partial")]
+        done = guest.back_up()
+        assert modes(done) == {"disks.root": "incremental"}
+        fields = {row["field"].partition(".")[0] for row in done["plan"]}
+        assert {"backups", "checkpoints"} <= fields
+        assert not [name for name in guest.names() if name.endswith(".partial")]
+        assert len(guest.checkpoints()) == 1
+    assert done["backup"]["parent"] and first["backup"]["name"] in guest.names()
+    assert guest.byte_at(done, COUNTS_MIB + MOVED_MIB - 1) == b"\7"
+    guest.libvirtd.virsh("destroy", guest.vm)
+    off = guest.back_up()
+    assert off["backup"]["how"] == "off" and guest.counted_in(off) == guest.counted()
+    assert guest.counted_in(first) < guest.counted_in(done) <= guest.counted_in(off)
+    assert not guest.run("vm_backup", **guest.asked())["changed"]
