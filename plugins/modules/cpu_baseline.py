@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from ..module_utils.host.one_task import for_one_task
 from ..module_utils.moving.baseline import EMULATED, KVM
 from ..module_utils.run.baselining import run
 from ..module_utils.run.module import create_module
@@ -18,6 +19,7 @@ SPEC = {
 }
 
 
+@for_one_task
 def main() -> None:
     """Tell the CPU that all hosts can give."""
     run(create_module(SPEC))

@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
+from ..module_utils.host.one_task import for_one_task
 from ..module_utils.run.evacuating import EVACUATION_SPEC, run
 from ..module_utils.run.module import create_module
 
 
+@for_one_task
 def main() -> None:
     """Say where the VMs of a host can go, or how they come back."""
     run(create_module(EVACUATION_SPEC))

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from ..module_utils.host.one_task import for_one_task
 from ..module_utils.information.module import found_in
 from ..module_utils.run.exporting import VOLUMES, export
 from ..module_utils.run.host_config import KINDS
@@ -19,6 +20,7 @@ SPEC = {
 }
 
 
+@for_one_task
 def main() -> None:
     module = create_module({**URI_SPEC, **SPEC})
     params = module.params

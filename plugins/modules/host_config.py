@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from ..module_utils.host.one_task import for_one_task
 from ..module_utils.kinds.together import taken_up
 from ..module_utils.run import host_config
 from ..module_utils.run.module import ADMISSION_SPEC, CHANGES_SPEC, create_module
@@ -32,6 +33,7 @@ def _waiting() -> Waiting:
     return waiting
 
 
+@for_one_task
 def main() -> None:
     spec = {**CHANGES_SPEC, **ADMISSION_SPEC, **host_config.SPEC}
     module = create_module(spec, host_config.options_within())

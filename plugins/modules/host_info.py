@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
+from ..module_utils.host.one_task import for_one_task
 from ..module_utils.information.hypervisor_facts import gather
 from ..module_utils.information.module import tell
 
 
+@for_one_task
 def main() -> None:
     """Tell of one host."""
     tell({"promises": {"type": "bool", "default": False}}, gather)

@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+from ..module_utils.host.one_task import for_one_task
 from ..module_utils.kinds.host_memory.declared import SPEC
 from ..module_utils.run.module import create_module
 from ..module_utils.run.on_this_machine import run
 
 
+@for_one_task
 def main() -> None:
     """Converge this machine's memory."""
     run(create_module(SPEC))

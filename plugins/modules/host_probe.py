@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.host.one_task import for_one_task
 from ..module_utils.information import host_facts
 
 
+@for_one_task
 def main() -> None:
     module = AnsibleModule(
         argument_spec={"packages": {"type": "list", "elements": "str", "default": []}},

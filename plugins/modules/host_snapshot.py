@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+from ..module_utils.host.one_task import for_one_task
 from ..module_utils.information.module import found_on
 from ..module_utils.run.module import URI_SPEC, create_module, write_file
 from ..module_utils.run.taking import PATHS, as_text, take
 
 
+@for_one_task
 def main() -> None:
     paths = {"type": "list", "elements": "path", "default": list(PATHS)}
     module = create_module({**URI_SPEC, "dest": {"type": "path"}, "paths": paths})

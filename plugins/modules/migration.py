@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from ..module_utils.host.one_task import for_one_task
 from ..module_utils.moving.hosts import HOSTS_SPEC
 from ..module_utils.moving.options import OPTIONS_SPEC
 from ..module_utils.run.module import create_module
@@ -13,6 +14,7 @@ from ..module_utils.run.moving import run
 from ..module_utils.run.moving_changes import SPEC, options_within
 
 
+@for_one_task
 def main() -> None:
     """Have one VM live on its host."""
     run(create_module({**HOSTS_SPEC, **OPTIONS_SPEC, **SPEC}, options_within()))

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from ..module_utils.host.one_task import for_one_task
 from ..module_utils.kinds.vm.reservation import KIND as RESERVATION
 from ..module_utils.run.module import ADMISSION_SPEC, CHANGES_SPEC, create_module
 from ..module_utils.run.planning import Promising, Rule
@@ -24,6 +25,7 @@ def _promising() -> Promising:
     return promising
 
 
+@for_one_task
 def main() -> None:
     module = create_module({**CHANGES_SPEC, **ADMISSION_SPEC, **RESERVATION.spec()})
     run(

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from ..module_utils.host.one_task import for_one_task
 from ..module_utils.kinds.resource_pool.kind import KIND
 from ..module_utils.kinds.together import admission, rules
 from ..module_utils.run.module import ADMISSION_SPEC, CHANGES_SPEC, create_module
@@ -23,6 +24,7 @@ def _promising() -> Promising:
     return promising
 
 
+@for_one_task
 def main() -> None:
     """Converge one resource pool."""
     module = create_module({**CHANGES_SPEC, **ADMISSION_SPEC, **KIND.spec()})

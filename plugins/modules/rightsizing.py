@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from ..module_utils.host.one_task import for_one_task
 from ..module_utils.information import usage
 from ..module_utils.information.module import found_in
 from ..module_utils.information.proposals import gather
@@ -23,6 +24,7 @@ SPEC = {
 }
 
 
+@for_one_task
 def main() -> None:
     """Propose sizes for the VMs of one host."""
     module = create_module({**URI_SPEC, **SPEC})

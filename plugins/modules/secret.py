@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from ..module_utils.host.one_task import for_one_task
 from ..module_utils.kinds.secret.kind import KIND
 from ..module_utils.kinds.together import rules
 from ..module_utils.run.module import CHANGES_SPEC, create_module
@@ -17,6 +18,7 @@ def _rules_of_changes() -> tuple[Rule, ...]:
     return (rules.nothing_in_use_goes,)
 
 
+@for_one_task
 def main() -> None:
     """Converge one secret."""
     module = create_module({**CHANGES_SPEC, **KIND.spec()})

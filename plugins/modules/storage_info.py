@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
+from ..module_utils.host.one_task import for_one_task
 from ..module_utils.information.module import tell
 from ..module_utils.information.storage_facts import gather
 
 
+@for_one_task
 def main() -> None:
     """Tell of the storage of one host."""
     spec = {

@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+from ..module_utils.host.one_task import for_one_task
 from ..module_utils.moving.disks.options import SPEC
 from ..module_utils.run.module import CHANGES_SPEC, create_module
 from ..module_utils.run.moving_disks import run
 
 
+@for_one_task
 def main() -> None:
     """Have one disk live in its pool."""
     run(create_module({**CHANGES_SPEC, **SPEC}))

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from ..module_utils.host.one_task import for_one_task
 from ..module_utils.kinds.images import one_writer
 from ..module_utils.kinds.storage_pool.kind import KIND
 from ..module_utils.kinds.together import rules
@@ -22,6 +23,7 @@ def _rules_of_changes() -> tuple[Rule, ...]:
     )
 
 
+@for_one_task
 def main() -> None:
     """Converge one storage pool."""
     module = create_module({**CHANGES_SPEC, **KIND.spec()})

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from ..module_utils.host.one_task import for_one_task
 from ..module_utils.kinds.storage_volume.kind import KIND
 from ..module_utils.kinds.together import taken_up
 from ..module_utils.run.module import CHANGES_SPEC, create_module
@@ -26,6 +27,7 @@ def _rules_of_changes() -> tuple[Rule, ...]:
     )
 
 
+@for_one_task
 def main() -> None:
     """Converge one storage volume."""
     module = create_module({**CHANGES_SPEC, **KIND.spec()})

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from ..module_utils.host.one_task import for_one_task
 from ..module_utils.kinds.storage_volume.kind import KIND as STORAGE_VOLUME
 from ..module_utils.kinds.vm.going import volumes_that_go
 from ..module_utils.kinds.vm.kind import KIND as VM
@@ -33,6 +34,7 @@ def _waiting() -> Waiting:
     return waiting
 
 
+@for_one_task
 def main() -> None:
     module = create_module({**CHANGES_SPEC, **ADMISSION_SPEC, **VM.spec()})
     run(

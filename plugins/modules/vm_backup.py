@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+from ..module_utils.host.one_task import for_one_task
 from ..module_utils.kinds.vm_backup.declared import SPEC
 from ..module_utils.run.backing_up import run
 from ..module_utils.run.module import CHANGES_SPEC, create_module
 
 
+@for_one_task
 def main() -> None:
     """Converge the backups of one VM."""
     run(create_module({**CHANGES_SPEC, **SPEC}))

@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+from ..module_utils.host.one_task import for_one_task
 from ..module_utils.information import console
 from ..module_utils.information.module import found_on
 from ..module_utils.run.module import URI_SPEC, create_module
 
 
+@for_one_task
 def main() -> None:
     """Return what came, which the action of the same name writes to a file."""
     spec = {

@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+from ..module_utils.host.one_task import for_one_task
 from ..module_utils.information.module import tell
 from ..module_utils.information.vm_facts import gather
 from ..module_utils.kinds.vm.reader_addresses import SOURCES
 
 
+@for_one_task
 def main() -> None:
     """Tell of the VMs of one host."""
     spec = {

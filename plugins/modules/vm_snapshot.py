@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+from ..module_utils.host.one_task import for_one_task
 from ..module_utils.kinds.vm_snapshot.kind import KIND
 from ..module_utils.run.module import CHANGES_SPEC, create_module
 from ..module_utils.run.runner import run
 
 
+@for_one_task
 def main() -> None:
     """Converge one snapshot."""
     module = create_module({**CHANGES_SPEC, **KIND.spec()})

@@ -6,6 +6,8 @@ for a VM that has what few have, is imported where it is needed.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from support.imports import PLUGINS, Source, modules
@@ -52,6 +54,13 @@ def test_another_title_imports_nothing_that_judges_what_a_vm_is() -> None:
     }
     assert imported & OF_WHAT_A_VM_IS == set()
     assert {f"{OURS}{name}" for name in OF_WHAT_A_VM_IS} - set(SOURCE.modules) == set()
+
+
+@pytest.mark.parametrize("file", sorted((PLUGINS / "modules").glob("*.py")), ids=lambda f: f.stem)
+def test_a_module_imports_first_what_spares_the_rest_half_of_its_compiling(file: Path) -> None:
+    lines = file.read_text(encoding="utf-8").splitlines()
+    ours = [line for line in lines if line.startswith("from ..module_utils.")]
+    assert ours[0] == "from ..module_utils.host.one_task import for_one_task"
 
 
 def test_what_is_for_few_is_there() -> None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import tempfile
 import traceback
@@ -34,9 +33,6 @@ def create_module(
 
     `within` are options with those inside of them, where the spec leaves these to another.
     """
-    # What a run makes it keeps to its end, some seconds later. To look through it for garbage again
-    # and again is a tenth of the time for hundreds of VMs, and finds nothing.
-    gc.disable()
     loaded = basic._load_params()
     if loaded is None:  # ansible-test's validate-modules has replaced the function
         return basic.AnsibleModule(argument_spec=dict(spec), supports_check_mode=True)
