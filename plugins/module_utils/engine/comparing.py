@@ -88,7 +88,9 @@ def _returned(
 def waiting(resource: str, stored: Values, live: Values) -> list[Change]:
     """The fields in which what is stored differs from what runs, whoever changed it."""
     gone = {key: ABSENT for key, value in live.items() if value is PRESENT and key not in stored}
-    differ = compare(resource, {**stored, **gone}, live, None, lambda *_: RESTART)
+    comes = [key for key, value in stored.items() if value is PRESENT and key not in live]
+    said = {k: v for k, v in stored.items() if not (v in _SAYS_NOTHING and is_of_any(k, comes))}
+    differ = compare(resource, {**said, **gone}, live, None, lambda *_: RESTART)
     return [replace(change, effect=RESTART) for change in differ]
 
 
