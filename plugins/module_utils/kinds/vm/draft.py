@@ -177,7 +177,7 @@ class VmDraft(Draft):
     def edited(self, definition: xmltree.Element, want: Mapping[Key, Value]) -> xmltree.Element:
         from . import declared
 
-        after = tree.edited(definition, want, self.stored)
+        after = tree.edited(definition, want, self.stored, self.wanted.values)
         if declared.takes_notes(definition):
             disks = self.wanted.options.get("disks") or ()
             own = [disk["name"] for disk in disks if disk.get("pool") and not disk.get("volume")]

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from ...engine import xmltree
 from ...engine.codecs import Value
@@ -12,7 +12,7 @@ from ...engine.hidden import revealed
 from ...engine.keys import Key, Values
 from ...engine.mark import GROUP, TEMPLATE, put_mark, seal
 from ...engine.xmltree import Element
-from . import memory
+from . import memory, platform
 from .definition import domain_values
 from .derived import derived_uuid
 from .table import EXTRA_RECORD, ROWS
@@ -40,13 +40,18 @@ def new_domain(name: str, arch: str) -> Element:
 # ---- editing
 
 
-def edited(domain: Element, want: Mapping[Key, Value], before: Values | None = None) -> Element:
+def edited(
+    domain: Element,
+    want: Mapping[Key, Value],
+    before: Values | None = None,
+    said: Container[Key] = (),
+) -> Element:
     """A copy of the domain with these values, and what hangs together with them made to agree.
 
     What is as wanted is not set again: that would write in our way what others wrote in theirs.
-    `before` are the values of the domain, where they are known.
+    `before` are the values of the domain, where they are known; `said` is what a user said himself.
     """
-    from .agree import agree, agree_with_extra
+    from .agree import agree, agree_with_extra, devices
 
     after = xmltree.clone(domain)
     if before is None:
@@ -58,6 +63,7 @@ def edited(domain: Element, want: Mapping[Key, Value], before: Values | None = N
             seal(after, note)
     agree(after, before, changed, want)
     edit(ROWS, after, _lost(want, after))
+    devices.agree_ioapic(after, changed, is_said=platform.IOAPIC in said)
     if ("extra_xml",) in changed:
         from . import extra
 

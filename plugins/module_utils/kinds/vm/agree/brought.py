@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What options of the memory have brought into a definition: only that goes away with them.
+"""What options have brought into a definition: only that goes away with them.
 
 It is noted in the metadata, in words.
 """
@@ -11,7 +11,7 @@ from ....engine.xmltree import Element
 from ..table import RESERVATION
 
 BROUGHT = f"{RESERVATION}/@brought"
-LOCK, CELL, SLOTS, MEMFD = "locked", "numa", "slots", "memfd"
+LOCK, CELL, SLOTS, MEMFD, IOAPIC = "locked", "numa", "slots", "memfd", "ioapic"
 # The options on which the note hangs.
 OPTIONS = (
     "memory.reservation",
@@ -19,6 +19,8 @@ OPTIONS = (
     "memory.locked",
     "memory.hotplug",
     "memory.shared",
+    "iommu",
+    "features.ioapic",
     "extra_xml",
 )
 

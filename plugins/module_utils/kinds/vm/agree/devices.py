@@ -13,6 +13,7 @@ from ..device_rows import INPUTS, RNGS
 from ..host_device_rows import HOST_DEVICES, MDEV, PCI, USB
 from ..shared_folder_rows import SHARED_FOLDERS
 from .base import Changed, drop, prune, touched
+from .brought import IOAPIC, is_brought, note
 
 _OF_MODEL = "goes with the former model"
 _PARTS = ("codec", "audio", "address")
@@ -96,6 +97,19 @@ def agree(domain: Element, changed: Changed) -> None:
         prune(device, "driver")
     for device in _changed(HOST_DEVICES, domain, changed, "source"):
         _agree_type(device)
+
+
+def agree_ioapic(domain: Element, changed: Changed, is_said: bool) -> None:
+    """An IOMMU that remaps interrupts brings the IOAPIC that it needs, which then goes with it."""
+    if not touched(changed, "iommu", "features.ioapic"):
+        return
+    remaps = xmltree.get(domain, "devices/iommu/driver/@intremap") == "on"
+    if remaps or is_said:
+        if touched(changed, "features.ioapic"):
+            note(domain, IOAPIC, brought=not is_said)
+    elif is_brought(domain, IOAPIC):
+        note(domain, IOAPIC, brought=False)
+        xmltree.put(domain, "features/ioapic/@driver", None)
 
 
 def _agree_type(device: Element) -> None:
