@@ -121,8 +121,11 @@ class PoolDraft(Draft):
     def resolve(self) -> Values:
         self.wanted = without_links(self.wanted, self.have, self.world.host)
         self._check_type()
-        directory = "" if self.have.exists else TYPES[str(self.type)].path
-        return {**({("path",): directory} if directory else {}), **self.wanted.values}
+        if self.have.exists:
+            return self.wanted.values
+        of_type = TYPES[str(self.type)]
+        usual = {("path",): of_type.path, ("source", "format"): of_type.format}
+        return {**{key: value for key, value in usual.items() if value}, **self.wanted.values}
 
     def new(self) -> Element:
         tree = Element("pool")

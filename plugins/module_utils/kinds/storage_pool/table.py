@@ -24,6 +24,7 @@ class PoolType:
     takes: tuple[str, ...] = ()
     path: str = ""  # the target where none is given
     formats: tuple[str, ...] = ()
+    format: str = ""  # that libvirt says where nobody does
 
 
 HIGHEST_ID = 2**32 - 2  # the next one means "leave it"
@@ -40,13 +41,15 @@ TYPES = {
         ("path", "source.device"),
         ("source.format",),
         formats=("auto", "ext2", "ext3", "ext4", "xfs", "vfat", "iso9660", "udf", "gfs2", "ocfs2"),
+        format="auto",
     ),
     "netfs": PoolType(
         ("path", "source.host", "source.path"),
         ("source.format", "source.protocol_version"),
         formats=("auto", "nfs", "glusterfs", "cifs"),
+        format="auto",
     ),
-    "logical": PoolType((), (*VOLUME_GROUP, "source.format"), formats=("lvm2",)),
+    "logical": PoolType((), (*VOLUME_GROUP, "source.format"), formats=("lvm2",), format="lvm2"),
     "disk": PoolType(
         ("source.device",),
         ("path", "source.format"),

@@ -10,10 +10,11 @@ from ...engine.errors import Mistakes
 from ...engine.keys import PRESENT, UNION, Key, Values, named, within
 from .host_device_rows import HOST_DEVICES, MDEV, OF_TYPE, PCI, USB, model_and_place, type_of
 
+VFIO_PCI = "vfio-pci"  # the one model of mediated devices that can have a display
 # What a new one has where nothing is said.
 DEFAULTS: dict[str, dict[str, Value]] = {
     PCI: {"managed": True},
-    MDEV: {"model": "vfio-pci"},
+    MDEV: {"model": VFIO_PCI},
 }
 
 
@@ -41,6 +42,8 @@ def resolve(values: dict[Key, Value], stored: Values) -> None:
         # It is new, or of another type, which is as good as new.
         for option, value in DEFAULTS.get(type_of(which), {}).items():
             values.setdefault((*key, option), value)
+        if values.get((*key, "model")) == VFIO_PCI:
+            values.setdefault((*key, "display"), False)
 
 
 # ---- what must hold

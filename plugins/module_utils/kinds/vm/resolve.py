@@ -50,6 +50,11 @@ OF_SMALLER: dict[str, dict[str, Value]] = {
 # What new disks stand on that are raw where nothing else is said.
 RAW_ON = {"device", "network", "nvme"}
 
+WATCHDOG, TPM = ("watchdog", "model"), ("tpm", "model")
+
+# What QEMU emulates where nothing is said, by the architecture of the VM.
+USUAL_CPUS = {"x86_64": "qemu64", "i686": "qemu32"}
+
 # From this version on libvirt stores the watchdog that every q35 machine has, and puts it back.
 WRITES_ITCO = 9_001_000
 
@@ -68,6 +73,8 @@ def resolve(
     _machine(values, stored, world.host)
     _firmware(values, stored)
     _watchdog(values, stored, world.host)
+    _tpm(values, stored, world.host.arch)
+    _cpu_features(values, stored)
     numa_cells.resolve(values, stored)
     _cpu(values, stored, world.host)
     platform.resolve(values, stored, want)
@@ -133,12 +140,40 @@ def _firmware(values: dict[Key, Value], stored: Values) -> None:
 
 
 def _watchdog(values: dict[Key, Value], stored: Values, host: HostFacts) -> None:
-    """None at all is on a q35 machine what the machine itself has."""
-    machine = str(values.get(("machine",), stored.get(("machine",), "")))
-    if values.get(("watchdog", "model")) != "none" or "q35" not in machine:
-        return
-    if host.driver == "QEMU" and host.libvirt_version >= WRITES_ITCO:
-        values[("watchdog", "model")] = "itco"
+    """None at all is on a q35 machine what the machine itself has; an action comes with any."""
+    was, there = str(stored.get(("machine",), "")), stored.get(WATCHDOG, "none")
+    is_q35 = "q35" in str(values.get(("machine",), was))
+    if is_q35 and host.driver == "QEMU" and host.libvirt_version >= WRITES_ITCO:
+        is_new_board = there == "none" and "q35" not in was
+        if values.get(WATCHDOG, "none" if is_new_board else "") == "none":
+            values[WATCHDOG] = "itco"
+    if there == "none" and values.get(WATCHDOG, "none") != "none":
+        values.setdefault(("watchdog", "action"), "reset")
+
+
+def _tpm(values: dict[Key, Value], stored: Values, arch: str) -> None:
+    """The version of a new one, as libvirt has it (qemuDomainTPMDefPostParse)."""
+    model = values.get(TPM, "none")
+    if model != "none" and stored.get(TPM, "none") == "none":
+        is_old = model == "tpm-tis" and arch in USUAL_CPUS
+        values.setdefault(("tpm", "version"), "1.2" if is_old else "2.0")
+
+
+def _usual_cpu(values: dict[Key, Value], host: HostFacts) -> None:
+    """The CPU of a new VM where none is said: that of the host, or the one that QEMU emulates."""
+    mode, model = ("cpu", "mode"), ("cpu", "model")
+    if values.get(model):
+        values.setdefault(mode, "custom")
+    elif values[("virt_type",)] == "kvm":
+        values.setdefault(mode, "host-model")
+    elif mode not in values and host.driver == "QEMU" and host.arch in USUAL_CPUS:
+        values.update({mode: "custom", model: USUAL_CPUS[host.arch]})
+
+
+def _cpu_features(values: dict[Key, Value], stored: Values) -> None:
+    for key in [key for key in values if key[:2] == ("cpu", "features") and len(key) == 3]:
+        if values[key] is PRESENT and key not in stored:
+            values.setdefault((*key, "policy"), "require")
 
 
 def _cpu(values: dict[Key, Value], stored: Values, host: HostFacts) -> None:
@@ -148,13 +183,14 @@ def _cpu(values: dict[Key, Value], stored: Values, host: HostFacts) -> None:
     if any(values.get(part) for part in topology):
         product = 1
         for part in topology:
+            if values.get(part) is None and stored.get(part) is None:
+                values[part] = 1  # as libvirt says it of what is not said
             product *= values.get(part) or stored.get(part) or 1
         most = values.setdefault(("cpu", "maximum"), product)
     if not stored:
         count = values.setdefault(("cpu", "count"), count or most or 1)
         values.setdefault(("cpu", "maximum"), most or count)
-        if values[("virt_type",)] == "kvm" and ("cpu", "model") not in values:
-            values.setdefault(("cpu", "mode"), "host-model")
+        _usual_cpu(values, host)
         return
     if count is not None and most is None and count > stored[("cpu", "maximum")]:
         values[("cpu", "maximum")] = count

@@ -10,7 +10,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.resolve import _watchdog
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.tree import edited
 
-MODEL = ("watchdog", "model")
+MODEL, ACTION = ("watchdog", "model"), ("watchdog", "action")
 OLD, NEW = 9_000_000, 11_003_000
 
 
@@ -30,6 +30,32 @@ def test_none_is_what_the_machine_has(machine: str, version: int, model: str) ->
     there = {MODEL: "none"}
     _watchdog(there, {("machine",): machine}, host)
     assert there[MODEL] == model
+
+
+@pytest.mark.parametrize(
+    ("machine", "version", "comes"),
+    [
+        ("pc-q35-10.0", NEW, {MODEL: "itco", ACTION: "reset"}),
+        ("pc-q35-7.2", OLD, {}),
+        ("pc-i440fx-10.0", NEW, {}),
+    ],
+)
+def test_what_a_new_board_brings_is_foreseen(
+    machine: str, version: int, comes: dict[tuple[str, ...], str]
+) -> None:
+    host = SimpleNamespace(libvirt_version=version, driver="QEMU")
+    new = {("machine",): machine}
+    _watchdog(new, {}, host)
+    assert new == {("machine",): machine, **comes}
+    moves = {("machine",): machine}
+    _watchdog(moves, {("machine",): "pc-i440fx-7.2", MODEL: "none"}, host)
+    assert moves == {("machine",): machine, **comes}
+    stays: dict[tuple[str, ...], str] = {}
+    _watchdog(stays, {("machine",): machine, MODEL: "none"}, host)
+    assert stays == {}
+    other = {MODEL: "i6300esb", ("machine",): machine}
+    _watchdog(other, {}, host)
+    assert other == {("machine",): machine, MODEL: "i6300esb", ACTION: "reset"}
 
 
 BOTH = """<domain type='qemu'><name>web</name><memory>65536</memory><vcpu>1</vcpu>
