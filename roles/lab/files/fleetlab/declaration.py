@@ -21,12 +21,17 @@ SSH_NIC = "lab0"
 
 RESERVED = "failed"
 DEFAULT_MEMORY = "1536MiB"
+HOST_OPTIONS = (
+    *("name", "release", "profile", "packages", "memory", "cpus", "numa_nodes"),
+    *("kernel_parameters", "disks", "nics"),
+)
 FIRST_ADDRESS = 11
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 _NIC_NAME = re.compile(r"[a-z][a-z0-9._-]{0,14}")
 _DISK_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,19}")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
+_PARAMETER = re.compile(r"[!-~]+")
 _SIZE = re.compile(r"([1-9][0-9]*)(MiB|GiB)")
 _UNIT_MIB = {"MiB": 1, "GiB": 1024}
 
@@ -63,6 +68,8 @@ class Host:
     image: ImageSpec
     memory_mib: int
     cpus: int | None
+    numa_nodes: int
+    kernel_parameters: tuple[str, ...]
     disks: tuple[Disk, ...]
     nics: tuple[Nic, ...]
 
@@ -227,8 +234,7 @@ def _host(
     uplinks: Mapping[str, list[tuple[str, str]]],
 ) -> Host:
     where = f"lab.hosts[{index}]"
-    options = ("name", "release", "profile", "packages", "memory", "cpus", "disks", "nics")
-    data = reader.mapping(raw, where, options)
+    data = reader.mapping(raw, where, HOST_OPTIONS)
     name = reader.name(data.get("name"), f"{where}.name", _NAME)
     where = f"lab.hosts[{name}]"
     declared = [
@@ -246,7 +252,12 @@ def _host(
         uuid=str(uuid.uuid5(_UUID_NAMESPACE, name)),
         image=_image(reader, data, where),
         memory_mib=reader.size_mib(data.get("memory", DEFAULT_MEMORY), f"{where}.memory"),
-        cpus=_cpus(reader, data.get("cpus"), f"{where}.cpus"),
+        cpus=_number(reader, data.get("cpus"), f"{where}.cpus", "CPUs", 64),
+        numa_nodes=_numa_nodes(reader, data, where),
+        kernel_parameters=tuple(
+            reader.name(word, f"{where}.kernel_parameters", _PARAMETER)
+            for word in reader.items(data.get("kernel_parameters"), f"{where}.kernel_parameters")
+        ),
         disks=_disks(reader, data.get("disks"), f"{where}.disks"),
         nics=nics,
     )
@@ -264,13 +275,22 @@ def _image(reader: _Reader, data: Mapping[str, Any], where: str) -> ImageSpec:
     )
 
 
-def _cpus(reader: _Reader, value: Any, where: str) -> int | None:
+def _number(reader: _Reader, value: Any, where: str, what: str, most: int) -> int | None:
     if value is None:
         return None
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 64:
-        reader.error(where, f"{value!r} is no number of CPUs from 1 to 64")
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+        reader.error(where, f"{value!r} is no number of {what} from 1 to {most}")
         return None
     return value
+
+
+def _numa_nodes(reader: _Reader, data: Mapping[str, Any], where: str) -> int:
+    """How many nodes share its CPUs, of which each is to have as many."""
+    nodes = _number(reader, data.get("numa_nodes"), f"{where}.numa_nodes", "NUMA nodes", 8) or 1
+    cpus = data.get("cpus")
+    if nodes > 1 and isinstance(cpus, int) and cpus % nodes:
+        reader.error(where, f"{cpus} CPUs cannot be divided evenly among {nodes} NUMA nodes")
+    return nodes
 
 
 def _disks(reader: _Reader, raw: Any, where: str) -> tuple[Disk, ...]:

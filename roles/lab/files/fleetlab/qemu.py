@@ -44,13 +44,16 @@ class Accelerator:
 # One CPU: with two, QEMU 7.2's emulation of nested guests panics the host's kernel. Without la57,
 # the emulated host's own guests stall. Both measured, see docs/lab.md.
 EMULATED_CPU = "max,la57=off"
+# So that one of them can be given to a VM alone, and another is left in its node.
+CPUS_OF_A_NODE = 2
 
 
 def command(
     binary: str, lab: Lab, host: Host, kernel: Path, accelerator: Accelerator, ssh_port: int
 ) -> list[str]:
     """QEMU's arguments; relative paths are meant inside the host's directory."""
-    command_line = KERNEL_COMMAND_LINE if accelerator.kvm else EMULATED_COMMAND_LINE
+    own = KERNEL_COMMAND_LINE if accelerator.kvm else EMULATED_COMMAND_LINE
+    command_line = " ".join([own, *host.kernel_parameters])
     return [
         binary,
         *("-name", mark_of(lab.name, host.name)),
@@ -66,16 +69,44 @@ def command(
 
 
 def machine(host: Host, accelerator: Accelerator) -> list[str]:
-    cpus = host.cpus or accelerator.cpus
     if accelerator.kvm:
-        accel = ["-accel", "kvm", "-cpu", "host", "-smp", str(cpus)]
+        accel = ["-accel", "kvm", "-cpu", "host"]
     else:
-        accel = ["-accel", "tcg,thread=multi,tb-size=512", "-cpu", EMULATED_CPU, "-smp", "1"]
+        accel = ["-accel", "tcg,thread=multi,tb-size=512", "-cpu", EMULATED_CPU]
+    cpus = cpu_count(host, accelerator)
     return [
-        *("-uuid", host.uuid, "-machine", "q35", *accel, "-m", str(host.memory_mib)),
+        *("-uuid", host.uuid, "-machine", "q35", *accel, "-smp", str(cpus)),
+        *("-m", str(host.memory_mib), *_numa(host, cpus)),
         *("-no-user-config", "-nodefaults", "-display", "none"),
         *("-device", "virtio-rng-pci"),
     ]
+
+
+def cpu_count(host: Host, accelerator: Accelerator) -> int:
+    """An emulated host has several only where they are what is tested: see EMULATED_CPU."""
+    if accelerator.kvm and host.cpus:
+        return host.cpus
+    least = host.numa_nodes * CPUS_OF_A_NODE if host.numa_nodes > 1 else 1
+    if accelerator.kvm:
+        return max(least, accelerator.cpus // host.numa_nodes * host.numa_nodes)
+    return (host.cpus or least) if host.numa_nodes > 1 else 1
+
+
+def _numa(host: Host, cpus: int) -> list[str]:
+    """Nodes that divide CPUs and memory evenly; the last has what is over of the memory."""
+    nodes = host.numa_nodes
+    if nodes == 1:
+        return []
+    each, arguments = host.memory_mib // nodes, []
+    for node in range(nodes):
+        size = each if node < nodes - 1 else host.memory_mib - each * (nodes - 1)
+        first = node * (cpus // nodes)
+        cpu_range = f"{first}-{first + cpus // nodes - 1}"
+        arguments += [
+            *("-object", f"memory-backend-ram,id=node{node},size={size}M"),
+            *("-numa", f"node,nodeid={node},cpus={cpu_range},memdev=node{node}"),
+        ]
+    return arguments
 
 
 def nic_devices(host: Host) -> list[str]:

@@ -56,6 +56,15 @@ WRONG = {
     "an unknown release": ({"hosts": [{"name": "a", "release": "sid"}]}, "'sid' is not one of"),
     "one host twice": ({"hosts": [{"name": "a"}, {"name": "a"}]}, "two hosts are named a"),
     "no number of CPUs": ({"hosts": [{"name": "a", "cpus": "2"}]}, "no number of CPUs"),
+    "nodes without end": ({"hosts": [{"name": "a", "numa_nodes": 9}]}, "NUMA nodes from 1 to 8"),
+    "CPUs that nodes cannot share": (
+        {"hosts": [{"name": "a", "numa_nodes": 2, "cpus": 3}]},
+        "3 CPUs cannot be divided evenly among 2 NUMA nodes",
+    ),
+    "two parameters of the kernel in one": (
+        {"hosts": [{"name": "a", "kernel_parameters": ["a b"]}]},
+        "'a b' is no valid name",
+    ),
     "a network that is not declared": (
         {"hosts": [{"name": "a", "nics": [{"name": "n", "network": "x"}]}]},
         "network x is not declared",

@@ -48,6 +48,28 @@ def test_hardware_gives_the_declared_cpus():
     assert "-accel kvm" in command(lab_of(1), HARDWARE)
 
 
+def numa_host(**more: object) -> declaration.Lab:
+    host = {"name": "a", "memory": "3GiB", "numa_nodes": 2, **more}
+    return declaration.parse({"name": "x", "hosts": [host]})
+
+
+@pytest.mark.parametrize("accelerator", [EMULATED, HARDWARE])
+def test_nodes_divide_cpus_and_memory(accelerator):
+    line = command(numa_host(), accelerator)
+    assert "-smp 4 -m 3072 " in line
+    assert "size=1536M -numa node,nodeid=1,cpus=2-3,memdev=node1" in line
+
+
+def test_an_emulated_host_with_nodes_has_the_declared_cpus():
+    assert "cpus=0-2,memdev=node0" in command(numa_host(cpus=6))
+    assert "-numa" not in command(lab_of(1))
+
+
+def test_the_kernel_gets_more_parameters():
+    lab = declaration.parse({"hosts": [{"name": "a", "kernel_parameters": ["quiet", "x=1"]}]})
+    assert " tsc=reliable quiet x=1 " in command(lab)
+
+
 def test_a_nic_alone_on_its_network_is_on_no_wire():
     assert "hubport,id=lan0" in command(lab_of(1))
 
