@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """CPUs of a VM's own: which of the host each vCPU gets, and where its other threads run.
 
-A VM that has its CPUs keeps them. New ones are of one NUMA node where one has enough, whole cores
-before threads of cores in use, and that of CPU 0 last, on which a host does most for itself.
+A VM that has its CPUs keeps them. New ones are of the NUMA nodes on which its memory is placed, of
+one node where one has enough, whole cores before threads of cores in use, and that of CPU 0 last, on
+which a host does most for itself.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from ...engine.plan import Have
 from ...engine.world import World
 from ...engine.xmltree import Element
 from .cpu_time import DEDICATED
+from .numa_placement import NODES
 from .pinning import EMULATOR, IOTHREADS, VCPUS, iothreads_of
 from .promised import promise_of
 
@@ -124,7 +126,8 @@ def _chosen(
     if len(free) <= len(missing):  # one has to be left for all the rest
         mistakes.add(_too_few(vm, missing, free, there, taken), named(DEDICATED))
         return {}
-    chosen = choose(len(missing), cells, free, list(kept.values()))
+    first = cpus_in(vm.will_be(NODES) or "")
+    chosen = choose(len(missing), cells, free, list(kept.values()), first)
     own = {**kept, **dict(zip(missing, chosen))}
     return {vcpu: str(own[vcpu]) for vcpu in sorted(own)}
 
@@ -155,9 +158,17 @@ def _too_few(
     )
 
 
-def choose(count: int, cells: Collection[Cell], free: list[int], near: list[int]) -> list[int]:
-    """The CPUs to give to a VM, of those that are free."""
-    order = _by_fit(count, cells, free, near)
+def choose(
+    count: int,
+    cells: Collection[Cell],
+    free: list[int],
+    near: list[int],
+    first: Collection[int] = (),
+) -> list[int]:
+    """The CPUs to give to a VM, of those that are free: near its own, and first of these nodes."""
+    of_first = [cell for cell in cells if cell.number in first]
+    others = [cell for cell in cells if cell.number not in first]
+    order = _by_fit(count, of_first, free, near) + _by_fit(count, others, free, near)
     return [cpu for cell in order for cpu in _by_core(cell, free, near)][:count]
 
 

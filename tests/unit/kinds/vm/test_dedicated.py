@@ -37,6 +37,19 @@ def test_cpus_are_chosen_by_node_and_by_core(
     assert dedicated.choose(count, cells, list(free), near) == chosen
 
 
+@pytest.mark.parametrize(
+    ("nodes", "count", "chosen"),
+    [
+        ([1], 2, [4, 5]),  # where the other node would do as well, and is the smaller one
+        ([1], 6, [4, 5, 6, 7, 8, 1]),
+        ([0], 5, [1, 2, 3, 0, 4]),
+        ([0, 1], 2, [1, 2]),
+    ],
+)
+def test_cpus_are_where_the_memory_is(nodes: list[int], count: int, chosen: list[int]) -> None:
+    assert dedicated.choose(count, TWO_NODES, list(range(9)), [], nodes) == chosen
+
+
 def vm(name: str, pins: dict[int, str], is_dedicated: bool = True, vcpus: int = 2) -> Have:
     said = "".join(f"<vcpupin vcpu='{vcpu}' cpuset='{cpus}'/>" for vcpu, cpus in pins.items())
     reserved = "<fleet:reservation dedicated='yes'/>" if is_dedicated else ""
@@ -49,11 +62,14 @@ def vm(name: str, pins: dict[int, str], is_dedicated: bool = True, vcpus: int = 
 
 
 def resolved(
-    declared: dict[str, Any], has: Have | None = None, others: tuple[Have, ...] = ()
+    declared: dict[str, Any],
+    has: Have | None = None,
+    others: tuple[Have, ...] = (),
+    cells: list[Cell] = ONE_NODE,
 ) -> tuple[Values, Mistakes]:
     """What is to be set of web, beside these others on a host with eight CPUs."""
     mistakes = Mistakes("vm/web")
-    there = world({"vm": {have.name: have for have in others}}, {("cells",): ONE_NODE})
+    there = world({"vm": {have.name: have for have in others}}, {("cells",): cells})
     values = {key_of(name): value for name, value in declared.items()}
     definition = None if has is None else has.definition
     stored = {} if definition is None else tree.domain_values(definition)
@@ -76,6 +92,11 @@ def test_who_asks_for_nothing_asks_nothing_of_the_host() -> None:
     has = vm("web", {0: "1", 1: "5"})
     values, mistakes = resolved({"cpu.dedicated": True, "title": "x"}, has)
     assert (set(values), mistakes.errors) == ({key_of("cpu.dedicated"), ("title",)}, [])
+
+
+def test_the_node_that_is_declared_has_the_cpus() -> None:
+    values, mistakes = resolved({**NEW, "numa.placement.nodes": "1"}, cells=TWO_NODES)
+    assert (values[dedicated.VCPUS], mistakes.errors) == ({"0": "4", "1": "5"}, [])
 
 
 def test_the_refusal_says_what_is_taken_by_whom() -> None:
