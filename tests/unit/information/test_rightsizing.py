@@ -187,6 +187,25 @@ def test_a_guest_that_tells_nothing_or_told_it_long_ago(without: str) -> None:
     assert usage.sample_of(record, 1000.0).memory is None
 
 
+@pytest.mark.parametrize(
+    ("began", "ended", "pause"),
+    [
+        (0, 0.1, 4.9),
+        (5, 12, 2.5),  # a call that took longer than an interval
+        (50, 56, 2.5),
+        (55, 57, 3),
+        (55, 58, None),  # the last 2 s would be a moment
+        (60, 60.1, None),
+    ],
+)
+def test_no_two_samples_are_a_moment_apart(began: float, ended: float, pause: float | None) -> None:
+    assert usage.pause_s(began, ended, 60, 5) == pause
+
+
+def test_a_window_shorter_than_an_interval_has_two_samples() -> None:
+    assert usage.pause_s(0, 0.1, 1, 5) == 0.9
+
+
 def test_samples_can_be_given_again() -> None:
     samples = {"web": series(0.5, 1.0, memory=GIB), "db": series(0.1)}
     from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import Mistakes
