@@ -2,8 +2,8 @@
 """CPUs of a VM's own: which of the host each vCPU gets, and where its other threads run.
 
 A VM that has its CPUs keeps them. New ones are of the NUMA nodes on which its memory is placed, of
-one node where one has enough, whole cores before threads of cores in use, and that of CPU 0 last, on
-which a host does most for itself.
+one node where one has enough, whole cores before threads of cores in use, and that of CPU 0 last,
+on which a host does most for itself.
 """
 
 from __future__ import annotations
