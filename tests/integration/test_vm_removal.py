@@ -229,6 +229,32 @@ def test_disks_that_stay_with_remove_storage_are_in_the_plan(machine: Machine) -
     ]
 
 
+def test_what_a_killed_removal_has_left_goes(machine: Machine) -> None:
+    """The disk that the VM wrote to is gone, the one that its snapshot kept and another are not."""
+    machine.make_pool()
+    machine.come(disks=[machine.disk, {**machine.disk, "name": "data"}])
+    machine.libvirtd.virsh("snapshot-create-as", machine.name, "before", "--disk-only")
+    machine.libvirtd.virsh("pool-refresh", str(machine.pool["name"]))
+    volume = f"{machine.name}-root.before"
+    machine.libvirtd.virsh("vol-delete", volume, "--pool", str(machine.pool["name"]))
+    machine.go(remove_storage=True)
+    assert list(machine.file(str(machine.folder)).iterdir()) == [] and not machine.exists()
+
+
+def test_a_volume_that_cannot_go_keeps_the_definition(machine: Machine) -> None:
+    machine.make_pool()
+    machine.come(disks=[machine.disk, {**machine.disk, "name": "data"}])
+    goes = {"name": machine.name, "state": "absent", "remove_storage": True}
+    volume = machine.file(str(machine.folder)) / f"{machine.name}-data.qcow2"
+    machine.libvirtd.run(["chattr", "+i", f"{machine.folder}/{volume.name}"])
+    failed = machine.modules.run("vm", goes, False)
+    machine.libvirtd.run(["chattr", "-i", f"{machine.folder}/{volume.name}"])
+    assert failed.get("failed") and "stays defined" in failed["msg"], failed
+    assert machine.exists() and [one.name for one in volume.parent.iterdir()] == [volume.name]
+    machine.go(remove_storage=True)
+    assert not volume.exists() and not machine.exists()
+
+
 def test_a_transient_vm_goes_when_it_ends(machine: Machine) -> None:
     machine.come(state="running")
     machine.libvirtd.virsh("undefine", machine.name)

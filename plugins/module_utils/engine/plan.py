@@ -14,6 +14,7 @@ from .xmltree import Element
 
 # What happens to a resource as a whole.
 NONE, CREATE, UPDATE, DELETE = "none", "create", "update", "delete"
+END = "end"  # the first step of DELETE, where other things go with it: only what runs ends
 
 
 class Member(NamedTuple):

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 
 from ..engine.errors import ConnectionLost, FleetError, FleetErrors
 from ..engine.keys import named
-from ..engine.plan import DELETE, Plan
+from ..engine.plan import DELETE, END, Plan
 from ..engine.showing import unfolded
 from ..engine.world import World
 from ..host.connection import Host
@@ -24,14 +26,37 @@ VERIFY_TIMEOUT_S = 15.0
 def apply_all(host: Host, world: World, done: Run, in_turn: InTurn) -> None:
     """Apply every plan; what fails stops only what needs it. Then see what became of all."""
     with in_turn(host, world, done.plans):
-        for plan in givers_first(done.plans):
+        for plan in in_steps(givers_first(done.plans)):
             if plan.changed:
                 _apply(host, world, done, plan)
     _verify(host, world, done)
     aftermath.look_after(world.anew(), done)
 
 
+def in_steps(plans: Sequence[Plan]) -> list[Plan]:
+    """The plans in their order, but for what goes with something: that ends first, and is taken
+    away last, since its definition is what tells the next run of the rest."""
+    last = {
+        needed: at
+        for at, plan in enumerate(plans)
+        if plan.action == DELETE
+        for needed in plan.wanted.needs
+    }
+    steps: list[Plan] = []
+    waiting: dict[int, list[Plan]] = {}
+    for at, plan in enumerate(plans):
+        until = last.get((plan.wanted.kind, plan.wanted.name), at)
+        if plan.action == DELETE and until > at:
+            steps.append(replace(plan, action=END))
+            waiting.setdefault(until, []).append(plan)
+        else:
+            steps += [plan, *waiting.get(at, ())]
+    return steps
+
+
 def _apply(host: Host, world: World, done: Run, plan: Plan) -> None:
+    if plan.resource in done.failed:
+        return  # in its first step
     try:
         _check_not_blocked(done, plan)
         done.begun.add(plan.resource)
@@ -39,7 +64,8 @@ def _apply(host: Host, world: World, done: Run, plan: Plan) -> None:
             told = world.kinds[plan.wanted.kind].apply(host, plan)
         if told:
             done.told[plan.resource] = told
-        done.done.append(plan.resource)
+        if plan.action != END:
+            done.done.append(plan.resource)
     except FleetError as error:
         [error] = secrecy.spared([error], plan.wanted, plan.have, plan.after)
         done.failed[plan.resource] = error.within(plan.resource)
@@ -50,6 +76,12 @@ def _check_not_blocked(done: Run, plan: Plan) -> None:
     if any(isinstance(error, ConnectionLost) for error in done.failed.values()):
         raise FleetError("was not touched, the connection to libvirt was lost", plan.resource)
     for failed in (other for other in done.plans if other.resource in done.failed):
+        if plan.action == DELETE and (plan.wanted.kind, plan.wanted.name) in failed.wanted.needs:
+            raise FleetError(
+                f"was ended, and stays defined, since {failed.resource} is to go with it and "
+                "failed; run again",
+                plan.resource,
+            )
         if (failed.wanted.kind, failed.wanted.name) in plan.wanted.needs:
             why = f"it needs {failed.resource}, which failed"
         elif plan.action == DELETE and uses_of(failed.have) & names_of(plan.have):

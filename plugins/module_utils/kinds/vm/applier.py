@@ -10,13 +10,13 @@ from typing import Any
 from ...engine import xmltree
 from ...engine.changes import Beside, Mended, Restarted, Stepped
 from ...engine.errors import FleetError
-from ...engine.plan import CREATE, DELETE, Plan
+from ...engine.plan import CREATE, DELETE, END, Plan
 from ...engine.steps import defines
 from ...host.connection import Host, libvirt, patiently, wait_until
 from ...host.live import machine_of
 from . import applier_promise, extra, power
 from .applier_live import bring
-from .applier_removal import remove
+from .applier_removal import end, remove
 from .applier_start import resume, start
 from .changes import Grown
 from .definition import restarting
@@ -32,8 +32,8 @@ ASK_AGAIN_S = 10.0
 
 def apply(host: Host, plan: Plan) -> None:
     """Make a plan true: one define, each live change, then the power."""
-    if plan.action == DELETE:
-        remove(host, plan, shut_down)
+    if plan.action in (END, DELETE):
+        (end if plan.action == END else remove)(host, plan, shut_down)
         return
     if plan.wanted.options.get(MADE) and plan.action == CREATE:
         from .applier_made_from import prepare

@@ -9,15 +9,22 @@ from typing import Any
 from ...engine.changes import Lost
 from ...engine.errors import FleetError
 from ...engine.plan import Plan
-from ...host.connection import Host, libvirt, patiently, said
+from ...host.connection import Host, found, libvirt, patiently, said
 from .reader import power_state
 from .seeded import seeds
 from .states import CRASHED, PAUSED, RUNNING, SAVED
 
 
+def end(host: Host, plan: Plan, shut_down: Callable[[Any, Plan], None]) -> None:
+    """End what runs as the plan says, and leave the definition: it tells what is to go with it."""
+    _end(host.conn.lookupByName(plan.wanted.name), plan, shut_down)
+
+
 def remove(host: Host, plan: Plan, shut_down: Callable[[Any, Plan], None]) -> None:
     """End what runs as the plan says, then remove the definition."""
-    dom = host.conn.lookupByName(plan.wanted.name)
+    dom = found(host.conn.lookupByName, plan.wanted.name, libvirt.VIR_ERR_NO_DOMAIN)
+    if dom is None:
+        return  # of one that is not persistent nothing is left when it has ended
     _end(dom, plan, shut_down)
     if seeds(plan):
         from .cloud_init import applier

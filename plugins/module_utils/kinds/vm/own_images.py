@@ -79,9 +79,10 @@ def _left_over(
     former: Sequence[str], chain: Sequence[str], own: Sequence[str], chains: Chains
 ) -> Iterator[str]:
     """What a merge of a part of the chain (virsh blockpull, blockcommit) left beside it, and is
-    nothing without what it stands on."""
+    nothing without what it stands on; or a removal that was cut off, once the disk was gone."""
     in_chain, mine = ({chains.place(path) for path in paths} for paths in (chain, own))
+    is_gone = bool(own) and chains.world.host.exists(own[0]) is False
     for path in former:
         below = {chains.place(layer.path) for layer in chains.below(Layer(path))}
-        if chains.place(path) not in in_chain and below & mine:
+        if chains.place(path) not in in_chain and (below & mine or is_gone):
             yield path
