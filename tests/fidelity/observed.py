@@ -270,6 +270,9 @@ NIC: dict[str, Reader] = {
 def _type_of_vswitch(tree: Element) -> str:
     if attribute("virtualport", "type")(tree) == "openvswitch":
         return "openvswitch"
+    of_ours = attribute(FLEET, "switch")(tree)
+    if of_ours:
+        return str(of_ours)
     mode = attribute("forward", "mode")(tree)
     return {None: "isolated", "route": "routed"}.get(mode, str(mode))
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from fidelity.place import Args, Place, Step, some
 
+ON_HOST = ("openvswitch", "linux_bridge")  # on a bridge of the host
+
 
 class Vswitch:
     """Declarations of one vswitch, with addresses from 10.NUMBER.0.0/16 and fd00:NUMBER::/32."""
@@ -31,7 +33,8 @@ class Vswitch:
     def first(self) -> Args:
         """The declaration of one that is not there."""
         if self.place.bridge and self.rng.random() < 0.2:
-            self.kind = "openvswitch"
+            # Drawn from its name, so that all else stays what it was.
+            self.kind = Random(self.name).choice(ON_HOST)
             of_host = {"type": self.kind, "bridge": self.place.bridge}
             return {"name": self.name, **of_host, **self._fields(0.6)}
         self.kind = self.rng.choice(["nat", "isolated", "routed"])
@@ -43,9 +46,9 @@ class Vswitch:
     def change(self) -> Args:
         """Another declaration of it."""
         args: Args = {"name": self.name, **self._fields(0.3)}
-        if self.kind != "openvswitch" and self.rng.random() < 0.25:
+        if self.kind not in ON_HOST and self.rng.random() < 0.25:
             args |= self._addresses()
-        if self.kind != "openvswitch" and self.rng.random() < 0.2 and self.address:
+        if self.kind not in ON_HOST and self.rng.random() < 0.2 and self.address:
             self.kind = args["type"] = self.rng.choice(["nat", "isolated", "routed"])
         args["apply"] = self.rng.choice(["live", "live", "next_boot", "restart"])
         if args.get("dns", {}).get("enabled") is False:
@@ -62,7 +65,8 @@ class Vswitch:
         root = ET.fromstring(text)
         forward = root.find("forward")
         mode = "isolated" if forward is None else forward.get("mode", "nat")
-        self.kind = {"route": "routed", "bridge": "openvswitch"}.get(mode, mode)
+        on_host = "linux_bridge" if root.find("virtualport") is None else "openvswitch"
+        self.kind = {"route": "routed", "bridge": on_host}.get(mode, mode)
         of4 = [ip for ip in root.findall("ip") if ip.get("family", "ipv4") == "ipv4"]
         self.address = f"{of4[0].get('address')}/{of4[0].get('prefix')}" if of4 else ""
 
@@ -127,7 +131,7 @@ class Vswitch:
             "port_groups": self._port_groups,
             "dns": self._dns,
         }
-        if self.kind == "openvswitch":
+        if self.kind in ON_HOST:
             of_host = ("autostart", "protected", "scope", "port_groups")
             options = {name: options[name] for name in of_host}
         return some(self.rng, options, share)

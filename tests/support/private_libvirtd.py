@@ -21,6 +21,7 @@ COMMAND_TIMEOUT_S = 300
 PRIVATE_PATHS = {
     "/etc/kvm-fleet": "kvm-fleet-etc",
     "/etc/libvirt": "etc",
+    "/etc/systemd/network": "networkd",
     "/etc/systemd/system": "units",
     "/run/kvm-fleet": "kvm-fleet-run",
     "/run/libvirt": "run",

@@ -22,7 +22,7 @@ QUESTIONS = {
     **dict.fromkeys(("huge_pages", "secrets", "state_folder", "uri", "version"), 0),
     **dict.fromkeys(("capacity", "faults", "held", "promises"), 0),
     **dict.fromkeys(("clock", "identity", "lock_manager", "mounts", "node_devices"), 0),
-    **dict.fromkeys(("addresses", "links", "nwfilters", "open_vswitch"), 0),
+    **dict.fromkeys(("addresses", "linux_bridges", "links", "nwfilters", "open_vswitch"), 0),
     **dict.fromkeys(("backup", "bridge", "checkpoints", "controllers", "cpu_models"), 1),
     **dict.fromkeys(("far_interface", "file", "folder", "image", "leases", "machines_of"), 1),
     **dict.fromkeys(("migratable", "noted_daemons", "parsed", "place", "real_path"), 1),
@@ -366,12 +366,18 @@ class HostFacts:
         )
 
     @property
+    def linux_bridges(self) -> dict[str, Any]:
+        """Bridges of Linux as host/linux_bridges.py has them, or why nobody knows (`error`)."""
+        unknown = {"error": "bridges of another machine are not seen from here"}
+        here = self.is_this_machine
+        return dict(self.facts.ask("linux_bridges", unknown=unknown)) if here else unknown
+
+    @property
     def links(self) -> dict[str, dict[str, Any]]:
         """The interfaces of this machine, each with what it is on (`master`), its `kind` where it
         is no hardware, the one that it stands on (`below`: of a VLAN, say), its `addresses`, the
         highest MTU that it can have (`max_mtu`; 0 where it does not say), whether it leads
-        elsewhere by default (`default`), and whether it is set up (`up`).
-        """
+        elsewhere by default (`default`), and whether it is set up (`up`)."""
         return dict(self.facts.ask("links", unknown={})) if self.is_this_machine else {}
 
     @property

@@ -34,6 +34,7 @@ OF_ALL = (
         "interfaces",
         "leases",
         "links",
+        "linux_bridges",
         "network_daemons",
         "open_files",
         "open_vswitch",

@@ -130,6 +130,12 @@ def _open_vswitch(_host: Host) -> Any:
     return read_open_vswitch()
 
 
+def _linux_bridges(_host: Host) -> Any:
+    from .linux_bridges import read_linux_bridges
+
+    return read_linux_bridges()
+
+
 def _links(_host: Host) -> Any:
     from .links import read_links
 
@@ -178,4 +184,5 @@ ANSWERS: dict[str, Callable[..., Any]] = {
     "routes": _routes,
     "open_vswitch": _open_vswitch,
     "links": _links,
+    "linux_bridges": _linux_bridges,
 }

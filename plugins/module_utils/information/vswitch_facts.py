@@ -12,39 +12,46 @@ from ..engine import vlans, xmltree
 from ..engine.keys import named
 from ..engine.plan import Have
 from ..engine.planner import pending_of
+from ..host import linux_state, switch_state
 from ..host.connection import Host
 from ..host.live import machine_of
-from ..host.switch_state import read_addresses, read_state
 from ..kinds.vm.reader import read_domains
 from ..kinds.vswitch.attached import attached
 from ..kinds.vswitch.draft import VswitchDraft
 from ..kinds.vswitch.kind import KIND
+from ..kinds.vswitch.ports import is_linux_bridge
 from ..kinds.vswitch.reader import leases_of, look_up, read_networks
+from ..kinds.vswitch.switch.linux_seen import vlans_of
 from ..kinds.vswitch.switch.seen import of_facts
 from ..kinds.vswitch.told import unmanaged
 from ..kinds.vswitch.tree import values_of
 
 State = Callable[[], Mapping[str, Any]]
+States = Mapping[bool, State]  # by whether it is of bridges of Linux
 
 
 def gather(host: Host, params: Mapping[str, Any]) -> dict[str, Any]:
     """The vswitches that were asked for (all, if none was named), with who is on them."""
     vswitches = read_networks(host, params["names"])
     domains = read_domains(host)
-    state = lru_cache(maxsize=None)(read_state)  # of all switches, once any is one
+    # Of all switches, once any is one.
+    states = {
+        of_linux: lru_cache(maxsize=None)(of.read_state)
+        for of_linux, of in ((False, switch_state), (True, linux_state))
+    }
     told = [
-        {**KIND.result(have), **(_around(host, have, domains, state) if have.exists else {})}
+        {**KIND.result(have), **(_around(host, have, domains, states) if have.exists else {})}
         for _name, have in sorted(vswitches.items())
     ]
     return {"vswitches": told}
 
 
-def _around(host: Host, have: Have, domains: Mapping[str, Have], state: State) -> dict[str, Any]:
+def _around(host: Host, have: Have, domains: Mapping[str, Have], states: States) -> dict[str, Any]:
     tree = have.live if have.live is not None else have.stored
     bridge = None if tree is None else xmltree.get(tree, "bridge/@name")
     nics = [asdict(nic) for nic in attached(domains, have.name, bridge)]
     return {
-        **_of_switch(host, have, nics, state),
+        **_of_switch(host, have, nics, states),
         "nics": nics,
         "leases": _leases(host, have),
         "pending_restart": _pending(have),
@@ -52,20 +59,33 @@ def _around(host: Host, have: Have, domains: Mapping[str, Have], state: State) -
     }
 
 
-def _of_switch(host: Host, have: Have, nics: list[dict[str, Any]], state: State) -> dict[str, Any]:
-    """What is seen of a switch of Open vSwitch: uplinks, VLANs of its ports, what it learned."""
+def _of_switch(
+    host: Host, have: Have, nics: list[dict[str, Any]], states: States
+) -> dict[str, Any]:
+    """What is seen of a switch: its uplinks, VLANs of its ports, what it learned."""
     switch = of_facts(have.facts)
     if switch is None:
         return {}
-    bridge = xmltree.get(have.definition, "bridge/@name") or ""
-    ports = machine_of(host).open_vswitch["ports"]
+    of_linux = is_linux_bridge(have.definition)
     for nic in nics:
-        if nic["target"] in ports:
-            port = vlans.port_as_told(ports[nic["target"]])
-            nic.update({key[0]: value for key, value in vlans.values_of_port(port).items()})
-    seen = state()
+        nic.update(_vlans(host, nic["target"], of_linux))
+    seen = states[of_linux]()
+    bridge = xmltree.get(have.definition, "bridge/@name") or ""
     uplinks = [{"nic": nic, **_state(seen.get(nic, {}))} for nic in switch.nics]
-    return {"uplink_states": uplinks, "mac_table": read_addresses(bridge, seen)}
+    addresses = (linux_state if of_linux else switch_state).read_addresses(bridge, seen)
+    return {"uplink_states": uplinks, "mac_table": addresses}
+
+
+def _vlans(host: Host, port: str, of_linux: bool) -> dict[str, Any]:
+    """The VLANs that the port of a NIC has, by the options of a port group."""
+    machine = machine_of(host)
+    found = machine.linux_bridges["vlans"] if of_linux else machine.open_vswitch["ports"]
+    if port not in found:
+        return {}
+    if of_linux:
+        return vlans_of(found[port])
+    values = vlans.values_of_port(vlans.port_as_told(found[port]))
+    return {key[0]: value for key, value in values.items()}
 
 
 def _state(interface: Mapping[str, Any]) -> dict[str, Any]:

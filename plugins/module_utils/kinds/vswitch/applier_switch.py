@@ -10,6 +10,7 @@ from ...engine.plan import Plan
 from ...host.connection import Host
 from ...host.live import machine_of
 from ...host.open_vswitch import transact
+from .ports import is_linux_bridge
 from .switch import commands
 from .switch.seen import of_facts
 
@@ -20,6 +21,11 @@ def wire(host: Host, plan: Plan) -> None:
     if will is None:
         raise LookupError("a plan with this step has a switch")
     bridge = xmltree.get(plan.after.definition, "bridge/@name") or ""
+    if is_linux_bridge(plan.after.definition):
+        from . import applier_linux
+
+        applier_linux.wire(bridge, will, plan.resource)
+        return
     transact(commands.making(machine_of(host).open_vswitch, bridge, will), plan.resource)
     for nic in will.nics:
         # Open vSwitch leaves an uplink down that is down.
@@ -29,4 +35,9 @@ def wire(host: Host, plan: Plan) -> None:
 def unwire(plan: Plan) -> None:
     """Remove the bridge, with the uplinks on it."""
     bridge = xmltree.get(plan.have.definition, "bridge/@name") or ""
+    if is_linux_bridge(plan.have.definition):
+        from . import applier_linux
+
+        applier_linux.unwire(bridge, plan.resource)
+        return
     transact(commands.removing(bridge), plan.resource)

@@ -142,8 +142,8 @@ def _check_bridge(draft: VswitchDraft, after: Values) -> None:
         return
     there = has_bridge(draft.definition, name, host)
     beneath = draft.beneath
-    if there and beneath.is_open_vswitch and host.is_this_machine and not beneath.seen["error"]:
-        draft.mistakes.add(f"{name} of the host is no bridge of Open vSwitch", "bridge")
+    if there and beneath.maker and host.is_this_machine and not beneath.why_none:
+        draft.mistakes.add(f"{name} of the host is no {beneath.maker.none}", "bridge")
     elif there is False and draft.world.assume_on_host:
         draft.warnings.append(f"the bridge {name} is not there; taken to be made before the run")
     elif there is False:
@@ -154,8 +154,11 @@ def _check_bridge(draft: VswitchDraft, after: Values) -> None:
 
 def _why_no_bridge(draft: VswitchDraft, name: str) -> str:
     host = draft.world.host
-    if draft.beneath.is_open_vswitch and host.is_this_machine:
-        return f"the host has no bridge {name}, and none can be made: {host.open_vswitch['error']}"
+    beneath = draft.beneath
+    if beneath.maker and host.is_this_machine and beneath.why_none:
+        return f"the host has no bridge {name}, and none can be made: {beneath.why_none}"
+    if beneath.maker and host.has_interface(name):
+        return f"{name} of the host is no {beneath.maker.none}"
     return f"the host has no bridge {name}; make it first"
 
 

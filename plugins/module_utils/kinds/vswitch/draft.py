@@ -41,6 +41,7 @@ from .table import (
     OURS,
     PROTECTED,
     STP,
+    SWITCHED,
     TYPE,
 )
 from .tree import values_of
@@ -114,8 +115,8 @@ class VswitchDraft(Draft):
         want = {**self._defaults(), **self.wanted.values}
         if want.get(TYPE) == BRIDGE and self.stored.get(TYPE) == OPENVSWITCH:
             want[TYPE] = OPENVSWITCH  # which is a bridge of the host as well
-        on_open_vswitch = want.get(TYPE, self.stored.get(TYPE)) == OPENVSWITCH
-        self.beneath = Beneath(self, options.taken_out(want, on_open_vswitch))
+        has_switch = want.get(TYPE, self.stored.get(TYPE)) in SWITCHED
+        self.beneath = Beneath(self, options.taken_out(want, has_switch))
         for group in table.things_of(want, ("port_groups",)):
             want.update(vlans.settled(want, self.stored, group))
         return {**self._consequences(want), **want}
@@ -140,7 +141,7 @@ class VswitchDraft(Draft):
 
     def _defaults(self) -> Values:
         kind, bridge = self.wanted.values.get(TYPE, NAT), tree.derived_bridge(self.wanted.name)
-        if not self.have.exists and kind == OPENVSWITCH:
+        if not self.have.exists and kind in SWITCHED:
             return {TYPE: kind, BRIDGE_NAME: bridge}
         if self.have.exists or kind in ON_HOST_BRIDGE:
             return {}

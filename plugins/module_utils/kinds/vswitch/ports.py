@@ -10,13 +10,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ...engine import vlans, xmltree
+from ...engine.mark import MARK
 from ...engine.plan import Have
 from ...engine.vlans import Port
 from ...engine.xmltree import Element
 from ..vm.states import PAUSED, RUNNING
 from .attached import nics_on
 
-OPENVSWITCH = "openvswitch"
+OPENVSWITCH, LINUX_BRIDGE = "openvswitch", "linux_bridge"
 
 
 class Astray(NamedTuple):
@@ -35,6 +36,13 @@ class Astray(NamedTuple):
 def is_open_vswitch(network: Element | None) -> bool:
     """Whether a network is on Open vSwitch."""
     return network is not None and xmltree.get(network, "virtualport/@type") == OPENVSWITCH
+
+
+def is_linux_bridge(network: Element | None) -> bool:
+    """Whether a network is on a bridge of Linux that is kept here."""
+    if network is None or xmltree.get(network, "forward/@mode") != "bridge":
+        return False
+    return xmltree.get(network, f"{MARK}/@switch") == LINUX_BRIDGE
 
 
 def port_of(network: Element, group: str | None, nic: Element | None = None) -> Port:

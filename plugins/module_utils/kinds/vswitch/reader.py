@@ -11,7 +11,8 @@ from ...engine import xmltree
 from ...engine.plan import Have
 from ...host.connection import Host, found, libvirt
 from ...host.live import machine_of
-from .ports import is_open_vswitch
+from .ports import is_linux_bridge, is_open_vswitch
+from .switch.makers import LINUX, OVS
 from .switch.seen import of_bridge
 
 # Below this many it is cheaper to look names up than to list all networks of a host.
@@ -58,21 +59,17 @@ def _have(host: Host, net: Any) -> Have:
 
 
 def _with_switches(host: Host, haves: dict[str, Have]) -> dict[str, Have]:
-    """The same, those on Open vSwitch with what this machine's says of their bridges."""
-    on = {name: _bridge(have) for name, have in haves.items() if _is_on_open_vswitch(have)}
-    if not on or not machine_of(host).is_this_machine:
-        return haves
-    found = machine_of(host).open_vswitch
-    for name, bridge in on.items():
-        switch = of_bridge(found, bridge)
-        if switch is not None:
-            have = haves[name]
-            haves[name] = replace(have, facts={**have.facts, **switch.facts})
+    """The same, those on a switch of this machine with what that says of their bridges."""
+    machine = machine_of(host)
+    for maker, is_one in ((OVS, is_open_vswitch), (LINUX, is_linux_bridge)):
+        on = {name: _bridge(have) for name, have in haves.items() if is_one(have.stored)}
+        found = maker.seen(machine) if on and machine.is_this_machine else {}
+        for name, bridge in on.items():
+            switch = of_bridge(found, bridge)
+            if switch is not None:
+                have = haves[name]
+                haves[name] = replace(have, facts={**have.facts, **switch.facts})
     return haves
-
-
-def _is_on_open_vswitch(have: Have) -> bool:
-    return have.stored is not None and is_open_vswitch(have.stored)
 
 
 def _bridge(have: Have) -> str:

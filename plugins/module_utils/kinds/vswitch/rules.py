@@ -307,6 +307,6 @@ def shared_bridge(mine: Values, others: Mapping[str, Values]) -> Iterator[FleetE
     """One bridge for two vswitches: fine only where it is the host's, and libvirt runs neither."""
     bridge = mine[BRIDGE_NAME]
     for name, values in others.items():
-        both_of_the_host = mine[TYPE] == values[TYPE] and mine[TYPE] in ON_HOST_BRIDGE
+        both_of_the_host = {mine[TYPE], values[TYPE]} <= {*ON_HOST_BRIDGE}
         if bridge and values[BRIDGE_NAME] == bridge and not both_of_the_host:
             yield _wrong(BRIDGE_NAME, f"{bridge} is already the bridge of vswitch/{name}")

@@ -18,7 +18,7 @@ from ...engine.codecs import Codec, Value, boolean, choice, integer, size, text
 from ...engine.errors import Mistakes
 from ...engine.fields import Composed, Field, Items, Rows
 from ...engine.keys import ABSENT, PRESENT, Key, Values, is_within, key_of, parent
-from ...engine.mark import SCOPE, SCOPE_PATH
+from ...engine.mark import MARK, SCOPE, SCOPE_PATH
 from ...engine.vlans import VLAN_ROWS
 from ...engine.xmltree import Element
 from .reservations import (
@@ -37,11 +37,13 @@ from .switch import options as switch
 
 NAT, ISOLATED, ROUTED, BRIDGE = "nat", "isolated", "routed", "bridge"
 OPENVSWITCH = "openvswitch"
-TYPES = (NAT, ISOLATED, ROUTED, BRIDGE, OPENVSWITCH)
+LINUX_BRIDGE = "linux_bridge"  # to libvirt a BRIDGE; that it is kept here is in our metadata
+TYPES = (NAT, ISOLATED, ROUTED, BRIDGE, OPENVSWITCH, LINUX_BRIDGE)
 OPEN = "open"  # as ROUTED, without rules of libvirt's in the firewall
 # On a device of the host by macvtap, or by handing its functions to the VMs.
 ON_DEVICE = ("private", "vepa", "passthrough", "hostdev")
-ON_HOST_BRIDGE = (BRIDGE, OPENVSWITCH)  # on a bridge that the host has
+SWITCHED = (OPENVSWITCH, LINUX_BRIDGE)  # on one that is made and kept here
+ON_HOST_BRIDGE = (BRIDGE, *SWITCHED)  # on a bridge that the host has
 RUN_BY_LIBVIRT = (NAT, ISOLATED, ROUTED, OPEN)  # on a bridge that it makes
 
 TYPE, BRIDGE_NAME, STP, FORWARD_DELAY = ("type",), ("bridge",), ("stp",), ("forward_delay_s",)
@@ -51,6 +53,7 @@ OURS = (PROTECTED, ("scope",))
 
 # libvirt's words where they differ from ours: no <forward> at all is an isolated network.
 _MODE, _PORT = "forward!/@mode", "virtualport/@type"
+_SWITCH = f"{MARK}/@switch"
 _MODES = {ISOLATED: None, ROUTED: "route"}
 _TYPES = {mode: word for word, mode in _MODES.items()}
 
@@ -66,12 +69,16 @@ def vswitch_type() -> Codec:
         mode = said.get(_MODE)
         if mode == BRIDGE and said.get(_PORT) == OPENVSWITCH:
             return OPENVSWITCH
+        if mode == BRIDGE and said.get(_SWITCH) == LINUX_BRIDGE and not said.get(_PORT):
+            return LINUX_BRIDGE
         return _TYPES.get(mode, mode)
 
     def encode(value: Value) -> str | None:
         said = {_MODE: _MODES.get(value, value)}
         if value == OPENVSWITCH:
             said = {_MODE: BRIDGE, _PORT: OPENVSWITCH}
+        if value == LINUX_BRIDGE:
+            said = {_MODE: BRIDGE, _SWITCH: LINUX_BRIDGE}
         return json.dumps({part: text for part, text in said.items() if text})
 
     return Codec(choice(*TYPES).parse, decode, encode, {"type": "str", "choices": list(TYPES)})
@@ -170,7 +177,7 @@ PORT_GROUPS = Items(
 )
 
 ROWS: Rows = (
-    Composed("type", "", vswitch_type(), parts=(_MODE, _PORT)),
+    Composed("type", "", vswitch_type(), parts=(_MODE, _PORT, _SWITCH)),
     Field("bridge", "bridge/@name", INTERFACE),
     Field("stp", "bridge/@stp", boolean("on", "off")),
     Field("forward_delay_s", "bridge/@delay", integer(0, 30)),

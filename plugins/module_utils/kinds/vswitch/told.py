@@ -11,7 +11,7 @@ from ...engine.fields import items_of
 from ...engine.keys import Values
 from ...engine.xmltree import Element
 from .switch.seen import FACTS, of_facts
-from .table import DNS_HOSTS, FAMILIES, MTU, OPENVSWITCH, ROWS, TYPE, listed
+from .table import DNS_HOSTS, FAMILIES, MTU, ROWS, SWITCHED, TYPE, listed
 from .tree import values_of
 
 # What libvirt writes by itself into every definition, and what is told under another name.
@@ -34,7 +34,7 @@ def options(network: Element) -> dict[str, Any]:
         below: Values = {k[1:]: v for k, v in values.items() if k[:1] == (family.dhcp,)}
         said = told.sayable(family.rows, below)
         values = {k: v for k, v in values.items() if k[:1] != (family.dhcp,) or k[1:] in said}
-    if values.get(TYPE) == OPENVSWITCH:
+    if values.get(TYPE) in SWITCHED:
         values.pop(MTU, None)  # which is the switch's, and told where that is seen
     return listed(values)
 
@@ -50,7 +50,8 @@ def of_switch(facts: Mapping[str, Any]) -> dict[str, Any]:
     if switch is None:
         return {}
     uplinks = {name: value for name, value in facts["uplinks"].items() if value}
-    return {**({"uplinks": uplinks} if switch.nics else {}), "mtu": switch.mtu}
+    kept = {"backend": switch.backend} if switch.backend else {}
+    return {**({"uplinks": uplinks} if switch.nics else {}), **kept, "mtu": switch.mtu}
 
 
 def unmanaged(network: Element) -> list[str]:

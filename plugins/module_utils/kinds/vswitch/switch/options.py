@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The options of the switch beneath a vswitch: rows of what stands in no XML of libvirt's.
 
-Open vSwitch keeps them in its own database, which is both what is stored and what runs.
+Open vSwitch keeps them in its own database, which is both what is stored and what runs. A bridge of
+Linux is stored in files of the host's network manager.
 """
 
 from __future__ import annotations
@@ -11,13 +12,16 @@ from typing import Any
 
 from ....engine.codecs import Codec, Value, choice, text, texts
 from ....engine.fields import Field, Rows
+from ....engine.keepers import NETWORKD
 from ....engine.keys import Key, Values
 
 ACTIVE_BACKUP, LACP, BALANCE_SLB = "active_backup", "lacp", "balance_slb"
+BALANCE_XOR = "balance_xor"
 
 NICS, TEAMING, PRIMARY = ("uplinks", "nics"), ("uplinks", "teaming"), ("uplinks", "primary")
 MTU = ("mtu",)  # a row of libvirt's where libvirt makes the bridge
-OF_SWITCH: tuple[Key, ...] = (NICS, TEAMING, PRIMARY, MTU)
+BACKEND = ("backend",)
+OF_SWITCH: tuple[Key, ...] = (NICS, TEAMING, PRIMARY, MTU, BACKEND)
 
 INTERFACE = text(r"[A-Za-z0-9_.-]{1,15}", "the name of an interface: 15 letters, digits and ._-")
 
@@ -38,12 +42,13 @@ def _nics() -> Codec:
 
 ROWS: Rows = (
     Field("uplinks.nics", "", _nics()),
-    Field("uplinks.teaming", "", choice(ACTIVE_BACKUP, LACP, BALANCE_SLB)),
+    Field("uplinks.teaming", "", choice(ACTIVE_BACKUP, LACP, BALANCE_SLB, BALANCE_XOR)),
     Field("uplinks.primary", "", INTERFACE),
+    Field("backend", "", choice(NETWORKD)),
 )
 
 
-def taken_out(want: Values, on_open_vswitch: bool) -> Values:
+def taken_out(want: Values, has_switch: bool) -> Values:
     """Take out of what is wanted what is the switch's, and no network's."""
-    mine = OF_SWITCH if on_open_vswitch else (NICS, TEAMING, PRIMARY)
+    mine = OF_SWITCH if has_switch else tuple(key for key in OF_SWITCH if key != MTU)
     return {key: want.pop(key) for key in mine if key in want}

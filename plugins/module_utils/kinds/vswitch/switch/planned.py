@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Plans for the switch beneath a vswitch on Open vSwitch: what it is, what it will be, and how.
+"""Plans for the switch beneath a vswitch: what it is, what it will be, and how.
 
 A switch that others made is used as it is found, and changed only in what a declaration names. One
 that is not there is made, and marked; only what is marked goes with its vswitch.
@@ -12,13 +12,17 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ....engine.changes import LIVE, Change, Kept
+from ....engine.keepers import NETWORKD
 from ....engine.keys import named
 from ....engine.traits import GONE
 from ..changes import BridgeGone, BridgeMade, Raised, Wired
-from ..table import BRIDGE_NAME, OPENVSWITCH, TYPE
-from . import rules, seen
+from ..table import BRIDGE_NAME, TYPE
+from ..tree import derived_mac
+from . import linux_seen, rules, seen
 from .commands import kept, uplink_ports
-from .options import ACTIVE_BACKUP, MTU, NICS, OF_SWITCH, PRIMARY, TEAMING
+from .linux_names import bond_of
+from .makers import LINUX, MAKERS, OVS, Maker, waiting, why_no_backend
+from .options import ACTIVE_BACKUP, BACKEND, MTU, NICS, OF_SWITCH, PRIMARY, TEAMING
 from .seen import Switch
 
 if TYPE_CHECKING:
@@ -28,7 +32,7 @@ FIELD = ("switch",)
 
 
 class Beneath:
-    """The switch that a vswitch is on, as far as it is one of Open vSwitch."""
+    """The switch that a vswitch is on, as far as it is of a kind that is made here."""
 
     def __init__(self, draft: VswitchDraft, declared: Mapping[Any, Any]) -> None:
         self.draft = draft
@@ -42,9 +46,9 @@ class Beneath:
         return str(self.draft.after[BRIDGE_NAME] or "")
 
     @property
-    def is_open_vswitch(self) -> bool:
-        """Whether it is one of Open vSwitch."""
-        return bool(self.draft.after[TYPE] == OPENVSWITCH)
+    def maker(self) -> Maker | None:
+        """Of which kind it is; None where it is none of those that are made here."""
+        return MAKERS.get(str(self.draft.after[TYPE]))
 
     @property
     def is_minded(self) -> bool:
@@ -54,15 +58,15 @@ class Beneath:
 
     @cached_property
     def seen(self) -> Mapping[str, Any]:
-        """All that Open vSwitch has on this machine, asked only where that matters."""
-        return self.draft.world.host.open_vswitch
+        """All bridges of its kind on this machine, asked only where that matters."""
+        return {} if self.maker is None else self.maker.seen(self.draft.world.host)
 
     @cached_property
     def now(self) -> Switch | None:
         """As it is, or as another vswitch will have made it; None where it is not there."""
         same_bridge = self.draft.stored.get(BRIDGE_NAME) == self.bridge
         found = seen.of_facts(self.draft.have.facts) if same_bridge else None
-        if found is None and self.is_minded and self.is_open_vswitch:
+        if found is None and self.is_minded and self.maker is not None:
             found = seen.of_bridge(self.seen, self.bridge) or self._made_by_another()
         return found
 
@@ -73,7 +77,7 @@ class Beneath:
         return None
 
     def _planned(self) -> Iterator[Any]:
-        """Other vswitches of the same run that are on Open vSwitch."""
+        """Other vswitches of the same run whose switch is seen."""
         for have in self.draft.world.planned("vswitch"):
             if have.name != self.name and have.exists and "switch" in have.facts:
                 yield have
@@ -81,7 +85,7 @@ class Beneath:
     @cached_property
     def is_kept(self) -> bool:
         """Whether it can be seen, and so be made what it is to be."""
-        if not self.is_open_vswitch or not self.bridge:
+        if self.maker is None or not self.bridge:
             return False
         return self.now is not None or (self.is_minded and self._can_be_made())
 
@@ -89,7 +93,15 @@ class Beneath:
         host = self.draft.world.host
         if not host.is_this_machine or host.has_interface(self.bridge):
             return False
-        return not self.seen["error"]
+        return not self.why_none
+
+    @cached_property
+    def why_none(self) -> str:
+        """Why this machine cannot have one; empty where it can."""
+        if self.maker is LINUX:
+            found = self.draft.world.host.linux_bridges
+            return why_no_backend(found, str(self.declared.get(BACKEND, "")))
+        return str(self.seen["error"])
 
     @cached_property
     def will(self) -> Switch | None:
@@ -100,7 +112,9 @@ class Beneath:
         nics = tuple(said.get(NICS, now.nics))
         teaming = said.get(TEAMING) or (now.teaming or ACTIVE_BACKUP if len(nics) > 1 else "")
         stays = now.primary if teaming == ACTIVE_BACKUP and now.primary in nics else ""
-        return Switch(now.owner, nics, teaming, said.get(PRIMARY, stays), said.get(MTU, now.mtu))
+        primary, mtu = said.get(PRIMARY, stays), said.get(MTU, now.mtu)
+        keeps = NETWORKD if self.maker is LINUX and now.owner else ""
+        return Switch(now.owner, nics, teaming, primary, mtu, said.get(BACKEND, keeps))
 
     @property
     def differs(self) -> bool:
@@ -117,24 +131,25 @@ class Beneath:
     def check(self) -> None:
         """Collect the mistakes, and say what is not seen."""
         draft = self.draft
-        if not self.is_open_vswitch:
-            draft.mistakes.extend(rules.only_on_open_vswitch(self.declared, draft.after[TYPE]))
-        elif self.will is None and self.declared:
+        draft.mistakes.extend(rules.only_on_switches(self.declared, draft.after[TYPE]))
+        if self.maker is None:
+            return
+        if self.will is None and self.declared:
             self._cannot_be_set()
         elif self.will is not None and self.differs:
             self._check_change(self.will)
 
     def _cannot_be_set(self) -> None:
         """What is declared of a switch that is not seen: a run could not do it."""
-        draft, host = self.draft, self.draft.world.host
+        draft, host, maker = self.draft, self.draft.world.host, self.maker or OVS
         if not host.is_this_machine:
-            why = "Open vSwitch is set on its own machine only; let the task run there"
-        elif self.seen["error"]:
-            why = self.seen["error"]
+            why = f"{maker.maker} is set on its own machine only; let the task run there"
+        elif self.why_none:
+            why = self.why_none
         else:
-            why = f"{self.bridge} is no bridge of Open vSwitch"
+            why = f"{self.bridge} is no {maker.none}"
         said = ", ".join(named(key) for key in self.declared)
-        if draft.world.assume_on_host and host.is_this_machine and self.seen["error"]:
+        if draft.world.assume_on_host and host.is_this_machine and self.why_none:
             draft.warnings.append(f"{why}; the plan is made without {said}")
         else:
             option = next(iter(self.declared))[0]
@@ -142,13 +157,22 @@ class Beneath:
 
     def _check_change(self, will: Switch) -> None:
         draft, now = self.draft, self.now or Switch(self.name)
-        draft.mistakes.extend(rules.check(will))
+        maker = self.maker or OVS
+        draft.mistakes.extend(rules.check(will, maker.modes, maker.maker))
         draft.mistakes.extend(rules.of_another(now, self.name))
-        new = [nic for nic in will.nics if nic not in now.nics]
+        if maker is LINUX and self.now is not None:
+            draft.mistakes.extend(rules.of_others(self.now, self.bridge))
+        if maker is LINUX:
+            draft.warnings += waiting(draft.world.host.linux_bridges)
         links = draft.world.host.links
+        new = [nic for nic in will.nics if nic not in now.nics]
+        if maker is LINUX:  # what an interrupted run left in its bond is on its way
+            bond = bond_of(self.bridge)
+            new = [nic for nic in new if links.get(nic, {}).get("master") != bond]
         others = {have.name: have.facts["uplinks"]["nics"] for have in self._planned()}
         draft.mistakes.extend(rules.taken(new, others))
-        draft.mistakes.extend(rules.uplinks(new, self.seen, links, self.bridge))
+        of = " of Open vSwitch" if maker is OVS else ""
+        draft.mistakes.extend(rules.uplinks(new, self.seen, links, self.bridge, of))
         for nic in rules.missing(new, links):
             if draft.world.assume_on_host:
                 draft.warnings.append(f"the host has no {nic}; taken to be there when a run comes")
@@ -169,9 +193,9 @@ class Beneath:
         if not self.differs:
             return
         if self.now is None:
-            made = f"bridge {self.bridge} of Open vSwitch"
-            note = "kept by Open vSwitch, also when the host starts again"
-            yield BridgeMade(self.resource, FIELD, None, made, LIVE, note=note)
+            maker = self.maker or OVS
+            made = maker.bridge.format(self.bridge)
+            yield BridgeMade(self.resource, FIELD, None, made, LIVE, note=maker.kept)
         before = (self.now or Switch()).values
         for key, after in self.will.values.items():
             if before[key] != after:
@@ -180,6 +204,9 @@ class Beneath:
     def _raised(self, will: Switch) -> Iterator[Change]:
         """The uplinks that are there and down, where a declaration says anything of them."""
         stay = [nic for nic in will.nics if self.now is not None and nic in self.now.nics]
+        if self.maker is LINUX:
+            yield from self._righted(will)
+            return
         if not (self.is_minded and stay):
             return
         links = self.draft.world.host.links
@@ -189,7 +216,19 @@ class Beneath:
             after = dict.fromkeys(before, "up")
             yield Raised(self.resource, ("links",), before, after, LIVE, note=note)
 
+    def _righted(self, will: Switch) -> Iterator[Change]:
+        """What runs of a bridge of ours otherwise than it is stored."""
+        if self.now is None or not self.is_minded or will.owner != self.name:
+            return
+        found = self.draft.world.host.linux_bridges
+        before, after = linux_seen.astray(found, self.bridge, self.now, derived_mac(self.name))
+        if before:
+            note = "as a run left them that was interrupted, or somebody else"
+            yield Raised(self.resource, ("links",), before, after, LIVE, note=note)
+
     def _note(self, key: Any) -> str:
+        if key == BACKEND:
+            return ""
         if key == MTU:
             return (
                 "of the switch and its uplinks; NICs of VMs that run keep theirs until they start"
@@ -206,13 +245,19 @@ class Beneath:
         will, now = self.will or Switch(), self.now or Switch()
         if not will.nics:
             return f"nothing goes out any more, for {whom}"
-        found = self.seen.get("bridges", {}).get(self.bridge, {"ports": {}})
-        ports = uplink_ports(found["ports"], will)
-        if kept(ports, will):
+        if self._keeps_a_port(will, now):
             return "the other uplinks go on meanwhile" if len(will.nics) > 1 else ""
         if not now.nics:
             return ""
         return f"what goes out by the uplinks pauses for a moment, for {whom}"
+
+    def _keeps_a_port(self, will: Switch, now: Switch) -> bool:
+        """Whether an uplink goes on while the others change."""
+        if self.maker is LINUX:
+            same = {*now.nics} & {*will.nics} and now.teaming == will.teaming
+            return bool(same) and len(now.nics) > 1
+        found = self.seen.get("bridges", {}).get(self.bridge, {"ports": {}})
+        return bool(kept(uplink_ports(found["ports"], will), will))
 
 
 def stays_behind(draft: VswitchDraft) -> str:
@@ -221,9 +266,8 @@ def stays_behind(draft: VswitchDraft) -> str:
     bridge = draft.stored.get(BRIDGE_NAME)
     if was is None or was.owner != draft.wanted.name or bridge == draft.after[BRIDGE_NAME]:
         return ""
-    return (
-        f"the bridge {bridge}, which was made for it, stays: ovs-vsctl del-br {bridge} removes it"
-    )
+    how = MAKERS[str(draft.stored[TYPE])].removed.format(bridge)
+    return f"the bridge {bridge}, which was made for it, stays: {how}"
 
 
 def gone_with(draft: VswitchDraft) -> Iterable[Change]:
@@ -232,8 +276,9 @@ def gone_with(draft: VswitchDraft) -> Iterable[Change]:
     if was is None or was.owner != draft.wanted.name:
         return []
     bridge = str(draft.stored[BRIDGE_NAME])
-    said = f"bridge {bridge} of Open vSwitch"
-    found, links = draft.world.host.open_vswitch, draft.world.host.links
+    maker = MAKERS[str(draft.stored[TYPE])]
+    said, host = maker.bridge.format(bridge), draft.world.host
+    found, links = maker.seen(host), host.links
     others = seen.others_on(found, bridge)
     on_it = rules.of_host_on(found, links, bridge)
     others += [f"the host, with {on_it}"] if on_it else []

@@ -9,8 +9,9 @@ from typing import Any
 from ....engine.codecs import Value
 from ....engine.errors import FleetError
 from ....engine.keys import Key, named
-from .options import ACTIVE_BACKUP, MTU, NICS, PRIMARY, TEAMING
-from .seen import MODES, Switch, bridge_of_nic
+from ..table import LINUX_BRIDGE, SWITCHED
+from .options import ACTIVE_BACKUP, BACKEND, MTU, NICS, PRIMARY, TEAMING
+from .seen import MODES, MODES_OF_LINUX, Switch, bridge_of_nic
 
 Links = Mapping[str, Mapping[str, Any]]
 # What is no way out of the machine: what others make on top of it, or for VMs.
@@ -22,12 +23,14 @@ NO_UPLINKS = {
 }
 
 
-def check(will: Switch) -> Iterator[FleetError]:
-    """The rules about what uplinks will be."""
+def check(will: Switch, modes: Mapping[str, Any], whose: str) -> Iterator[FleetError]:
+    """The rules about what uplinks will be; `modes` are the ways of teaming that there are."""
     if will.teaming and len(will.nics) < 2:
         count = "one" if will.nics else "none"
         yield _wrong(TEAMING, f"{will.teaming} needs two uplinks or more, and there is {count}")
-    if will.teaming and will.teaming not in MODES:
+    if will.teaming in {**MODES, **MODES_OF_LINUX} and will.teaming not in modes:
+        yield _wrong(TEAMING, f"{will.teaming} is none of {whose}, which has {', '.join(modes)}")
+    elif will.teaming and will.teaming not in modes:
         yield _wrong(TEAMING, f"is {will.teaming!r}, as others set it; declare one of ours")
     if will.primary and will.primary not in will.nics:
         uplinks = f"which are {', '.join(will.nics)}" if will.nics else "of which there are none"
@@ -37,15 +40,26 @@ def check(will: Switch) -> Iterator[FleetError]:
         yield _wrong(PRIMARY, f"means nothing with {said}; only {ACTIVE_BACKUP} has one")
 
 
-def only_on_open_vswitch(declared: Iterable[Key], type_of: Value) -> Iterator[FleetError]:
-    """Uplinks of what is on no Open vSwitch: others keep that bridge."""
-    if {NICS, TEAMING, PRIMARY} & {*declared}:
+def only_on_switches(declared: Iterable[Key], type_of: Value) -> Iterator[FleetError]:
+    """Uplinks of what is on no switch of ours: others keep that bridge."""
+    if BACKEND in declared and type_of != LINUX_BRIDGE:
+        yield _wrong(BACKEND, f"means nothing for a vswitch of type {type_of}")
+    if type_of not in SWITCHED and {NICS, TEAMING, PRIMARY} & {*declared}:
         whose = "libvirt makes its bridge, without any" if type_of != "bridge" else (
             "the host's network manager keeps its bridge, with what is on it"
         )  # fmt: skip
         yield _wrong(
             ("uplinks",), f"are not possible for a vswitch of type {type_of}: {whose}; "
-            "a vswitch of type openvswitch has uplinks"
+            f"a vswitch of type {' or '.join(SWITCHED)} has uplinks"
+        )  # fmt: skip
+
+
+def of_others(now: Switch, bridge: str) -> Iterator[FleetError]:
+    """A bridge of Linux that others made is theirs: what keeps it would set it back."""
+    if not now.owner:
+        yield _wrong(
+            NICS, f"the bridge {bridge} was made by others, who keep it; change it there, or name "
+            "one that is not there, which is made"
         )  # fmt: skip
 
 
@@ -59,14 +73,14 @@ def of_another(now: Switch, name: str) -> Iterator[FleetError]:
 
 
 def uplinks(
-    new: Iterable[str], seen: Mapping[str, Any], links: Links, bridge: str
+    new: Iterable[str], seen: Mapping[str, Any], links: Links, bridge: str, of: str = ""
 ) -> Iterator[FleetError]:
-    """Interfaces that are to become uplinks, and are there."""
+    """Interfaces that are to become uplinks, and are there; `of` says whose other bridges are."""
     for nic in new:
         link, other = links.get(nic), bridge_of_nic(seen, nic)
         if link is None or other == bridge:
             continue
-        why = _in_use(link, other) or _stood_on(nic, links)
+        why = _in_use(link, other and f"the bridge {other}{of}") or _stood_on(nic, links)
         if why:
             yield _wrong(NICS, f"{nic} {why}")
 
@@ -74,7 +88,7 @@ def uplinks(
 def _in_use(link: Mapping[str, Any], other: str) -> str:
     """Why an interface cannot become an uplink; empty if it can."""
     if other:
-        return f"is on the bridge {other} of Open vSwitch; take it from there first"
+        return f"is on {other}; take it from there first"
     if link["master"]:
         return f"is on {link['master']}; take it from there first"
     if link["kind"] in NO_UPLINKS:
@@ -82,7 +96,7 @@ def _in_use(link: Mapping[str, Any], other: str) -> str:
     if carries(link):
         return (
             f"has {carries(link)}, which no uplink has: the host would be cut off; move that "
-            "to another interface first, such as an internal port of the bridge"
+            "to another interface first"
         )
     return ""
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A bridge of Open vSwitch with its uplinks, as the host's answer tells of it. Pure."""
+"""A bridge with its uplinks, as the host's answer tells of it. Pure."""
 
 from __future__ import annotations
 
@@ -8,38 +8,57 @@ from dataclasses import dataclass
 from typing import Any
 
 from ....engine.keys import Values
-from .options import ACTIVE_BACKUP, BALANCE_SLB, LACP, MTU, NICS, PRIMARY, TEAMING
+from .options import (
+    ACTIVE_BACKUP,
+    BACKEND,
+    BALANCE_SLB,
+    BALANCE_XOR,
+    LACP,
+    MTU,
+    NICS,
+    PRIMARY,
+    TEAMING,
+)
 
-# Of each way of teaming the mode of a bond, and whether it speaks LACP.
+# Of each way of teaming the mode of a bond of Open vSwitch, and whether it speaks LACP.
 MODES = {
     ACTIVE_BACKUP: ("active-backup", "off"),
     LACP: ("balance-tcp", "active"),
     BALANCE_SLB: ("balance-slb", "off"),
 }
-FACTS = ("switch", "uplinks", "mtu")
+# Those of a bond of Linux, whose driver speaks LACP in a mode of its own.
+MODES_OF_LINUX = {
+    ACTIVE_BACKUP: ("active-backup", "off"),
+    LACP: ("802.3ad", "off"),
+    BALANCE_XOR: ("balance-xor", "off"),
+}
+_WAYS = {how: way for modes in (MODES, MODES_OF_LINUX) for way, how in modes.items()}
+FACTS = ("switch", "uplinks", "mtu", "backend")
 
 
 @dataclass(frozen=True)
 class Switch:
-    """A bridge of Open vSwitch: who it was made for (nobody: others made it), and what is set."""
+    """A bridge: who it was made for (nobody: others made it), what is set, and who keeps it."""
 
     owner: str = ""
     nics: tuple[str, ...] = ()
     teaming: str = ""
     primary: str = ""
-    mtu: int = 0  # what is asked for; 0 leaves it to Open vSwitch
+    mtu: int = 0  # what is asked for; 0 leaves it to Open vSwitch or the kernel
+    backend: str = ""  # empty of Open vSwitch, which keeps its bridges itself
 
     @property
     def values(self) -> Values:
         """By the options that a user writes."""
-        said = list(self.nics), self.teaming, self.primary, self.mtu
-        return dict(zip((NICS, TEAMING, PRIMARY, MTU), said))
+        said = list(self.nics), self.teaming, self.primary, self.mtu, self.backend
+        return dict(zip((NICS, TEAMING, PRIMARY, MTU, BACKEND), said))
 
     @property
     def facts(self) -> dict[str, Any]:
         """What is known of a vswitch on it, beside libvirt's definition."""
         uplinks = {"nics": list(self.nics), "teaming": self.teaming, "primary": self.primary}
-        return {"switch": self.owner, "uplinks": uplinks, "mtu": self.mtu}
+        kept = {"backend": self.backend} if self.backend else {}
+        return {"switch": self.owner, "uplinks": uplinks, "mtu": self.mtu, **kept}
 
 
 def of_facts(facts: Mapping[str, Any]) -> Switch | None:
@@ -48,11 +67,13 @@ def of_facts(facts: Mapping[str, Any]) -> Switch | None:
         return None
     uplinks = facts["uplinks"]
     nics = tuple(uplinks["nics"])
-    return Switch(facts["switch"], nics, uplinks["teaming"], uplinks["primary"], facts["mtu"])
+    teaming, primary = uplinks["teaming"], uplinks["primary"]
+    kept = facts.get("backend", "")
+    return Switch(facts["switch"], nics, teaming, primary, facts["mtu"], kept)
 
 
 def of_bridge(seen: Mapping[str, Any], bridge: str) -> Switch | None:
-    """A bridge among those that Open vSwitch has; None where it has none of this name."""
+    """A bridge among those that there are; None where there is none of this name."""
     found = seen.get("bridges", {}).get(bridge)
     if found is None:
         return None
@@ -63,16 +84,17 @@ def of_bridge(seen: Mapping[str, Any], bridge: str) -> Switch | None:
     primary = bonds[0]["primary"] if teaming == ACTIVE_BACKUP else ""
     # The least that is asked for: one uplink without it holds up the others.
     mtu = min([found["mtu"], *nics.values()])
-    return Switch(found["owner"], tuple(sorted(nics)), teaming, primary, mtu)
+    kept = found.get("backend", "")
+    return Switch(found["owner"], tuple(sorted(nics)), teaming, primary, mtu, kept)
 
 
 def _teaming(bond: Mapping[str, Any]) -> str:
     said = bond["mode"] or "active-backup", bond["lacp"] or "off"
-    return next((way for way, how in MODES.items() if how == said), f"{said[0]} lacp={said[1]}")
+    return _WAYS.get(said, f"{said[0]} lacp={said[1]}")
 
 
 def bridge_of_nic(seen: Mapping[str, Any], nic: str) -> str:
-    """The bridge of Open vSwitch that an interface is on; empty where it is on none."""
+    """The bridge that an interface is on; empty where it is on none."""
     for name, bridge in seen.get("bridges", {}).items():
         if any(nic in port["nics"] for port in bridge["ports"].values()):
             return str(name)

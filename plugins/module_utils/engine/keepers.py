@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who keeps a host's network over its starts, and what the files for that are called here."""
+
+from __future__ import annotations
+
+NETWORKD, NETWORK_MANAGER, IFUPDOWN = "networkd", "NetworkManager", "ifupdown"
+# Before what netplan, cloud-init and people write: of several files for one interface networkd
+# takes the first.
+PREFIX = "05-kvm-fleet-"

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bridges of Linux on this machine as `ip` and `bridge` tell them, who keeps its network, and the
+files of ours from which systemd-networkd makes them when it starts."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..engine.keepers import IFUPDOWN, NETWORK_MANAGER, NETWORKD, PREFIX
+
+FOLDER = Path("/etc/systemd/network")
+ENDINGS = (".netdev", ".network")
+_SERVICES = {NETWORKD: "systemd-networkd.service", NETWORK_MANAGER: "NetworkManager.service"}
+_PROGRAMS = ("/usr/lib/systemd/systemd-networkd", "/lib/systemd/systemd-networkd")
+_INTERFACES = Path("/etc/network")
+
+Told = list[dict[str, Any]]
+
+
+def read_linux_bridges() -> dict[str, Any]:
+    """Who keeps the host's network (`keeper`), whether networkd is on it (`has_networkd`), the
+    `links` that are bridges, bonds or on one, the `vlans` of each, and our `files`."""
+    return {
+        "keeper": _keeper(),
+        "has_networkd": any(Path(one).exists() for one in _PROGRAMS),
+        "links": links_in(told("ip", "-j", "-d", "link", "show")),
+        "vlans": vlans_in(told("bridge", "-j", "-compressvlans", "vlan", "show")),
+        "files": read_files(),
+    }
+
+
+def _keeper() -> str:
+    """Who keeps the network: a service that runs, or else the files that ifupdown reads."""
+    states = _said("systemctl", "is-active", *_SERVICES.values()).split()
+    for name, state in zip(_SERVICES, states):
+        if state == "active":
+            return name
+    files = [_INTERFACES / "interfaces", *_INTERFACES.glob("interfaces.d/*")]
+    return IFUPDOWN if any(_is_kept(path) for path in files) else ""
+
+
+def _is_kept(path: Path) -> bool:
+    """Whether a file of ifupdown has an interface beside the loopback."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    words = [line.split() for line in lines]
+    return any(line[:1] == ["iface"] and line[1:2] != ["lo"] for line in words)
+
+
+def read_files(folder: Path = FOLDER) -> dict[str, str]:
+    """The files that are ours, by name."""
+    return {
+        path.name: path.read_text(encoding="utf-8", errors="replace")
+        for path in sorted(folder.glob(f"{PREFIX}*"))
+        if path.suffix in ENDINGS and path.is_file()
+    }
+
+
+# ---- what iproute2 tells
+
+
+def links_in(rows: Told) -> dict[str, dict[str, Any]]:
+    """The bridges, the bonds, and what is on one, in what `ip` lists."""
+    links = {one["ifname"]: _link(one) for one in rows if "ifname" in one}
+    return {
+        n: one for n, one in links.items() if one["kind"] in ("bridge", "bond") or one["master"]
+    }
+
+
+def _link(row: Mapping[str, Any]) -> dict[str, Any]:
+    info = row.get("linkinfo", {})
+    said = info.get("info_data", {})
+    return {
+        "kind": str(info.get("info_kind", "")),
+        "master": row.get("master", ""),
+        "mtu": row.get("mtu", 0),
+        "up": "UP" in row.get("flags", ()),
+        "filtering": bool(said.get("vlan_filtering", 0)),
+        "mode": str(said.get("mode", "")),
+        "primary": str(said.get("primary", "")),
+    }
+
+
+def vlans_in(rows: Told) -> dict[str, list[list[Any]]]:
+    """Of each port its VLANs, as ranges: the first, the last, and `pvid` and `untagged`."""
+    return {
+        one["ifname"]: [list(_range(vlan)) for vlan in one.get("vlans", ())]
+        for one in rows
+        if "ifname" in one
+    }
+
+
+def _range(vlan: Mapping[str, Any]) -> Iterator[Any]:
+    yield vlan["vlan"]
+    yield vlan.get("vlanEnd", vlan["vlan"])
+    flags = vlan.get("flags", ())
+    yield " ".join(
+        word for word, flag in (("pvid", "PVID"), ("untagged", "Egress Untagged")) if flag in flags
+    )
+
+
+def told(*command: str) -> Told:
+    """What a program of iproute2 lists; nothing where it is not there or knows nothing."""
+    said = _said(*command)
+    rows: Told = json.loads(said) if said.strip() else []
+    return rows
+
+
+def _said(*command: str) -> str:
+    done = called(command)
+    return "" if done is None else done.stdout
+
+
+def called(command: Sequence[str]) -> subprocess.CompletedProcess[str] | None:
+    """What a program said; None where the host has none of that name."""
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:
+        return None
+
+
+# ---- files
+
+
+def write_files(will: Mapping[str, str], are: Mapping[str, str], folder: Path = FOLDER) -> None:
+    """Have the files of a bridge, each written whole or not at all, and none that it has no more.
+
+    They come in their order, and go in that of their names: the one of the bridge itself, which
+    has the note, is the last.
+    """
+    folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+    for name, text in will.items():
+        if are.get(name) != text:
+            _write(folder / name, text)
+    gone = [name for name in are if name not in will]
+    for name in sorted(gone, key=lambda name: (name.endswith(".netdev"), "+" not in name)):
+        (folder / name).unlink()
+
+
+def _write(path: Path, text: str) -> None:
+    own = path.with_name(f"{path.name}.new")  # which networkd does not read
+    with own.open("w", encoding="utf-8") as file:
+        os.fchmod(file.fileno(), 0o644)  # it reads as a user of its own
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    own.replace(path)

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What moves by itself on bridges of Linux on this machine: links, active uplinks, addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .linux_bridges import Told, told
+
+LEARNED = "learned"  # the kernel leaves out the word for what it is: neither permanent nor static
+
+
+def read_state() -> dict[str, Any]:
+    """The interfaces, each with whether it has a link, and whether it carries traffic."""
+    return state_in(told("ip", "-j", "-d", "link", "show"))
+
+
+def state_in(links: Told) -> dict[str, Any]:
+    """The interfaces in what `ip` lists. What waits in a bond carries nothing."""
+    bonds = {one["ifname"]: _info(one) for one in links if _kind(one) == "bond"}
+    return {one["ifname"]: _state(one, bonds) for one in links if "ifname" in one}
+
+
+def _kind(link: Mapping[str, Any]) -> str:
+    return str(link.get("linkinfo", {}).get("info_kind", ""))
+
+
+def _info(link: Mapping[str, Any]) -> Mapping[str, Any]:
+    info: Mapping[str, Any] = link.get("linkinfo", {}).get("info_data", {})
+    return info
+
+
+def _state(link: Mapping[str, Any], bonds: Mapping[str, Any]) -> dict[str, Any]:
+    has_link = "LOWER_UP" in link.get("flags", ())
+    bond = bonds.get(str(link.get("master")))
+    member = link.get("linkinfo", {}).get("info_slave_data", {})
+    active = has_link
+    if bond is not None:
+        active = has_link and member.get("state") == "ACTIVE"
+        if bond.get("mode") == "802.3ad":
+            # Those that are in the group on which both ends agree.
+            group = bond.get("ad_info", {}).get("aggregator")
+            active = active and member.get("ad_aggregator_id") == group
+    return {"link": "up" if has_link else "down", "active": active}
+
+
+def read_addresses(bridge: str, _interfaces: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The addresses that a bridge has learned, each with its port."""
+    return addresses_in(told("bridge", "-j", "-s", "fdb", "show", "br", bridge), bridge)
+
+
+def addresses_in(entries: Told, bridge: str) -> list[dict[str, Any]]:
+    """Those of others: neither the ports' own nor groups of receivers."""
+    return [
+        {
+            "mac": one["mac"],
+            "vlan": one.get("vlan", 0),
+            "port": one.get("ifname", ""),
+            "age_s": one.get("updated", 0),
+        }
+        for one in entries
+        if one.get("state", "") in ("", LEARNED)
+        and one.get("master", bridge) == bridge
+        and "self" not in one.get("flags", ())
+    ]

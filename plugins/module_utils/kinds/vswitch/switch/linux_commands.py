@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What iproute2 is told to make a bridge what it is to be, whatever it is now. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .linux_names import KINDS, bond_of
+from .seen import Switch
+
+Command = list[str]
+Links = Mapping[str, Mapping[str, Any]]
+USUAL_MTU = 1500  # of Ethernet, where none is asked for
+
+
+def releasing(links: Links, bridge: str, was: Switch, will: Switch) -> Iterator[Command]:
+    """The commands that free the uplinks that go. They come before what is stored says so."""
+    mine = {bridge, bond_of(bridge)}
+    in_bond = {nic for nic, one in links.items() if one["master"] == bond_of(bridge)}
+    for nic in sorted(({*was.nics} | in_bond) - {*will.nics}):
+        if links.get(nic, {}).get("master") in mine:
+            yield ["ip", "link", "set", "dev", nic, "nomaster"]
+            if was.mtu:
+                yield _mtu(nic, USUAL_MTU)
+
+
+def making(
+    links: Links, bridge: str, will: Switch, mac: str, had_mtu: bool = False
+) -> Iterator[Command]:
+    """The commands after which a bridge, its bond and its uplinks are as they will be."""
+    if bridge not in links:
+        yield ["ip", "link", "add", "name", bridge, "address", mac, "type", "bridge", *_FILTERING]
+    elif not links[bridge]["filtering"]:
+        yield ["ip", "link", "set", "dev", bridge, "type", "bridge", *_FILTERING]
+    yield from _uplinks(links, bridge, will)
+    yield from _limits_and_state(bridge, will, had_mtu)
+
+
+_FILTERING = ("vlan_filtering", "1", "vlan_default_pvid", "1")
+
+
+def _uplinks(links: Links, bridge: str, will: Switch) -> Iterator[Command]:
+    bond, many = bond_of(bridge), len(will.nics) > 1
+    mode, policy = KINDS[will.teaming] if many else ("", "")
+    # The mode of a bond is that with which it is made: it changes only while nothing is in it.
+    stays = bond in links and many and links[bond]["mode"] == mode
+    if bond in links and not stays:
+        yield ["ip", "link", "delete", "dev", bond]
+    if many and not stays:
+        hashed = ["xmit_hash_policy", policy] if policy else []
+        made = ["type", "bond", "mode", mode, "miimon", "100", *hashed]
+        yield ["ip", "link", "add", "name", bond, *made]
+    place = bond if many else bridge
+    for nic in will.nics:
+        master = links.get(nic, {}).get("master", "")
+        if master != place or (many and not stays):
+            yield from _placed(nic, place)
+    if many:
+        yield from _bond(links, bond, bridge, will, stays)
+    for port in [bond] if many else will.nics:
+        yield ["bridge", "vlan", "add", "dev", port, "vid", "1", "pvid", "untagged"]
+        yield ["bridge", "vlan", "add", "dev", port, "vid", "2-4094"]
+
+
+def _placed(nic: str, place: str) -> Iterator[Command]:
+    """A bond takes what is down."""
+    yield ["ip", "link", "set", "dev", nic, "down"]
+    yield ["ip", "link", "set", "dev", nic, "master", place]
+
+
+def _bond(links: Links, bond: str, bridge: str, will: Switch, stays: bool) -> Iterator[Command]:
+    if not stays or links[bond]["master"] != bridge:
+        yield ["ip", "link", "set", "dev", bond, "master", bridge]
+    was = links[bond]["primary"] if stays else ""
+    if will.primary:
+        yield ["ip", "link", "set", "dev", bond, "type", "bond", "primary", will.primary]
+    elif was:
+        # ip has no word for none.
+        yield ["sh", "-c", f"echo > /sys/class/net/{bond}/bonding/primary"]
+
+
+def _limits_and_state(bridge: str, will: Switch, had_mtu: bool) -> Iterator[Command]:
+    bond = [bond_of(bridge)] if len(will.nics) > 1 else []
+    names = [*will.nics, *bond, bridge]
+    if will.mtu or had_mtu:
+        yield from (_mtu(name, will.mtu or USUAL_MTU) for name in names)
+    yield from (["ip", "link", "set", "dev", name, "up"] for name in names)
+
+
+def _mtu(name: str, mtu: int) -> Command:
+    return ["ip", "link", "set", "dev", name, "mtu", str(mtu)]
+
+
+def removing(links: Links, bridge: str) -> Iterator[Command]:
+    """The commands that take a bridge and its bond away."""
+    yield from (["ip", "link", "delete", "dev", n] for n in (bridge, bond_of(bridge)) if n in links)

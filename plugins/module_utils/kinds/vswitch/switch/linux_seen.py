@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bridges of Linux as the host tells of them, in the form in which Open vSwitch's are. Pure.
+
+What our files say of a bridge is what is stored of it, and counts; what runs may be otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ....engine.cpu_lists import listed
+from . import linux_files
+from .linux_names import KINDS, bond_of
+from .seen import Switch
+
+ALL_VLANS = 4094
+
+
+def seen(found: Mapping[str, Any]) -> dict[str, Any]:
+    """The bridges that run or are stored."""
+    links, stored = found.get("links", {}), linux_files.stored_in(found.get("files", {}))
+    names = {name for name, one in links.items() if one["kind"] == "bridge"}
+    bridges = {name: _bridge(name, links, stored.get(name)) for name in sorted({*names, *stored})}
+    return {"error": found.get("error", ""), "bridges": bridges}
+
+
+def _bridge(name: str, links: Mapping[str, Any], stored: Switch | None) -> dict[str, Any]:
+    own = {} if stored is None else _stored_ports(name, stored)
+    # A bond of ours holds nobody else's, and an uplink may be where an interrupted run left it.
+    ours = {bond_of(name), *stored.nics} if stored is not None else set()
+    others = [port for port, one in links.items() if one["master"] == name and port not in ours]
+    return {
+        "owner": "" if stored is None else stored.owner,
+        "mtu": 0 if stored is None else stored.mtu,
+        "backend": "" if stored is None else stored.backend,
+        "ports": {**{port: _port(port, links) for port in sorted(others)}, **own},
+    }
+
+
+def _stored_ports(bridge: str, stored: Switch) -> dict[str, Any]:
+    if not stored.nics:
+        return {}
+    many = len(stored.nics) > 1
+    name = bond_of(bridge) if many else stored.nics[0]
+    port = {
+        "uplink": True,
+        "nics": dict.fromkeys(stored.nics, stored.mtu),
+        "mode": KINDS[stored.teaming][0] if many else "",
+        "lacp": "",
+        "primary": stored.primary,
+    }
+    return {name: port}
+
+
+def _port(name: str, links: Mapping[str, Any]) -> dict[str, Any]:
+    members = sorted(nic for nic, one in links.items() if one["master"] == name)
+    nics = dict.fromkeys(members or [name], 0)
+    return {"uplink": False, "nics": nics, "mode": "", "lacp": "", "primary": ""}
+
+
+def vlans_of(ranges: Iterable[Sequence[Any]]) -> dict[str, Any]:
+    """The VLANs of a port by the options of a port group: in one, or on a trunk."""
+    pvid, trunk = 0, set()
+    for first, last, flags in ranges:
+        if "pvid" in flags:
+            pvid = first
+        if "untagged" not in flags:
+            trunk |= {*range(first, last + 1)}
+    if not trunk:
+        return {"vlan": pvid, "native_vlan": 0, "trunk": []}
+    return {"vlan": 0, "native_vlan": pvid, "trunk": listed(trunk).split(",")}
+
+
+# ---- what runs otherwise than it is stored
+
+
+def astray(
+    found: Mapping[str, Any], bridge: str, stored: Switch, mac: str
+) -> tuple[dict[str, str], dict[str, str]]:
+    """What of a bridge is otherwise than it is stored: as it is, and as it is to be."""
+    pairs = [
+        *_bridge_astray(found["links"], bridge, stored),
+        *_uplinks_astray(found, bridge, stored),
+        *_files_astray(found["files"], bridge, stored, mac),
+    ]
+    return {of: was for of, was, _will in pairs}, {of: will for of, _was, will in pairs}
+
+
+Pairs = Iterator[tuple[str, str, str]]
+
+
+def _bridge_astray(links: Mapping[str, Any], bridge: str, stored: Switch) -> Pairs:
+    link = links.get(bridge)
+    if link is None:
+        yield bridge, "not there", "there"
+        return
+    if not link["filtering"]:
+        yield f"{bridge} VLAN filtering", "off", "on"
+    yield from _set(links, bridge, stored)
+
+
+def _set(links: Mapping[str, Any], name: str, stored: Switch) -> Pairs:
+    """Whether an interface is up, and its MTU."""
+    link = links[name]
+    if not link["up"]:
+        yield name, "down", "up"
+    if stored.mtu and link["mtu"] != stored.mtu:
+        yield f"{name} MTU", str(link["mtu"]), str(stored.mtu)
+
+
+def _uplinks_astray(found: Mapping[str, Any], bridge: str, stored: Switch) -> Pairs:
+    links, bond = found["links"], bond_of(bridge)
+    many = len(stored.nics) > 1
+    place = bond if many else bridge
+    for nic in stored.nics:
+        master = links.get(nic, {}).get("master", "")
+        if master != place:
+            yield nic, _on(master), _on(place)
+        else:
+            yield from _set(links, nic, stored)
+    members = {nic for nic, one in links.items() if one["master"] == bond} - {*stored.nics}
+    yield from ((nic, _on(bond), _on("")) for nic in sorted(members))
+    if many and bond in links:
+        yield from _bond_astray(links, bond, bridge, stored)
+    elif bond in links:
+        yield bond, "there", "not there"
+    for port in [bond] if many else stored.nics:
+        if port in links and not _carries_all(found["vlans"].get(port, ())):
+            yield f"{port} VLANs", "not all", "all"
+
+
+def _on(place: str) -> str:
+    return f"on {place or 'nothing'}"
+
+
+def _carries_all(ranges: Iterable[Sequence[Any]]) -> bool:
+    return sum(last - first + 1 for first, last, _flags in ranges) == ALL_VLANS
+
+
+def _bond_astray(links: Mapping[str, Any], bond: str, bridge: str, stored: Switch) -> Pairs:
+    link, mode = links[bond], KINDS[stored.teaming][0]
+    if link["master"] != bridge:
+        yield bond, _on(link["master"]), _on(bridge)
+    if link["mode"] != mode:
+        yield f"{bond} mode", link["mode"], mode
+    if link["primary"] != stored.primary:
+        yield f"{bond} primary", link["primary"] or "none", stored.primary or "none"
+    yield from _set(links, bond, stored)
+
+
+def _files_astray(files: Mapping[str, str], bridge: str, stored: Switch, mac: str) -> Pairs:
+    are, will = linux_files.of_bridge(files, bridge), linux_files.files_of(bridge, stored, mac)
+    for name in sorted(name for name in {*are, *will} if are.get(name) != will.get(name)):
+        was = "not there" if name not in are else "otherwise"
+        yield name, was, "as declared" if name in will else "not there"

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The two kinds of switches that are made here, and what differs between them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ....engine.keepers import IFUPDOWN, NETWORK_MANAGER, NETWORKD, PREFIX
+from ..table import LINUX_BRIDGE, OPENVSWITCH
+from . import linux_seen, seen
+
+if TYPE_CHECKING:
+    from ....engine.host import HostFacts
+
+Found = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Maker:
+    """A kind of switches: how they are seen, and the words for them."""
+
+    type: str
+    bridge: str  # what a bridge of it is called, with the place of its name
+    maker: str
+    kept: str
+    removed: str  # how a user removes one
+    modes: Mapping[str, tuple[str, str]] = field(repr=False)
+    seen: Callable[[HostFacts], Found] = field(repr=False)
+
+    @property
+    def none(self) -> str:
+        """What something is not that is none."""
+        return self.bridge.replace(" {}", "")
+
+
+OVS = Maker(
+    OPENVSWITCH,
+    "bridge {} of Open vSwitch",
+    "Open vSwitch",
+    "kept by Open vSwitch, also when the host starts again",
+    "ovs-vsctl del-br {0} removes it",
+    seen.MODES,
+    lambda host: host.open_vswitch,
+)
+LINUX = Maker(
+    LINUX_BRIDGE,
+    "bridge {} of Linux",
+    "a bridge of Linux",
+    "kept by systemd-networkd, also when the host starts again",
+    f"ip link delete {{0}} removes it, with the files {PREFIX}{{0}}* of systemd-networkd",
+    seen.MODES_OF_LINUX,
+    lambda host: linux_seen.seen(host.linux_bridges),
+)
+MAKERS = {one.type: one for one in (OVS, LINUX)}
+
+
+def why_no_backend(found: Found, declared: str) -> str:
+    """Why nobody would keep a bridge of Linux over the starts of a host; empty where one does."""
+    keeper, ready = found.get("keeper", ""), found.get("has_networkd", False)
+    if found.get("error"):
+        return str(found["error"])
+    if declared == NETWORKD or keeper == NETWORKD:
+        return "" if ready else "the host has no systemd-networkd; install it, or omit backend"
+    way_out = "or declare backend: networkd where systemd-networkd is to keep it beside"
+    if keeper in (NETWORK_MANAGER, IFUPDOWN):
+        how = {NETWORK_MANAGER: "nmcli", IFUPDOWN: "/etc/network/interfaces"}[keeper]
+        return (
+            f"{keeper} keeps the host's network, and by it none is made by this version; make it "
+            f"by {how} and declare type: bridge, {way_out}"
+        )
+    return f"nobody keeps the host's network; start systemd-networkd, {way_out}"
+
+
+def waiting(found: Found) -> list[str]:
+    """What is to be said where it runs, and nobody would make it at the next start."""
+    if found.get("keeper") == NETWORKD:
+        return []
+    return [
+        "systemd-networkd does not run: the bridge is made now, and comes back when the host "
+        "starts once it does (systemctl enable systemd-networkd)"
+    ]
