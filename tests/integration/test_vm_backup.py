@@ -18,7 +18,8 @@ from support.module_server import ModuleServer
 from support.private_libvirtd import PrivateLibvirtd, wait_until
 
 pytestmark = pytest.mark.long(
-    touched_by=r"plugins/(modules/vm_backup|module_utils/(run/backing_up|kinds/vm_backup/))"
+    touched_by=r"plugins/(modules/vm_(backup|restore)|module_utils/(run/(backing_up|restoring)"
+    r"|kinds/vm_(backup|restore)/))"
     r"|tests/(integration/test_vm_backup|support/(guest_disks|counting_guest))"
 )
 MIB = 2**20
@@ -57,6 +58,26 @@ class BackedUp(GuestDisk):
             assert planned[said] == done[said], said
         return done
 
+    def restore(self, **options: Any) -> Result:
+        """Restore one: the run does what check mode said, which changed nothing."""
+        args = self.asked(**options)
+        before = self.all_seen()
+        planned = self.run("vm_restore", check=True, **args)
+        assert self.all_seen() == before, "check mode has no effect"
+        done = self.run("vm_restore", **args)
+        for said in ("plan", "diff", "summary", "changed", "vm"):
+            assert planned[said] == done[said], said
+        again = self.run("vm_restore", **{**args, "overwrite": False})
+        assert (again["changed"], again["plan"]) == (False, [])
+        return done
+
+    def all_seen(self) -> tuple[Any, ...]:
+        listed = self.libvirtd.virsh("list", "--all", "--name")
+        return listed, self.tree(), self.files()
+
+    def counted_at(self, path: str) -> int:
+        return counted(self.libvirtd.outside(path), COUNTS_MIB)
+
     def refused_backup(self, **options: Any) -> str:
         before = self.seen()
         done = self.modules.run("vm_backup", self.asked(**options), False)
@@ -72,7 +93,7 @@ class BackedUp(GuestDisk):
 
     def names(self) -> list[str]:
         """The folders of backups, half-made ones too."""
-        return sorted({path.split("/")[0] for path in self.tree()} - {".lock"})
+        return sorted(p for p in {path.split("/")[0] for path in self.tree()} if p[0] != ".")
 
     def checkpoints(self) -> list[str]:
         return self.libvirtd.virsh("checkpoint-list", self.vm, "--name").split()
@@ -115,6 +136,7 @@ def guest(
     guest = BackedUp(libvirtd, modules, prefix, images)
     yield guest
     libvirtd.try_run(["virsh", "destroy", guest.vm])
+    libvirtd.try_run(["virsh", "undefine", f"{guest.vm}2"])
 
 
 def modes(done: Result) -> dict[str, Any]:
@@ -128,6 +150,7 @@ def note(done: Result) -> str:
 
 def test_a_guest_that_counts_is_whole_at_each_point(guest: BackedUp) -> None:
     guest.start_counting(ballast_mib=2)
+    guest.libvirtd.virsh("autostart", guest.vm)
     before = guest.counted()
     full = guest.back_up()
     assert modes(full) == {"disks.root": "full"}
@@ -153,6 +176,44 @@ def test_a_guest_that_counts_is_whole_at_each_point(guest: BackedUp) -> None:
         path = guest.outside_of(guest.vm, one["name"], copy["file"])
         assert hashlib.sha256(path.read_bytes()).hexdigest() == copy["sha256"]
     goes_full_by_itself(guest)
+    is_restored(guest, [full, first, second])
+
+
+def is_restored(guest: BackedUp, points: list[Result]) -> None:
+    """The disk is lost, and the guest has what it had at each point, as itself and as another."""
+    refused = guest.modules.run("vm_restore", guest.asked(overwrite=True), False)
+    assert "is running; stop it first" in refused["msg"]
+    guest.libvirtd.virsh("destroy", guest.vm)
+    image = guest.outside(guest.slow, "root.qcow2")
+    image.write_bytes(b"lost")
+    assert "overwrite: true" in guest.modules.run("vm_restore", guest.asked(), False)["msg"]
+    for one in reversed(points):
+        guest.restore(backup=one["backup"]["name"], overwrite=True)
+        assert guest.counted() == guest.counted_in(one)
+        assert guest.checkpoints() == []
+    assert not guest.run("vm", **guest.declared())["changed"], "it is as it was declared"
+    other = guest.restore(backup="first", name=f"{guest.vm}2", pool=guest.fast)
+    path = other["vm"]["disks"]["root"]["path"]
+    assert guest.counted_at(path) == guest.counted_in(points[1])
+    guest.libvirtd.virsh("undefine", guest.vm)
+    image.unlink()
+    guest.restore(state="running")
+    assert "enable" in guest.libvirtd.virsh("dominfo", guest.vm).partition("Autostart:")[2]
+    guest.counts_on(0)
+    damaged(guest, points[0])
+
+
+def damaged(guest: BackedUp, one: Result) -> None:
+    """What is damaged is seen before anything is touched."""
+    copy = guest.outside_of(guest.vm, one["backup"]["name"], "vda.qcow2")
+    whole = copy.read_bytes()
+    copy.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    before = guest.all_seen()
+    args = guest.asked(backup="first", name=f"{guest.vm}3", pool=guest.fast)
+    refused = guest.modules.run("vm_restore", args, False)
+    assert "is damaged, by its checksum" in refused["msg"]
+    assert guest.all_seen() == before
+    copy.write_bytes(whole)
 
 
 def goes_full_by_itself(guest: BackedUp) -> None:
@@ -202,3 +263,25 @@ def test_what_is_interrupted_leaves_no_backup_and_no_gap(guest: BackedUp) -> Non
     assert off["backup"]["how"] == "off" and guest.counted_in(off) == guest.counted()
     assert guest.counted_in(first) < guest.counted_in(done) <= guest.counted_in(off)
     assert not guest.run("vm_backup", **guest.asked())["changed"]
+    is_restored_in_the_end(guest, done)
+
+
+def is_restored_in_the_end(guest: BackedUp, point: Result) -> None:
+    """A run that is killed leaves the VM as it was, as it is to be, or absent until the next."""
+    args = guest.asked(backup=point["backup"]["name"], overwrite=True)
+    before = guest.counted()
+    process = start_module("vm_restore", args, on=guest.libvirtd)
+    half_made = guest.outside(guest.slow, "root.qcow2.partial")
+    wait_until(half_made.exists, 60, "an image to be made")
+    kill_module(process)
+    process.communicate()
+    assert guest.counted() == before, "nothing is touched until all is whole"
+    note = guest.outside_of(guest.vm, f".restore-{guest.vm}.json")
+    guest.restore(backup=point["backup"]["name"], overwrite=True)
+    begun = {**json.loads(note.read_text()), "done": False, "autostart": True}
+    note.write_text(json.dumps({**begun, "files": [guest.image()[0]]}))
+    guest.libvirtd.virsh("undefine", guest.vm)
+    guest.restore(backup=point["backup"]["name"])
+    assert guest.counted() == guest.counted_in(point)
+    assert "enable" in guest.libvirtd.virsh("dominfo", guest.vm).partition("Autostart:")[2]
+    assert not [name for name in guest.files() if name.endswith(".partial")]

@@ -49,6 +49,7 @@ MODULES_SERVED = (
         "vm_backup",
         "vm_console",
         "vm_info",
+        "vm_restore",
         "vm_screenshot",
         "vm_snapshot",
         "vswitch",

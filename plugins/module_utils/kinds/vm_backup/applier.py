@@ -220,6 +220,7 @@ def _manifest(job: Job, made: int, files: list[File]) -> Backup:
         planned.quiesces,
         job.checkpoint,
         case.definition,
+        bool(case.have.facts.get("autostart")),
         tuple(_copy_of(job, fate) for fate in planned.fates),
         tuple(checked),
     )

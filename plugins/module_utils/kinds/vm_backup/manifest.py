@@ -57,6 +57,7 @@ class Backup:
     quiesced: bool = False
     checkpoint: str = ""  # from which QEMU knows what was written since
     definition: str = ""  # a digest of the VM's definition
+    autostart: bool = False
     disks: tuple[DiskCopy, ...] = ()
     files: tuple[File, ...] = ()
     lacks: tuple[str, ...] = field(default=(), compare=False)  # files that are not as it says
@@ -103,7 +104,7 @@ def backup_in(said: Mapping[str, Any]) -> Backup:
 
 _PLAIN = (
     *("id", "named", "vm", "uuid", "made", "mode", "how", "parent", "quiesced", "checkpoint"),
-    "definition",
+    *("definition", "autostart"),
 )
 
 

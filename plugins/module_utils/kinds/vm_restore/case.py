@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a plan for restoring a VM looks at: the backup, and the VM that is to be."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from ...engine import xmltree
+from ...engine.errors import FleetError
+from ...engine.plan import Have
+from ...engine.world import World
+from ...engine.xmltree import Element
+from ..images.chains import Chains
+from ..storage_volume.volumes import volume_path
+from ..vm.derived import volume_of
+from ..vm_backup.disks import disks_of
+from ..vm_backup.facts import BackupFacts, Kept
+from ..vm_backup.manifest import Backup, DiskCopy, above, when, why_not_whole
+from .declared import Declared
+from .facts import Journal, RestoreFacts
+from .tree import become_another, put_disks, without_disks
+
+
+class DiskBack(NamedTuple):
+    """One disk that is restored."""
+
+    copy: DiskCopy
+    path: str  # where it goes
+    format: str
+
+    @property
+    def half_made(self) -> str:
+        """Where it is until it is whole."""
+        return f"{self.path}.partial"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One VM that is to be as in a backup."""
+
+    world: World
+    wanted: Declared
+
+    @property
+    def resource(self) -> str:
+        """How errors and plans call it."""
+        return self.wanted.resource
+
+    @property
+    def is_another(self) -> bool:
+        """Whether it becomes another VM than the one that was backed up."""
+        return self.wanted.target != self.wanted.vm
+
+    @cached_property
+    def have(self) -> Have:
+        """The VM that is there by the name that it is to have."""
+        return self.world.was("vm", self.wanted.target)
+
+    @cached_property
+    def facts(self) -> BackupFacts:
+        """What the host tells of backups."""
+        return BackupFacts(self.world.facts)
+
+    @cached_property
+    def kept(self) -> Kept:
+        """What is in the folder."""
+        return self.facts.kept(self.wanted.directory, self.wanted.vm)
+
+    @cached_property
+    def by_id(self) -> dict[str, Backup]:
+        """The backups by their names."""
+        return {one.id: one for one in self.kept.backups}
+
+    @cached_property
+    def journal(self) -> Journal:
+        """What an earlier run noted."""
+        found = RestoreFacts(self.world.facts)
+        return found.journal(self.wanted.folder, self.wanted.target)
+
+    @cached_property
+    def backup(self) -> Backup:
+        """The one that is meant: by its name, or the last that is whole. FleetError without one."""
+        wanted, kept = self.wanted, self.kept.backups
+        if wanted.backup:
+            found = self.by_id.get(wanted.backup)
+            if found is None:
+                there = ", ".join(self.by_id) or "none"
+                message = (
+                    f"there is no backup {wanted.backup} in {wanted.folder}; there are: {there}"
+                )
+                raise FleetError(message, self.resource, "backup")
+            return found
+        whole = [one for one in kept if not why_not_whole(one, self.by_id)]
+        early = [one for one in whole if not wanted.before or one.made <= wanted.before]
+        if not early:
+            until = f" of before {when(wanted.before)}" if wanted.before else ""
+            message = f"there is no backup in {wanted.folder} that is whole{until}"
+            raise FleetError(message, self.resource, "before" if wanted.before else "vm")
+        return early[-1]
+
+    @cached_property
+    def chain(self) -> list[Backup]:
+        """It, and those that it stands on."""
+        return [self.backup, *above(self.backup, self.by_id)]
+
+    @cached_property
+    def was(self) -> Element:
+        """The definition in the backup. FleetError where it is none."""
+        text = RestoreFacts(self.world.facts).definition(self.wanted.folder, self.backup.id)
+        if not text:
+            message = f"the definition in {self.backup.id} cannot be read"
+            raise FleetError(message, self.resource, "backup")
+        return xmltree.parse(text)
+
+    @cached_property
+    def disks(self) -> list[DiskBack]:
+        """Its disks, and where they go."""
+        return [self._disk(one) for one in self.backup.disks]
+
+    def _disk(self, copy: DiskCopy) -> DiskBack:
+        form = "raw" if copy.format == "raw" else "qcow2"
+        if not self.wanted.pool:
+            return DiskBack(copy, copy.source, form)
+        pool = self.world.was("storage_pool", self.wanted.pool)
+        named = {"name": copy.name, "format": form}
+        return DiskBack(copy, volume_path(pool, volume_of(self.wanted.target, named)), form)
+
+    @cached_property
+    def chains(self) -> Chains:
+        """What images of the host stand on."""
+        return Chains(self.world)
+
+    @cached_property
+    def left_out(self) -> list[str]:
+        """The disks, by target, that the VM had and the backup has not."""
+        had = [one.target for one in disks_of(self.was, self.chains)]
+        return [target for target in had if self.backup.disk(target) is None]
+
+    @cached_property
+    def definition(self) -> Element:
+        """The definition of the VM that is to be."""
+        tree = xmltree.clone(self.was)
+        if self.is_another:
+            become_another(tree, self.wanted.target, self.world.host)
+            without_disks(tree, self.left_out)
+        put_disks(tree, {one.copy.target: (one.path, one.format) for one in self.disks})
+        return tree
+
+    @property
+    def uuid(self) -> str:
+        """Of the VM that is to be."""
+        return xmltree.get(self.definition, "uuid") or ""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the VM that is there was made of this very backup, and is not asked for anew."""
+        journal, wanted = self.journal, self.wanted
+        return (
+            self.have.exists
+            and not wanted.overwrite
+            and journal.done
+            and journal.backup == self.backup.id
+            and journal.uuid == xmltree.get(self.have.definition, "uuid") == self.uuid
+        )
+
+    @property
+    def autostart(self) -> bool:
+        """Whether it is to start with its host: as it does, or did when a run began to replace it,
+        or when it was backed up."""
+        if self.have.exists:
+            return bool(self.have.facts.get("autostart"))
+        if self.journal.files and not self.journal.done:
+            return self.journal.autostart
+        return self.backup.autostart and not self.is_another
+
+    def is_ours(self, path: str) -> bool:
+        """Whether a run that was interrupted made a file for this."""
+        return not self.journal.done and path in self.journal.files
+
+    def folder_of(self, path: str) -> str:
+        """The folder that a file is in."""
+        return posixpath.dirname(path)

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What stands against restoring a VM. Each is a function that says it under its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...engine import xmltree
+from ...engine.errors import FleetError
+from ...engine.units import format_size
+from ..images.one_writer import Images
+from ..storage_volume.volumes import FILE_POOLS, type_of
+from ..vm.states import PAUSED, RUNNING
+from ..vm_backup.checks import QEMU_IMG
+from ..vm_backup.manifest import why_not_whole
+from .case import Case, DiskBack
+
+MIB = 2**20
+
+
+def _error(case: Case, message: str, field: str = "") -> FleetError:
+    return FleetError(message, case.resource, field)
+
+
+def against_folder(case: Case) -> Iterator[FleetError]:
+    """The backups are of this machine, and nobody is at work on them."""
+    wanted, kept, host = case.wanted, case.kept, case.world.host
+    if not host.is_local or host.driver != "QEMU":
+        message = (
+            f"files are written by this module, and {host.uri} is another machine; run it there"
+        )
+        yield _error(case, message, "uri")
+    elif kept.holder:
+        message = f"{kept.holder} is at work in {wanted.folder}; wait until it has ended"
+        yield _error(case, message, "directory")
+
+
+def against_backup(case: Case) -> Iterator[FleetError]:
+    """It is whole, as far as that is seen without reading all of it."""
+    broken = why_not_whole(case.backup, case.by_id)
+    if broken:
+        yield _error(case, f"{case.backup.id} cannot be restored: {broken}", "backup")
+    if case.world.host.exists(QEMU_IMG) is False:
+        yield _error(case, f"{QEMU_IMG} is needed for it; install qemu-utils")
+
+
+def against_vm(case: Case) -> Iterator[FleetError]:
+    """The VM is absent, or is off and may be replaced."""
+    wanted, host = case.wanted, case.world.host
+    owner = host.owner_of("vm", case.uuid)
+    if owner not in (None, "", wanted.target):
+        yield _error(case, f"{owner} has its UUID {case.uuid}; remove or rename that first", "vm")
+    if not case.have.exists:
+        return
+    state = str(case.have.facts.get("state"))
+    if state in (RUNNING, PAUSED):
+        yield _error(case, f"is {state}; stop it first (state: stopped)", "vm")
+    elif not wanted.overwrite:
+        yield _error(
+            case,
+            "is there, and what its disks have now would be lost; say overwrite: true where that "
+            "may go, or restore it as another VM (name)",
+            "overwrite",
+        )
+
+
+def against_pool(case: Case) -> Iterator[FleetError]:
+    """The pool has files, or the disks go to where they were."""
+    wanted = case.wanted
+    if not wanted.pool:
+        if case.is_another:
+            message = "is needed for another VM, whose disks cannot be where those of this one are"
+            yield _error(case, message, "pool")
+        return
+    pool = case.world.was("storage_pool", wanted.pool)
+    if not pool.exists:
+        yield _error(case, f"there is no storage pool {wanted.pool}; make it first", "pool")
+    elif type_of(pool) not in FILE_POOLS:
+        message = f"{wanted.pool} is {type_of(pool)}, and disks are restored into files only"
+        yield _error(case, message, "pool")
+
+
+def against_disks(case: Case) -> Iterator[FleetError]:
+    """Each can be written where it goes, and is nobody's else there."""
+    images = Images([], case.world)
+    for disk in case.disks:
+        if not disk.path.startswith("/") or disk.path.startswith("/dev/"):
+            message = f"disk {disk.copy.name} was on {disk.path}, which is no file; name a pool"
+            yield _error(case, message, "pool")
+            continue
+        others = _others_on(case, images, disk)
+        if others:
+            message = f"{disk.path} is used by {', '.join(others)}, for which it would be another"
+            yield _error(case, f"{message}; restore it as another VM (name)", "vm")
+        there = case.world.host.exists(disk.path)
+        if there and not case.wanted.overwrite and not case.is_ours(disk.path):
+            yield _error(
+                case,
+                f"{disk.path} is there, and what is in it would be lost; say overwrite: true where "
+                "that may go, or name a pool",
+                "overwrite",
+            )
+        if case.world.host.exists(case.folder_of(disk.path)) is False:
+            message = f"there is no folder {case.folder_of(disk.path)}; make it, or name a pool"
+            yield _error(case, message, "pool")
+
+
+def _others_on(case: Case, images: Images, disk: DiskBack) -> list[str]:
+    told = images.at(disk.path)
+    own = f"vm/{case.wanted.target}"
+    tops = {case.chains.place(path) for path in _own_images(case)}
+    found = [*told, *images.standing_beside(disk.path, told)]
+    return sorted(
+        {
+            use.named
+            for use in found
+            if use.user != own and not (use.top and case.chains.place(use.top) in tops)
+        }
+    )
+
+
+def _own_images(case: Case) -> Iterator[str]:
+    """What the VM writes to now, which goes with it or stays for nobody."""
+    for disk in xmltree.find_all(case.have.definition, "devices/disk") if case.have.exists else ():
+        yield from (layer.path for layer in case.chains.told(disk)[0][:1])
+
+
+def against_room(case: Case) -> Iterator[FleetError]:
+    """New images are whole before old ones go."""
+    by_folder: dict[str, int] = {}
+    for disk in case.disks:
+        folder = case.folder_of(disk.path)
+        copies = [one.disk(disk.copy.target) for one in case.chain]
+        needs = min(disk.copy.capacity, sum(one.size for one in copies if one is not None))
+        by_folder[folder] = by_folder.get(folder, 0) + needs
+    for folder, needs in by_folder.items():
+        free = case.facts.room(folder)
+        if free is not None and free < needs:
+            has, about = (format_size(size // MIB * MIB) for size in (free, needs))
+            message = f"{folder} has {has} left, and up to {about} are needed; make room"
+            yield _error(case, message, "pool")
