@@ -59,7 +59,7 @@ BRINGS = {
     "host_config": {*whole(*KINDS), *FOR_VMS, "whole hosts"},
     "vm_info": {
         *("reads storage_pool", "reads storage_volume", "reads vm", "reads vswitch"),
-        *("promises", "what hinders moves"),
+        "what hinders moves",
     },
 }
 

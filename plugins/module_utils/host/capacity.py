@@ -10,7 +10,8 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable, NamedTuple
 
-from ..engine.promises import Capacity, Policy, Pool
+from ..engine.promises_held import Pool
+from ..engine.promises_policy import Capacity, Policy
 from .slices import bytes_of, drop_in_names, pool_of_unit, sections_of
 
 Run = Callable[[Sequence[str]], str]  # runs a command; what it said where it failed

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Callable
 
-from ..engine.promises import Vm
+from ..engine.promises_held import Vm
 from . import cgroups
 from .capacity import SYSTEM, Places
 from .enforcing import admit, settle

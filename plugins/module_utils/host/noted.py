@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
-from ..engine.promises import Vm
+from ..engine.promises_held import Vm
 from . import cgroups
 from .capacity import SYSTEM, Places, names_in, text_of
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..engine import xmltree
-from ..engine.promises import KIB, Capacity
+from ..engine.promises_held import KIB
+from ..engine.promises_policy import Capacity
 from .connection import Host
 
 # ---- what it has

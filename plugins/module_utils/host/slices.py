@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..engine.promises import Pool
+from ..engine.promises_held import Pool
 
 MACHINE = "machine.slice"
 OURS = "X-kvm-fleet"  # the section of a unit file with what systemd does not know
