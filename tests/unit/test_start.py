@@ -18,6 +18,8 @@ OURS = "module_utils."
 # For a plan that changes something, or for reading a host that says more than most.
 OF_FEW = {
     *("engine.accounting", "engine.binding", "engine.lasting", "engine.promises_held"),
+    *("engine.promises_summed", "host.acceleration", "kinds.vm.source_codecs", "kinds.vm.tree"),
+    *("kinds.vm.port_groups", "kinds.vswitch.ports"),
     *("engine.recording", "engine.secret_words", "engine.sensitive", "engine.yaml_text"),
     *("kinds.images.chains", "kinds.storage_volume.asleep", "kinds.storage_volume.design"),
     *("kinds.vm.cloud_init.declared", "kinds.vm.cloud_init.note", "kinds.vm.cloud_init.planned"),

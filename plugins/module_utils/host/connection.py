@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 
 from ..engine import xmltree
 from ..engine.errors import ConnectionLost, FleetError
-from .acceleration import accelerated, choose_virt_type
 
 try:
     import libvirt
@@ -119,6 +118,8 @@ class Host:
         types = {domain.get("type") for domain in self.capabilities.findall("guest/arch/domain")}
         if "test" in types:
             return "test"
+        from .acceleration import accelerated, choose_virt_type
+
         probe = accelerated() if self.is_local and "kvm" in types else None
         return choose_virt_type(xmltree.serialise(self.capabilities), probe)[0]
 

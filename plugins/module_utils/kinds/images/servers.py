@@ -15,6 +15,17 @@ NETWORK, NVME = "network", "nvme"
 # What a name says of no one server: all that serve it serve the same.
 NAMED_ALONE = ("rbd", "iscsi", "sheepdog")
 ADDRESS = ("domain", "bus", "slot", "function")
+# Those of libvirt 9.0 to 11.3 (virStorageNetProtocol).
+PROTOCOLS = (
+    *("rbd", "iscsi", "nbd", "https", "http", "ftps", "ftp", "tftp", "ssh", "gluster", "nfs"),
+    *("sheepdog", "vxhs"),
+)
+# Those that are opened by a user's secret, and libvirt's word for its usage.
+USAGES = {"rbd": "ceph", "iscsi": "iscsi"}
+TRANSPORTS = ("tcp", "rdma", "unix")
+HOST = ("name", "port", "transport", "socket")
+AUTH = ("username", "secret/@type", "secret/@usage", "secret/@uuid")
+PLACES = ("source/auth", "auth")  # of the same, and libvirt keeps it where it was
 
 
 def name_of(source: Mapping[str, Any]) -> str:

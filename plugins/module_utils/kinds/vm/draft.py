@@ -26,11 +26,9 @@ from . import (
     made_from,
     memory,
     nic_vlans,
-    port_groups,
     power,
     rules,
     said,
-    tree,
     video,
 )
 from .cpu_time import DEDICATED
@@ -172,10 +170,12 @@ class VmDraft(Draft):
             )
 
     def new(self) -> xmltree.Element:
-        return tree.new_domain(self.wanted.name, self._arch())
+        from .tree import new_domain
+
+        return new_domain(self.wanted.name, self._arch())
 
     def edited(self, definition: xmltree.Element, want: Mapping[Key, Value]) -> xmltree.Element:
-        from . import declared
+        from . import declared, tree
 
         after = tree.edited(definition, want, self.stored, self.wanted.values)
         if declared.takes_notes(definition):
@@ -291,11 +291,12 @@ class VmDraft(Draft):
 
     def effects(self) -> EffectOf:
         from .effects import Effects
+        from .port_groups import HOLDS_GROUPS
 
         want, live = self.want, self.have.running
         state = self.target if power.wakes(self.is_now, self.target) else self.is_now
         devices: Values = {k: v for k, v in want.items() if len(k) == 2 and k[0] in LISTS}
-        holds = self.world.host.libvirt_version >= port_groups.HOLDS_GROUPS
+        holds = self.world.host.libvirt_version >= HOLDS_GROUPS
         runs, apply = self.live or {}, self._apply()
         is_here = self.world.host.is_this_machine
         of_host = (self._network, holds, self._controllers, is_here, self._ports)

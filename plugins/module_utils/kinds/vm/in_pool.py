@@ -14,7 +14,6 @@ from ...engine.errors import Mistakes
 from ...engine.keys import Key, Values
 from ...engine.world import World
 from ..resource_pool.paths import name_of
-from ..resource_pool.rules import why_not_here
 
 KIND, OPTION = "resource_pool", "resource_pool"
 POOL: Key = (OPTION,)
@@ -33,6 +32,8 @@ def placed(
         return dict(values), warnings
     if said == stored.get(POOL):
         return dict(values), _as_it_is(said, world)
+    from ..resource_pool.rules import why_not_here
+
     found: list[str] = []
     if said.startswith("/"):
         mistakes.add(f"{said} is no resource pool; name one, such as gold or gold/inner", OPTION)
@@ -49,6 +50,8 @@ def placed(
 
 def _as_it_is(path: str, world: World) -> list[str]:
     """What is to be known of a partition that stays as it is: others write one without a pool."""
+    from ..resource_pool.rules import why_not_here
+
     if path.startswith("/") or why_not_here(world.host) or world.will_be(KIND, path).exists:
         return []
     return [f"{KIND}/{path} does not exist; the VM's slice limits and promises nothing"]

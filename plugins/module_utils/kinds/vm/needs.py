@@ -11,9 +11,7 @@ from ...engine.errors import Mistakes
 from ...engine.keys import ABSENT, UNION, Key, Values, beside, named, parent
 from ...engine.world import World
 from ..storage_volume.volumes import format_of
-from ..vswitch.attached import port_groups_of
 from . import disk_sources
-from .macvtap import lacks_interface
 from .nic_rows import MACVTAP
 
 
@@ -82,7 +80,11 @@ class Needs:
             )
             return
         group = self.values.get(beside(key, "port_group"))
-        if group and group not in port_groups_of(vswitch):
+        if not group:
+            return
+        from ..vswitch.attached import port_groups_of
+
+        if group not in port_groups_of(vswitch):
             has = ", ".join(sorted(port_groups_of(vswitch))) or "none"
             self.mistakes.add(
                 f"the vswitch {source['vswitch']} has no port group {group}; it has {has}",
@@ -145,6 +147,8 @@ class Needs:
             self._exists(named(beside(key, "device")), source["device"])
 
     def _of_host(self, key: Key, source: Mapping[str, Value]) -> None:
+        from .macvtap import lacks_interface
+
         word, said = next(iter(source.items()))
         lacks = lacks_interface if word == MACVTAP else disk_sources.lacks_secret
         missing = lacks(self.world, said)

@@ -8,7 +8,7 @@ runs. A NIC that says nothing itself follows its port group, which is the vswitc
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...engine import vlans, xmltree
 from ...engine.errors import FleetError, Mistakes
@@ -17,9 +17,10 @@ from ...engine.keys import Values
 from ...engine.plan import Have
 from ...engine.world import World
 from ...engine.xmltree import Element
-from ..vswitch.ports import is_open_vswitch
 from .nic_rows import NICS
-from .port_groups import NetworkOf, see_through
+
+if TYPE_CHECKING:
+    from .port_groups import NetworkOf
 
 
 def settle(want: Values, stored: Values) -> None:
@@ -80,6 +81,8 @@ Ports = Callable[[], Mapping[str, Any]]
 def seen(values: Values, have: Have, stored: Values, network_of: NetworkOf, ports: Ports) -> Values:
     """The values of what runs, without what NICs have of their port groups, and with the VLANs that
     their ports have. Of the ports nobody asks where no NIC says VLANs."""
+    from .port_groups import see_through
+
     running = have.running
     told = see_through(values, running, stored, network_of)
     if all(one.find("devices/interface/vlan") is None for one in (running, have.definition)):
@@ -89,6 +92,8 @@ def seen(values: Values, have: Have, stored: Values, network_of: NetworkOf, port
 
 def on_open_vswitch(nic: Element, network_of: NetworkOf, ports: Ports) -> bool:
     """Whether a NIC that runs has a port of Open vSwitch that can be seen from here."""
+    from ..vswitch.ports import is_open_vswitch
+
     network, tap = xmltree.get(nic, "source/@network"), xmltree.get(nic, "target/@dev")
     return bool(network and is_open_vswitch(network_of(network)) and tap in ports())
 
