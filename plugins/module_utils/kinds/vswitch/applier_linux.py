@@ -11,10 +11,11 @@ from ...engine.keepers import NETWORKD
 from ...host import linux_bridges
 from ...host.connection import wait_until
 from . import tree
-from .switch import linux_commands, linux_files, linux_seen
+from .switch import linux_commands, linux_files, linux_names, linux_seen
 from .switch.seen import Switch
 
-SETTLE_TIMEOUT_S = 20.0  # for networkd, which sets by and by what it has been told
+MAKE_TIMEOUT_S = 5.0
+ROUNDS, SETTLE_TIMEOUT_S = 3, 8.0  # for networkd, which sets by and by what it has been told
 
 
 def wire(bridge: str, will: Switch, resource: str) -> None:
@@ -27,24 +28,38 @@ def wire(bridge: str, will: Switch, resource: str) -> None:
     linux_bridges.write_files(
         linux_files.files_of(bridge, will, mac), linux_files.of_bridge(found["files"], bridge)
     )
-    _run(linux_commands.making(links, bridge, will, mac, bool(was.mtu)), resource)
-    if found["keeper"] == NETWORKD:
+    is_kept = found["keeper"] == NETWORKD
+    if is_kept:
+        # It sets back what differs from the files that it knows, so these come first.
         _reload(resource)
-        _settle(bridge, will, mac, resource)
+        wait_until(lambda: _is_made(bridge, will), MAKE_TIMEOUT_S)
+    for _round in range(ROUNDS if is_kept else 1):
+        links = linux_bridges.read_linux_bridges()["links"]
+        _run(linux_commands.making(links, bridge, will, mac, bool(was.mtu)), resource)
+        # What networkd sets back meanwhile is set once more: it has read the files by then.
+        if is_kept and wait_until(lambda: not _astray(bridge, will, mac), SETTLE_TIMEOUT_S):
+            return
+    if is_kept:
+        _say_what_differs(bridge, will, mac, resource)
 
 
-def _settle(bridge: str, will: Switch, mac: str, resource: str) -> None:
-    """Wait until networkd has taken up the files. It sets the same, and must not be met midway."""
+def _is_made(bridge: str, will: Switch) -> bool:
+    """Whether networkd has made what it makes; what it has not, iproute2 does."""
+    names = {bridge, *([linux_names.bond_of(bridge)] if len(will.nics) > 1 else [])}
+    return names <= {*linux_bridges.read_linux_bridges()["links"]}
 
-    def is_settled() -> bool:
-        before, _after = linux_seen.astray(linux_bridges.read_linux_bridges(), bridge, will, mac)
-        return not before
 
-    if not wait_until(is_settled, SETTLE_TIMEOUT_S, 0.2):
-        found = linux_seen.astray(linux_bridges.read_linux_bridges(), bridge, will, mac)[0]
+def _astray(bridge: str, will: Switch, mac: str) -> dict[str, str]:
+    """What is not as it is to be."""
+    return linux_seen.astray(linux_bridges.read_linux_bridges(), bridge, will, mac)[0]
+
+
+def _say_what_differs(bridge: str, will: Switch, mac: str, resource: str) -> None:
+    found = _astray(bridge, will, mac)
+    if found:
         said = ", ".join(f"{of}: {how}" for of, how in found.items())
         raise FleetError(
-            f"systemd-networkd does not make {bridge} what it is to be: {said}; look at "
+            f"systemd-networkd does not leave {bridge} as it is to be: {said}; look at "
             "journalctl -u systemd-networkd, and for other files that match these interfaces",
             resource,
         )

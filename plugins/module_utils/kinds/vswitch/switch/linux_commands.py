@@ -15,14 +15,26 @@ USUAL_MTU = 1500  # of Ethernet, where none is asked for
 
 
 def releasing(links: Links, bridge: str, was: Switch, will: Switch) -> Iterator[Command]:
-    """The commands that free the uplinks that go. They come before what is stored says so."""
-    mine = {bridge, bond_of(bridge)}
-    in_bond = {nic for nic, one in links.items() if one["master"] == bond_of(bridge)}
-    for nic in sorted(({*was.nics} | in_bond) - {*will.nics}):
-        if links.get(nic, {}).get("master") in mine:
+    """The commands that free the uplinks that go, or move, and a bond that cannot stay.
+
+    They come before what is stored says so. networkd moves nothing that is on something else.
+    """
+    bond, place = bond_of(bridge), bond_of(bridge) if len(will.nics) > 1 else bridge
+    in_bond = {nic for nic, one in links.items() if one["master"] == bond}
+    for nic in sorted({*was.nics} | in_bond):
+        master = links.get(nic, {}).get("master")
+        if master in (bridge, bond) and (nic not in will.nics or master != place):
             yield ["ip", "link", "set", "dev", nic, "nomaster"]
-            if was.mtu:
-                yield _mtu(nic, USUAL_MTU)
+        if master in (bridge, bond) and nic not in will.nics and was.mtu:
+            yield _mtu(nic, USUAL_MTU)
+    if bond in links and not _stays(links, bond, will):
+        yield ["ip", "link", "delete", "dev", bond]
+
+
+def _stays(links: Links, bond: str, will: Switch) -> bool:
+    """The mode of a bond is that with which it is made: it changes only while nothing is in it."""
+    many = len(will.nics) > 1
+    return bond in links and many and links[bond]["mode"] == KINDS[will.teaming][0]
 
 
 def making(
@@ -43,8 +55,7 @@ _FILTERING = ("vlan_filtering", "1", "vlan_default_pvid", "1")
 def _uplinks(links: Links, bridge: str, will: Switch) -> Iterator[Command]:
     bond, many = bond_of(bridge), len(will.nics) > 1
     mode, policy = KINDS[will.teaming] if many else ("", "")
-    # The mode of a bond is that with which it is made: it changes only while nothing is in it.
-    stays = bond in links and many and links[bond]["mode"] == mode
+    stays = _stays(links, bond, will)
     if bond in links and not stays:
         yield ["ip", "link", "delete", "dev", bond]
     if many and not stays:
