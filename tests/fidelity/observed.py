@@ -118,6 +118,21 @@ def _first_rng(domain: Element) -> str:
     return "none"
 
 
+def _first_serial(reader: Reader, unset: str) -> Reader:
+    """Of the first serial port that has no name of ours: those are of `serials`."""
+
+    def read(domain: Element) -> Any:
+        ports = domain.findall("devices/serial")
+        others = [
+            port
+            for port in ports
+            if not str(attribute("alias", "name")(port)).startswith("ua-serial-")
+        ]
+        return reader(others[0]) if others else unset
+
+    return read
+
+
 def _is_template(domain: Element) -> bool:
     note = f"{FLEET}/{{urn:kvm.fleet:1}}template"
     noted_for = attribute(note, "uuid")(domain)
@@ -188,8 +203,8 @@ VM: dict[str, Reader] = {
     "video": attribute("devices/video/model", "type"),
     "graphics.type": attribute("devices/graphics", "type", "none"),
     "graphics.listen": attribute("devices/graphics", "listen", ""),
-    "serial.type": attribute("devices/serial[1]", "type", "none"),
-    "serial.path": attribute("devices/serial[1]/source", "path", ""),
+    "serial.type": _first_serial(attribute(".", "type"), "none"),
+    "serial.path": _first_serial(attribute("source", "path", ""), ""),
     "watchdog.model": attribute("devices/watchdog", "model", "none"),
     "watchdog.action": attribute("devices/watchdog", "action"),
     "tpm.model": attribute("devices/tpm", "model", "none"),
@@ -350,6 +365,53 @@ def _by_alias(prefix: str, path: str) -> Callable[[Element, str], Element | None
     return find
 
 
+def _by_kind(prefix: str, path: str, kind: Reader) -> Callable[[Element, str], Element | None]:
+    """By the name that it was given; what others made is known by what it is."""
+
+    def find(domain: Element, name: str) -> Element | None:
+        for device in domain.findall(path):
+            alias = str(attribute("alias", "name")(device))
+            own = alias[len(prefix) :] if alias.startswith(prefix) else kind(device)
+            if own == name:
+                return device
+        return None
+
+    return find
+
+
+def _port_kind(port: Element) -> str:
+    kind = str(attribute("target", "type")(port)).removesuffix("-serial")
+    return f"{kind}-{attribute('target', 'port')(port)}"
+
+
+def _console_kind(console: Element) -> str:
+    return str(attribute("target", "type")(console))
+
+
+def _display(domain: Element, name: str) -> Element | None:
+    """One that is not the first, by its type."""
+    others = domain.findall("devices/graphics")[1:]
+    return next((one for one in others if one.get("type") == name), None)
+
+
+def _screen_port(graphics: Element) -> int:
+    return -1 if graphics.get("autoport") == "yes" else int(graphics.get("port", -1))
+
+
+def _path_of_port(port: Element) -> str:
+    return "" if port.get("type") == "pty" else str(attribute("source", "path", "")(port))
+
+
+PORT: dict[str, Reader] = {
+    "type": attribute(".", "type"),
+    "path": _path_of_port,
+    "target": attribute("target", "type"),
+}
+DISPLAY: dict[str, Reader] = {"port": _screen_port}
+VIDEO: dict[str, Reader] = {"model": attribute("model", "type")}
+MODEL_OF_VIDEO = attribute("model", "type")
+
+
 def _channel(domain: Element, name: str) -> Element | None:
     for channel in domain.findall("devices/channel"):
         if attribute("target", "name")(channel) == name:
@@ -380,6 +442,10 @@ THINGS: dict[str, list[tuple[str, Callable[[Element, str], Element | None], dict
         (r"cdroms\.([\w-]+)", _by_alias("ua-cdrom-", "devices/disk"), DISK),
         (r"nics\.([\w-]+)", _by_alias("ua-nic-", "devices/interface"), NIC),
         (r"channels\.([\w.]+)", _channel, {}),
+        (r"serials\.([\w-]+)", _by_kind("ua-serial-", "devices/serial", _port_kind), PORT),
+        (r"consoles\.([\w-]+)", _by_kind("ua-console-", "devices/console", _console_kind), PORT),
+        (r"displays\.([\w-]+)", _display, DISPLAY),
+        (r"videos\.([\w-]+)", _by_kind("ua-video-", "devices/video", MODEL_OF_VIDEO), VIDEO),
         (r"cpu\.features\.([\w-]+)", _by_attribute("cpu/feature", "name"),
          {"policy": attribute(".", "policy")}),
     ],

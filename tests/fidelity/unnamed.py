@@ -94,11 +94,15 @@ VM = {
     "serial": ("devices/serial", "devices/console"),
     "graphics": ("devices/graphics", "devices/audio", "devices/video"),  # a screen brings a card
     "video": ("devices/video",),
+    "serials": ("devices/serial", "devices/console"),
+    "consoles": ("devices/console",),
+    "displays": ("devices/graphics", "devices/audio"),
+    "videos": ("devices/video",),
     "rng": ("devices/rng",),
     "rngs": ("devices/rng",),
     "inputs": ("devices/input",),
     "shared_folders": ("devices/filesystem",),
-    "iommu": ("devices/iommu",),
+    "iommu": ("devices/iommu", *FLEET),
     "host_devices": ("devices/hostdev",),
     "sound": ("devices/sound", "devices/audio"),
     "panic": ("devices/panic",),
@@ -110,8 +114,6 @@ VM = {
     "spice.channels": ("devices/channel[com.redhat.spice.", "devices/channel[org.spice-space."),
     "spice.redirections": ("devices/redirdev",),
     "spice.smartcards": ("devices/smartcard",),
-    "other_graphics": ("devices/graphics",),
-    "other_videos": ("devices/video",),
     "video_details": ("devices/video",),
     "other_serial_ports": ("devices/serial", "devices/console"),
     "other_rngs": ("devices/rng",),
@@ -204,6 +206,8 @@ COMES = ("devices/controller", "devices/hub")
 # Not said by anybody: what is measured, and the owner that libvirt gives a file while a VM runs.
 MEASURED = re.compile(
     r"(allocation|available|physical|(target|backingStore)/timestamps)/|@connections"
+    # libvirt numbers consoles by their places, which are others once it has added one.
+    r"|devices/console[^/]*/target/@port"
     # libvirt 11 takes another port of the network for every update of a NIC.
     r"|devices/interface\[[^]]*\]/source/@portid"
 )

@@ -51,6 +51,9 @@ class Vm:
         # So are the smaller devices.
         self.smaller = Random(repr(rng.getstate()) + "smaller")
         self.passed = Random(repr(rng.getstate()) + "passed")  # so are the devices of the host
+        self.beside = Random(
+            repr(rng.getstate()) + "beside"
+        )  # and ports and screens beside a first
         self.formats: dict[str, str] = {}  # of the disks
         self.served: set[str] = set()  # those on servers
         self.on_interfaces: set[str] = set()  # NICs by macvtap
@@ -84,7 +87,7 @@ class Vm:
         elif self.rng.random() < 0.2 and self.machine == "q35":
             args["firmware"] = "efi"
         args |= self._board(0.2) | self._seed(0.3) | self._smaller(0.3) | self._of_host(0.3)
-        return _agreed(args | self._template())
+        return _agreed(args | self._ports(args, 0.25) | self._template())
 
     def change(self) -> Args:
         """Another declaration of it."""
@@ -97,7 +100,7 @@ class Vm:
         elif self.machine == "q35" and self.rng.random() < 0.1:
             args["firmware"] = self.rng.choice(["efi", "bios"])
         args |= self._board(0.2) | self._seed(0.4) | self._smaller(0.3) | self._of_host(0.3)
-        return _agreed(args | self._template())
+        return _agreed(args | self._ports(args, 0.25) | self._template())
 
     def learn(self, seen: Mapping[str, str]) -> None:
         """What others, or a declaration that was refused, have left of it: the next fits that."""
@@ -202,6 +205,32 @@ class Vm:
             "panic": lambda: pick(["none", "isa"]),
         }  # fmt: skip
         return some(self.smaller, options, share)
+
+    def _ports(self, args: Args, share: float) -> Args:
+        """Ports and screens beside a first. A second screen or card is declared with its first."""
+        pick = self.beside.choice
+
+        def port(name: str, **more: Any) -> Args:
+            path = f"{self.place.folder}/{self.name}-{name}"
+            ways = [{}, {"type": "pty"}, {"type": "file", "path": f"{path}.log"}]
+            ways += [{"state": "absent"}] * 2 + [{"type": "unix", "path": f"{path}.socket"}]
+            return {"name": name, **pick(ways[:2] + ways[3:5] if self.runs else ways), **more}
+
+        targets = [{}] if self.runs or self.machine != "q35" else [{}, {"target": "pci-serial"}]
+        options: dict[str, Callable[[], Any]] = {
+            "serials": lambda: [port(name, **pick(targets)) for name in pick(["a", "b", "ab"])],
+            "consoles": lambda: [port(name) for name in pick(["c", "d", "cd"])],
+        }
+        chosen = some(self.beside, options, share)
+        if self.beside.random() < share and args.get("video", "vga") != "none":
+            card = pick([{"model": "virtio"}, {}, {"state": "absent"}])
+            chosen |= {"video": args.get("video", "vga"), "videos": [{"name": "head", **card}]}
+        graphics = args.get("graphics", {"type": "vnc"})
+        # SPICE finds no address to listen on where the tests run, so what runs has none.
+        if not self.runs and self.beside.random() < share and graphics["type"] == "vnc":
+            more = pick([{}, {"port": -1}, {"listen": "127.0.0.1"}, {"state": "absent"}])
+            chosen |= {"graphics": graphics, "displays": [{"name": "spice", **more}]}
+        return chosen
 
     def _template(self) -> Args:
         """Of a template nothing changes, so what is declared next says that it is none."""

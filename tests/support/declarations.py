@@ -324,12 +324,36 @@ def _shared_folders(name: str) -> SearchStrategy[Params]:
     return st.fixed_dictionaries(own, optional=options) | st.just({"state": "absent"})
 
 
+def _serials(name: str) -> SearchStrategy[Params]:
+    targets = {"target": st.sampled_from(["isa-serial", "pci-serial", "usb-serial"])}
+    return st.one_of(
+        st.fixed_dictionaries({"type": st.just("pty")}, optional=targets),
+        st.fixed_dictionaries(
+            {"type": st.sampled_from(["file", "unix"]), "path": st.just(f"/srv/{name}.port")},
+            optional=targets,
+        ),
+        st.just({"state": "absent"}),
+    )
+
+
+def _consoles(name: str) -> SearchStrategy[Params]:
+    file = {"type": st.sampled_from(["file", "unix"]), "path": st.just(f"/srv/{name}.console")}
+    return st.one_of(
+        st.just({}),
+        st.just({"type": "pty"}),
+        st.fixed_dictionaries(file),
+        st.just({"state": "absent"}),
+    )
+
+
 _MAKERS = {
     "disks": _disks,
     "cdroms": _cdroms,
     "nics": _nics,
     "rngs": _rngs,
     "inputs": _inputs,
+    "serials": _serials,
+    "consoles": _consoles,
     "host_devices": _host_devices,
     "shared_folders": _shared_folders,
 }

@@ -4,9 +4,10 @@
 A path is a chain of steps from an element: `os/type/@machine` is an attribute, `memory` the text
 of a child, `feature[@name='smm']/@state` picks a child by an attribute (and makes it with that
 attribute), and `memory[alias/@name='ua-x']` by one of what is in it. `rng[~ua-rng-]` is one whose
-alias does not begin so, and `graphics[+]` all but the first. A step that ends in `!` owns
-what is below it: taking the value away takes that whole element away, and all others like it
-(`devices/watchdog!/@model`). Prefixes of NAMESPACES may be used in steps.
+alias does not begin so, `graphics[+]` all but the first, and `serial[+ua-serial-]` all but the
+first of those whose alias does not begin so. A step that ends in `!` owns what is below it: taking
+the value away takes that whole element away, and all others like it (`devices/watchdog!/@model`).
+Prefixes of NAMESPACES may be used in steps.
 
 Among the children of an element there are comments and processing instructions too, whose tag is
 no text. Loops that look at more than the tag take `elements`.
@@ -31,7 +32,7 @@ parse, serialise = xmltext.parse, xmltext.serialise
 
 _STEP = re.compile(
     r"(?P<tag>[\w:.-]+)(?:\[(?P<at>(?:[\w.-]+/)?@[\w.-]+)='(?P<value>[^']*)'\]"
-    r"|\[~(?P<unlike>[\w-]+)\]|\[(?P<rest>\+)\])?(?P<owner>!)?"
+    r"|\[~(?P<unlike>[\w-]+)\]|\[(?P<rest>\+[\w-]*)\])?(?P<owner>!)?"
 )
 UNLIKE, REST = "~", "+"  # what a step picks by, beside an attribute
 
@@ -173,7 +174,8 @@ def _step(text: str) -> Step:
         raise ValueError(f"not a step of a path: {text}")
     at, owner = match["at"], bool(match["owner"])
     if match["unlike"] or match["rest"]:
-        return Step(match["tag"], UNLIKE if match["unlike"] else REST, match["unlike"], owner)
+        given = match["unlike"] or match["rest"][1:]
+        return Step(match["tag"], UNLIKE if match["unlike"] else REST, given, owner)
     attr = at[1:] if at and at.startswith("@") else at
     return Step(match["tag"], attr, match["value"], owner)
 
@@ -184,12 +186,18 @@ def _children(element: Element, step: Step) -> list[Element]:
     if step.attr is None:
         return named
     if step.attr == UNLIKE:
-        return [c for c in named if not (get(c, "alias/@name") or "").startswith(step.value or "")]
+        return _unlike(named, step)
     if step.attr == REST:
-        return named[1:]
+        first = _unlike(named, step)[:1] if step.value else named[:1]
+        return [child for child in named if child not in first]
     if "/" in step.attr:
         return [child for child in named if get(child, step.attr) == step.value]
     return [child for child in named if child.get(step.attr) == step.value]
+
+
+def _unlike(named: list[Element], step: Step) -> list[Element]:
+    prefix = step.value or ""
+    return [child for child in named if not (get(child, "alias/@name") or "").startswith(prefix)]
 
 
 def _child(element: Element, step: Step) -> Element | None:

@@ -14,6 +14,8 @@ STANDS_ON = {
     "disks": ("file", "device", "pool", "network", "nvme"),
     "nics": ("vswitch", "bridge", "direct"),
     "shared_folders": ("path",),
+    "serials": ("type",),
+    "consoles": ("type",),
 }
 CHANNELS = "channels"
 # Of several that are alike, as they are told.

@@ -19,7 +19,7 @@ from .device_names import DEVICE_NAME
 FIRST = "#1"
 NUMBERED = re.compile(r"#\d+$")
 CHANNELS = "channels"  # of which libvirt takes any name
-OF_ALIASES = {row.name for row in device_rows.LISTS if row.key[1] is DEVICE_NAME}
+OF_ALIASES = {row.name for row in device_rows.EVERY if row.key[1] is DEVICE_NAME}
 
 
 def is_any(values: Mapping[Key, Value]) -> bool:

@@ -8,14 +8,27 @@ from collections.abc import Container, Iterable
 from ...engine import xmltree
 from ...engine.codecs import Value
 from ...engine.fields import Field, items_of, values_of
-from ...engine.keys import UNION, Key, Values, key_of, within
+from ...engine.keys import UNION, Key, Values, beside, key_of, within
 from ...engine.mark import group_of, is_template
 from ...engine.units import format_size
 from ...engine.xmltree import Element
-from . import cpu_time, device_rows, disk_sources, host_device_rows, memory, numa_cells, platform
+from . import (
+    cpu_time,
+    device_rows,
+    disk_sources,
+    host_device_rows,
+    memory,
+    numa_cells,
+    platform,
+    port_rows,
+    screen_rows,
+)
 from .nic_rows import MACVTAP, NICS
 from .seeded import NOTE
 from .table import DISKS, EXTRA_RECORD, ROWS
+
+# What has a type, and a path that is libvirt's to choose where that is a pty.
+PORTS = ("serial", *(row.name for row in (port_rows.SERIALS, port_rows.CONSOLES)))
 
 
 def restarting(domain: Element) -> str | None:
@@ -39,22 +52,36 @@ def domain_values(domain: Element, *forms: Element) -> Values:
         values[("firmware",)] = "efi"  # libvirt drops the attribute once it has chosen a firmware
         if values[("secure_boot",)] is None:
             values[("secure_boot",)] = xmltree.get(domain, "os/loader/@secure") == "yes"
-    if xmltree.get(domain, "devices/graphics/@autoport") == "yes":
-        values[("graphics", "port")] = -1
+    _read_screens(domain, values)
     cpu_time.read(domain, values)
     platform.read(domain, values)
     numa_cells.read(domain, values)
     if values[memory.HOTPLUG] != "0B":
         values[memory.MAXIMUM] = format_size(memory.boot_of(domain))
     values[memory.HUGE_PAGES] = memory.huge_pages(domain)
-    if values[("serial", "type")] == "pty":
-        values[("serial", "path")] = ""
+    _read_ports(values)
     values[("extra_xml",)] = _extra_xml(domain, values, forms or (domain,))
     if xmltree.find(domain, NOTE) is not None:
         from .cloud_init import note
 
         values.update(note.values_in(domain))
     return values
+
+
+def _read_screens(domain: Element, values: Values) -> None:
+    """A port that libvirt chooses is none, whatever it is at present."""
+    if xmltree.get(domain, "devices/graphics/@autoport") == "yes":
+        values[("graphics", "port")] = -1
+    for name, display in items_of(screen_rows.DISPLAYS, domain).items():
+        if display.get("autoport") == "yes":
+            values[(screen_rows.DISPLAYS.name, name, "port")] = -1
+
+
+def _read_ports(values: Values) -> None:
+    """So is the path of a pty."""
+    for key in [key for key in values if key[0] in PORTS and key[-1] == "type"]:
+        if values[key] == "pty":
+            values[beside(key, "path")] = ""
 
 
 def _extra_xml(domain: Element, values: Values, forms: Iterable[Element]) -> Value:
@@ -71,7 +98,7 @@ def _extra_xml(domain: Element, values: Values, forms: Iterable[Element]) -> Val
 
 def leave_out(values: Values, domain: Element, devices: Container[int]) -> None:
     """Take out of the values those of some devices that options of a list could be about."""
-    for row in device_rows.LISTS:
+    for row in device_rows.EVERY:
         for name, item in items_of(row, domain).items():
             if id(item) in devices:
                 for key in within(values, (row.name, name)):
@@ -121,4 +148,5 @@ def _see_through_networks(values: Values, live: Element) -> None:
 def _drawn_at_start(key: Key) -> bool:
     """Whether libvirt chooses a value at each start where the definition says none."""
     is_path = key[0] == "channels" and key[-1] == "path"
-    return is_path or key in (("graphics", "listen"), ("secure_boot",))
+    listens = key[0] in ("graphics", screen_rows.DISPLAYS.name) and key[-1] == "listen"
+    return is_path or listens or key == ("secure_boot",)

@@ -16,6 +16,8 @@ from ...engine.xmltree import Element
 from .device_names import DEVICE_NAME, new_device, own_name
 from .host_device_rows import HOST_DEVICES
 from .live import Applier
+from .port_rows import CONSOLES, SERIALS
+from .screen_rows import DISPLAYS, VIDEOS
 from .shared_folder_rows import SHARED_FOLDERS
 
 PATH = text(r"/.*", "an absolute path")
@@ -124,4 +126,5 @@ def place(row: Field) -> str:
 
 # Those that come and go, each known by its name.
 LISTS = (RNGS, INPUTS, HOST_DEVICES, SHARED_FOLDERS)
-ROWS: tuple[Row, ...] = (*SINGLE, *LISTS)
+EVERY = (*LISTS, SERIALS, CONSOLES, DISPLAYS, VIDEOS)
+ROWS: tuple[Row, ...] = (*SINGLE, *EVERY)

@@ -14,6 +14,8 @@ from ...engine.xmltree import Element
 from . import cpu_time, memory_rules, platform, shared_folders
 from .nic_rows import NICS
 from .pinning import IOTHREADS, iothreads_of
+from .port_rows import CONSOLES, SERIAL, SERIALS
+from .screen_rows import DISPLAYS
 from .table import DISKS
 
 VNC_PORTS = 5900
@@ -145,12 +147,13 @@ def _has_its_iothreads(domain: Element) -> Iterator[FleetError]:
 
 def _has_a_port_of_vnc(domain: Element) -> Iterator[FleetError]:
     """libvirt stores others, and does not start with them (qemuBuildGraphicsVNCCommandLine)."""
+    first = domain.find("devices/graphics")
     for graphics in domain.findall("devices/graphics[@type='vnc']"):
         port = int(graphics.get("port", "-1"))
         if 0 < port < VNC_PORTS:
-            yield FleetError(
-                f"{port} is no port of VNC, whose ports begin at {VNC_PORTS}", field="graphics.port"
-            )
+            field = "graphics.port" if graphics is first else f"{DISPLAYS.name}.vnc.port"
+            message = f"{port} is no port of VNC, whose ports begin at {VNC_PORTS}"
+            yield FleetError(message, field=field)
 
 
 def _has_one_screen_of_a_type(domain: Element) -> Iterator[FleetError]:
@@ -191,7 +194,10 @@ _WITH_PATH = ("unix", "file", "dev", "pipe")
 
 def _paths(domain: Element) -> Iterator[tuple[str, str, str]]:
     """The paths of ports: the option of each, its type, and the path."""
-    ports = [("serial.path", port) for port in domain.findall("devices/serial")[:1]]
+    first = xmltree.find(domain, SERIAL)
+    ports = [] if first is None else [("serial.path", first)]
+    for row in (SERIALS, CONSOLES):
+        ports += [(f"{row.name}.{n}.path", port) for n, port in items_of(row, domain).items()]
     for channel in domain.findall("devices/channel"):
         ports.append((f"channels.{xmltree.get(channel, 'target/@name')}.path", channel))
     for field, port in ports:

@@ -13,11 +13,14 @@ from ...engine.xmltree import Element
 from . import device_rows
 from .allotting import Needs, places
 from .nic_rows import NICS
+from .port_rows import CONSOLES, SERIALS
 from .shared_folder_rows import SHARED_FOLDERS, is_virtiofs, shares_memory
 from .table import CHANNELS, DISKS
 
 # Lists of devices that can be plugged; a CD-ROM drive never is.
-PLUGGABLE: dict[str, Items] = {row.name: row for row in (DISKS, NICS, CHANNELS, *device_rows.LISTS)}
+PLUGGABLE: dict[str, Items] = {
+    row.name: row for row in (DISKS, NICS, CHANNELS, *device_rows.LISTS, SERIALS, CONSOLES)
+}
 # Those that are on PCI or USB, and need nothing else to be plugged.
 SMALLER = {row.name for row in device_rows.LISTS}
 _LAYERS = ("disk", "backingStore")  # the elements that name an image of a disk's chain
@@ -68,6 +71,9 @@ def _fits(key: Key, device: Element, live: Element) -> bool:
     """Whether what runs can have such a device plugged, in or out."""
     if key[0] == SHARED_FOLDERS.name and not (is_virtiofs(device) and shares_memory(live)):
         return False  # 9p is on the command line of QEMU only
+    if key[0] == SERIALS.name:
+        on_pci = xmltree.get(device, "target/@type") == "pci-serial"
+        return _is_serial_on_usb(device) or (on_pci and not needs_acpi(live))
     if key[0] in SMALLER:
         return _is_on_usb(device) or not (needs_acpi(live) or _is_for_start(device))
     is_disk, bus = key[0] == DISKS.name, xmltree.get(device, "target/@bus")
@@ -82,6 +88,10 @@ def _fits(key: Key, device: Element, live: Element) -> bool:
 def _is_on_usb(device: Element) -> bool:
     """Whether a smaller device, or one of the host, is on USB; else it is on PCI."""
     return "usb" in (device.get("bus"), device.get("type"))
+
+
+def _is_serial_on_usb(port: Element) -> bool:
+    return xmltree.get(port, "target/@type") == "usb-serial"
 
 
 def _is_for_start(device: Element) -> bool:
@@ -121,6 +131,8 @@ def _is_open(disk: Element, stays: Element) -> bool:
 
 def _needs(key: Key, device: Element) -> Needs | None:
     """What a device takes up on PCI or USB, if it does."""
+    if key[0] == SERIALS.name:
+        return Needs.USB if _is_serial_on_usb(device) else Needs.SLOT
     if key[0] in SMALLER:
         return Needs.USB if _is_on_usb(device) else Needs.PORT
     if key[0] == NICS.name:

@@ -24,6 +24,8 @@ from . import (
 from .derived import derived_mac
 from .memory import HOTPLUG, MAXIMUM, SIZE, most_of
 from .nic_rows import BRIDGED, MACVTAP
+from .port_rows import ISA, SERIALS
+from .screen_rows import DISPLAYS, VIDEOS
 from .seeded import DRIVE, VOLUME
 from .table import AGENT_CHANNEL, ALL, CDROMS, DISKS, option_of
 
@@ -45,6 +47,9 @@ DEFAULTS: Values = {
 OF_SMALLER: dict[str, dict[str, Value]] = {
     "rngs": {"path": "/dev/urandom"},
     "inputs": {"bus": "usb"},
+    "serials": {"type": "pty"},
+    "consoles": {"type": "pty"},
+    "videos": {"model": "virtio"},
 }
 
 # What new disks stand on that are raw where nothing else is said.
@@ -91,6 +96,8 @@ def resolve(
     _adopt_nics(values, stored)
     _nics(name, values, stored)
     resolve_devices(values, stored)
+    _serials(values, stored, world.host.arch)
+    _screens(values, stored)
     _purge(values, stored, purged)
     if any(values[key] is ABSENT and key[0] == DISKS.name and key in stored for key in values):
         standing().check_going(values, stored)
@@ -315,6 +322,21 @@ def _smaller_devices(values: dict[Key, Value], stored: Values) -> None:
         if values[key] is PRESENT and key not in stored:
             for option, value in OF_SMALLER[key[0]].items():
                 values.setdefault((*key, option), value)
+
+
+def _serials(values: dict[Key, Value], stored: Values, arch: str) -> None:
+    """A new port is one of ISA on x86, as libvirt has it; elsewhere that depends on the machine."""
+    for key in [key for key in values if len(key) == 2 and key[0] == SERIALS.name]:
+        if values[key] is PRESENT and key not in stored and arch in USUAL_CPUS:
+            values.setdefault((*key, "target"), ISA)
+
+
+def _screens(values: dict[Key, Value], stored: Values) -> None:
+    """None is none of several."""
+    for first, row in ((("graphics", "type"), DISPLAYS), (("video",), VIDEOS)):
+        if values.get(first) == "none":
+            for key in [key for key in stored if len(key) == 2 and key[0] == row.name]:
+                values.setdefault(key, ABSENT)
 
 
 def _purge(values: dict[Key, Value], stored: Values, purged: Collection[str]) -> None:

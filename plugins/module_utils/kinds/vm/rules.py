@@ -11,7 +11,16 @@ from ...engine.codecs import Value
 from ...engine.errors import Mistakes
 from ...engine.keys import ABSENT, PRESENT, UNION, Key, Values, beside, named, parent
 from ...engine.texts import why_no_file
-from . import cpu_time, disk_sources, host_devices, memory, numa_cells, platform, shared_folders
+from . import (
+    cpu_time,
+    disk_sources,
+    host_devices,
+    memory,
+    numa_cells,
+    platform,
+    port_rules,
+    shared_folders,
+)
 from .macvtap import check_macvtap
 from .nic_rows import NICS
 
@@ -36,6 +45,8 @@ def check_declared(want: Mapping[Key, Value], mistakes: Mistakes) -> None:
         if key[0] == NICS.name and len(key) == 2:
             for field, message in vlans.disagreeing(want, key):
                 mistakes.add(message, named(field))
+        if len(key) == 2 and value is PRESENT:
+            port_rules.check_declared(key, want, mistakes)
         if key[-1] == "total_iops" or key[-1] == "total_bandwidth":
             _check_limits(key, value, want, mistakes)
     if want.get(("serial", "type")) in ("file", "unix") and not want.get(("serial", "path")):
@@ -157,6 +168,7 @@ def _check_whole(after: Values, new: bool, want: Mapping[Key, Value], mistakes: 
             _check_options(key, after, mistakes)
     host_devices.check(after, want, mistakes)
     shared_folders.check(after, want, mistakes)
+    port_rules.check(after, want, mistakes)
 
 
 # What something of a list cannot be without, and what an option of it goes with.

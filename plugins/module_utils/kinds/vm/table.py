@@ -44,6 +44,10 @@ from .platform_rows import (
     SMBIOS_ROWS,
     SWITCH,
 )
+from .port_rows import SERIAL
+from .port_rows import TYPES as PORT_TYPES
+from .screen_rows import GRAPHICS_TYPES, VIDEO
+from .screen_rows import PORT as SCREEN_PORT
 from .states import PAUSED, RUNNING, SAVED, STOPPED
 
 
@@ -180,7 +184,7 @@ CHANNELS = Items(
     applier=Applier.DEVICE,
 )
 # What a VM is made of that comes and goes, each known by its name.
-ITEMS = (DISKS, CDROMS, NICS, CHANNELS, *device_rows.LISTS)
+ITEMS = (DISKS, CDROMS, NICS, CHANNELS, *device_rows.EVERY)
 LISTS = tuple(row.name for row in ITEMS)
 FEATURES = Items(
     "cpu.features",
@@ -313,14 +317,14 @@ ROWS: Rows = (
     CDROMS,
     NICS,
     CHANNELS,
-    Field("serial.type", "devices/serial!/@type", choice("pty", "file", "unix", unset="none")),
-    Field("serial.path", "devices/serial/source/@path"),
-    Field("graphics.type", "devices/graphics!/@type", choice("vnc", "spice", unset="none")),
+    Field("serial.type", f"{SERIAL}!/@type", choice(*PORT_TYPES, unset="none")),
+    Field("serial.path", f"{SERIAL}/source/@path"),
+    Field("graphics.type", "devices/graphics!/@type", choice(*GRAPHICS_TYPES, unset="none")),
     Field("graphics.listen", "devices/graphics/@listen"),
-    Field("graphics.port", "devices/graphics/@port", integer(-1, 65535, unset=-1)),
+    Field("graphics.port", "devices/graphics/@port", SCREEN_PORT),
     Field(
         "video",
-        "devices/video/model/@type",
+        f"{VIDEO}/model/@type",
         choice("virtio", "vga", "qxl", "cirrus", "bochs", "none"),
     ),
     Field(

@@ -15,6 +15,7 @@ from ...engine.xmltree import Element
 from . import alike
 from .definition import domain_values
 from .derived import derived_uuid
+from .port_rows import is_of_serial
 from .seeded import CLOUD_INIT, DRIVE, NOTE
 from .table import LISTS, ROWS
 
@@ -56,7 +57,9 @@ KNOWN: told.Known = {
     "devices/controller": (),
     "devices/input": (),
     "devices/audio": (),
-    "devices/console": (),
+    "devices/console/target/@type": ("virtio",),
+    "devices/console/target/@port": (),
+    "devices/console/source/@mode": ("bind",),
     "devices/disk/driver/@name": ("qemu",),
     "devices/disk/driver/@type": ("raw",),
     "devices/disk/readonly": (),
@@ -88,7 +91,7 @@ KNOWN: told.Known = {
         f"devices/{tag}/{part}": ()
         for tag in (
             *("channel", "disk", "interface", "memballoon", "rng", "tpm", "video", "watchdog"),
-            *("serial", "sound", "panic", "vsock", "hostdev", "filesystem", "iommu"),
+            *("serial", "console", "sound", "panic", "vsock", "hostdev", "filesystem", "iommu"),
         )
         for part in ("address", "alias")
     },
@@ -154,4 +157,7 @@ def _listed(things: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def unmanaged(domain: Element) -> list[str]:
     """The paths of what a definition says and no option does."""
-    return told.unmanaged(ROWS, domain, KNOWN)
+    again = filter(is_of_serial, domain.findall("devices/console"))
+    parts = [part for console in again for part in console.iter()]
+    known = [(id(part), at) for part in parts for at in (None, *part.attrib)]
+    return told.unmanaged(ROWS, domain, KNOWN, told=known)

@@ -6,13 +6,14 @@ from __future__ import annotations
 from ...engine.codecs import Value
 from ...engine.host import HostFacts
 from ...engine.keys import Key, Values
+from .screen_rows import VIDEOS
 
 VIDEO, GRAPHICS = ("video",), ("graphics", "type")
 
 
 def resolve(values: dict[Key, Value], stored: Values, arch: str, host: HostFacts) -> None:
     """Say the card that libvirt would add with graphics; leave a VM alone that has neither."""
-    if stored.get(VIDEO) is not None or host.driver != "QEMU":
+    if stored.get(VIDEO) is not None or _has_others(stored) or host.driver != "QEMU":
         return
     has_graphics = values.get(GRAPHICS, stored.get(GRAPHICS) or "none") != "none"
     if not has_graphics and stored and values.get(VIDEO) == "none":
@@ -21,6 +22,11 @@ def resolve(values: dict[Key, Value], stored: Values, arch: str, host: HostFacts
         said = {key: values.get((key,)) or stored.get((key,)) for key in ("machine", "virt_type")}
         machine, virt_type = str(said["machine"] or ""), str(said["virt_type"] or "")
         values[VIDEO] = usual(arch, machine, host.video_models(arch, machine, virt_type))
+
+
+def _has_others(stored: Values) -> bool:
+    """Whether there are cards beside the first, which is not there."""
+    return any(key[0] == VIDEOS.name for key in stored)
 
 
 def usual(arch: str, machine: str, models: list[str]) -> str:

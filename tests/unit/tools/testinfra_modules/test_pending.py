@@ -327,10 +327,14 @@ FACT_OF = {
     "resource_pool": "partition",
     "rng": "rng",
     "rngs": "rng",
+    "serials": "serial_ports",
+    "displays": "graphics",
+    "videos": "video",
 }
 NOT_COMPARED = {
     "cpu.dedicated",
     "inputs", "host_devices", "shared_folders", "panic", "sound", "vsock",
+    "consoles",
     "cpu.reservation",
     "memory.balloon_stats_period_s", "memory.reservation", "memory.size", "power", "protected",
     "scope", "state",

@@ -29,6 +29,7 @@ from . import (
     nics,
     numa,
     platform,
+    ports,
     single,
 )
 
@@ -37,6 +38,7 @@ CONSEQUENCES = (
     *cpu.CONSEQUENCES,
     *firmware.CONSEQUENCES,
     *display.CONSEQUENCES,
+    *ports.CONSEQUENCES,
     *single.CONSEQUENCES,
     *disks.CONSEQUENCES,
     *nics.CONSEQUENCES,
@@ -59,6 +61,7 @@ def agree(
     before_disks = (cpu, numa, firmware, platform, display, single, devices)
     for concern in before_disks:
         concern.agree(domain, changed)
+    ports.agree(domain, before, changed)
     disks.agree(domain, before, changed)
     channels.agree(domain, changed)
     is_locked = bool(want.get(memory_backing.LOCKED_KEY))

@@ -5,10 +5,15 @@ from __future__ import annotations
 
 from ....engine import xmltree
 from ....engine.accounting import Consequence
+from ....engine.codecs import Value
+from ....engine.fields import items_of
 from ....engine.xmltree import Element
+from ..screen_rows import DISPLAYS, VIDEO, VIDEOS
 from .base import Changed, drop, touched
 
 _ON_TYPE = ("graphics.type",)
+_ON_SPICE = (*_ON_TYPE, DISPLAYS.name)
+_OF_PLACE = "goes with the former place"
 _NEEDS_SPICE = "needs SPICE, which goes"
 _OF_ALL_TYPES = ("type", "port", "autoport", "listen", "keymap", "passwd", "passwdValidTo")
 # What of a SPICE connection or of one to a socket has no attribute of the same name elsewhere.
@@ -22,6 +27,20 @@ _CHILDREN = (
     *("filetransfer", "gl", "audio"),
 )
 
+_OF_MODEL = "goes with the former model"
+_OF_CARD = (
+    *(
+        f"model/@{name}"
+        for name in ("ram", "vram", "vram64", "vgamem", "heads", "primary", "blob", "edid")
+    ),
+    *("model/acceleration", "model/resolution", "driver", "address"),
+)
+
+
+def _not_of_address(said: list[Value]) -> Value:
+    return [one for one in said if one.get("type") != "address"] or ""
+
+
 CONSEQUENCES = (
     Consequence(
         "graphics.details",
@@ -32,13 +51,17 @@ CONSEQUENCES = (
         ("graphics",),
         "goes with the former type or place",
     ),
-    Consequence("other_graphics", ("devices/graphics[+]",), _ON_TYPE, "goes too", is_thing=True),
+    Consequence("details", ("@socket",), ("listen", "port"), _OF_PLACE, DISPLAYS.name),
+    Consequence(
+        "listens", ("listen",), ("listen", "port"), _OF_PLACE, DISPLAYS.name, told=_not_of_address
+    ),
+    Consequence("autoport", ("@autoport",), ("listen", "port"), "", DISPLAYS.name, silent=True),
     Consequence(
         "graphics.listens",
         ("devices/graphics[1]/listen",),
         ("graphics",),
         "goes for the address that is wanted, or with its graphics",
-        told=lambda said: [one for one in said if one.get("type") != "address"] or "",
+        told=_not_of_address,
     ),
     Consequence(
         "graphics.autoport",
@@ -47,12 +70,12 @@ CONSEQUENCES = (
         "says whether there is a port",
         silent=True,
     ),
-    Consequence("spice.audio", ("devices/audio[@type='spice']",), _ON_TYPE, _NEEDS_SPICE),
+    Consequence("spice.audio", ("devices/audio[@type='spice']",), _ON_SPICE, _NEEDS_SPICE),
     *(
         Consequence(
             f"spice.{name}",
             (f"devices/{tag}[@type='spicevmc']", f"devices/{tag}[@type='spiceport']"),
-            _ON_TYPE,
+            _ON_SPICE,
             _NEEDS_SPICE,
             is_thing=True,
         )
@@ -63,27 +86,9 @@ CONSEQUENCES = (
         )
     ),
     Consequence(
-        "video_details",
-        (
-            *(
-                f"devices/video[1]/model/@{name}"
-                for name in ("ram", "vram", "vram64", "vgamem", "heads", "primary", "blob", "edid")
-            ),
-            "devices/video[1]/model/acceleration",
-            "devices/video[1]/model/resolution",
-            "devices/video[1]/driver",
-            "devices/video[1]/address",
-        ),
-        ("video",),
-        "goes with the former model",
+        "video_details", tuple(f"{VIDEO}/{part}" for part in _OF_CARD), ("video",), _OF_MODEL
     ),
-    Consequence(
-        "other_videos",
-        ("devices/video[+]",),
-        ("video",),
-        "goes too: without video there is none at all",
-        is_thing=True,
-    ),
+    Consequence("details", _OF_CARD, ("model",), _OF_MODEL, VIDEOS.name),
 )
 
 
@@ -91,22 +96,29 @@ def agree(domain: Element, changed: Changed) -> None:
     """Make what hangs on the display go with what changed of it."""
     graphics = domain.find("devices/graphics")
     if graphics is not None and touched(changed, "graphics"):
-        _agree_graphics(graphics, changed)
-    if touched(changed, "graphics.type") and domain.find("devices/graphics[@type='spice']") is None:
+        _agree_graphics(graphics, {key[1:] for key in changed if key[0] == "graphics"})
+    for name, display in items_of(DISPLAYS, domain).items():
+        mine = {key[2:] for key in changed if key[:2] == (DISPLAYS.name, name)}
+        if mine:
+            _agree_graphics(display, mine)
+    if touched(changed, *_ON_SPICE) and domain.find("devices/graphics[@type='spice']") is None:
         _without_spice(domain)
     if touched(changed, "video"):
         _agree_video(domain)
+    for name, video in items_of(VIDEOS, domain).items():
+        if (VIDEOS.name, name, "model") in changed:
+            _agree_model(video)
 
 
 def _agree_graphics(graphics: Element, changed: Changed) -> None:
-    if touched(changed, "graphics.type"):
+    if ("type",) in changed:
         for name in set(graphics.attrib) - {*_OF_ALL_TYPES}:
             del graphics.attrib[name]
         drop(graphics, *_CHILDREN)
         drop(graphics, "listen[@type='none']")
-    if touched(changed, "graphics.listen", "graphics.port"):
+    if {("listen",), ("port",)} & {*changed}:
         drop(graphics, "@socket", "listen[@type='socket']", "listen[@type='none']")
-    if touched(changed, "graphics.listen"):
+    if ("listen",) in changed:
         drop(graphics, "listen")  # it says the same as the attribute, or another way
     if graphics.find("listen[@type='socket']") is None:
         graphics.set("autoport", "no" if int(graphics.get("port", "-1")) > 0 else "yes")
@@ -119,14 +131,18 @@ def _without_spice(domain: Element) -> None:
 
 
 def _agree_video(domain: Element) -> None:
-    video = domain.find("devices/video")
-    model = None if video is None else video.find("model")
-    if video is None or model is None:
+    video = xmltree.find(domain, VIDEO)
+    if video is None or video.find("model") is None:
         return
+    _agree_model(video)
+    if xmltree.get(video, "model/@type") == "none":
+        for other in [one for one in domain.findall("devices/video") if one is not video]:
+            xmltree.remove(domain, other)
+
+
+def _agree_model(video: Element) -> None:
+    model = xmltree.ensure(video, "model")
     kind = model.get("type", "")
     model.attrib.clear()
     model.set("type", kind)
     drop(video, "model/acceleration", "model/resolution", "driver", "address")
-    if kind == "none":
-        for other in domain.findall("devices/video")[1:]:
-            xmltree.remove(domain, other)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a user declares one of: serial port, random numbers, watchdog, TPM and the clock."""
+"""What a user declares one of: random numbers, watchdog, TPM, balloon and the clock."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from ....engine import xmltree
 from ....engine.accounting import Consequence
 from ....engine.xmltree import Element
 from ..table import RNG
-from .base import Changed, drop, prune, touched
+from .base import Changed, drop, touched
 
 _TOO = "goes too: none means none of several"
-_ON_SERIAL = ("serial.type", "serial.path")
 _OF_TYPE = "goes with the former type"
 _CLOCK = ("adjustment", "basis", "start")
 _OF_BALLOON = ("autodeflate", "freePageReporting")
-_SOURCE = ("mode", "host", "service", "tls", "append", "channel", "master", "slave")
 
 
 def _others(name: str, path: str, option: str) -> Consequence:
@@ -22,25 +20,9 @@ def _others(name: str, path: str, option: str) -> Consequence:
 
 
 CONSEQUENCES = (
-    _others("other_serial_ports", "devices/serial", "serial.type"),
     _others("other_rngs", RNG, "rng"),
     _others("other_watchdogs", "devices/watchdog", "watchdog.model"),
     _others("other_tpms", "devices/tpm", "tpm.model"),
-    Consequence(
-        "serial.details",
-        (
-            "devices/serial[1]/source[+]",
-            "devices/serial[1]/protocol",
-            "devices/serial[1]/source/reconnect",
-            *(f"devices/serial[1]/source/@{name}" for name in _SOURCE if name != "mode"),
-        ),
-        _ON_SERIAL,
-        _OF_TYPE,
-    ),
-    Consequence("serial.mode", ("devices/serial[1]/source/@mode",), _ON_SERIAL, "", silent=True),
-    Consequence("serial.source", ("devices/serial[1]/source",), _ON_SERIAL, "", silent=True),
-    # libvirt makes one for the first serial port, and says in it the same again.
-    Consequence("console", ("devices/console",), _ON_SERIAL, "", silent=True),
     Consequence(
         "rng_details",
         (f"{RNG}/backend/*", f"{RNG}/backend/@type"),
@@ -77,8 +59,6 @@ CONSEQUENCES = (
 
 def agree(domain: Element, changed: Changed) -> None:
     """Make the rest of each device go with what changed of it."""
-    if touched(changed, *_ON_SERIAL):
-        _agree_serial(domain, touched(changed, "serial.type"))
     if touched(changed, "rng"):
         _agree_rng(domain)
     if touched(changed, "watchdog.model"):  # each model has its own bus
@@ -99,27 +79,6 @@ def agree(domain: Element, changed: Changed) -> None:
     clock = domain.find("clock")
     if touched(changed, "clock") and clock is not None:
         _agree_clock(clock)
-
-
-def _agree_serial(domain: Element, is_another: bool) -> None:
-    devices = xmltree.ensure(domain, "devices")
-    for console in devices.findall("console"):  # libvirt derives it from the serial port again
-        if xmltree.get(console, "target/@type") in (None, "serial"):
-            devices.remove(console)
-    serial = devices.find("serial")
-    if serial is None:
-        drop(domain, "os/bios/@useserial")
-        prune(xmltree.ensure(domain, "os"), "bios")
-        return
-    if is_another:
-        drop(serial, "protocol", "source/reconnect", *(f"source/@{name}" for name in _SOURCE))
-        for source in serial.findall("source")[1:]:
-            serial.remove(source)
-    if serial.get("type") == "unix" and serial.find("source") is not None:
-        xmltree.put(serial, "source/@mode", xmltree.get(serial, "source/@mode") or "bind")
-    if serial.get("type") == "pty":
-        xmltree.put(serial, "source!/@path", None)
-    prune(serial, "source")
 
 
 def _agree_watchdogs(domain: Element) -> None:
