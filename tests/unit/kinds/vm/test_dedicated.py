@@ -65,11 +65,11 @@ def resolved(
     declared: dict[str, Any],
     has: Have | None = None,
     others: tuple[Have, ...] = (),
-    cells: list[Cell] = ONE_NODE,
+    cells: list[Cell] | None = None,
 ) -> tuple[Values, Mistakes]:
     """What is to be set of web, beside these others on a host with eight CPUs."""
     mistakes = Mistakes("vm/web")
-    there = world({"vm": {have.name: have for have in others}}, {("cells",): cells})
+    there = world({"vm": {have.name: have for have in others}}, {("cells",): cells or ONE_NODE})
     values = {key_of(name): value for name, value in declared.items()}
     definition = None if has is None else has.definition
     stored = {} if definition is None else tree.domain_values(definition)
