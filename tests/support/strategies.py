@@ -131,6 +131,13 @@ _VLANS = st.integers(1, 4094).map(str) | _RANGES
 _SERVER = st.fixed_dictionaries(
     {"name": _NAMES}, optional={"port": st.integers(0, 65535), "transport": st.just("tcp")}
 )
+_NVMES = st.fixed_dictionaries(
+    {
+        "address": st.sampled_from(["0000:01:00.0", "0000:0A:1f.7"]),
+        "namespace": st.integers(1, 9),
+        "managed": st.booleans(),
+    }
+)
 _SERVERS = st.fixed_dictionaries(
     {"protocol": st.sampled_from(["rbd", "iscsi", "nbd", "https"])},
     optional={
@@ -200,14 +207,7 @@ MAKERS: dict[str, Callable[[Known], SearchStrategy[Any]]] = {
     "_parse_macvtap": lambda _known: st.fixed_dictionaries(
         {"dev": _NAMES, "mode": st.sampled_from(["bridge", "private", "vepa", "passthrough"])}
     ),
-    "_parse_network": lambda _known: _SERVERS,
-    "_parse_nvme": lambda _known: st.fixed_dictionaries(
-        {
-            "address": st.sampled_from(["0000:01:00.0", "0000:0A:1f.7"]),
-            "namespace": st.integers(1, 9),
-            "managed": st.booleans(),
-        }
-    ),
+    "_source": lambda known: {"network": _SERVERS, "nvme": _NVMES}[known["source"]],
 }
 
 

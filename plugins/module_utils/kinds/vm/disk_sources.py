@@ -59,7 +59,7 @@ NETWORK_OPTIONS: dict[str, Any] = {
 }
 
 
-def _codec(source: str, options: Mapping[str, Any]) -> Codec:
+def _source(source: str, options: Mapping[str, Any]) -> Codec:
     """That of source_codecs.py, which is imported where there is such a source."""
 
     def parse(given: Any) -> Value:
@@ -85,7 +85,7 @@ def _codec(source: str, options: Mapping[str, Any]) -> Codec:
 NETWORK_SOURCE = Composed(
     NETWORK,
     "",
-    _codec(NETWORK, NETWORK_OPTIONS),
+    _source(NETWORK, NETWORK_OPTIONS),
     parts=(
         *("source/@protocol", "source/@name", "source/@tls"),
         *(f"{place}/{at}" for place in PLACES for at in (f"@{AUTH[0]}", *AUTH[1:])),
@@ -95,7 +95,7 @@ NETWORK_SOURCE = Composed(
 NVME_SOURCE = Composed(
     NVME,
     "",
-    _codec(NVME, NVME_OPTIONS),
+    _source(NVME, NVME_OPTIONS),
     parts=(
         *("source/@type", "source/@managed", "source/@namespace"),
         *(f"source/address/@{part}" for part in ADDRESS),
