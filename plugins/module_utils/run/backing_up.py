@@ -8,10 +8,8 @@ from typing import Any
 
 from ansible.module_utils import basic
 
-from ..engine.errors import FleetError, FleetErrors
+from ..engine.errors import FleetError
 from ..engine.facts import Facts
-from ..engine.showing import diffs, results, summary
-from ..engine.unknown import said
 from ..engine.world import World
 from ..host.connection import Host
 from ..kinds.vm_backup import facts as of_backups
@@ -21,44 +19,32 @@ from ..kinds.vm_backup.manifest import Backup
 from ..kinds.vm_backup.planned import Planned, planned
 from ..kinds.vm_backup.readers import FOR_PLANS
 from .module import taken_params
+from .one_plan import check_done, check_expected, end_with, made_of, report
 from .opening import opened
 
 
 def run(module: basic.AnsibleModule) -> None:
     """Have the backups of one VM be as declared, and end the module."""
-    try:
-        declared = declared_of(taken_params(module))
-        with opened(module, (), more=FOR_PLANS) as (host, facts):
-            begun = _planned(declared, facts)
-            _check_expected(module.params["expect"], begun, facts)
-            outcome = _report(begun, module.check_mode, facts)
-            if host is not None and not module.check_mode and begun.plan.changed:
-                outcome.update(_apply(host, begun, facts))
-    except FleetErrors as errors:
-        module.fail_json(msg=str(errors), errors=[str(error) for error in errors.errors])
-    except FleetError as error:
-        module.fail_json(msg=str(error), errors=[str(error)])
-    for warning in outcome.pop("warnings"):
-        module.warn(warning)
-    module.exit_json(**outcome)
+    end_with(module, lambda: _outcome(module))
+
+
+def _outcome(module: basic.AnsibleModule) -> dict[str, Any]:
+    declared = declared_of(taken_params(module))
+    with opened(module, (), more=FOR_PLANS) as (host, facts):
+        begun = _planned(declared, facts)
+        check_expected(module, begun.plan, facts)
+        outcome = _report(begun, module.check_mode, facts)
+        if host is not None and not module.check_mode and begun.plan.changed:
+            outcome.update(_apply(host, begun, facts))
+    return outcome
 
 
 def _planned(declared: Declared, facts: Facts) -> Planned:
     """The plan, with the facts that it was made from."""
     with facts.scope() as asked:
         found = planned(Case(World(facts, {}), declared))
-    unknown = tuple(said(fact for fact in facts.missing if fact in asked))
-    plan = found.plan
-    warnings = (*plan.warnings, *unknown)
-    lasting = of_backups.lasting(frozenset(asked))
-    return replace(found, plan=replace(plan, facts=lasting, warnings=warnings))
-
-
-def _check_expected(given: Any, begun: Planned, facts: Facts) -> None:
-    if given is not None:
-        from .expecting import check
-
-        check(given, [begun.plan], facts)
+    plan = made_of(found.plan, facts, asked)
+    return replace(found, plan=replace(plan, facts=of_backups.lasting(plan.facts)))
 
 
 def _apply(host: Host, begun: Planned, facts: Facts) -> dict[str, Any]:
@@ -73,11 +59,7 @@ def _apply(host: Host, begun: Planned, facts: Facts) -> dict[str, Any]:
 def _verified(declared: Declared, facts: Facts, made: Backup | None) -> Planned:
     """Plan again: nothing may be left to do, and what was made is there."""
     again = planned(Case(World(facts.anew(), {}), declared))
-    fields = ", ".join(row["field"] for row in results(again.plan.changes))
-    if again.plan.changed:
-        raise FleetError(
-            f"did not converge: {fields} is left to be done; run again", again.case.resource
-        )
+    check_done(again.plan)
     if made is not None and again.case.by_id.get(made.id) != made:
         raise FleetError("is not there as it was made; run again", again.case.resource)
     return again
@@ -87,29 +69,10 @@ def _verified(declared: Declared, facts: Facts, made: Backup | None) -> Planned:
 
 
 def _report(begun: Planned, checks: bool, facts: Facts) -> dict[str, Any]:
-    plan = begun.plan
-    outcome: dict[str, Any] = {
-        "changed": plan.changed,
-        "plan": results(plan.changes),
-        "summary": summary([plan]),
-        "diff": diffs([plan]),
-        "warnings": [f"{plan.resource}: {warning}" for warning in plan.warnings],
-        **_shown(begun),
-    }
-    if checks:
-        outcome["made_from"] = _made_from(begun, facts)
-    return outcome
+    return {**report(begun.plan, facts, checks), **_shown(begun)}
 
 
 def _shown(begun: Planned) -> dict[str, Any]:
     from ..kinds.vm_backup.told import left, predicted
 
     return {"backup": predicted(begun), "backups": left(begun)}
-
-
-def _made_from(begun: Planned, facts: Facts) -> dict[str, Any]:
-    if not begun.plan.changed:
-        return {}
-    from ..engine.binding import bound
-
-    return {begun.plan.resource: bound(begun.plan, facts)}

@@ -10,8 +10,6 @@ from ansible.module_utils import basic
 
 from ..engine.errors import FleetError, FleetErrors
 from ..engine.facts import Facts
-from ..engine.showing import diffs, results, summary
-from ..engine.unknown import said
 from ..engine.world import World
 from ..host.connection import Host
 from ..host.live_moves import READS as OF_MOVES
@@ -22,26 +20,24 @@ from ..moving.disks.planned import Planned, planned
 from ..moving.side import Side
 from . import secrecy
 from .module import taken_params
+from .one_plan import check_done, check_expected, end_with, made_of, report
 from .opening import opened
 
 
 def run(module: basic.AnsibleModule) -> None:
     """Have one disk of a VM live in its pool, and end the module."""
-    try:
-        declared = declared_of(taken_params(module))
-        with opened(module, (STORAGE_VOLUME,), more=(OF_MOVES,)) as (host, facts):
-            begun = _planned(declared, host, facts)
-            _check_expected(module.params["expect"], begun, facts)
-            outcome = _report(begun, module.check_mode, facts)
-            if host is not None and not module.check_mode and begun.plan.changed:
-                outcome["statistics"] = _apply(host, begun, facts)
-    except FleetErrors as errors:
-        module.fail_json(msg=str(errors), errors=[str(error) for error in errors.errors])
-    except FleetError as error:
-        module.fail_json(msg=str(error), errors=[str(error)])
-    for warning in outcome.pop("warnings"):
-        module.warn(warning)
-    module.exit_json(**outcome)
+    end_with(module, lambda: _outcome(module))
+
+
+def _outcome(module: basic.AnsibleModule) -> dict[str, Any]:
+    declared = declared_of(taken_params(module))
+    with opened(module, (STORAGE_VOLUME,), more=(OF_MOVES,)) as (host, facts):
+        begun = _planned(declared, host, facts)
+        check_expected(module, begun.plan, facts)
+        outcome = _report(begun, module.check_mode, facts)
+        if host is not None and not module.check_mode and begun.plan.changed:
+            outcome["statistics"] = _apply(host, begun, facts)
+    return outcome
 
 
 def _planned(declared: Declared, host: Host | None, facts: Facts) -> Planned:
@@ -61,23 +57,13 @@ def _seen(declared: Declared, facts: Facts) -> Planned:
     """The plan, with the facts that it was made from."""
     with facts.scope() as asked:
         found = planned(_move(declared, facts))
-    unknown = tuple(said(fact for fact in facts.missing if fact in asked))
-    plan = found.plan
-    warnings = (*plan.warnings, *unknown)
-    return replace(found, plan=replace(plan, facts=frozenset(asked), warnings=warnings))
+    return replace(found, plan=made_of(found.plan, facts, asked))
 
 
 def _move(declared: Declared, facts: Facts) -> DiskMove:
     world = World(facts, {STORAGE_VOLUME.name: STORAGE_VOLUME})
     uri = world.host.uri
     return DiskMove(Side("", uri, uri, world), declared)
-
-
-def _check_expected(given: Any, begun: Planned, facts: Facts) -> None:
-    if given is not None:
-        from .expecting import check
-
-        check(given, [begun.plan], facts)
 
 
 def _apply(host: Host, begun: Planned, facts: Facts) -> dict[str, Any]:
@@ -89,9 +75,7 @@ def _apply(host: Host, begun: Planned, facts: Facts) -> dict[str, Any]:
     except FleetError as error:  # libvirt and QEMU quote what they refuse
         raise next(secrecy.spared([error], plan.wanted, plan.have)) from error
     left = planned(_move(begun.move.wanted, facts.anew())).plan
-    if left.changed:
-        fields = ", ".join(row["field"] for row in results(left.changes))
-        raise FleetError(f"did not converge: {fields} is left to be done; run again", plan.resource)
+    check_done(left)
     return told
 
 
@@ -99,20 +83,8 @@ def _apply(host: Host, begun: Planned, facts: Facts) -> dict[str, Any]:
 
 
 def _report(begun: Planned, checks: bool, facts: Facts) -> dict[str, Any]:
-    plan, fate = begun.plan, begun.fate
-    outcome: dict[str, Any] = {
-        "changed": plan.changed,
-        "plan": results(plan.changes),
-        "summary": summary([plan]),
-        "diff": diffs([plan]),
-        "warnings": [f"{plan.resource}: {warning}" for warning in plan.warnings],
-        "disk": _shown(begun),
-    }
-    if fate is not None:
-        outcome["mode"] = begun.mode
-    if checks:
-        outcome["made_from"] = _made_from(begun, facts)
-    return outcome
+    mode = {} if begun.fate is None else {"mode": begun.mode}
+    return {**report(begun.plan, facts, checks), "disk": _shown(begun), **mode}
 
 
 def _shown(begun: Planned) -> dict[str, Any]:
@@ -120,11 +92,3 @@ def _shown(begun: Planned) -> dict[str, Any]:
     from ..moving.disks.told import told
 
     return told(begun)
-
-
-def _made_from(begun: Planned, facts: Facts) -> dict[str, Any]:
-    if not begun.plan.changed:
-        return {}
-    from ..engine.binding import bound
-
-    return {begun.plan.resource: bound(begun.plan, facts)}
