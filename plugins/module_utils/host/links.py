@@ -22,7 +22,9 @@ def read_links() -> dict[str, dict[str, Any]]:
 
 def links_in(addresses: Told, routes: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """The interfaces in what `ip` tells of addresses and of default routes."""
-    default = {dev for route in routes for dev in _devices(route)}
+    hops = [hop for route in routes for hop in (route, *route.get("nexthops", ())) if "dev" in hop]
+    default = {str(hop["dev"]) for hop in hops}
+    via = {(str(hop["dev"]), str(hop["gateway"])) for hop in hops if "gateway" in hop}
     return {
         one["ifname"]: {
             "master": one.get("master", ""),
@@ -32,6 +34,8 @@ def links_in(addresses: Told, routes: Iterable[Mapping[str, Any]]) -> dict[str, 
             "up": "UP" in one.get("flags", ()),
             "max_mtu": one.get("max_mtu", 0),
             "default": one["ifname"] in default,
+            "gateways": sorted(gateway for dev, gateway in via if dev == one["ifname"]),
+            "vlan": _vlan(one),
         }
         for one in addresses
         if "ifname" in one
@@ -44,15 +48,16 @@ def _kind(link: Mapping[str, Any]) -> str:
     return str(link.get("linkinfo", {}).get("info_kind", ""))
 
 
+def _vlan(link: Mapping[str, Any]) -> int:
+    """The VLAN of another interface that it is; 0 for what is none."""
+    said = link.get("linkinfo", {}).get("info_data", {})
+    return int(said.get("id", 0)) if _kind(link) == "vlan" else 0
+
+
 def _addresses(link: Mapping[str, Any]) -> list[str]:
     """Those by which others reach the machine: none that is of its link alone."""
     told = (one for one in link.get("addr_info", ()) if one.get("scope") == "global")
     return [f"{one['local']}/{one['prefixlen']}" for one in told]
-
-
-def _devices(route: Mapping[str, Any]) -> list[str]:
-    hops = (route, *route.get("nexthops", ()))
-    return [str(hop["dev"]) for hop in hops if "dev" in hop]
 
 
 def _told(*asked: str) -> Told:

@@ -10,11 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..engine.errors import FleetError
+from ..engine.keepers import NETWORKD
 from ..engine.vlans import Port
 
 PROGRAM = "ovs-vsctl"
 WAIT_S = 10  # for its daemons, which answer at once or hang
 MARK = "kvm-fleet"  # in external_ids: of a bridge whose it is, of a port that it is an uplink
+HOST = "kvm-fleet-host"  # of a port by which the host itself is on it: what was declared of it
 
 # All that is asked, in one transaction.
 _ASKED = {
@@ -79,10 +81,12 @@ def _bridge(row: list[Any], found: Mapping[str, tuple[str, dict[str, Any]]]) -> 
     name, ports, ids = row
     on_it = dict(found[uuid] for uuid in _many(ports) if uuid in found)
     own = on_it.pop(name, {"nics": {}})  # by which the host itself is on it
+    of_host = {name: note for name, one in on_it.items() if (note := one.pop("host"))}
     return {
         "owner": _map(ids).get(MARK, ""),
         "mtu": own["nics"].get(name, 0),
-        "ports": on_it,
+        **({"backend": NETWORKD, "host_ports": of_host} if of_host else {}),
+        "ports": {name: one for name, one in on_it.items() if name not in of_host},
     }
 
 
@@ -95,6 +99,7 @@ def _port(row: list[Any], devices: Mapping[str, tuple[str, Any]]) -> dict[str, A
         "mode": mode if isinstance(mode, str) else "",
         "lacp": lacp if isinstance(lacp, str) else "",
         "primary": _map(config).get("bond-primary", ""),
+        "host": _map(ids).get(HOST, ""),
     }
 
 

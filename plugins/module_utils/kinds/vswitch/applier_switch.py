@@ -12,7 +12,7 @@ from ...host.live import machine_of
 from ...host.open_vswitch import transact
 from .ports import is_linux_bridge
 from .switch import commands
-from .switch.seen import of_facts
+from .switch.seen import Switch, of_bridge, of_facts
 
 
 def wire(host: Host, plan: Plan) -> None:
@@ -26,10 +26,16 @@ def wire(host: Host, plan: Plan) -> None:
 
         applier_linux.wire(bridge, will, plan.resource)
         return
-    transact(commands.making(machine_of(host).open_vswitch, bridge, will), plan.resource)
+    seen = machine_of(host).open_vswitch
+    was = of_bridge(seen, bridge) or Switch()
+    transact(commands.making(seen, bridge, will), plan.resource)
     for nic in will.nics:
         # Open vSwitch leaves an uplink down that is down.
         subprocess.run(["ip", "link", "set", nic, "up"], capture_output=True, check=False)
+    if was.host_ports or will.host_ports:
+        from .applier_networkd import keep_beside
+
+        keep_beside(bridge, was, will, plan.resource)
 
 
 def unwire(plan: Plan) -> None:
@@ -41,3 +47,8 @@ def unwire(plan: Plan) -> None:
         applier_linux.unwire(bridge, plan.resource)
         return
     transact(commands.removing(bridge), plan.resource)
+    was = of_facts(plan.have.facts)
+    if was is not None and was.host_ports:
+        from .applier_networkd import forget_beside
+
+        forget_beside(bridge, plan.resource)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ...engine.changes import Changed, Lost, Made, Mended, Stepped
+from ...engine.changes import Came, Changed, Lost, Made, Mended, Stepped, Went
 
 
 class Cleared(Mended):
@@ -40,6 +40,18 @@ class BridgeGone(Lost):
 
 class Wired(Changed):
     """An option of the switch, which stands in no definition of libvirt's."""
+
+    in_definition = False
+
+
+class PortCame(Came):
+    """The host is on the switch by a new interface of its own."""
+
+    in_definition = False
+
+
+class PortWent(Went):
+    """The host is on the switch no more by one of its interfaces."""
 
     in_definition = False
 

@@ -5,13 +5,25 @@ from __future__ import annotations
 
 from ...engine import steps
 from ...engine.plan import Plan
-from .changes import CONNECTING, BridgeGone, BridgeMade, Cleared, Raised, Retagged, Wired
+from .changes import (
+    CONNECTING,
+    BridgeGone,
+    BridgeMade,
+    Cleared,
+    PortCame,
+    PortWent,
+    Raised,
+    Retagged,
+    Wired,
+)
 
 STEPS = steps.Steps(
     beside={
         Cleared: "clear",
         BridgeMade: "wire",
         Wired: "wire",
+        PortCame: "wire",
+        PortWent: "wire",
         Raised: "wire",
         BridgeGone: "unwire",
     },

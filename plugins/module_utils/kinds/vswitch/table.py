@@ -34,6 +34,7 @@ from .reservations import (
     spec_of,
 )
 from .switch import options as switch
+from .switch.host_ports import ITEMS as HOST_PORTS
 
 NAT, ISOLATED, ROUTED, BRIDGE = "nat", "isolated", "routed", "bridge"
 OPENVSWITCH = "openvswitch"
@@ -221,7 +222,7 @@ FAMILIES = (
 
 # All lists, by the key under which their things stand.
 LISTS: dict[Key, Items] = {
-    **{key_of(row.name): row for row in (FORWARDERS, DNS_HOSTS, PORT_GROUPS)},
+    **{key_of(row.name): row for row in (FORWARDERS, DNS_HOSTS, PORT_GROUPS, HOST_PORTS)},
     **{(family.dhcp, row.name): row for family in FAMILIES for row in family.rows},
 }
 

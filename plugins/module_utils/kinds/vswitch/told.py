@@ -51,7 +51,8 @@ def of_switch(facts: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     uplinks = {name: value for name, value in facts["uplinks"].items() if value}
     kept = {"backend": switch.backend} if switch.backend else {}
-    return {**({"uplinks": uplinks} if switch.nics else {}), **kept, "mtu": switch.mtu}
+    ports = {"host_ports": facts["host_ports"]} if switch.host_ports else {}
+    return {**({"uplinks": uplinks} if switch.nics else {}), **kept, "mtu": switch.mtu, **ports}
 
 
 def unmanaged(network: Element) -> list[str]:

@@ -234,7 +234,11 @@ def refused(said: dict[str, Any], **options: Any) -> str:
             "teaming: balance_slb is none of a bridge of Linux, which has active_backup, lacp, bal",
         ),
         (NOTHING, {"type": "bridge", "backend": "networkd"}, "backend: means nothing for a vswi"),
-        (NOTHING, {"type": "openvswitch", "backend": "networkd"}, "backend: means nothing for a"),
+        (
+            NOTHING,
+            {"type": "openvswitch", "backend": "networkd"},
+            "backend: keeps the addresses of host",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused(

@@ -412,14 +412,28 @@ def test_what_ip_tells_is_read() -> None:
             ],
         },
         {"ifname": "br0", "master": "x", "linkinfo": {"info_kind": "bridge"}},
-        {"ifname": "one.7", "link": "one", "max_mtu": 9000, "linkinfo": {"info_kind": "vlan"}},
+        {
+            "ifname": "one.7",
+            "link": "one",
+            "max_mtu": 9000,
+            "linkinfo": {"info_kind": "vlan", "info_data": {"id": 7}},
+        },
         {"ifname": "one", "link": "two", "max_mtu": 9000, "linkinfo": {"info_kind": "veth"}},
     ]
-    routes = [{"dev": "br0"}, {"nexthops": [{"dev": "lo"}]}]
+    routes = [{"dev": "br0", "gateway": "192.0.2.1"}, {"nexthops": [{"dev": "lo"}]}]
+    no = {"gateways": [], "vlan": 0}
     assert links.links_in(addresses, routes) == {
-        "lo": link(kind="loopback", max_mtu=0, default=True, up=False),
-        "eno1": link(addresses=["192.0.2.7/24"]),
-        "br0": link(master="x", kind="bridge", max_mtu=0, default=True, up=False),
-        "one.7": link(kind="vlan", below="one", up=False),
-        "one": link(kind="veth", up=False),
+        "lo": link(kind="loopback", max_mtu=0, default=True, up=False, **no),
+        "eno1": link(addresses=["192.0.2.7/24"], **no),
+        "br0": link(
+            master="x",
+            kind="bridge",
+            max_mtu=0,
+            default=True,
+            up=False,
+            gateways=["192.0.2.1"],
+            vlan=0,
+        ),
+        "one.7": link(kind="vlan", below="one", up=False, gateways=[], vlan=7),
+        "one": link(kind="veth", up=False, **no),
     }

@@ -11,6 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from ....engine.keepers import PREFIX
+from .host_port_files import addressing
+from .host_port_files import files_of as files_of_port
+from .host_ports import port_of
 from .linux_names import KINDS, bond_of
 from .seen import Switch
 
@@ -20,14 +23,32 @@ _WHOSE = """\
 # such as an address of the host, belongs in {name}.d/own.conf
 """
 _QUIET = "LinkLocalAddressing=no\nIPv6AcceptRA=no\n"
+_QUIET_WITHOUT_CARRIER = f"ConfigureWithoutCarrier=yes\n{_QUIET}"
 # Without waiting for it: a host starts with a cable that is pulled, too.
 _LINK = "[Link]\nRequiredForOnline=no\n"
 
 
 def files_of(bridge: str, will: Switch, mac: str) -> dict[str, str]:
     """All files of a bridge, by name; the one with the note is the last."""
-    texts = dict(_files(bridge, will, mac))
-    return {name: _WHOSE.format(name=name) + text for name, text in texts.items()}
+    return _with_heads(_files(bridge, will, mac))
+
+
+def files_beside(bridge: str, will: Switch) -> dict[str, str]:
+    """Those of a bridge of Open vSwitch: its host ports, and uplinks that have no addresses. None
+    where the host is not on it, and its uplinks are nobody's matter here."""
+    return _with_heads(_files_beside(bridge, will)) if will.host_ports else {}
+
+
+def _files_beside(bridge: str, will: Switch) -> Iterator[tuple[str, str]]:
+    own = f"{PREFIX}{bridge}"
+    for nic in will.nics:
+        yield f"{own}+{nic}.network", _network(nic, will, "ConfigureWithoutCarrier=yes\n")
+    for port in will.host_ports:
+        yield from files_of_port(own, port, "", will.mtu)
+
+
+def _with_heads(files: Iterator[tuple[str, str]]) -> dict[str, str]:
+    return {name: _WHOSE.format(name=name) + text for name, text in files}
 
 
 def _files(bridge: str, will: Switch, mac: str) -> Iterator[tuple[str, str]]:
@@ -42,12 +63,30 @@ def _files(bridge: str, will: Switch, mac: str) -> Iterator[tuple[str, str]]:
         yield f"{own}+uplinks.netdev", _netdev(bond, "bond", "") + _bond(will)
         to = f"Bridge={bridge}\nConfigureWithoutCarrier=yes\n"
         yield f"{own}+uplinks.network", _network(bond, will, to, trunk=True)
-    yield f"{own}.network", _network(bridge, will, "ConfigureWithoutCarrier=yes\n")
+    for port in will.host_ports:
+        if port.vlan:
+            yield from files_of_port(own, port, bridge, will.mtu)
+    yield f"{own}.network", _of_itself(bridge, will)
     made = _netdev(bridge, "bridge", f"MACAddress={mac}\n")
     yield f"{own}.netdev", f"{_note(will)}{made}{_BRIDGE}"
 
 
 _BRIDGE = "\n[Bridge]\nVLANFiltering=yes\nDefaultPVID=1\nSTP=no\n"
+
+
+def _of_itself(bridge: str, will: Switch) -> str:
+    """Of the bridge as an interface, which is a host port itself where that has no VLAN."""
+    itself = next((port for port in will.host_ports if not port.vlan), None)
+    vlans = [port for port in will.host_ports if port.vlan]
+    on_it = "".join(f"VLAN={port.name}\n" for port in vlans)
+    of_host = _QUIET_WITHOUT_CARRIER if itself is None else addressing(itself)
+    mtu = f"MTUBytes={will.mtu}\n" if will.mtu else ""
+    link = mtu if itself is not None and itself.gateways else f"RequiredForOnline=no\n{mtu}"
+    head = f"[Match]\nName={bridge}\n\n" + (f"[Link]\n{link}\n" if link else "")
+    has = "".join(f"\n[BridgeVLAN]\nVLAN={port.vlan}\n" for port in vlans)
+    untagged = "\n[BridgeVLAN]\nPVID=1\nEgressUntagged=1\n" if vlans else ""
+    # Sections of routes come last in what it says of addresses.
+    return f"{head}[Network]\n{on_it}{of_host}{untagged}{has}"
 
 
 def _netdev(name: str, kind: str, more: str) -> str:
@@ -77,6 +116,8 @@ def _note(will: Switch) -> str:
         "mtu": will.mtu,
         "backend": will.backend,
     }
+    if will.host_ports:
+        said["host_ports"] = [port.said for port in will.host_ports]
     return f"{NOTE}{json.dumps(said)}\n"
 
 
@@ -109,6 +150,7 @@ def _noted(text: str) -> Switch | None:
     """What a note says; None of one that somebody has spoiled."""
     try:
         said = json.loads(text)
-        return replace(Switch(**said), nics=tuple(said["nics"]))
-    except (ValueError, TypeError, KeyError):
+        ports = tuple(map(port_of, said.get("host_ports", ())))
+        return replace(Switch(**said), nics=tuple(said["nics"]), host_ports=ports)
+    except (ValueError, TypeError, KeyError, AttributeError):
         return None

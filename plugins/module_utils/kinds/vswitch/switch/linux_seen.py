@@ -34,6 +34,7 @@ def _bridge(name: str, links: Mapping[str, Any], stored: Switch | None) -> dict[
         "owner": "" if stored is None else stored.owner,
         "mtu": 0 if stored is None else stored.mtu,
         "backend": "" if stored is None else stored.backend,
+        "host_ports": {port.name: port.note for port in stored.host_ports} if stored else {},
         "ports": {**{port: _port(port, links) for port in sorted(others)}, **own},
     }
 
@@ -82,6 +83,7 @@ def astray(
     pairs = [
         *_bridge_astray(found["links"], bridge, stored),
         *_uplinks_astray(found, bridge, stored),
+        *_host_vlans_astray(found, bridge, stored),
         *_files_astray(found["files"], bridge, stored, mac),
     ]
     return {of: was for of, was, _will in pairs}, {of: will for of, _was, will in pairs}
@@ -149,8 +151,22 @@ def _bond_astray(links: Mapping[str, Any], bond: str, bridge: str, stored: Switc
     yield from _set(links, bond, stored)
 
 
+def _host_vlans_astray(found: Mapping[str, Any], bridge: str, stored: Switch) -> Pairs:
+    """The VLANs of host ports that the bridge itself is not in."""
+    has = found["vlans"].get(bridge, ())
+    for port in stored.host_ports:
+        if port.vlan and not any(first <= port.vlan <= last for first, last, _flags in has):
+            yield f"{bridge} VLAN {port.vlan}", "without the host", "with the host"
+
+
 def _files_astray(files: Mapping[str, str], bridge: str, stored: Switch, mac: str) -> Pairs:
-    are, will = linux_files.of_bridge(files, bridge), linux_files.files_of(bridge, stored, mac)
+    return files_astray(
+        linux_files.of_bridge(files, bridge), linux_files.files_of(bridge, stored, mac)
+    )
+
+
+def files_astray(are: Mapping[str, str], will: Mapping[str, str]) -> Pairs:
+    """The files that are not as they are to be."""
     for name in sorted(name for name in {*are, *will} if are.get(name) != will.get(name)):
         was = "not there" if name not in are else "otherwise"
         yield name, was, "as declared" if name in will else "not there"

@@ -73,11 +73,29 @@ def why_no_backend(found: Found, declared: str) -> str:
     return f"nobody keeps the host's network; start systemd-networkd, {way_out}"
 
 
-def waiting(found: Found) -> list[str]:
+def why_no_addresses(found: Found, declared: str) -> str:
+    """Why nobody would keep the addresses of host ports; empty where one does."""
+    keeper, ready = found.get("keeper", ""), found.get("has_networkd", False)
+    if found.get("error"):
+        return str(found["error"])
+    if declared == NETWORKD or keeper == NETWORKD:
+        return "" if ready else "the host has no systemd-networkd, which keeps their addresses"
+    way_out = "declare backend: networkd where systemd-networkd is to keep it beside"
+    if keeper:
+        return (
+            f"{keeper} keeps the host's network, and by it none are made by this version; {way_out}"
+        )
+    return f"nobody keeps the host's network; start systemd-networkd, or {way_out}"
+
+
+def waiting(found: Found, of_linux: bool = True) -> list[str]:
     """What is to be said where it runs, and nobody would make it at the next start."""
     if found.get("keeper") == NETWORKD:
         return []
+    what = (
+        ("the bridge is made", "comes") if of_linux else ("addresses of the host are set", "come")
+    )
     return [
-        "systemd-networkd does not run: the bridge is made now, and comes back when the host "
+        f"systemd-networkd does not run: {what[0]} now, and {what[1]} back when the host "
         "starts once it does (systemctl enable systemd-networkd)"
     ]

@@ -10,10 +10,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ....engine.codecs import Codec, Value, choice, text, texts
+from ....engine.codecs import Codec, Value, choice, texts
 from ....engine.fields import Field, Rows
 from ....engine.keepers import NETWORKD
-from ....engine.keys import Key, Values
+from ....engine.keys import Key, Values, is_within
+from .host_ports import HOST_PORTS, INTERFACE, ITEMS
 
 ACTIVE_BACKUP, LACP, BALANCE_SLB = "active_backup", "lacp", "balance_slb"
 BALANCE_XOR = "balance_xor"
@@ -22,8 +23,6 @@ NICS, TEAMING, PRIMARY = ("uplinks", "nics"), ("uplinks", "teaming"), ("uplinks"
 MTU = ("mtu",)  # a row of libvirt's where libvirt makes the bridge
 BACKEND = ("backend",)
 OF_SWITCH: tuple[Key, ...] = (NICS, TEAMING, PRIMARY, MTU, BACKEND)
-
-INTERFACE = text(r"[A-Za-z0-9_.-]{1,15}", "the name of an interface: 15 letters, digits and ._-")
 
 
 def _nics() -> Codec:
@@ -45,10 +44,11 @@ ROWS: Rows = (
     Field("uplinks.teaming", "", choice(ACTIVE_BACKUP, LACP, BALANCE_SLB, BALANCE_XOR)),
     Field("uplinks.primary", "", INTERFACE),
     Field("backend", "", choice(NETWORKD)),
+    ITEMS,
 )
 
 
 def taken_out(want: Values, has_switch: bool) -> Values:
     """Take out of what is wanted what is the switch's, and no network's."""
-    mine = OF_SWITCH if has_switch else tuple(key for key in OF_SWITCH if key != MTU)
-    return {key: want.pop(key) for key in mine if key in want}
+    mine = {*OF_SWITCH} if has_switch else {*OF_SWITCH} - {MTU}
+    return {key: want.pop(key) for key in [*want] if key in mine or is_within(key, HOST_PORTS)}

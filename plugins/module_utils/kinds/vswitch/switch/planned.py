@@ -18,10 +18,11 @@ from ....engine.traits import GONE
 from ..changes import BridgeGone, BridgeMade, Raised, Wired
 from ..table import BRIDGE_NAME, TYPE
 from ..tree import derived_mac
-from . import linux_seen, rules, seen
+from . import host_port_changes, host_port_seen, linux_files, linux_seen, rules, seen
 from .commands import kept, uplink_ports
+from .host_ports import HOST_PORTS, HostPort, merged
 from .linux_names import bond_of
-from .makers import LINUX, MAKERS, OVS, Maker, waiting, why_no_backend
+from .makers import LINUX, MAKERS, OVS, Maker, waiting, why_no_addresses, why_no_backend
 from .options import ACTIVE_BACKUP, BACKEND, MTU, NICS, OF_SWITCH, PRIMARY, TEAMING
 from .seen import Switch
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from ..draft import VswitchDraft
 
 FIELD = ("switch",)
+_LEFT = "as a run left them that was interrupted, or somebody else"
 
 
 class Beneath:
@@ -54,7 +56,9 @@ class Beneath:
     def is_minded(self) -> bool:
         """Whether a declaration says anything of it."""
         said = self.draft.wanted.values
-        return not self.draft.have.exists or any(k in said for k in (TYPE, BRIDGE_NAME, *OF_SWITCH))
+        if not self.draft.have.exists or any(k in said for k in (TYPE, BRIDGE_NAME, *OF_SWITCH)):
+            return True
+        return HOST_PORTS in self.draft.wanted.options["lists"]
 
     @cached_property
     def seen(self) -> Mapping[str, Any]:
@@ -113,8 +117,16 @@ class Beneath:
         teaming = said.get(TEAMING) or (now.teaming or ACTIVE_BACKUP if len(nics) > 1 else "")
         stays = now.primary if teaming == ACTIVE_BACKUP and now.primary in nics else ""
         primary, mtu = said.get(PRIMARY, stays), said.get(MTU, now.mtu)
-        keeps = NETWORKD if self.maker is LINUX and now.owner else ""
-        return Switch(now.owner, nics, teaming, primary, mtu, said.get(BACKEND, keeps))
+        ports = merged(now.host_ports, said, self._purges)
+        keeps = NETWORKD if (now.owner if self.maker is LINUX else ports) else ""
+        kept = said.get(BACKEND, keeps)
+        return Switch(now.owner, nics, teaming, primary, mtu, kept, ports)
+
+    @property
+    def _purges(self) -> bool:
+        """Whether host ports that are not declared go."""
+        options = self.draft.wanted.options
+        return bool(options["purge"] and HOST_PORTS in options["lists"])
 
     @property
     def differs(self) -> bool:
@@ -131,7 +143,8 @@ class Beneath:
     def check(self) -> None:
         """Collect the mistakes, and say what is not seen."""
         draft = self.draft
-        draft.mistakes.extend(rules.only_on_switches(self.declared, draft.after[TYPE]))
+        has_ports = self.will is not None and bool(self.will.host_ports)
+        draft.mistakes.extend(rules.only_on_switches(self.declared, draft.after[TYPE], has_ports))
         if self.maker is None:
             return
         if self.will is None and self.declared:
@@ -148,7 +161,9 @@ class Beneath:
             why = self.why_none
         else:
             why = f"{self.bridge} is no {maker.none}"
-        said = ", ".join(named(key) for key in self.declared)
+        said = ", ".join(
+            named(key) for key in self.declared if key[0] != "host_ports" or len(key) == 2
+        )
         if draft.world.assume_on_host and host.is_this_machine and self.why_none:
             draft.warnings.append(f"{why}; the plan is made without {said}")
         else:
@@ -172,16 +187,33 @@ class Beneath:
         others = {have.name: have.facts["uplinks"]["nics"] for have in self._planned()}
         draft.mistakes.extend(rules.taken(new, others))
         of = " of Open vSwitch" if maker is OVS else ""
-        draft.mistakes.extend(rules.uplinks(new, self.seen, links, self.bridge, of))
+        freed = self._freed(now, will)
+        draft.mistakes.extend(rules.uplinks(new, self.seen, freed, self.bridge, of))
         for nic in rules.missing(new, links):
             if draft.world.assume_on_host:
                 draft.warnings.append(f"the host has no {nic}; taken to be there when a run comes")
             else:
                 draft.mistakes.add(f"the host has no interface {nic}", named(NICS))
         if now.nics and not will.nics:
-            on_it = rules.of_host_on(self.seen, links, self.bridge)
+            own = [port.name for port in will.host_ports]
+            on_it = rules.of_host_on(self.seen, links, self.bridge, own)
             draft.mistakes.extend(rules.cut_off(on_it))
         draft.mistakes.extend(rules.too_large(will.mtu, will.nics, links))
+
+    def _freed(self, now: Switch, will: Switch) -> Mapping[str, Any]:
+        """The interfaces of the host as host ports leave them, of which the mistakes are told."""
+        draft, links = self.draft, self.draft.world.host.links
+        if not will.host_ports:
+            return links
+        of_linux = self.maker is LINUX
+        draft.mistakes.extend(host_port_changes.check(now, will, self.bridge, of_linux, links))
+        found = draft.world.host.linux_bridges
+        if not of_linux and now.host_ports != will.host_ports:
+            why = why_no_addresses(found, str(self.declared.get(BACKEND, "")))
+            draft.warnings += [] if why else waiting(found, of_linux=False)
+            if why:
+                draft.mistakes.add(f"cannot be what is declared: {why}", "host_ports")
+        return host_port_changes.freed(links, will, str(found.get("keeper", "")))
 
     # ---- what changes
 
@@ -200,6 +232,9 @@ class Beneath:
         for key, after in self.will.values.items():
             if before[key] != after:
                 yield Wired(self.resource, key, before[key], after, LIVE, note=self._note(key))
+        links = self.draft.world.host.links if self.will.host_ports else {}
+        now = self.now or Switch()
+        yield from host_port_changes.changes(self.resource, now, self.will, links)
 
     def _raised(self, will: Switch) -> Iterator[Change]:
         """The uplinks that are there and down, where a declaration says anything of them."""
@@ -207,14 +242,27 @@ class Beneath:
         if self.maker is LINUX:
             yield from self._righted(will)
             return
-        if not (self.is_minded and stay):
+        if not self.is_minded or self.now is None:
             return
         links = self.draft.world.host.links
         before = {nic: "down" for nic in stay if nic in links and not links[nic]["up"]}
+        after = dict.fromkeys(before, "up")
+        note = "that they are up when the host starts is its network manager's to do"
+        for of, was, to_be in self._ports_astray(links):
+            before[of], after[of] = was, to_be
+            note = _LEFT
         if before:
-            note = "that they are up when the host starts is its network manager's to do"
-            after = dict.fromkeys(before, "up")
             yield Raised(self.resource, ("links",), before, after, LIVE, note=note)
+
+    def _ports_astray(self, links: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+        """What of host ports on Open vSwitch is otherwise than it is stored."""
+        now = self.now
+        if now is None or now.owner != self.name or not now.host_ports:
+            return
+        yield from host_port_seen.astray(links, self.bridge, now, False)
+        yield from host_port_seen.vlans_of_ovs(self.draft.world.host.open_vswitch, now)
+        are = linux_files.of_bridge(self.draft.world.host.linux_bridges["files"], self.bridge)
+        yield from linux_seen.files_astray(are, linux_files.files_beside(self.bridge, now))
 
     def _righted(self, will: Switch) -> Iterator[Change]:
         """What runs of a bridge of ours otherwise than it is stored."""
@@ -222,9 +270,11 @@ class Beneath:
             return
         found = self.draft.world.host.linux_bridges
         before, after = linux_seen.astray(found, self.bridge, self.now, derived_mac(self.name))
+        links = self.draft.world.host.links if self.now.host_ports else {}
+        for of, was, to_be in host_port_seen.astray(links, self.bridge, self.now, True):
+            before[of], after[of] = was, to_be
         if before:
-            note = "as a run left them that was interrupted, or somebody else"
-            yield Raised(self.resource, ("links",), before, after, LIVE, note=note)
+            yield Raised(self.resource, ("links",), before, after, LIVE, note=_LEFT)
 
     def _note(self, key: Any) -> str:
         if key == BACKEND:
@@ -278,7 +328,8 @@ def gone_with(draft: VswitchDraft) -> Iterable[Change]:
     bridge = str(draft.stored[BRIDGE_NAME])
     maker = MAKERS[str(draft.stored[TYPE])]
     said, host = maker.bridge.format(bridge), draft.world.host
-    found, links = maker.seen(host), host.links
+    found = maker.seen(host)
+    links = host_port_changes.without(host.links, was, bridge)
     others = seen.others_on(found, bridge)
     on_it = rules.of_host_on(found, links, bridge)
     others += [f"the host, with {on_it}"] if on_it else []
@@ -288,8 +339,14 @@ def gone_with(draft: VswitchDraft) -> Iterable[Change]:
             Kept(draft.wanted.resource, FIELD, said, note=f"others are on it: {', '.join(others)}")
         ]
     freed = f", and {', '.join(was.nics)} with nothing on them" if was.nics else ""
+    if was.host_ports:
+        freed += f", and its host ports go: {', '.join(map(_with_addresses, was.host_ports))}"
     note = f"it was made for this vswitch{freed}"
     return [BridgeGone(draft.wanted.resource, FIELD, said, GONE, LIVE, note=note)]
+
+
+def _with_addresses(port: HostPort) -> str:
+    return f"{port.name} ({', '.join(port.addresses)})" if port.addresses else port.name
 
 
 def _also_on(draft: VswitchDraft, bridge: str) -> Iterator[str]:

@@ -8,8 +8,9 @@ from typing import Any
 
 from ....engine.codecs import Value
 from ....engine.errors import FleetError
-from ....engine.keys import Key, named
-from ..table import LINUX_BRIDGE, SWITCHED
+from ....engine.keys import Key, is_within, named
+from ..table import OPENVSWITCH, SWITCHED
+from .host_ports import HOST_PORTS
 from .options import ACTIVE_BACKUP, BACKEND, MTU, NICS, PRIMARY, TEAMING
 from .seen import MODES, MODES_OF_LINUX, Switch, bridge_of_nic
 
@@ -40,10 +41,19 @@ def check(will: Switch, modes: Mapping[str, Any], whose: str) -> Iterator[FleetE
         yield _wrong(PRIMARY, f"means nothing with {said}; only {ACTIVE_BACKUP} has one")
 
 
-def only_on_switches(declared: Iterable[Key], type_of: Value) -> Iterator[FleetError]:
+def only_on_switches(
+    declared: Iterable[Key], type_of: Value, has_ports: bool
+) -> Iterator[FleetError]:
     """Uplinks of what is on no switch of ours: others keep that bridge."""
-    if BACKEND in declared and type_of != LINUX_BRIDGE:
+    if BACKEND in declared and type_of == OPENVSWITCH and not has_ports:
+        yield _wrong(BACKEND, "keeps the addresses of host_ports here, and there are none")
+    elif BACKEND in declared and type_of not in SWITCHED:
         yield _wrong(BACKEND, f"means nothing for a vswitch of type {type_of}")
+    if type_of not in SWITCHED and any(is_within(key, HOST_PORTS) for key in declared):
+        yield _wrong(
+            HOST_PORTS, f"are not possible for a vswitch of type {type_of}; "
+            f"one of type {' or '.join(SWITCHED)} has some"
+        )  # fmt: skip
     if type_of not in SWITCHED and {NICS, TEAMING, PRIMARY} & {*declared}:
         whose = "libvirt makes its bridge, without any" if type_of != "bridge" else (
             "the host's network manager keeps its bridge, with what is on it"
@@ -96,7 +106,8 @@ def _in_use(link: Mapping[str, Any], other: str) -> str:
     if carries(link):
         return (
             f"has {carries(link)}, which no uplink has: the host would be cut off; move that "
-            "to another interface first"
+            "to another interface first, or to host_ports with all of these addresses and a "
+            "gateway, where systemd-networkd keeps the host's network"
         )
     return ""
 
@@ -113,11 +124,11 @@ def carries(link: Mapping[str, Any]) -> str:
     return " and ".join([*has, *(["the default route"] if link["default"] else [])])
 
 
-def of_host_on(seen: Mapping[str, Any], links: Links, bridge: str) -> str:
-    """What of the host's own is on a bridge of Open vSwitch, by its ports."""
+def of_host_on(seen: Mapping[str, Any], links: Links, bridge: str, own: Iterable[str] = ()) -> str:
+    """What of the host's own is on a bridge, by its ports, and those of the host's `own`."""
     found = seen.get("bridges", {}).get(bridge)
     ports = {} if found is None else found["ports"]
-    names = [bridge, *sorted(nic for port in ports.values() for nic in port["nics"])]
+    names = [bridge, *sorted(nic for port in ports.values() for nic in port["nics"]), *own]
     said = ((name, carries(links[name])) for name in names if name in links)
     return ", ".join(f"{what} on {name}" for name, what in said if what)
 

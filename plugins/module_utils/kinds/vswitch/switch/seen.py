@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ....engine.keys import Values
+from .host_ports import HostPort, noted, port_of
 from .options import (
     ACTIVE_BACKUP,
     BACKEND,
@@ -33,7 +34,7 @@ MODES_OF_LINUX = {
     BALANCE_XOR: ("balance-xor", "off"),
 }
 _WAYS = {how: way for modes in (MODES, MODES_OF_LINUX) for way, how in modes.items()}
-FACTS = ("switch", "uplinks", "mtu", "backend")
+FACTS = ("switch", "uplinks", "mtu", "backend", "host_ports")
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,11 @@ class Switch:
     primary: str = ""
     mtu: int = 0  # what is asked for; 0 leaves it to Open vSwitch or the kernel
     backend: str = ""  # empty of Open vSwitch, which keeps its bridges itself
+    host_ports: tuple[HostPort, ...] = ()
 
     @property
     def values(self) -> Values:
-        """By the options that a user writes."""
+        """By the options that a user writes, without host ports, which are things in a list."""
         said = list(self.nics), self.teaming, self.primary, self.mtu, self.backend
         return dict(zip((NICS, TEAMING, PRIMARY, MTU, BACKEND), said))
 
@@ -58,7 +60,8 @@ class Switch:
         """What is known of a vswitch on it, beside libvirt's definition."""
         uplinks = {"nics": list(self.nics), "teaming": self.teaming, "primary": self.primary}
         kept = {"backend": self.backend} if self.backend else {}
-        return {"switch": self.owner, "uplinks": uplinks, "mtu": self.mtu, **kept}
+        ports = {"host_ports": [port.said for port in self.host_ports]} if self.host_ports else {}
+        return {"switch": self.owner, "uplinks": uplinks, "mtu": self.mtu, **kept, **ports}
 
 
 def of_facts(facts: Mapping[str, Any]) -> Switch | None:
@@ -68,8 +71,8 @@ def of_facts(facts: Mapping[str, Any]) -> Switch | None:
     uplinks = facts["uplinks"]
     nics = tuple(uplinks["nics"])
     teaming, primary = uplinks["teaming"], uplinks["primary"]
-    kept = facts.get("backend", "")
-    return Switch(facts["switch"], nics, teaming, primary, facts["mtu"], kept)
+    kept, ports = facts.get("backend", ""), map(port_of, facts.get("host_ports", ()))
+    return Switch(facts["switch"], nics, teaming, primary, facts["mtu"], kept, tuple(ports))
 
 
 def of_bridge(seen: Mapping[str, Any], bridge: str) -> Switch | None:
@@ -84,8 +87,8 @@ def of_bridge(seen: Mapping[str, Any], bridge: str) -> Switch | None:
     primary = bonds[0]["primary"] if teaming == ACTIVE_BACKUP else ""
     # The least that is asked for: one uplink without it holds up the others.
     mtu = min([found["mtu"], *nics.values()])
-    kept = found.get("backend", "")
-    return Switch(found["owner"], tuple(sorted(nics)), teaming, primary, mtu, kept)
+    kept, ports = found.get("backend", ""), noted(found.get("host_ports", {}))
+    return Switch(found["owner"], tuple(sorted(nics)), teaming, primary, mtu, kept, ports)
 
 
 def _teaming(bond: Mapping[str, Any]) -> str:
