@@ -356,7 +356,8 @@ class HostFacts:
     def open_vswitch(self) -> dict[str, Any]:
         """Open vSwitch: each port's tag, trunk and mode (`ports`), and its `bridges`, each with its
         `owner`, the `mtu` that is asked for, and its `ports`: whether each is an `uplink` of ours,
-        its `nics` with the MTU asked for, and as a bond its `mode`, `lacp` and `primary`.
+        its `nics` with the MTU asked for, and as a bond its `mode`, `lacp` and `primary`. Apart
+        from these, `host_ports` have what is noted of each.
 
         Or why nobody knows (`error`).
         """
@@ -377,7 +378,8 @@ class HostFacts:
         """The interfaces of this machine, each with what it is on (`master`), its `kind` where it
         is no hardware, the one that it stands on (`below`: of a VLAN, say), its `addresses`, the
         highest MTU that it can have (`max_mtu`; 0 where it does not say), whether it leads
-        elsewhere by default (`default`), and whether it is set up (`up`)."""
+        elsewhere by default (`default`) and by whom (`gateways`), its `vlan` where it is one, and
+        whether it is set up (`up`)."""
         return dict(self.facts.ask("links", unknown={})) if self.is_this_machine else {}
 
     @property

@@ -261,7 +261,8 @@ class Beneath:
             return
         yield from host_port_seen.astray(links, self.bridge, now, False)
         yield from host_port_seen.vlans_of_ovs(self.draft.world.host.open_vswitch, now)
-        are = linux_files.of_bridge(self.draft.world.host.linux_bridges["files"], self.bridge)
+        files = self.draft.world.host.linux_bridges.get("files", {})
+        are = linux_files.of_bridge(files, self.bridge)
         yield from linux_seen.files_astray(are, linux_files.files_beside(self.bridge, now))
 
     def _righted(self, will: Switch) -> Iterator[Change]:
