@@ -278,7 +278,7 @@ def test_addresses_move_and_routes_follow() -> None:
         "ip address delete 192.0.2.7/24 dev eno1",
         "ip link set dev mgmt up",
         "ip address replace 192.0.2.7/24 dev mgmt",
-        "ip -4 route replace default via 192.0.2.1 dev mgmt",
+        "ip -4 route replace default via 192.0.2.1 dev mgmt proto static",
     ]
     assert told(host_port_commands.addressing(RUNS, "br9", STORED, STORED, True)) == [
         "ip link set dev mgmt up"

@@ -14,6 +14,10 @@ Command = list[str]
 Links = Mapping[str, Mapping[str, Any]]
 
 
+# So that it takes them for its own, and there are not two.
+_AS_NETWORKD = ("proto", "static")
+
+
 def releasing(links: Links, bridge: str, was: Switch, will: Switch) -> Iterator[Command]:
     """The VLANs of a bridge of Linux that go, or become others: an interface keeps its VLAN."""
     stay = {port.name: port.vlan for port in will.host_ports if port.vlan}
@@ -89,7 +93,7 @@ def _set(links: Links, name: str, port: HostPort, mtu: int) -> Iterator[Command]
     routes = [("default", via) for via in port.gateways if via not in link.get("gateways", ())]
     for to, via in (*routes, *port.routes):
         family = "-6" if ":" in via else "-4"
-        yield ["ip", family, "route", "replace", to, "via", via, "dev", name]
+        yield ["ip", family, "route", "replace", to, "via", via, "dev", name, *_AS_NETWORKD]
     old = [via for via in link.get("gateways", ()) if via not in port.gateways]
     for via in old if port.addresses else ():
         family = "-6" if ":" in via else "-4"
