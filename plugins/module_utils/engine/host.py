@@ -354,17 +354,10 @@ class HostFacts:
 
     @property
     def open_vswitch(self) -> dict[str, Any]:
-        """Open vSwitch: each port's tag, trunk and mode (`ports`), and its `bridges`, each with its
-        `owner`, the `mtu` that is asked for, and its `ports`: whether each is an `uplink` of ours,
-        its `nics` with the MTU asked for, and as a bond its `mode`, `lacp` and `primary`. Apart
-        from these, `host_ports` have what is noted of each.
-
-        Or why nobody knows (`error`).
-        """
+        """Open vSwitch as host/open_vswitch.py has it, or why nobody knows (`error`)."""
         unknown = {"error": "the ports of another machine are not seen from here", "ports": {}}
-        return dict(
-            self.facts.ask("open_vswitch", unknown=unknown) if self.is_this_machine else unknown
-        )
+        here = self.is_this_machine
+        return dict(self.facts.ask("open_vswitch", unknown=unknown)) if here else unknown
 
     @property
     def linux_bridges(self) -> dict[str, Any]:
@@ -375,11 +368,7 @@ class HostFacts:
 
     @property
     def links(self) -> dict[str, dict[str, Any]]:
-        """The interfaces of this machine, each with what it is on (`master`), its `kind` where it
-        is no hardware, the one that it stands on (`below`: of a VLAN, say), its `addresses`, the
-        highest MTU that it can have (`max_mtu`; 0 where it does not say), whether it leads
-        elsewhere by default (`default`) and by whom (`gateways`), its `vlan` where it is one, and
-        whether it is set up (`up`)."""
+        """The interfaces of this machine, as host/links.py has them."""
         return dict(self.facts.ask("links", unknown={})) if self.is_this_machine else {}
 
     @property

@@ -66,7 +66,9 @@ def _set(found: Any) -> list[int]:
 
 
 def bridges_in(answers: Sequence[str]) -> dict[str, Any]:
-    """The bridges in the lists of all tables, each with its ports and their interfaces."""
+    """The bridges in the lists of all tables: the `owner` of each, the `mtu` that is asked for, and
+    its `ports`: whether each is an `uplink` of ours, its `nics` with the MTU asked for, and as a
+    bond its `mode`, `lacp` and `primary`. Apart from these, what is noted of `host_ports`."""
     [of_switch, bridges, ports, interfaces] = (json.loads(one)["data"] for one in answers)
     devices = {uuid[1]: (name, mtu) for uuid, name, mtu in interfaces}
     found = {row[4][1]: (row[0], _port(row, devices)) for row in ports}
