@@ -8,33 +8,17 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ...engine import xmltree
-from ...engine.plan import Have
-from ...engine.world import World
 from ...engine.xmltree import Element
-from ..images.chains import Chains
 from ..vm.states import PAUSED, RUNNING
 from .declared import Declared
 from .disks import Disk, disks_of
-from .facts import BackupFacts, Kept
+from .looking import Looking
 from .manifest import Backup
 
 
 @dataclass(frozen=True)
-class Case:
+class Case(Looking[Declared]):
     """The backups of one VM in one folder, and what is declared of them."""
-
-    world: World
-    wanted: Declared
-
-    @property
-    def resource(self) -> str:
-        """How errors and plans call it."""
-        return self.wanted.resource
-
-    @cached_property
-    def have(self) -> Have:
-        """The VM."""
-        return self.world.was("vm", self.wanted.vm)
 
     @property
     def state(self) -> str:
@@ -63,36 +47,11 @@ class Case:
         return hashlib.sha256(text.encode()).hexdigest()
 
     @cached_property
-    def chains(self) -> Chains:
-        """What disks stand on."""
-        return Chains(self.world)
-
-    @cached_property
     def disks(self) -> list[Disk]:
         """All its disks that are written to."""
         return disks_of(self.domain, self.chains)
 
     @cached_property
-    def facts(self) -> BackupFacts:
-        """What the host tells of backups."""
-        return BackupFacts(self.world.facts)
-
-    @cached_property
-    def kept(self) -> Kept:
-        """What is in the folder."""
-        return self.facts.kept(self.wanted.directory, self.wanted.vm)
-
-    @cached_property
     def own(self) -> list[Backup]:
         """The backups of this very VM, the oldest first."""
         return [one for one in self.kept.backups if one.uuid == self.uuid]
-
-    @cached_property
-    def by_id(self) -> dict[str, Backup]:
-        """The same by their names."""
-        return {one.id: one for one in self.own}
-
-    @cached_property
-    def checkpoints(self) -> list[str]:
-        """The checkpoints that libvirt has of the VM."""
-        return self.world.host.checkpoints(self.wanted.vm)

@@ -62,6 +62,11 @@ class Declared(NamedTuple):
         return f"{KIND}/{self.vm}/{self.name}" if self.name else f"{KIND}/{self.vm}"
 
     @property
+    def target(self) -> str:
+        """The VM that is looked at."""
+        return self.vm
+
+    @property
     def folder(self) -> str:
         """Where the backups of the VM are."""
         return f"{self.directory.rstrip('/')}/{self.vm}"

@@ -10,14 +10,11 @@ from typing import NamedTuple
 
 from ...engine import xmltree
 from ...engine.errors import FleetError
-from ...engine.plan import Have
-from ...engine.world import World
 from ...engine.xmltree import Element
-from ..images.chains import Chains
 from ..storage_volume.volumes import volume_path
 from ..vm.derived import volume_of
 from ..vm_backup.disks import disks_of
-from ..vm_backup.facts import BackupFacts, Kept
+from ..vm_backup.looking import Looking
 from ..vm_backup.manifest import Backup, DiskCopy, above, when, why_not_whole
 from .declared import Declared
 from .facts import Journal, RestoreFacts
@@ -38,41 +35,13 @@ class DiskBack(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Case:
+class Case(Looking[Declared]):
     """One VM that is to be as in a backup."""
-
-    world: World
-    wanted: Declared
-
-    @property
-    def resource(self) -> str:
-        """How errors and plans call it."""
-        return self.wanted.resource
 
     @property
     def is_another(self) -> bool:
         """Whether it becomes another VM than the one that was backed up."""
         return self.wanted.target != self.wanted.vm
-
-    @cached_property
-    def have(self) -> Have:
-        """The VM that is there by the name that it is to have."""
-        return self.world.was("vm", self.wanted.target)
-
-    @cached_property
-    def facts(self) -> BackupFacts:
-        """What the host tells of backups."""
-        return BackupFacts(self.world.facts)
-
-    @cached_property
-    def kept(self) -> Kept:
-        """What is in the folder."""
-        return self.facts.kept(self.wanted.directory, self.wanted.vm)
-
-    @cached_property
-    def by_id(self) -> dict[str, Backup]:
-        """The backups by their names."""
-        return {one.id: one for one in self.kept.backups}
 
     @cached_property
     def journal(self) -> Journal:
@@ -127,11 +96,6 @@ class Case:
         pool = self.world.was("storage_pool", self.wanted.pool)
         named = {"name": copy.name, "format": form}
         return DiskBack(copy, volume_path(pool, volume_of(self.wanted.target, named)), form)
-
-    @cached_property
-    def chains(self) -> Chains:
-        """What images of the host stand on."""
-        return Chains(self.world)
 
     @cached_property
     def left_out(self) -> list[str]:
