@@ -267,7 +267,7 @@ def test_what_is_interrupted_leaves_no_backup_and_no_gap(guest: BackedUp) -> Non
 
 
 def is_restored_in_the_end(guest: BackedUp, point: Result) -> None:
-    """A run that is killed leaves the VM as it was, as it is to be, or absent until the next."""
+    """A run that is killed leaves the VM as it was, as it is to be, or without its disks."""
     args = guest.asked(backup=point["backup"]["name"], overwrite=True)
     before = guest.counted()
     process = start_module("vm_restore", args, on=guest.libvirtd)
@@ -278,10 +278,12 @@ def is_restored_in_the_end(guest: BackedUp, point: Result) -> None:
     assert guest.counted() == before, "nothing is touched until all is whole"
     note = guest.outside_of(guest.vm, f".restore-{guest.vm}.json")
     guest.restore(backup=point["backup"]["name"], overwrite=True)
-    begun = {**json.loads(note.read_text()), "done": False, "autostart": True}
-    note.write_text(json.dumps({**begun, "files": [guest.image()[0]]}))
-    guest.libvirtd.virsh("undefine", guest.vm)
+    note.write_text(json.dumps({**json.loads(note.read_text()), "done": False}))
+    text = guest.definitions()[1].replace("root.qcow2'", "root.qcow2.restoring'")
+    guest.outside_of("barred.xml").write_text(text)
+    guest.libvirtd.virsh("define", str(guest.directory / "barred.xml"))
+    refused = guest.libvirtd.try_run(["virsh", "start", guest.vm])
+    assert "root.qcow2.restoring" in refused.stderr, "it is not started with a part of its disks"
     guest.restore(backup=point["backup"]["name"])
     assert guest.counted() == guest.counted_in(point)
-    assert "enable" in guest.libvirtd.virsh("dominfo", guest.vm).partition("Autostart:")[2]
     assert not [name for name in guest.files() if name.endswith(".partial")]

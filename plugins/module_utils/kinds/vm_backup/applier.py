@@ -51,6 +51,7 @@ def back_up(host: Host, planned: Planned) -> tuple[Backup | None, dict[str, Any]
     with host.errors(job.resource, "back it up"), _files(job):
         make_folder(job.folder)
         with in_turn(job.folder / LOCK, "make backups of a VM", TURN_S):
+            _check_as_planned(job)
             dom = found(host.conn.lookupByName, job.wanted.vm, libvirt.VIR_ERR_NO_DOMAIN)
             for leftover in planned.clears:
                 _clear(job, dom, leftover)
@@ -60,6 +61,12 @@ def back_up(host: Host, planned: Planned) -> tuple[Backup | None, dict[str, Any]
             for going in planned.going:
                 remove(job.folder, going.backup)
     return made, told
+
+
+def _check_as_planned(job: Job) -> None:
+    if job.planned.case.has_changed():
+        message = "another run was at work here since the plan was made, and nothing was done"
+        raise FleetError(f"{message}; run again", job.resource)
 
 
 class _files:

@@ -37,6 +37,9 @@ def against_folder(case: Case) -> Iterator[FleetError]:
     elif not kept.exists:
         message = f"there is no folder {wanted.directory}; make it, or mount it, first"
         yield _error(case, message, "directory")
+    elif kept.read_only:
+        message = f"{wanted.directory} is mounted so that it can only be read"
+        yield _error(case, message, "directory")
     elif kept.holder:
         message = f"{kept.holder} is at work in {wanted.folder}; wait until it has ended"
         yield _error(case, message, "directory")

@@ -36,6 +36,7 @@ class Kept(NamedTuple):
     backups: tuple[Backup, ...] = ()  # the oldest first
     leftovers: tuple[Leftover, ...] = ()
     broken: Mapping[str, str] = {}  # folders with a manifest that cannot be read, and why
+    read_only: bool = False  # what is mounted there
     others: Mapping[str, tuple[str, ...]] = {}  # by backup, the files that its manifest has not
 
 
@@ -65,6 +66,7 @@ class BackupFacts:
             tuple(sorted(backups, key=lambda one: (one.made, one.id))),
             tuple(Leftover(*one) for one in told.get("leftovers", ())),
             broken,
+            bool(told.get("read_only")),
             {name: tuple(files) for name, files in told.get("others", {}).items()},
         )
 

@@ -70,6 +70,12 @@ class Looking(Generic[Wants]):
         """What is in the folder."""
         return self.facts.kept(self.wanted.directory, self.wanted.vm)
 
+    def has_changed(self) -> bool:
+        """Whether what is in the folder is not what the plan was made for, as where another run
+        had its turn before this one. Reads it anew."""
+        now = BackupFacts(self.world.facts.anew()).kept(self.wanted.directory, self.wanted.vm)
+        return now._replace(holder="") != self.kept._replace(holder="")
+
     @cached_property
     def own(self) -> list[Backup]:
         """The backups that count, the oldest first."""

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ...engine import xmltree
 from ...engine.changes import LIVE, STORED, Change, Mended
 from ...engine.errors import FleetError, FleetErrors
 from ...engine.keys import ABSENT
@@ -261,7 +260,7 @@ def _quiesces(case: Case) -> tuple[bool, str, list[FleetError]]:
         why_not = "" if asked != "true" else "the VM does not run"
     elif case.state != RUNNING:
         why_not = "the guest is paused, and its agent too"
-    elif not any(one.get("state") == "connected" for one in xmltree.find_all(case.domain, AGENT)):
+    elif not any(one.get("state") == "connected" for one in case.domain.iterfind(AGENT)):
         why_not = "no guest agent is connected; the disks are as after a power failure"
     if asked == "true" and why_not:
         error = FleetError(f"the guest cannot be asked: {why_not}", case.resource, "quiesce")

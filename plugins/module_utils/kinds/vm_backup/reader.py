@@ -57,7 +57,7 @@ def read_backups(_host: Host, directory: str, vm: str) -> dict[str, Any]:
     """What there is of a VM: backups, what is half-made, what cannot be read, whose turn it is."""
     folder = Path(directory, vm)
     told: dict[str, Any] = {"exists": Path(directory).is_dir(), "holder": "", "leftovers": []}
-    told.update(backups={}, broken={}, others={})
+    told.update(backups={}, broken={}, others={}, read_only=_is_read_only(directory))
     try:
         names = sorted(one.name for one in folder.iterdir() if one.is_dir())
     except (FileNotFoundError, NotADirectoryError):
@@ -131,6 +131,13 @@ def _size(path: Path) -> int | None:
         return path.stat().st_size
     except OSError:
         return None
+
+
+def _is_read_only(directory: str) -> bool:
+    try:
+        return bool(os.statvfs(directory).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False
 
 
 def _holder(lock: Path) -> str:

@@ -2,8 +2,9 @@
 """Restores a VM as planned. Decides nothing.
 
 All checksums are compared and all new images are whole before anything that is there is touched.
-From then on the VM is absent until all of it is in its place, so that it is never started with a
-part of it; a run that ends before begins anew, by what was noted beside the backups.
+From then on the VM is stored with disks that are nowhere, until all of it is in its place: so it is
+never started with a part of it, and never undefined. One that was not there is defined at the end.
+A run that ends before begins anew, by what was noted beside the backups.
 """
 
 from __future__ import annotations
@@ -63,6 +64,9 @@ def restore(host: Host, planned: Planned) -> dict[str, Any]:
     with host.errors(job.resource, "restore it"), _files(job):
         if planned.restores:
             with in_turn(folder / LOCK, "have its hands on the backups of a VM", TURN_S):
+                if job.case.has_changed():
+                    message = "another run was at work here since the plan was made"
+                    raise FleetError(f"{message}, and nothing was touched; run again", job.resource)
                 _check(job, folder)
                 _restore(job, folder)
         if planned.starts:
@@ -106,6 +110,8 @@ def _damaged(job: Job, backup: Backup, file: str) -> FleetError:
 
 
 def _restore(job: Job, folder: Path) -> None:
+    noted = journal_of(str(folder), job.case.wanted.target)
+    before = noted.read_text(encoding="utf-8") if noted.exists() else ""
     _note(job, folder, [one.half_made for one in job.case.disks])
     try:
         for disk in job.case.disks:
@@ -115,6 +121,8 @@ def _restore(job: Job, folder: Path) -> None:
         for disk in job.case.disks:
             with suppress(OSError):
                 Path(disk.half_made).unlink()
+        with suppress(OSError):  # nothing was begun that the next run would have to know of
+            write(noted, before) if before else noted.unlink()
         raise
     _replace(job, folder)
     _note(job, folder, [], done=True)
@@ -126,7 +134,6 @@ def _note(job: Job, folder: Path, files: list[str], done: bool = False) -> None:
         "backup": job.case.backup.id,
         "uuid": job.case.uuid,
         "files": files,
-        "autostart": job.case.autostart,
         "done": done,
     }
     write(journal_of(str(folder), job.case.wanted.target), json.dumps(said, indent=1) + "\n")
@@ -155,7 +162,7 @@ def _convert(job: Job, folder: Path, disk: DiskBack) -> None:
     if done.returncode:
         message = f"{QEMU_IMG} did not restore disk {disk.copy.name}: {done.stderr.strip()}"
         raise FleetError(message, job.resource)
-    _be_like(Path(disk.half_made), Path(disk.path))
+    _be_like(Path(disk.half_made), Path(disk.place))
     flush(Path(disk.half_made))
 
 
@@ -175,7 +182,12 @@ def _check_as_planned(job: Job) -> None:
     same = (dom is None) == (not have.exists)
     if same and dom is not None:
         now = xmltree.parse(dom.XMLDesc(flags))
-        same = not dom.isActive() and xmltree.same(now, have.definition)
+        known = (_names(dom.listAllSnapshots(0)), _names(dom.listAllCheckpoints(0)))
+        same = (
+            not dom.isActive()
+            and xmltree.same(now, have.definition)
+            and known == (sorted(job.case.snapshots), sorted(job.case.checkpoints))
+        )
     if not same:
         message = "was changed by somebody else since the plan was made, and nothing was touched"
         raise FleetError(f"{message}; run again", job.resource)
@@ -183,6 +195,10 @@ def _check_as_planned(job: Job) -> None:
     if refused:
         message = f"libvirt would not take its definition, and nothing was touched: {refused}"
         raise FleetError(message, job.resource)
+
+
+def _names(records: list[Any]) -> list[str]:
+    return sorted(one.getName() for one in records)
 
 
 def _look_up(job: Job) -> Any:
@@ -193,33 +209,40 @@ def _look_up(job: Job) -> Any:
 
 
 def _replace(job: Job, folder: Path) -> None:
-    dom = _look_up(job)
-    _note(job, folder, [path for one in job.case.disks for path in (one.path, one.half_made)])
-    if dom is not None:
-        patiently(lambda: dom.undefineFlags(_flags(job)))
-    for disk in job.case.disks:
-        Path(disk.half_made).rename(disk.path)
-        flush(Path(disk.path).parent)
+    case = job.case
+    _note(job, folder, [path for one in case.disks for path in (one.path, one.half_made)])
+    if case.have.exists:
+        _bar(job)
+    for disk in case.disks:
+        Path(disk.half_made).rename(disk.place)
+        flush(Path(disk.place).parent)
     for file in job.planned.files:
         _put_state(job, folder, file)
-    text = xmltree.serialise(job.case.definition)
-    dom = patiently(lambda: job.host.conn.defineXMLFlags(text, 0))
-    if job.case.autostart:
+    dom = _define(job, case.definition)
+    if case.autostart and not case.have.exists:
         dom.setAutostart(1)
     _refresh(job)
 
 
-def _flags(job: Job) -> int:
-    """All that libvirt knows of the old disks goes; files stay until others take their place."""
-    flags = (
-        libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
-        | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
-        | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
-        | libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM
-    )
-    if job.host.can_keep_tpm:
-        flags |= libvirt.VIR_DOMAIN_UNDEFINE_KEEP_TPM
-    return int(flags)
+def _bar(job: Job) -> None:
+    """From here on the VM that is there is the one that is to be, and cannot be started. What
+    libvirt knows of its old disks goes."""
+    dom = _define(job, job.case.barred)
+    if dom.isActive():
+        _define(job, job.case.have.definition)
+        message = "was started by somebody else, and nothing was touched; stop it, and run again"
+        raise FleetError(message, job.resource)
+    if dom.hasManagedSaveImage(0):
+        dom.managedSaveRemove(0)
+    for snapshot in dom.listAllSnapshots(0):
+        snapshot.delete(libvirt.VIR_DOMAIN_SNAPSHOT_DELETE_METADATA_ONLY)
+    for checkpoint in dom.listAllCheckpoints(0):
+        checkpoint.delete(libvirt.VIR_DOMAIN_CHECKPOINT_DELETE_METADATA_ONLY)
+
+
+def _define(job: Job, tree: xmltree.Element) -> Any:
+    text = xmltree.serialise(tree)
+    return patiently(lambda: job.host.conn.defineXMLFlags(text, 0))
 
 
 def _put_state(job: Job, folder: Path, file: StateFile) -> None:

@@ -13,25 +13,27 @@ from ...engine.errors import FleetError
 from ...engine.xmltree import Element
 from ..storage_volume.volumes import volume_path
 from ..vm.derived import volume_of
+from ..vm.snapshots import snapshots_of
 from ..vm_backup.disks import disks_of
 from ..vm_backup.looking import Looking
 from ..vm_backup.manifest import Backup, DiskCopy, above, when, why_not_whole
 from .declared import Declared
 from .facts import Journal, RestoreFacts
-from .tree import become_another, put_disks, without_disks
+from .tree import bar, become_another, is_barred, put_disks, without_disks
 
 
 class DiskBack(NamedTuple):
     """One disk that is restored."""
 
     copy: DiskCopy
-    path: str  # where it goes
+    path: str  # where it goes, as definitions say it
     format: str
+    place: str  # the same by its real path: what is a link stays one
 
     @property
     def half_made(self) -> str:
         """Where it is until it is whole."""
-        return f"{self.path}.partial"
+        return f"{self.place}.partial"
 
 
 @dataclass(frozen=True)
@@ -92,10 +94,11 @@ class Case(Looking[Declared]):
     def _disk(self, copy: DiskCopy) -> DiskBack:
         form = "raw" if copy.format == "raw" else "qcow2"
         if not self.wanted.pool:
-            return DiskBack(copy, copy.source, form)
+            return DiskBack(copy, copy.source, form, self.world.host.real_path(copy.source))
         pool = self.world.was("storage_pool", self.wanted.pool)
         named = {"name": copy.name, "format": form}
-        return DiskBack(copy, volume_path(pool, volume_of(self.wanted.target, named)), form)
+        path = volume_path(pool, volume_of(self.wanted.target, named))
+        return DiskBack(copy, path, form, self.world.host.real_path(path))
 
     @cached_property
     def left_out(self) -> list[str]:
@@ -112,6 +115,18 @@ class Case(Looking[Declared]):
             without_disks(tree, self.left_out)
         put_disks(tree, {one.copy.target: (one.path, one.format) for one in self.disks})
         return tree
+
+    @cached_property
+    def barred(self) -> Element:
+        """The same as it is stored while its disks take their places: it cannot be started."""
+        tree = xmltree.clone(self.definition)
+        bar(tree, {one.copy.target for one in self.disks})
+        return tree
+
+    @cached_property
+    def snapshots(self) -> list[str]:
+        """The names of the snapshots that libvirt has of the VM that is there."""
+        return sorted(one.name for one in snapshots_of(self.world.host, self.wanted.target))
 
     @property
     def uuid(self) -> str:
@@ -132,13 +147,21 @@ class Case(Looking[Declared]):
 
     @property
     def autostart(self) -> bool:
-        """Whether it is to start with its host: as it does, or did when a run began to replace it,
-        or when it was backed up."""
+        """Whether it is to start with its host: as it does, or did when it was backed up."""
         if self.have.exists:
             return bool(self.have.facts.get("autostart"))
-        if self.journal.files and not self.journal.done:
-            return self.journal.autostart
         return self.backup.autostart and not self.is_another
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether a run that was interrupted left the VM that is there without its disks."""
+        have, journal = self.have, self.journal
+        return (
+            have.exists
+            and not journal.done
+            and journal.uuid == xmltree.get(have.definition, "uuid")
+            and is_barred(have.definition)
+        )
 
     def is_ours(self, path: str) -> bool:
         """Whether a run that was interrupted made a file for this."""

@@ -9,6 +9,7 @@ from ...engine import xmltree
 from ...engine.errors import FleetError
 from ...engine.units import format_size
 from ..images.one_writer import Images
+from ..storage_pool.used import holds
 from ..storage_volume.volumes import FILE_POOLS, type_of
 from ..vm.states import PAUSED, RUNNING
 from ..vm_backup.checks import QEMU_IMG
@@ -16,6 +17,7 @@ from ..vm_backup.manifest import why_not_whole
 from .case import Case, DiskBack
 
 MIB = 2**20
+MOUNTED = ("fs", "netfs")
 
 
 def _error(case: Case, message: str, field: str = "") -> FleetError:
@@ -53,9 +55,16 @@ def against_vm(case: Case) -> Iterator[FleetError]:
     if not case.have.exists:
         return
     state = str(case.have.facts.get("state"))
-    if state in (RUNNING, PAUSED):
+    there = xmltree.get(case.have.definition, "uuid")
+    if there != case.uuid:
+        message = (
+            f"is there, and is another VM by its UUID ({there}, and not {case.uuid}); remove or "
+            "rename that first, or restore it as another VM (name)"
+        )
+        yield _error(case, message, "vm")
+    elif state in (RUNNING, PAUSED):
         yield _error(case, f"is {state}; stop it first (state: stopped)", "vm")
-    elif not wanted.overwrite:
+    elif not wanted.overwrite and not case.is_begun:
         yield _error(
             case,
             "is there, and what its disks have now would be lost; say overwrite: true where that "
@@ -88,10 +97,12 @@ def against_disks(case: Case) -> Iterator[FleetError]:
             message = f"disk {disk.copy.name} was on {disk.path}, which is no file; name a pool"
             yield _error(case, message, "pool")
             continue
+        yield from _against_asleep(case, disk)
         others = _others_on(case, images, disk)
         if others:
             message = f"{disk.path} is used by {', '.join(others)}, for which it would be another"
-            yield _error(case, f"{message}; restore it as another VM (name)", "vm")
+            todo = "remove what is of no use, or restore it as another VM (name)"
+            yield _error(case, f"{message}; {todo}", "vm")
         there = case.world.host.exists(disk.path)
         if there and not case.wanted.overwrite and not case.is_ours(disk.path):
             yield _error(
@@ -100,8 +111,18 @@ def against_disks(case: Case) -> Iterator[FleetError]:
                 "that may go, or name a pool",
                 "overwrite",
             )
-        if case.world.host.exists(case.folder_of(disk.path)) is False:
-            message = f"there is no folder {case.folder_of(disk.path)}; make it, or name a pool"
+        folder = case.folder_of(disk.place)
+        if case.world.host.exists(folder) is False:
+            message = f"there is no folder {folder}; make it, or name a pool"
+            yield _error(case, message, "pool")
+
+
+def _against_asleep(case: Case, disk: DiskBack) -> Iterator[FleetError]:
+    """What is mounted for a pool is there: else the disk would lie below its mount point."""
+    for pool in case.world.everything("storage_pool").values():
+        mounted = type_of(pool) in MOUNTED or pool.name == case.wanted.pool
+        if mounted and holds(pool, disk.path) and pool.facts.get("state") == "inactive":
+            message = f"{pool.name}, in which {disk.path} is to be, is not active; start it first"
             yield _error(case, message, "pool")
 
 
@@ -129,7 +150,7 @@ def against_room(case: Case) -> Iterator[FleetError]:
     """New images are whole before old ones go."""
     by_folder: dict[str, int] = {}
     for disk in case.disks:
-        folder = case.folder_of(disk.path)
+        folder = case.folder_of(disk.place)
         copies = [one.disk(disk.copy.target) for one in case.chain]
         needs = min(disk.copy.capacity, sum(one.size for one in copies if one is not None))
         by_folder[folder] = by_folder.get(folder, 0) + needs

@@ -16,7 +16,6 @@ class Journal(NamedTuple):
     uuid: str = ""  # of the VM that it became
     files: tuple[str, ...] = ()  # that were made for it
     done: bool = False
-    autostart: bool = False
 
 
 class RestoreFacts:
@@ -37,5 +36,4 @@ class RestoreFacts:
             str(said.get("uuid", "")),
             tuple(map(str, said.get("files", ()))),
             bool(said.get("done")),
-            bool(said.get("autostart")),
         )

@@ -12,7 +12,6 @@ from ...engine.errors import FleetError, FleetErrors
 from ...engine.hidden import Sensitive
 from ...engine.plan import NONE, UPDATE, Have, Plan, Wanted
 from ..vm.definition import domain_values
-from ..vm.snapshots import snapshots_of
 from ..vm.state_files import NAMES, StateFile, saved_memory_of, state_files_of
 from ..vm.states import RUNNING, SAVED, STOPPED
 from ..vm_backup.changes import BackedUp
@@ -27,6 +26,7 @@ from .checks import (
     against_vm,
 )
 from .declared import KIND
+from .tree import BARRED
 
 
 class Restored(BackedUp):
@@ -162,20 +162,22 @@ def _is_of_disk(key: tuple[str, ...]) -> bool:
 
 def _goes(case: Case) -> Iterator[Change]:
     """What libvirt knows of the VM that is replaced, and what is left of it."""
-    host, name = case.world.host, case.wanted.target
-    snapshots = [one.name for one in snapshots_of(host, name)]
-    for field, names in (("snapshots", snapshots), ("checkpoints", host.checkpoints(name))):
+    for field, names in (("snapshots", case.snapshots), ("checkpoints", case.checkpoints)):
         if names:
             yield Lost(case.resource, (field,), ", ".join(sorted(names)), note="of the old disks")
     if case.have.facts.get("state") == SAVED:
-        memory = saved_memory_of(host, case.have.definition)
+        memory = saved_memory_of(case.world.host, case.have.definition)
         yield Lost(case.resource, (memory.field,), memory.path, note=NAMES[memory.field])
     written = {case.chains.place(one.path) for one in case.disks}
     for disk in xmltree.find_all(case.have.definition, "devices/disk"):
         target = xmltree.get(disk, "target/@dev") or ""
         path = next((one.path for one in case.chains.told(disk)[0]), "")
-        if case.backup.disk(target) and path and case.chains.place(path) not in written:
-            yield Kept(case.resource, ("images", path), path, note="the VM has left it")
+        left = path and not path.endswith(BARRED) and case.chains.place(path) not in written
+        if left and case.backup.disk(target):
+            note = "the VM has left it"
+            if written & {case.chains.place(one.path) for one in case.chains.of(disk)}:
+                note += "; what it stands on is lost, and it is of no use without"
+            yield Kept(case.resource, ("images", path), path, note=note)
 
 
 def _state(found: Planned) -> Iterator[Change]:

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from ...engine import xmltree
 from ...engine.host import HostFacts
 from ...engine.xmltree import Element
 from ..vm.derived import derived_mac, derived_uuid
 from ..vm.state_files import OF_SYSTEM, nvram_of
+
+BARRED = ".restoring"  # at the end of the name of a file that is never there
 
 
 def put_disks(tree: Element, images: Mapping[str, tuple[str, str]]) -> None:
@@ -26,6 +28,21 @@ def put_disks(tree: Element, images: Mapping[str, tuple[str, str]]) -> None:
         xmltree.put(disk, "driver/@type", form)
 
 
+def bar(tree: Element, targets: Collection[str]) -> None:
+    """Let no disk of these be found, in place, so that the VM cannot be started."""
+    for disk in xmltree.find_all(tree, "devices/disk"):
+        source = disk.find("source")
+        if source is not None and xmltree.get(disk, "target/@dev") in targets:
+            source.set("file", f"{source.get('file', '')}{BARRED}")
+            source.attrib.pop("startupPolicy", None)  # libvirt would leave out what is optional
+
+
+def is_barred(tree: Element) -> bool:
+    """Whether a VM waits for its disks."""
+    sources = tree.iterfind("devices/disk/source")
+    return any((one.get("file") or "").endswith(BARRED) for one in sources)
+
+
 def become_another(tree: Element, name: str, host: HostFacts) -> None:
     """Make it the definition of another VM, in place: what tells VMs apart is its own."""
     before = nvram_of(host, tree)
@@ -35,10 +52,20 @@ def become_another(tree: Element, name: str, host: HostFacts) -> None:
         xmltree.remove(tree, xmltree.ensure(tree, "genid"))
     for number, nic in enumerate(xmltree.find_all(tree, "devices/interface")):
         xmltree.put(nic, "mac/@address", derived_mac(name, str(number)))
-    if before is not None and xmltree.get(tree, "os/nvram") is not None:
-        xmltree.put(tree, "os/nvram", f"{_nvram_folder(host)}/{name}_VARS.fd")
+    if before is not None and xmltree.find(tree, "os/nvram") is not None:
+        _put_nvram(xmltree.ensure(tree, "os/nvram"), f"{_nvram_folder(host)}/{name}_VARS.fd")
+    for entry in tree.iterfind("sysinfo/system/entry[@name='uuid']"):
+        entry.text = derived_uuid(name)  # libvirt refuses one that is not the VM's
     for source in xmltree.find_all(tree, "devices/tpm/backend/source"):
         xmltree.remove(tree, source)
+
+
+def _put_nvram(nvram: Element, path: str) -> None:
+    """Have its NVRAM in a file, whichever it was in."""
+    for source in nvram.findall("source"):
+        nvram.remove(source)
+    nvram.attrib.pop("type", None)
+    nvram.text = path
 
 
 def _nvram_folder(host: HostFacts) -> str:

@@ -107,6 +107,8 @@ def test_without_a_checkpoint_the_one_that_is_there_stays() -> None:
 
 
 def test_the_guest_is_asked_where_its_agent_is_connected() -> None:
+    spice = '<channel type="spicevmc"><target type="virtio" name="com.redhat.spice.0"/></channel>'
+    assert Site(devices=spice + CHANNEL).planned().quiesces, "whichever channel is the first"
     site = Site(devices=CHANNEL)
     assert site.planned().quiesces and not site.planned(quiesce="false").quiesces
     assert "no guest agent" in Site().refused(quiesce="true")

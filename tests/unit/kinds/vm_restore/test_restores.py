@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetError, FleetErrors
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.looked_at import File
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.showing import results, summary
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.derived import (
     derived_mac,
@@ -71,6 +72,14 @@ class Site(backups.Site):
 
 def rows(found: Planned) -> dict[str, Any]:
     return {row["field"]: row["after"] for row in results(found.plan.changes)}
+
+
+def asleep(site: Site) -> None:
+    """Its disk was in a pool whose file system is not mounted."""
+    site.host.haves["storage_pool"] = [moves.pool("nfs", "/nfs", moves.NETFS, live=False)]
+    site.told["backups"]["three"]["disks"][0].update(source="/nfs/web")
+    site.host.facts[("file", "/nfs/web")] = None
+    site.host.facts[("place", "/nfs/web")] = "/nfs/web"
 
 
 def gone(site: Site, path: str = IMAGE) -> Site:
@@ -153,9 +162,32 @@ def test_a_second_run_leaves_what_the_first_made() -> None:
     assert "is there" in site.refused()
 
 
+def test_a_vm_that_waits_for_its_disks_gets_them_from_the_next_run() -> None:
+    optional = DATA.format("raw", "").replace("data'/>", "data' startupPolicy='optional'/>")
+    disks = (copy(), copy("vdb", format="raw", source="/local/data"))
+    site = Site(backup("three", 1, disks=disks), devices=optional)
+    barred = site.case(overwrite=True).barred
+    paths = [disk.find("source").attrib for disk in barred.findall("devices/disk")]  # type: ignore[union-attr]
+    assert paths == [{"file": f"{IMAGE}.restoring"}, {"file": "/local/data.restoring"}]
+    site.host.haves["vm"] = [Have("vm", VM, barred, None, {"state": "stopped"})]
+    said = {"backup": "three", "uuid": UUID, "files": [IMAGE, "/local/data"]}
+    site.noted(VM, **said, done=False)
+    found = site.planned()
+    assert rows(found) == {"backup": "three", "disks.vda": IMAGE, "disks.vdb": "/local/data"}
+    assert "was interrupted" in found.plan.warnings[0]
+    site.noted(VM, **{**said, "uuid": "another"}, done=False)
+    assert "say overwrite: true" in site.refused(), "it is not known whose it is"
+
+
+def test_another_vm_of_its_name_is_not_replaced() -> None:
+    site = Site()
+    xmltree.put(site.host.haves["vm"][0].definition, "uuid", "another")
+    assert "is another VM by its UUID (another, and not" in site.refused(overwrite=True)
+
+
 def test_what_an_interrupted_run_made_may_go() -> None:
     site = Site(absent=True)
-    site.noted(VM, backup="two", uuid=UUID, files=[IMAGE], done=False, autostart=True)
+    site.noted(VM, backup="two", uuid=UUID, files=[IMAGE], done=False)
     found = site.planned()
     assert rows(found)["disks.vda"] == IMAGE and f"images.{IMAGE}" not in rows(found)
     assert "was interrupted" in found.plan.warnings[0]
@@ -203,6 +235,26 @@ def test_its_nvram_is_its_own() -> None:
     found = site.planned(name="copy", pool="nfs")
     assert rows(found)["files.nvram"] == path
     assert xmltree.get(found.case.definition, "os/nvram") == path
+    source = "<nvram type='file' template='/t'><source file='/var/lib/x_VARS.fd'/></nvram>"
+    os = nvram.partition("<nvram>")[0] + source
+    text = moves.domain(file=IMAGE, os=os)
+    site.host.facts[("backed_up_definition", FOLDER, "one")] = text
+    found = site.planned(name="copy", pool="nfs")
+    assert rows(found)["files.nvram"] == path, "that of the first VM is not written to"
+    element = found.case.definition.find("os/nvram")
+    assert element is not None and element.attrib == {"template": "/t"} and len(element) == 0
+
+
+def test_its_firmware_tells_its_own_uuid() -> None:
+    entry = f"<system><entry name='serial'>7</entry><entry name='uuid'>{UUID}</entry></system>"
+    text = moves.domain(file=IMAGE).replace(
+        "<devices>", f"<sysinfo type='smbios'>{entry}</sysinfo><devices>"
+    )
+    site = Site(backup("one", 1))
+    site.host.facts[("backed_up_definition", FOLDER, "one")] = text
+    tree = site.planned(name="copy", pool="nfs").case.definition
+    told = [one.text for one in tree.iterfind("sysinfo/system/entry")]
+    assert told == ["7", derived_uuid("copy")]
 
 
 # ---- what is refused
@@ -229,6 +281,7 @@ def test_a_declaration_that_cannot_be(options: dict[str, Any], said: str) -> Non
     [
         (lambda site: site.told.update(holder="another run (process 7)"), "process 7) is at work"),
         (lambda site: site.host.facts.update({("room", "/local"): 1}), "0B left"),
+        (lambda site: asleep(site), "nfs, in which /nfs/web is to be, is not active"),
         (lambda site: site.host.facts.update({("uri",): "qemu+ssh://a/system"}), "another machine"),
         (
             lambda site: site.host.facts.update({("backed_up_definition", FOLDER, "three"): ""}),
