@@ -21,7 +21,6 @@ from .checks import (
     against_name,
     against_room,
     against_vm,
-    left_running,
 )
 from .declared import KIND
 from .disks import chosen
@@ -174,10 +173,10 @@ def _absent(case: Case) -> Planned:
 
 def _cleared(found: Planned) -> Iterator[Change]:
     case = found.case
-    running = left_running(case) if found.clears and case.have.exists else None
     for one in found.clears:
-        what = "and libvirt still fills it; that is ended" if one is running else ""
-        note = "; ".join(filter(None, ("left by a run that was interrupted", what)))
+        note = "left by a run that was interrupted"
+        if case.have.exists and case.runs:  # it may come to its end while the plan is looked at
+            note += "; where libvirt still fills it, that is ended"
         field = ("backups", f"{one.id}{PARTIAL}")
         yield Mended(case.resource, field, "half-made", ABSENT, note=note)
         if one.checkpoint and case.have.exists and one.checkpoint in case.checkpoints:
