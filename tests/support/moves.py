@@ -43,7 +43,7 @@ ROOT = (
     '<source file="{file}"/>{more}<target dev="vda" bus="virtio"/></disk>'
 )
 DOMAIN = """
-<domain type="kvm"><name>{name}</name><uuid>{uuid}</uuid>
+<domain type="{virt}"><name>{name}</name><uuid>{uuid}</uuid>
   <memory unit="KiB">1048576</memory><currentMemory unit="KiB">1048576</currentMemory>
   <vcpu>2</vcpu>{top}
   <os><type arch="x86_64" machine="{machine}">hvm</type>{os}</os>
@@ -90,7 +90,15 @@ CPUS = GuestCpus("EPYC", "AMD", {"aes": "require", "sha-ni": "disable"}, {"EPYC"
 
 def domain(**parts: str) -> str:
     """The definition of a VM."""
-    said = {"name": VM, "uuid": UUID, "mac": MAC, "machine": MACHINE[1], "cpu": CPU, "nic": NIC}
+    said = {
+        "virt": "kvm",
+        "name": VM,
+        "uuid": UUID,
+        "mac": MAC,
+        "machine": MACHINE[1],
+        "cpu": CPU,
+        "nic": NIC,
+    }
     file, more = parts.pop("file", "/nfs/web.qcow2"), parts.pop("more", "")
     root = ROOT.format(file=file, more=more)
     return DOMAIN.format(**{"top": "", "os": "", "devices": "", "root": root, **said, **parts})
@@ -218,6 +226,7 @@ def host(name: str, uuid: str) -> Host:
         ("far_interface", "br0"): True,
         ("identity",): Identity(uuid, name, ("apparmor", "dac")),
         ("clock",): Clock(0.0, 0.01, "controller"),
+        ("kernel",): "6.12.118+deb13-amd64",
         ("lock_manager",): "",
         ("mounts",): [],
         ("node_devices",): ["pci_0000_03_00_0"],

@@ -103,6 +103,12 @@ class MoveFacts:
         return found
 
     @property
+    def kernel(self) -> str | None:
+        """The release of its kernel: 6.12.118+deb13-cloud-amd64."""
+        found: str | None = self.facts.ask("kernel")
+        return found
+
+    @property
     def addresses(self) -> dict[str, list[str]] | None:
         """The addresses by which others reach it, of each of its interfaces."""
         found: dict[str, list[str]] | None = self.facts.ask("addresses")

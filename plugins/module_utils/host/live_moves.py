@@ -43,6 +43,7 @@ READS = Reads(
         "bridge": _of_moves("read_bridge"),
         "addresses": _of_machine("read_addresses"),
         "clock": _of_machine("read_clock"),
+        "kernel": _of_machine("read_kernel"),
         "lock_manager": _of_machine("read_lock_manager"),
         "mounts": _of_machine("read_mounts"),
         "reaches": _of_machine("read_reaches"),

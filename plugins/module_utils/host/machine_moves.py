@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a move asks of a machine and libvirt does not tell: its clock, addresses, mounts, locks.
+"""What a move asks of a machine and libvirt does not tell: its clock, kernel, addresses, mounts, locks.
 
-Of another machine only the first two are looked at, and only where ssh leads to it without a
+Of another machine only the first three are looked at, and only where ssh leads to it without a
 question.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
 import subprocess
@@ -126,6 +127,17 @@ def _said(command: list[str]) -> str | None:
     except (OSError, ValueError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
+
+
+# ---- the kernel
+
+
+def read_kernel(host: Host) -> str | None:
+    """The release of its kernel. libvirt does not tell it (11.3), so ssh has to."""
+    if host.is_local:
+        return os.uname().release
+    command = ssh_command(host.uri, "uname", "-r")
+    return (_said(command) or None) if command else None
 
 
 # ---- addresses

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from .case import Case
 from .checks import (
+    accelerated,
     binding,
     carried,
     clashes,
@@ -37,6 +38,7 @@ CHECKS: tuple[Check, ...] = (
     storage.room,
     networks.nics,
     processors.versions,
+    accelerated.kernels,
     processors.hypervisor,
     processors.machine_type,
     processors.cpu,

@@ -31,7 +31,8 @@ OF_LIBVIRT = attrgetter(
     *("best_virt_type", "cells", "huge_pages", "secrets"),
 )
 OF_MOVES = attrgetter(
-    *("addresses", "clock", "identity", "lock_manager", "mounts", "node_devices", "nwfilters")
+    *("addresses", "clock", "identity", "kernel", "lock_manager", "mounts"),
+    *("node_devices", "nwfilters"),
 )
 OF_PROMISES = attrgetter("capacity", "faults", "promises")
 OF_MACHINE = attrgetter("open_files", "interfaces", "routes", "network_daemons")

@@ -98,6 +98,7 @@ ANSWERS: dict[Fact, Any] = {
         "EPYC", "AMD", {"x2apic": "require"}, {"EPYC": "yes"}, {"Skylake": ["pcid"]}
     ),
     ("identity",): Identity("2f3c", "kvm1", ("apparmor", "dac")),
+    ("kernel",): "6.12.118+deb13-amd64",
     ("lock_manager",): "lockd",
     ("open_vswitch",): {"error": "", "ports": {"vnet0": [5, [5, 6], "native-untagged"]}},
     ("links",): {"eno1": {"master": "", "addresses": ["192.0.2.7/24"], "max_mtu": 9000}},

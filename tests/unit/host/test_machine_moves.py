@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 from types import SimpleNamespace
@@ -89,6 +90,18 @@ def test_the_clock_here_is_that_of_who_looks(tmp_path: Path) -> None:
     assert clock is not None and 98 < clock.ahead_s < 102
     far.uri = "qemu+ssh://kvm2/system?command=/nowhere/ssh"
     assert machine_moves.read_clock(far) is None
+
+
+def test_the_kernel_is_that_of_the_host(tmp_path: Path) -> None:
+    assert machine_moves.read_kernel(HERE) == os.uname().release
+    ssh = written(tmp_path, "bin/ssh", "#!/bin/sh\necho 6.1.0-56-amd64\n") / "bin/ssh"
+    ssh.chmod(0o755)
+    far: Any = SimpleNamespace(is_local=False, uri=f"qemu+ssh://kvm2/system?command={ssh}")
+    assert machine_moves.read_kernel(far) == "6.1.0-56-amd64"
+    ssh.write_text("#!/bin/sh\nexit 127\n")
+    assert machine_moves.read_kernel(far) is None
+    far.uri = "qemu+tls://kvm2/system"
+    assert machine_moves.read_kernel(far) is None
 
 
 def test_addresses_are_those_that_others_reach(tmp_path: Path) -> None:

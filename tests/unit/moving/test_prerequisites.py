@@ -215,6 +215,11 @@ ROWS: list[tuple[str, str, str, Change]] = [
     ("versions", PASS, "libvirt of the target is no older", there(libvirt_version=11_003_000)),
     ("versions", WARN, "QEMU of the target is older", here(("version",), 10_000_000)),
     ("versions", WARN, "not both known", there(version=0)),
+    ("kernel", PASS, "the kernel of the target is no older", nothing),
+    ("kernel", PASS, "no older", there(kernel="7.0.2-1-amd64")),
+    ("kernel", WARN, "it may lack what the NICs", there(kernel="6.1.0-56-amd64")),
+    ("kernel", WARN, "is older", all_of(vm(state="saved"), there(kernel="6.1.0-56-amd64"))),
+    ("kernel", WARN, "which kernels the hosts have is not known", there(kernel=None)),
     # ---- the VM itself
     ("state", PASS, "its state allows it", nothing),
     ("state", PASS, "its state allows it", vm(state="paused")),
@@ -1167,6 +1172,20 @@ def test_every_prerequisite_is_documented() -> None:
     assert {name for cell in first for name in re.findall("`([a-z_]+)`", cell)} == {
         check for check, _result, _says, _change in ROWS
     }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        vm(nic='<driver name="qemu"/>'),
+        vm(state="stopped"),
+        vm(virt="qemu"),
+    ],
+)
+def test_the_kernel_is_asked_for_nics_that_it_carries(change: Change) -> None:
+    two = Two()
+    all_of(change, there(kernel="6.1.0-56-amd64"))(two)
+    assert list(findings_of(two.move(), "kernel")) == []
 
 
 def test_a_vm_that_can_move_has_no_failures() -> None:
