@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a move asks of a machine and libvirt does not tell: its clock, kernel, addresses, mounts, locks.
+"""What a move asks of a machine and libvirt does not tell: clock, kernel, addresses, mounts, locks.
 
 Of another machine only the first three are looked at, and only where ssh leads to it without a
 question.
