@@ -13,7 +13,7 @@ from typing import Any
 
 from .errors import FleetError, FleetErrors
 from .facts import Fact, Facts
-from .hidden import Sensitive, new_salt, token_of
+from .hidden import Sensitive, new_salt, secrets_of, token_of
 from .host import QUESTIONS
 from .lasting import counts, lasting
 from .plain import KINDS
@@ -21,7 +21,8 @@ from .plan import Plan, Wanted
 from .showing import results
 
 # Options that are about how changes are made, and so in none of them.
-MANNER = ("apply", "build", "checksum", "existing", "shutdown")
+MANNER = ("apply", "build", "checksum", "download", "existing", "shutdown")
+WITH_SECRETS = ("download", "image")  # of which those that are declared are in no row either
 DIGITS = 16  # of the digest of one fact
 
 
@@ -42,10 +43,12 @@ def _manner(wanted: Wanted) -> dict[str, Any]:
 
 
 def _secrets(wanted: Wanted) -> list[str]:
-    """What tells the secrets that are declared from others: they are in no row."""
+    """What tells the secrets that are declared from others: no change shows them."""
     salt = new_salt(wanted.resource)
-    hidden = (value for value in wanted.values.values() if isinstance(value, Sensitive))
-    return sorted(token_of(secret, salt) for value in hidden for secret in value.secrets)
+    hidden = [value for value in wanted.values.values() if isinstance(value, Sensitive)]
+    given = {name: wanted.options.get(name) for name in WITH_SECRETS}
+    secrets = (*secrets_of(given), *(one for value in hidden for one in value.secrets))
+    return sorted(token_of(secret, salt) for secret in secrets)
 
 
 def check(plans: Iterable[Plan], expected: Mapping[str, Any], facts: Facts) -> None:

@@ -21,8 +21,8 @@ XML_OPTIONS = ("extra_xml",)
 # Options whose text is the arguments of a kernel, of which some may be secrets.
 CMDLINE_OPTIONS = ("cmdline",)
 
-# Options whose text may be a URL, with a login or a token in it.
-URL_OPTIONS = ("checksum", "image", "proxy")
+# Options whose text may be a URL, with a login or a token in it; or is one by mistake.
+URL_OPTIONS = ("checksum", "file", "image", "proxy")
 
 # Options, by what they are of, in whose text secrets have names: an image as its server knows it.
 WORDY_OPTIONS = (("network", "name"),)
@@ -104,7 +104,8 @@ def _of_unknown(name: str, value: Any, options: Options) -> Options | str:
         return _WHOLE
     if isinstance(value, str):
         return _XML if value.lstrip().startswith("<") else _CMDLINE
-    return _NONE_KNOWN
+    sections = {one: how for one, how in options.items() if not isinstance(how, str)}
+    return next((sections[one] for one in get_close_matches(name, sections)), _NONE_KNOWN)
 
 
 def _shown(how: Options | str, value: Any, secrets: list[str]) -> Any:

@@ -211,6 +211,30 @@ def test_another_manner_of_the_same_is_not_as_expected() -> None:
     assert check({"vm/web": bound(ANSWERS)}, {}, uri="qemu+unix:///system", apply=None) == ""
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"download": {"validate_certs": False}},
+        {"download": {"validate_certs": True, "proxy": Sensitive("http://me:other@192.0.2.1")}},
+        {
+            "image": Sensitive(
+                "https://me:other@192.0.2.1/a", "https://me:\x04@192.0.2.1/a", ("other",)
+            )
+        },
+    ],
+)
+def test_another_way_to_the_same_image_is_not_as_expected(options: dict[str, Any]) -> None:
+    proxy = Sensitive("http://me:sesame@192.0.2.1")
+    url = Sensitive("https://me:sesame@192.0.2.1/a", "https://me:\x04@192.0.2.1/a", ("sesame",))
+    declared = {"image": url, "download": {"validate_certs": True, "proxy": proxy}}
+    facts = Facts(Recorded(ANSWERS))
+    expected = {"vm/web": binding.bound(plan(ANSWERS, **declared), facts)}
+    assert "sesame" not in str(expected)
+    binding.check([plan(ANSWERS, **declared)], expected, facts)
+    with pytest.raises(FleetErrors, match="something else is declared"):
+        binding.check([plan(ANSWERS, **{**declared, **options})], expected, facts)
+
+
 def test_another_secret_is_not_as_expected() -> None:
     key = ("extra_xml",)
     one, other = (

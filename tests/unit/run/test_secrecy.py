@@ -134,6 +134,10 @@ def test_misspelt_options_are_hidden_by_their_names(monkeypatch: pytest.MonkeyPa
         {"vms": [{"name": "a", "extraxml": XML}]},
         {"vms": [{"name": "a", "boot": {"cmd_line": CMDLINE}}]},
         {"vm": [{"name": "a", "deep": [{"root_password": [MARK]}]}]},
+        {"vm": [{"name": "a", "cloud_init": {"user_data": {"any": MARK}}}]},
+        {"vms": [{"name": "a", "cloudinit": {"user_data": {"any": MARK}}}]},
+        {"secret": [{"name": "a", "type": "iscsi", "value": MARK}]},
+        {"vms": [{"name": "a", "disks": [{"file": f"https://me:{MARK}@192.0.2.1/a"}]}]},
     ):
         given = secrecy.given(spec, one)
         assert MARK not in str(given.shown) and "'a'" in str(given.shown), given.shown
