@@ -19,7 +19,7 @@ TEST, QEMU = "TEST", "QEMU"
 QUESTIONS = {
     **dict.fromkeys(("arch", "best_virt_type", "can_keep_tpm", "cells", "driver", "interfaces"), 0),
     **dict.fromkeys(("libvirt_version", "machines", "network_daemons", "open_files", "routes"), 0),
-    **dict.fromkeys(("huge_pages", "secrets", "state_folder", "uri", "version"), 0),
+    **dict.fromkeys(("huge_pages", "secrets", "state_folder", "uri", "version", "vlan_hook"), 0),
     **dict.fromkeys(("capacity", "faults", "held", "open_vswitch", "promises"), 0),
     **dict.fromkeys(("clock", "identity", "kernel", "lock_manager", "mounts"), 0),
     **dict.fromkeys(("addresses", "linux_bridges", "links", "node_devices", "nwfilters"), 0),

@@ -40,6 +40,7 @@ OF_ALL = (
         "open_vswitch",
         "routes",
         "secrets",
+        "vlan_hook",
     ),
 )
 

@@ -11,17 +11,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from . import xmltree
 from .codecs import Codec, Value, boolean, integer
 from .cpu_lists import cpus_in, listed
 from .field import Field, Sharing
 from .keys import Key, Values
+from .vlan_ports import UNTAGGED, Port, id_of
 from .xmltree import Element
 
 HIGHEST = 4094  # 0 and 4095 are nobody's
-UNTAGGED = "untagged"
 
 
 @dataclass(frozen=True)
@@ -40,51 +40,13 @@ def said(element: Element) -> Vlans:
     if vlan is None or not tags:
         return Vlans()
     if len(tags) == 1 and vlan.get("trunk") != "yes":
-        return Vlans(_id(tags[0]))
-    native = next((_id(tag) for tag in tags if tag.get("nativeMode") == UNTAGGED), 0)
-    trunk = sorted({_id(tag) for tag in tags} - {native})
+        return Vlans(id_of(tags[0]))
+    native = next((id_of(tag) for tag in tags if tag.get("nativeMode") == UNTAGGED), 0)
+    trunk = sorted({id_of(tag) for tag in tags} - {native})
     return Vlans(0, tuple(trunk), native)
 
 
-def _id(tag: Element) -> int:
-    return int(tag.get("id") or 0)
-
-
 # ---- how a port of Open vSwitch has them
-
-
-class Port(NamedTuple):
-    """The columns of a port: its tag (0: none), its trunk, and the mode of what is native to it."""
-
-    tag: int = 0
-    trunks: tuple[int, ...] = ()
-    mode: str = ""
-
-    def __str__(self) -> str:
-        if self == NONE:
-            return "no VLAN"
-        if not (self.trunks or self.mode):
-            return f"VLAN {self.tag}"
-        native = f", native {self.tag}" if self.tag else ""
-        return f"trunk {listed(self.trunks) or 'of all'}{native}"
-
-
-NONE = Port()
-
-
-def port_in(element: Element) -> Port:
-    """What libvirt makes of a `<vlan>` on a port (virNetDevOpenvswitchConstructVlans)."""
-    vlan = element.find("vlan")
-    tags = [] if vlan is None else vlan.findall("tag")
-    if vlan is None or not tags:
-        return NONE
-    if len(tags) == 1 and vlan.get("trunk") != "yes":
-        return Port(_id(tags[0]))
-    native = next((tag for tag in tags if tag.get("nativeMode")), None)
-    trunks = tuple(sorted({_id(tag) for tag in tags}))
-    if native is None:
-        return Port(0, trunks)
-    return Port(_id(native), trunks, f"native-{native.get('nativeMode')}")
 
 
 def values_of_port(port: Port) -> Values:
@@ -178,7 +140,7 @@ class VlanField(Sharing):
             return
         mine = {VLAN: {vlans.access}, NATIVE: {vlans.native}, TRUNK: set(vlans.trunk)}[self.name]
         for tag in vlan.findall("tag"):
-            if _id(tag) in mine - {0}:
+            if id_of(tag) in mine - {0}:
                 yield from ((vlan, "trunk"), (tag, "id"))
                 if self.name == NATIVE:
                     yield tag, "nativeMode"
@@ -193,7 +155,7 @@ def _write(element: Element, vlans: Vlans) -> None:
     vlan = xmltree.ensure(element, "vlan")
     xmltree.put(vlan, "@trunk", None if vlans.access else "yes")
     for tag in vlan.findall("tag"):
-        if _id(tag) not in ids:
+        if id_of(tag) not in ids:
             vlan.remove(tag)
     for one in ids:
         tag = xmltree.ensure(vlan, f"tag[@id='{one}']")
@@ -202,7 +164,7 @@ def _write(element: Element, vlans: Vlans) -> None:
 
 def _write_native(tag: Element, vlans: Vlans) -> None:
     """libvirt takes one that is native, in a trunk."""
-    if vlans.native and _id(tag) == vlans.native:
+    if vlans.native and id_of(tag) == vlans.native:
         tag.set("nativeMode", UNTAGGED)
     elif vlans.native or vlans.access or tag.get("nativeMode") == UNTAGGED:
         tag.attrib.pop("nativeMode", None)
@@ -262,24 +224,34 @@ def without_trunk(values: Mapping[Key, Value], at: Key) -> Iterator[tuple[Key, s
 
 # From when on libvirt has VLANs on a Linux bridge too.
 ON_LINUX_BRIDGES = 11_000_000
+WHERE = (
+    "VLANs are possible on Open vSwitch (type openvswitch) and on bridges of the host that filter "
+    "them (types linux_bridge and bridge)"
+)
 
 
-def has_no_vlans(network: Element, port: Element | None, libvirt_version: int) -> bool:
-    """Whether libvirt has no VLANs on a network (networkValidate); `port` is a port group of it."""
+def is_on_linux_bridge(network: Element, port: Element | None = None) -> bool:
+    """Whether a network is on a Linux bridge of the host; `port` is a port group of it."""
+    own = None if port is None else xmltree.get(port, "virtualport/@type")
+    switch = own or xmltree.get(network, "virtualport/@type")
+    return xmltree.get(network, "forward/@mode") == "bridge" and not switch
+
+
+def has_no_vlans(network: Element, port: Element | None) -> bool:
+    """Whether there are no VLANs on a network (networkValidate); `port` is a port group of it."""
     mode = xmltree.get(network, "forward/@mode")
     if mode in ("hostdev", "passthrough"):
         return False
     own = None if port is None else xmltree.get(port, "virtualport/@type")
     switch = own or xmltree.get(network, "virtualport/@type")
-    if mode != "bridge":
-        return True
-    return switch != "openvswitch" and (bool(switch) or libvirt_version < ON_LINUX_BRIDGES)
+    return mode != "bridge" or switch not in (None, "", "openvswitch")
 
 
-def why_not(libvirt_version: int) -> str:
-    """What to say where there are none."""
-    of = f"{libvirt_version // 1_000_000}.{libvirt_version // 1000 % 1000}"
-    return (
-        f"libvirt {of} has VLANs only on Open vSwitch (type openvswitch), and from 11.0 on on a "
-        "bridge of the host (type bridge)"
-    )
+def by_hook(network: Element, port: Element | None, libvirt_version: int) -> bool:
+    """Whether VLANs on a network are set by libvirt's hook, since libvirt itself has none there."""
+    return libvirt_version < ON_LINUX_BRIDGES and is_on_linux_bridge(network, port)
+
+
+def named_version(libvirt_version: int) -> str:
+    """A version of libvirt as one writes it."""
+    return f"libvirt {libvirt_version // 1_000_000}.{libvirt_version // 1000 % 1000}"

@@ -7,11 +7,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..engine.keepers import IFUPDOWN, NETWORK_MANAGER, NETWORKD, PREFIX
+from .port_vlans import range_of
 
 FOLDER = Path("/etc/systemd/network")
 ENDINGS = (".netdev", ".network")
@@ -83,6 +84,7 @@ def _link(row: Mapping[str, Any]) -> dict[str, Any]:
         "mtu": row.get("mtu", 0),
         "up": "UP" in row.get("flags", ()),
         "filtering": bool(said.get("vlan_filtering", 0)),
+        "pvid": said.get("vlan_default_pvid", 0),
         "mode": str(said.get("mode", "")),
         "primary": str(said.get("primary", "")),
     }
@@ -91,19 +93,10 @@ def _link(row: Mapping[str, Any]) -> dict[str, Any]:
 def vlans_in(rows: Told) -> dict[str, list[list[Any]]]:
     """Of each port its VLANs, as ranges: the first, the last, and `pvid` and `untagged`."""
     return {
-        one["ifname"]: [list(_range(vlan)) for vlan in one.get("vlans", ())]
+        one["ifname"]: [list(range_of(vlan)) for vlan in one.get("vlans", ())]
         for one in rows
         if "ifname" in one
     }
-
-
-def _range(vlan: Mapping[str, Any]) -> Iterator[Any]:
-    yield vlan["vlan"]
-    yield vlan.get("vlanEnd", vlan["vlan"])
-    flags = vlan.get("flags", ())
-    yield " ".join(
-        word for word, flag in (("pvid", "PVID"), ("untagged", "Egress Untagged")) if flag in flags
-    )
 
 
 def told(*command: str) -> Told:

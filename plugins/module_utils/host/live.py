@@ -136,6 +136,12 @@ def _linux_bridges(_host: Host) -> Any:
     return read_linux_bridges()
 
 
+def _vlan_hook(_host: Host) -> Any:
+    from .vlan_hook import read_vlan_hook
+
+    return read_vlan_hook()
+
+
 def _links(_host: Host) -> Any:
     from .links import read_links
 
@@ -185,4 +191,5 @@ ANSWERS: dict[str, Callable[..., Any]] = {
     "open_vswitch": _open_vswitch,
     "links": _links,
     "linux_bridges": _linux_bridges,
+    "vlan_hook": _vlan_hook,
 }

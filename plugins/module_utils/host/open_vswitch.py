@@ -11,7 +11,7 @@ from typing import Any
 
 from ..engine.errors import FleetError
 from ..engine.keepers import NETWORKD
-from ..engine.vlans import Port
+from ..engine.vlan_ports import Port
 
 PROGRAM = "ovs-vsctl"
 WAIT_S = 10  # for its daemons, which answer at once or hang

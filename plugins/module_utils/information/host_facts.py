@@ -19,6 +19,7 @@ from typing import Any
 
 from ..host import acceleration
 from ..host.hooked import hook_of
+from ..host.vlan_hook import read_vlan_hook
 
 ROOT = Path("/")
 PROGRAM_FOLDERS = "/usr/sbin:/usr/bin:/sbin:/bin"
@@ -76,6 +77,7 @@ def gather(packages: Sequence[str]) -> dict[str, Any]:
         "storage_helpers": {
             name: bool(which(program)) for name, program in STORAGE_HELPERS.items()
         },
+        "vlan_hook": read_vlan_hook(),
     }
 
 

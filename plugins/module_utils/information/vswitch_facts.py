@@ -19,7 +19,6 @@ from ..kinds.vm.reader import read_domains
 from ..kinds.vswitch.attached import attached
 from ..kinds.vswitch.draft import VswitchDraft
 from ..kinds.vswitch.kind import KIND
-from ..kinds.vswitch.ports import is_linux_bridge
 from ..kinds.vswitch.reader import leases_of, look_up, read_networks
 from ..kinds.vswitch.switch.linux_seen import vlans_of
 from ..kinds.vswitch.switch.seen import of_facts
@@ -64,11 +63,11 @@ def _of_switch(
 ) -> dict[str, Any]:
     """What is seen of a switch: its uplinks, VLANs of its ports, what it learned."""
     switch = of_facts(have.facts)
+    of_linux = vlans.is_on_linux_bridge(have.definition)
+    for nic in nics if switch is not None or of_linux else ():
+        nic.update(_vlans(host, nic["target"], of_linux))
     if switch is None:
         return {}
-    of_linux = is_linux_bridge(have.definition)
-    for nic in nics:
-        nic.update(_vlans(host, nic["target"], of_linux))
     seen = states[of_linux]()
     bridge = xmltree.get(have.definition, "bridge/@name") or ""
     uplinks = [{"nic": nic, **_state(seen.get(nic, {}))} for nic in switch.nics]
@@ -79,7 +78,7 @@ def _of_switch(
 def _vlans(host: Host, port: str, of_linux: bool) -> dict[str, Any]:
     """The VLANs that the port of a NIC has, by the options of a port group."""
     machine = machine_of(host)
-    found = machine.linux_bridges["vlans"] if of_linux else machine.open_vswitch["ports"]
+    found = machine.linux_bridges.get("vlans", {}) if of_linux else machine.open_vswitch["ports"]
     if port not in found:
         return {}
     if of_linux:

@@ -69,6 +69,7 @@ def ask_everything(world: World, paths: Iterable[str]) -> None:
         _ask_about_files(host, {*paths, *DEVICES, *XORRISO, *PROGRAMS}, images)
         OF_MACHINE(host)
         OF_SWITCHES(host)
+        world.facts.ask("vlan_hook")
 
 
 def _ask_libvirt(host: HostFacts, vms: Iterable[Have]) -> None:

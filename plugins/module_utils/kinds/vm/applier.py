@@ -14,7 +14,7 @@ from ...engine.plan import CREATE, DELETE, END, Plan
 from ...engine.steps import defines
 from ...host.connection import Host, libvirt, patiently, wait_until
 from ...host.live import machine_of
-from . import applier_promise, extra, power
+from . import applier_ports, applier_promise, extra, power
 from .applier_live import bring
 from .applier_removal import end, remove
 from .applier_start import resume, start
@@ -46,6 +46,8 @@ def apply(host: Host, plan: Plan) -> None:
     for step in way.waking:  # first, since only a guest that is awake lets devices go
         _step(host, dom, step, plan)
     bring(dom, plan)
+    if moved := applier_ports.moved(plan):
+        applier_ports.settle(host, dom, plan, moved)
     if any(isinstance(change, (Stepped, Restarted, Mended)) for change in plan.changes):
         _power(host, dom, plan, way.then)
     if applier_promise.is_concerned(plan):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ...engine import vlans, xmltree
 from ...engine.errors import FleetError, Mistakes
 from ...engine.fields import items_of
+from ...engine.host import TEST
 from ...engine.keys import Values
 from ...engine.plan import Have
 from ...engine.world import World
@@ -33,9 +34,12 @@ def check(domain: Element, before: Element | None, world: World, mistakes: Mista
     """Collect the NICs with VLANs that cannot be; what is so already is no mistake."""
     there = {} if before is None else items_of(NICS, before)
     for name, nic in items_of(NICS, domain).items():
-        if vlans.said(nic) == vlans.Vlans() or _is_so(nic, there.get(name)):
+        if _is_so(nic, there.get(name)):
             continue
-        mistakes.extend(_wrong(name, nic, world))
+        if vlans.said(nic) != vlans.Vlans():
+            mistakes.extend(_wrong(name, nic, world))
+        else:
+            mistakes.extend(_of_group(name, nic, world))
 
 
 def _is_so(nic: Element, was: Element | None) -> bool:
@@ -55,14 +59,36 @@ def _wrong(name: str, nic: Element, world: World) -> Iterator[FleetError]:
     if nic.get("type") == "network":
         vswitch = xmltree.get(nic, "source/@network") or ""
         network = world.will_be("vswitch", vswitch).stored
-        if network is not None and vlans.has_no_vlans(network, _group(network, nic), version):
-            message = f"the vswitch {vswitch} has no VLANs: {vlans.why_not(version)}"
-            yield FleetError(message, field=field)
+        group = None if network is None else _group(network, nic)
+        if network is not None and vlans.has_no_vlans(network, group):
+            yield FleetError(f"the vswitch {vswitch} has no VLANs: {vlans.WHERE}", field=field)
+        elif network is not None and vlans.by_hook(network, group, version):
+            yield FleetError(_why_none_of_its_own(version), field=field)
     elif nic.get("type") == "bridge":
         port = xmltree.get(nic, "virtualport/@type")
         if port != "openvswitch" and version < vlans.ON_LINUX_BRIDGES:
-            message = f"a NIC on a bridge has no VLAN: {vlans.why_not(version)}; set vswitch"
-            yield FleetError(message, field=field)
+            yield FleetError(_why_none_of_its_own(version), field=field)
+
+
+def _why_none_of_its_own(version: int) -> str:
+    return (
+        f"{vlans.named_version(version)} has no VLANs of single NICs on Linux bridges (11.0 has); "
+        "name a port group of a vswitch that has them"
+    )
+
+
+def _of_group(name: str, nic: Element, world: World) -> Iterator[FleetError]:
+    """A port group whose VLANs nobody would set when the NIC comes to it."""
+    vswitch = xmltree.get(nic, "source/@network") or ""
+    network = world.will_be("vswitch", vswitch).stored if nic.get("type") == "network" else None
+    group = None if network is None else _group(network, nic)
+    if network is None or group is None or group.find("vlan") is None or world.host.driver == TEST:
+        return
+    from ..vswitch.tagging import why_no_hook
+
+    why = why_no_hook(network, group, world.host)
+    if why:
+        yield FleetError(f"{group.get('name')} has VLANs: {why}", field=f"nics.{name}.port_group")
 
 
 def _group(network: Element, nic: Element) -> Element | None:

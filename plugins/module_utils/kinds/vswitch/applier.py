@@ -6,17 +6,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ...engine import xmltree
+from ...engine import vlans, xmltree
 from ...engine.errors import FleetError
+from ...engine.host import TEST
 from ...engine.plan import CREATE, Have, Plan
 from ...engine.xmltree import Element
 from ...host.connection import Host, libvirt, said
 from ...host.live import machine_of
 from ..vm.reader import read_domains
-from . import applier_leftovers, leftovers, ports, updates
+from . import applier_leftovers, leftovers, updates
 from .applier_nics import reconnecting
 from .attached import attached
 from .connections import Connection, connections_to, detour_of, left_by_interrupted_run
+from .noted_vlans import noted
 from .reader import look_up, read_networks
 
 
@@ -52,7 +54,8 @@ def update(host: Host, plan: Plan) -> None:
         updates.PORT_GROUP: libvirt.VIR_NETWORK_SECTION_PORTGROUP,
     }
     network = _network(host, plan)
-    for one in updates.updates(_tree(plan.have.live), _tree(plan.after.live)):
+    trees = [_as_taken(host, _tree(tree)) for tree in (plan.have.live, plan.after.live)]
+    for one in updates.updates(*trees):
         network.update(
             commands[one.command],
             sections[one.section],
@@ -135,6 +138,7 @@ def connect(host: Host, plan: Plan) -> None:
             connections = list(left.connections)
         with reconnecting(host, plan, connections) as reconnect:
             reconnect(_tree(plan.after.live))
+        _settle(host, plan)
     except libvirt.libvirtError as error:
         raise FleetError(
             f"runs, but NICs of running VMs are not connected: {said(error)}; "
@@ -144,12 +148,10 @@ def connect(host: Host, plan: Plan) -> None:
 
 
 def retag(host: Host, plan: Plan) -> None:
-    """Give the ports of running NICs the VLANs of their port groups, in Open vSwitch itself."""
-    from ...host.open_vswitch import set_ports
+    """Give the ports of running NICs the VLANs of their port groups, in the switch itself."""
+    from .applier_ports import retag
 
-    seen = machine_of(host).open_vswitch["ports"]
-    found = ports.astray(plan.wanted.name, _tree(plan.after.live), read_domains(host), seen)
-    set_ports({one.tap: one.will for one in found}, plan.resource)
+    retag(host, plan)
 
 
 def restart(host: Host, plan: Plan) -> None:
@@ -172,6 +174,13 @@ def restart(host: Host, plan: Plan) -> None:
                 why = f"{why}; it {lost.message}"
             raise FleetError(why, plan.resource) from error
         reconnect(_tree(plan.after.live))
+    _settle(host, plan)
+
+
+def _settle(host: Host, plan: Plan) -> None:
+    from .applier_ports import settle
+
+    settle(host, plan)
 
 
 def _connections(host: Host, plan: Plan) -> list[Connection]:
@@ -195,7 +204,13 @@ def _network(host: Host, plan: Plan) -> Any:
 
 
 def _define(host: Host, definition: Element | None) -> Any:
-    return host.conn.networkDefineXML(xmltree.serialise(_tree(definition)))
+    return host.conn.networkDefineXML(xmltree.serialise(_as_taken(host, _tree(definition))))
+
+
+def _as_taken(host: Host, network: Element) -> Element:
+    """A network as the libvirt of its host takes it, which may have no VLANs on Linux bridges."""
+    has_all = host.driver == TEST or host.libvirt_version >= vlans.ON_LINUX_BRIDGES
+    return network if has_all else noted(network)
 
 
 def _tree(element: Element | None) -> Element:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...engine.host import TEST
 from ...engine.keys import ABSENT, PRESENT, Key, Values, fits_several, named, within
-from . import rules, tree
+from . import rules, tagging, tree
 from .surroundings import has_bridge, refuse_while_in_use
 from .table import BRIDGE, BRIDGE_NAME, FAMILIES, RUN_BY_LIBVIRT, TYPE
 from .tree import values_of
@@ -28,15 +28,16 @@ def check(draft: VswitchDraft) -> None:
 
 
 def _check_vlans(draft: VswitchDraft) -> None:
-    """libvirt defines no network with VLANs that it cannot set; the test driver takes all."""
+    """libvirt defines no network with VLANs that nobody could set; the test driver takes all."""
     host = draft.world.host
     if draft.definition is draft.have.stored or not _has_vlans(draft) or host.driver == TEST:
         return
-    version = host.libvirt_version
-    before = rules.vlans_of(draft.base, version) if draft.have.exists else ()
+    before = tagging.wrong(draft.base, host) if draft.have.exists else ()
     known = {(error.field, error.message) for error in before}
-    found = rules.vlans_of(draft.definition, version)
-    draft.mistakes.extend(e for e in found if (e.field, e.message) not in known)
+    new = [e for e in tagging.wrong(draft.definition, host) if (e.field, e.message) not in known]
+    draft.mistakes.extend(new)
+    if not new and not draft.beneath.is_kept:
+        draft.mistakes.extend(tagging.unfiltered(draft.definition, host))
 
 
 def _has_vlans(draft: VswitchDraft) -> bool:

@@ -16,6 +16,7 @@ from ...engine.keys import ABSENT, PRESENT, Key, Values, beside, is_of_any, name
 from ...engine.plan import Plan
 from ...engine.planner import Draft, Removal
 from ...engine.traits import ACTIVE, GONE, OF_WHAT_RUNS, STATE
+from ...engine.vlan_ports import Port
 from ...engine.xmltree import Element
 from . import checks, connections, ports, reserved_nics, rules, table, tree
 from .attached import Nic
@@ -77,7 +78,7 @@ def _leases(draft: VswitchDraft) -> Iterable[Change]:
 # ---- what comes, changes or stays
 
 
-def _sides(found: list[ports.Astray]) -> list[list[tuple[ports.Astray, vlans.Port]]]:
+def _sides(found: list[ports.Astray]) -> list[list[tuple[ports.Astray, Port]]]:
     """The ports as they are, and as they are to be."""
     return [[(one, one.now) for one in found], [(one, one.will) for one in found]]
 
@@ -224,21 +225,43 @@ class VswitchDraft(Draft):
     def _ports_astray(self) -> list[Change]:
         """The ports of running NICs whose VLANs are to be others, or were left so by a run."""
         waits = self.wanted.options["apply"] == "next_boot"
-        if not self._is_open_vswitch or not self.will_run or waits or not self.running:
+        if not self._has_ports or not self.will_run or waits or not self.running:
             return []
-        seen, network = self.world.host.open_vswitch, self._network_that_runs()
-        vms = self.world.everything("vm")
-        found = list(ports.astray(self.have.name, network, vms, seen["ports"]))
-        if seen["error"] and self._changes_vlans():
+        there, network = self._ports, self._network_that_runs()
+        if there.error and self._changes_vlans():
             self.warnings.append(
-                f"{seen['error']}; NICs of running VMs keep their VLANs until they start again: "
+                f"{there.error}; NICs of running VMs keep their VLANs until they start again: "
                 f"{named_nics(self.running)}"
             )
+        vms = self.world.everything("vm") if there.ports else {}
+        found = list(ports.astray(self.have.name, network, vms, there))
         if not found:
             return []
         before, after = ({str(one): str(of) for one, of in pairs} for pairs in _sides(found))
         note = "the ports of NICs that run; their frames are in other VLANs from then on"
         return [Retagged(self.wanted.resource, ("ports",), before, after, LIVE, note=note)]
+
+    @cached_property
+    def _ports(self) -> ports.There:
+        """The ports that NICs have on its switch, as far as they can be seen from here."""
+        if self._is_open_vswitch:
+            return ports.on_open_vswitch(self.world.host)
+        bridge = xmltree.get(self.base, "bridge/@name") or ""
+        return ports.on_linux_bridge(self.world.host, bridge, self._groups_with_vlans)
+
+    @cached_property
+    def _groups_with_vlans(self) -> set[str]:
+        """The port groups that have VLANs, had some until now, or are declared with or without."""
+        there = (self.stored, self.live or {}, self.after)
+        said = {key for values in there for key, value in values.items() if value} | {*self.want}
+        return {key[1] for key in said if key[0] == "port_groups" and key[-1] in vlans.NAMES}
+
+    @property
+    def _has_ports(self) -> bool:
+        """Whether VLANs of ports are to be looked at, which are nobody's business where none are
+        said."""
+        is_on_bridge = vlans.is_on_linux_bridge(self.definition)
+        return self._is_open_vswitch or (is_on_bridge and bool(self._groups_with_vlans))
 
     def _network_that_runs(self) -> Element:
         """What runs once the plan is done: libvirt changes port groups in place."""
@@ -277,7 +300,7 @@ class VswitchDraft(Draft):
         if change.at_once and "bandwidth" in change.field:
             note = "NICs that are connected keep their limits until they connect again"
             return replace(change, note=note)
-        if change.at_once and change.field[-1] in vlans.NAMES and not self._is_open_vswitch:
+        if change.at_once and change.field[-1] in vlans.NAMES and not self._has_ports:
             note = "NICs that are connected keep their VLANs until they connect again"
             return replace(change, note=note)
         if isinstance(change, Stepped) and change.after == ACTIVE and not self._is_open_vswitch:

@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ports of running NICs on Open vSwitch: which VLANs they have, and which they are to have.
+"""The ports of running NICs, on Open vSwitch and on Linux bridges: which VLANs they have, and which
+they are to have.
 
 libvirt sets the VLANs of a port when it makes it, and refuses to change them (qemuDomainChangeNet).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
+from typing import NamedTuple
 
-from ...engine import vlans, xmltree
+from ...engine import vlan_ports, vlans, xmltree
+from ...engine.host import HostFacts
 from ...engine.mark import MARK
 from ...engine.plan import Have
-from ...engine.vlans import Port
+from ...engine.vlan_ports import Port
 from ...engine.xmltree import Element
 from ..vm.states import PAUSED, RUNNING
 from .attached import nics_on
@@ -49,15 +52,54 @@ def port_of(network: Element, group: str | None, nic: Element | None = None) -> 
     """What the port of a NIC is to be: by what it says itself, its port group, or the network."""
     of_group = next((one for one in network.findall("portgroup") if _is(one, group)), None)
     places = (one for one in (nic, of_group, network) if one is not None)
-    return next((vlans.port_in(one) for one in places if one.find("vlan") is not None), vlans.NONE)
+    return next(
+        (vlan_ports.port_in(one) for one in places if one.find("vlan") is not None), vlan_ports.NONE
+    )
 
 
 def _is(group: Element, name: str | None) -> bool:
     return group.get("name") == name if name else group.get("default") == "yes"
 
 
+class There(NamedTuple):
+    """The ports that can be seen of a switch, or why none can; `settled` is how a port is found
+    that was given some VLANs, and `groups` are those whose NICs are looked after."""
+
+    error: str
+    ports: Mapping[str, Port]
+    settled: Callable[[Port], Port]
+    groups: Collection[str] | None = None
+
+    def has(self, network: Element, group: str | None) -> bool:
+        """Whether the ports of a port group are looked after."""
+        found = next((one for one in network.findall("portgroup") if _is(one, group)), None)
+        return self.groups is None or (found is not None and found.get("name") in self.groups)
+
+
+def on_open_vswitch(host: HostFacts) -> There:
+    """All ports of Open vSwitch."""
+    seen = host.open_vswitch
+    ports = {name: vlans.port_as_told(one) for name, one in seen["ports"].items()}
+    return There(seen["error"], ports, lambda port: port)
+
+
+def on_linux_bridge(host: HostFacts, bridge: str, groups: Collection[str] | None) -> There:
+    """The ports of a bridge of Linux that filters VLANs. Others may set VLANs of ports there by
+    means of their own, so only some port groups are looked after."""
+    seen = host.linux_bridges
+    links = seen.get("links", {})
+    link = links.get(bridge, {})
+    error = str(seen.get("error", ""))
+    if not error and link and not link["filtering"]:
+        error = f"{bridge} does not filter VLANs"
+    on_it = [name for name, one in links.items() if one["master"] == bridge and not error]
+    ports = {name: vlan_ports.port_of_ranges(seen["vlans"].get(name, ())) for name in on_it}
+    settled = partial(vlan_ports.settled, default=link.get("pvid", 0))
+    return There(error, ports, settled, groups)
+
+
 def astray(
-    name: str, network: Element, domains: Mapping[str, Have], ports: Mapping[str, Any]
+    name: str, network: Element, domains: Mapping[str, Have], there: There
 ) -> Iterator[Astray]:
     """The ports that have not what the port groups of a network say, of NICs that follow those."""
     for vm, have in sorted(domains.items()):
@@ -66,11 +108,11 @@ def astray(
         for nic in nics_on(have.live, name, None):
             tap = xmltree.get(nic, "target/@dev") or ""
             mac = xmltree.get(nic, "mac/@address") or ""
-            if tap not in ports or not _follows(mac, have.stored):
+            group = xmltree.get(nic, "source/@portgroup")
+            if tap not in there.ports or not there.has(network, group):
                 continue
-            now = vlans.port_as_told(ports[tap])
-            will = port_of(network, xmltree.get(nic, "source/@portgroup"))
-            if now != will:
+            now, will = there.ports[tap], there.settled(port_of(network, group))
+            if now != will and _follows(mac, have.stored):
                 yield Astray(vm, mac, tap, now, will)
 
 

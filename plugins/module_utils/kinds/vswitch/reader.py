@@ -11,6 +11,7 @@ from ...engine import xmltree
 from ...engine.plan import Have
 from ...host.connection import Host, found, libvirt
 from ...host.live import machine_of
+from .noted_vlans import put_in_place
 from .ports import is_linux_bridge, is_open_vswitch
 from .switch.makers import LINUX, OVS
 from .switch.seen import of_bridge
@@ -55,7 +56,10 @@ def _have(host: Host, net: Any) -> Have:
     # The driver for tests knows one definition only, and no flag.
     inactive = 0 if host.driver == "TEST" else libvirt.VIR_NETWORK_XML_INACTIVE
     live = xmltree.parse(net.XMLDesc(0)) if active else None
-    return Have("vswitch", net.name(), xmltree.parse(net.XMLDesc(inactive)), live, facts)
+    stored = xmltree.parse(net.XMLDesc(inactive))
+    for tree in (one for one in (live, stored) if one is not None):
+        put_in_place(tree, stored)
+    return Have("vswitch", net.name(), stored, live, facts)
 
 
 def _with_switches(host: Host, haves: dict[str, Have]) -> dict[str, Have]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import starmap
 from typing import Any, Union
 
@@ -159,16 +159,15 @@ def dns_of_others(network: Element) -> Iterator[FleetError]:
         yield _wrong(DNS_ENABLED, message)
 
 
-def vlans_of(network: Element, libvirt_version: int) -> Iterator[FleetError]:
-    """Port groups with VLANs, on a switch on which libvirt has none."""
+def vlans_of(network: Element, why_no_hook: Callable[[Element], str]) -> Iterator[FleetError]:
+    """Port groups with VLANs, where there can be none."""
     for group in network.findall("portgroup"):
         if vlans.said(group) == vlans.Vlans():
             continue
-        if vlans.has_no_vlans(network, group, libvirt_version):
-            said = vlans.said(group)
-            option = vlans.VLAN if said.access else vlans.TRUNK
-            name = group.get("name", "")
-            yield _wrong(("port_groups", name, option), vlans.why_not(libvirt_version))
+        why = vlans.WHERE if vlans.has_no_vlans(network, group) else why_no_hook(group)
+        if why:
+            option = vlans.VLAN if vlans.said(group).access else vlans.TRUNK
+            yield _wrong(("port_groups", group.get("name", ""), option), why)
 
 
 def _limits_have_an_average(values: Values) -> Iterator[FleetError]:

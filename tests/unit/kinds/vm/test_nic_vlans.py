@@ -21,22 +21,23 @@ def network(inside: str) -> xmltree.Element:
 
 
 @pytest.mark.parametrize(
-    ("inside", "group", "version", "has_none"),
+    ("inside", "group", "has_none", "by_hook"),
     [
-        ("<forward mode='nat'/>", "", 11_003_000, True),
-        ("", "", 11_003_000, True),
-        ("<forward mode='bridge'/>", "", 9_000_000, True),
-        ("<forward mode='bridge'/>", "", 11_000_000, False),
-        ("<forward mode='bridge'/><virtualport type='midonet'/>", "", 11_000_000, True),
-        ("<forward mode='bridge'/><virtualport type='openvswitch'/>", "", 9_000_000, False),
-        ("<forward mode='bridge'/>", "<virtualport type='openvswitch'/>", 9_000_000, False),
-        ("<forward mode='hostdev'/>", "", 9_000_000, False),
-        ("<forward mode='passthrough'/>", "", 9_000_000, False),
+        ("<forward mode='nat'/>", "", True, False),
+        ("", "", True, False),
+        ("<forward mode='bridge'/>", "", False, True),
+        ("<forward mode='bridge'/><virtualport type='midonet'/>", "", True, False),
+        ("<forward mode='bridge'/><virtualport type='openvswitch'/>", "", False, False),
+        ("<forward mode='bridge'/>", "<virtualport type='openvswitch'/>", False, False),
+        ("<forward mode='hostdev'/>", "", False, False),
+        ("<forward mode='passthrough'/>", "", False, False),
     ],
 )
-def test_where_libvirt_has_vlans(inside: str, group: str, version: int, has_none: bool) -> None:
-    of = xmltree.parse(f"<portgroup name='a'>{group}</portgroup>")
-    assert vlans.has_no_vlans(network(inside), of, version) == has_none
+def test_where_there_are_vlans(inside: str, group: str, has_none: bool, by_hook: bool) -> None:
+    of, tree = xmltree.parse(f"<portgroup name='a'>{group}</portgroup>"), network(inside)
+    assert vlans.has_no_vlans(tree, of) == has_none
+    assert vlans.by_hook(tree, of, 9_000_000) == by_hook
+    assert not vlans.by_hook(tree, of, 11_000_000)
 
 
 def vm(vlan: str = "", group: str = "a") -> xmltree.Element:

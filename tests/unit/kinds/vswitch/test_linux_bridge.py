@@ -49,7 +49,7 @@ LINKS = {
 
 def one(kind: str = "", master: str = "", **said: Any) -> dict[str, Any]:
     nothing = {"mtu": 1500, "up": True, "filtering": kind == "bridge", "mode": "", "primary": ""}
-    return {"kind": kind, "master": master, **nothing, **said}
+    return {"kind": kind, "master": master, "pvid": 0, **nothing, **said}
 
 
 def host(stored: Switch | None = None, keeper: str = "networkd", **links: Any) -> dict[str, Any]:

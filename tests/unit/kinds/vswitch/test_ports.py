@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.kvm.fleet.plugins.module_utils.engine import vlans, xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.looked_at import Interface
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have, Plan
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.showing import results
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.vlan_ports import Port
 from ansible_collections.kvm.fleet.plugins.module_utils.host import open_vswitch
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.kind import KIND
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.ports import port_of
@@ -133,7 +134,7 @@ def test_a_port_is_what_libvirt_would_make_of_it(said: str, port: tuple[Any, ...
 
 def test_a_network_has_a_vlan_for_all_without_one() -> None:
     network = xmltree.parse(f"<network>{OWN}<portgroup name='a'/></network>")
-    assert port_of(network, "a") == vlans.Port(7)
+    assert port_of(network, "a") == Port(7)
 
 
 def test_what_ovs_vsctl_lists_is_read() -> None:
@@ -146,3 +147,100 @@ def test_what_ovs_vsctl_lists_is_read() -> None:
         "c": [5, [5, 6], "native-untagged"],
         "d": [0, [7], ""],
     }
+
+
+# ---- on bridges of Linux
+
+BRIDGED = """<network><name>lan</name><uuid>0b1f5c3e-7c5e-4a0e-9a55-9f6b0c6f1c13</uuid>
+<forward mode='bridge'/><bridge name='br0'/>
+<portgroup name='web'><vlan><tag id='10'/></vlan></portgroup>
+<portgroup name='all' default='yes'/></network>"""
+IN_1 = [[1, 1, "pvid untagged"]]
+IN_10 = [[10, 10, "pvid untagged"]]
+HOOKED = {"installed": "2f3c", "called": True}
+
+
+def bridged(
+    vlans_of: dict[str, Any],
+    *nics: tuple[str, str],
+    filtering: bool = True,
+    hook: dict[str, Any] = HOOKED,
+    version: int = 9_000_000,
+    **options: Any,
+) -> Plan:
+    """A plan for a vswitch on a bridge of Linux, whose taps are in these VLANs."""
+    tree = xmltree.parse(BRIDGED)
+    facts = {"state": "active", "autostart": True, "persistent": True}
+    there = {
+        "vswitch": {"lan": Have("vswitch", "lan", tree, tree, facts)},
+        "vm": {"one": vm(*nics)},
+    }
+    link = {"kind": "bridge", "master": "", "filtering": filtering, "pvid": 1}
+    taps = {tap: {"kind": "tun", "master": "br0"} for tap in vlans_of}
+    found = {
+        ("libvirt_version",): version,
+        ("linux_bridges",): {"links": {"br0": link, **taps}, "vlans": vlans_of},
+        ("vlan_hook",): hook,
+        ("interfaces",): {"br0": Interface()},
+    }
+    world = worlds.world(there, {**worlds.HERE, **found})
+    given = {"name": "lan", "state": "active", "purge": False, "apply": "live", "autostart": None}
+    [wanted] = KIND.parse({**given, **options})
+    return KIND.plan(wanted, world.will_be("vswitch", "lan"), world)
+
+
+def test_ports_of_a_bridge_as_they_are_to_be_are_left_alone() -> None:
+    assert not bridged({"vnet0": IN_10, "vnet1": IN_1}, ("web", ""), ("", "")).changed
+
+
+@pytest.mark.parametrize("version", [9_000_000, 11_003_000])
+def test_a_port_of_a_bridge_follows_its_group(version: int) -> None:
+    plan = bridged({"vnet0": IN_1, "vnet1": IN_1}, ("web", ""), ("", ""), version=version)
+    [row] = results(plan.changes)
+    assert (row["before"], row["after"]) == (
+        {"one (52:54:00:00:00:00)": "VLAN 1"},
+        {"one (52:54:00:00:00:00)": "VLAN 10"},
+    )
+    assert steps_of(plan) == ["retag"]
+
+
+def test_ports_of_a_bridge_follow_a_change_in_the_same_run() -> None:
+    groups = [{"name": "web", "trunk": ["20-21"], "native_vlan": 5}]
+    plan = bridged({"vnet0": IN_10}, ("web", ""), port_groups=groups)
+    rows = {row["field"]: row["after"] for row in results(plan.changes)}
+    assert rows["ports"] == {"one (52:54:00:00:00:00)": "trunk 5,20-21, native 5"}
+    assert steps_of(plan) == ["define", "update", "retag"]
+
+
+def test_vlans_that_others_set_on_a_bridge_stay_until_they_are_declared() -> None:
+    """By a hook of the administrator's own, say: the group has no VLANs that we know of."""
+    by_hand = {"vnet1": [[7, 7, "pvid untagged"]]}
+    assert not bridged(by_hand, ("web", ""), ("all", "")).changed
+    plan = bridged(by_hand, ("web", ""), ("all", ""), port_groups=[{"name": "all", "vlan": 0}])
+    [row] = results(plan.changes)
+    assert row["after"] == {"one (52:54:00:00:00:01)": "VLAN 1"}
+
+
+@pytest.mark.parametrize(
+    ("hook", "version", "says"),
+    [
+        ({"installed": "", "called": False}, 9_000_000, "its hook that sets them is not there"),
+        ({"installed": "2f3c", "called": False}, 10_000_000, "before its hook for VLANs was"),
+        ({"installed": "", "called": False}, 11_000_000, ""),
+    ],
+)
+def test_without_libvirt_11_and_without_the_hook_there_are_none(
+    hook: dict[str, Any], version: int, says: str
+) -> None:
+    groups = [{"name": "new", "vlan": 30}]
+    if not says:
+        assert bridged({}, hook=hook, version=version, port_groups=groups).changed
+        return
+    with pytest.raises(Exception, match=says):
+        bridged({}, hook=hook, version=version, port_groups=groups)
+    assert not bridged({}, hook=hook, version=version).changed, "what is so already is no mistake"
+
+
+def test_a_bridge_that_filters_no_vlans_is_refused() -> None:
+    with pytest.raises(Exception, match="br0 does not filter VLANs"):
+        bridged({}, filtering=False, port_groups=[{"name": "new", "vlan": 30}])

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the VLANs of a network's port groups can be set, and by whom: libvirt, or a hook of its."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...engine import vlans, xmltree
+from ...engine.errors import FleetError
+from ...engine.host import HostFacts
+from ...engine.xmltree import Element
+from . import rules
+
+ROLE = "the role kvm_host installs it (kvm_host_vlans: true)"
+
+
+def wrong(network: Element, host: HostFacts) -> Iterator[FleetError]:
+    """Port groups with VLANs that nobody would set."""
+    return rules.vlans_of(network, lambda group: why_no_hook(network, group, host))
+
+
+def why_no_hook(network: Element, group: Element | None, host: HostFacts) -> str:
+    """Why the hook would not set VLANs that only it sets; empty where it does, or nobody can see
+    whether there is one."""
+    version = host.libvirt_version
+    if not vlans.by_hook(network, group, version) or not host.is_this_machine:
+        return ""
+    hook = host.facts.ask("vlan_hook", unknown={"installed": "", "called": False})
+    of = vlans.named_version(version)
+    if not hook["installed"]:
+        return (
+            f"{of} has no VLANs on Linux bridges (11.0 has), and its hook that sets them is not "
+            f"there: {ROLE}"
+        )
+    if not hook["called"]:
+        return (
+            "libvirt started before its hook for VLANs was installed, and looks for hooks only "
+            "then; restart it (systemctl restart libvirtd), VMs run on"
+        )
+    return ""
+
+
+def unfiltered(network: Element, host: HostFacts) -> Iterator[FleetError]:
+    """VLANs on a Linux bridge of this machine that does not heed them."""
+    bridge = xmltree.get(network, "bridge/@name") or ""
+    if not bridge or not host.is_this_machine:
+        return
+    link = host.linux_bridges.get("links", {}).get(bridge, {"filtering": True})
+    for group in network.findall("portgroup"):
+        has = group.find("vlan") is not None and vlans.is_on_linux_bridge(network, group)
+        if has and not link["filtering"]:
+            option = vlans.VLAN if vlans.said(group).access else vlans.TRUNK
+            message = (
+                f"{bridge} does not filter VLANs; have the host's network manager turn that on "
+                f"(ip link set {bridge} type bridge vlan_filtering 1)"
+            )
+            yield FleetError(message, "", f"port_groups.{group.get('name')}.{option}")
