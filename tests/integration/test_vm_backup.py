@@ -278,7 +278,8 @@ def is_restored_in_the_end(guest: BackedUp, point: Result) -> None:
     assert guest.counted() == before, "nothing is touched until all is whole"
     note = guest.outside_of(guest.vm, f".restore-{guest.vm}.json")
     guest.restore(backup=point["backup"]["name"], overwrite=True)
-    note.write_text(json.dumps({**json.loads(note.read_text()), "done": False}))
+    begun = {**json.loads(note.read_text()), "done": False, "files": [guest.image()[0]]}
+    note.write_text(json.dumps(begun))
     text = guest.definitions()[1].replace("root.qcow2'", "root.qcow2.restoring'")
     guest.outside_of("barred.xml").write_text(text)
     guest.libvirtd.virsh("define", str(guest.directory / "barred.xml"))

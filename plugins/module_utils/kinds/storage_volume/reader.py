@@ -43,12 +43,6 @@ def read_volumes(host: Host, names: Iterable[str] | None) -> dict[str, Have]:
         return have
 
 
-def read_volumes_of(host: Host, pools: Iterable[str]) -> dict[str, Have]:
-    """All volumes of some pools that are active."""
-    with host.errors("", "read the storage volumes"):
-        return _read_all([host.conn.storagePoolLookupByName(pool) for pool in pools])
-
-
 def _read_all(pools: Iterable[Any]) -> dict[str, Have]:
     have = {}
     for pool in pools:
