@@ -53,6 +53,7 @@ MODULES_SERVED = (
         "vm_screenshot",
         "vm_snapshot",
         "vswitch",
+        "vswitch_confirm",
         "vswitch_info",
     ),
 )

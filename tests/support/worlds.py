@@ -37,6 +37,7 @@ FAR: dict[Fact, Any] = {
 # This machine, which has slices of systemd: what is needed for resource pools.
 HERE: dict[Fact, Any] = {
     ("uri",): "qemu:///system",
+    ("way_in",): {"address": "", "systemd": True, "unconfirmed": ""},
     ("promises",): {
         "policy": Policy()._asdict(),
         "error": "",

@@ -53,6 +53,7 @@ class Change:
     counts: ClassVar[bool] = True  # else it is told, but nothing is done
     removes: ClassVar[bool] = False  # something that the user had
     restarts: ClassVar[bool] = False
+    guards: ClassVar[bool] = False  # what comes with it is set back unless somebody confirms it
     in_definition: ClassVar[bool] = True  # else libvirt learns of it by other calls than a define
 
     def __init__(

@@ -23,6 +23,7 @@ QUESTIONS = {
     **dict.fromkeys(("capacity", "faults", "held", "open_vswitch", "promises"), 0),
     **dict.fromkeys(("clock", "identity", "kernel", "lock_manager", "mounts"), 0),
     **dict.fromkeys(("addresses", "linux_bridges", "links", "node_devices", "nwfilters"), 0),
+    **dict.fromkeys(("way_in",), 0),
     **dict.fromkeys(("backup", "bridge", "checkpoints", "controllers", "cpu_models"), 1),
     **dict.fromkeys(("far_interface", "file", "folder", "image", "leases", "machines_of"), 1),
     **dict.fromkeys(("migratable", "noted_daemons", "parsed", "place", "real_path"), 1),
@@ -370,6 +371,12 @@ class HostFacts:
     def links(self) -> dict[str, dict[str, Any]]:
         """The interfaces of this machine, as host/links.py has them."""
         return dict(self.facts.ask("links", unknown={})) if self.is_this_machine else {}
+
+    @property
+    def way_in(self) -> dict[str, Any]:
+        """How Ansible came to this machine, as host/way_in.py has it."""
+        unknown = {"address": "", "systemd": True, "unconfirmed": ""}
+        return dict(self.facts.ask("way_in", unknown=unknown)) if self.is_this_machine else unknown
 
     @property
     def routes(self) -> list[tuple[str, str]]:

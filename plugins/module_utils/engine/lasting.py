@@ -41,6 +41,7 @@ OF_ALL = (
         "routes",
         "secrets",
         "vlan_hook",
+        "way_in",
     ),
 )
 

@@ -142,6 +142,12 @@ def _vlan_hook(_host: Host) -> Any:
     return read_vlan_hook()
 
 
+def _way_in(_host: Host) -> Any:
+    from .way_in import read_way_in
+
+    return read_way_in()
+
+
 def _links(_host: Host) -> Any:
     from .links import read_links
 
@@ -190,6 +196,7 @@ ANSWERS: dict[str, Callable[..., Any]] = {
     "routes": _routes,
     "open_vswitch": _open_vswitch,
     "links": _links,
+    "way_in": _way_in,
     "linux_bridges": _linux_bridges,
     "vlan_hook": _vlan_hook,
 }

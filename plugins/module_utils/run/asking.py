@@ -36,7 +36,7 @@ OF_MOVES = attrgetter(
 )
 OF_PROMISES = attrgetter("capacity", "faults", "promises")
 OF_MACHINE = attrgetter("open_files", "interfaces", "routes", "network_daemons")
-OF_SWITCHES = attrgetter("open_vswitch", "links", "linux_bridges")
+OF_SWITCHES = attrgetter("open_vswitch", "links", "linux_bridges", "way_in")
 # What QEMU opens for devices that a declaration may bring.
 DEVICES = ("/dev/net/tun", "/dev/vhost-net", "/dev/random", "/dev/urandom", "/dev/kvm")
 

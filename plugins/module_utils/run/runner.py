@@ -59,6 +59,8 @@ def run(
             outcome = report(world, done, checks, shown)
             outcome.update(groups(module.params.get("vm_groups"), done.plans))
             outcome["warnings"] += _faults(world, promising, checks)
+            if not checks and any(c.guards for plan in done.plans for c in plan.changes):
+                _hand_over(done, outcome)
     except FleetErrors as errors:
         module.fail_json(msg=str(errors), errors=[str(error) for error in errors.errors])
     except FleetError as error:
@@ -85,6 +87,13 @@ def _apply(host: Host, world: World, done: Run, promising: Callable[[], Promisin
         from .applying import apply_all
 
         apply_all(host, world, done, promising().in_turn if promising else _at_once)
+
+
+def _hand_over(done: Run, outcome: dict[str, Any]) -> None:
+    """What is guarded is for the controller to confirm, or is set back at once where it failed."""
+    from .guarding import hand_over
+
+    hand_over(done, outcome)
 
 
 def _waits(

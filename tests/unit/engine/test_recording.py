@@ -104,6 +104,7 @@ ANSWERS: dict[Fact, Any] = {
     ("links",): {"eno1": {"master": "", "addresses": ["192.0.2.7/24"], "max_mtu": 9000}},
     ("linux_bridges",): {"keeper": "networkd", "vlans": {"vnet0": [[10, 10, "pvid untagged"]]}},
     ("vlan_hook",): {"installed": "2f3c", "called": True},
+    ("way_in",): {"address": "192.0.2.7", "systemd": True, "unconfirmed": ""},
     ("migratable", "web"): {"stored": DOMAIN, "live": DOMAIN},
     ("mounts",): [Mount("/nfs", "nfs4", "nas:/x")],
     ("node_devices",): ["pci_0000_00_00_0"],

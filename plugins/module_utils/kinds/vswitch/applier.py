@@ -94,6 +94,13 @@ def taps_on(host: Host, network: Element) -> set[str]:
     return {nic.target for nic in attached(read_domains(host), name or "", bridge) if nic.target}
 
 
+def guard(host: Host, plan: Plan) -> None:
+    """Have the host set the switch back unless the controller still reaches it."""
+    from .applier_switch import guard
+
+    guard(host, plan)
+
+
 def wire(host: Host, plan: Plan) -> None:
     """Make the switch beneath it, or change it in place."""
     from .applier_switch import wire
@@ -224,6 +231,7 @@ STEPS: dict[str, tuple[Callable[[Host, Plan], None], str]] = {
     "autostart": (autostart, "set its autostart"),
     "update": (update, "update what runs of it"),
     "clear": (clear, "remove what an interrupted run left"),
+    "guard": (guard, "have its switch set back if need be"),
     "wire": (wire, "set the switch that it is on"),
     "unwire": (unwire, "remove the switch that it was on"),
     "start": (start, "start it"),

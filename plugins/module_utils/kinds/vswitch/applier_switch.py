@@ -15,6 +15,24 @@ from .switch import commands
 from .switch.seen import Switch, of_bridge, of_facts
 
 
+def guard(host: Host, plan: Plan) -> None:
+    """Have the host set the switch back as it is, unless somebody confirms the change."""
+    from ...host import checkpoint
+    from . import rollback  # the program that does, which is loaded to be taken along
+    from .switch import at_risk, linux_seen
+
+    will = of_facts(plan.after.facts)
+    if will is None:
+        raise LookupError("a plan with this step has a switch")
+    bridge = xmltree.get(plan.after.definition, "bridge/@name") or ""
+    of_linux, machine = is_linux_bridge(plan.after.definition), machine_of(host)
+    found = {"links": machine.links} if of_linux else at_risk.found(machine)
+    seen = linux_seen.seen(machine.linux_bridges) if of_linux else found["open_vswitch"]
+    saved = at_risk.saved(bridge, of_linux, of_bridge(seen, bridge), will, found)
+    timeout_s = plan.wanted.options["confirm_timeout_s"] or at_risk.TIMEOUT_S
+    checkpoint.take(saved, plan.resource, timeout_s, rollback.__name__)
+
+
 def wire(host: Host, plan: Plan) -> None:
     """Make the switch what it is to be, whatever a run that was interrupted left of it."""
     will = of_facts(plan.after.facts)

@@ -56,6 +56,13 @@ class PortWent(Went):
     in_definition = False
 
 
+class Guarded(Mended):
+    """What is changed of the switch is set back by the host, unless it can still be reached."""
+
+    guards = True
+    never_back = "it ends with its run"
+
+
 class StartedUnderVms(Stepped):
     """It starts under running VMs, whose NICs are connected again."""
 

@@ -24,6 +24,7 @@ OPTIONS: dict[str, Any] = {
     **traits.spec_of(OF_WHAT_RUNS),
     "apply": {"type": "str", "choices": ["live", "next_boot", "restart"], "default": "live"},
     "purge": {"type": "bool", "default": False},
+    "confirm_timeout_s": {"type": "int"},
 }
 
 
@@ -57,8 +58,10 @@ class Vswitch:
         mistakes.extend(rules.check_name(name))
         values = {} if state == GONE else table.want_of(params, mistakes)
         mistakes.extend(rules.check_declared(values))
-        mistakes.raise_any()
         options = {option: params[option] for option in ("autostart", "apply", "purge")}
+        options["confirm_timeout_s"] = params.get("confirm_timeout_s")
+        mistakes.extend(rules.check_timeout(options["confirm_timeout_s"]))
+        mistakes.raise_any()
         options["lists"] = table.lists_given(params)
         options["nics"] = reserved_nics.given((params.get("dhcp") or {}).get("hosts") or ())
         return [Wanted(self.name, name, state, values, options)]

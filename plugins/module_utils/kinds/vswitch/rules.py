@@ -309,3 +309,9 @@ def shared_bridge(mine: Values, others: Mapping[str, Values]) -> Iterator[FleetE
         both_of_the_host = {mine[TYPE], values[TYPE]} <= {*ON_HOST_BRIDGE}
         if bridge and values[BRIDGE_NAME] == bridge and not both_of_the_host:
             yield _wrong(BRIDGE_NAME, f"{bridge} is already the bridge of vswitch/{name}")
+
+
+def check_timeout(seconds: int | None) -> Iterator[FleetError]:
+    """Time enough to make a connection, and an end to it."""
+    if seconds is not None and seconds != 0 and not 10 <= seconds <= 3600:
+        yield FleetError(f"{seconds} is neither 0 nor from 10 to 3600", "", "confirm_timeout_s")

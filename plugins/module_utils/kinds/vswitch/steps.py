@@ -10,6 +10,7 @@ from .changes import (
     BridgeGone,
     BridgeMade,
     Cleared,
+    Guarded,
     PortCame,
     PortWent,
     Raised,
@@ -20,6 +21,7 @@ from .changes import (
 STEPS = steps.Steps(
     beside={
         Cleared: "clear",
+        Guarded: "guard",
         BridgeMade: "wire",
         Wired: "wire",
         PortCame: "wire",

@@ -18,7 +18,7 @@ from ....engine.traits import GONE
 from ..changes import BridgeGone, BridgeMade, Raised, Wired
 from ..table import BRIDGE_NAME, TYPE
 from ..tree import derived_mac
-from . import host_port_changes, host_port_seen, linux_files, linux_seen, rules, seen
+from . import guarding, host_port_changes, host_port_seen, linux_files, linux_seen, rules, seen
 from .commands import kept, uplink_ports
 from .host_ports import HOST_PORTS, HostPort, merged
 from .linux_names import bond_of
@@ -219,6 +219,12 @@ class Beneath:
 
     def changes(self) -> Iterator[Change]:
         """The switch that is made, and what of it is changed in place."""
+        found = list(self._changes())
+        if found and self.will is not None:
+            yield from guarding.guarded(self, self.will)
+        yield from found
+
+    def _changes(self) -> Iterator[Change]:
         if self.will is None:
             return
         yield from self._raised(self.will)
@@ -328,6 +334,7 @@ def gone_with(draft: VswitchDraft) -> Iterable[Change]:
         return []
     bridge = str(draft.stored[BRIDGE_NAME])
     maker = MAKERS[str(draft.stored[TYPE])]
+    guarding.refuse_to_go(draft, was, bridge, maker is LINUX)
     said, host = maker.bridge.format(bridge), draft.world.host
     found = maker.seen(host)
     links = host_port_changes.without(host.links, was, bridge)
