@@ -189,8 +189,9 @@ def await_confirmation() -> dict[str, Any]:
     found = _applied()
     if found is None:
         return {}
-    _arm("confirm", found["timeout_s"], found["resource"])
-    _called("systemctl", "stop", f"{TIMER}-apply.timer")
+    with suppress(FleetError):  # else the first timer stays
+        _arm("confirm", found["timeout_s"], found["resource"])
+        _called("systemctl", "stop", f"{TIMER}-apply.timer")
     return {name: found[name] for name in ("id", "resource", "timeout_s")}
 
 
@@ -224,6 +225,7 @@ def confirm(name: str) -> bool:
         _pending().unlink()
         _sync(FOLDER)
     disarm()
+    _called("systemctl", "daemon-reload")
     return True
 
 
@@ -236,12 +238,14 @@ def rolled_back(found: Mapping[str, Any], errors: list[str]) -> None:
 
 
 def disarm() -> None:
-    """Nothing is left of the timers, the service and the program."""
+    """Nothing is left of the timers, the service and the program.
+
+    systemd is not told of the service: as long as that runs, it would forget its limits.
+    """
     _called("systemctl", "stop", *(f"{TIMER}-{what}.timer" for what in ("apply", "confirm")))
     for path in (UNITS / "multi-user.target.wants" / SERVICE, UNITS / SERVICE, _program()):
         with suppress(FileNotFoundError):
             path.unlink()
-    _called("systemctl", "daemon-reload")
 
 
 def end_of(process: list[Any], timeout_s: float = 5.0) -> None:

@@ -13,9 +13,9 @@ def hand_over(done: Run, outcome: dict[str, Any]) -> None:
     """Tell the checkpoint that is to be confirmed. What failed to be guarded is set back now."""
     guarded = {plan.resource for plan in done.plans if any(c.guards for c in plan.changes)}
     failed = sorted(guarded & {*done.failed})
-    if not failed:
-        outcome["checkpoint"] = checkpoint.await_confirmation()
+    if not failed and (said := checkpoint.await_confirmation()):
+        outcome["checkpoint"] = said
     elif checkpoint.pending() is not None:
         is_back = checkpoint.set_back()
-        said = "was set back as it was" if is_back else "is being set back by the host"
-        outcome["msg"] += f"; what was changed of the switch {said}"
+        how = "was set back as it was" if is_back else "is being set back by the host"
+        outcome["msg"] += f"; what was changed of the switch {how}"

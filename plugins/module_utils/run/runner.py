@@ -59,23 +59,24 @@ def run(
             outcome = report(world, done, checks, shown)
             outcome.update(groups(module.params.get("vm_groups"), done.plans))
             outcome["warnings"] += _faults(world, promising, checks)
-            if not checks and any(c.guards for plan in done.plans for c in plan.changes):
-                _hand_over(done, outcome)
     except FleetErrors as errors:
         module.fail_json(msg=str(errors), errors=[str(error) for error in errors.errors])
     except FleetError as error:
         module.fail_json(msg=str(error), errors=[str(error)])
-    _end(module, outcome, bool(done.failed))
+    _end(module, outcome, done)
 
 
 def _all(world: World, wanted: list[Wanted], completed: Completed | None) -> list[Wanted]:
     return completed(world, wanted) if completed else wanted
 
 
-def _end(module: basic.AnsibleModule, outcome: dict[str, Any], failed: bool) -> None:
+def _end(module: basic.AnsibleModule, outcome: dict[str, Any], done: Run) -> None:
+    begun = (plan for plan in done.plans if plan.resource in done.begun)
+    if any(change.guards for plan in begun for change in plan.changes):
+        _hand_over(done, outcome)
     for warning in outcome.pop("warnings"):
         module.warn(warning)
-    if failed:
+    if done.failed:
         if module.params["expect"] is not None:
             outcome["msg"] += "; what is expected was planned before this, so plan again first"
         module.fail_json(**outcome)
