@@ -30,6 +30,14 @@ from .table import DISKS, EXTRA_RECORD, ROWS
 # What has a type, and a path that is libvirt's to choose where that is a pty.
 PORTS = ("serial", *(row.name for row in (port_rows.SERIALS, port_rows.CONSOLES)))
 
+BARRED = ".restoring"  # at the end of the name of a file that is never there
+
+
+def is_barred(domain: Element) -> bool:
+    """Whether a VM waits for its disks, as one does while it is restored from a backup."""
+    sources = domain.iterfind("devices/disk/source")
+    return any((one.get("file") or "").endswith(BARRED) for one in sources)
+
 
 def restarting(domain: Element) -> str | None:
     """The state that a run was to bring it back to which restarts it, or was interrupted then."""

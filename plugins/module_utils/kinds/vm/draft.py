@@ -55,6 +55,7 @@ class VmDraft(Draft):
     def __init__(self, wanted: Wanted, have: Have, world: World) -> None:
         super().__init__(wanted, have, world)
         self.is_now = have.facts.get("state", STOPPED)
+        power.check_whole(self.is_now, have)
         self.restarting = restarting(have.stored) if have.stored is not None else None
         self.target = power.target(self.is_now, wanted.state, self.restarting)
         self.seed: Planned | None = None

@@ -10,6 +10,7 @@ from ...engine import xmltree
 from ...engine.errors import FleetError
 from ...engine.plan import Have, Plan
 from ...engine.xmltree import Element
+from .definition import is_barred
 from .states import CRASHED, MOVES, PAUSED, RUNNING, SAVED, STOPPED
 
 POWER = ("power",)  # as what a plan shows a restart
@@ -62,6 +63,16 @@ def check_alone(now: str, have: Have) -> None:
             "is noted in it: the guest may run there. Have kvm.fleet.migration end it (host: where "
             "the VM is to live), which looks at both; then run again",
             field="state",
+        )
+
+
+def check_whole(now: str, have: Have) -> None:
+    """A VM whose restore was cut off has disks that are half of them the former ones."""
+    if now == STOPPED and have.stored is not None and is_barred(have.stored):
+        raise FleetError(
+            "is being restored from a backup, which is not over: its disks are not in their places "
+            "yet. Run the task of kvm.fleet.vm_restore again, which ends it; then this one",
+            field="disks",
         )
 
 

@@ -12,6 +12,7 @@ from ...engine import xmltree
 from ...engine.errors import FleetError
 from ...engine.xmltree import Element
 from ..storage_volume.volumes import volume_path
+from ..vm.definition import is_barred
 from ..vm.derived import volume_of
 from ..vm.snapshots import snapshots_of
 from ..vm_backup.disks import disks_of
@@ -19,7 +20,7 @@ from ..vm_backup.looking import Looking
 from ..vm_backup.manifest import Backup, DiskCopy, above, when, why_not_whole
 from .declared import Declared
 from .facts import Journal, RestoreFacts
-from .tree import bar, become_another, is_barred, put_disks, without_disks
+from .tree import bar, become_another, put_disks, without_disks
 
 
 class DiskBack(NamedTuple):

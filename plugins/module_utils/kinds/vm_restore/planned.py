@@ -11,7 +11,7 @@ from ...engine.changes import STORED, Change, Kept, Lost
 from ...engine.errors import FleetError, FleetErrors
 from ...engine.hidden import Sensitive
 from ...engine.plan import NONE, UPDATE, Have, Plan, Wanted
-from ..vm.definition import domain_values
+from ..vm.definition import BARRED, domain_values
 from ..vm.state_files import NAMES, StateFile, saved_memory_of, state_files_of
 from ..vm.states import RUNNING, SAVED, STOPPED
 from ..vm_backup.changes import BackedUp
@@ -26,7 +26,6 @@ from .checks import (
     against_vm,
 )
 from .declared import KIND
-from .tree import BARRED
 
 
 class Restored(BackedUp):

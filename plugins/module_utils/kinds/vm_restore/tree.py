@@ -8,10 +8,9 @@ from collections.abc import Collection, Mapping
 from ...engine import xmltree
 from ...engine.host import HostFacts
 from ...engine.xmltree import Element
+from ..vm.definition import BARRED
 from ..vm.derived import derived_mac, derived_uuid
 from ..vm.state_files import OF_SYSTEM, nvram_of
-
-BARRED = ".restoring"  # at the end of the name of a file that is never there
 
 
 def put_disks(tree: Element, images: Mapping[str, tuple[str, str]]) -> None:
@@ -35,12 +34,6 @@ def bar(tree: Element, targets: Collection[str]) -> None:
         if source is not None and xmltree.get(disk, "target/@dev") in targets:
             source.set("file", f"{source.get('file', '')}{BARRED}")
             source.attrib.pop("startupPolicy", None)  # libvirt would leave out what is optional
-
-
-def is_barred(tree: Element) -> bool:
-    """Whether a VM waits for its disks."""
-    sources = tree.iterfind("devices/disk/source")
-    return any((one.get("file") or "").endswith(BARRED) for one in sources)
 
 
 def become_another(tree: Element, name: str, host: HostFacts) -> None:

@@ -73,3 +73,12 @@ def test_what_a_move_has_stopped_may_run_elsewhere() -> None:
         power.check_alone("paused", noted)
     power.check_alone("stopped", noted)
     power.check_alone("paused", of_a_clone)
+
+
+def test_what_a_restore_has_barred_is_not_touched() -> None:
+    disk = "<disk><source file='/srv/a.qcow2.restoring'/></disk>"
+    barred = xmltree.parse(f"<domain><name>web</name><devices>{disk}</devices></domain>")
+    have = Have("vm", "web", barred)
+    with pytest.raises(FleetError, match="vm_restore"):
+        power.check_whole("stopped", have)
+    power.check_whole("running", have)  # then it is a name that somebody chose
