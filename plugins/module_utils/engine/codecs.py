@@ -188,7 +188,9 @@ def hiding(inner: Codec) -> Codec:
     return Codec(parse, decode, lambda value: inner.encode(revealed(value)), spec)
 
 
-def partly_hiding(swap_in: Callable[[str, Callable[[str], str]], str]) -> Codec:
+def partly_hiding(
+    swap_in: Callable[[str, Callable[[str], str]], str], inner: Codec = TEXT
+) -> Codec:
     """A text of which the secrets are compared and not shown, that `swap_in` finds in it."""
 
     def made(found: str | None) -> str:
@@ -199,7 +201,7 @@ def partly_hiding(swap_in: Callable[[str, Callable[[str], str]], str]) -> Codec:
         value = str(revealed(given))
         if any(shown in value for shown in (HIDDEN, ANOTHER)):
             raise ValueError("it has in it what is shown instead of a secret; write the secret")
-        return made(value)
+        return made(str(inner.parse(value)))
 
     return Codec(parse, made, lambda value: revealed(value) or None)
 

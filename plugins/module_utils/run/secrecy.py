@@ -27,6 +27,9 @@ URL_OPTIONS = ("checksum", "file", "image", "proxy")
 # Options, by what they are of, in whose text secrets have names: an image as its server knows it.
 WORDY_OPTIONS = (("network", "name"),)
 
+# Options whose texts are lines of the SMBIOS, in which secrets have names too.
+WORDY_SECTIONS = ("base_board", "bios", "chassis", "system")
+
 # Of each option whether it is a secret, XML, arguments or neither, or which options it has.
 Options = Mapping[str, Any]
 _WHOLE, _XML, _CMDLINE, _URL, _PLAIN = "whole", "xml", "cmdline", "url", "plain"
@@ -75,7 +78,8 @@ def _how(name: str, option: Mapping[str, Any], of: str) -> Options | str:
         return _CMDLINE
     if name in URL_OPTIONS:
         return _URL
-    if (of, name) in WORDY_OPTIONS:
+    is_line = of in WORDY_SECTIONS and option.get("type", "str") == "str"
+    if is_line or (of, name) in WORDY_OPTIONS:
         return _WORDS
     return _options(option["options"], name) if option.get("options") else _PLAIN
 

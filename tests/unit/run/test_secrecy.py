@@ -30,6 +30,14 @@ CMDLINE = f"port='5900' inst.vncpassword={MARK}"
 OF_SEEDS = ("password_hash", "user_data", "vendor_data", "meta_data", "network_config")
 LOGINS = ("headers", "password")
 OPTIONS = ("extra_xml", "boot.cmdline", "disks.network.name", "cdroms.network.name")
+LINES_OF_SMBIOS = (
+    *(f"bios.{name}" for name in ("date", "release", "vendor", "version")),
+    *(f"system.{name}" for name in ("family", "manufacturer", "product", "serial", "sku", "uuid")),
+    *(f"base_board.{name}" for name in ("asset", "location", "manufacturer", "product", "serial")),
+    *(f"chassis.{name}" for name in ("asset", "manufacturer", "serial", "sku", "version")),
+    *("system.version", "base_board.version"),
+)
+OPTIONS = (*OPTIONS, *(f"smbios.{line}" for line in LINES_OF_SMBIOS))
 # Where modules take the options of a VM.
 VMS = (
     *(("vm", ""), ("migration", "vm.")),

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from ...engine.codecs import boolean, choice, integer, presence, text, words
+from ...engine.codecs import boolean, choice, integer, partly_hiding, presence, text, words
 from ...engine.fields import Field, Items, Listed, Rows
 from ...engine.xmltree import Element
 
@@ -108,7 +108,16 @@ FEATURE_ROWS: Rows = (
 # ---- SMBIOS
 
 SYSINFO = "sysinfo[@type='smbios']"
-_LINE = text(r"[^\r\n]*", "a text on one line")
+
+
+def _swap_in_words(line: str, swap: Callable[[str], str]) -> str:
+    """A guest may be set up by such a line: `ds=nocloud;s=https://me:word@host/`."""
+    from ...engine.secret_words import swap_in_words
+
+    return swap_in_words(line, swap)
+
+
+_LINE = partly_hiding(_swap_in_words, text(r"[^\r\n]*", "a text on one line"))
 _DATE = text(r"\d\d/\d\d/(\d\d)?\d\d", "a date as SMBIOS has it, MM/DD/YYYY")
 _RELEASE = text(r"\d{1,3}\.\d{1,3}", "a release such as 1.2")
 _ANY_UUID = text(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", "a UUID")
