@@ -55,14 +55,12 @@ class VmDraft(Draft):
     def __init__(self, wanted: Wanted, have: Have, world: World) -> None:
         super().__init__(wanted, have, world)
         self.is_now = have.facts.get("state", STOPPED)
-        power.check_whole(self.is_now, have)
         self.restarting = restarting(have.stored) if have.stored is not None else None
         self.target = power.target(self.is_now, wanted.state, self.restarting)
         self.seed: Planned | None = None
         self.goes = wanted.state == ABSENT
         self.steps = power.steps(self.is_now, STOPPED if self.goes else self.target)
-        if self.steps:
-            power.check_alone(self.is_now, have)
+        power.check_free(self.is_now, have, self.steps)
 
     @cached_property
     def standing(self) -> Standing:

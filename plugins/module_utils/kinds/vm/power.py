@@ -52,6 +52,13 @@ def steps(now: str, want: str) -> tuple[str, ...]:
     return STEPS[(now, want)]
 
 
+def check_free(now: str, have: Have, steps: Iterable[str]) -> None:
+    """Nothing that another run of this collection began, and did not end, is in the way."""
+    if steps:
+        check_alone(now, have)
+    check_whole(now, have)
+
+
 def check_alone(now: str, have: Have) -> None:
     """A guest that stands still may run elsewhere already, where a move of it was cut off."""
     if now != PAUSED or have.stored is None:
