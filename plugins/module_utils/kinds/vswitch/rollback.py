@@ -23,7 +23,7 @@ RETURN_TIMEOUT_S = 8.0  # for networkd, to give an uplink its addresses again
 def main() -> None:
     """`check` that all is there, or `restore` what is pending."""
     if sys.argv[1:] == ["restore"]:
-        sys.exit(restore())
+        raise SystemExit(restore())
 
 
 def restore() -> int:
@@ -37,7 +37,7 @@ def restore() -> int:
         if not errors:
             checkpoint.rolled_back(found, errors)
     for error in errors:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")  # into the journal
     if not errors:
         checkpoint.disarm()
     return len(errors)
