@@ -20,7 +20,7 @@ from ..vm_backup.looking import Looking
 from ..vm_backup.manifest import Backup, DiskCopy, above, when, why_not_whole
 from .declared import Declared
 from .facts import Journal, RestoreFacts
-from .tree import bar, become_another, put_disks, without_disks
+from .tree import bar_disks, become_another, put_disks, without_disks
 
 
 class DiskBack(NamedTuple):
@@ -121,7 +121,7 @@ class Case(Looking[Declared]):
     def barred(self) -> Element:
         """The same as it is stored while its disks take their places: it cannot be started."""
         tree = xmltree.clone(self.definition)
-        bar(tree, {one.copy.target for one in self.disks})
+        bar_disks(tree, {one.copy.target for one in self.disks})
         return tree
 
     @cached_property

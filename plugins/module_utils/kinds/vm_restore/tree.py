@@ -27,7 +27,7 @@ def put_disks(tree: Element, images: Mapping[str, tuple[str, str]]) -> None:
         xmltree.put(disk, "driver/@type", form)
 
 
-def bar(tree: Element, targets: Collection[str]) -> None:
+def bar_disks(tree: Element, targets: Collection[str]) -> None:
     """Let no disk of these be found, in place, so that the VM cannot be started."""
     for disk in xmltree.find_all(tree, "devices/disk"):
         source = disk.find("source")
