@@ -300,7 +300,8 @@ class VswitchDraft(Draft):
         if change.at_once and "bandwidth" in change.field:
             note = "NICs that are connected keep their limits until they connect again"
             return replace(change, note=note)
-        if change.at_once and change.field[-1] in vlans.NAMES and not self._has_ports:
+        of_nics = change.field[0] == "port_groups" and change.field[-1] in vlans.NAMES
+        if change.at_once and of_nics and not self._has_ports:
             note = "NICs that are connected keep their VLANs until they connect again"
             return replace(change, note=note)
         if isinstance(change, Stepped) and change.after == ACTIVE and not self._is_open_vswitch:

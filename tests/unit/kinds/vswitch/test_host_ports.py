@@ -159,6 +159,7 @@ def test_single_options_of_a_port_change_and_the_others_stay(kind: str) -> None:
         "host_ports.mgmt.vlan": (10, 20),
         "host_ports.mgmt.roles": ([], ["migration"]),
     }
+    assert not any("NICs" in row.get("note", "") for row in results(plan.changes))
     assert seen.of_facts(plan.after.facts).host_ports[0].gateway == "192.0.2.1"
 
 
@@ -198,6 +199,12 @@ def test_the_bridge_goes_with_its_host_ports(kind: str) -> None:
     assert row["after"] == "absent" and "mgmt (192.0.2.7/24)" in row["note"]
 
 
+@BOTH
+def test_a_gateway_may_be_an_address_of_the_link(kind: str) -> None:
+    of_ipv6 = {"name": "six", "vlan": 20, "addresses": ["2001:db8::7/64"], "gateway6": "fe80::1"}
+    assert "host_ports.six" in of_ports(planned(Host(kind, STORED, RUNS), host_ports=[of_ipv6]))
+
+
 # ---- what is refused
 
 
@@ -209,6 +216,7 @@ def test_the_bridge_goes_with_its_host_ports(kind: str) -> None:
         ({"gateway": ""}, "eno1 has the default route"),
         ({"gateway": "198.51.100.1"}, "198.51.100.1 is on no network of the port"),
         ({"routes": [{"to": "10.0.0.0/8", "via": "10.0.0.1"}]}, "is on no network of the port"),
+        ({"gateway6": "fe80::1"}, "fe80::1 is on no network of the port"),
         ({"mtu": 9000}, "9000 is more than the switch has, which is 1500"),
         ({"name": "eno2"}, "the host has an interface eno2 already"),
         ({"name": "uplinks"}, "uplinks is what else of the switch is called"),

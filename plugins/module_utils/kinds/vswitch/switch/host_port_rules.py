@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import ipaddress
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Union
 
 from ....engine.errors import FleetError
 from ....engine.keys import named
@@ -14,6 +14,8 @@ from .host_ports import HOST_PORTS, HostPort
 from .seen import Switch
 
 Links = Mapping[str, Mapping[str, Any]]
+Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
+Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 USUAL_MTU = 1500
 RESERVED = ("uplinks",)  # by which a bridge's files call its bond
 
@@ -30,13 +32,20 @@ def check(will: Switch, of_linux: bool) -> Iterator[FleetError]:
 
 
 def _reached(port: HostPort) -> Iterator[FleetError]:
-    """A gateway is found on a network that the port has."""
+    """A gateway is found on a network that the port has, or by an address of the link itself."""
     networks = [ipaddress.ip_interface(one).network for one in port.addresses]
     of = [("gateway", port.gateway), ("gateway6", port.gateway6)]
     for option, via in (*of, *(("routes", via) for _to, via in port.routes)):
-        if via and not any(ipaddress.ip_address(via) in network for network in networks):
+        if via and not _is_near(ipaddress.ip_address(via), networks):
             has = ", ".join(map(str, networks)) or "none"
             yield _wrong(port, option, f"{via} is on no network of the port, which has {has}")
+
+
+def _is_near(via: Address, networks: Sequence[Network]) -> bool:
+    """A port with IPv6 has the network of its link too, by which routers make themselves known."""
+    has_ipv6 = any(network.version == 6 for network in networks)
+    of_link = via.version == 6 and via.is_link_local and has_ipv6
+    return of_link or any(via in network for network in networks)
 
 
 def _mtu(port: HostPort, will: Switch) -> Iterator[FleetError]:

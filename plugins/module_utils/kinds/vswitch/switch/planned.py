@@ -346,9 +346,9 @@ def gone_with(draft: VswitchDraft) -> Iterable[Change]:
         return [
             Kept(draft.wanted.resource, FIELD, said, note=f"others are on it: {', '.join(others)}")
         ]
-    freed = f", and {', '.join(was.nics)} with nothing on them" if was.nics else ""
+    freed = f"; without anything on them stay {', '.join(was.nics)}" if was.nics else ""
     if was.host_ports:
-        freed += f", and its host ports go: {', '.join(map(_with_addresses, was.host_ports))}"
+        freed += f"; its host ports go: {', '.join(map(_with_addresses, was.host_ports))}"
     note = f"it was made for this vswitch{freed}"
     return [BridgeGone(draft.wanted.resource, FIELD, said, GONE, LIVE, note=note)]
 
