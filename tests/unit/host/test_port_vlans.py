@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.vlan_ports import Port
 from ansible_collections.kvm.fleet.plugins.module_utils.host import port_vlans, vlan_hook
+from ansible_collections.kvm.fleet.plugins.module_utils.host.hook_files import HookFiles
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.noted_vlans import (
     noted,
     put_in_place,
@@ -155,7 +156,7 @@ def test_what_runs_follows_the_notes_of_what_is_stored() -> None:
 
 
 @pytest.fixture
-def hook(tmp_path: Path) -> vlan_hook.Places:
+def hook(tmp_path: Path) -> HookFiles:
     """The hook as the role installs it, with other folders."""
     for folder in ("qemu.d", "daemon.d", "lib/fleet/engine", "lib/fleet/host"):
         (tmp_path / folder).mkdir(parents=True)
@@ -172,7 +173,7 @@ def hook(tmp_path: Path) -> vlan_hook.Places:
     for folder in ("qemu.d", "daemon.d"):
         (tmp_path / folder / "hook").write_text(text)
         (tmp_path / folder / "hook").chmod(0o755)
-    return vlan_hook.Places(
+    return HookFiles(
         str(tmp_path / "qemu.d/hook"),
         str(tmp_path / "daemon.d/hook"),
         str(tmp_path / "lib"),
@@ -191,7 +192,7 @@ def run(script: str, operation: str, definition: str = "") -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
-def test_the_script_stops_a_vm_for_its_vlans_alone(hook: vlan_hook.Places) -> None:
+def test_the_script_stops_a_vm_for_its_vlans_alone(hook: HookFiles) -> None:
     assert run(hook.hook, "started", "<domain/>") == (0, "")
     status, said = run(hook.hook, "started", "no definition at all")
     assert status == 1 and "ParseError" in said
@@ -199,14 +200,12 @@ def test_the_script_stops_a_vm_for_its_vlans_alone(hook: vlan_hook.Places) -> No
         assert run(hook.hook, operation, "no definition") == (0, ""), operation
 
 
-def test_a_host_without_such_port_groups_starts_no_python(
-    hook: vlan_hook.Places, tmp_path: Path
-) -> None:
+def test_a_host_without_such_port_groups_starts_no_python(hook: HookFiles, tmp_path: Path) -> None:
     (tmp_path / "networks/lab.xml").unlink()
     assert run(hook.hook, "started", "no definition at all") == (0, "")
 
 
-def test_whether_it_is_there_and_called_is_known(hook: vlan_hook.Places, tmp_path: Path) -> None:
+def test_whether_it_is_there_and_called_is_known(hook: HookFiles, tmp_path: Path) -> None:
     daemon = tmp_path / "proc" / str(os.getpid())
     daemon.mkdir(parents=True)
     (daemon / "comm").write_text("libvirtd\n")
