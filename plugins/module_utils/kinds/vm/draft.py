@@ -124,8 +124,9 @@ class VmDraft(Draft):
         self.warnings += [*warnings, *needs.warnings]
         options = self.wanted.options
         purged = [name for name in LISTS if options["purge"] and options.get(name) is not None]
-        name, stored, world = self.wanted.name, self.stored, self.world
-        want = resolve(name, values, stored, world, purged, lambda: self.standing)
+        want = resolve(
+            self.wanted.name, values, self.stored, self.world, purged, lambda: self.standing
+        )
         nic_vlans.settle(want, self.stored)
         self._resolve_dedicated(want)
         if VOLUME in want:
@@ -161,9 +162,11 @@ class VmDraft(Draft):
 
     def _refuse_transient(self) -> None:
         if self.have.exists and not self.have.facts["persistent"]:
-            what = f"virsh dumpxml {self.wanted.name} --inactive > FILE; virsh define FILE"
-            says = "is transient: nothing is stored of it, and lost when it stops; store it first"
-            raise FleetError(f"{says} ({what})", self.wanted.resource)
+            raise FleetError(
+                "is transient: nothing is stored of it, and lost when it stops; store it first "
+                f"(virsh dumpxml {self.wanted.name} --inactive > FILE; virsh define FILE)",
+                self.wanted.resource,
+            )
 
     def new(self) -> xmltree.Element:
         from .tree import new_domain
@@ -180,10 +183,6 @@ class VmDraft(Draft):
             after = declared.note(after, want, self.stored, own)
         if self.seed is not None:
             self.seed.put(after)
-        if self.have.live is not None and PRESENT in want.values():
-            from .kept_places import keep
-
-            keep(after, definition, self.have.live, want)
         if not self.have.exists:
             tree.add_spare_ports(after)
         return after

@@ -50,7 +50,7 @@ def plugged(
         and _device(key, live) is None
         and _can_come(key, device, stays)
     }
-    needs = {key: need for key in comes if (need := needs_of(key, comes[key])) is not None}
+    needs = {key: need for key in comes if (need := _needs(key, comes[key])) is not None}
     placed = places(stays, needs)
     return frozenset([*leaves, *(key for key in comes if key not in needs or key in placed)])
 
@@ -129,7 +129,7 @@ def _is_open(disk: Element, stays: Element) -> bool:
     return any(mine & images_of(one) for one in stays.findall("devices/disk"))
 
 
-def needs_of(key: Key, device: Element) -> Needs | None:
+def _needs(key: Key, device: Element) -> Needs | None:
     """What a device takes up on PCI or USB, if it does."""
     if key[0] == SERIALS.name:
         return Needs.USB if _is_serial_on_usb(device) else Needs.SLOT
