@@ -281,7 +281,7 @@ def test_a_declaration_that_cannot_be(options: dict[str, Any], said: str) -> Non
     [
         (lambda site: site.told.update(holder="another run (process 7)"), "process 7) is at work"),
         (lambda site: site.host.facts.update({("room", "/local"): 1}), "0B left"),
-        (lambda site: asleep(site), "nfs, in which /nfs/web is to be, is not active"),
+        (asleep, "nfs, in which /nfs/web is to be, is not active"),
         (lambda site: site.host.facts.update({("uri",): "qemu+ssh://a/system"}), "another machine"),
         (
             lambda site: site.host.facts.update({("backed_up_definition", FOLDER, "three"): ""}),

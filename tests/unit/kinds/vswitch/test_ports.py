@@ -164,7 +164,7 @@ def bridged(
     vlans_of: dict[str, Any],
     *nics: tuple[str, str],
     filtering: bool = True,
-    hook: dict[str, Any] = HOOKED,
+    hook: dict[str, Any] | None = None,
     version: int = 9_000_000,
     **options: Any,
 ) -> Plan:
@@ -180,7 +180,7 @@ def bridged(
     found = {
         ("libvirt_version",): version,
         ("linux_bridges",): {"links": {"br0": link, **taps}, "vlans": vlans_of},
-        ("vlan_hook",): hook,
+        ("vlan_hook",): HOOKED if hook is None else hook,
         ("interfaces",): {"br0": Interface()},
     }
     world = worlds.world(there, {**worlds.HERE, **found})
