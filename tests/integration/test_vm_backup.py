@@ -283,6 +283,9 @@ def is_restored_in_the_end(guest: BackedUp, point: Result) -> None:
     text = guest.definitions()[1].replace("root.qcow2'", "root.qcow2.restoring'")
     guest.outside_of("barred.xml").write_text(text)
     guest.libvirtd.virsh("define", str(guest.directory / "barred.xml"))
+    uuid = guest.libvirtd.virsh("domuuid", guest.vm).strip()
+    mark = ["--key", "fleet-restore", "--set", f"<restore uuid='{uuid}'/>", "--config"]
+    guest.libvirtd.virsh("metadata", guest.vm, "urn:kvm.fleet:1:restore", *mark)
     refused = guest.libvirtd.try_run(["virsh", "start", guest.vm])
     assert "root.qcow2.restoring" in refused.stderr, "it is not started with a part of its disks"
     guest.restore(backup=point["backup"]["name"])

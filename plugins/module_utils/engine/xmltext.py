@@ -23,6 +23,7 @@ MOVE_NS = f"{FLEET_NS}:move"
 HOME_NS = f"{FLEET_NS}:home"
 SEED_NS = f"{FLEET_NS}:seed"
 DISK_NS = f"{FLEET_NS}:disk"
+RESTORE_NS = f"{FLEET_NS}:restore"
 NAMESPACES = {
     "fleet": FLEET_NS,
     "fleet-restart": RESTART_NS,
@@ -30,6 +31,7 @@ NAMESPACES = {
     "fleet-home": HOME_NS,
     "fleet-seed": SEED_NS,
     "fleet-disk": DISK_NS,
+    "fleet-restore": RESTORE_NS,
     "qemu": "http://libvirt.org/schemas/domain/qemu/1.0",
 }
 _PREFIXES = {uri: prefix for prefix, uri in NAMESPACES.items()}

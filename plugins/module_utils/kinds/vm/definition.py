@@ -31,12 +31,17 @@ from .table import DISKS, EXTRA_RECORD, ROWS
 PORTS = ("serial", *(row.name for row in (port_rows.SERIALS, port_rows.CONSOLES)))
 
 BARRED = ".restoring"  # at the end of the name of a file that is never there
+RESTORE = "metadata/fleet-restore:restore"
 
 
 def is_barred(domain: Element) -> bool:
-    """Whether a VM waits for its disks, as one does while it is restored from a backup."""
+    """Whether a VM waits for its disks, as one does while it is restored from a backup.
+
+    By its note alone also one would that somebody gave its disks back by hand, or a clone of it.
+    """
     sources = domain.iterfind("devices/disk/source")
-    return any((one.get("file") or "").endswith(BARRED) for one in sources)
+    noted = xmltree.get(domain, f"{RESTORE}/@uuid") == xmltree.get(domain, "uuid")
+    return noted and any((one.get("file") or "").endswith(BARRED) for one in sources)
 
 
 def restarting(domain: Element) -> str | None:

@@ -29,6 +29,7 @@ KNOWN: told.Known = {
     "metadata/fleet-move:move": (),
     "metadata/fleet-home:home": (),
     "metadata/fleet-disk:move": (),
+    "metadata/fleet-restore:restore": (),
     NOTE: (),
     "memory/@unit": (),
     "currentMemory/@unit": (),

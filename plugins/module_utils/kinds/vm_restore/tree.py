@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from ...engine import xmltree
 from ...engine.host import HostFacts
 from ...engine.xmltree import Element
-from ..vm.definition import BARRED
+from ..vm.definition import BARRED, RESTORE
 from ..vm.derived import derived_mac, derived_uuid
 from ..vm.state_files import OF_SYSTEM, nvram_of
 
@@ -28,7 +28,8 @@ def put_disks(tree: Element, images: Mapping[str, tuple[str, str]]) -> None:
 
 
 def bar_disks(tree: Element, targets: Collection[str]) -> None:
-    """Let no disk of these be found, in place, so that the VM cannot be started."""
+    """Let no disk of these be found, in place, so that the VM cannot be started, and note why."""
+    xmltree.put(tree, f"{RESTORE}/@uuid", xmltree.get(tree, "uuid"))
     for disk in xmltree.find_all(tree, "devices/disk"):
         source = disk.find("source")
         if source is not None and xmltree.get(disk, "target/@dev") in targets:

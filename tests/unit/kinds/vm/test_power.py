@@ -13,7 +13,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import (
     Plan,
     Wanted,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.xmltext import MOVE_NS
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.xmltext import MOVE_NS, RESTORE_NS
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import power
 
 
@@ -75,10 +75,20 @@ def test_what_a_move_has_stopped_may_run_elsewhere() -> None:
     power.check_alone("paused", of_a_clone)
 
 
+def barred(image: str, of: str) -> Have:
+    """A VM with an image, and with the note of a VM that is being restored."""
+    note = f"<metadata><x:restore xmlns:x='{RESTORE_NS}' uuid='{of}'/></metadata>"
+    devices = f"<devices><disk><source file='{image}'/></disk></devices>"
+    return Have("vm", "web", xmltree.parse(f"<domain><uuid>u</uuid>{note}{devices}</domain>"))
+
+
 def test_what_a_restore_has_barred_is_not_touched() -> None:
-    disk = "<disk><source file='/srv/a.qcow2.restoring'/></disk>"
-    barred = xmltree.parse(f"<domain><name>web</name><devices>{disk}</devices></domain>")
-    have = Have("vm", "web", barred)
+    have = barred("/srv/a.qcow2.restoring", of="u")
     with pytest.raises(FleetError, match="vm_restore"):
         power.check_whole("stopped", have)
-    power.check_whole("running", have)  # then it is a name that somebody chose
+    power.check_whole("running", have)
+
+
+def test_what_nobody_restores_is_no_concern_of_a_restore() -> None:
+    power.check_whole("stopped", barred("/srv/a.qcow2.restoring", of="another"))  # a clone
+    power.check_whole("stopped", barred("/srv/a.qcow2", of="u"))  # mended by hand
