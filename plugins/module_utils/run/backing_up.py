@@ -19,8 +19,7 @@ from ..kinds.vm_backup.manifest import Backup
 from ..kinds.vm_backup.planned import Planned, planned
 from ..kinds.vm_backup.readers import FOR_PLANS
 from .module import taken_params
-from .one_plan import check_done, check_expected, end_with, made_of, report
-from .opening import opened
+from .one_plan import check_done, end_with, made_of, outcome_of
 
 
 def run(module: basic.AnsibleModule) -> None:
@@ -30,13 +29,11 @@ def run(module: basic.AnsibleModule) -> None:
 
 def _outcome(module: basic.AnsibleModule) -> dict[str, Any]:
     declared = declared_of(taken_params(module))
-    with opened(module, (), more=FOR_PLANS) as (host, facts):
-        begun = _planned(declared, facts)
-        check_expected(module, begun.plan, facts)
-        outcome = _report(begun, module.check_mode, facts)
-        if host is not None and not module.check_mode and begun.plan.changed:
-            outcome.update(_apply(host, begun, facts))
-    return outcome
+
+    def plan(_host: Host | None, facts: Facts) -> Planned:
+        return _planned(declared, facts)
+
+    return outcome_of(module, FOR_PLANS, plan, _shown, _apply)
 
 
 def _planned(declared: Declared, facts: Facts) -> Planned:
@@ -66,10 +63,6 @@ def _verified(declared: Declared, facts: Facts, made: Backup | None) -> Planned:
 
 
 # ---- what is returned
-
-
-def _report(begun: Planned, checks: bool, facts: Facts) -> dict[str, Any]:
-    return {**report(begun.plan, facts, checks), **_shown(begun)}
 
 
 def _shown(begun: Planned) -> dict[str, Any]:

@@ -36,6 +36,7 @@ from .moving_changes import (
     put_back,
     take_out,
 )
+from .one_plan import end_with
 from .sides import Opened, opened_sides
 
 if TYPE_CHECKING:
@@ -66,21 +67,17 @@ class Begun:
 
 def run(module: basic.AnsibleModule) -> None:
     """Have one VM live on its host, and end the module."""
-    try:
-        params = taken_params(module)
-        reaches, options, change = reached(params), options_of(params), declared(params)
-        with opened_sides(module, reaches) as opened:
-            begun = _planned(params["name"], params["host"], options, change, opened)
-            if not module.check_mode:
-                _apply(begun, options)
-            outcome = _report(begun)
-    except FleetErrors as errors:
-        module.fail_json(msg=str(errors), errors=[str(error) for error in errors.errors])
-    except FleetError as error:
-        module.fail_json(msg=str(error), errors=[str(error)])
-    for warning in outcome.pop("warnings"):
-        module.warn(warning)
-    module.exit_json(**outcome)
+    end_with(module, lambda: _outcome(module))
+
+
+def _outcome(module: basic.AnsibleModule) -> dict[str, Any]:
+    params = taken_params(module)
+    reaches, options, change = reached(params), options_of(params), declared(params)
+    with opened_sides(module, reaches) as opened:
+        begun = _planned(params["name"], params["host"], options, change, opened)
+        if not module.check_mode:
+            _apply(begun, options)
+        return _report(begun)
 
 
 def _planned(vm: str, host: str, options: Options, change: Declared, opened: Opened) -> Begun:

@@ -20,8 +20,7 @@ from ..moving.disks.planned import Planned, planned
 from ..moving.side import Side
 from . import secrecy
 from .module import taken_params
-from .one_plan import check_done, check_expected, end_with, made_of, report
-from .opening import opened
+from .one_plan import check_done, end_with, made_of, outcome_of
 
 
 def run(module: basic.AnsibleModule) -> None:
@@ -31,13 +30,11 @@ def run(module: basic.AnsibleModule) -> None:
 
 def _outcome(module: basic.AnsibleModule) -> dict[str, Any]:
     declared = declared_of(taken_params(module))
-    with opened(module, (STORAGE_VOLUME,), more=(OF_MOVES,)) as (host, facts):
-        begun = _planned(declared, host, facts)
-        check_expected(module, begun.plan, facts)
-        outcome = _report(begun, module.check_mode, facts)
-        if host is not None and not module.check_mode and begun.plan.changed:
-            outcome["statistics"] = _apply(host, begun, facts)
-    return outcome
+
+    def plan(host: Host | None, facts: Facts) -> Planned:
+        return _planned(declared, host, facts)
+
+    return outcome_of(module, (*STORAGE_VOLUME.reads, OF_MOVES), plan, _shown, _apply)
 
 
 def _planned(declared: Declared, host: Host | None, facts: Facts) -> Planned:
@@ -76,19 +73,15 @@ def _apply(host: Host, begun: Planned, facts: Facts) -> dict[str, Any]:
         raise next(secrecy.spared([error], plan.wanted, plan.have)) from error
     left = planned(_move(begun.move.wanted, facts.anew())).plan
     check_done(left)
-    return told
+    return {"statistics": told}
 
 
 # ---- what is returned
-
-
-def _report(begun: Planned, checks: bool, facts: Facts) -> dict[str, Any]:
-    mode = {} if begun.fate is None else {"mode": begun.mode}
-    return {**report(begun.plan, facts, checks), "disk": _shown(begun), **mode}
 
 
 def _shown(begun: Planned) -> dict[str, Any]:
     """Where the disk is in the end, and what it has left."""
     from ..moving.disks.told import told
 
-    return told(begun)
+    mode = {} if begun.fate is None else {"mode": begun.mode}
+    return {"disk": told(begun), **mode}

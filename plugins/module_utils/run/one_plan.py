@@ -5,15 +5,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from ansible.module_utils import basic
 
 from ..engine.errors import FleetError, FleetErrors
-from ..engine.facts import Fact, Facts
+from ..engine.facts import Fact, Facts, Reads
 from ..engine.plan import Plan
 from ..engine.showing import diffs, results, summary
 from ..engine.unknown import said
+from ..host.connection import Host
+from .opening import opened
+
+
+class HasPlan(Protocol):
+    """A plan, with what its run needs beside."""
+
+    @property
+    def plan(self) -> Plan:
+        """What is done."""
+
+
+P = TypeVar("P", bound=HasPlan)
 
 
 def end_with(module: basic.AnsibleModule, outcome_of: Callable[[], dict[str, Any]]) -> None:
@@ -27,6 +40,23 @@ def end_with(module: basic.AnsibleModule, outcome_of: Callable[[], dict[str, Any
     for warning in outcome.pop("warnings"):
         module.warn(warning)
     module.exit_json(**outcome)
+
+
+def outcome_of(
+    module: basic.AnsibleModule,
+    reads: Iterable[Reads],
+    planned: Callable[[Host | None, Facts], P],
+    shown: Callable[[P], dict[str, Any]],
+    apply: Callable[[Host, P, Facts], dict[str, Any]],
+) -> dict[str, Any]:
+    """What a run returns: of its plan, of what that is about, and of what was done."""
+    with opened(module, (), more=reads) as (host, facts):
+        begun = planned(host, facts)
+        check_expected(module, begun.plan, facts)
+        outcome = {**report(begun.plan, facts, module.check_mode), **shown(begun)}
+        if host is not None and not module.check_mode and begun.plan.changed:
+            outcome.update(apply(host, begun, facts))
+    return outcome
 
 
 def made_of(plan: Plan, facts: Facts, asked: Iterable[Fact]) -> Plan:
