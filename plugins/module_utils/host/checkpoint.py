@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from ..engine.errors import FleetError
+from .writing import flush, write_whole
 
 FOLDER = Path("/var/lib/kvm-fleet/rollback")
 UNITS = Path("/etc/systemd/system")
@@ -103,10 +104,10 @@ def take(saved: Mapping[str, Any], resource: str, timeout_s: int, program: str) 
         said["saved"].append(dict(saved))
         said["timeout_s"] = max(timeout_s, said["timeout_s"])
         if found is None:
-            _write(_program(), _payload(program))
+            write_whole(_program(), _payload(program))
             _check_program(resource)
             _install()
-        _write(_pending(), json.dumps(said).encode())
+        write_whole(_pending(), json.dumps(said).encode())
     _arm("apply", timeout_s + APPLY_S, resource)
 
 
@@ -167,7 +168,7 @@ def _check_program(resource: str) -> None:
 def _install() -> None:
     """The service, which a start of the host runs as well."""
     unit = _UNIT.format(pending=_pending(), python=sys.executable, program=_program())
-    _write(UNITS / SERVICE, unit.encode())
+    write_whole(UNITS / SERVICE, unit.encode(), 0o644)
     wants = UNITS / "multi-user.target.wants"
     wants.mkdir(exist_ok=True)
     with suppress(FileExistsError):
@@ -201,7 +202,7 @@ def _applied() -> dict[str, Any] | None:
         found = pending()
         if found is not None:
             found["process"] = [0, ""]
-            _write(_pending(), json.dumps(found).encode())
+            write_whole(_pending(), json.dumps(found).encode())
     return found
 
 
@@ -223,7 +224,7 @@ def confirm(name: str) -> bool:
         if found is None or found["id"] != name:
             return False
         _pending().unlink()
-        _sync(FOLDER)
+        flush(FOLDER)
     disarm()
     _called("systemctl", "daemon-reload")
     return True
@@ -232,9 +233,9 @@ def confirm(name: str) -> bool:
 def rolled_back(found: Mapping[str, Any], errors: list[str]) -> None:
     """Note that it was set back, which is the end of it."""
     said = {**{name: found[name] for name in ("id", "resource")}, "at": time.time()}
-    _write(FOLDER / "rolled-back.json", json.dumps({**said, "errors": errors}).encode())
+    write_whole(FOLDER / "rolled-back.json", json.dumps({**said, "errors": errors}).encode())
     _pending().unlink()
-    _sync(FOLDER)
+    flush(FOLDER)
 
 
 def disarm() -> None:
@@ -255,25 +256,6 @@ def end_of(process: list[Any], timeout_s: float = 5.0) -> None:
         with suppress(ProcessLookupError):
             os.kill(process[0], 9)
         time.sleep(0.1)
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Whole or not at all, and so that it is there after the power fails."""
-    own = path.with_name(f"{path.name}.new")
-    with own.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    own.replace(path)
-    _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _called(*command: str) -> subprocess.CompletedProcess[str]:

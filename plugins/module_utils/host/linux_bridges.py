@@ -5,7 +5,6 @@ files of ours from which systemd-networkd makes them when it starts."""
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 from ..engine.keepers import IFUPDOWN, NETWORK_MANAGER, NETWORKD, PREFIX
 from .port_vlans import range_of
+from .writing import write_whole
 
 FOLDER = Path("/etc/systemd/network")
 ENDINGS = (".netdev", ".network")
@@ -131,17 +131,8 @@ def write_files(will: Mapping[str, str], are: Mapping[str, str], folder: Path = 
     folder.mkdir(mode=0o755, parents=True, exist_ok=True)
     for name, text in will.items():
         if are.get(name) != text:
-            _write(folder / name, text)
+            # networkd reads as a user of its own, and does not read what is half-written
+            write_whole(folder / name, text.encode(), 0o644)
     gone = [name for name in are if name not in will]
     for name in sorted(gone, key=lambda name: (name.endswith(".netdev"), "+" not in name)):
         (folder / name).unlink()
-
-
-def _write(path: Path, text: str) -> None:
-    own = path.with_name(f"{path.name}.new")  # which networkd does not read
-    with own.open("w", encoding="utf-8") as file:
-        os.fchmod(file.fileno(), 0o644)  # it reads as a user of its own
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    own.replace(path)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,6 +13,7 @@ from ...engine.errors import FleetError
 from ...engine.plan import DELETE, Plan
 from ...engine.steps import defines
 from ...host import cgroups, enforcing, noted
+from ...host.writing import write_whole
 from . import reader
 from .naming import cgroup_of, unit_of
 from .paths import name_of
@@ -53,15 +53,8 @@ def _define(plan: Plan, places: Places) -> None:
 
 
 def _write(file: Path, text: str) -> None:
-    """Atomically: whoever reads it, at whatever moment, sees the one or the other."""
-    made = file.with_name(f".{file.name}.new")
     mode = file.stat().st_mode & 0o777 if file.exists() else MODE
-    with made.open("wb") as written:
-        written.write(text.encode(errors="surrogateescape"))
-        written.flush()
-        os.fsync(written.fileno())
-    made.chmod(mode)
-    made.replace(file)
+    write_whole(file, text.encode(errors="surrogateescape"), mode)
 
 
 def _reload(plan: Plan, places: Places) -> None:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ...host.writing import flush, write_whole
 from .manifest import MANIFEST, MARK, PARTIAL, TPM_STATE, Backup, File, text_of
 
 FOLDER_MODE = 0o711  # QEMU, which is another user, has to reach what it writes, and nobody to list
@@ -34,24 +35,7 @@ def begin(folder: Path, mark: dict[str, Any]) -> None:
 
 def write(path: Path, text: str) -> None:
     """A file, whole or not at all, and on the disk when this returns."""
-    new = path.with_name(f"{path.name}.new")
-    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
-    try:
-        os.write(handle, text.encode())
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    new.rename(path)
-    flush(path.parent)
-
-
-def flush(path: Path) -> None:
-    """What was written to a file or folder is on the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    write_whole(path, text.encode(), FILE_MODE)
 
 
 def seen(folder: Path, file: str) -> tuple[int, str]:

@@ -25,8 +25,9 @@ from ...engine.errors import FleetError
 from ...host.connection import Host, found, libvirt, patiently
 from ...host.judgement import refusal
 from ...host.turns import in_turn
+from ...host.writing import flush
 from ..vm.state_files import StateFile
-from ..vm_backup.applier_files import flush, seen, write
+from ..vm_backup.applier_files import seen, write
 from ..vm_backup.checks import QEMU_IMG
 from ..vm_backup.manifest import LOCK, TPM_STATE, Backup
 from ..vm_backup.watching import DEADLINE_S_PER_GIB, GIB, LEAST_GIB
