@@ -29,6 +29,8 @@ PROBE_POOL = "kvm.fleet: where a start ends"
 PROBED = ("disk", "cdrom")
 # The buses for a disk of our own in such a pool. Any of them may have no place left.
 PROBE_BUSES = {"usb": "sdzz", "virtio": "vdzz", "sata": "sdzz"}
+# Of which libvirt looks at the first host without asking whether there is one.
+NEED_HOST = ("iscsi", "nfs")
 
 
 def judged(plan: Plan, refuse: Refuse) -> Plan:
@@ -39,7 +41,7 @@ def judged(plan: Plan, refuse: Refuse) -> Plan:
     if after is None or not (defines or starts(plan)):
         return plan
     warnings = _defining(plan, after, refuse) if defines else []
-    said = refuse(startable(after))
+    said = _nowhere(after) or refuse(startable(after))
     if said is not None and starts(plan):
         raise FleetError(
             f"libvirt would refuse to start it: {said}", plan.resource, _field(plan, said)
@@ -55,20 +57,20 @@ def _defining(plan: Plan, after: Element, refuse: Refuse) -> list[str]:
     if said is None:
         return []
     before = plan.have.stored
-    if before is not None and _against_storing(before, refuse) == said:
+    if before is not None and said in map(refuse, storable(before)):
         return [f"libvirt has this against it, with or without the change: {said}"]
     raise FleetError(f"libvirt would refuse it: {said}", plan.resource, _field(plan, said))
 
 
 def _against_storing(definition: Element, refuse: Refuse) -> str | None:
     """What is said against every copy; what one alone meets is against the disk put into that."""
-    first: str | None = None
+    against: list[str] = []
     for copy in storable(definition):
         said = refuse(copy)
         if said is None or PROBE_POOL in said:
             return None
-        first = first or said
-    return first
+        against.append(said)
+    return max(against, key=against.count)
 
 
 def starts(plan: Plan) -> bool:
@@ -129,6 +131,8 @@ def storable(definition: Element) -> Iterator[Element]:
         _of_user(nic)
     _without_secrets(copy)
     _without_what_comes(copy)
+    for source in _without_host(copy):
+        source.append(xmltree.parse("<host name='kvm.fleet'/>"))
     for disk in copy.findall("devices/disk"):
         if disk.get("type") in ("file", "block") and disk.get("device", "disk") in PROBED:
             _ends_the_start(disk)
@@ -172,6 +176,25 @@ def _of_user(nic: Element) -> None:
     for part in list(nic):
         if part.tag not in ("mac", "alias", "boot", "address"):
             nic.remove(part)
+
+
+def _without_host(definition: Element) -> list[Element]:
+    """Sources at a server that is not said. libvirt takes their definition, and libvirtd (9.0)
+    crashes as it makes a command line of one (qemuBlockStorageSourceGetISCSIProps)."""
+    return [
+        source
+        for device in definition.findall("devices/disk")
+        for source in device.iter("source")
+        if source.get("protocol") in NEED_HOST and source.find("host") is None
+    ]
+
+
+def _nowhere(definition: Element) -> str | None:
+    """What is said of such a VM in the place of libvirt, which is not to be asked."""
+    for source in _without_host(definition):
+        protocol, name = source.get("protocol"), source.get("name")
+        return f"{name} is an image by {protocol}, and its host is missing"
+    return None
 
 
 def _without_secrets(copy: Element) -> None:

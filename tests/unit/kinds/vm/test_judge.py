@@ -44,3 +44,47 @@ def test_of_several_changes_the_one_is_named_that_is_meant(said: str, field: str
     with pytest.raises(FleetError) as refused:
         judged(plan, told)
     assert (refused.value.field or None) == field
+
+
+def test_what_was_said_against_one_copy_is_said_with_or_without_the_change() -> None:
+    """A VM without a disk is judged with several, of which each can meet something else first."""
+    feature, no_usb = "unknown CPU feature: pauth", "USB is disabled for this domain"
+
+    def told(tree: xmltree.Element) -> str:
+        return no_usb if tree.find("devices/disk/target[@bus='usb']") is not None else feature
+
+    before = xmltree.parse("<domain><name>web</name><devices/></domain>")
+    after = xmltree.clone(before)
+    disk = (
+        "<disk type='file' device='disk'><source file='/a'/><target dev='vda' bus='virtio'/></disk>"
+    )
+    after.find("devices").append(xmltree.parse(disk))
+    warnings = judged(_plan(before, after), told).warnings
+    assert warnings == (f"libvirt has this against it, with or without the change: {feature}",)
+
+
+@pytest.mark.parametrize("protocol", ["iscsi", "nfs"])
+def test_libvirt_is_given_no_image_of_a_server_without_its_host(protocol: str) -> None:
+    disk = (
+        f"<disk type='network' device='disk'><source protocol='{protocol}' name='iqn:a/1'/>"
+        "<target dev='vda' bus='virtio'/></disk>"
+    )
+    before = xmltree.parse(f"<domain><name>web</name><devices>{disk}</devices></domain>")
+    after = xmltree.clone(before)
+    xmltree.put(after, "title", "a")
+
+    def told(tree: xmltree.Element) -> None:
+        for source in tree.iterfind("devices/disk/source[@protocol]"):
+            assert source.find("host") is not None, "libvirtd 9.0 would crash"
+
+    warnings = judged(_plan(before, after), told).warnings
+    assert warnings == (
+        "is stored, but libvirt would refuse to start it: iqn:a/1 is an image by "
+        f"{protocol}, and its host is missing",
+    )
+
+
+def _plan(before: xmltree.Element, after: xmltree.Element) -> Plan:
+    change = Changed("vm/web", ("title",), "", "a", "stored")
+    haves = (Have("vm", "web", before), Have("vm", "web", after))
+    return Plan(Wanted("vm", "web", "present"), UPDATE, *haves, (change,))
