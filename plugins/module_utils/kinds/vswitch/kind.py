@@ -58,6 +58,8 @@ class Vswitch:
         mistakes.extend(rules.check_name(name))
         values = {} if state == GONE else table.want_of(params, mistakes)
         mistakes.extend(rules.check_declared(values))
+        if mistakes.errors:  # else they wait for what is there, which may have them from others
+            mistakes.extend(rules.check_addresses(values))
         options = {option: params[option] for option in ("autostart", "apply", "purge")}
         options["confirm_timeout_s"] = params.get("confirm_timeout_s")
         mistakes.extend(rules.check_timeout(options["confirm_timeout_s"]))

@@ -59,6 +59,10 @@ def check_declared(values: Mapping[Key, Value]) -> Iterator[FleetError]:
     yield from _default_port_groups(values)
     for group in _things(values, "port_groups"):
         yield from starmap(_wrong, vlans.disagreeing(values, group))
+
+
+def check_addresses(values: Mapping[Key, Value]) -> Iterator[FleetError]:
+    """Rules that a network of others may break already: libvirt does not know them."""
     for family in FAMILIES:
         interface = _interface(values, family)
         if interface is not None:
@@ -70,6 +74,7 @@ def check_declared(values: Mapping[Key, Value]) -> Iterator[FleetError]:
 def check(values: Values) -> Iterator[FleetError]:
     """The rules about all that a vswitch will have."""
     yield from check_declared(values)
+    yield from check_addresses(values)
     for family in FAMILIES:
         hosts = _things(values, family.dhcp, "hosts")
         yield from _twins(values, hosts, "ip")
