@@ -6,16 +6,36 @@ from pathlib import Path
 
 import pytest
 
-from support.corpus import CORPUS
+from support.corpus import CORPUS, definitions_in
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.getgroup("corpus").addoption(
-        "--definitions",
-        type=Path,
-        default=CORPUS / "vm",
-        help="a folder of definitions of VMs to try, of any depth (%(default)s)",
-    )
+    group = parser.getgroup("corpus")
+    for option, kind, of in (
+        ("--definitions", "vm", "VMs"),
+        ("--networks", "vswitch", "networks"),
+        ("--pools", "storage_pool", "pools"),
+    ):
+        group.addoption(
+            option,
+            type=Path,
+            default=CORPUS / kind,
+            help=f"a folder of definitions of {of} to try, of any depth (%(default)s)",
+        )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test has a definition of a VM, a network or a pool, by the name of what it takes."""
+    for name, option in (
+        ("definition", "definitions"),
+        ("network_file", "networks"),
+        ("pool_file", "pools"),
+    ):
+        if name in metafunc.fixturenames:
+            folder = metafunc.config.getoption(option)
+            files = definitions_in(folder)
+            ids = [str(file.relative_to(folder).with_suffix("")) for file in files]
+            metafunc.parametrize(name, files, ids=ids)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

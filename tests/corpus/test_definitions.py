@@ -21,7 +21,6 @@ from support.corpus import (
     GIVEN,
     STORED,
     adapted,
-    definitions_in,
     lines_apart,
     missing,
     only_added,
@@ -31,13 +30,6 @@ from support.module_server import ModuleServer
 from support.private_libvirtd import IMAGES, PrivateLibvirtd
 
 LIST_KEYS = ("disks", "cdroms", "nics", "channels")
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    folder = metafunc.config.option.definitions
-    files = definitions_in(folder)
-    ids = [str(file.relative_to(folder).with_suffix("")) for file in files]
-    metafunc.parametrize("definition", files, ids=ids)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,8 @@
 
 Each is defined and read; what the info module tells is declared again, which changes nothing;
 options come and go again, and libvirt's own text of the definition is then as before.
+
+    pytest tests/corpus/test_networks_and_pools.py --networks FOLDER --pools FOLDER
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool impor
     kind as storage_pool,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import kind as vswitch
-from support.corpus import CORPUS, GIVEN, definitions_in, lines_apart_of, missing, options_of
+from support.corpus import GIVEN, lines_apart_of, missing, options_of
 from support.module_server import ModuleServer
 
 Options = dict[str, Any]
@@ -89,22 +91,16 @@ def _text_of(file: Path, conn: libvirt.virConnect) -> str:
     return text
 
 
-def _files(kind: str) -> Any:
-    files = definitions_in(CORPUS / kind)
-    return pytest.mark.parametrize("file", files, ids=[file.stem for file in files])
-
-
 # ---- networks
 
 
 @pytest.fixture
-def network(file: Path, conn: libvirt.virConnect) -> Iterator[libvirt.virNetwork]:
-    network = conn.networkDefineXML(_text_of(file, conn))
+def network(network_file: Path, conn: libvirt.virConnect) -> Iterator[libvirt.virNetwork]:
+    network = conn.networkDefineXML(_text_of(network_file, conn))
     yield network
     network.undefine()
 
 
-@_files("vswitch")
 def test_network(network: libvirt.virNetwork, modules: ModuleServer) -> None:
     stored = libvirt.VIR_NETWORK_XML_INACTIVE
     trial = Trial(modules, "vswitch", network.name(), lambda: network.XMLDesc(stored))
@@ -138,14 +134,13 @@ def _given_to_network(told: Options, is_run: bool) -> tuple[Options, Options]:
 
 
 @pytest.fixture
-def pool(file: Path, conn: libvirt.virConnect) -> Iterator[libvirt.virStoragePool]:
-    text = _text_of(file, conn)
+def pool(pool_file: Path, conn: libvirt.virConnect) -> Iterator[libvirt.virStoragePool]:
+    text = _text_of(pool_file, conn)
     pool = conn.storagePoolDefineXML(text)
     yield pool
     pool.undefine()
 
 
-@_files("storage_pool")
 def test_pool(pool: libvirt.virStoragePool, modules: ModuleServer) -> None:
     stored = libvirt.VIR_STORAGE_XML_INACTIVE
     trial = Trial(modules, "storage_pool", pool.name(), lambda: pool.XMLDesc(stored))
