@@ -158,6 +158,7 @@ _HOST_DEVICES = {
 
 MAKERS: dict[str, Callable[[Known], SearchStrategy[Any]]] = {
     "text": _text,
+    "prose": lambda known: _text(known) if known["pattern"] else LINES,
     "integer": _integer,
     "size": _size,
     "choice": _choice,

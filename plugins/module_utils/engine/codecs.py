@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .hidden import ANOTHER, HIDDEN, Sensitive, partly_sensitive, revealed, stands_for_hidden
-from .texts import as_kept
+from .texts import Prose, as_kept
 from .units import MILLICORES, cores_of, format_size, parse_cores, parse_size
 
 Value = Any  # str, int, bool, a dict of them, or None for what libvirt does not say
@@ -44,6 +44,18 @@ def text(pattern: str = "", says: str = "") -> Codec:
 
 
 TEXT = text()
+
+
+def prose(pattern: str = "", says: str = "") -> Codec:
+    """A text for people, see the row `Written`. A pattern leaves line ends around it aside."""
+
+    def parse(given: Any) -> Prose:
+        value = str(given).strip("\n") if pattern else str(given)
+        if pattern and value and not re.fullmatch(pattern, value):
+            raise ValueError(f"{value!r} is not {says}")
+        return Prose(value)
+
+    return Codec(parse, lambda found: Prose(found or ""), lambda value: str(value) or None)
 
 
 def integer(

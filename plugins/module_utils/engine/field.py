@@ -11,6 +11,7 @@ from typing import Any
 
 from . import xmltree
 from .codecs import TEXT, Codec, Value, hiding
+from .texts import as_kept, as_written
 from .xmltext import plain as text_of
 from .xmltree import Element
 
@@ -36,6 +37,23 @@ class Field:
     def found_in(self, element: Element) -> str | None:
         """The text from which the codec decodes the value that an element has."""
         return xmltree.get(element, self.path)
+
+    def as_kept(self, given: Any) -> Any:
+        """What a user wrote, as it is read again. ValueError for what cannot be kept."""
+        return as_kept(given, self.path.rpartition("/")[2].startswith("@"))
+
+
+@dataclass(frozen=True)
+class Written(Field):
+    """One option that is a text for people, kept to the letter. Its codec is one of `prose`."""
+
+    def found_in(self, element: Element) -> str | None:
+        found = xmltree.find(element, self.path)
+        return None if found is None else text_of(found.text)
+
+    def as_kept(self, given: Any) -> Any:
+        """With the white space around it."""
+        return as_written(given) if isinstance(given, str) else given
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from .field import (
     Listed,
     Mapped,
     Sharing,
+    Written,
     parent_of,
     places_of,
     put_value,
@@ -31,7 +32,7 @@ from .keys import ABSENT, PRESENT, Key, Values, is_within, key_of
 from .xmltree import Element
 
 # What tables are made of is had from here.
-__all__ = ["Composed", "Field", "Items", "Listed", "Mapped", "Sharing", "Variant"]
+__all__ = ["Composed", "Field", "Items", "Listed", "Mapped", "Sharing", "Variant", "Written"]
 
 
 @dataclass(frozen=True)

@@ -101,8 +101,7 @@ def _given(params: Mapping[str, Any], key: Key) -> Any:
 
 def _parsed(row: Field, given: Any, want: Values, mistakes: Mistakes, key: Key) -> None:
     try:
-        in_attribute = row.path.rpartition("/")[2].startswith("@")
-        want[key] = row.codec.parse(as_kept(given, in_attribute))
+        want[key] = row.codec.parse(row.as_kept(given))
     except (ValueError, TypeError) as error:
         mistakes.add(unquoted(str(error), given) if row.sensitive else str(error), named(key))
 

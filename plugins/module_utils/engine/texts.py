@@ -23,6 +23,22 @@ def why_no_file(name: str, longest: int = LONGEST_NAME) -> str:
     return ""
 
 
+class Prose(str):
+    """A text for people, as it is written. White space around it is kept, and says nothing: with
+    another it is the same text."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, str) and self.strip() == other.strip()
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self.strip())
+
+
 def as_kept(given: Any, in_attribute: bool) -> Any:
     """A text as it is read again after it was stored. ValueError for one that cannot be kept.
 
@@ -31,14 +47,25 @@ def as_kept(given: Any, in_attribute: bool) -> Any:
     """
     if not isinstance(given, str):
         return given
-    wrong = _NO_XML.search(given)
-    if wrong:
-        raise ValueError(f"{given!r} holds {wrong[0]!r}, which XML cannot")
     if not in_attribute:
-        return given.replace("\r\n", "\n").replace("\r", "\n").strip()
+        return as_written(given).strip()
+    _refuse_no_xml(given)
     if re.search("[\t\n\r]", given):
         raise ValueError(
             f"{given!r} has a line end or a tab, which libvirt does not keep; write it on one line "
             "(in YAML, without | or >)"
         )
     return given
+
+
+def as_written(given: str) -> str:
+    """A text of lines as XML holds it, with what is around it. ValueError for one that it cannot
+    hold."""
+    _refuse_no_xml(given)
+    return given.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _refuse_no_xml(given: str) -> None:
+    wrong = _NO_XML.search(given)
+    if wrong:
+        raise ValueError(f"{given!r} holds {wrong[0]!r}, which XML cannot")

@@ -9,7 +9,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import codecs
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetErrors
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.texts import as_kept
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.texts import Prose, as_kept
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.world import Kind
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool import (
     kind as storage_pool,
@@ -38,6 +38,22 @@ def test_an_attribute_is_kept_with_its_spaces_on_one_line() -> None:
 def test_what_xml_has_no_place_for_is_refused(text: str, in_attribute: bool) -> None:
     with pytest.raises(ValueError, match="which XML cannot"):
         as_kept(text, in_attribute)
+
+
+def test_white_space_around_prose_is_kept_and_says_nothing() -> None:
+    text = codecs.prose().parse("\n  of\n  two lines\n")
+    assert str(text) == "\n  of\n  two lines\n"
+    assert text == "of\n  two lines"
+    assert text != "of two lines" and hash(text) == hash("of\n  two lines")
+    assert codecs.prose().encode(text) == "\n  of\n  two lines\n"
+
+
+def test_a_title_is_one_line_with_its_spaces() -> None:
+    codec = codecs.prose(".+", "a title")
+    assert str(codec.parse(" a b \n")) == " a b "
+    with pytest.raises(ValueError, match="is not a title"):
+        codec.parse("a\nb")
+    assert codec.encode(Prose("")) is None
 
 
 VM = {"name": "web", "memory": {"size": "1GiB"}}

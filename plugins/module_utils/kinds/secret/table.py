@@ -10,8 +10,8 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from ...engine.codecs import Codec, boolean, choice, text
-from ...engine.fields import Field, Rows
+from ...engine.codecs import Codec, boolean, choice, prose, text
+from ...engine.fields import Field, Rows, Written
 from ...engine.traits import GONE, KEPT, Traits, state_codec, state_of
 
 # By what each type is known to whoever uses it: the element below `<usage>`.
@@ -54,7 +54,7 @@ def octets() -> Codec:
 ROWS: Rows = (
     Field("type", "usage/@type", choice(*TYPES)),
     Field("uuid", "uuid", uuid()),
-    Field("description", "description"),
+    Written("description", "description", prose()),
     Field("private", "@private", boolean()),
     Field("ephemeral", "@ephemeral", boolean()),
     Field("value", AT_VALUE, octets(), sensitive=True),

@@ -20,10 +20,11 @@ from ...engine.codecs import (
     mapping,
     partly_hiding,
     presence,
+    prose,
     size,
     text,
 )
-from ...engine.fields import Field, Items, Mapped, Rows, Variant
+from ...engine.fields import Field, Items, Mapped, Rows, Variant, Written
 from ...engine.keys import ABSENT, UNION, Key
 from ...engine.mark import GROUP, MARK, SCOPE, SCOPE_PATH
 from ...engine.mark import TEMPLATE as TEMPLATE_PATH
@@ -237,8 +238,8 @@ LIFECYCLE = choice("destroy", "restart")
 ON_CRASH = choice("destroy", "restart", "preserve", "coredump-destroy", "coredump-restart")
 
 ROWS: Rows = (
-    Field("title", "title", text(r".+", "a title on one line"), Applier.METADATA),
-    Field("description", "description", text(), Applier.METADATA),
+    Written("title", "title", prose(r".+", "a title on one line"), Applier.METADATA),
+    Written("description", "description", prose(), Applier.METADATA),
     Field("tags", "metadata/fleet:resource/fleet:tags", mapping(), Applier.METADATA),
     Field(
         "protected", "metadata/fleet:resource/@protected", boolean(unset=False), Applier.METADATA
