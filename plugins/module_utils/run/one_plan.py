@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from ansible.module_utils import basic
 
@@ -19,7 +19,9 @@ from .opening import opened
 
 
 class HasPlan(Protocol):
-    """A plan, with what its run needs beside."""
+    """A dataclass of a plan, with what its run needs beside."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
     def plan(self) -> Plan:

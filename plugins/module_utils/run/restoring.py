@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from ansible.module_utils import basic
@@ -12,14 +11,14 @@ from ..engine.errors import FleetError
 from ..engine.facts import Facts
 from ..engine.world import World
 from ..host.connection import Host
-from ..kinds.vm_backup import facts as of_backups
 from ..kinds.vm_restore.case import Case
-from ..kinds.vm_restore.declared import Declared, declared_of
+from ..kinds.vm_restore.declared import declared_of
 from ..kinds.vm_restore.planned import Planned, planned
 from ..kinds.vm_restore.readers import FOR_PLANS
 from . import secrecy
 from .module import taken_params
-from .one_plan import check_done, end_with, made_of, outcome_of
+from .one_plan import check_done, end_with
+from .with_backups import outcome_with_backups
 
 
 def run(module: basic.AnsibleModule) -> None:
@@ -30,18 +29,10 @@ def run(module: basic.AnsibleModule) -> None:
 def _outcome(module: basic.AnsibleModule) -> dict[str, Any]:
     declared = declared_of(taken_params(module))
 
-    def plan(_host: Host | None, facts: Facts) -> Planned:
-        return _planned(declared, facts)
+    def plan_in(world: World) -> Planned:
+        return planned(Case(world, declared))
 
-    return outcome_of(module, FOR_PLANS, plan, _shown, _apply)
-
-
-def _planned(declared: Declared, facts: Facts) -> Planned:
-    """The plan, with the facts that it was made from."""
-    with facts.scope() as asked:
-        found = planned(Case(World(facts, {}), declared))
-    plan = made_of(found.plan, facts, asked)
-    return replace(found, plan=replace(plan, facts=of_backups.lasting(plan.facts)))
+    return outcome_with_backups(module, FOR_PLANS, plan_in, _shown, _apply)
 
 
 def _apply(host: Host, begun: Planned, facts: Facts) -> dict[str, Any]:
