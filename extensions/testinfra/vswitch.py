@@ -11,6 +11,8 @@ from typing import Any
 
 from .virsh import VirshModule
 
+FLEET = "urn:kvm.fleet:1"
+
 
 class Vswitch(VirshModule):
     """A virtual switch
@@ -74,19 +76,34 @@ class Vswitch(VirshModule):
 
     def port_group(self, name: str) -> PortGroup:
         """One of them."""
-        found = self.xml.find(f"portgroup[@name='{name}']")
+        named = f"portgroup[@name='{name}']"
+        found = self.xml.find(named)
         if found is None:
             raise LookupError(f"vswitch {self.name} has no port group {name}")
-        return PortGroup(found)
+        noted = f"metadata/{{{FLEET}}}resource/{{{FLEET}}}{named}"
+        return PortGroup(found, self.stored_xml.find(noted))
 
     @property
     def uplinks(self) -> list[str]:
-        """The uplinks that the collection made on its bridge of Open vSwitch."""
+        """Of Open vSwitch those that the collection made; of a bridge of Linux the NICs of the host
+        on it, or in a bond on it."""
+        if self.run("ovs-vsctl br-exists %s", self.bridge).rc == 0:
+            return self._uplinks_in_open_vswitch()
+        members = self.members
+        for bond in members:
+            members += self.run("cat /sys/class/net/%s/bonding/slaves", bond).stdout.split()
+        return sorted(name for name in members if self._is_nic(name))
+
+    def _uplinks_in_open_vswitch(self) -> list[str]:
         marked = "--bare --columns=interfaces find Port external_ids:kvm-fleet=uplink"
         uuids = self.run(f"ovs-vsctl {marked}").stdout.split()
         on_it = self.run("ovs-vsctl list-ifaces %s", self.bridge).stdout.split()
         names = [self.run("ovs-vsctl get Interface %s name", one).stdout for one in uuids]
         return sorted({name.strip().strip('"') for name in names} & {*on_it})
+
+    def _is_nic(self, interface: str) -> bool:
+        """Whether it is hardware, or what the machine is given as such."""
+        return bool(self.run("test -e %s", f"/sys/class/net/{interface}/device").rc == 0)
 
     def port_of(self, vm: str, mac: str) -> str | None:
         """The port of a running VM's NIC: its tap on the host."""
@@ -109,10 +126,11 @@ class Vswitch(VirshModule):
 
 
 class PortGroup:
-    """A port group, as libvirt has it."""
+    """A port group, as libvirt has it; or its VLANs as noted, on a bridge of Linux before 11.0."""
 
-    def __init__(self, element: ET.Element) -> None:
+    def __init__(self, element: ET.Element, note: ET.Element | None = None) -> None:
         self.element = element
+        self._with_vlans = element if note is None else note
 
     @property
     def is_default(self) -> bool:
@@ -131,10 +149,10 @@ class PortGroup:
         return sorted(int(tag.get("id", 0)) for tag in tags if tag.get("nativeMode") != "untagged")
 
     def _tags(self) -> list[ET.Element]:
-        return self.element.findall("vlan/tag")
+        return self._with_vlans.findall("vlan/tag")
 
     def _is_trunk(self) -> bool:
-        vlan = self.element.find("vlan")
+        vlan = self._with_vlans.find("vlan")
         return vlan is not None and vlan.get("trunk") == "yes"
 
 

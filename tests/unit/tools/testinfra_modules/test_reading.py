@@ -109,6 +109,12 @@ def test_port_groups():
     assert (group("").vlan, group("").trunk) == (None, [])
 
 
+def test_vlans_that_libvirt_cannot_have_are_noted():
+    note = ET.fromstring("<portgroup name='a'><vlan><tag id='10'/></vlan></portgroup>")
+    group = vswitch.PortGroup(ET.fromstring("<portgroup name='a' default='yes'/>"), note)
+    assert (group.vlan, group.is_default) == (10, True)
+
+
 def test_cgroups():
     path = "/machine.slice/machine-qemu\\x2d1\\x2dweb.scope"
     assert cgroup.parse_cgroup(f"0::{path}/libvirt/emulator\n") == f"{path}/libvirt/emulator"
