@@ -31,6 +31,9 @@ EXTRA = {
     "<target dev='sdx' bus='sata'/><readonly/></disk></devices>",
     "an object": f"<qemu:commandline {QEMU}><qemu:arg value='-object'/>"
     "<qemu:arg value='secret,id=canary,data={}'/></qemu:commandline>",
+    "a property": f"<qemu:override {QEMU}><qemu:device alias='ua-canary'><qemu:frontend>"
+    "<qemu:property name='x-password' type='string' value='{}'/></qemu:frontend></qemu:device>"
+    "</qemu:override>",
     "an environment": f"<qemu:commandline {QEMU}><qemu:env name='A_TOKEN' value='{{}}'/>"
     "</qemu:commandline>",
     "an SMBIOS": "<sysinfo type='smbios'><oemStrings>"
@@ -202,6 +205,11 @@ MISTAKES: dict[str, dict[str, Any]] = {
     "a wrong value": {"extra_xml": EXTRA["a screen's"].format(MARK), "memory": {"size": "-1"}},
     "a list": {"extra_xml": [EXTRA["a screen's"].format(MARK)]},
     "a dictionary": {"extra_xml": {"passwd": MARK}},
+    "a comment": {"extra_xml": f"<devices><!-- password={MARK} --><nosuch/></devices>"},
+    "a mapping for a word": {"sysprep": {"root_password": MARK}},
+    "a private key": {
+        "cloud_init": {"ssh_keys": [f"-----BEGIN OPENSSH PRIVATE KEY-----\\n{MARK}"]}
+    },
     "nothing to stand on": {
         "extra_xml": EXTRA["a screen's"].format(MARK), "nics": [{"name": "a", "vswitch": "nosuch"}]
     },

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from .hidden import HIDDEN
+from .hidden import HIDDEN, without
 
 Swap = Callable[[str], str]
 
@@ -133,6 +133,19 @@ def swap_in_name(name: str, swap: Swap) -> str:
 def shown_name(name: str) -> str:
     """The name of an image as it may be shown."""
     return swap_in_name(name, lambda _secret: HIDDEN)
+
+
+def without_login(text: str, *uris: str) -> str:
+    """What is said of hosts, without the passwords in their URIs."""
+    secrets: list[str] = []
+
+    def note(secret: str) -> str:
+        secrets.append(secret)
+        return secret
+
+    for uri in uris:
+        swap_in_words(uri, note)
+    return without(text, secrets)
 
 
 def _in_options(options: Any, swap: Swap, name: str = "") -> Any:

@@ -51,6 +51,11 @@ def swap_in_others(element: Element, swap: Swap, is_hidden: bool = False) -> Non
         child.tail = _of_text(child.tail, is_hidden, swap)
 
 
+def swap_in_remark(remark: Element, swap: Swap) -> None:
+    """The same of a comment, which is hidden as a whole."""
+    remark.text = _of_text(remark.text, False, swap)
+
+
 def _local(name: str) -> str:
     return name.rpartition(":")[2]
 

@@ -16,7 +16,7 @@ from functools import lru_cache
 from . import xmltext, xmltree
 from .hidden import TOKEN, new_salt, token_of
 from .secret_words import Swap, pattern, swap_in_cmdline, swap_in_name, swap_in_words
-from .secrets_of_others import swap_in_others
+from .secrets_of_others import swap_in_others, swap_in_remark
 from .xmltree import Element
 
 # Attributes and elements that are secrets by their names, whatever they are in.
@@ -32,7 +32,7 @@ _WORDY = {
     "entry": ("",),  # of oemStrings
 }
 # Each secret is in a thing with such a name, or has one of these in its own; or is in metadata.
-_MAY_HOLD = {"arg", "cmdline", "cookie", "entry", "env", "option", "protocol", "query"}
+_MAY_HOLD = {"arg", "cmdline", "cookie", "entry", "env", "option", "property", "protocol", "query"}
 _MAY_BE = ("passw", "passphrase", "cookie", "secret", "token")
 
 _IS_DOMAIN = re.compile(r"\s*(<\?xml[^>]*>\s*)?<domain(snapshot|backup|checkpoint)?[\s>]")
@@ -131,8 +131,10 @@ def swap_secrets(tree: Element, swap: Swap, parent: str = "") -> None:
         made = _in_text(tree.tag, parent, text, swap)
         if made != text:
             tree.text = made
-    for child in xmltree.elements(tree):
-        if local == "metadata" and not _is_ours(child):
+    for child in tree:
+        if not xmltext.is_element(child):  # of a comment no program tells what is what
+            swap_in_remark(child, swap)
+        elif local == "metadata" and not _is_ours(child):
             swap_in_others(child, swap)
         else:
             swap_secrets(child, swap, local)
@@ -147,7 +149,16 @@ def _in_attribute(element: Element, local: str, name: str, value: str, swap: Swa
     """The value of an attribute without its secrets."""
     if is_secret(name) or (local == "env" and name == "value" and _is_secret_of(element)):
         return swap(value) if value.strip() else value
+    if (local, name) == ("property", "value"):  # qemu:property
+        return _of_property(element.get("name", ""), value, swap)
     return swap_in_words(value, swap) if name in _WORDY.get(local, ()) else value
+
+
+def _of_property(name: str, value: str, swap: Swap) -> str:
+    """The value of a property of QEMU: a secret by the property's name, or a text with one."""
+    told = f"{name}=any"
+    is_one = swap_in_words(told, lambda _any: "") != told
+    return swap(value) if is_one and value.strip() else swap_in_words(value, swap)
 
 
 def _in_text(tag: str, parent: str, text: str, swap: Swap) -> str:

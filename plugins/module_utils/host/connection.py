@@ -176,8 +176,8 @@ class Host:
         except libvirt.libvirtError as error:
             if not self.is_alive():
                 raise ConnectionLost(
-                    f"the connection to libvirt at {self.uri} was lost while it should {doing}; "
-                    "see that its daemon runs, and run again: the next run converges",
+                    f"the connection to libvirt at {_shown(self.uri)} was lost while it should "
+                    f"{doing}; see that its daemon runs, and run again: the next run converges",
                     resource,
                 ) from error
             raise FleetError(f"libvirt did not {doing}: {said(error)}", resource) from error
@@ -205,13 +205,20 @@ def connect(
         conn = opening(opener, uri) if opening is not None else opener(uri)
     except libvirt.libvirtError as error:
         raise FleetError(
-            f"cannot connect to libvirt at {uri}: {said(error)}; see that its daemon runs and that "
-            "this user may use it (group libvirt)"
+            f"cannot connect to libvirt at {_shown(uri)}: {_shown(said(error), uri)}; see that its "
+            "daemon runs and that this user may use it (group libvirt)"
         ) from error
     try:
         yield Host(conn, conn.getURI())  # not the alias of libvirt.conf that it was opened by
     finally:
         _close(conn)
+
+
+def _shown(text: str, uri: str = "") -> str:
+    """A URI, or what was said of one, without a password that somebody wrote into it."""
+    from ..engine.secret_words import without_login
+
+    return without_login(text, uri or text)
 
 
 def _close(conn: Any) -> None:

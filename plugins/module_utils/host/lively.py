@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from ..engine.errors import FleetError
+from ..engine.secret_words import without_login
 from .connection import libvirt, said
 
 # As virsh has it: a connection on which nothing came back for so long is lost.
@@ -59,8 +60,9 @@ def _in_time(open_it: Callable[[str], Any], uri: str) -> Any:
         raise error
     if not opened:
         raise FleetError(
-            f"libvirt at {uri} did not answer within {OPENING_TIMEOUT_S:.0f} s; see whether its "
-            "daemon hangs (virsh -c URI uri), restart it, and run again"
+            f"libvirt at {without_login(uri, uri)} did not answer within "
+            f"{OPENING_TIMEOUT_S:.0f} s; see whether its daemon hangs "
+            "(virsh -c URI uri), restart it, and run again"
         )
     return opened[0]
 
@@ -75,9 +77,10 @@ def beside(uri: str) -> Iterator[Any]:
     try:
         conn = open_watched(libvirt.open, uri)
     except libvirt.libvirtError as error:
+        told = without_login(f"{uri} a second time: {said(error)}", uri)
         raise FleetError(
-            f"could not connect to {uri} a second time: {said(error)}; see max_clients in its "
-            "libvirtd.conf (virtqemud.conf), and run again"
+            f"could not connect to {told}; see max_clients in its libvirtd.conf (virtqemud.conf), "
+            "and run again"
         ) from error
     try:
         yield conn

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ..engine.errors import FleetError, FleetErrors, Mistakes
+from ..engine.secret_words import without_login
 
 LOCAL = "localhost"
 # Of each host, as kvm.fleet.migration takes it; what only a migration needs is read past.
@@ -42,7 +43,8 @@ def _declared(given: Any, resolve: Resolve, mistakes: Mistakes) -> Iterator[Sour
         return
     for item in given if isinstance(given, list) else [given]:
         if isinstance(item, Mapping):
-            mistakes.add(f"{dict(item)!r} is no URI; write a mapping, NAME: URI", "hosts")
+            told = without_login(repr(dict(item)), str(item))
+            mistakes.add(f"{told} is no URI; write a mapping, NAME: URI", "hosts")
         elif is_uri(str(item)):
             yield Source(server_of(str(item)), str(item))
         else:
@@ -60,7 +62,8 @@ def _named(name: str, reach: Any, mistakes: Mistakes) -> Iterator[Source]:
     if uri is not None and is_uri(str(uri)):
         yield Source(name, str(uri))
         return
-    said = "has no uri" if uri is None else f"{uri!r} is no URI of libvirt"
+    given = without_login(str(uri), str(uri))
+    said = "has no uri" if uri is None else f"{given!r} is no URI of libvirt"
     mistakes.add(f"{said}; write how it is reached, as qemu+ssh://root@{name}/system", field)
 
 
@@ -78,9 +81,9 @@ def _check_names(found: list[Source], mistakes: Mistakes) -> None:
     for source in found:
         first = uris.setdefault(source.name, source.uri)
         if first != source.uri:
+            both = without_login(f"{first} and {source.uri}", first, source.uri)
             mistakes.add(
-                f"{first} and {source.uri} would both be called {source.name}; write a mapping, "
-                "with a name for each",
+                f"{both} would both be called {source.name}; write a mapping, with a name for each",
                 "hosts",
             )
 

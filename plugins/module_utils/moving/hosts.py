@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..engine.errors import Mistakes
+from ..engine.secret_words import without_login
 
 HOSTS_SPEC: dict[str, Any] = {
     "name": {"type": "str", "required": True},
@@ -54,7 +55,8 @@ def ways(hosts: Mapping[Any, Any], mistakes: Mistakes) -> dict[str, Reach]:
 def _reach(name: str, given: Any, mistakes: Mistakes) -> Reach | None:
     field = f"hosts.{name}"
     if not isinstance(given, Mapping):
-        mistakes.add(f"{given!r} is no dictionary; write {{uri: qemu+ssh://{name}/system}}", field)
+        told = without_login(repr(given), repr(given))
+        mistakes.add(f"{told} is no dictionary; write {{uri: qemu+ssh://{name}/system}}", field)
         return None
     for other in sorted(str(one) for one in given if one not in REACH):
         mistakes.add(f"there is no option {other}; there are {' and '.join(REACH)}", field)
@@ -71,6 +73,7 @@ def _check_twins(found: Mapping[str, Reach], mistakes: Mistakes) -> None:
         first = names.setdefault(reach.uri, reach.name)
         if first != reach.name:
             mistakes.add(
-                f"{first} and {reach.name} have the uri {reach.uri}; a host has one name",
+                f"{first} and {reach.name} have the uri {without_login(reach.uri, reach.uri)}; "
+                "a host has one name",
                 f"hosts.{reach.name}.uri",
             )

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from ..engine import xmltree
 from ..engine.errors import FleetError
 from ..engine.plan import Have
+from ..engine.secret_words import shown_name
 from ..kinds.storage_volume.volumes import HALF_MADE, name_in_pool, pool_of
 from ..kinds.vm.states import PAUSED, RUNNING
 from .notes import ARRIVED, Note, note_of
@@ -130,10 +131,11 @@ def in_halves(vm: str, source: Side, target: Side) -> FleetError:
     return FleetError(
         f"is in halves: post-copy has begun and not ended, so that neither {source.name} nor "
         f"{target.name} has all of its memory. As long as QEMU runs on both, wait, or see that "
-        f"they reach each other and have it go on: virsh -c {source.uri} migrate {vm} "
-        f"{target.migration_uri} --live --postcopy --postcopy-resume (libvirt 8.5 on both). Else "
-        f"its memory is lost: end it on both (virsh destroy), undefine it at {source.name}, whose "
-        f"disks are older where they were copied, and start it at {target.name}",
+        f"they reach each other and have it go on: virsh -c {shown_name(source.uri)} migrate {vm} "
+        f"{shown_name(target.migration_uri)} --live --postcopy --postcopy-resume (libvirt 8.5 on "
+        f"both). Else its memory is lost: end it on both (virsh destroy), undefine it at "
+        f"{source.name}, whose disks are older where they were copied, and start it at "
+        f"{target.name}",
         f"migration/{vm}",
     )
 

@@ -7,6 +7,7 @@ that are secrets, but knows nothing of secrets within one, nor of the items of `
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +23,17 @@ XML_OPTIONS = ("extra_xml",)
 CMDLINE_OPTIONS = ("cmdline",)
 
 # Options whose text may be a URL, with a login or a token in it; or is one by mistake.
-URL_OPTIONS = ("checksum", "file", "image", "proxy")
+URL_OPTIONS = ("checksum", "file", "image", "migration_uri", "proxy", "uri")
+
+# Options whose texts are public keys; what is none may be a private one, or a line of it.
+KEY_OPTIONS = ("ssh_keys",)
+
+# Options that say how hosts are reached, by their names.
+REACH_OPTIONS = ("hosts",)
+
+# Types of options that may have anything within. An option of another type has no mapping, and one
+# that is given by mistake may have a secret in it.
+OPEN_TYPES = ("dict", "raw")
 
 # Options, by what they are of, in whose text secrets have names: an image as its server knows it.
 WORDY_OPTIONS = (("network", "name"),)
@@ -33,7 +44,9 @@ WORDY_SECTIONS = ("base_board", "bios", "chassis", "system")
 # Of each option whether it is a secret, XML, arguments or neither, or which options it has.
 Options = Mapping[str, Any]
 _WHOLE, _XML, _CMDLINE, _URL, _PLAIN = "whole", "xml", "cmdline", "url", "plain"
-_WORDS = "words"
+_WORDS, _KEYS, _HOSTS, _ANY = "words", "keys", "hosts", "any"
+_REACH: Options = {"uri": _URL, "migration_uri": _URL}
+_PUBLIC_KEY = re.compile(r"\b(?:ssh|ecdsa)-\S+ AAAA")
 _NONE_KNOWN: Options = {}
 
 
@@ -81,7 +94,13 @@ def _how(name: str, option: Mapping[str, Any], of: str) -> Options | str:
     is_line = of in WORDY_SECTIONS and option.get("type", "str") == "str"
     if is_line or (of, name) in WORDY_OPTIONS:
         return _WORDS
-    return _options(option["options"], name) if option.get("options") else _PLAIN
+    if option.get("options"):
+        return _options(option["options"], name)
+    if name in KEY_OPTIONS:
+        return _KEYS
+    if name in REACH_OPTIONS:
+        return _HOSTS
+    return _ANY if option.get("type") in OPEN_TYPES else _PLAIN
 
 
 def _masked(options: Options, value: Mapping[str, Any], secrets: list[str]) -> Mapping[str, Any]:
@@ -89,7 +108,7 @@ def _masked(options: Options, value: Mapping[str, Any], secrets: list[str]) -> M
     hidden = {}
     for name, below in value.items():
         how = options.get(name) or _of_unknown(str(name), below, options)
-        if how is not _PLAIN:
+        if how is not _PLAIN or isinstance(below, dict):
             shown = _shown(how, below, secrets)
             if shown is not below:
                 hidden[name] = shown
@@ -117,6 +136,11 @@ def _shown(how: Options | str, value: Any, secrets: list[str]) -> Any:
         return value
     if isinstance(value, dict) and not isinstance(how, str):  # Mapping takes ten times the time
         return _masked(how, value, secrets)
+    if how is _ANY:
+        return value
+    if how in (_PLAIN, _HOSTS) and isinstance(value, dict):
+        within = _WHOLE if how is _PLAIN else _REACH
+        return _masked(dict.fromkeys(value, within), value, secrets)
     if isinstance(value, (list, tuple)):
         shown = [_shown(how, one, secrets) for one in value]
         return value if all(one is other for one, other in zip(shown, value)) else shown
@@ -138,8 +162,10 @@ def _shown_text(how: Options | str, text: str, secrets: list[str]) -> str:
     if how is _URL:
         shown = swap_in_name(text, hide)
         return text if shown == text else shown
-    if how is _WORDS:
+    if how is _WORDS or how is _HOSTS:
         return swap_in_words(text, hide)
+    if how is _KEYS and _PUBLIC_KEY.search(text):
+        return text
     if how is _CMDLINE:
         shown = swap_in_cmdline(text, hide)
         return text if shown == text else shown

@@ -32,6 +32,14 @@ def of_others(text: str) -> str:
     return f"<domain><metadata><x:y xmlns:x='urn:x'>{text}</x:y></metadata></domain>"
 
 
+def qemu_property(name: str, value: str) -> str:
+    return (
+        f"<domain><qemu:override {QEMU}><qemu:device alias='a'><qemu:frontend><qemu:property "
+        f"name='{name}' type='string' value='{value}'/></qemu:frontend></qemu:device>"
+        "</qemu:override></domain>"
+    )
+
+
 def environment(name: str, value: str) -> str:
     return (
         f"<domain><qemu:commandline {QEMU}><qemu:env name='{name}' value='{value}'/>"
@@ -100,6 +108,8 @@ SECRETS = {
     '{"passwd":{"a":"CANARY"}}</entry></sysinfo></domain>': '{"passwd":{"a":"CANARY"}}',
     "<domain><devices><disk><source protocol='https' query='X-Amz-Signature=CANARY'/></disk>"
     "</devices></domain>": "CANARY",
+    qemu_property("x-password", "CANARY, it is"): "CANARY, it is",
+    qemu_property("filename", "https://me:CANARY@host/x"): "CANARY",
     kernel("quiet inst.vncpassword=CANARY ro"): "CANARY",
     kernel("luks.passphrase=&quot;CANARY it is&quot; ro"): "CANARY it is",
     kernel("&quot;token=CANARY it is&quot; ro"): "CANARY it is",
@@ -127,6 +137,8 @@ NONE = [
     of_others("<x:disk name='root' key='role' type='a'>a text</x:disk><!-- one --> more"),
     of_others("<x:author uuid='1'>A. Monkey</x:author><x:os id='http://fedora.org/1'/>"),
     environment("DISPLAY", ":0"),
+    qemu_property("password-secret", "s0"),
+    qemu_property("x-passthrough", "on"),
     environment("KEYBOARD", "de"),
     kernel("root=UUID=a console=ttyS0,115200 iommu.passthrough=1 disable_bypass=0 keymap=de --"),
     kernel("rd.luks.key=/a/key:UUID=1 &quot;quoted value&quot; token= inst.repo=http://host/x"),
@@ -150,6 +162,12 @@ def test_a_secret_is_found_and_masked(text: str) -> None:
     again = sensitive.masked(xmltree.parse(masked))
     assert xmltree.serialise(again) == masked
     assert len(sensitive.secrets_in(again)) == 1
+
+
+def test_a_comment_that_may_have_a_secret_in_it_is_hidden() -> None:
+    text = "<devices><!-- its password is CANARY --><panic/><!-- why --></devices>"
+    shown = sensitive.swap_in_fragments(text, lambda _secret: "(hidden)")
+    assert shown == "<devices><!--(hidden)--><panic/><!-- why --></devices>"
 
 
 @pytest.mark.parametrize("text", NONE)

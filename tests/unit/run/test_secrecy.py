@@ -28,6 +28,9 @@ XML = f"<devices><graphics type='vnc' port='5900' passwd='{MARK}'/></devices>"
 CMDLINE = f"port='5900' inst.vncpassword={MARK}"
 # What goes into a seed for cloud-init as a whole, of which nothing is shown.
 OF_SEEDS = ("password_hash", "user_data", "vendor_data", "meta_data", "network_config")
+KEYS = "cloud_init.ssh_keys"  # of which what is no public key is hidden as a whole
+# What says how hosts are reached, with logins in it.
+HOSTS = ("cpu_baseline", "evacuation", "migration", "migration_check")
 LOGINS = ("headers", "password")
 OPTIONS = ("extra_xml", "boot.cmdline", "disks.network.name", "cdroms.network.name")
 LINES_OF_SMBIOS = (
@@ -50,12 +53,14 @@ VOLUMES = (
 )
 WHOLE = {
     *((module, f"{above}cloud_init.{option}") for module, above in VMS for option in OF_SEEDS),
+    *((module, f"{above}{KEYS}") for module, above in VMS),
     *((m, f"{above}download.{option}") for m, above in VOLUMES for option in LOGINS),
     *(("secret", "value"), ("host_config", "secrets.value")),
 }
 # Which options there are with secrets in them. The canary test has each of them.
 SENSITIVE = {
     *WHOLE,
+    *((module, "hosts") for module in HOSTS),
     *((module, f"{above}{option}") for module, above in VMS for option in OPTIONS),
 }
 MADE_UP: dict[str, Any] = {
@@ -146,9 +151,34 @@ def test_misspelt_options_are_hidden_by_their_names(monkeypatch: pytest.MonkeyPa
         {"vms": [{"name": "a", "cloudinit": {"user_data": {"any": MARK}}}]},
         {"secret": [{"name": "a", "type": "iscsi", "value": MARK}]},
         {"vms": [{"name": "a", "disks": [{"file": f"https://me:{MARK}@192.0.2.1/a"}]}]},
+        {"vms": [{"name": "a", "sysprep": {"root_password": MARK}}]},
     ):
         given = secrecy.given(spec, one)
         assert MARK not in str(given.shown) and "'a'" in str(given.shown), given.shown
+
+
+def test_a_login_is_hidden_in_the_uri_of_a_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    uri = f"qemu+ssh://me:{MARK}@192.0.2.1/system"
+    vm, move = (spec_of(module, monkeypatch) for module in ("vm", "migration"))
+    for spec, params in (
+        (vm, {"uri": uri}),
+        (move, {"hosts": {"a": {"uri": uri, "migration_uri": uri}}}),
+        (move, {"hosts": {"a": uri}}),
+    ):
+        given = secrecy.given(spec, params)
+        assert MARK not in str(given.shown) and "192.0.2.1/system" in str(given.shown)
+        assert given.secrets == {MARK}
+    plain = {"uri": "qemu+ssh://root@[fe80::1%25eth0]:22/system?keyfile=/root/key"}
+    assert secrecy.given(vm, plain).shown == plain
+
+
+def test_a_key_that_is_no_public_one_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    public = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC someone"
+    private = [f"-----BEGIN OPENSSH PRIVATE KEY-----\n{MARK}", f"b3BlbnNzaC1{MARK}"]
+    params = {"name": "a", "cloud_init": {"ssh_keys": [public, *private]}}
+    given = secrecy.given(spec_of("vm", monkeypatch), params)
+    assert given.shown["cloud_init"]["ssh_keys"] == [public, "(hidden)", "(hidden)"]
+    assert given.secrets == set(private)
 
 
 @pytest.mark.parametrize("option", ["value_base64", "vlaue", "values", "secret_value"])

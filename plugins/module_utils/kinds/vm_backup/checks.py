@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from ...engine import xmltree
 from ...engine.errors import FleetError
 from ...engine.keys import PRESENT
+from ...engine.secret_words import shown_name
 from ...engine.units import format_size
 from .case import Case
 from .disks import Disk
@@ -30,8 +31,8 @@ def against_folder(case: Case) -> Iterator[FleetError]:
     if not case.world.host.is_local:
         yield _error(
             case,
-            f"files are written by this module too, and {case.world.host.uri} is another machine; "
-            "run it there",
+            f"files are written by this module too, and {shown_name(case.world.host.uri)} is "
+            "another machine; run it there",
             "uri",
         )
     elif not kept.exists:

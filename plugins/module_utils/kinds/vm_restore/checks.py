@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from ...engine import xmltree
 from ...engine.errors import FleetError
+from ...engine.secret_words import shown_name
 from ...engine.units import format_size
 from ..images.one_writer import Images
 from ..storage_pool.used import holds
@@ -29,7 +30,8 @@ def against_folder(case: Case) -> Iterator[FleetError]:
     wanted, kept, host = case.wanted, case.kept, case.world.host
     if not host.is_local or host.driver != "QEMU":
         message = (
-            f"files are written by this module, and {host.uri} is another machine; run it there"
+            f"files are written by this module, and {shown_name(host.uri)} is another "
+            "machine; run it there"
         )
         yield _error(case, message, "uri")
     elif kept.holder:

@@ -17,6 +17,7 @@ LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 HOSTNAME = re.compile(rf"(?=.{{1,253}}$){LABEL}(?:\.{LABEL})*")
 USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
 HASH = re.compile(r"\$[0-9a-z]+\$[^\s:]+")
+PRIVATE_KEY = re.compile(r"PRIVATE KEY-----|Private-Lines:")
 SSH_KEY = re.compile(r"(?:[^\n]* )?(?:sk-)?(?:ssh|ecdsa)-[\w@.-]+ [A-Za-z0-9+/]+=*(?: [^\n]*)?")
 
 # What short forms say, by the names under which the long ones would say it too.
@@ -77,7 +78,9 @@ def _check_parts(said: Mapping[str, Any], mistakes: Mistakes) -> None:
         mistakes.add("is that of a user; say which (user)", "password_hash")
     for number, key in enumerate(said.get("ssh_keys", ()), 1):
         if not SSH_KEY.fullmatch(key.strip()):
-            mistakes.add(f"number {number} is no public key of ssh", "ssh_keys")
+            is_private = PRIVATE_KEY.search(key) is not None
+            what = "a private key; give the public one" if is_private else "no public key of ssh"
+            mistakes.add(f"number {number} is {what}", "ssh_keys")
     network.check_nics(said.get("nics", ()), mistakes)
     network.check_config(said.get("network_config"), mistakes)
     for part in ("user_data", "vendor_data"):
