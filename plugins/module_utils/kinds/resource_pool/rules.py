@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from ...engine.errors import Mistakes
 from ...engine.host import HostFacts
 from ...engine.keys import Values, named
-from ...engine.secret_words import shown_name
 from ...engine.units import parse_size
 from .naming import LONGEST_UNIT, NAME, unit_of
 
@@ -69,9 +68,12 @@ def below_use(after: Values, used: int) -> Iterator[str]:
 def why_not_here(host: HostFacts) -> str:
     """Why a pool cannot be managed on this host from here; empty where it can."""
     if not host.is_this_machine:
+        from ...engine.secret_words import shown_name
+
         return (
-            f"is a slice of systemd on the machine of its VMs, and {shown_name(host.uri)} is "
-            "not the libvirt of the machine on which this module runs; run it there, with uri: qemu:///system"
+            f"is a slice of systemd on the machine of its VMs, and {shown_name(host.uri)} is not "
+            "the libvirt of the machine on which this module runs; run it there, with "
+            "uri: qemu:///system"
         )
     if host.state_folder:
         return "is a slice of the system, and VMs of a session are in none; use uri: qemu:///system"
