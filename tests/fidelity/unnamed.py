@@ -139,6 +139,7 @@ DISK = {
     "serial": ("serial/",),
     "boot_order": ("boot/",),
     "read_only": ("readonly",),
+    "encryption": ("encryption", "source/encryption"),
     "shareable": ("shareable",),
     "limits.": ("iotune/",),
     "capacity": (),

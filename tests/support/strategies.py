@@ -81,6 +81,12 @@ def _text(known: Known) -> SearchStrategy[str]:
     return st.just("") | st.from_regex(known["pattern"], fullmatch=True, alphabet=LINE)
 
 
+def _encrypted_by(_known: Known) -> SearchStrategy[Any]:
+    return st.sampled_from(["secret", "secret_uuid"]).flatmap(
+        lambda name: st.fixed_dictionaries({name: _TOKENS})
+    )
+
+
 def _integer(known: Known) -> SearchStrategy[Any]:
     low, high = known["minimum"], known["maximum"]
     whole = st.integers(low, 2**31 if high is None else high)
@@ -159,6 +165,7 @@ _HOST_DEVICES = {
 MAKERS: dict[str, Callable[[Known], SearchStrategy[Any]]] = {
     "text": _text,
     "prose": lambda known: _text(known) if known["pattern"] else LINES,
+    "encrypted_by": _encrypted_by,
     "integer": _integer,
     "size": _size,
     "choice": _choice,

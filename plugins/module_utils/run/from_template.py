@@ -43,7 +43,10 @@ ITS_OWN = (
 )
 # Of a disk, where its content is, and what it is to others.
 _PLACES = ("file", "device", "pool", "network", "nvme")
-OF_IMAGE = (*_PLACES, "volume", "format", "existing", "shareable", *VOLUME_OPTIONS)
+OF_IMAGE = (
+    *(*_PLACES, "volume", "format", "existing", "shareable", "encryption"),
+    *VOLUME_OPTIONS,
+)
 
 
 def expanded(world: World, wanted: Sequence[Wanted]) -> list[Wanted]:

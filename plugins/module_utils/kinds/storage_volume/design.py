@@ -17,12 +17,14 @@ from ...engine.plan import Have, Wanted
 from ...engine.units import format_size, parse_size
 from ...engine.world import World
 from ...engine.xmltree import Element
+from .table import secret_element
 from .volumes import (
     BLOCK_POOLS,
     FILE_POOLS,
     MAKES_VOLUMES,
     capacity_of,
     format_of,
+    is_encrypted,
     name_in_pool,
     pool_of,
     type_of,
@@ -61,6 +63,8 @@ def design(wanted: Wanted, world: World, mistakes: Mistakes) -> Design:
     check_pool(pool, world, mistakes, warnings)
     origin = _origin(wanted.options, world, mistakes, warnings)
     values = _values(wanted, type_of(pool), origin, mistakes)
+    if wanted.options.get("encryption"):
+        _check_encryption(wanted.options["encryption"], type_of(pool), world, mistakes, warnings)
     checksum = origin.checksum if origin else ""
     if checksum:
         values[CHECKSUM] = checksum
@@ -83,6 +87,29 @@ def check_pool(pool: Have, world: World, mistakes: Mistakes, warnings: list[str]
         warnings.append(f"pool {pool.name} is not active; the plan assumes that it will be")
     elif pool.live is None:
         mistakes.add(f"pool {pool.name} is not active; declare it with state: active", "pool")
+
+
+def _check_encryption(
+    said: Mapping[str, Any],
+    pool_type: str,
+    world: World,
+    mistakes: Mistakes,
+    warnings: list[str],
+) -> None:
+    from ..together.secrets import lacks
+
+    if pool_type not in FILE_POOLS:
+        mistakes.add(
+            f"is for pools of files; of a {pool_type} pool libvirt does not tell afterwards which "
+            "of its volumes are encrypted",
+            "encryption",
+        )
+    missing = lacks(world, "passphrase", secret_element(said))
+    if missing and world.assume_missing:
+        warnings.append(f"{missing} does not exist yet; the plan assumes that it will")
+    elif missing:
+        field = f"encryption.{next(iter(said))}"
+        mistakes.add(f"{missing} does not exist; declare it (secrets)", field)
 
 
 # ---- what it is made from
@@ -119,6 +146,12 @@ def _comes_later(file: str, world: World, warnings: list[str]) -> bool:
 
 def _volume(name: str, option: str, world: World, mistakes: Mistakes) -> Origin:
     volume = world.will_be("storage_volume", name)
+    if is_encrypted(volume):
+        mistakes.add(
+            f"{name} is encrypted, and libvirt neither copies such a volume nor makes a clone that "
+            "could read it; copy inside a guest that has both",
+            option,
+        )
     path = volume_path(world.will_be("storage_pool", pool_of(name)), name_in_pool(name))
     if volume.exists:
         if option == "copy_of" and world.host.is_local and path.startswith("/"):
@@ -269,6 +302,10 @@ def _tree(wanted: Wanted, pool: Have, values: Values, origin: Origin | None) -> 
         xmltree.put(tree, "target/format/@type", values[FORMAT])
     if values[FORMAT] == "qcow2":
         xmltree.put(tree, "target/compat", "1.1")
+    if wanted.options.get("encryption"):
+        xmltree.put(tree, "target/encryption/@format", "luks")
+        encryption = xmltree.ensure(tree, "target/encryption")
+        encryption.append(secret_element(wanted.options["encryption"]))
     if wanted.options.get("backing") and origin is not None:
         xmltree.put(tree, "backingStore/path", origin.path)
         xmltree.put(tree, "backingStore/format/@type", origin.format or "qcow2")

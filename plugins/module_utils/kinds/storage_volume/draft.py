@@ -24,6 +24,7 @@ from ...engine.planner import Draft, Removal
 from ...engine.texts import why_no_file
 from ...engine.traits import STATE
 from ...engine.units import format_size, parse_size
+from ...engine.world import World
 from ...engine.xmltree import Element
 from .table import ROWS, TRAITS
 from .volumes import (
@@ -33,6 +34,7 @@ from .volumes import (
     backing_of,
     capacity_of,
     format_of,
+    is_encrypted,
     mark_of,
     name_in_pool,
     pool_of,
@@ -147,10 +149,9 @@ class VolumeDraft(Draft):
         if capacity is None or _fits(before, parse_size(capacity), type_of(self.pool)):
             return {}
         self._check_growth(before, capacity, type_of(self.pool))
-        if parse_size(capacity) > before and _why_it_stays(self.have):
-            self.mistakes.add(
-                f"{_why_it_stays(self.have)} and cannot grow to {capacity}", "capacity"
-            )
+        why = _why_it_stays(self.have, self.world) if parse_size(capacity) > before else ""
+        if why:
+            self.mistakes.add(f"{why} and cannot grow to {capacity}", "capacity")
         return {CAPACITY: capacity}
 
     def _check_growth(self, before: int, capacity: str, pool_type: str) -> None:
@@ -181,6 +182,9 @@ class VolumeDraft(Draft):
             stands_on = f"stands on {now}" if now else "is no linked clone"
             message = f"it {stands_on} and cannot be moved to {path}; make a new volume"
             self.mistakes.add(message, "backing")
+        seen = not self.have.facts.get(UNSEEN) and self.pool.live is not None
+        if self.wanted.options.get("encryption") and seen and not is_encrypted(self.have):
+            self.mistakes.add("it is not, and cannot become so; make a new volume", "encryption")
         if is_url(self.wanted.options.get("image")):
             self._check_image()
 
@@ -248,12 +252,20 @@ def _fits(before: int, wanted: int, pool_type: str) -> bool:
     return wanted <= before <= wanted + max(ROUNDING.get(pool_type, 0) - 1, 0)
 
 
-def _why_it_stays(have: Have) -> str:
-    """Why nothing can grow a volume that others made; empty where it can."""
+def _why_it_stays(have: Have, world: World) -> str:
+    """Why nothing can grow a volume that others made, or one that is encrypted; empty where it can.
+
+    libvirt forgets by which secret it made one, and then looks for one that is called by its path.
+    """
     if have.definition.get("type") == "dir":
         return "is a folder"
     encryption = have.definition.find("target/encryption")
     if encryption is not None and encryption.find("secret") is None:
-        return "is encrypted, by a secret that libvirt does not know,"
+        from ..together.secrets import lacks
+
+        path = xmltree.get(have.definition, "target/path") or ""
+        missing = lacks(world, "passphrase", Element("secret", {"usage": path}))
+        if missing:
+            return f"is encrypted, and {missing}, by which libvirt would open it, is not there,"
     form = format_of(have)
     return "" if form in RESIZABLE else f"is {form}, which qemu-img cannot resize,"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from ...engine import checksums, traits, xmltree
@@ -16,12 +17,13 @@ from ...engine.planner import plan_resource
 from ...engine.specs import spec_of, want_of
 from ...engine.units import format_size
 from ...engine.world import World
-from .table import ROWS, TRAITS
+from .table import ENCRYPTION, ROWS, TRAITS, encrypted_by
 from .volumes import (
     HALF_MADE,
     backing_of,
     capacity_of,
     format_of,
+    is_encrypted,
     is_mark,
     name_in_pool,
     pool_of,
@@ -78,6 +80,7 @@ class StorageVolume:
             "copy_of": {"type": "dict", "options": {"pool": text, "volume": needed}},
             "backing": {"type": "dict", "options": backing},
             "image": {"type": "path"},
+            "encryption": deepcopy(ENCRYPTION),
             "checksum": text,
             "download": {"type": "dict", "options": DOWNLOAD},
             "existing": {"type": "str", "choices": ["adopt", "error"]},
@@ -90,6 +93,7 @@ class StorageVolume:
         mistakes = Mistakes(f"{self.name}/{name}")
         _check_name(params["name"], mistakes)
         _check_sources(params, mistakes)
+        encryption = _encryption(params, mistakes)
         values = want_of(ROWS, params, mistakes)
         mistakes.raise_any()
         image, download = _image(params)
@@ -98,6 +102,7 @@ class StorageVolume:
             "provisioning": params.get("provisioning"),
             "copy_of": copy_of,
             "backing": backing,
+            "encryption": encryption,
             "image": image,
             "download": download,
             "checksum": params.get("checksum"),
@@ -169,6 +174,22 @@ def _check_sources(params: Mapping[str, Any], mistakes: Mistakes) -> None:
         mistakes.add("raw has no backing; a linked clone is qcow2", "format")
 
 
+def _encryption(params: Mapping[str, Any], mistakes: Mistakes) -> dict[str, str] | None:
+    """By which secret it is encrypted. libvirt fills no volume that is: it is made empty."""
+    if params.get("encryption") is None:
+        return None
+    filled = [source for source in ("copy_of", "image") if params.get(source)]
+    if filled:
+        mistakes.add(f"{filled[0]} cannot be encrypted on the way; make it empty", "encryption")
+    if params.get("provisioning") == "thick":
+        mistakes.add("thick is not possible: libvirt makes encrypted ones thin", "provisioning")
+    try:
+        return encrypted_by(params["encryption"])
+    except ValueError as error:
+        mistakes.add(str(error), "encryption")
+        return None
+
+
 def _image(params: Mapping[str, Any]) -> tuple[Any, Any]:
     """The image that a volume is made from, a path or a URL, and how that is fetched."""
     image = params.get("image")
@@ -222,5 +243,6 @@ def shown(have: Have) -> dict[str, Any]:
         "capacity_bytes": capacity_of(have) if known_size else None,
         "allocation_bytes": int(allocation) if allocation else None,
         "backing": {"file": backing_of(have)} if backing_of(have) else None,
+        "encrypted": is_encrypted(have) or None,
     }
     return {key: value for key, value in said.items() if value not in (None, "")}

@@ -95,6 +95,11 @@ def format_of(volume: Have) -> str:
     return "raw" if found in RAW_BY_ANOTHER_NAME else found
 
 
+def is_encrypted(volume: Have) -> bool:
+    """Whether a guest reads it through a passphrase, and not as it is."""
+    return volume.stored is not None and volume.stored.find("target/encryption") is not None
+
+
 def capacity_of(volume: Have) -> int:
     """Bytes that a guest sees."""
     tree = volume.stored

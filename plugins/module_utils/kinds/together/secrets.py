@@ -35,6 +35,25 @@ def lacks(world: World, usage: str, secret: Element | None) -> str:
     return ""
 
 
+def comes(world: World, before: Element | None, part: Element) -> bool:
+    """Whether what names a secret names one that this run is to make, or in check mode one that an
+    earlier task may: none that was named before, which is missing."""
+    had = set() if before is None else {_name(usage, one) for usage, one in used_in(before)}
+    planned = [have for have in world.planned("secret") if have.exists]
+    names = {name for have in planned for name in (have.name, _secret(have).uuid)}
+    for usage, secret in used_in(part):
+        name = _name(usage, secret)
+        is_new = world.assume_missing and name not in had
+        if name in names or (is_new and lacks(world, usage, secret)):
+            return True
+    return False
+
+
+def _name(usage: str, secret: Element) -> str:
+    """The UUID by which it is named, or its type and name."""
+    return (secret.get("uuid") or "").lower() or f"{USAGES.get(usage, usage)}/{secret.get('usage')}"
+
+
 def _as_planned(there: list[Secret], planned: list[Have]) -> list[Secret]:
     """The secrets of a host with those that come, and without those that go."""
     names = {have.name for have in planned}

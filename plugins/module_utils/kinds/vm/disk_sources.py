@@ -7,6 +7,7 @@ has no word of a password: libvirt's secrets are referred to by their usage or U
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,6 +29,7 @@ from ..images.servers import (
     USAGES,
     name_of,
 )
+from ..storage_volume.table import ENCRYPTION, encrypted_by, secret_element
 
 NVME_OPTIONS = {
     "address": {"type": "str", "required": True},
@@ -99,6 +101,46 @@ NVME_SOURCE = Composed(
     parts=(
         *("source/@type", "source/@managed", "source/@namespace"),
         *(f"source/address/@{part}" for part in ADDRESS),
+    ),
+)
+
+
+def _encryption() -> Codec:
+    """The secret by which a disk is encrypted (LUKS); None of one that is not.
+
+    libvirt keeps it in the source or beside it, where it found it; an edit puts it into the source.
+    """
+
+    def decode(found: str | None) -> Value:
+        said = json.loads(found or "{}")
+        for place in _ENCRYPTIONS:
+            if said.get(f"{place}/@format") == "luks":
+                known = {
+                    "secret": said.get(f"{place}/secret/@usage"),
+                    "secret_uuid": said.get(f"{place}/secret/@uuid", "").lower(),
+                }
+                return {name: text for name, text in known.items() if text} or None
+        return None
+
+    def encode(value: Value) -> str | None:
+        if not value:
+            return None
+        place, known = _ENCRYPTIONS[0], secret_element(value).attrib
+        parts = {f"{place}/secret/@{name}": text for name, text in known.items()}
+        return json.dumps({f"{place}/@format": "luks", **parts})
+
+    return Codec(encrypted_by, decode, encode, ENCRYPTION)
+
+
+_ENCRYPTIONS = ("source/encryption", "encryption")
+DISK_ENCRYPTION = Composed(
+    "encryption",
+    "",
+    _encryption(),
+    parts=tuple(
+        f"{place}/{part}"
+        for place in _ENCRYPTIONS
+        for part in ("@format", "@engine", "secret/@type", "secret/@usage", "secret/@uuid")
     ),
 )
 

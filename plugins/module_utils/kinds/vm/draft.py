@@ -262,7 +262,7 @@ class VmDraft(Draft):
         from . import judge
 
         refusal = self.world.host.refusal
-        judged = judge.judged(plan, lambda one: refusal(xmltree.serialise(one)))
+        judged = judge.judged(plan, lambda one: refusal(xmltree.serialise(one)), self.world)
         if said.only_says(plan):
             return judged
         from . import surroundings

@@ -11,17 +11,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 from ...engine import xmltree
 from ...engine.changes import Beside
 from ...engine.errors import FleetError
 from ...engine.keys import named
 from ...engine.plan import Plan
+from ...engine.world import World
 from ...engine.xmltree import Element
+from ..together.secrets import comes
 from .states import CRASHED, PAUSED, RUNNING, STOPPED
 
 # What libvirt says against a definition; None where it has nothing against it.
 Refuse = Callable[[Element], "str | None"]
+
+# Whether what names a secret, `<auth>` or `<encryption>`, names one that is yet to come.
+Comes = Callable[[Element], bool]
 
 # A pool that no host has: libvirt looks for the pools of disks first of all when it starts a VM.
 PROBE_POOL = "kvm.fleet: where a start ends"
@@ -33,7 +39,7 @@ PROBE_BUSES = {"usb": "sdzz", "virtio": "vdzz", "sata": "sdzz"}
 NEED_HOST = ("iscsi", "nfs")
 
 
-def judged(plan: Plan, refuse: Refuse) -> Plan:
+def judged(plan: Plan, refuse: Refuse, world: World) -> Plan:
     """The plan, with a warning where it leaves a VM that cannot start. FleetError if libvirt would
     refuse what the plan does."""
     after = plan.after.stored
@@ -41,7 +47,7 @@ def judged(plan: Plan, refuse: Refuse) -> Plan:
     if after is None or not (defines or starts(plan)):
         return plan
     warnings = _defining(plan, after, refuse) if defines else []
-    said = _nowhere(after) or refuse(startable(after))
+    said = _nowhere(after) or refuse(startable(after, partial(comes, world, plan.have.stored)))
     if said is not None and starts(plan):
         raise FleetError(
             f"libvirt would refuse to start it: {said}", plan.resource, _field(plan, said)
@@ -155,7 +161,7 @@ def _ends_the_start(disk: Element) -> None:
     xmltree.put(disk, "source/@volume", "none")
 
 
-def startable(definition: Element) -> Element:
+def startable(definition: Element, comes: Comes = lambda _part: False) -> Element:
     """A copy that is judged as at a start, without the devices that are prepared only then.
 
     libvirt would make a tap device for each NIC, for as long as it judges.
@@ -166,6 +172,7 @@ def startable(definition: Element) -> Element:
             xmltree.remove(copy, device)
     for backend in copy.findall("devices/tpm/backend[@type='passthrough']"):
         _emulated(backend)
+    _without_secrets(copy, comes)
     _without_what_comes(copy)
     return copy
 
@@ -197,10 +204,11 @@ def _nowhere(definition: Element) -> str | None:
     return None
 
 
-def _without_secrets(copy: Element) -> None:
+def _without_secrets(copy: Element, which: Comes = lambda _part: True) -> None:
     for disk in copy.findall("devices/disk"):
         for part in [part for part in disk.iter() if part.tag in ("auth", "encryption")]:
-            xmltree.remove(disk, part)
+            if which(part):
+                xmltree.remove(disk, part)
 
 
 def _without_what_comes(copy: Element) -> None:

@@ -188,6 +188,7 @@ def _volume(
     params.update(
         options, name=disk["volume"], pool=disk["pool"], format=disk.get("format"), state="present"
     )
+    params["encryption"] = disk.get("encryption")
     try:
         found = storage_volume.KIND.parse(params)
     except FleetErrors as errors:

@@ -10,7 +10,7 @@ from ...engine.codecs import Value
 from ...engine.errors import Mistakes
 from ...engine.keys import ABSENT, UNION, Key, Values, beside, named, parent
 from ...engine.world import World
-from ..storage_volume.volumes import format_of
+from ..storage_volume.volumes import format_of, is_encrypted
 from . import disk_sources
 from .nic_rows import MACVTAP
 
@@ -43,6 +43,9 @@ class Needs:
             if key[-1] == UNION and isinstance(value, dict) and not goes:
                 for word in checks.keys() & value.keys() if not self._is_there(key) else ():
                     checks[word](key, value)
+        for key, said in self.values.items():
+            if key[0] == "disks" and key[2:] == ("encryption",) and said != self.stored.get(key):
+                self._secret(key, said)
         for key in (("boot", "kernel"), ("boot", "initrd")):
             if self.values.get(key) and self.values[key] != self.stored.get(key):
                 self._exists(named(key), self.values[key])
@@ -117,11 +120,21 @@ class Needs:
             field = named(beside(key, "volume"))
             self._missing(f"the volume {name}", field, "declare it, or give the disk a capacity")
             return
+        if key[0] == "disks" and is_encrypted(volume):
+            self._encrypted(key, name)
         said = self.values.get(beside(key, "format"))
         if said and said != format_of(volume):
             self.mistakes.add(
                 f"is {said}, but the volume {name} is {format_of(volume)}",
                 named(beside(key, "format")),
+            )
+
+    def _encrypted(self, key: Key, volume: str) -> None:
+        """A guest would write over the header of an encrypted volume that it is handed as it is."""
+        at = beside(key, "encryption")
+        if not (self.values.get(at) or self.stored.get(at)):
+            self.mistakes.add(
+                f"is needed: the volume {volume} is encrypted; name its secret", named(at)
             )
 
     def _file(self, key: Key, source: Mapping[str, str]) -> None:
@@ -141,6 +154,14 @@ class Needs:
             unsaid = (*place, "format") not in want and source != self.stored.get(key)
             if unsaid and self.world.host.is_local and source.get("file"):
                 self._check_format(key, source["file"], self.stored.get((*place, "format")))
+
+    def _secret(self, key: Key, said: Mapping[str, Value]) -> None:
+        from ..storage_volume.table import secret_element
+        from ..together.secrets import lacks
+
+        missing = lacks(self.world, "passphrase", secret_element(said)) if said else ""
+        if missing:
+            self._missing(missing, named((*key, next(iter(said)))), "declare it (secrets)")
 
     def _device(self, key: Key, source: Mapping[str, str]) -> None:
         if source["device"]:

@@ -33,7 +33,7 @@ from ...engine.xmltree import Element
 from ..resource_pool.partitions import partition
 from . import device_rows
 from .cpu_time import LIMIT_CODEC, QUOTA, RESERVATION_CODEC, SHARES_CODEC
-from .disk_sources import NETWORK_SOURCE, NVME_SOURCE
+from .disk_sources import DISK_ENCRYPTION, NETWORK_SOURCE, NVME_SOURCE
 from .live import Applier
 from .nic_rows import BOOT_ORDER, NAME, NICS, alias_or
 from .pinning import CPU_LIST, OF_THREADS
@@ -142,6 +142,7 @@ DISK_ROWS = (
         text(r"[A-Za-z0-9_.+ -]{1,36}", "a serial number of up to 36 characters"),
     ),
     Field("boot_order", "boot/@order", BOOT_ORDER),
+    DISK_ENCRYPTION,
     Field("read_only", "readonly", presence()),
     Field("shareable", "shareable", presence()),
     Field("limits.total_iops", "iotune/total_iops_sec", LIMIT, Applier.DISK_LIMITS),

@@ -22,6 +22,7 @@ class Disk:
     format: str
     on_device: bool
     is_written: bool  # else it is empty, or only read
+    is_encrypted: bool
     left_out: str  # why it is in no snapshot unless it is named; empty where it is in each
     why_not: str  # why it can be in none at all
 
@@ -45,6 +46,7 @@ def _disk(case: Case, disk: Element, name: str | None) -> Disk:
         xmltree.get(disk, "driver/@type") or "raw",
         disk.get("type") == "block" or path.startswith("/dev/"),
         bool(path) and not is_read,
+        next(disk.iter("encryption"), None) is not None,
         "its definition says so (snapshot='no')" if disk.get("snapshot") == "no" else "",
         _why_not(disk, path),
     )

@@ -121,6 +121,8 @@ def _against_external(case: Case, chosen: Sequence[Disk]) -> Iterator[str]:
     for disk in chosen:
         if disk.on_device and not folder:
             yield f"disk {disk.name} is on a device; say in which folder its overlay goes (folder)"
+        if disk.is_encrypted:
+            yield f"disk {disk.name} is encrypted, and its overlay would not be"
     if not case.runs and case.world.host.checkpoints(case.vm_name):
         yield "the VM has checkpoints, of which libvirt's overlays know nothing while it is off"
     if folder and case.world.host.exists(folder) is False:

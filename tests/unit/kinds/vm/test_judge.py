@@ -14,6 +14,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import (
     Wanted,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.judge import judged
+from support import worlds
 
 FIELDS = (
     ("memory", "shared"),
@@ -42,7 +43,7 @@ def test_of_several_changes_the_one_is_named_that_is_meant(said: str, field: str
         return None if tree.find("vcpu") is not None else said
 
     with pytest.raises(FleetError) as refused:
-        judged(plan, told)
+        judged(plan, told, worlds.world({}))
     assert (refused.value.field or None) == field
 
 
@@ -59,7 +60,7 @@ def test_what_was_said_against_one_copy_is_said_with_or_without_the_change() -> 
         "<disk type='file' device='disk'><source file='/a'/><target dev='vda' bus='virtio'/></disk>"
     )
     after.find("devices").append(xmltree.parse(disk))
-    warnings = judged(_plan(before, after), told).warnings
+    warnings = judged(_plan(before, after), told, worlds.world({})).warnings
     assert warnings == (f"libvirt has this against it, with or without the change: {feature}",)
 
 
@@ -77,7 +78,7 @@ def test_libvirt_is_given_no_image_of_a_server_without_its_host(protocol: str) -
         for source in tree.iterfind("devices/disk/source[@protocol]"):
             assert source.find("host") is not None, "libvirtd 9.0 would crash"
 
-    warnings = judged(_plan(before, after), told).warnings
+    warnings = judged(_plan(before, after), told, worlds.world({})).warnings
     assert warnings == (
         "is stored, but libvirt would refuse to start it: iqn:a/1 is an image by "
         f"{protocol}, and its host is missing",

@@ -55,11 +55,11 @@ _OF_PATH = ("source/@startupPolicy", "source/@fdgroup")
 # What no option says of a source, whatever its kind.
 _OF_SOURCE = (
     *(f"source/@{name}" for name in ("mode", "path", "startupPolicy", "fdgroup", "index", "dir")),
-    *(f"source/{tag}" for tag in ("slices", "reservations", "seclabel", "dataStore", "encryption")),
+    *(f"source/{tag}" for tag in ("slices", "reservations", "seclabel", "dataStore")),
     *_OF_SERVED,
     *_OF_PROTOCOL,
-    "encryption",
 )
+_ENCRYPTIONS = ("source/encryption", "encryption")  # told by the row where that knows it
 _LIMITS = tuple(f"{half}_{of}" for half in ("total", "read", "write") for of in ("iops", "bytes"))
 _OPTION_OF_LIMIT = {name: f"limits.{name.replace('bytes', 'bandwidth')}" for name in _LIMITS}
 _BURSTS = ("max", "max_length")
@@ -82,6 +82,7 @@ def _of(above: str) -> tuple[Consequence, ...]:
             told=lambda said: said[0],  # an empty one only says that there is none
         ),
         Consequence("source_details", _OF_SOURCE, ("source",), "of the former source", above),
+        Consequence("encryption", _ENCRYPTIONS, ("source",), "of the former source", above),
         *(
             Consequence(
                 f"{option}_burst",
