@@ -39,6 +39,18 @@ class Port(NamedTuple):
 NONE = Port()
 
 
+NIC_ALIAS = "ua-nic-"
+
+
+def nic_name(nic: Element) -> str:
+    """What a NIC is called: by our alias, or by its address where somebody else made it."""
+    alias, mac = nic.find("alias"), nic.find("mac")
+    named = "" if alias is None else alias.get("name", "")
+    if named.startswith(NIC_ALIAS):
+        return named[len(NIC_ALIAS) :]
+    return "" if mac is None else mac.get("address", "")
+
+
 def id_of(tag: Element) -> int:
     """The VLAN of a `<tag>`."""
     return int(tag.get("id") or 0)

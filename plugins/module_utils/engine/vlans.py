@@ -247,6 +247,15 @@ def has_no_vlans(network: Element, port: Element | None) -> bool:
     return mode != "bridge" or switch not in (None, "", "openvswitch")
 
 
+def group_of(network: Element, nic: Element) -> Element | None:
+    """The port group of a NIC; of one that names none, the one for such."""
+    name = xmltree.get(nic, "source/@portgroup")
+    for group in network.findall("portgroup"):
+        if group.get("name") == name if name else group.get("default") == "yes":
+            return group
+    return None
+
+
 def by_hook(network: Element, port: Element | None, libvirt_version: int) -> bool:
     """Whether VLANs on a network are set by libvirt's hook, since libvirt itself has none there."""
     return libvirt_version < ON_LINUX_BRIDGES and is_on_linux_bridge(network, port)

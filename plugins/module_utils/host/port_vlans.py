@@ -17,6 +17,7 @@ from ..engine.vlan_ports import (
     NONE,
     Port,
     commands,
+    nic_name,
     port_in,
     port_of_ranges,
     ranges_of,
@@ -24,6 +25,7 @@ from ..engine.vlan_ports import (
 )
 
 FLEET = "{urn:kvm.fleet:1}"
+NIC_NOTES = f"metadata/{FLEET}resource/{FLEET}nic"  # see kinds/vm/noted_vlans.py
 NOTES = f"metadata/{FLEET}resource/{FLEET}portgroup"  # see kinds/vswitch/noted_vlans.py
 
 
@@ -104,8 +106,8 @@ def _called(places: Places, *arguments: str, said: str = "") -> subprocess.Compl
 
 
 def started(definition: str, places: Places = SYSTEM) -> list[str]:
-    """Give the taps of a VM that starts the VLANs that are noted of their port groups: what could
-    not be done."""
+    """Give the taps of a VM that starts the VLANs that are noted of them, or of their port groups:
+    what could not be done."""
     wanted = dict(_wanted(ET.fromstring(definition), places))
     unfit = [tap for tap in sorted(wanted) if not filters(tap, places)]
     if unfit:
@@ -114,12 +116,17 @@ def started(definition: str, places: Places = SYSTEM) -> list[str]:
 
 
 def _wanted(domain: ET.Element, places: Places) -> Iterator[tuple[str, Port]]:
+    """What a NIC says itself goes before its port group."""
+    notes = domain.findall(NIC_NOTES)
+    for part in (part for note in notes for part in note.iter()):
+        part.tag = part.tag.replace(FLEET, "")
     for nic in domain.iterfind("devices/interface"):
         source, target = nic.find("source"), nic.find("target")
-        name = "" if source is None else source.get("network", "")
-        if source is None or target is None or not name:
+        if source is None or target is None:
             continue
-        port = _noted(name, source.get("portgroup", ""), places)
+        own = next((port_in(note) for note in notes if note.get("name") == nic_name(nic)), NONE)
+        name = source.get("network", "")
+        port = _noted(name, source.get("portgroup", ""), places) if name and own == NONE else own
         if port != NONE:
             yield target.get("dev", ""), port
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from .hook_files import HookFiles, state_of
@@ -16,5 +17,10 @@ VLANS = HookFiles(
 
 
 def read_vlan_hook(files: HookFiles = VLANS) -> dict[str, Any]:
-    """Its version, and whether it is called."""
-    return state_of(files)
+    """Its version, whether it is called, and whether it knows VLANs of single NICs."""
+    library = Path(files.library, "fleet/host/port_vlans.py")
+    try:
+        knows = "NIC_NOTES" in library.read_text(encoding="utf-8")
+    except OSError:
+        knows = False
+    return {**state_of(files), "nics": knows}

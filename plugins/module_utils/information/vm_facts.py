@@ -111,9 +111,9 @@ class _Networks:
         have = self.world.read("vswitch", [name])[name]
         return have.stored if have.live is None else have.live
 
-    def ports(self) -> dict[str, Any]:
-        """The ports of Open vSwitch."""
-        return dict(self.world.host.open_vswitch["ports"])
+    def ports(self, of_linux: bool) -> Mapping[str, Any]:
+        """The ports of a kind of bridge."""
+        return nic_vlans.ports_on(self.world.host, of_linux)
 
 
 class _Images:

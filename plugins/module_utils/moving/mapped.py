@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ..engine import xmltree
+from ..engine.vlans import ON_LINUX_BRIDGES
 from ..engine.xmltree import Element
+from ..kinds.vm.noted_vlans import put_in_place
 from .fate import EMPTY, SHARED, DiskFate
 from .move import Move
 from .spots import Spot, source_there, spot_of
@@ -32,6 +34,8 @@ def definition_there(move: Move, fates: Iterable[DiskFate], tree: Element) -> El
             _put_disk(move, fate, disk)
     for nic in there.findall("devices/interface"):
         _put_nic(nic, move.options.vswitches)
+    if move.target.host.libvirt_version >= ON_LINUX_BRIDGES:
+        put_in_place(there)  # by a libvirt that has them itself
     return there
 
 

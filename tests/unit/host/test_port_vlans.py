@@ -15,6 +15,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.vlan_ports import Port
 from ansible_collections.kvm.fleet.plugins.module_utils.host import port_vlans, vlan_hook
 from ansible_collections.kvm.fleet.plugins.module_utils.host.hook_files import HookFiles
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import noted_vlans
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.noted_vlans import (
     noted,
     put_in_place,
@@ -90,6 +91,21 @@ def test_taps_get_what_is_noted_of_their_port_groups(places: port_vlans.Places) 
     assert vlans_of(places, "vnet0") == {"10": ["PVID", "Egress Untagged"]}
     untagged = {"1": ["PVID", "Egress Untagged"]}
     assert vlans_of(places, "vnet1") == {**untagged, "20": [], "21": []}
+
+
+def test_what_is_noted_of_a_nic_goes_before_its_port_group(places: port_vlans.Places) -> None:
+    own = xmltree.parse(
+        "<domain><devices><interface type='network'><source network='lab' portgroup='web'/>"
+        "<alias name='ua-nic-a'/><target dev='vnet0'/><vlan><tag id='66'/></vlan></interface>"
+        "<interface type='bridge'><source bridge='br0'/><mac address='52:54:00:00:00:07'/>"
+        "<target dev='vnet1'/><vlan trunk='yes'><tag id='7'/></vlan></interface></devices></domain>"
+    )
+    told = noted_vlans.noted(own, lambda _nic: True)
+    assert told.find("devices/interface/vlan") is None
+    assert port_vlans.started(xmltree.serialise(told), places) == []
+    assert vlans_of(places, "vnet0") == {"66": ["PVID", "Egress Untagged"]}
+    assert vlans_of(places, "vnet1") == {"7": []}
+    assert xmltree.same(noted_vlans.put_in_place(told), own)
 
 
 def test_a_nic_without_vlans_is_left_alone(places: port_vlans.Places) -> None:
@@ -200,6 +216,14 @@ def test_the_script_stops_a_vm_for_its_vlans_alone(hook: HookFiles) -> None:
         assert run(hook.hook, operation, "no definition") == (0, ""), operation
 
 
+def test_a_vm_that_notes_vlans_itself_is_looked_at(hook: HookFiles, tmp_path: Path) -> None:
+    (tmp_path / "networks/lab.xml").unlink()
+    note = '<fleet:resource xmlns:fleet="urn:kvm.fleet:1"><fleet:nic name="a"/></fleet:resource>'
+    assert run(hook.hook, "started", f"<domain><metadata>{note}</metadata></domain>") == (0, "")
+    status, said = run(hook.hook, "started", "<fleet:nic name='a'> and no more")
+    assert status == 1 and "ParseError" in said
+
+
 def test_a_host_without_such_port_groups_starts_no_python(hook: HookFiles, tmp_path: Path) -> None:
     (tmp_path / "networks/lab.xml").unlink()
     assert run(hook.hook, "started", "no definition at all") == (0, "")
@@ -220,4 +244,8 @@ def test_whether_it_is_there_and_called_is_known(hook: HookFiles, tmp_path: Path
     assert vlan_hook.read_vlan_hook(places)["called"]
     assert vlan_hook.read_vlan_hook(places)["installed"] != seen["installed"]
     Path(hook.hook).chmod(0o644)
-    assert vlan_hook.read_vlan_hook(places) == {"installed": "", "called": True}
+    assert vlan_hook.read_vlan_hook(places) == {
+        "installed": "",
+        "called": True,
+        "nics": True,
+    }

@@ -14,10 +14,11 @@ from ...engine.plan import CREATE, DELETE, END, Plan
 from ...engine.steps import defines
 from ...host.connection import Host, libvirt, patiently, wait_until
 from ...host.live import machine_of
-from . import applier_ports, applier_promise, extra, power
+from . import applier_ports, applier_promise, extra, noted_vlans, power
 from .applier_live import bring
 from .applier_removal import end, remove
 from .applier_start import resume, start
+from .applier_vlans import as_taken
 from .changes import Grown
 from .definition import restarting
 from .made_from import MADE
@@ -70,7 +71,7 @@ def _define(host: Host, plan: Plan) -> Any:
         return host.conn.lookupByName(plan.wanted.name)
     if plan.action != CREATE:
         _refuse_stale(host, plan)
-    definition = xmltree.serialise(plan.after.definition)
+    definition = xmltree.serialise(as_taken(host, plan.after.definition))
     has_extra = any(change.is_of("extra_xml") for change in plan.changes)
     # Without validation libvirt drops elements that it does not know, silently.
     validates = has_extra and not is_beyond_schema(plan.have.stored, machine_of(host))
@@ -86,7 +87,7 @@ def _record_extra(host: Host, dom: Any, plan: Plan) -> None:
     flags = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
     # Read again, libvirt puts in its place what it added as it read it first, a console say.
     settled = patiently(lambda: host.conn.defineXMLFlags(dom.XMLDesc(flags), 0))
-    definition = xmltree.parse(settled.XMLDesc(flags))
+    definition = noted_vlans.parse(settled.XMLDesc(flags))
     others = {key for key in plan.wanted.values if key[0] not in extra.BRING_NO_DEVICE}
     alone = plan.action != CREATE and not any(change.field in others for change in plan.changes)
     lost = extra.close(definition, plan.after.definition, alone)
@@ -97,13 +98,14 @@ def _record_extra(host: Host, dom: Any, plan: Plan) -> None:
             plan.resource,
             "extra_xml",
         )
-    patiently(lambda: host.conn.defineXMLFlags(xmltree.serialise(definition), 0))
+    text = xmltree.serialise(as_taken(host, definition))
+    patiently(lambda: host.conn.defineXMLFlags(text, 0))
 
 
 def _refuse_stale(host: Host, plan: Plan) -> None:
     """A definition that changed since the plan was made would be overwritten unseen."""
     flags = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
-    now = xmltree.parse(host.conn.lookupByName(plan.wanted.name).XMLDesc(flags))
+    now = noted_vlans.parse(host.conn.lookupByName(plan.wanted.name).XMLDesc(flags))
     if plan.have.stored is not None and not xmltree.same(now, plan.have.stored):
         raise FleetError(
             "was changed by somebody else since the plan was made; run again", plan.resource

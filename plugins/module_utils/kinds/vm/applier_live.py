@@ -24,6 +24,7 @@ from ...host.connection import libvirt, wait_until
 from ..vswitch import ports
 from . import applier_cpu, port_groups, table
 from .applier_memory import resize
+from .applier_vlans import device_as_taken, notes_of
 from .live import Applier
 from .reader import live_definition
 
@@ -107,9 +108,20 @@ def _as_it_was_promised(vm: Running) -> Element | None:
 
 
 def _set_resource(vm: Running, resource: Element | None) -> None:
+    """Have this noted in what runs, beside the VLANs that it notes of its NICs."""
+    set_resource(vm.dom, resource, notes_of(vm.dom))
+
+
+def set_resource(dom: Any, resource: Element | None, notes: list[Element]) -> None:
+    """Note something of the collection in a VM that runs."""
+    if resource is None and notes:
+        resource = Element("fleet:resource")
+    if resource is not None:
+        resource = xmltree.clone(resource)
+        resource.extend(notes)
     text = None if resource is None else xmltree.serialise(_without_namespace(resource))
     element = libvirt.VIR_DOMAIN_METADATA_ELEMENT
-    vm.dom.setMetadata(element, text, "fleet", xmltree.FLEET_NS, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+    dom.setMetadata(element, text, "fleet", xmltree.FLEET_NS, libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
 
 def _promise(vm: Running, _changes: list[Change]) -> None:
@@ -189,20 +201,22 @@ def _devices_updated(vm: Running, changes: list[Change]) -> None:
             _forget_runtime_source(device)
         if values.keys() & {("source",), ("port_group",)}:
             port_groups.forget_group(device, items_of(row, vm.after)[at[1]])
-        vm.dom.updateDeviceFlags(xmltree.serialise(device), libvirt.VIR_DOMAIN_AFFECT_LIVE)
+        taken = device_as_taken(vm.dom.connect(), device)
+        vm.dom.updateDeviceFlags(xmltree.serialise(taken), libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
 
 def _ports(vm: Running, changes: list[Change]) -> None:
     from ...host.open_vswitch import set_ports
 
-    conn, wanted = vm.dom.connect(), {}
+    conn, wanted = vm.dom.connect(), {}  # on a bridge of Linux applier_ports.py does it
     for name in dict.fromkeys(change.field[1] for change in changes):
         runs, comes = (items_of(DEVICES["nics"], tree)[name] for tree in (vm.now(), vm.after))
         source = runs.find("source")
         said = {} if source is None else source.attrib
-        network = conn.networkLookupByName(said.get("network", "")).XMLDesc(0)
-        port = ports.port_of(xmltree.parse(network), said.get("portgroup"), comes)
-        wanted[xmltree.get(runs, "target/@dev") or ""] = port
+        network = xmltree.parse(conn.networkLookupByName(said.get("network", "")).XMLDesc(0))
+        if ports.is_open_vswitch(network):
+            port = ports.port_of(network, said.get("portgroup"), comes)
+            wanted[xmltree.get(runs, "target/@dev") or ""] = port
     set_ports(wanted, vm.plan.resource)
 
 
@@ -210,7 +224,8 @@ def _plug(vm: Running, changes: list[Change]) -> None:
     for items, name in (change.field for change in changes):
         device = xmltree.clone(items_of(DEVICES[items], vm.after)[name])
         _forget_unfit_address(device, vm.now())
-        vm.dom.attachDeviceFlags(xmltree.serialise(device), libvirt.VIR_DOMAIN_AFFECT_LIVE)
+        taken = device_as_taken(vm.dom.connect(), device)
+        vm.dom.attachDeviceFlags(xmltree.serialise(taken), libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
 
 def _unplug(vm: Running, changes: list[Change]) -> None:
@@ -222,7 +237,8 @@ def _unplug_one(vm: Running, row: Items, name: str) -> None:
     device = items_of(row, vm.now()).get(name)
     if device is None:
         return
-    vm.dom.detachDeviceFlags(xmltree.serialise(device), libvirt.VIR_DOMAIN_AFFECT_LIVE)
+    taken = device_as_taken(vm.dom.connect(), device)
+    vm.dom.detachDeviceFlags(xmltree.serialise(taken), libvirt.VIR_DOMAIN_AFFECT_LIVE)
     if not wait_until(lambda: name not in items_of(row, vm.now()), UNPLUG_TIMEOUT_S):
         raise FleetError(
             f"the guest did not let it go within {UNPLUG_TIMEOUT_S:.0f} s; what is stored "

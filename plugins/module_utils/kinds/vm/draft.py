@@ -92,9 +92,9 @@ class VmDraft(Draft):
         values = live_values(self.have.live, self.stored, self.have.definition)
         return nic_vlans.seen(values, self.have, self.stored, self._network, self._ports)
 
-    def _ports(self) -> Mapping[str, Any]:
-        """The ports of Open vSwitch; asked of those alone that have VLANs."""
-        return dict(self.world.host.open_vswitch["ports"])
+    def _ports(self, of_linux: bool) -> Mapping[str, Any]:
+        """The ports of a kind of bridge; asked of those alone that have VLANs."""
+        return nic_vlans.ports_on(self.world.host, of_linux)
 
     @property
     def will_run(self) -> bool:

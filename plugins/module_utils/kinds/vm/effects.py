@@ -45,7 +45,7 @@ class Effects:
         holds_groups: bool = False,
         controllers: Callable[[], Collection[str]] = tuple,
         is_here: bool = True,
-        ports: nic_vlans.Ports = dict,
+        ports: nic_vlans.Ports = nic_vlans.no_ports,
     ) -> None:
         self.live = live
         self.definition = definition
@@ -166,12 +166,12 @@ class Effects:
         return kind in WITH_TAP if "bandwidth" in key else kind != "hostdev"
 
     def _can_on_port(self, key: Key, _after: Value) -> bool:
-        """Whether a NIC stays on its port of Open vSwitch, where VLANs can be set."""
+        """Whether a NIC stays on its port, and VLANs can be set there."""
         runs, comes = (items_of(NICS, tree).get(key[1]) for tree in (self.live, self.definition))
         if runs is None or comes is None or _place(runs) != _place(comes):
             return False
         stays = xmltree.get(runs, "source/@portgroup") == xmltree.get(comes, "source/@portgroup")
-        return stays and nic_vlans.on_open_vswitch(runs, self.network_of, self.ports)
+        return stays and nic_vlans.port_seen(runs, self.network_of, self.ports) is not None
 
     def _changes_group(self, nic: str, runs: Element) -> bool:
         """Whether a NIC leaves its port group: it does with its bridge, or for other limits."""

@@ -9,6 +9,7 @@ from typing import Any
 from ...engine import xmltree
 from ...engine.plan import Have
 from ...host.connection import Host, found, libvirt
+from . import noted_vlans
 from .states import CRASHED, PAUSED, RUNNING, SAVED, STOPPED
 
 # Below this many it is cheaper to look names up than to list all domains of a host.
@@ -92,7 +93,7 @@ def _have(dom: Any, facts: Facts) -> Have:
 def _stored(dom: Any) -> xmltree.Element:
     # libvirt hides passwords without SECURE; a definition made from that would lose them.
     flags = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
-    return xmltree.parse(dom.XMLDesc(flags))
+    return noted_vlans.parse(dom.XMLDesc(flags))
 
 
 def _running(dom: Any, state: str, stored: xmltree.Element) -> xmltree.Element | None:
@@ -104,7 +105,7 @@ def _running(dom: Any, state: str, stored: xmltree.Element) -> xmltree.Element |
             _undo_cpu_expansion(dom, live)
         return as_host_model(live, stored)
     saved = _saved_definition(dom) if state == SAVED else None
-    return None if saved is None else as_host_model(xmltree.parse(saved), stored)
+    return None if saved is None else as_host_model(noted_vlans.parse(saved), stored)
 
 
 def _saved_definition(dom: Any) -> str | None:
@@ -120,7 +121,7 @@ def _saved_definition(dom: Any) -> str | None:
 
 def live_definition(dom: Any) -> xmltree.Element:
     """What runs now, with NICs on networks as such, as they were defined."""
-    return as_networks(xmltree.parse(dom.XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE)))
+    return as_networks(noted_vlans.parse(dom.XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE)))
 
 
 def as_networks(live: xmltree.Element) -> xmltree.Element:

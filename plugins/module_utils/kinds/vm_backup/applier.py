@@ -19,6 +19,7 @@ from ...engine import xmltree
 from ...engine.errors import FleetError
 from ...host.connection import Host, found, libvirt, patiently, wait_until
 from ...host.turns import in_turn
+from ..vm import noted_vlans
 from .applier_files import begin, clear, finish, make_folder, remove, seen, write
 from .applier_job import Job, state_of
 from .checks import QEMU_IMG
@@ -193,7 +194,10 @@ def _whole(job: Job, dom: Any, made: int) -> Backup:
     case = job.planned.case
     flags = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
     text = dom.XMLDesc(flags)
-    if not xmltree.same(xmltree.parse(text), case.have.definition) or dom.isActive() != case.runs:
+    if (
+        not xmltree.same(noted_vlans.parse(text), case.have.definition)
+        or dom.isActive() != case.runs
+    ):
         raise FleetError("was changed by somebody else since the plan was made", job.resource)
     write(job.partial / DEFINITION_FILE, text)
     if case.runs:

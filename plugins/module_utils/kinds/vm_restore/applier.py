@@ -26,6 +26,8 @@ from ...host.connection import Host, found, libvirt, patiently
 from ...host.judgement import refusal
 from ...host.turns import in_turn
 from ...host.writing import flush
+from ..vm import noted_vlans
+from ..vm.applier_vlans import as_taken
 from ..vm.state_files import StateFile
 from ..vm_backup.applier_files import seen, write
 from ..vm_backup.checks import QEMU_IMG
@@ -182,7 +184,7 @@ def _check_as_planned(job: Job) -> None:
     flags = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
     same = (dom is None) == (not have.exists)
     if same and dom is not None:
-        now = xmltree.parse(dom.XMLDesc(flags))
+        now = noted_vlans.parse(dom.XMLDesc(flags))
         known = (_names(dom.listAllSnapshots(0)), _names(dom.listAllCheckpoints(0)))
         same = (
             not dom.isActive()
@@ -242,7 +244,7 @@ def _bar(job: Job) -> None:
 
 
 def _define(job: Job, tree: xmltree.Element) -> Any:
-    text = xmltree.serialise(tree)
+    text = xmltree.serialise(as_taken(job.host, tree))
     return patiently(lambda: job.host.conn.defineXMLFlags(text, 0))
 
 

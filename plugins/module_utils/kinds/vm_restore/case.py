@@ -12,6 +12,7 @@ from ...engine import xmltree
 from ...engine.errors import FleetError
 from ...engine.xmltree import Element
 from ..storage_volume.volumes import volume_path
+from ..vm import noted_vlans
 from ..vm.definition import is_barred
 from ..vm.derived import volume_of
 from ..vm.snapshots import snapshots_of
@@ -85,7 +86,7 @@ class Case(Looking[Declared]):
         if not text:
             message = f"the definition in {self.backup.id} cannot be read"
             raise FleetError(message, self.resource, "backup")
-        return xmltree.parse(text)
+        return noted_vlans.parse(text)
 
     @cached_property
     def disks(self) -> list[DiskBack]:

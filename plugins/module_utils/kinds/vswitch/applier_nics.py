@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from ...engine import xmltree
+from ...engine import vlans, xmltree
 from ...engine.errors import FleetError
 from ...engine.plan import Plan
 from ...engine.xmltree import Element
@@ -68,7 +68,10 @@ def _connect(host: Host, connection: Connection, elsewhere: str) -> None:
     source.attrib.clear()
     source.set("bridge", elsewhere)
     for wanted in (detour, connection.again):
-        call = partial(domain.updateDeviceFlags, xmltree.serialise(wanted))
+        taken = xmltree.clone(wanted)
+        if host.libvirt_version < vlans.ON_LINUX_BRIDGES:  # nor does any run under VMs on others
+            xmltree.put(taken, "vlan!", None)
+        call = partial(domain.updateDeviceFlags, xmltree.serialise(taken))
         patiently(partial(call, libvirt.VIR_DOMAIN_AFFECT_LIVE))
 
 

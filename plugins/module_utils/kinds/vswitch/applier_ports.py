@@ -45,18 +45,21 @@ def settle(host: Host, plan: Plan) -> None:
     network = plan.after.live
     if network is None or not vlans.is_on_linux_bridge(network):
         return
+    if not machine_of(host).is_this_machine:
+        return
     groups = {
         one.get("name") or ""
         for one in network.findall("portgroup")
         if one.find("vlan") is not None
     }
-    if not groups or not machine_of(host).is_this_machine:
-        return
     from ...host.port_vlans import set_ports
 
     bridge = xmltree.get(network, "bridge/@name") or ""
     there = ports.on_linux_bridge(machine_of(host), bridge, groups)
-    found = ports.astray(plan.wanted.name, network, read_domains(host), there)
+    domains = read_domains(host)
+    found = [*ports.astray(plan.wanted.name, network, domains, there)]
+    if host.libvirt_version < vlans.ON_LINUX_BRIDGES:
+        found += ports.astray_of_their_own(plan.wanted.name, network, domains, there)
     refused(set_ports({one.tap: one.will for one in found}), plan.resource)
 
 

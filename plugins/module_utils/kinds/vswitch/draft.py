@@ -12,6 +12,7 @@ from ...engine.changes import LIVE, RESTART, Change, Lost, Made, Restarted, Step
 from ...engine.codecs import Value
 from ...engine.comparing import EffectOf
 from ...engine.errors import FleetError
+from ...engine.host import TEST
 from ...engine.keys import ABSENT, PRESENT, Key, Values, beside, is_of_any, named, parent
 from ...engine.plan import Plan
 from ...engine.planner import Draft, Removal
@@ -169,7 +170,18 @@ class VswitchDraft(Draft):
 
     def effects(self) -> EffectOf:
         updatable = self._updatable()
-        return lambda key, *_: LIVE if is_of_any(key, updatable) else RESTART
+
+        def effect(key: Key, *_: Value) -> str:
+            return LIVE if is_of_any(key, updatable) or self._is_noted(key) else RESTART
+
+        return effect
+
+    def _is_noted(self, key: Key) -> bool:
+        """Whether it is of the VLANs that libvirt's hook sets, which reads what is stored."""
+        host = self.world.host
+        if key[0] != "port_groups" or len(key) != 3 or key[-1] not in vlans.NAMES:
+            return False
+        return host.driver != TEST and vlans.by_hook(self.definition, None, host.libvirt_version)
 
     def _updatable(self) -> set[Key]:
         """What libvirt is to change in place: lists, where what they will hold can run by itself.
@@ -301,6 +313,13 @@ class VswitchDraft(Draft):
             note = "NICs that are connected keep their limits until they connect again"
             return replace(change, note=note)
         of_nics = change.field[0] == "port_groups" and change.field[-1] in vlans.NAMES
+        if change.at_once and of_nics and self.wanted.options["apply"] == "next_boot":
+            note = (
+                "VMs that start get it from then on, by libvirt's hook, which reads what is "
+                "stored; NICs that are connected keep their VLANs until a run without "
+                "apply: next_boot"
+            )
+            return replace(change, note=note)
         if change.at_once and of_nics and not self._has_ports:
             note = "NICs that are connected keep their VLANs until they connect again"
             return replace(change, note=note)

@@ -116,6 +116,21 @@ def astray(
                 yield Astray(vm, mac, tap, now, will)
 
 
+def astray_of_their_own(
+    name: str, network: Element, domains: Mapping[str, Have], there: There
+) -> Iterator[Astray]:
+    """The ports that have not the VLANs that their NICs say themselves, as they run."""
+    for vm, have in sorted(domains.items()):
+        if have.live is None or have.facts.get("state") not in (RUNNING, PAUSED):
+            continue
+        for nic in nics_on(have.live, name, None):
+            tap = xmltree.get(nic, "target/@dev") or ""
+            if tap in there.ports and nic.find("vlan") is not None:
+                now, will = there.ports[tap], there.settled(port_of(network, None, nic))
+                if now != will:
+                    yield Astray(vm, xmltree.get(nic, "mac/@address") or "", tap, now, will)
+
+
 def _follows(mac: str, stored: Element | None) -> bool:
     """Whether a NIC that runs has nothing of its own to say, as it is stored."""
     twins = [] if stored is None else stored.findall("devices/interface")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from ...engine import vlans, xmltree
 from ...engine.errors import FleetError
@@ -12,6 +13,10 @@ from ...engine.xmltree import Element
 from . import rules
 
 ROLE = "the role kvm_host installs it (kvm_host_vlans: true)"
+NOT_CALLED = (
+    "libvirt started before its hook for VLANs was installed, and looks for hooks only then; "
+    "restart it (systemctl restart libvirtd), VMs run on"
+)
 
 
 def wrong(network: Element, host: HostFacts) -> Iterator[FleetError]:
@@ -25,7 +30,7 @@ def why_no_hook(network: Element, group: Element | None, host: HostFacts) -> str
     version = host.libvirt_version
     if not vlans.by_hook(network, group, version) or not host.is_this_machine:
         return ""
-    hook = host.facts.ask("vlan_hook", unknown={"installed": "", "called": False})
+    hook = hook_of(host)
     of = vlans.named_version(version)
     if not hook["installed"]:
         return (
@@ -33,11 +38,28 @@ def why_no_hook(network: Element, group: Element | None, host: HostFacts) -> str
             f"there: {ROLE}"
         )
     if not hook["called"]:
-        return (
-            "libvirt started before its hook for VLANs was installed, and looks for hooks only "
-            "then; restart it (systemctl restart libvirtd), VMs run on"
-        )
+        return NOT_CALLED
     return ""
+
+
+def why_not_of_nics(host: HostFacts) -> str:
+    """Why the hook would not set VLANs of single NICs; empty where it does."""
+    of = vlans.named_version(host.libvirt_version)
+    no_vlans = f"{of} has no VLANs of single NICs on Linux bridges (11.0 has)"
+    way_out = "name a port group of a vswitch that has them"
+    if not host.is_this_machine:
+        return f"{no_vlans}, and its hook that sets them is not seen from here; {way_out}"
+    hook = hook_of(host)
+    if not hook["installed"]:
+        return f"{no_vlans}, and its hook that sets them is not there: {ROLE}; or {way_out}"
+    if not hook.get("nics"):
+        return f"{no_vlans}, and its hook is of an older version; run the role kvm_host again"
+    return NOT_CALLED if not hook["called"] else ""
+
+
+def hook_of(host: HostFacts) -> dict[str, Any]:
+    """What is known of the hook."""
+    return dict(host.facts.ask("vlan_hook", unknown={"installed": "", "called": False}))
 
 
 def unfiltered(network: Element, host: HostFacts) -> Iterator[FleetError]:

@@ -10,6 +10,7 @@ from typing import Any
 from ...engine import xmltree
 from ...engine.errors import FleetError
 from ...host.connection import Host, libvirt
+from ...kinds.vm import noted_vlans
 from ...kinds.vm.reader import power_state
 from .applier_end import clear, end
 from .applier_job import Job
@@ -47,7 +48,7 @@ def _check_as_planned(job: Job, dom: Any) -> None:
     """A definition that changed since the plan was made is not overwritten."""
     move = job.planned.move
     flags = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
-    now = xmltree.parse(dom.XMLDesc(flags))
+    now = noted_vlans.parse(dom.XMLDesc(flags))
     if not xmltree.same(now, move.have.definition) or bool(dom.isActive()) != move.is_live:
         raise FleetError(
             f"was changed by somebody else since the plan was made (it is {power_state(dom)}); run "

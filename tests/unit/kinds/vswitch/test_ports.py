@@ -212,6 +212,18 @@ def test_ports_of_a_bridge_follow_a_change_in_the_same_run() -> None:
     assert steps_of(plan) == ["define", "update", "retag"]
 
 
+@pytest.mark.parametrize(("version", "effect"), [(9_000_000, "live"), (11_000_000, "restart")])
+def test_vlans_that_the_hook_sets_are_had_by_vms_that_start_whatever_waits(
+    version: int, effect: str
+) -> None:
+    groups = [{"name": "web", "vlan": 20}]
+    nics = ({"vnet0": IN_10}, ("web", ""))
+    plan = bridged(*nics, version=version, port_groups=groups, apply="next_boot")
+    [row] = results(plan.changes)
+    assert (row["field"], row["class"]) == ("port_groups.web.vlan", effect)
+    assert ("VMs that start get it" in row.get("note", "")) == (effect == "live")
+
+
 def test_vlans_that_others_set_on_a_bridge_stay_until_they_are_declared() -> None:
     """By a hook of the administrator's own, say: the group has no VLANs that we know of."""
     by_hand = {"vnet1": [[7, 7, "pvid untagged"]]}
