@@ -4,7 +4,7 @@ A case is an entry in bad_input/TOPIC.yml: a module, its arguments, and how its 
 PREFIX- stands for the test's own prefix, IMAGES for its folder. On the host there are the pool
 PREFIX-pool in IMAGES with the volumes image.qcow2, base.qcow2 (8 MiB) and raw.img, the vswitch
 PREFIX-net, and the VMs PREFIX-there, which uses the first volume, PREFIX-base, a template on the
-second, and PREFIX-precious, which is protected.
+second, and PREFIX-precious and PREFIX-kept-1, which are protected; the latter is of a group.
 """
 
 from __future__ import annotations
@@ -47,12 +47,13 @@ def host(
     of_template = [{"name": "root", "file": f"{images}/base.qcow2", "format": "qcow2"}]
     base = {"name": f"{prefix}base", "memory": memory, "disks": of_template, "template": True}
     precious = {"name": f"{prefix}precious", "memory": memory, "protected": True}
+    kept = {**precious, "name": f"{prefix}kept-1", "group": f"{prefix}kept"}
     done = modules.run(
         "host_config",
         {
             "storage_pools": [{"name": f"{prefix}pool", "type": "dir", "path": str(images)}],
             "vswitches": [{"name": f"{prefix}net", "type": "isolated"}],
-            "vms": [there, base, precious],
+            "vms": [there, base, precious, kept],
         },
     )
     assert not done.get("failed"), done["msg"]
