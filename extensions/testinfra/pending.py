@@ -191,6 +191,7 @@ def _nic(nic: ET.Element) -> dict[str, Any]:
         "vlan": _nic_vlan(nic, known.vswitch),
         "driver": _nic_driver(nic),
         "filter": _nic_filter(nic),
+        "isolated": attributes(nic.find("port")).get("isolated", "no"),
     }
 
 

@@ -267,6 +267,7 @@ NIC: dict[str, Reader] = {
     "model": attribute("model", "type"),
     "mtu": number(attribute("mtu", "size")),
     "link": attribute("link", "state", "up"),
+    "isolated": lambda tree: attribute("port", "isolated")(tree) == "yes",
     "boot_order": number(attribute("boot", "order")),
     "port_group": attribute("source", "portgroup", ""),
     "filter.name": attribute("filterref", "filter", ""),

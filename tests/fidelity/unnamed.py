@@ -153,6 +153,7 @@ NIC = {
     "model": ("model/@type", "address/", "driver/"),
     "mtu": ("mtu/",),
     "link": ("link/",),
+    "isolated": ("port",),
     "vlan": ("vlan",),
     "native_vlan": ("vlan",),
     "trunk": ("vlan",),

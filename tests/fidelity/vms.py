@@ -543,9 +543,12 @@ class Vm:
                 [{"name": ""}, {"name": "clean-traffic", "parameters": {"IP": "192.0.2.7"}}]
             )
             options["model"] = lambda: pick(["virtio", "e1000e", "e1000"])
+            if self.smaller.random() < 0.2:  # of bridges that VMs are on without a start
+                nic["isolated"] = self.smaller.choice([True, False])
             if name in self.on_interfaces:  # where libvirt has neither
                 options["filter"] = lambda: {"name": ""}
                 del options["mtu"]
+                nic.pop("isolated", None)
         return {**nic, **some(self.rng, options, 0.3)}
 
     def _network(self) -> Args:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...engine import xmltree
-from ...engine.codecs import Codec, choice, integer, mac, pairs, size, text
+from ...engine.codecs import Codec, boolean, choice, integer, mac, pairs, size, text
 from ...engine.fields import Composed, Field, Items, Mapped, Variant
 from ...engine.keys import UNION
 from ...engine.vlans import NAMES, VLAN_ROWS
@@ -137,6 +137,7 @@ NIC_ROWS: tuple[Field | Variant, ...] = (
     Field("model", "model/@type", choice("virtio", "e1000e", "e1000", "rtl8139", "igb")),
     Field("mtu", "mtu/@size", integer(68, 65521)),  # what a tap takes
     Field("link", "link/@state", choice("down", unset="up"), Applier.NIC),
+    Field("isolated", "port!/@isolated", boolean(unset=False), Applier.NIC),
     Field("boot_order", "boot/@order", BOOT_ORDER),
     Field("driver", "driver/@name", choice("vhost", "qemu", unset="default")),
     Field("queues", "driver/@queues", QUEUES),

@@ -110,5 +110,10 @@ _Shown = tuple[
 _SHOWN: tuple[_Shown, ...] = (
     (("bandwidth",), lambda nic: bool(_limits(nic)), lambda _network, group: bool(_limits(group))),
     (vlans.NAMES, lambda nic: nic.find("vlan") is not None, _has_vlan),
+    (
+        ("isolated",),
+        lambda nic: xmltree.get(nic, "port/@isolated") == "yes",
+        lambda network, _group: xmltree.get(network, "port/@isolated") == "yes",
+    ),
     (("trust_guest_rx_filters",), lambda nic: nic.get(_TRUST) == "yes", _trusts),
 )

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Isolated NICs, which is of ports of Linux bridges (virDomainActualNetDefValidate)."""
+
+from __future__ import annotations
+
+from ...engine import vlans, xmltree
+from ...engine.errors import Mistakes
+from ...engine.fields import items_of
+from ...engine.world import World
+from ...engine.xmltree import Element
+from .nic_rows import NICS
+
+PATH = "port/@isolated"
+WHERE = "it is possible on Linux bridges alone, be they of libvirt or of the host"
+_BY_BRIDGE = ("", "nat", "route", "open", "bridge")  # the modes of networks
+
+
+def check(domain: Element, before: Element | None, world: World, mistakes: Mistakes) -> None:
+    """Collect the NICs that cannot be isolated where they are; what is so already is no mistake."""
+    there = {} if before is None else items_of(NICS, before)
+    for name, nic in items_of(NICS, domain).items():
+        if not is_isolated(nic) or _is_so(nic, there.get(name)):
+            continue
+        where = _elsewhere(nic, world)
+        if where:
+            mistakes.add(f"is not possible {where}: {WHERE}", f"{NICS.name}.{name}.isolated")
+
+
+def is_isolated(nic: Element) -> bool:
+    """Whether a NIC is isolated by itself, or by its network where it runs."""
+    return xmltree.get(nic, PATH) == "yes"
+
+
+def _is_so(nic: Element, was: Element | None) -> bool:
+    paths = ("@type", "source/@network", "source/@bridge", "source/@portgroup")
+    same = was is not None and all(xmltree.get(nic, p) == xmltree.get(was, p) for p in paths)
+    return same and was is not None and is_isolated(was)
+
+
+def _elsewhere(nic: Element, world: World) -> str:
+    """Where a NIC is that is on no bridge of Linux; empty where it is, or nobody knows."""
+    switch = xmltree.get(nic, "virtualport/@type")
+    if nic.get("type") not in ("network", "bridge"):
+        return "on an interface of the host"
+    if nic.get("type") == "bridge" or switch:
+        return f"with a virtual port ({switch})" if switch else ""
+    vswitch = xmltree.get(nic, "source/@network") or ""
+    network = world.will_be("vswitch", vswitch).stored
+    if network is None:
+        return ""
+    group = vlans.group_of(network, nic)
+    own = None if group is None else xmltree.get(group, "virtualport/@type")
+    switch = own or xmltree.get(network, "virtualport/@type")
+    if switch:
+        kind = "Open vSwitch" if switch == "openvswitch" else switch
+        return f"on the vswitch {vswitch}, which is on {kind}"
+    on_bridge = (xmltree.get(network, "forward/@mode") or "") in _BY_BRIDGE
+    has_none = xmltree.get(network, "forward/@mode") == "bridge" and not xmltree.get(
+        network, "bridge/@name"
+    )
+    return "" if on_bridge and not has_none else f"on the vswitch {vswitch}, which is on no bridge"
