@@ -63,7 +63,7 @@ def _defining(plan: Plan, after: Element, refuse: Refuse) -> list[str]:
     if said is None:
         return []
     before = plan.have.stored
-    if before is not None and said in map(refuse, storable(before)):
+    if before is not None and _against_storing(before, refuse) == said:
         return [f"libvirt has this against it, with or without the change: {said}"]
     raise FleetError(f"libvirt would refuse it: {said}", plan.resource, _field(plan, said))
 

@@ -64,6 +64,20 @@ def test_what_was_said_against_one_copy_is_said_with_or_without_the_change() -> 
     assert warnings == (f"libvirt has this against it, with or without the change: {feature}",)
 
 
+def test_what_only_a_disk_of_ours_met_before_is_said_against_a_device_that_comes() -> None:
+    no_usb = "USB is disabled for this domain"
+
+    def told(tree: xmltree.Element) -> str | None:
+        ours = tree.find("devices/disk/target[@bus='usb']")
+        return no_usb if ours is not None or tree.find("devices/hostdev") is not None else None
+
+    before = xmltree.parse("<domain><name>web</name><devices/></domain>")
+    after = xmltree.clone(before)
+    after.find("devices").append(xmltree.parse("<hostdev type='usb'/>"))
+    with pytest.raises(FleetError, match="USB is disabled"):
+        judged(_plan(before, after), told, worlds.world({}))
+
+
 @pytest.mark.parametrize("protocol", ["iscsi", "nfs"])
 def test_libvirt_is_given_no_image_of_a_server_without_its_host(protocol: str) -> None:
     disk = (
