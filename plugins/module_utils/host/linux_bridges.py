@@ -4,6 +4,7 @@ files of ours from which systemd-networkd makes them when it starts."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -20,19 +21,31 @@ _SERVICES = {NETWORKD: "systemd-networkd.service", NETWORK_MANAGER: "NetworkMana
 _PROGRAMS = ("/usr/lib/systemd/systemd-networkd", "/lib/systemd/systemd-networkd")
 _INTERFACES = Path("/etc/network")
 
+_MACHINE_ID = Path("/etc/machine-id")
 Told = list[dict[str, Any]]
 
 
 def read_linux_bridges() -> dict[str, Any]:
     """Who keeps the host's network (`keeper`), whether networkd is on it (`has_networkd`), the
-    `links` that are bridges, bonds or on one, the `vlans` of each, and our `files`."""
+    `links` that are bridges, bonds or on one, the `vlans` of each, our `files`, and which of the
+    hosts it is (`host`)."""
     return {
         "keeper": _keeper(),
         "has_networkd": any(Path(one).exists() for one in _PROGRAMS),
         "links": links_in(told("ip", "-j", "-d", "link", "show")),
         "vlans": vlans_in(told("bridge", "-j", "-compressvlans", "vlan", "show")),
         "files": read_files(),
+        "host": _host(),
     }
+
+
+def _host() -> str:
+    """What no other host has; not the id itself, which is not for the network (machine-id(5))."""
+    try:
+        told = _MACHINE_ID.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return ""
+    return hashlib.sha256(f"kvm.fleet:{told}".encode()).hexdigest()[:16] if told else ""
 
 
 def _keeper() -> str:

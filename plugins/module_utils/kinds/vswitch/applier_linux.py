@@ -18,7 +18,7 @@ MAKE_TIMEOUT_S = 5.0
 def wire(bridge: str, will: Switch, resource: str) -> None:
     """Make a bridge what it is to be, from whatever is there."""
     found = linux_bridges.read_linux_bridges()
-    links, mac = found["links"], tree.derived_mac(will.owner)
+    links, mac = found["links"], tree.derived_mac(will.owner, found["host"])
     was = linux_files.stored_in(found["files"]).get(bridge, Switch())
     is_kept = found["keeper"] == NETWORKD
     told(linux_commands.releasing(links, bridge, was, will), resource)

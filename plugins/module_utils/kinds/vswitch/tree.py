@@ -138,9 +138,13 @@ def derived_uuid(name: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{FLEET_NS}:vswitch/{name}"))
 
 
-def derived_mac(name: str) -> str:
-    """The MAC of a new vswitch's bridge, in QEMU's range 52:54:00, the same for the same name."""
-    digest = hashlib.sha256(f"{FLEET_NS}:vswitch/{name}".encode()).hexdigest()
+def derived_mac(name: str, host: str = "") -> str:
+    """The MAC of a new vswitch's bridge, in QEMU's range 52:54:00, the same for the same name.
+
+    One that is on wires with bridges of other hosts has another on each `host`.
+    """
+    of = f"{name}@{host}" if host else name
+    digest = hashlib.sha256(f"{FLEET_NS}:vswitch/{of}".encode()).hexdigest()
     return "52:54:00:" + ":".join(digest[place : place + 2] for place in (0, 2, 4))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -420,3 +421,14 @@ def test_learned_addresses_are_read() -> None:
     ]  # fmt: skip
     [told] = linux_state.addresses_in(rows, "br9")
     assert told == {"mac": "52:54:00:50:00:10", "vlan": 10, "port": "vnet3", "age_s": 4}
+
+
+def test_bridges_on_the_same_wires_have_macs_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, macs = tmp_path / "machine-id", []
+    monkeypatch.setattr(linux_bridges, "_MACHINE_ID", path)
+    for machine in ("one", "other", "one"):
+        path.write_text(f"{machine}\n")
+        macs.append(derived_mac("prod", linux_bridges._host()))
+    assert macs[0] == macs[2] != macs[1]

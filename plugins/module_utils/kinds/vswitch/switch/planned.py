@@ -276,7 +276,8 @@ class Beneath:
         if self.now is None or not self.is_minded or will.owner != self.name:
             return
         found = self.draft.world.host.linux_bridges
-        before, after = linux_seen.astray(found, self.bridge, self.now, derived_mac(self.name))
+        mac = derived_mac(self.name, found.get("host", ""))
+        before, after = linux_seen.astray(found, self.bridge, self.now, mac)
         links = self.draft.world.host.links if self.now.host_ports else {}
         for of, was, to_be in host_port_seen.astray(links, self.bridge, self.now, True):
             before[of], after[of] = was, to_be
