@@ -90,12 +90,14 @@ def sample() -> Sequence[str]:
 
 
 def swap_releases() -> Path:
-    """The declaration of the same lab with the other release on each host, and no package ahead."""
+    """The declaration of the same lab with the other release on each host, and on the bare one no
+    package ahead."""
     lab = yaml.safe_load(DECLARATION.read_text())
     for host in lab["hosts"]:
         now = host.get("release", RELEASES[0])
         host["release"] = RELEASES[now == RELEASES[0]]
-        host.pop("packages", None)
+        if host.get("profile") == "bare":
+            host.pop("packages", None)
     EPHEMERAL.parent.mkdir(exist_ok=True)
     path = EPHEMERAL.with_name("swapped-lab.yml")
     path.write_text(yaml.safe_dump(lab))

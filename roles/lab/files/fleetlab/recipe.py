@@ -61,6 +61,7 @@ DISABLED_UNITS = (
     "nfs-blkmap.service",
     "nfs-client.target",
     "nfs-server.service",
+    "openvswitch-switch.service",
     "rpcbind.service",
     "systemd-pstore.service",
 )
