@@ -54,15 +54,20 @@ def diff_of(plan: Plan, called: str = "") -> dict[str, str]:
     before = {c.field: c.before for c in changes if plan.action != CREATE and c.was_there}
     stays = [c for c in changes if plan.action != DELETE or not c.counts]
     after = {c.field: c.after for c in stays if c.will_be_there}
-    classes = {c.field: c.effect for c in changes if plan.action == UPDATE}
+    comments = {c.field: _comment(c, plan.action == UPDATE) for c in changes}
     return {
         "before_header": f"{called or plan.resource} (before)",
         "after_header": f"{called or plan.resource} (after)",
         "before": to_yaml(nested(before)),
-        "after": to_yaml(
-            nested(after), {field: f"  # {effect}" for field, effect in classes.items()}
-        ),
+        "after": to_yaml(nested(after), comments),
     }
+
+
+def _comment(change: Change, has_class: bool) -> str:
+    """What stands behind a line of a diff: of which class a change is, and what is said of it."""
+    note = " ".join(change.note.split())
+    said = ": ".join(filter(None, [change.effect if has_class else "", note]))
+    return f"  # {said}" if said else ""
 
 
 def diffs(plans: Sequence[Plan], then: Sequence[str] = ()) -> list[dict[str, str]]:

@@ -15,6 +15,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.changes import (
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.keys import ABSENT, PRESENT
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import (
+    CREATE,
     DELETE,
     NONE,
     UPDATE,
@@ -59,6 +60,12 @@ def test_one_option_takes_the_place_of_another() -> None:
     diff = diff_of(plan_of(change))
     assert diff["before"] == "disks:\n  root:\n    file: /a\n"
     assert diff["after"] == "disks:\n  root:\n    device: /dev/b  # restart\n"
+
+
+def test_a_diff_has_what_is_said_of_a_change() -> None:
+    change = Changed("vswitch/prod", ("mtu",), 1500, 9000, LIVE, note="pauses for\n a moment")
+    assert diff_of(plan_of(change))["after"] == "mtu: 9000  # live: pauses for a moment\n"
+    assert diff_of(plan_of(change, action=CREATE))["after"] == "mtu: 9000  # pauses for a moment\n"
 
 
 def test_a_disk_that_comes_has_its_options_beside_each_other() -> None:
