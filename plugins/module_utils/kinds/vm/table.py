@@ -136,10 +136,10 @@ DISK_ROWS = (
     ),
     Field("io", "driver/@io", choice("native", "threads", "io_uring", unset="default")),
     Field("discard", "driver/@discard", choice("unmap", "ignore", unset="default")),
-    Field(
+    Written(
         "serial",
         "serial",
-        text(r"[A-Za-z0-9_.+ -]{1,36}", "a serial number of up to 36 characters"),
+        prose(r"[A-Za-z0-9_.+ -]{1,36}", "a serial number of up to 36 characters"),
     ),
     Field("boot_order", "boot/@order", BOOT_ORDER),
     DISK_ENCRYPTION,
