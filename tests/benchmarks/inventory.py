@@ -158,7 +158,7 @@ def listed(sources: list[Path], vms: int, times: int = TIMES) -> float:
 def private_hosts(hosts: int, vms: int) -> Iterator[dict[str, str]]:
     """The URIs of hosts by their names, the slowest first."""
     folder = Path(tempfile.mkdtemp(prefix="kvmf-", dir="/tmp"))
-    daemon = PrivateLibvirtd(folder / "d")
+    daemon = PrivateLibvirtd(Path(f"{folder}-d"))  # its name is that of a control group as well
     daemon.start()
     try:
         nodes = {f"host{n}": folder / f"{n}.xml" for n in range(hosts)}
