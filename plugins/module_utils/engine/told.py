@@ -26,6 +26,7 @@ from .fields import (
     rows_by_key,
 )
 from .keys import Key, Values, is_of_any, named
+from .texts import Prose
 from .xmltext import plain as text_of
 from .xmltree import Element
 
@@ -33,10 +34,13 @@ from .xmltree import Element
 
 
 def sayable(rows: Rows, values: Values) -> Values:
-    """The values that a declaration can say, those of unnamed things and foreign words aside."""
+    """The values that a declaration can say, those of unnamed things and foreign words aside.
+
+    What is told goes to Ansible, which takes no texts of a type of their own for variables.
+    """
     unnamed = [key for key in values if _is_unnamed(rows, key)]
     return {
-        key: value
+        key: str(value) if isinstance(value, Prose) else value
         for key, value in values.items()
         if not is_of_any(key, unnamed) and says(rows, key, value)
     }

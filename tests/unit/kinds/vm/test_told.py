@@ -10,6 +10,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import Mistakes
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import alike, told, tree
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.definition import domain_values
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.kind import KIND
 
 TWINS = """
@@ -132,3 +133,12 @@ def test_none_of_several_gets_the_number_of_one_that_goes(going: list[str], refu
     alike.check_going(want, stored, mistakes)
     assert len(mistakes.errors) == bool(refused)
     assert all(refused in str(error) for error in mistakes.errors)
+
+
+def test_what_is_told_are_texts_of_no_type_of_our_own() -> None:
+    disk = "<disk><source file='/a'/><target dev='vda'/><serial> A </serial></disk>"
+    vm = domain(disk, "<title> a </title><description>\nb\n</description>")
+    said = told.options(domain_values(vm))
+    texts = [said["title"], said["description"], said["disks"][0]["serial"]]
+    assert texts == [" a ", "\nb\n", " A "]
+    assert {type(one) for one in texts} == {str}
