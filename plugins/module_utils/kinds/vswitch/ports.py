@@ -102,33 +102,39 @@ def astray(
     name: str, network: Element, domains: Mapping[str, Have], there: There
 ) -> Iterator[Astray]:
     """The ports that have not what the port groups of a network say, of NICs that follow those."""
-    for vm, have in sorted(domains.items()):
-        if have.live is None or have.facts.get("state") not in (RUNNING, PAUSED):
+    for vm, have, nic, tap in _running(name, domains, there):
+        mac = xmltree.get(nic, "mac/@address") or ""
+        group = xmltree.get(nic, "source/@portgroup")
+        if not there.has(network, group):
             continue
-        for nic in nics_on(have.live, name, None):
-            tap = xmltree.get(nic, "target/@dev") or ""
-            mac = xmltree.get(nic, "mac/@address") or ""
-            group = xmltree.get(nic, "source/@portgroup")
-            if tap not in there.ports or not there.has(network, group):
-                continue
-            now, will = there.ports[tap], there.settled(port_of(network, group))
-            if now != will and _follows(mac, have.stored):
-                yield Astray(vm, mac, tap, now, will)
+        now, will = there.ports[tap], there.settled(port_of(network, group))
+        if now != will and _follows(mac, have.stored):
+            yield Astray(vm, mac, tap, now, will)
 
 
 def astray_of_their_own(
     name: str, network: Element, domains: Mapping[str, Have], there: There
 ) -> Iterator[Astray]:
     """The ports that have not the VLANs that their NICs say themselves, as they run."""
+    for vm, _have, nic, tap in _running(name, domains, there):
+        if nic.find("vlan") is None:
+            continue
+        now, will = there.ports[tap], there.settled(port_of(network, None, nic))
+        if now != will:
+            yield Astray(vm, xmltree.get(nic, "mac/@address") or "", tap, now, will)
+
+
+def _running(
+    name: str, domains: Mapping[str, Have], there: There
+) -> Iterator[tuple[str, Have, Element, str]]:
+    """The NICs on a network that have a port which is seen, each with its VM and its tap."""
     for vm, have in sorted(domains.items()):
         if have.live is None or have.facts.get("state") not in (RUNNING, PAUSED):
             continue
         for nic in nics_on(have.live, name, None):
             tap = xmltree.get(nic, "target/@dev") or ""
-            if tap in there.ports and nic.find("vlan") is not None:
-                now, will = there.ports[tap], there.settled(port_of(network, None, nic))
-                if now != will:
-                    yield Astray(vm, xmltree.get(nic, "mac/@address") or "", tap, now, will)
+            if tap in there.ports:
+                yield vm, have, nic, tap
 
 
 def _follows(mac: str, stored: Element | None) -> bool:
