@@ -46,7 +46,7 @@ STEP_TIMEOUT_S = 2700
 # Those that no sample has take as much as an hour beside other work, and are in no run of CI.
 LONG_STEP_TIMEOUT_S = 3 * STEP_TIMEOUT_S
 # Of each failed step, at the end.
-END_LINES = 30
+END_LINES = 60
 
 
 @dataclass(frozen=True)

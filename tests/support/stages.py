@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from support import everything
 from support.commands import ROOT
 from support.counts import COLOURS, Counts, Ended, counted, junit_counts, molecule_counts, one_test
+from support.faults import faults
 from support.side_by_side import Queue, Row, SideBySide, Stage
 
 LOGS = ROOT / ".cache" / "test-logs"
@@ -89,6 +90,12 @@ def print_table(rows: Sequence[Row]) -> None:
         )
 
 
+def print_faults(stage: Stage) -> None:
+    """What failed in a stage, as far as it is known, in a few lines."""
+    for line in faults((LOGS / f"{stage.name}.log").read_text(encoding="utf-8")):
+        print(f"{stage.name}: {line}")
+
+
 def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     own, pytest_options = list(argv), []
     if "--" in own:
@@ -121,12 +128,19 @@ def main(argv: Sequence[str]) -> int:
     for stage in arguments.stages:
         (LOGS / f"{stage.name}.xml").unlink(missing_ok=True)
     rows = run_all(arguments) if arguments.all else run_sample(arguments)
-    for stage in arguments.stages:
-        if rows[stage.name].counts.failed and rows[stage.name].seconds:
-            print_end(stage)
+    failed = [
+        stage
+        for stage in arguments.stages
+        if rows[stage.name].counts.failed and rows[stage.name].seconds
+    ]
+    for stage in failed:
+        print_end(stage)
     print_table(list(rows.values()))
+    print()
+    for stage in failed:
+        print_faults(stage)
     total = sum((row.counts for row in rows.values()), Counts())
-    print(f"\n{total}")
+    print(total)
     return 1 if total.failed else 0
 
 

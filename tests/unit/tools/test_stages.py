@@ -46,6 +46,16 @@ def test_a_failed_stage_does_not_stop_the_next(
     assert (two / "bad.log").read_text() == "said\n"
 
 
+def test_what_failed_is_said_after_the_table(
+    two: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = python("bad", "print('FAILED tests/a.py::test_b - no'); print(); raise SystemExit(1)")
+    monkeypatch.setattr(stages, "sampled_stages", lambda _options: [bad])
+    stages.main([])
+    end = "\nbad: FAILED tests/a.py::test_b - no\n0 passed, 1 failed, 0 skipped\n"
+    assert capsys.readouterr().out.endswith(end)
+
+
 def test_the_output_of_a_stage_is_in_one_piece(
     two: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
