@@ -9,8 +9,12 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ...engine import xmltree
+from ...engine.codecs import prose
+from ...engine.fields import Written
 from ...engine.host import HostFacts
 from ...engine.xmltree import Element
+
+DESCRIPTION = Written("description", "description", prose())
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class Snapshot:
     bases: Mapping[str, str] = field(default_factory=dict)  # what it had written to until then
     memory: str = ""  # where the memory is: internal, external; empty without it
     memory_file: str = ""
-    description: str = ""
+    description: str = ""  # Prose
     half_merged: frozenset[str] = frozenset()  # disks into whose image an interrupted merge goes
 
     @property
@@ -46,7 +50,7 @@ class Snapshot:
         """The snapshot as a module tells it."""
         return {
             "name": self.name,
-            "description": self.description,
+            "description": str(self.description),  # Ansible takes no type of our own
             "state": self.state,
             "disk_only": self.state == "disk-snapshot",
             "internal": bool(self.internal),
@@ -94,7 +98,7 @@ def snapshot_in(tree: Element, current: bool) -> Snapshot:
         {target: path for target, path in bases.items() if path},
         "" if memory == "no" else memory,
         xmltree.get(tree, "memory/@file") or "",
-        xmltree.get(tree, "description") or "",
+        DESCRIPTION.codec.decode(DESCRIPTION.found_in(tree)),
         frozenset(
             disk.get("name", "")
             for disk in disks

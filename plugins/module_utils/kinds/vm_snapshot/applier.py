@@ -12,6 +12,7 @@ from typing import Any
 from ...engine import xmltree
 from ...engine.plan import CREATE, DELETE, Plan
 from ...host.connection import Host, found, libvirt, patiently
+from ..vm.snapshots import DESCRIPTION
 from .absent import RECORD_ONLY
 from .names import parts_of
 
@@ -52,7 +53,7 @@ def _describe(host: Host, plan: Plan, dom: Any, name: str) -> None:
     with host.errors(plan.resource, "describe it"):
         taken = dom.snapshotLookupByName(name, 0)
         tree = xmltree.parse(taken.getXMLDesc(libvirt.VIR_DOMAIN_SNAPSHOT_XML_SECURE))
-        xmltree.put(tree, "description", xmltree.get(plan.after.definition, "description"))
+        xmltree.put(tree, "description", DESCRIPTION.found_in(plan.after.definition))
         flags = libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE
         if taken.isCurrent():
             flags |= libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_CURRENT

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ...engine.codecs import Value
 from ...engine.errors import FleetError, Mistakes
-from ...engine.fields import Field
 from ...engine.keys import ABSENT, PRESENT
 from ...engine.plan import NONE, Have, Plan, Wanted
 from ...engine.world import World
+from ..vm.snapshots import DESCRIPTION
 from . import names
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 REVERTED = "reverted"
 STATES = (str(PRESENT), str(ABSENT), REVERTED)
 QUIESCES = ("auto", "true", "false")
-ROWS = (Field("description", "description"),)
+ROWS = (DESCRIPTION,)
 
 
 class VmSnapshot:
@@ -69,9 +70,10 @@ class VmSnapshot:
             mistakes.add("is empty; omit it for all that are written to", "disks")
         if params["folder"] and not params["folder"].startswith("/"):
             mistakes.add("is no absolute path", "folder")
-        mistakes.raise_any()
         said = ("description", "memory", "disks", "quiesce", "format", "folder")
         options = {option: params[option] for option in said}
+        options["description"] = _described(params["description"], mistakes)
+        mistakes.raise_any()
         full = names.name_of(vm, name)
         return [Wanted(self.name, full, params["state"], {}, options, frozenset({("vm", vm)}))]
 
@@ -99,6 +101,15 @@ class VmSnapshot:
             return {"vm": vm, "name": name, "exists": False}
         told = snapshot_in(have.stored, bool(have.facts.get("current")))
         return {"vm": vm, "exists": True, **told.result()}
+
+
+def _described(given: str | None, mistakes: Mistakes) -> Value:
+    """The description as it is kept, with the white space around it."""
+    try:
+        return None if given is None else DESCRIPTION.codec.parse(DESCRIPTION.as_kept(given))
+    except ValueError as error:
+        mistakes.add(str(error), DESCRIPTION.name)
+        return None
 
 
 def _without_vm(vm: str, wanted: Wanted, have: Have, world: World) -> Plan:

@@ -47,10 +47,9 @@ def planned(case: Case) -> Plan:
     effect = LIVE if case.runs else STORED
     resource = case.wanted.resource
     changes: list[Change] = []
-    if case.wanted.options["description"]:
-        changes.append(
-            Changed(resource, ("description",), None, case.wanted.options["description"])
-        )
+    description = case.wanted.options["description"]
+    if description:
+        changes.append(Changed(resource, ("description",), None, description))
     changes.append(Of(resource, ("format",), None, choice.format, effect, note=choice.why))
     changes.append(_memory(case, files))
     if case.runs and choice.format == EXTERNAL and not case.wanted.options["memory"]:

@@ -460,3 +460,39 @@ def test_a_disk_that_others_moved_goes_back_onto_its_old_image() -> None:
     [gone] = [one for one in site.plan(state="reverted").changes if one.field[0] == "disks"]
     assert (gone.before, gone.after) == ("/mnt/moved.qcow2", "/srv/web.qcow2")
     assert "/mnt/moved.qcow2, where it is now, stays" in gone.note
+
+
+# ---- its description
+
+
+def described(text: str) -> Site:
+    site = Site()
+    site.records = [record("s1", "internal", "/srv/web.qcow2")]
+    [(xml, current)] = site.records
+    said = f"<description>{text}</description></domainsnapshot>"
+    site.records = [(xml.replace("</domainsnapshot>", said), current)]
+    return site
+
+
+def test_a_description_is_kept_with_the_white_space_around_it() -> None:
+    taken = Site().plan(description=" two\r\n  lines\n").after.definition
+    assert taken.findtext("description") == " two\n  lines\n"
+    [changed] = described("old").plan(description="new\n").changes
+    assert (changed.before, changed.after) == ("old", "new\n")
+    assert changed.after.endswith("\n")
+
+
+@pytest.mark.parametrize("text", ["as it is", "as it is\n", "\n  as it is "])
+def test_the_white_space_around_a_description_counts_for_nothing(text: str) -> None:
+    assert not described("  as it is\n").plan(description=text).changes
+
+
+def test_a_snapshot_is_told_with_the_white_space_around_its_description() -> None:
+    site = described(" a\n")
+    [have] = have_of("web/", site.records)
+    said = KIND.result(have)["description"]
+    assert (type(said), said) == (str, " a\n")
+
+
+def test_a_description_that_xml_cannot_hold_is_refused() -> None:
+    assert "description: 'a\\x01' holds" in Site().refused(description="a\x01")
