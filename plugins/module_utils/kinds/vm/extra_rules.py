@@ -14,6 +14,7 @@ from ...engine.host import HostFacts
 from ...engine.keys import Key, key_of, named
 from ...engine.xmltree import Element
 from . import extra
+from .definition import domain_values
 from .extra_record import wrapped
 from .schema import Unreadable, rewritten
 from .table import ROWS
@@ -84,14 +85,24 @@ def _said_by_options(definition: Element, want: Mapping[Key, Value]) -> Iterator
 
 
 def _said_otherwise(definition: Element, want: Mapping[Key, Value]) -> Iterator[str]:
-    """An empty element overwrites nothing, and says something by being there."""
+    """What overwrites nothing, as an option had it taken away: a value, or something that says it
+    by being there."""
     extra_xml = wrapped(extra.recorded(definition))
+    told = {path for path, _before, _after in extra.overwritten(definition)}
+    values = domain_values(definition)
     for path, row in _ROW_AT.items():
-        value = want.get(key_of(row.name))
-        if value is None or xmltree.get(extra_xml, path) != "":
-            continue
-        if row.codec.decode(xmltree.get(definition, path)) != value:
-            yield f"has {path}, and the option {row.name} says {value!r}; leave one of them out"
+        key = key_of(row.name)
+        has = _part_of(extra_xml, path) if want.get(key) is not None and path not in told else ""
+        if has and values[key] != want[key]:
+            yield f"has {has}, and the option {row.name} says {want[key]!r}; leave one of them out"
+
+
+def _part_of(extra_xml: Element, path: str) -> str:
+    """What of a path it brings: all, or the element of an attribute, which may say that too."""
+    if xmltree.get(extra_xml, path) is not None:
+        return path
+    is_there = xmltree.find(extra_xml, path) not in (None, extra_xml)
+    return path.rpartition("/@")[0] if is_there else ""
 
 
 def _can_be_said(row: Field, text: str) -> bool:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetErrors
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.fields import Field
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.keys import key_of
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import extra, extra_rules
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.agree import platform
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.kind import KIND
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import ROWS
 from support import worlds
 
 DOMAIN = """
@@ -56,6 +61,8 @@ MERGED = {
     ),
     ARGS: ("qemu:commandline/qemu:arg[@value='ours']/@value", "ours"),
 }
+HYPERV = "<features><hyperv{}><relaxed state='on'/></hyperv></features>"
+MODE = ("features", "hyperv", "mode")
 
 
 def with_extra(domain: xmltree.Element, text: str) -> xmltree.Element:
@@ -122,14 +129,43 @@ def test_what_libvirt_leaves_out_is_told() -> None:
         ("<memoryBacking><nosharepages/></memoryBacking>", {}, False),
         ("<memoryBacking><locked/></memoryBacking>", {("memory", "locked"): False}, True),
         ("<memoryBacking><allocation mode='immediate'/></memoryBacking>", {}, False),
+        (HYPERV.format(" mode='custom'"), {MODE: "none"}, True),
+        (HYPERV.format(""), {MODE: "none"}, True),
+        (HYPERV.format(""), {MODE: "custom"}, False),
+        (HYPERV.format(""), {("features", "pae"): True}, False),
+        (HYPERV.format(""), {("virt_type",): "kvm"}, False),
     ],
 )
 def test_it_does_not_contradict_an_option_by_being_there(
-    text: str, want: dict[tuple[str, ...], bool], refused: bool
+    text: str, want: dict[tuple[str, ...], Any], refused: bool
 ) -> None:
-    domain = with_extra(xmltree.parse(DOMAIN), text)
+    """What is there, or would be in the way, an option has had taken away by then."""
+    bare = DOMAIN.replace("<hyperv mode='custom'><vapic state='off'/></hyperv>", "")
+    domain = with_extra(xmltree.parse(bare), text)
+    platform.agree_mode(domain)
     far = worlds.world({}).host
     assert bool(list(extra_rules.mistakes(domain, want, far))) == refused
+
+
+def test_enlightenments_that_it_leaves_behind_have_the_mode_of_libvirt() -> None:
+    brought = with_extra(
+        xmltree.parse("<domain><features/></domain>"), HYPERV.format(" mode='custom'")
+    )
+    extra.close(brought, brought, True)
+    xmltree.put(brought, "features/hyperv/vapic/@state", "on")
+    left = with_extra(brought, "")
+    platform.agree_mode(left)
+    assert xmltree.serialise(left.find("features")) == (
+        "<features><hyperv mode='custom'><vapic state='on'/></hyperv></features>"
+    )
+
+
+def test_each_option_can_be_looked_for_in_it() -> None:
+    domain = with_extra(xmltree.parse(DOMAIN), HYPERV.format(""))
+    rows = {key_of(row.name): "other" for row in ROWS if isinstance(row, Field)}
+    told = list(extra_rules.mistakes(domain, rows, worlds.world({}).host))
+    assert any("features.hyperv.relaxed" in one for one in told)
+    assert not any("memory" in one for one in told)
 
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "vm" / "extra-xml-comes"

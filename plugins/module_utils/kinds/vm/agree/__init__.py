@@ -74,6 +74,7 @@ def agree(
 def agree_with_extra(domain: Element, want: Mapping[Key, Value]) -> None:
     """Make what hangs on extra_xml go with it, which has just been put in or taken out."""
     cpu_time.follow_period(domain, want)
+    platform.agree_mode(domain)
     is_said = memory_backing.LOCKED_KEY in want
     memory_backing.agree_locked(domain, is_said, memory_backing.is_in(_recorded(domain)))
 

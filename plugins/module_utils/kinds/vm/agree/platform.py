@@ -15,3 +15,10 @@ def agree(domain: Element, changed: Changed) -> None:
             found = xmltree.find(domain, f"features/hyperv/{name}")
             if found is not None and found.get(value):
                 found.set("state", "on")
+
+
+def agree_mode(domain: Element) -> None:
+    """Say the mode that libvirt takes enlightenments for where none is said."""
+    hyperv = domain.find("features/hyperv")
+    if hyperv is not None and len(hyperv) and hyperv.get("mode") is None:
+        hyperv.set("mode", "custom")
