@@ -11,7 +11,7 @@ from ...engine.errors import FleetError, Mistakes
 from ...engine.fields import items_of
 from ...engine.keys import named
 from ...engine.xmltree import Element
-from . import cpu_time, memory_rules, platform, shared_folders
+from . import cpu_time, memory_rules, platform, room, shared_folders
 from .nic_rows import NICS
 from .pinning import IOTHREADS, iothreads_of
 from .port_rows import CONSOLES, SERIAL, SERIALS
@@ -33,6 +33,7 @@ def _wrong(domain: Element, before: Element | None) -> Iterator[FleetError]:
     yield from cpu_time.wrong(domain)
     yield from memory_rules.wrong(domain, before)
     yield from platform.wrong(domain)
+    yield from room.wrong(domain)
     yield from shared_folders.wrong(domain)
     yield from _goes_with_a_kernel(domain)
     yield from _goes_with_a_cache(domain)

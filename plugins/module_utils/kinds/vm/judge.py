@@ -21,6 +21,7 @@ from ...engine.plan import Plan
 from ...engine.world import World
 from ...engine.xmltree import Element
 from ..together.secrets import comes
+from .room import in_our_words
 from .states import CRASHED, PAUSED, RUNNING, STOPPED
 
 # What libvirt says against a definition; None where it has nothing against it.
@@ -50,10 +51,12 @@ def judged(plan: Plan, refuse: Refuse, world: World) -> Plan:
     said = _nowhere(after) or refuse(startable(after, partial(comes, world, plan.have.stored)))
     if said is not None and starts(plan):
         raise FleetError(
-            f"libvirt would refuse to start it: {said}", plan.resource, _field(plan, said)
+            f"libvirt would refuse to start it: {in_our_words(said)}",
+            plan.resource,
+            _field(plan, said),
         )
     if said is not None and not warnings:
-        warnings.append(f"is stored, but libvirt would refuse to start it: {said}")
+        warnings.append(f"is stored, but libvirt would refuse to start it: {in_our_words(said)}")
     return replace(plan, warnings=(*plan.warnings, *warnings))
 
 
@@ -64,8 +67,9 @@ def _defining(plan: Plan, after: Element, refuse: Refuse) -> list[str]:
         return []
     before = plan.have.stored
     if before is not None and _against_storing(before, refuse) == said:
-        return [f"libvirt has this against it, with or without the change: {said}"]
-    raise FleetError(f"libvirt would refuse it: {said}", plan.resource, _field(plan, said))
+        return [f"libvirt has this against it, with or without the change: {in_our_words(said)}"]
+    message = f"libvirt would refuse it: {in_our_words(said)}"
+    raise FleetError(message, plan.resource, _field(plan, said))
 
 
 def _against_storing(definition: Element, refuse: Refuse) -> str | None:

@@ -30,6 +30,7 @@ FIELDS = (
         ("virtiofs does not yet support read-only mode", "shared_folders.logs"),
         ("IOMMU device: 'intel' is only supported with Q35 machines", "iommu.model"),
         ("ROM tuning is not supported when ROM is disabled", "host_devices.gpu.rom.file"),
+        ("internal error: No free USB ports", None),
         ("something else", None),
     ],
 )
@@ -45,6 +46,7 @@ def test_of_several_changes_the_one_is_named_that_is_meant(said: str, field: str
     with pytest.raises(FleetError) as refused:
         judged(plan, told, worlds.world({}))
     assert (refused.value.field or None) == field
+    assert "internal error" not in str(refused.value)
 
 
 def test_what_was_said_against_one_copy_is_said_with_or_without_the_change() -> None:
