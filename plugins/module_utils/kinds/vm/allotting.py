@@ -63,8 +63,13 @@ def drive_of(disk: Element) -> Drive:
     address = disk.find("address[@type='drive']")
     if address is None:
         return Drive(bus, target, _derived(bus, target))
+    return Drive(bus, target, unit_at(address))
+
+
+def unit_at(address: Element) -> Unit:
+    """The place on its bus that the address of a drive says."""
     controller, on, unit = (int(address.get(at, "0")) for at in ("controller", "bus", "unit"))
-    return Drive(bus, target, (controller, on, unit))
+    return controller, on, unit
 
 
 def targets(stay: Iterable[Drive], come: Mapping[Thing, Drive]) -> dict[Thing, str]:
@@ -112,7 +117,7 @@ def _targets(prefix: str) -> Iterator[str]:
         yield from (prefix + "".join(name) for name in product(_LETTERS, repeat=size))
 
 
-# ---- PCI and USB, of a VM that runs
+# ---- PCI, USB and virtio-serial, of a VM that runs
 
 
 class Needs(Enum):
@@ -121,9 +126,10 @@ class Needs(Enum):
     PORT = auto()  # of PCI Express
     SLOT = auto()  # of the older PCI, on its root or on a bridge
     USB = auto()
+    CHANNEL = auto()  # a port of virtio-serial
 
 
-Place = tuple[int, int]  # bus, slot
+Place = tuple[int, int]  # bus and slot or port
 
 # Slots of a pci-root that libvirt keeps: the root itself, PIIX3, a graphics card that may come.
 _KEPT_SLOTS = 3
@@ -131,9 +137,14 @@ _SLOTS = 32
 
 
 def places(live: Element, come: Mapping[Thing, Needs]) -> dict[Thing, Place]:
-    """The place of each device that comes, on PCI or USB; who finds none is not in it."""
+    """The place of each device that comes, on such a bus; who finds none is not in it."""
     ports, slots = _free(live)
-    by_need = {Needs.PORT: ports, Needs.SLOT: slots, Needs.USB: _free_on_usb(live)}
+    by_need = {
+        Needs.PORT: ports,
+        Needs.SLOT: slots,
+        Needs.USB: _free_on_usb(live),
+        Needs.CHANNEL: free_for_channels(live),
+    }
     given: dict[Thing, Place] = {}
     for thing, needs in come.items():
         free = by_need[needs]
@@ -191,3 +202,27 @@ def _usb_ports(controller: Element) -> int:
         return 0
     said = controller.get("ports")
     return int(said) if said else _USB_PORTS.get(controller.get("model", ""), 2)
+
+
+_CHANNEL_PORTS = 31  # of a controller where nothing is said; the first is kept for a console
+
+
+def free_for_channels(live: Element) -> list[Place]:
+    """The free ports of virtio-serial controllers, the surest first.
+
+    QEMU gives a console the lowest one that is free when it comes. libvirt does not know which, and
+    gives it to a channel again. So with several consoles channels get ports from the end.
+    """
+    used = {
+        (int(address.get("controller", "0")), int(address.get("port", "0")))
+        for address in live.findall("devices/*/address[@type='virtio-serial']")
+    }
+    free = [
+        (int(controller.get("index", "0")), port)
+        for controller in live.findall("devices/controller[@type='virtio-serial']")
+        for port in range(1, int(controller.get("ports", _CHANNEL_PORTS)))
+        if (int(controller.get("index", "0")), port) not in used
+    ]
+    consoles = live.findall("devices/console/target[@type='virtio']/..")
+    untold = sum(console.find("address") is None for console in consoles)
+    return free if untold <= 1 else free[untold - 1 :][::-1]

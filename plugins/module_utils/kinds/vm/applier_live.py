@@ -23,6 +23,7 @@ from ...engine.xmltree import Element
 from ...host.connection import libvirt, wait_until
 from ..vswitch import ports
 from . import applier_cpu, port_groups, table
+from .allotting import free_for_channels
 from .applier_memory import resize
 from .applier_vlans import device_as_taken, notes_of
 from .live import Applier
@@ -223,7 +224,10 @@ def _ports(vm: Running, changes: list[Change]) -> None:
 def _plug(vm: Running, changes: list[Change]) -> None:
     for items, name in (change.field for change in changes):
         device = xmltree.clone(items_of(DEVICES[items], vm.after)[name])
-        _forget_unfit_address(device, vm.now())
+        now = vm.now()
+        forget_unfit_address(device, now)
+        if items == table.CHANNELS.name:
+            give_port(device, now)
         taken = device_as_taken(vm.dom.connect(), device)
         vm.dom.attachDeviceFlags(xmltree.serialise(taken), libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
@@ -268,15 +272,38 @@ def _forget_runtime_source(device: Element) -> None:
         device.remove(element)
 
 
-def _forget_unfit_address(device: Element, live: Element) -> None:
+def forget_unfit_address(device: Element, live: Element) -> None:
     """Drop an address that fits what is stored, but is another's in what runs, or not there."""
     address = device.find("address")
     if address is None:
         return
     taken = any(address.attrib == a.attrib for a in live.findall("devices/*/address"))
-    buses = [int(c.get("index", "0")) for c in live.findall("devices/controller[@type='pci']")]
-    if taken or (address.get("type") == "pci" and int(address.get("bus", "0"), 0) not in buses):
+    if taken or not _is_there(address, live):
         device.remove(address)
+
+
+def _is_there(address: Element, live: Element) -> bool:
+    """Whether what runs has the bus of an address, and the hub of a port of USB."""
+    kind = address.get("type")
+    if kind not in ("pci", "usb"):
+        return True
+    controllers = live.findall(f"devices/controller[@type='{kind}']")
+    hub = (address.get("port") or "").rpartition(".")[0]
+    hubs = {one.get("port") for one in live.findall("devices/hub/address")}
+    buses = [int(controller.get("index", "0")) for controller in controllers]
+    return int(address.get("bus", "0"), 0) in buses and (not hub or hub in hubs)
+
+
+def give_port(channel: Element, live: Element) -> None:
+    """The port that is stored where nothing that runs can have it; else one that is free."""
+    free, address = free_for_channels(live), channel.find("address")
+    if address is not None:
+        if (int(address.get("controller", "0")), int(address.get("port", "0"))) in free:
+            return
+        channel.remove(address)
+    for controller, port in free[:1]:
+        at = {"type": "virtio-serial", "controller": str(controller), "bus": "0", "port": str(port)}
+        channel.append(Element("address", at))
 
 
 Bring = Callable[[Running, "list[Change]"], None]

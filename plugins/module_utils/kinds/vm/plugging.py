@@ -11,7 +11,7 @@ from ...engine.fields import Items, items_of
 from ...engine.keys import ABSENT, PRESENT, Key
 from ...engine.xmltree import Element
 from . import device_rows
-from .allotting import Needs, places
+from .allotting import Needs, drive_of, places, unit_at
 from .nic_rows import NICS
 from .port_rows import CONSOLES, SERIALS
 from .shared_folder_rows import SHARED_FOLDERS, is_virtiofs, shares_memory
@@ -106,10 +106,19 @@ def _can_come(key: Key, device: Element, stays: Element) -> bool:
         return False
     if key[0] != DISKS.name:
         return True
-    on_scsi = xmltree.get(device, "target/@bus") == "scsi"
-    virtio_scsi = "devices/controller[@type='scsi'][@model='virtio-scsi']"
-    has_bus = not on_scsi or stays.find(virtio_scsi) is not None
-    return has_bus and not _is_open(device, stays)
+    return _has_unit(device, stays) and not _is_open(device, stays)
+
+
+def _has_unit(disk: Element, stays: Element) -> bool:
+    """Whether a disk on SCSI finds its controller, and nothing there in its place."""
+    drive = drive_of(disk)
+    if drive.bus != "scsi" or drive.unit is None:
+        return True
+    controller = f"devices/controller[@type='scsi'][@model='virtio-scsi'][@index='{drive.unit[0]}']"
+    others = [drive_of(one) for one in stays.findall("devices/disk/target[@bus='scsi']/..")]
+    hostdevs = stays.findall("devices/hostdev/address[@type='drive']")
+    taken = [one.unit for one in others] + [unit_at(one) for one in hostdevs]
+    return stays.find(controller) is not None and drive.unit not in taken
 
 
 def _is_free(device: Element, stays: Element) -> bool:
@@ -130,7 +139,9 @@ def _is_open(disk: Element, stays: Element) -> bool:
 
 
 def _needs(key: Key, device: Element) -> Needs | None:
-    """What a device takes up on PCI or USB, if it does."""
+    """What a device takes up on PCI, USB or virtio-serial, if it does."""
+    if key[0] in (CHANNELS.name, CONSOLES.name):
+        return Needs.CHANNEL
     if key[0] == SERIALS.name:
         return Needs.USB if _is_serial_on_usb(device) else Needs.SLOT
     if key[0] in SMALLER:

@@ -6,10 +6,12 @@ import pytest
 
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.keys import ABSENT, PRESENT, Values
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import applier_live
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.allotting import (
     Drive,
     Needs,
     drive_of,
+    free_for_channels,
     places,
     targets,
 )
@@ -100,6 +102,121 @@ def test_on_a_pci_root_all_share_the_slots() -> None:
     given = places(live, come)
     assert len(set(given.values())) == len(given) == 28
     assert given[0] == (0, 3) and given[1] == (0, 5)
+
+
+# ---- ports for channels
+
+
+VIRTIO_SERIAL = "<controller type='virtio-serial' index='0'{}/>"
+CONSOLE = "<console type='pty'><target type='virtio'/></console>"
+
+
+def channel(port: int) -> str:
+    address = f"<address type='virtio-serial' controller='0' bus='0' port='{port}'/>"
+    return f"<channel type='unix'><target type='virtio' name='n{port}'/>{address}</channel>"
+
+
+@pytest.mark.parametrize(
+    ("devices", "free"),
+    [
+        (channel(1), [(0, 2), (0, 3)]),
+        (channel(2) + CONSOLE, [(0, 1), (0, 3)]),  # the port of the first console is kept for it
+        # Where the others are nobody says: QEMU gave each the lowest port, and libvirt knows none.
+        (CONSOLE * 2, [(0, 3), (0, 2)]),
+        (channel(1) + CONSOLE * 3, []),
+    ],
+)
+def test_a_channel_has_no_port_that_a_console_may_have(
+    devices: str, free: list[tuple[int, int]]
+) -> None:
+    live = machine(VIRTIO_SERIAL.format(" ports='4'"), devices)
+    assert free_for_channels(live) == free
+
+
+def test_a_controller_has_as_many_ports_as_qemu_gives_it() -> None:
+    assert len(free_for_channels(machine(VIRTIO_SERIAL.format("")))) == 30
+
+
+def test_a_channel_without_a_port_waits() -> None:
+    stored = machine(VIRTIO_SERIAL.format(" ports='3'"), channel(1), channel(2))
+    live = machine(VIRTIO_SERIAL.format(" ports='3'"), channel(2))
+    both = {("channels", "n1"): PRESENT, ("consoles", "c"): PRESENT}
+    console = "<console type='pty'><target type='virtio'/><alias name='ua-console-c'/></console>"
+    stored.find("devices").append(xmltree.parse(console))
+    assert plugged(live, stored, both, False) == {("channels", "n1")}
+
+
+# ---- what others plugged in
+
+
+def on_scsi(target: str, unit: str = "") -> str:
+    place = f"<address type='drive' controller='0' bus='0' target='0' unit='{unit}'/>"
+    alias = f"<alias name='ua-disk-{target}'/>"
+    where = place if unit else ""
+    return f"<disk device='disk'><target dev='{target}' bus='scsi'/>{alias}{where}</disk>"
+
+
+HOSTDEV = (
+    "<hostdev type='scsi'><address type='drive' controller='0' bus='0' target='0' unit='1'/>"
+    "</hostdev>"
+)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "comes"),
+    [
+        (on_scsi("sda", "0"), True),
+        (on_scsi("sdz", "1"), False),
+        (HOSTDEV, False),
+        (on_scsi("sdb", "5"), False),
+    ],
+)
+def test_a_disk_waits_whose_unit_on_scsi_another_has(theirs: str, comes: bool) -> None:
+    scsi = "<controller type='scsi' index='0' model='virtio-scsi'/>"
+    live, stored = machine(scsi, theirs), machine(scsi, on_scsi("sdb"))
+    come = plugged(live, stored, {("disks", "sdb"): PRESENT}, False)
+    assert bool(come) == comes
+
+
+def test_a_disk_waits_for_a_controller_that_what_runs_lacks() -> None:
+    live = machine("<controller type='scsi' index='0' model='virtio-scsi'/>")
+    assert not plugged(live, machine(on_scsi("sdp")), {("disks", "sdp"): PRESENT}, False)
+
+
+@pytest.mark.parametrize(
+    ("said", "sent"),
+    [
+        (channel(2), 2),
+        (channel(1), 3),  # another has it
+        ("<channel type='unix'><target type='virtio' name='n9'/></channel>", 2),
+    ],
+)
+def test_a_channel_is_plugged_into_a_port_that_is_free(said: str, sent: int) -> None:
+    live = machine(VIRTIO_SERIAL.format(" ports='4'"), channel(1))
+    if sent == 3:
+        live = machine(VIRTIO_SERIAL.format(" ports='4'"), channel(1), CONSOLE * 2)
+    comes = xmltree.parse(said)
+    applier_live.give_port(comes, live)
+    assert xmltree.get(comes, "address/@port") == str(sent)
+
+
+@pytest.mark.parametrize(
+    ("address", "kept"),
+    [
+        ("<address type='usb' bus='0' port='2'/>", True),
+        ("<address type='usb' bus='0' port='1'/>", False),  # taken
+        ("<address type='usb' bus='1' port='1'/>", False),  # of a controller that is stored only
+        ("<address type='usb' bus='0' port='3.1'/>", False),  # of such a hub
+        (at(2), False),
+        (at(1), True),
+    ],
+)
+def test_an_address_that_what_runs_does_not_have_is_left_out(address: str, kept: bool) -> None:
+    mouse = "<input type='mouse' bus='usb'><address type='usb' bus='0' port='1'/></input>"
+    live = machine("<controller type='usb' index='0' model='qemu-xhci'/>", port(1), mouse)
+    comes = xmltree.parse(f"<input type='tablet' bus='usb'>{address}</input>")
+    applier_live.forget_unfit_address(comes, live)
+    assert (comes.find("address") is not None) == kept
 
 
 # ---- what leaves makes room
