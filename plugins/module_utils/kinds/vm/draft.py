@@ -123,11 +123,9 @@ class VmDraft(Draft):
         needs = Needs(values, self.stored, self.world, self.mistakes)
         needs.check()
         self.warnings += [*warnings, *needs.warnings]
-        options = self.wanted.options
-        purged = [name for name in LISTS if options["purge"] and options.get(name) is not None]
-        want = resolve(
-            self.wanted.name, values, self.stored, self.world, purged, lambda: self.standing
-        )
+        name, options, world = self.wanted.name, self.wanted.options, self.world
+        purged = [row for row in LISTS if options["purge"] and options.get(row) is not None]
+        want = resolve(name, values, self.stored, world, purged, lambda: self.standing)
         nic_vlans.settle(want, self.stored)
         self._resolve_dedicated(want)
         if VOLUME in want:
@@ -138,9 +136,7 @@ class VmDraft(Draft):
         video.resolve(want, self.stored, self._arch(), self.world.host)
         if numbered:
             alike.check_going(want, self.stored, self.mistakes)
-        self.warnings += taken_up.by_disks(
-            self.wanted, want, self.stored, self.world, self.mistakes
-        )
+        self.warnings += taken_up.by_disks(self.wanted, want, self.stored, world, self.mistakes)
         return want
 
     def _of_profile(self, values: Mapping[Key, Value]) -> Mapping[Key, Value]:
@@ -163,11 +159,9 @@ class VmDraft(Draft):
 
     def _refuse_transient(self) -> None:
         if self.have.exists and not self.have.facts["persistent"]:
-            raise FleetError(
-                "is transient: nothing is stored of it, and lost when it stops; store it first "
-                f"(virsh dumpxml {self.wanted.name} --inactive > FILE; virsh define FILE)",
-                self.wanted.resource,
-            )
+            store = f"virsh dumpxml {self.wanted.name} --inactive > FILE; virsh define FILE"
+            why = "is transient: nothing is stored of it, and lost when it stops; store it first"
+            raise FleetError(f"{why} ({store})", self.wanted.resource)
 
     def new(self) -> xmltree.Element:
         from .tree import new_domain
@@ -184,6 +178,11 @@ class VmDraft(Draft):
             after = declared.note(after, want, self.stored, own)
         if self.seed is not None:
             self.seed.put(after)
+        comes = [k for k, v in want.items() if v is PRESENT and k not in self.stored]
+        if comes and self.have.live is not None:
+            from .kept_places import keep
+
+            keep(after, definition, self.have.live, comes)
         if not self.have.exists:
             tree.add_spare_ports(after)
         return after

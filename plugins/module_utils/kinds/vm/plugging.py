@@ -50,7 +50,7 @@ def plugged(
         and _device(key, live) is None
         and _can_come(key, device, stays)
     }
-    needs = {key: need for key in comes if (need := _needs(key, comes[key])) is not None}
+    needs = {key: need for key in comes if (need := needs_of(key, comes[key])) is not None}
     placed = places(stays, needs)
     return frozenset([*leaves, *(key for key in comes if key not in needs or key in placed)])
 
@@ -72,8 +72,7 @@ def _fits(key: Key, device: Element, live: Element) -> bool:
     if key[0] == SHARED_FOLDERS.name and not (is_virtiofs(device) and shares_memory(live)):
         return False  # 9p is on the command line of QEMU only
     if key[0] == SERIALS.name:
-        on_pci = xmltree.get(device, "target/@type") == "pci-serial"
-        return _is_serial_on_usb(device) or (on_pci and not needs_acpi(live))
+        return _is_serial_on_usb(device) or (_is_serial_on_pci(device) and not needs_acpi(live))
     if key[0] in SMALLER:
         return _is_on_usb(device) or not (needs_acpi(live) or _is_for_start(device))
     is_disk, bus = key[0] == DISKS.name, xmltree.get(device, "target/@bus")
@@ -92,6 +91,10 @@ def _is_on_usb(device: Element) -> bool:
 
 def _is_serial_on_usb(port: Element) -> bool:
     return xmltree.get(port, "target/@type") == "usb-serial"
+
+
+def _is_serial_on_pci(port: Element) -> bool:
+    return xmltree.get(port, "target/@type") == "pci-serial"
 
 
 def _is_for_start(device: Element) -> bool:
@@ -138,12 +141,14 @@ def _is_open(disk: Element, stays: Element) -> bool:
     return any(mine & images_of(one) for one in stays.findall("devices/disk"))
 
 
-def _needs(key: Key, device: Element) -> Needs | None:
+def needs_of(key: Key, device: Element) -> Needs | None:
     """What a device takes up on PCI, USB or virtio-serial, if it does."""
     if key[0] in (CHANNELS.name, CONSOLES.name):
         return Needs.CHANNEL
-    if key[0] == SERIALS.name:
-        return Needs.USB if _is_serial_on_usb(device) else Needs.SLOT
+    if key[0] == SERIALS.name:  # one of which no target is said is on the board
+        if _is_serial_on_usb(device):
+            return Needs.USB
+        return Needs.SLOT if _is_serial_on_pci(device) else None
     if key[0] in SMALLER:
         return Needs.USB if _is_on_usb(device) else Needs.PORT
     if key[0] == NICS.name:

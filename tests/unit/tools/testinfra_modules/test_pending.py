@@ -378,6 +378,7 @@ STORED_OTHERWISE = {
     "runs-under-a-namesake": ["disks"],
     "runs-with-a-nic-that-is-stored-no-more": ["nics"],
     "runs-with-less-than-is-stored": ["memory_maximum"],
+    "runs-with-what-a-guest-kept": ["rng"],
 }
 
 
