@@ -14,7 +14,7 @@ from random import Random
 from typing import Any
 
 import libvirt
-from fidelity import edits
+from fidelity import edits, tuning
 from fidelity.others_of_host import PoolOthers, VswitchOthers
 from fidelity.place import Place
 
@@ -57,7 +57,7 @@ class VmOthers:
             *(self.attach_nic, self.detach, self.snapshot, self.snapshot, self.inner_snapshot),
             *(self.commit, self.power, self.power, self.autostart, self.rename, self.clone),
             *(self.count, self.memory, self.limit, self.link, self.medium, self.metadata),
-            *(self.copy, self.take_away),
+            *(self.copy, self.take_away, *(self.tune,) * 8),
         )
 
     def act(self) -> str:
@@ -131,6 +131,9 @@ class VmOthers:
             root.find("os/nvram").text = f"{self.place.folder}/{name}.fd"
         self.conn.defineXML(ET.tostring(root, encoding="unicode"))
         return f"virt-clone to {name}"
+
+    def tune(self, domain: Any) -> str:
+        return self.rng.choice(tuning.ACTS)(self.rng, domain, self._flags(domain))
 
     # ---- devices
 

@@ -11,6 +11,7 @@ from fidelity.adopted import Adopted
 from fidelity.hosts import HostConfig
 from fidelity.place import Place
 from fidelity.storage import Pool, Volumes
+from fidelity.templates import FromTemplate
 from fidelity.vms import Vm
 from fidelity.vswitches import Vswitch
 
@@ -21,10 +22,12 @@ DECLARED = (
     *("vm", "vswitch", "pool", "vm", "host_config", "volumes", "guest", "vswitch", "paused_vm"),
     "vm",
     *("host_config", "vm", "vswitch", "volumes", "guest", "vm", "pool", "vswitch", "paused_vm"),
+    "from_template",
 )
 OTHERS = (
     *("adopted", "vm", "paused_vm", "vswitch", "adopted", "host_config", "vm", "paused_vm"),
     *("pool", "adopted", "volumes", "vm", "vswitch", "paused_vm", "guest", "adopted"),
+    "from_template",
 )
 
 
@@ -51,6 +54,7 @@ class Scene:
         rng, subnet, name = self.rng(), self.number % 250 + 1, f"{place.prefix}x"
         kinds: dict[str, Callable[[], Any]] = {
             "vm": lambda: Vm(rng, name, place),
+            "from_template": lambda: FromTemplate(rng, name, place),
             "adopted": lambda: Adopted(rng, name, place),
             "paused_vm": lambda: Vm(rng, name, place, "paused"),
             "guest": lambda: Vm(rng, name, place, "running"),

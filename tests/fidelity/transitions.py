@@ -30,9 +30,11 @@ JUDGED = (
     "does not know the checksum",
 )
 
-# What a VM may have no place left for: what is random may be more than it has ports. libvirt adds
-# no hub where each of them has a device.
-NO_ROOM = ("No free USB ports",)
+# What a VM may have no place left for: libvirt adds no hub where each of its ports has a device.
+NO_ROOM = "no USB port is left"
+# The ports of USB controllers where they do not say so, and those of hubs.
+USB_PORTS = {"ich9-ehci1": 6, "ehci": 6, "nec-xhci": 4, "qemu-xhci": 4, "pci-ohci": 3}
+HUB_PORTS = 8
 
 
 class Transitions:
@@ -62,7 +64,7 @@ class Transitions:
         bound = {} if planned.get("failed") else {"expect": planned["made_from"]}
         done = self._run(module, {**args, **bound})
         if predicted.get("failed") or done.get("failed"):
-            return self._refused(predicted, done, before)
+            return self._refused(predicted, done, before, args)
         for part in ("changed", "plan", "diff", "pending_restart"):
             assert predicted[part] == done[part], f"the run's {part} is not that of check mode"
         after = self.seen["after"] = self.observer.dump()
@@ -77,15 +79,19 @@ class Transitions:
         done = self.modules.run(module, args, check)
         self.seen["check" if check else "run"] = done
         said = f"{'check mode' if check else 'the run'} fails: {done.get('msg')}"
-        assert self.may_refuse or not done.get("failed") or _is_full(done), said
+        is_fine = self.may_refuse or not done.get("failed") or self._is_full(done, args)
+        assert is_fine, said
         return done
 
-    def _refused(self, predicted: dict[str, Any], done: dict[str, Any], before: Dump) -> str:
+    def _refused(
+        self, predicted: dict[str, Any], done: dict[str, Any], before: Dump, args: Args
+    ) -> str:
         told = done.get("msg", "(nothing)")
         assert done.get("failed"), f"check mode fails and the run does not: {predicted['msg']}"
         _same(before, self.observer.dump(), "a run that refuses changed")
-        is_fault = any(fault in told for fault in FAULTS) and not _is_full(done)
+        is_fault = any(fault in told for fault in FAULTS)
         assert not is_fault, f"this is no refusal: {told}"
+        assert NO_ROOM not in told or self._is_full(done, args), f"there is a port: {told}"
         warned = json.dumps(predicted.get("warnings", ()))  # texts, or what Ansible makes of them
         assumed = any(words in warned for words in ASSUMED)
         if assumed and not predicted.get("failed"):
@@ -96,6 +102,13 @@ class Transitions:
         assert same, f"check mode refuses otherwise: {predicted['msg']}: {told}"
         return "refused"
 
+    def _is_full(self, done: dict[str, Any], args: Args) -> bool:
+        """Whether it was refused for want of USB ports, and a VM has fewer than it would need."""
+        vms = [text for key, text in self.seen["before"].items() if key.startswith("vm/")]
+        stored = [text for text in vms if text.startswith("<domain")]
+        comes = max(1, json.dumps(args).count("usb"))
+        return NO_ROOM in done.get("msg", "") and any(_free_usb_ports(t) < comes for t in stored)
+
     def _came_true(self, done: dict[str, Any], after: Dump) -> None:
         wrong = []
         for change in done["plan"]:
@@ -105,8 +118,15 @@ class Transitions:
         assert not unnamed, "changed without being in the plan:\n" + "\n".join(unnamed)
 
 
-def _is_full(done: dict[str, Any]) -> bool:
-    return any(words in done.get("msg", "") for words in NO_ROOM)
+def _free_usb_ports(definition: str) -> int:
+    """Those of controllers and hubs that no device has."""
+    devices = ET.fromstring(definition).find("devices")
+    ports = HUB_PORTS * len(devices.findall("hub"))
+    for controller in devices.iterfind("controller[@type='usb']"):
+        if controller.find("master") is None:
+            said = controller.get("ports")
+            ports += int(said) if said else USB_PORTS.get(controller.get("model", ""), 2)
+    return ports - len(devices.findall("*/address[@type='usb']"))
 
 
 def _wrong(change: dict[str, Any], done: dict[str, Any], after: Dump) -> list[str]:

@@ -21,15 +21,18 @@ EXTRA_XML = (
 )
 
 
+NOT_ENLIGHTENED = {"hyperv": {"mode": "none"}}
 LISTS = ("disks", "cdroms", "nics")
 
 
 def _agreed(args: Args) -> Args:
-    """A declaration whose clock is not another than its time zone makes it, nor its sound another
-    than extra_xml brings."""
+    """A declaration whose clock is not another than its time zone makes it, nor its sound or its
+    enlightenments others than extra_xml brings."""
     twice = {"clock"} if "timezone" in args else set()
     if DEVICE in args.get("extra_xml", ""):
         twice |= {"sound"}
+    if "<hyperv" in args.get("extra_xml", "") and args.get("features") == NOT_ENLIGHTENED:
+        twice |= {"features"}
     return {k: v for k, v in args.items() if k not in twice}
 
 
@@ -298,7 +301,7 @@ class Vm:
                     {"kvm": {"hidden": pick([True, False])}, "pmu": True},
                     {"hyperv": {"relaxed": True, "spinlocks": pick([0, 4095])}},
                     {"hyperv": {"vapic": True, "vendor_id": pick(["", "fleet"])}},
-                    {"hyperv": {"mode": "none"}},
+                    NOT_ENLIGHTENED,
                 ]
             ),
             "smbios": lambda: pick(
