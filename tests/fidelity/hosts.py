@@ -25,6 +25,7 @@ class HostConfig:
         self.vms = [Vm(rng, f"{prefix}m{i}", self._inner(f"m{i}-")) for i in (1, 2, 3)]
         self.sizes = {"data": 4, "more.raw": 8}
         self.secrets = Secrets(number, prefix)
+        self.smaller = Random(prefix)  # so that all else stays what it was
 
     def steps(self) -> Iterator[Step]:
         """The host as it is made, and then how it changes."""
@@ -83,7 +84,8 @@ class HostConfig:
 
     def _fixed(self) -> Args:
         """The vswitch that the VMs are on."""
-        groups = [{"name": "slow"}, {"name": "fast", "default": True}]
+        said = self.smaller.choice([{}, {"security": "strict"}, {"security": "permissive"}])
+        groups = [{"name": "slow", **said}, {"name": "fast", "default": True}]
         return {"name": f"{self.place.prefix}fix", "type": "isolated", "port_groups": groups}
 
 

@@ -6,6 +6,7 @@ import json
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from typing import Any
 
 Element = ET.Element
@@ -309,6 +310,7 @@ PORT_GROUP: dict[str, Reader] = {
     **VLANS,
     "default": lambda tree: tree.get("default") == "yes",
     **{f: r for f, r in NIC.items() if f.startswith("bandwidth")},
+    "security": lambda tree: tree.get("noted-security", "permissive"),
 }
 
 POOL: dict[str, Reader] = {
@@ -436,6 +438,17 @@ def _reservation(tree: Element, mac: str) -> Element | None:
     return tree.find(f"ip/dhcp/host[@mac='{mac}']")
 
 
+def _port_group(tree: Element, name: str) -> Element | None:
+    """A port group, with the security that is noted of it."""
+    found = tree.find(f"portgroup[@name='{name}']")
+    note = tree.find(f"{FLEET}/{FLEET_NS}portgroup[@name='{name}']")
+    if found is None or note is None:
+        return found
+    told = deepcopy(found)
+    told.set("noted-security", note.get("security", "permissive"))
+    return told
+
+
 # Things in lists: how a field names one, how it is found, and what can be read of it.
 THINGS: dict[str, list[tuple[str, Callable[[Element, str], Element | None], dict[str, Reader]]]] = {
     "vm": [
@@ -451,7 +464,7 @@ THINGS: dict[str, list[tuple[str, Callable[[Element, str], Element | None], dict
          {"policy": attribute(".", "policy")}),
     ],
     "vswitch": [
-        (r"port_groups\.([\w-]+)", _by_attribute("portgroup", "name"), PORT_GROUP),
+        (r"port_groups\.([\w-]+)", _port_group, PORT_GROUP),
         (r"dhcp\.hosts\.([0-9a-f:]+)", _reservation,
          {"ip": attribute(".", "ip"), "name": attribute(".", "name"), "lease_s": _lease}),
         (r"dhcp\.ranges\.([0-9.]+[0-9])", _by_attribute("ip/dhcp/range", "start"),

@@ -150,6 +150,9 @@ class Vswitch:
                 if self.kind == "openvswitch":
                     group |= pick([self._vlans(), {}])
                 group["trust_guest_rx_filters"] = pick([True, False])
+                if self.kind != "openvswitch":  # which has no filters
+                    said = Random(repr((group, len(groups))))  # so that all else stays what it was
+                    group |= said.choice([{"security": "strict"}, {"security": "permissive"}, {}])
             groups.append(group)
         return groups
 

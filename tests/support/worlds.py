@@ -14,7 +14,9 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.recorded import (
     nothing_follows,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.world import Kind, World
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.xmltree import serialise
 from ansible_collections.kvm.fleet.plugins.module_utils.host import judgement
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import filters
 from ansible_collections.kvm.fleet.plugins.module_utils.run.host_config import KINDS
 
 # Another machine: none of its paths is looked at.
@@ -30,6 +32,7 @@ FAR: dict[Fact, Any] = {
     ("machines",): {"q35": "pc-q35-7.2", "pc": "pc-i440fx-7.2"},
     ("machines_of", "x86_64"): ["q35", "pc-q35-7.2", "pc", "pc-i440fx-7.2"],
     ("state_folder",): "",
+    **{("network_filter", one): serialise(filters.definition(one)) for one in filters.NAMES},
     ("huge_pages",): HugePages([(0, 2 << 20, 16), (0, 1 << 30, 0)], 4 << 30, 16 << 30),
 }
 

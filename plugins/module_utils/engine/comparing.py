@@ -121,7 +121,7 @@ def _thing(have: Values, key: Key) -> Value:
     return nested({k: v for k, v in fields.items() if v not in _SAYS_NOTHING}) or PRESENT
 
 
-_SAYS_NOTHING: tuple[Value, ...] = (None, "", 0, False, "0B", "default", {}, [])
+_SAYS_NOTHING: tuple[Value, ...] = (None, "", 0, False, "0B", "default", "permissive", {}, [])
 
 
 def _same(found: Value, after: Value) -> bool:

@@ -7,6 +7,8 @@ mark says for which UUID it is, and on any other it means nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from . import xmltree
 from .codecs import text
 from .xmltree import Element
@@ -53,6 +55,15 @@ def seal(tree: Element, note: str) -> None:
     """Say for which UUID something is noted in a definition."""
     if xmltree.find(tree, note) is not None:
         xmltree.put(tree, f"{note}/@uuid", xmltree.get(tree, "uuid"))
+
+
+def drop_notes(tree: Element, notes: Sequence[Element]) -> None:
+    """Take notes out of a definition, and what held nothing but them."""
+    for note in notes:
+        xmltree.remove(tree, note)
+    mark = xmltree.find(tree, MARK) if notes else None
+    if mark is not None and not len(mark) and mark.attrib.keys() <= {"xmlns:fleet"}:
+        xmltree.put(tree, f"{MARK}!", None)
 
 
 def is_of_another(tree: Element) -> bool:

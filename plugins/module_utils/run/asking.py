@@ -24,6 +24,7 @@ from ..kinds.storage_volume.volumes import FILE_POOLS, is_mark, type_of
 from ..kinds.vm.seeded import XORRISO
 from ..kinds.vm.state_files import saved_memory_of, state_files_of, state_folders
 from ..kinds.vm.sysprep import PROGRAMS
+from ..kinds.vswitch.filters import NAMES
 
 VIRT_TYPES = ("kvm", "qemu")
 OF_LIBVIRT = attrgetter(
@@ -59,6 +60,8 @@ def ask_everything(world: World, paths: Iterable[str]) -> None:
         host.noted_daemons(vswitch.name)
         if vswitch.live is not None:
             host.leases(vswitch.name)
+    for name in NAMES:
+        world.facts.ask("network_filter", name)
     volumes = {**world.everything("storage_volume"), **_asleep(world, haves["storage_pool"])}
     if host.is_local:
         paths = {path for one in (*paths, *state_folders(host)) for path in _tree(host, one)}

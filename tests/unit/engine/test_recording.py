@@ -109,6 +109,7 @@ ANSWERS: dict[Fact, Any] = {
     ("mounts",): [Mount("/nfs", "nfs4", "nas:/x")],
     ("node_devices",): ["pci_0000_00_00_0"],
     ("nwfilters",): ["clean-traffic"],
+    ("network_filter", "kvm-fleet-strict"): "<filter name='kvm-fleet-strict'/>",
     ("addresses",): {"eno3": ["198.51.100.7"], "eno4": []},
     ("post_copy", "web"): False,
     ("vm_job", "web"): "a migration",

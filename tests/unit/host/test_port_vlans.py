@@ -63,7 +63,7 @@ def places(tmp_path: Path) -> port_vlans.Places:
     (tmp_path / "bridge").write_text(BRIDGE)
     (tmp_path / "bridge").chmod(0o755)
     (tmp_path / "stored").mkdir()
-    text = xmltree.serialise(noted(xmltree.parse(NETWORK)))
+    text = xmltree.serialise(noted(xmltree.parse(NETWORK), False))
     (tmp_path / "stored/lab.xml").write_text(f"<!-- by libvirt -->\n{text}")
     folders = (tmp_path / name for name in ("stored", "running", "links", "bridge"))
     return port_vlans.Places(*map(str, folders))
@@ -142,7 +142,7 @@ def test_a_tap_that_is_gone_is_passed_over(places: port_vlans.Places) -> None:
 
 def test_vlans_go_to_the_notes_and_come_back() -> None:
     network = xmltree.parse(NETWORK)
-    told = noted(network)
+    told = noted(network, False)
     assert [group.find("vlan") for group in told.findall("portgroup")] == [None] * 3
     back = xmltree.clone(told)
     put_in_place(back, told)
@@ -156,14 +156,27 @@ def test_vlans_go_to_the_notes_and_come_back() -> None:
 def test_what_libvirt_can_have_itself_is_not_noted() -> None:
     text = NETWORK.replace("<portgroup", "<virtualport type='openvswitch'/><portgroup", 1)
     network = xmltree.parse(text)
-    assert xmltree.same(noted(network), network)
+    assert xmltree.same(noted(network, False), network)
+    assert xmltree.same(noted(xmltree.parse(NETWORK), True), xmltree.parse(NETWORK))
     own = xmltree.parse(NETWORK)
     put_in_place(own, xmltree.parse(NETWORK.replace("10", "11")))
     assert xmltree.same(own, xmltree.parse(NETWORK)), "what stands there itself counts"
 
 
+def test_security_is_noted_for_every_libvirt_and_comes_back() -> None:
+    network = xmltree.parse(NETWORK)
+    network.findall("portgroup")[0].set("security", "strict")
+    for has_vlans in (True, False):
+        told = noted(network, has_vlans)
+        assert "security" not in told.findall("portgroup")[0].attrib
+        back = xmltree.clone(told)
+        put_in_place(back, told)
+        groups = [one.get("security") for one in back.findall("portgroup")]
+        assert groups == ["strict", None, None] and "fleet:" not in xmltree.serialise(back)
+
+
 def test_what_runs_follows_the_notes_of_what_is_stored() -> None:
-    live, stored = noted(xmltree.parse(NETWORK)), noted(xmltree.parse(NETWORK.replace("10", "30")))
+    live, stored = (noted(xmltree.parse(NETWORK.replace("10", to)), False) for to in ("10", "30"))
     put_in_place(live, stored)
     assert live.find("portgroup/vlan/tag").get("id") == "30"  # type: ignore[union-attr]
 

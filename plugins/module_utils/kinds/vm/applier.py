@@ -14,6 +14,7 @@ from ...engine.plan import CREATE, DELETE, END, Plan
 from ...engine.steps import defines
 from ...host.connection import Host, libvirt, patiently, wait_until
 from ...host.live import machine_of
+from ..vswitch.changes import FiltersMade
 from . import applier_ports, applier_promise, extra, noted_vlans, power
 from .applier_live import bring
 from .applier_removal import end, remove
@@ -40,6 +41,10 @@ def apply(host: Host, plan: Plan) -> None:
         from .applier_made_from import prepare
 
         prepare(host, plan)
+    if any(isinstance(change, FiltersMade) for change in plan.changes):
+        from ..vswitch.applier_filters import make
+
+        make(host, plan)
     dom = _seeded(host, plan) if seeds(plan) else _define(host, plan)
     if any(isinstance(change, Beside) for change in plan.changes):
         dom.setAutostart(int(plan.after.facts["autostart"]))

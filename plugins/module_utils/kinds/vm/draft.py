@@ -25,7 +25,7 @@ from . import (
     in_pool,
     made_from,
     memory,
-    nic_isolation,
+    nic_filters,
     nic_vlans,
     power,
     rules,
@@ -127,6 +127,7 @@ class VmDraft(Draft):
         purged = [row for row in LISTS if options["purge"] and options.get(row) is not None]
         want = resolve(name, values, self.stored, world, purged, lambda: self.standing)
         nic_vlans.settle(want, self.stored)
+        nic_filters.follow(want, self.stored, self.world, self.mistakes)
         self._resolve_dedicated(want)
         if VOLUME in want:
             from .cloud_init.planned import planned
@@ -233,7 +234,7 @@ class VmDraft(Draft):
         self.warnings += state_files.found_again(host, before, self.definition)
         hardware.check(self.definition, before, self.mistakes)
         nic_vlans.check(self.definition, before, self.world, self.mistakes)
-        nic_isolation.check(self.definition, before, self.world, self.mistakes)
+        nic_filters.check(self.definition, before, self.world, self.mistakes)
         pinning.check(self.want, self.stored, host, self.mistakes)
         numa_placement.check(self.want, self.stored, self.after, host, self.mistakes)
         abilities.check(self.definition, before, host, self.mistakes)
@@ -346,11 +347,12 @@ class VmDraft(Draft):
         """What a start needs, and the mark of a restart that was interrupted, where nothing else
         comes of it."""
         grown: list[Change] = [*self._grown_pages(), *self._upheld(), *self._former_seeds()]
-        grown += made_from.told(self)
+        resource = self.wanted.resource
+        grown += [*made_from.told(self), *nic_filters.made(resource, self.definition, self.world)]
         if not self.restarting or self.restarts or self.was[STATE] != self.will[STATE]:
             return grown
         note = "a run that was interrupted while it restarted the VM had left this mark"
-        mended = Mended(self.wanted.resource, power.POWER, "restarting", self.is_now, note=note)
+        mended = Mended(resource, power.POWER, "restarting", self.is_now, note=note)
         return [*grown, mended]
 
     def _former_seeds(self) -> Iterable[Change]:
@@ -362,17 +364,14 @@ class VmDraft(Draft):
 
     def _upheld(self) -> Iterable[Change]:
         """What the kernel does not hold of what it was promised, if it runs on."""
-        live = self.have.live
-        if live is None or self.live is None or self.restarts:
-            return []
-        if xmltree.find(live, RESERVATION) is None:
+        live = None if self.live is None or self.restarts else self.have.live
+        if live is None or xmltree.find(live, RESERVATION) is None:
             return []
         from . import enforced
 
-        found = enforced.unheld(live, self.after, self.world, self.wanted.resource)
-        changed = self.after.get(enforced.MEMORY), self.after.get(enforced.CPU)
-        was = self.stored.get(enforced.MEMORY), self.stored.get(enforced.CPU)
-        return [] if changed != was else found  # to change it has all of it held
+        if any(self.after.get(key) != self.stored.get(key) for key in enforced.PROMISES):
+            return []  # to change it has all of it held
+        return enforced.unheld(live, self.after, self.world, self.wanted.resource)
 
     def _grown_pages(self) -> Iterable[Change]:
         """What of the host's huge pages it needs to start."""

@@ -18,6 +18,7 @@ from .changes import Upheld
 from .promised import promise_of
 
 MEMORY, CPU = ("memory", "reservation"), ("cpu", "reservation")
+PROMISES = (MEMORY, CPU)
 NOT_NOTED = "nothing on the host has taken note of it"
 NOT_HELD = "not held"
 

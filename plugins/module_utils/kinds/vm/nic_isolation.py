@@ -21,7 +21,7 @@ def check(domain: Element, before: Element | None, world: World, mistakes: Mista
     for name, nic in items_of(NICS, domain).items():
         if not is_isolated(nic) or _is_so(nic, there.get(name)):
             continue
-        where = _elsewhere(nic, world)
+        where = elsewhere(nic, world)
         if where:
             mistakes.add(f"is not possible {where}: {WHERE}", f"{NICS.name}.{name}.isolated")
 
@@ -32,12 +32,16 @@ def is_isolated(nic: Element) -> bool:
 
 
 def _is_so(nic: Element, was: Element | None) -> bool:
+    return was is not None and is_on_the_same(nic, was) and is_isolated(was)
+
+
+def is_on_the_same(nic: Element, was: Element) -> bool:
+    """Whether a NIC stays where it is."""
     paths = ("@type", "source/@network", "source/@bridge", "source/@portgroup")
-    same = was is not None and all(xmltree.get(nic, p) == xmltree.get(was, p) for p in paths)
-    return same and was is not None and is_isolated(was)
+    return all(xmltree.get(nic, path) == xmltree.get(was, path) for path in paths)
 
 
-def _elsewhere(nic: Element, world: World) -> str:
+def elsewhere(nic: Element, world: World) -> str:
     """Where a NIC is that is on no bridge of Linux; empty where it is, or nobody knows."""
     switch = xmltree.get(nic, "virtualport/@type")
     if nic.get("type") not in ("network", "bridge"):

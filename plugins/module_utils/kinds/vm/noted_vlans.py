@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ...engine import xmltree
-from ...engine.mark import MARK
+from ...engine.mark import MARK, drop_notes
 from ...engine.vlan_ports import nic_name
 from ...engine.xmltext import is_element
 from ...engine.xmltree import Element
@@ -36,11 +36,7 @@ def put_in_place(domain: Element) -> Element:
         vlan = noted_of.get(nic_name(nic))
         if vlan is not None and nic.find("vlan") is None:
             nic.append(_renamed(vlan, lambda tag: tag[len(_PREFIX) :]))
-    for note in notes:
-        xmltree.remove(domain, note)
-    mark = xmltree.find(domain, MARK) if notes else None
-    if mark is not None and not len(mark) and mark.attrib.keys() <= {"xmlns:fleet"}:
-        xmltree.put(domain, f"{MARK}!", None)
+    drop_notes(domain, notes)
     return domain
 
 

@@ -115,6 +115,20 @@ def unwire(host: Host, plan: Plan) -> None:
     unwire(plan)
 
 
+def make_filters(host: Host, plan: Plan) -> None:
+    """Have libvirt know the network filters that NICs get."""
+    from .applier_filters import make
+
+    make(host, plan)
+
+
+def follow(host: Host, plan: Plan) -> None:
+    """Give NICs the network filters of their port groups."""
+    from .applier_filters import follow
+
+    follow(host, plan)
+
+
 def stop(host: Host, plan: Plan) -> None:
     """Stop it."""
     _network(host, plan).destroy()
@@ -216,8 +230,8 @@ def _define(host: Host, definition: Element | None) -> Any:
 
 def _as_taken(host: Host, network: Element) -> Element:
     """A network as the libvirt of its host takes it, which may have no VLANs on Linux bridges."""
-    has_all = host.driver == TEST or host.libvirt_version >= vlans.ON_LINUX_BRIDGES
-    return network if has_all else noted(network)
+    has_vlans = host.driver == TEST or host.libvirt_version >= vlans.ON_LINUX_BRIDGES
+    return noted(network, has_vlans)
 
 
 def _tree(element: Element | None) -> Element:
@@ -234,6 +248,8 @@ STEPS: dict[str, tuple[Callable[[Host, Plan], None], str]] = {
     "guard": (guard, "have its switch set back if need be"),
     "wire": (wire, "set the switch that it is on"),
     "unwire": (unwire, "remove the switch that it was on"),
+    "filters": (make_filters, "make network filters"),
+    "follow": (follow, "give NICs their network filters"),
     "start": (start, "start it"),
     "connect": (connect, "connect NICs to it"),
     "retag": (retag, "set the VLANs of ports"),

@@ -20,6 +20,18 @@ class Retagged(Mended):
     never_back = "they follow their port groups"
 
 
+class FiltersMade(Mended):
+    """libvirt gets network filters of ours, which are not there, or not as they are to be."""
+
+    never_back = "NICs may have them"
+
+
+class Refiltered(Mended):
+    """NICs get the network filter of their port group, or have it no more."""
+
+    never_back = "they follow their port groups"
+
+
 class BridgeMade(Mended):
     """The switch beneath a vswitch, which was not there."""
 

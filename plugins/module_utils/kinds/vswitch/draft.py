@@ -19,7 +19,7 @@ from ...engine.planner import Draft, Removal
 from ...engine.traits import ACTIVE, GONE, OF_WHAT_RUNS, STATE
 from ...engine.vlan_ports import Port
 from ...engine.xmltree import Element
-from . import checks, connections, ports, reserved_nics, rules, table, tree
+from . import checks, connections, filtering, ports, reserved_nics, rules, table, tree
 from .attached import Nic
 from .changes import Connected, MadeUnderVms, Retagged, StartedUnderVms
 from .leftovers import Left
@@ -168,6 +168,11 @@ class VswitchDraft(Draft):
 
     # ---- what changes
 
+    @property
+    def changes_wait(self) -> bool:
+        """Whether what runs is left as it is."""
+        return bool(self.wanted.options["apply"] == "next_boot")
+
     def effects(self) -> EffectOf:
         updatable = self._updatable()
 
@@ -177,8 +182,11 @@ class VswitchDraft(Draft):
         return effect
 
     def _is_noted(self, key: Key) -> bool:
-        """Whether it is of the VLANs that libvirt's hook sets, which reads what is stored."""
+        """Whether it is of the VLANs that libvirt's hook sets, which reads what is stored; or what
+        NICs follow, whatever runs of the network."""
         host = self.world.host
+        if filtering.is_followed(key):
+            return True
         if key[0] != "port_groups" or len(key) != 3 or key[-1] not in vlans.NAMES:
             return False
         return host.driver != TEST and vlans.by_hook(self.definition, None, host.libvirt_version)
@@ -227,7 +235,8 @@ class VswitchDraft(Draft):
     def beside(self) -> list[Change]:
         left = leftovers(self.wanted.resource, self.left)
         connected = self._left_to_connect()
-        return [*self.beneath.changes(), *connected, *left, *self._ports_astray()]
+        followers = filtering.changes(self)
+        return [*self.beneath.changes(), *connected, *left, *self._ports_astray(), *followers]
 
     @property
     def _is_open_vswitch(self) -> bool:
@@ -309,6 +318,9 @@ class VswitchDraft(Draft):
         )
 
     def explained(self, change: Change) -> Change:
+        if filtering.is_followed(change.field) and self.changes_wait:
+            note = "NICs that run keep what they have until a run without apply: next_boot"
+            return replace(change, note=note)
         if change.at_once and "bandwidth" in change.field:
             note = "NICs that are connected keep their limits until they connect again"
             return replace(change, note=note)

@@ -1,41 +1,58 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""VLANs of port groups that libvirt cannot have, noted in the metadata of their network.
+"""What is declared of port groups and libvirt cannot have, noted in the metadata of their network.
 
 libvirt before 11.0 defines no network on a Linux bridge with a `<vlan>`, and drops what it does not
-know of a port group; it keeps the metadata of the network. So they stand there, as the elements
-that they are elsewhere, and libvirt's hook (host/port_vlans.py) reads them as VMs start. All else
-sees them in their port groups: they are moved on the way from libvirt and to it.
+know of a port group; it keeps the metadata of the network. So VLANs stand there, as the elements
+that they are elsewhere, and libvirt's hook (host/port_vlans.py) reads them as VMs start. So does
+the security of a port group, of which no libvirt knows: an attribute of the group, to all else. All
+else sees both in their port groups: they are moved on the way from libvirt and to it.
 """
 
 from __future__ import annotations
 
 from ...engine import vlans, xmltree
-from ...engine.mark import MARK
+from ...engine.mark import MARK, drop_notes
 from ...engine.xmltree import Element
 
+SECURITY = "security"
 GROUP = "fleet:portgroup"
 _NOTES = f"{MARK}/{GROUP}"
 
 
 def put_in_place(network: Element, noting: Element) -> None:
-    """Move VLANs that a network notes to its port groups. What runs is as what is stored says,
-    `noting`, since the hook goes by that."""
-    noted = {one.get("name"): one.find("vlan") for one in xmltree.find_all(noting, _NOTES)}
+    """Move what a network notes to its port groups. What runs is as what is stored says,
+    `noting`, since the hook goes by that, and so do the NICs."""
+    noted = {one.get("name"): one for one in xmltree.find_all(noting, _NOTES)}
     for group in network.findall("portgroup") if noted else ():
-        vlan = noted.get(group.get("name"))
-        if vlan is not None and group.find("vlan") is None:
-            group.append(xmltree.clone(vlan))
-    for note in xmltree.find_all(network, _NOTES):
-        xmltree.remove(network, note)
+        note = noted.get(group.get("name"))
+        if note is not None:
+            _put(group, note)
+    drop_notes(network, xmltree.find_all(network, _NOTES))
 
 
-def noted(network: Element) -> Element:
-    """A network as libvirt takes it that has no VLANs on Linux bridges."""
+def _put(group: Element, note: Element) -> None:
+    vlan, security = note.find("vlan"), note.get(SECURITY)
+    if vlan is not None and group.find("vlan") is None:
+        group.append(xmltree.clone(vlan))
+    if security:
+        group.set(SECURITY, security)
+
+
+def noted(network: Element, has_vlans: bool) -> Element:
+    """A network as libvirt takes it, which may have no VLANs on Linux bridges."""
     told = xmltree.clone(network)
     for group in told.findall("portgroup"):
-        vlan = group.find("vlan") if vlans.is_on_linux_bridge(told, group) else None
+        security = group.attrib.pop(SECURITY, None)
+        vlan = group.find("vlan")
+        if has_vlans or vlan is None or not vlans.is_on_linux_bridge(told, group):
+            vlan = None
+        if security is None and vlan is None:
+            continue
+        mark = xmltree.ensure(told, MARK)
+        note = xmltree.child_of(mark, GROUP, {"name": group.get("name", "")})
+        if security is not None:
+            note.set(SECURITY, security)
         if vlan is not None:
             group.remove(vlan)
-            mark = xmltree.ensure(told, MARK)
-            xmltree.child_of(mark, GROUP, {"name": group.get("name", "")}).append(vlan)
+            note.append(vlan)
     return told

@@ -90,6 +90,17 @@ def leases_of(network: Any) -> list[dict[str, Any]]:
         raise
 
 
+def read_filter(host: Host, name: str) -> str | None:
+    """A network filter as libvirt tells it: empty if it is not there, None without its driver."""
+    try:
+        there = found(host.conn.nwfilterLookupByName, name, libvirt.VIR_ERR_NO_NWFILTER)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_NO_SUPPORT:
+            raise
+        return None
+    return "" if there is None else str(there.XMLDesc(0))
+
+
 def read_leases(host: Host, vswitch: str) -> list[dict[str, Any]]:
     """The addresses that DHCP gave on a vswitch, if it is active."""
     network = look_up(host, vswitch)

@@ -24,5 +24,11 @@ def _leases(host: Host, vswitch: str) -> Any:
     return read_leases(host, vswitch)
 
 
-VSWITCHES = Reads({"vswitch": _networks}, {"leases": _leases})
+def _filter(host: Host, name: str) -> Any:
+    from .reader import read_filter
+
+    return read_filter(host, name)
+
+
+VSWITCHES = Reads({"vswitch": _networks}, {"leases": _leases, "network_filter": _filter})
 FOR_PLANS = (VSWITCHES, VMS)

@@ -15,6 +15,7 @@ from ...engine.errors import FleetError
 from ...engine.keys import Key, Values, named
 from ...engine.texts import why_no_file
 from ...engine.xmltree import Element
+from .noted_vlans import SECURITY
 from .table import (
     BRIDGE_NAME,
     DNS_ENABLED,
@@ -24,6 +25,7 @@ from .table import (
     ON_DEVICE,
     ON_HOST_BRIDGE,
     OPEN,
+    OPENVSWITCH,
     ROUTED,
     RUN_BY_LIBVIRT,
     TYPE,
@@ -89,6 +91,7 @@ def check(values: Values) -> Iterator[FleetError]:
     yield from _limits_have_an_average(values)
     for group in _things(values, "port_groups"):
         yield from starmap(_wrong, vlans.without_trunk(values, group))
+    yield from _strict_where_filters_are(values)
 
 
 def _wrong(key: Key, message: str) -> FleetError:
@@ -122,6 +125,25 @@ def _limits_only_on_a_bridge(values: Values) -> Iterator[FleetError]:
         limits = {v for k, v in values.items() if k[:2] == group and "bandwidth" in k}
         if limits - {"0B", None}:
             yield _wrong((*group, "bandwidth"), "is not possible: the vswitch is on no bridge")
+
+
+def _strict_where_filters_are(values: Values) -> Iterator[FleetError]:
+    """libvirt starts no VM with a network filter elsewhere (qemuBuildInterfaceCommandLine), and a
+    filter that looks into frames does not look behind a tag."""
+    for group in _things(values, "port_groups"):
+        if values.get((*group, SECURITY)) != "strict":
+            continue
+        on = "Open vSwitch" if values[TYPE] == OPENVSWITCH else ""
+        on = on or ("" if values[BRIDGE_NAME] or values[TYPE] in RUN_BY_LIBVIRT else "no bridge")
+        if on:
+            message = (
+                f"strict is not possible on {on}: it is by libvirt's network filters, which are "
+                "for ports of Linux bridges"
+            )
+            yield _wrong((*group, SECURITY), message)
+        elif any(values.get((*group, option)) for option in (vlans.TRUNK, vlans.NATIVE)):
+            message = "strict lets no frames with tags out, and this port group is a trunk"
+            yield _wrong((*group, SECURITY), message)
 
 
 def _has_its_addresses(values: Values) -> Iterator[FleetError]:

@@ -1,0 +1,150 @@
+"""The security of port groups: libvirt's network filters, and the NICs that get them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetError, FleetErrors
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have, Plan, Wanted
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import filters, steps
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.kind import KIND
+from support import worlds
+
+UUID = "0b1f5c3e-7c5e-4a0e-9a55-9f6b0c6f1c11"
+ON_BRIDGE = "<forward mode='bridge'/><bridge name='br0'/>"
+ACTIVE = {"state": "active", "autostart": False, "persistent": True}
+STRICT, BY_GROUP = filters.STRICT, filters.BY_GROUP
+
+
+def network(groups: str, on: str = ON_BRIDGE) -> Have:
+    text = f"<network><name>lan</name><uuid>{UUID}</uuid>{on}{groups}</network>"
+    return Have("vswitch", "lan", xmltree.parse(text), xmltree.parse(text), ACTIVE)
+
+
+def vm(name: str, stored: str, live: str | None = None, group: str = "web") -> Have:
+    def tree(has: str) -> xmltree.Element:
+        reference = f"<filterref filter='{has}'/>" if has else ""
+        nic = (
+            f"<interface type='network'><mac address='52:54:00:00:00:01'/>"
+            f"<source network='lan' portgroup='{group}'/>{reference}</interface>"
+        )
+        return xmltree.parse(f"<domain><name>{name}</name><devices>{nic}</devices></domain>")
+
+    state = "stopped" if live is None else "running"
+    facts = {"state": state, "autostart": False, "persistent": True}
+    return Have("vm", name, tree(stored), None if live is None else tree(live), facts)
+
+
+def planned(
+    have: Have,
+    vms: list[Have],
+    declared: tuple[str, ...] = (),
+    facts: dict[Any, Any] | None = None,
+    **options: Any,
+) -> Plan:
+    there = {"vswitch": {"lan": have}, "vm": {one.name: one for one in vms}}
+    world = worlds.world(there, facts)
+    world.declared = {("vm", name): Wanted("vm", name, "present") for name in declared}
+    spec = {name: one.get("default") for name, one in KIND.spec().items()}
+    [wanted] = KIND.parse({**spec, "name": "lan", **options})
+    return KIND.plan(wanted, have, world)
+
+
+def followers(plan: Plan) -> tuple[Any, Any]:
+    [found] = [change for change in plan.changes if change.field == ("security",)] or [None]
+    return (None, None) if found is None else (found.before, found.after)
+
+
+ASKS = {"port_groups": [{"name": "web", "security": "strict"}]}
+WEB = "web (52:54:00:00:00:01)"
+
+
+def test_nics_follow_as_they_are_stored_and_as_they_run() -> None:
+    vms = [
+        vm("web", "", ""),
+        vm("idle", ""),
+        vm("own", "mine", "mine"),
+        vm("waits", "mine", ""),
+        vm("other", "", "", group="else"),
+        vm("so", BY_GROUP, BY_GROUP),
+    ]
+    plan = planned(network("<portgroup name='web'/><portgroup name='else'/>"), vms, **ASKS)
+    before, after = followers(plan)
+    assert set(before) == {WEB, "idle (52:54:00:00:00:01)"}
+    assert set(before.values()) == {"permissive"} and set(after.values()) == {"strict"}
+    assert steps.steps_of(plan) == ["define", "follow", "update"]
+
+
+def test_a_group_that_is_strict_no_more_lets_its_nics_go() -> None:
+    have = network("<portgroup name='web' security='strict'/>")
+    asks = {"port_groups": [{"name": "web", "security": "permissive"}]}
+    vms = [vm("web", BY_GROUP, BY_GROUP), vm("own", STRICT, STRICT)]
+    assert followers(planned(have, vms, **asks)) == ({WEB: "strict"}, {WEB: "permissive"})
+
+
+def test_what_others_set_otherwise_is_set_back_and_nothing_else() -> None:
+    have = network("<portgroup name='web' security='strict'/>")
+    assert followers(planned(have, [vm("web", BY_GROUP, "")], **ASKS))[0] == {WEB: "permissive"}
+    assert not planned(have, [vm("web", BY_GROUP, BY_GROUP)], **ASKS).changed
+    gone = vm("web", BY_GROUP, BY_GROUP, group="gone")
+    assert not planned(have, [gone], **ASKS).changed, "whose group is not there keeps its filter"
+
+
+def test_vms_of_the_same_run_follow_by_their_own_plans() -> None:
+    plan = planned(network("<portgroup name='web'/>"), [vm("web", "", "")], ("web",), **ASKS)
+    assert followers(plan) == (None, None)
+
+
+def test_what_runs_waits_where_it_is_to() -> None:
+    have = network("<portgroup name='web' security='strict'/>")
+    vms = [vm("web", BY_GROUP, "")]
+    assert not planned(have, vms, apply="next_boot", **ASKS).changed
+    plan = planned(network("<portgroup name='web'/>"), vms, apply="next_boot", **ASKS)
+    [change] = plan.changes
+    assert "without apply: next_boot" in change.note
+
+
+# ---- the filters
+
+
+@pytest.mark.parametrize(
+    ("there", "is_now"),
+    [("", "missing"), ("<filter><rule action='accept' priority='1'/></filter>", "changed")],
+)
+def test_filters_are_made_where_they_are_not(there: str, is_now: str) -> None:
+    facts = {("network_filter", STRICT): there}
+    plan = planned(network("<portgroup name='web'/>"), [], (), facts, **ASKS)
+    [made] = [change for change in plan.changes if change.field == ("filters",)]
+    assert (made.before, made.after) == ({STRICT: is_now}, {STRICT: "made"})
+    assert steps.steps_of(plan)[:2] == ["define", "filters"]
+
+
+def test_details_of_rules_may_be_written_in_another_way() -> None:
+    text = xmltree.serialise(filters.definition(STRICT)).replace("'68'", "'68' dstportend='68'")
+    assert filters.is_as_made(STRICT, text.replace("0.0.0.0", "0.0.0.0/32"))
+    assert not filters.is_as_made(STRICT, text.replace("-870", "-871"))
+
+
+def test_a_libvirt_without_filters_says_so() -> None:
+    facts = {("network_filter", name): None for name in filters.NAMES}
+    with pytest.raises((FleetError, FleetErrors), match="install its driver"):
+        planned(network("<portgroup name='web'/>"), [], (), facts, **ASKS)
+
+
+@pytest.mark.parametrize(
+    ("on", "asks", "says"),
+    [
+        (f"{ON_BRIDGE}<virtualport type='openvswitch'/>", {}, "not possible on Open vSwitch"),
+        ("<forward mode='bridge'><interface dev='e0'/></forward>", {}, "not possible on no bridge"),
+        (f"{ON_BRIDGE}<virtualport type='openvswitch'/>", {"trunk": ["5"]}, "Open vSwitch"),
+    ],
+)
+def test_where_there_are_no_filters_there_is_no_security(
+    on: str, asks: dict[str, Any], says: str
+) -> None:
+    have = network("<portgroup name='web'/>", on)
+    with pytest.raises((FleetError, FleetErrors), match=says):
+        planned(have, [], port_groups=[{"name": "web", "security": "strict", **asks}])
