@@ -232,6 +232,7 @@ DISK: dict[str, Reader] = {
     "network.name": attribute("source", "name"),
     "network.tls": lambda disk: attribute("source", "tls")(disk) == "yes",
     "network.hosts": lambda disk: [_server(host) for host in disk.iterfind("source/host")],
+    "encryption.secret": attribute("source/encryption/secret", "usage"),
     "nvme.namespace": number(attribute("source", "namespace")),
     **{f"limits.{n}_iops": number(text(f"iotune/{n}_iops_sec")) for n in ("total", "read")},
     **{f"limits.{n}_bandwidth": number(text(f"iotune/{n}_bytes_sec")) for n in ("total", "read")},

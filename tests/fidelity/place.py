@@ -27,6 +27,8 @@ class Place:
     bridge: str = ""  # of the host
     kernel: Mapping[str, str] | None = None  # the options `boot` of a guest
     whose: str = ""  # begins the names of the images: no two VMs write to one
+    sealed: str = ""  # a volume of the pool that is encrypted
+    secret: str = ""  # the name of the secret that opens it
 
     @property
     def images(self) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from random import Random
 
 from fidelity.place import Args, Place, Step
@@ -15,6 +16,7 @@ class FromTemplate(Vm):
     """A VM whose disks are clones of a template's."""
 
     def __init__(self, rng: Random, name: str, place: Place) -> None:
+        place = replace(place, sealed="")  # what is encrypted is not cloned
         super().__init__(rng, name, place)
         self.template = Vm(Random(repr(rng.getstate()) + "template"), f"{name}-base", place)
 

@@ -13,8 +13,10 @@ virt-install made. A declaration may then be refused, but by check mode as by th
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
+import shutil
 import subprocess
 import xml.etree.ElementTree as ET
 from itertools import islice
@@ -52,6 +54,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 CHECKSUMS: dict[str, str] = {}
+SEALED_BY, PASSPHRASE = "fidelity", "open sesame"
 
 
 @pytest.fixture(scope="session")
@@ -74,17 +77,35 @@ def resource_pools(private_libvirtd: PrivateLibvirtd) -> None:
         unit.write_text(f"[Slice]\n[X-kvm-fleet]\nName={name}\nExpandable=yes\n")
 
 
+@pytest.fixture(scope="session")
+def secret(private_libvirtd: PrivateLibvirtd) -> str:
+    """The name of a secret, by which what is encrypted is opened."""
+    text = (
+        "<secret ephemeral='no' private='yes'>"
+        f"<usage type='volume'><volume>{SEALED_BY}</volume></usage></secret>"
+    )
+    said = private_libvirtd.run(["virsh", "secret-define", "/dev/stdin"], stdin=text)
+    uuid = next(word for word in said.split() if word.count("-") == 4)
+    value = base64.b64encode(PASSPHRASE.encode()).decode()
+    private_libvirtd.virsh("secret-set-value", uuid, "--base64", value)
+    return SEALED_BY
+
+
 @pytest.fixture
 def place(
     libvirtd: PrivateLibvirtd,
     prefix: str,
     images: Path,
     kernel: dict[str, str],
+    secret: str,
+    sealed: Path,
     resource_pools: None,
 ) -> Place:
     """A pool with images, a vswitch with port groups and a bridge of the host."""
-    place = Place(prefix, str(images), f"{prefix}pool", f"{prefix}switch", "br-fidelity", kernel)
+    names = (f"{prefix}pool", f"{prefix}switch", "br-fidelity")
+    place = Place(prefix, str(images), *names, kernel, sealed="sealed.qcow2", secret=secret)
     outside = libvirtd.outside(images)
+    shutil.copy(sealed, outside / place.sealed)
     for name, form in place.images.items():
         command = ["qemu-img", "create", "-q", "-f", form, str(outside / name), "64M"]
         subprocess.run(command, check=True)
@@ -100,6 +121,22 @@ def place(
     libvirtd.run(["virsh", "net-define", "/dev/stdin"], stdin=network)
     libvirtd.virsh("net-start", place.vswitch)
     return place
+
+
+@pytest.fixture(scope="session")
+def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An image that QEMU opens at once: by default it takes seconds over the passphrase.
+
+    On a busy machine qemu-img finds less time than that too short to measure.
+    """
+    path, key = tmp_path_factory.mktemp("sealed") / "image", f"secret,id=key,data={PASSPHRASE}"
+    for time_ms in (10, 100, 1000, 2000):
+        how = f"encrypt.format=luks,encrypt.key-secret=key,encrypt.iter-time={time_ms}"
+        command = ["qemu-img", "create", "-q", "--object", key, "-f", "qcow2", "-o", how]
+        if subprocess.run([*command, str(path), "8M"], check=False).returncode == 0:
+            break
+    path.chmod(0o666)
+    return path
 
 
 def _digest(path: Path) -> str:

@@ -57,6 +57,7 @@ class Vm:
         self.beside = Random(
             repr(rng.getstate()) + "beside"
         )  # and ports and screens beside a first
+        self.sealing = Random(repr(rng.getstate()) + "sealing")  # and what is encrypted
         self.formats: dict[str, str] = {}  # of the disks
         self.served: set[str] = set()  # those on servers
         self.on_interfaces: set[str] = set()  # NICs by macvtap
@@ -464,6 +465,10 @@ class Vm:
                 self.served.add(name)
             else:
                 self.served.discard(name)
+            if name == "c" and self.place.sealed and self.sealing.random() < 0.3:
+                disk = {"bus": disk["bus"], **self._sealed()}
+                self.formats[name] = "qcow2"
+                self.served.discard(name)
         elif name in self.served and self.smaller.random() < 0.4:
             disk = self._server(name)
         limits = pick(
@@ -496,6 +501,11 @@ class Vm:
              {"network": {"protocol": "rbd", "name": f"p/{image}", "hosts": pick([hosts, []])}},
              {"nvme": {"address": f"0000:{bus:02x}:00.0", "namespace": 1, "managed": False}}]
         )  # fmt: skip
+
+    def _sealed(self) -> Args:
+        """A disk on the one volume that is encrypted, so no two disks are on it."""
+        volume = {"pool": self.place.pool, "volume": self.place.sealed}
+        return {**volume, "encryption": {"secret": self.place.secret}}
 
     def _new_disk_source(self, name: str) -> Args:
         pool, dice = self.place.pool, self.rng.random()
