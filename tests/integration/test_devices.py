@@ -39,10 +39,15 @@ def _input(device: ET.Element) -> str:
     return f"{device.get('type')} on {device.get('bus')}"
 
 
+def _place(device: ET.Element) -> str:
+    address = device.find("address")
+    return "" if address is None else f"{address.get('bus')} {address.get('slot')}"
+
+
 def test_small_devices_come_to_a_vm_that_runs(host: Host) -> None:
     host.declare(
         state="paused", memory=SMALL, virt_type="qemu", sound="ich9", panic="isa",
-        inputs=[{"name": "pointer", "type": "tablet"}],
+        inputs=[{"name": "pointer", "type": "tablet"}], consoles=[{"name": "a"}, {"name": "b"}],
     )  # fmt: skip
     assert named(host, "input", _input) == {"ua-input-pointer": "tablet on usb"}
     done = host.declare(
@@ -51,6 +56,7 @@ def test_small_devices_come_to_a_vm_that_runs(host: Host) -> None:
             {"name": "keys", "type": "keyboard", "bus": "virtio"},
             {"name": "mouse", "type": "mouse"},
         ],
+        channels=[{"name": "org.example.late"}],  # whose port QEMU has given no console
         sound="usb",
     )
     classes = {row["field"]: row["class"] for row in done["plan"]}
@@ -70,6 +76,8 @@ def test_small_devices_come_to_a_vm_that_runs(host: Host) -> None:
         "inputs.keys": "restart",
         "rngs.b": "hotplug",
     }
+    # Nor is what comes meanwhile stored in its place.
+    assert named(host, "rng", _place) == named(host, "rng", _place, "--inactive")
 
 
 def test_a_device_of_extra_xml_is_no_options(host: Host) -> None:
