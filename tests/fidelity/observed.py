@@ -454,7 +454,7 @@ def _port_group(tree: Element, name: str) -> Element | None:
 THINGS: dict[str, list[tuple[str, Callable[[Element, str], Element | None], dict[str, Reader]]]] = {
     "vm": [
         (r"disks\.([\w-]+)", _by_alias("ua-disk-", "devices/disk"), DISK),
-        (r"cdroms\.([\w-]+)", _by_alias("ua-cdrom-", "devices/disk"), DISK),
+        (r"cdroms\.([\w-]+)", _by_alias("ua-cdrom-", "devices/disk[@device='cdrom']"), DISK),
         (r"nics\.([\w-]+)", _by_alias("ua-nic-", "devices/interface"), NIC),
         (r"channels\.([\w.]+)", _channel, {}),
         (r"serials\.([\w-]+)", _by_kind("ua-serial-", "devices/serial", _port_kind), PORT),
