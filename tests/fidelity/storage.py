@@ -84,8 +84,6 @@ class Volumes:
         self.there: dict[str, int] = {}  # MiB
         self.under: dict[str, str] = {}  # what a linked clone stands on
         self.made = 0
-        self.sealing = Random(repr(rng.getstate()) + "sealing")
-        self.sealed: list[str] = []  # which nothing stands on, and which do not grow
 
     def steps(self) -> Iterator[Step]:
         """Volumes that come, grow and go."""
@@ -112,18 +110,7 @@ class Volumes:
             name = self.rng.choice(free)
             self.there[name] += self.rng.choice([0, 1, 7, 32])
             return {"name": name, "capacity": f"{self.there[name]}MiB"}
-        if self.sealing.random() < 0.25:
-            return self._sealed()
         return self._new()
-
-    def _sealed(self) -> Args:
-        """One that is encrypted, which takes QEMU some seconds; or one of them goes."""
-        if self.sealed:
-            return {"name": self.sealed.pop(), "state": "absent"}
-        self.sealed.append("sealed")
-        form = self.sealing.choice(["qcow2", "raw"])
-        encryption = {"secret": self.place.secret}
-        return {"name": "sealed", "capacity": "2MiB", "format": form, "encryption": encryption}
 
     def _new(self) -> Args:
         self.made += 1
