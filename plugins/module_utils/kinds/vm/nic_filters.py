@@ -22,7 +22,8 @@ WHERE = "libvirt starts no VM with one there, but on ports of Linux bridges alon
 
 def follow(want: Values, stored: Values, world: World, mistakes: Mistakes) -> None:
     """Add the filters that NICs are to have by their port groups, and take away those that such
-    have no more: of NICs that are declared, and of all on vswitches that are."""
+    have no more: of all on vswitches of the run, and of NICs that come, move or say of filters. Of
+    others nobody asks their vswitch, by whose plan they follow."""
     for key in _nics(want, stored, world):
         network = world.will_be("vswitch", _vswitch(key, want, stored)).stored
         if network is None:
@@ -49,11 +50,19 @@ def follow(want: Values, stored: Values, world: World, mistakes: Mistakes) -> No
 def _nics(want: Values, stored: Values, world: World) -> Iterator[Key]:
     keys = {key: None for key in (*want, *stored) if len(key) == 2 and key[0] == NICS.name}
     for key in keys:
-        is_named = want.get(key) is PRESENT
         vswitch = _vswitch(key, want, stored)
-        counts = is_named or ("vswitch", vswitch) in world.declared
+        counts = ("vswitch", vswitch) in world.declared or _says(key, want, stored)
         if vswitch and counts and want.get(key) is not ABSENT:
             yield key
+
+
+def _says(key: Key, want: Values, stored: Values) -> bool:
+    """Whether a declaration has anything to do with which filter a NIC follows."""
+    if want.get((*key, *NAME)) in ("", filters.BY_GROUP):
+        return True
+    at = [(*key, UNION), (*key, "port_group"), (*key, *NAME)]
+    moves = any(want.get(one) not in (None, stored.get(one)) for one in at)
+    return moves or (want.get(key) is PRESENT and key not in stored)
 
 
 def _vswitch(key: Key, want: Values, stored: Values) -> str:

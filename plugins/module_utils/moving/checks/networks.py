@@ -304,6 +304,8 @@ def _filtered(case: Case, about: str, nic: Element) -> Iterator[Finding]:
         yield case.warned("nics", message, "see that it has", about, source=name)
     elif name not in there:
         todo = f"define it there (virsh nwfilter-dumpxml {name})"
+        if name.startswith("kvm-fleet-"):
+            todo = "declare a port group there with security: strict, which makes it"
         yield case.failed(
             "nics", f"the target has no network filter {name}", todo, about, source=name
         )

@@ -52,13 +52,24 @@ def followed(want: Values, stored: Values, **of: Any) -> tuple[Values, list[str]
         ({NIC: PRESENT}, nic("gone", BY_GROUP), {}),
         ({NIC: PRESENT, (*NIC, "port_group"): "open"}, nic("web", BY_GROUP), {FILTER: ""}),
         ({NIC: ABSENT}, nic("web"), {}),
-        ({}, nic("web"), {}),
+        ({}, nic("web"), {FILTER: BY_GROUP}),
     ],
 )
 def test_a_nic_follows_its_port_group_unless_it_says_itself(
     want: Values, stored: Values, changes: Values
 ) -> None:
-    assert followed(want, stored) == (changes, [])
+    assert followed(want, stored, declared=True) == (changes, [])
+    says = {*want} - {NIC}
+    comes = not stored
+    assert followed(want, stored) == (changes if says or comes else {}, [])
+
+
+def test_the_vswitch_of_a_nic_that_stays_as_it_is_is_not_asked_for() -> None:
+    asked = world()
+    with asked.facts.scope() as facts:
+        same = {NIC: PRESENT, (*NIC, "source"): {"vswitch": "lan"}, (*NIC, "port_group"): "web"}
+        nic_filters.follow(same, nic("web"), asked, Mistakes("vm/web"))
+        assert not facts
 
 
 def test_a_nic_that_gives_its_own_filter_up_has_nothing_of_it() -> None:
@@ -66,10 +77,6 @@ def test_a_nic_that_gives_its_own_filter_up_has_nothing_of_it() -> None:
     assert changes == {FILTER: BY_GROUP, (*NIC, *PARAMETERS): {}}
     said = {NIC: PRESENT, FILTER: "", (*NIC, *PARAMETERS): {"IP": "192.0.2.7"}}
     assert followed(said, nic("web", "mine"))[0] == {FILTER: BY_GROUP}
-
-
-def test_all_nics_on_a_vswitch_of_the_run_follow() -> None:
-    assert followed({}, nic("web"), declared=True) == ({FILTER: BY_GROUP}, [])
 
 
 def test_the_filter_of_port_groups_is_for_nics_in_such() -> None:
