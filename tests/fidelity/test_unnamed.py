@@ -49,6 +49,16 @@ def test_a_vm(fields: list[str], edit: tuple[str, str], place: str) -> None:
     assert all(place in one for one in found)
 
 
+def test_nics_that_follow_their_port_group_are_of_its_vswitch() -> None:
+    nic = "<interface type='network'><mac address='52:54:00:00:00:01'/></interface>"
+    filtered = nic.replace("</interface>", "<filterref filter='a'/></interface>")
+    seen, after = ({"vm/x stored": VM.format(more="", devices=one)} for one in (nic, filtered))
+    follows = {**change("security", "vswitch/n"), "after": {"x (52:54:00:00:00:01)": "strict"}}
+    assert not lost(seen, after, [follows])
+    assert lost(seen, after, [{**follows, "after": {"y (52:54:00:00:00:01)": "strict"}}])
+    assert lost(after, {"vm/x stored": BEFORE}, [follows])
+
+
 def test_the_notes_of_others_stay() -> None:
     noted = BEFORE.replace("<name>", "<metadata><a:b xmlns:a='c'/></metadata><name>")
     assert lost({"vm/x stored": noted}, {"vm/x stored": BEFORE}, [change("title")])

@@ -219,12 +219,7 @@ FOLDER = re.compile(r"target/permissions/")  # libvirt knows them of a pool that
 
 def lost(before: Mapping[str, str], after: Mapping[str, str], plan: Iterable[Change]) -> list[str]:
     """What differs between two dumps and belongs to no change of the plan."""
-    changes: dict[str, list[Change]] = {}
-    for change in plan:
-        changes.setdefault(change["resource"], []).append(change)
-        if change["field"] in ("cloud_init.volume", "cloud_init.former"):
-            for side in ("before", "after"):  # the volume of a seed is its VM's
-                changes.setdefault(f"storage_volume/{change[side]}", []).append(change)
+    changes = _by_resource(plan)
     found = []
     for key in sorted({**before, **after}):
         resource, view = key.rsplit(" ", 1)
@@ -241,6 +236,20 @@ def lost(before: Mapping[str, str], after: Mapping[str, str], plan: Iterable[Cha
         elif view == "stored" or not _turns(mine):
             found += [f"{key}: {what}" for what in _lost(key, one, other, mine)]
     return found
+
+
+def _by_resource(plan: Iterable[Change]) -> dict[str, list[Change]]:
+    changes: dict[str, list[Change]] = {}
+    for change in plan:
+        of = [change["resource"]]
+        if change["field"] in ("cloud_init.volume", "cloud_init.former"):
+            # the volume of a seed is its VM's
+            of += [f"storage_volume/{change[side]}" for side in ("before", "after")]
+        if change["field"] == "security":  # NICs that follow their port group
+            of += [f"vm/{nic.split(' (')[0]}" for nic in change["after"]]
+        for resource in of:
+            changes.setdefault(resource, []).append(change)
+    return changes
 
 
 def _turns(changes: Iterable[Change]) -> bool:
@@ -396,7 +405,8 @@ TABLES = {"secret": SECRET, "vswitch": VSWITCH, "storage_volume": VOLUME}
 def _places(resource: str, field: str, trees: tuple[Element, Element]) -> list[str]:
     kind = resource.split("/")[0]
     if kind == "vm":
-        return _places_in_vm(field, trees)
+        follows = ["devices/interface*/filterref"] if field == "security" else []
+        return follows or _places_in_vm(field, trees)
     if kind == "vswitch" and field.startswith("port_groups."):
         return [f"portgroup[{field.split('.')[1]}]/"]
     return list(_by_field(TABLES.get(kind, POOL), field))
