@@ -27,3 +27,26 @@ def test_an_alias_is_what_it_stands_for(
     monkeypatch.setattr(connection.libvirt, "open", lambda _uri: conn)
     with connection.connect(given) as host:
         assert host.is_local is is_local
+
+
+@pytest.mark.parametrize(
+    ("said", "calls"), [("Unable to get accurate CPU usage", 3), ("No space left on device", 1)]
+)
+def test_what_a_busy_machine_cannot_do_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, said: str, calls: int
+) -> None:
+    done = []
+
+    def make() -> str:
+        done.append(said)
+        if len(done) < 3:
+            raise connection.libvirt.libvirtError(said)
+        return "made"
+
+    monkeypatch.setattr(connection.time, "sleep", lambda _s: None)
+    if calls == 1:
+        with pytest.raises(connection.libvirt.libvirtError):
+            connection.patiently(make)
+    else:
+        assert connection.patiently(make) == "made"
+    assert len(done) == calls
