@@ -56,9 +56,11 @@ def _told(error: FleetError, failed: Failed) -> FleetError:
     if not failed.changed:
         return error
     done = _done(failed)
-    left = f"not done: {_listed(failed.left)}; " if failed.left else ""
-    message = f"{error.message}; {done}; {left}run again when the cause is gone"
-    return FleetError(message, error.resource, error.field)
+    said = [error.message, done]
+    said += [f"not done: {_listed(failed.left)}"] if failed.left else []
+    said += [f"waits for a restart: {_listed(failed.late)}"] if failed.late else []
+    said += ["run again when the cause is gone"] if failed.left or not failed.late else []
+    return FleetError("; ".join(said), error.resource, error.field)
 
 
 def _done(failed: Failed) -> str:

@@ -31,8 +31,16 @@ class Failed:
     @property
     def made(self) -> list[Change]:
         """The changes that nothing is left of."""
-        left = {change.field for change in self.left}
+        left = {change.field for change in (*self.left, *self.late)}
         return [change for change in self.plan.changes if change.field not in left]
+
+    @property
+    def late(self) -> list[Change]:
+        """The changes that were to come at once, and wait for a restart: what was stored for them
+        is, and another run has nothing to do."""
+        left, waits = ({change.field for change in of} for of in (self.left, self.pending))
+        at_once = (change for change in self.plan.changes if change.at_once)
+        return [change for change in at_once if change.field in waits - left]
 
     @property
     def changed(self) -> bool:

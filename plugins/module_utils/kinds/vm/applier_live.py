@@ -246,7 +246,8 @@ def _unplug_one(vm: Running, row: Items, name: str) -> None:
     if not wait_until(lambda: name not in items_of(row, vm.now()), UNPLUG_TIMEOUT_S):
         raise FleetError(
             f"the guest did not let it go within {UNPLUG_TIMEOUT_S:.0f} s; what is stored "
-            "is without it already; run again when the guest is done with it, or restart it",
+            "is without it already; when the guest is done with it declare it as absent by its "
+            "name, or restart the VM",
             vm.plan.resource,
             f"{row.name}.{name}",
         )

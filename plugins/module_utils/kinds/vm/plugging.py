@@ -125,12 +125,14 @@ def _has_unit(disk: Element, stays: Element) -> bool:
 
 
 def _is_free(device: Element, stays: Element) -> bool:
-    """Whether nothing that runs has its target or boot order, nor boots by kind of device."""
+    """Whether nothing that runs has its target, MAC or boot order, nor boots by kind of device."""
     order = xmltree.get(device, "boot/@order")
     orders = {boot.get("order") for boot in stays.findall("devices/*/boot")}
     boots = order is None or (order not in orders and stays.find("os/boot") is None)
+    own = {xmltree.get(device, "target/@dev"), xmltree.get(device, "mac/@address")} - {None}
     targets = {target.get("dev") for target in stays.findall("devices/disk/target")}
-    return boots and xmltree.get(device, "target/@dev") not in targets
+    macs = {mac.get("address") for mac in stays.findall("devices/interface/mac")}
+    return boots and own.isdisjoint(targets | macs)
 
 
 def _is_open(disk: Element, stays: Element) -> bool:

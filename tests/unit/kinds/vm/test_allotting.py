@@ -178,6 +178,21 @@ def test_a_disk_waits_whose_unit_on_scsi_another_has(theirs: str, comes: bool) -
     assert bool(come) == comes
 
 
+def nic(mac: str, name: str = "") -> str:
+    alias = f"<alias name='ua-nic-{name}'/>" if name else ""
+    return f"<interface type='user'><mac address='{mac}'/><model type='virtio'/>{alias}</interface>"
+
+
+@pytest.mark.parametrize(
+    ("theirs", "comes"), [("52:54:00:00:00:01", False), ("52:54:00:00:00:02", True)]
+)
+def test_a_nic_waits_whose_mac_one_that_runs_has(theirs: str, comes: bool) -> None:
+    port = "<controller type='pci' index='1' model='pcie-root-port'/>" * 2
+    live, stored = machine(port, nic(theirs)), machine(port, nic("52:54:00:00:00:01", "lan"))
+    come = plugged(live, stored, {("nics", "lan"): PRESENT}, False)
+    assert bool(come) == comes
+
+
 def test_a_disk_waits_for_a_controller_that_what_runs_lacks() -> None:
     live = machine("<controller type='scsi' index='0' model='virtio-scsi'/>")
     assert not plugged(live, machine(on_scsi("sdp")), {("disks", "sdp"): PRESENT}, False)
