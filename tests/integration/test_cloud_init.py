@@ -143,7 +143,7 @@ def test_another_content_is_another_volume_and_rerun_another_instance(guest: Gue
     done = guest.set({"user_data": {"packages": ["b"]}})
     assert "cloud_init.user_data" in rows(done)
     note = next(r["note"] for r in done["plan"] if r["field"] == "cloud_init.user_data")
-    assert "no effect on a guest that has run" in note
+    assert "a guest that has run takes up only" in note
     assert guest.files == ["web-cidata-2.iso"]
     two = guest.seed()
     assert two["user-data"] != one["user-data"] and two["meta-data"] == one["meta-data"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 testinfra_hosts = ["ansible://kvm_hosts"]
 
 
-def test_it_has_another_name(in_guest):
+def test_it_did_what_the_seed_says(in_guest):
     assert in_guest("hostname") == "shop"
+    assert in_guest("ls /var/tmp/other") == "/var/tmp/other"
 
 
 def test_it_is_another_instance(in_guest):

@@ -54,9 +54,12 @@ if TYPE_CHECKING:
 AFTER_BOOT = "after_boot"
 SOURCE: Key = (*DRIVE, UNION)
 EMPTY = {"file": ""}
-NO_EFFECT = (
-    "has no effect on a guest that has run; with rerun: true it gets another instance-id, and "
-    "takes it up when it boots"
+# cloud-init reads the seed at each start, and what it does each time goes by what it finds there:
+# cc_set_hostname and cc_update_hostname, cc_bootcmd, cc_update_etc_hosts (since 22.2, before that
+# fewer). All else is done once for an instance.
+UP_TO_RERUN = (
+    "a guest that has run takes up only what cloud-init does at each start (host name, bootcmd, "
+    "/etc/hosts); with rerun: true it gets another instance-id, and takes up all when it boots"
 )
 
 
@@ -378,7 +381,7 @@ def explained(plan: Planned, change: Change) -> Change:
     said: dict[str, Any] = {}
     if plan.note is not None and change.field[1] in CONTENT:
         is_old = plan.note.said.get("instance_id") == plan.had.said.get("instance_id")
-        said["note"] = NO_EFFECT if is_old else ""
+        said["note"] = UP_TO_RERUN if is_old else ""
     if isinstance(change.before, Sensitive):
         said["final"] = "what it said is kept by nobody"
     return replace(change, **said)
