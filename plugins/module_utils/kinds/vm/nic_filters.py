@@ -14,7 +14,7 @@ from ...engine.xmltree import Element
 from ..vswitch import filters
 from . import nic_isolation
 from .nic_isolation import elsewhere, is_on_the_same
-from .nic_rows import NICS
+from .nic_rows import MACVTAP, NICS
 
 NAME, PARAMETERS = ("filter", "name"), ("filter", "parameters")
 WHERE = "libvirt starts no VM with one there, but on ports of Linux bridges alone"
@@ -78,7 +78,9 @@ def check(domain: Element, before: Element | None, world: World, mistakes: Mista
     for name, nic in items_of(NICS, domain).items():
         was = there.get(name)
         is_so = was is not None and is_on_the_same(nic, was) and filters.filter_of(was)
-        where = "" if is_so or not filters.filter_of(nic) else elsewhere(nic, world)
+        on_macvtap = nic.get("type") == MACVTAP  # of which `macvtap` tells
+        has_none = is_so or on_macvtap or not filters.filter_of(nic)
+        where = "" if has_none else elsewhere(nic, world)
         if where:
             mistakes.add(f"is not possible {where}: {WHERE}", f"{NICS.name}.{name}.filter.name")
 
