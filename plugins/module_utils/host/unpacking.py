@@ -25,6 +25,7 @@ from ..engine.looked_at import Image
 from ..engine.units import format_size
 from .fetching import SPARE
 from .images import HEADER_SIZE, inspect
+from .whole_images import missing_in_qcow2, no_disk_in
 
 BLOCK = 2**20
 LARGEST = 2**43  # bytes of an unpacked image, holes included
@@ -109,19 +110,37 @@ def _check_whole(file: Path, found: Image, called: str) -> None:
         _check_raw(file, called)
     elif found.format in FOREIGN:
         _check_foreign(file, found.format, called)
-    elif found.format != "qcow2":
+    elif found.format == "qcow2":
+        _check_qcow2(file, called)
+    else:
         raise _refused(called, f"is {found.format}, of which no volume is made")
 
 
 def _check_raw(file: Path, called: str) -> None:
     """A raw image has no mark. What is a text, or no whole number of sectors, is none."""
     with file.open("rb") as opened:
-        begin = opened.read(HEADER_SIZE).lstrip().lower()
-    if begin.startswith(PAGES):
+        begin = opened.read(HEADER_SIZE)
+    if other := no_disk_in(begin):
+        raise _refused(called, f"is {other}; take the image out of it, and give that")
+    if begin.lstrip().lower().startswith(PAGES):
         raise _refused(called, "is no image but a text, as a web page or what a server says")
     size = file.stat().st_size
     if not size or size % 512:
         raise _refused(called, f"is no image of a known format, and has {size} bytes")
+
+
+def _check_qcow2(file: Path, called: str) -> None:
+    """A guest would find errors where the file has ended, and only once it reads that far."""
+    try:
+        missing = missing_in_qcow2(file)
+    except ValueError as error:
+        raise _refused(called, f"cannot be an image: {error}") from error
+    if missing:
+        raise _refused(
+            called,
+            f"is cut off: it has {file.stat().st_size} bytes, and by its tables at least {missing} "
+            "more; see that its server has it whole, and that the checksum is not that of a part",
+        )
 
 
 def _check_foreign(file: Path, form: str, called: str) -> None:
