@@ -242,7 +242,7 @@ def _by_resource(plan: Iterable[Change]) -> dict[str, list[Change]]:
     changes: dict[str, list[Change]] = {}
     for change in plan:
         of = [change["resource"]]
-        if change["field"] in ("cloud_init.volume", "cloud_init.former"):
+        if change["field"].startswith(("cloud_init.volume", "cloud_init.former")):
             # the volume of a seed is its VM's
             of += [f"storage_volume/{change[side]}" for side in ("before", "after")]
         if change["field"] == "security":  # NICs that follow their port group

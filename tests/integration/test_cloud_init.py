@@ -133,7 +133,8 @@ def test_a_seed_comes_is_read_and_goes_with_its_vm(guest: Guest) -> None:
     assert done["vm"]["cloud_init"]["hostname"] == "web.example.com"
     assert "CANARY" not in guest.libvirtd.virsh("dumpxml", guest.name, "--security-info")
     done = guest.set(state="absent")
-    assert ("cloud_init.volume", "absent") in {(r["field"], r["after"]) for r in done["plan"]}
+    volume = f"cloud_init.volumes.{guest.pool}/{guest.name}-cidata.iso"
+    assert (volume, "absent") in {(r["field"], r["after"]) for r in done["plan"]}
     assert guest.files == []
 
 
@@ -200,10 +201,12 @@ def test_a_clone_keeps_the_seed_that_it_shares(guest: Guest, prefix: str) -> Non
     xml = re.sub(r"<uuid>.*</uuid>", "", xml.replace(f"<name>{guest.name}", f"<name>{prefix}two"))
     guest.libvirtd.run(["virsh", "define", "/dev/stdin"], stdin=xml)
     done = guest.set({"hostname": "b"})
-    assert (f"{guest.pool}/{guest.name}-cidata.iso", "kept") in {
-        (row["before"], row["after"]) for row in done["plan"]
-    }
+    notes = [row["note"] for row in done["plan"] if row["field"] == "cloud_init.former"]
+    assert notes == [f"{prefix}two uses it too"]
     assert guest.files == ["web-cidata-2.iso", "web-cidata.iso"]
+    guest.libvirtd.virsh("undefine", f"{prefix}two")
+    guest.set({"hostname": "b"})
+    assert guest.files == ["web-cidata-2.iso"]
 
 
 def test_a_seed_stays_as_long_as_a_snapshot_has_it(guest: Guest) -> None:
@@ -245,7 +248,8 @@ def test_what_an_interrupted_run_left_is_cleared_up(guest: Guest) -> None:
     )
     guest.libvirtd.virsh(*note, "--key", "fleet-seed", "--set", told.strip())
     done = guest.set({"hostname": "a"})
-    assert [row["field"] for row in done["plan"]] == ["cloud_init.former", "cloud_init.former"]
+    gone = f"cloud_init.volumes.{guest.pool}/{half[1]}"
+    assert [row["field"] for row in done["plan"]] == ["cloud_init.former", gone]
     assert guest.files == ["web-cidata-2.iso"]
 
 

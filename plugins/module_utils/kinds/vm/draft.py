@@ -41,7 +41,7 @@ from .states import PAUSED, RUNNING, SAVED, STOPPED
 from .table import LISTS, RESERVATION, ROWS, TEMPLATE, TRAITS
 
 if TYPE_CHECKING:
-    from .cloud_init.planned import Planned
+    from .cloud_init.going import Planned
     from .standing import Standing
 
 
@@ -358,9 +358,9 @@ class VmDraft(Draft):
     def _former_seeds(self) -> Iterable[Change]:
         if self.seed is None:
             return []
-        from .cloud_init import planned
+        from .cloud_init import going
 
-        return planned.beside(self.wanted.resource, self.seed)
+        return going.beside(self.wanted.resource, self.seed)
 
     def _upheld(self) -> Iterable[Change]:
         """What the kernel does not hold of what it was promised, if it runs on."""

@@ -91,9 +91,9 @@ def _metadata(draft: VmDraft) -> Iterator[Change]:
 
 def _seed(draft: VmDraft) -> Iterator[Change]:
     if xmltree.find(draft.have.definition, NOTE) is not None:
-        from .cloud_init import planned
+        from .cloud_init import going
 
-        yield from planned.goes_with(draft)
+        yield from going.goes_with(draft)
 
 
 # ---- what stays of it

@@ -31,6 +31,14 @@ INSTANCE_ID, DETACH, NICS = (
 )
 
 
+def volume_field(name: str) -> Key:
+    """Of what a change is by which a volume, POOL/NAME, that was a seed goes or stays.
+
+    Each has its own, since a diff shows one line of a field.
+    """
+    return (CLOUD_INIT, "volumes", name)
+
+
 def seeds(plan: Plan) -> bool:
     """Whether a plan is about a seed, too."""
     return any(change.field[0] == CLOUD_INIT for change in plan.changes)

@@ -25,7 +25,7 @@ from ....host.connection import Host, libvirt, patiently
 from ...storage_volume import applier as volumes
 from ...storage_volume.reader import look_up_volume, tree_of
 from ...storage_volume.volumes import KIND, name_in_pool, pool_of
-from ..seeded import CLOUD_INIT, CONTENT, FORMER, VOLUME, XORRISO
+from ..seeded import CLOUD_INIT, CONTENT, VOLUME, XORRISO, volume_field
 from .files import LABEL, files_of
 from .note import PREFIX, Note, element_of, note_of, put
 from .places import volume_tree
@@ -81,7 +81,7 @@ def _plain(note: Note) -> dict[str, Any]:
 
 def _goes(plan: Plan) -> list[str]:
     gone = (change for change in plan.changes if isinstance(change, Lost))
-    return [change.before for change in gone if change.field in (FORMER, VOLUME)]
+    return [change.before for change in gone if change.field == volume_field(change.before)]
 
 
 def _noted(plan: Plan, note: Note | None) -> Plan:

@@ -46,8 +46,21 @@ def note_of(tree: Element | None) -> Note | None:
     found = None if tree is None else xmltree.find(tree, NOTE)
     if tree is None or found is None or found.get("uuid") != xmltree.get(tree, "uuid"):
         return None
+    return _read(found.text or "")
+
+
+def copied_note_of(tree: Element | None) -> tuple[str, Note] | None:
+    """The UUID of another VM and its note, where a definition is a copy of that one's."""
+    found = None if tree is None else xmltree.find(tree, NOTE)
+    if tree is None or found is None or found.get("uuid") == xmltree.get(tree, "uuid"):
+        return None
+    note = _read(found.text or "")
+    return None if note is None else (found.get("uuid") or "", note)
+
+
+def _read(text: str) -> Note | None:
     try:
-        told = json.loads(found.text or "")
+        told = json.loads(text)
         said = {part: _checked(part, told["said"][part]) for part in PARTS if part in told["said"]}
         return Note(said, str(told["written"]), str(told["made_at"]))
     except (ValueError, TypeError, KeyError):

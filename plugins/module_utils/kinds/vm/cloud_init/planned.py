@@ -10,21 +10,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ....engine import xmltree
 from ....engine.changes import Change, Kept, Lost
 from ....engine.codecs import Value
-from ....engine.errors import Mistakes
 from ....engine.hidden import Sensitive
 from ....engine.keys import ABSENT, PRESENT, UNION, Key, Values
-from ....engine.plan import Have
 from ....engine.sensitive import salt_of
 from ....engine.xmltree import Element
-from ...storage_volume.design import check_pool
-from ...storage_volume.volumes import HALF_MADE, UNSEEN, name_in_pool, pool_of, volume_path
+from ...storage_volume.volumes import UNSEEN, name_in_pool, pool_of, volume_path
 from ..derived import derived_uuid
 from ..made_from import MADE
 from ..seeded import (
@@ -40,12 +37,12 @@ from ..seeded import (
     OWN,
     VOLUME,
 )
-from ..snapshots import has_disk, snapshots_with
 from ..states import RUNNING
 from ..sysprep import CLOUD_INIT as BY_CLOUD_INIT
 from ..table import AGENT_CHANNEL
 from . import places
-from .note import Note, note_of, put, said_of
+from .going import Planned, of_another, set_former, waits_for
+from .note import Note, note_of, said_of
 from .user_data import unknown_in
 
 if TYPE_CHECKING:
@@ -61,23 +58,10 @@ UP_TO_RERUN = (
     "a guest that has run takes up only what cloud-init does at each start (host name, bootcmd, "
     "/etc/hosts); with rerun: true it gets another instance-id, and takes up all when it boots"
 )
-
-
-@dataclass
-class Planned:
-    """The seed of one VM as a plan has it."""
-
-    salt: str
-    had: Note | None
-    note: Note | None = None
-    makes: str = ""  # why a volume is made; empty where none is
-    goes: list[str] = field(default_factory=list)  # the volumes, POOL/NAME, that are removed
-    kept: dict[str, str] = field(default_factory=dict)  # those that have to stay, and why
-    snapshots: list[str] = field(default_factory=list)  # those by which others have to wait
-
-    def put(self, tree: Element) -> None:
-        """Note it in a definition."""
-        put(tree, self.note)
+AGAIN = (
+    "a guest that has run with this instance-id before takes up only what cloud-init does at each "
+    "start; with rerun: true it gets another"
+)
 
 
 def planned(draft: VmDraft, want: dict[Key, Value]) -> Planned:
@@ -85,6 +69,8 @@ def planned(draft: VmDraft, want: dict[Key, Value]) -> Planned:
     stored = draft.have.stored
     salt = salt_of(stored if stored is not None else _named(draft.wanted.name))
     plan = Planned(salt, note_of(stored))
+    if draft.have.exists and not (plan.had and plan.had.said.get("instance_id")):
+        plan.again = draft.wanted.name
     _check_drive(draft, plan.had)
     if any(want[(CLOUD_INIT, part)] for part in CONTENT):
         _set_up(draft, want, plan)
@@ -142,7 +128,9 @@ def _set_up(draft: VmDraft, want: dict[Key, Value], plan: Planned) -> None:
     if plan.makes:
         want[VOLUME] = places.new_volume(draft, want, had)
         draft.warnings += _unknown(draft.wanted.options["cloud_init"])
-    _set_former(draft, want, plan)
+    set_former(draft, want, plan)
+    if plan.had is None:
+        plan.kept.update(of_another(draft))
     if want[VOLUME]:
         _set_drive(draft, want)
     if want[DETACH] == AFTER_BOOT and not _has_agent(draft, want):
@@ -244,7 +232,7 @@ def _take_away(draft: VmDraft, want: dict[Key, Value], plan: Planned) -> None:
         want[key] = ""
     if plan.had is None:
         return
-    _set_former(draft, want, plan)
+    set_former(draft, want, plan)
     if DRIVE in draft.stored:
         stays = draft.live is not None and DRIVE in draft.live
         want[DRIVE] = PRESENT if stays else ABSENT
@@ -252,128 +240,19 @@ def _take_away(draft: VmDraft, want: dict[Key, Value], plan: Planned) -> None:
             want[SOURCE] = EMPTY
 
 
-def _set_former(draft: VmDraft, want: dict[Key, Value], plan: Planned) -> None:
-    """Of the volumes that were the seed, those that go, and those that it still runs with."""
-    had = plan.had or Note({})
-    replaced = [had.volume] if had.volume and had.volume != want[VOLUME] else []
-    waits: list[str] = []
-    for name in dict.fromkeys([*had.former, *replaced]):
-        volume = draft.world.was("storage_volume", name)
-        if _runs_with(draft, volume) or (name in had.former and _is_asleep(draft, name)):
-            waits.append(name)
-            continue
-        own = _snapshots_with(draft, draft.wanted.name, volume)
-        if own:
-            waits.append(name)
-            plan.snapshots += [one for one in own if one not in plan.snapshots]
-            continue
-        why_kept = _why_kept(draft, name, volume)
-        if why_kept:
-            plan.kept[name] = why_kept
-        elif _is_to_go(draft, name, volume, draft.mistakes):
-            plan.goes.append(name)
-    want[FORMER] = waits
-
-
-def _runs_with(draft: VmDraft, volume: Have) -> bool:
-    """Whether what runs has it in the drive, and will have it when the run is done."""
-    runs, path = draft.live, _path_of(volume)
-    has = runs is not None and bool(path) and runs.get(SOURCE) == {"file": path}
-    return has and draft.changes_wait
-
-
-def _why_kept(draft: VmDraft, name: str, volume: Have) -> str:
-    """Why the volume of a seed stays where it is; empty where nothing keeps it."""
-    others = users_of(draft, volume) if volume.exists else []
-    if others:
-        return f"{', '.join(others)} uses it too"
-    if any(pool.exists for pool in _pools(draft, name)):
-        return ""
-    return f"there is no pool {pool_of(name)} by which it could be removed"
-
-
-def _is_to_go(draft: VmDraft, name: str, volume: Have, mistakes: Mistakes) -> bool:
-    """Whether a volume is there to be removed. What is in the way of that is a mistake."""
-    asleep = _is_asleep(draft, name)
-    is_there = volume.exists or volume.facts.get(HALF_MADE) or (asleep and volume.facts.get(UNSEEN))
-    if is_there and asleep:
-        found = Mistakes(draft.wanted.resource)
-        check_pool(_pools(draft, name)[1], draft.world, found, draft.warnings)
-        for error in found.errors:
-            mistakes.add(f"{name} is to go, and {error.message}", CLOUD_INIT)
-    return bool(is_there)
-
-
-def _is_asleep(draft: VmDraft, name: str) -> bool:
-    """Whether the pool of a volume is there, and not active while the plan is carried out."""
-    pools = _pools(draft, name)
-    return any(one.exists for one in pools) and all(one.live is None for one in pools)
-
-
-def _pools(draft: VmDraft, name: str) -> tuple[Have, Have]:
-    """The pool of a volume, as it is and as it will be: it is started first, and stopped last."""
-    world, pool = draft.world, pool_of(name)
-    return world.was("storage_pool", pool), world.will_be("storage_pool", pool)
-
-
-def users_of(draft: VmDraft, volume: Have) -> list[str]:
-    """The other VMs that have a volume as a medium, clones of this one, or go back to it with one
-    of their snapshots."""
-    path = _path_of(volume)
-    found = []
-    for name, have in (draft.world.everything("vm") if path else {}).items():
-        if name == draft.wanted.name:
-            continue
-        if any(has_disk(tree, path) for tree in (have.stored, have.live) if tree is not None):
-            found.append(name)
-        else:
-            snapshots = _snapshots_with(draft, name, volume)
-            found += [f"{name} (snapshot {', '.join(snapshots)})"] if snapshots else []
-    return sorted(found)
-
-
-def _snapshots_with(draft: VmDraft, vm: str, volume: Have) -> list[str]:
-    """The snapshots of a VM that have a volume as a medium: who goes back to them needs it."""
-    path = _path_of(volume)
-    return snapshots_with(draft.world.host, vm, path) if path else []
-
-
-def _path_of(volume: Have) -> str:
-    return (xmltree.get(volume.stored, "target/path") or "") if volume.stored is not None else ""
-
-
 # ---- as the plan says it
-
-
-def beside(resource: str, plan: Planned) -> Iterator[Change]:
-    """The volumes that go, and those that have to stay."""
-    for name in plan.goes:
-        yield Lost(resource, FORMER, name, note="the seed that it was")
-    for name, why in plan.kept.items():
-        yield Kept(resource, FORMER, name, note=why)
-
-
-def goes_with(draft: VmDraft) -> Iterator[Change]:
-    """Of a VM that goes: its seed, which is of no use to anybody, and what it was before."""
-    note = note_of(draft.have.stored)
-    for name in filter(None, [*note.former, note.volume] if note is not None else []):
-        volume = draft.world.was("storage_volume", name)
-        why_kept = _why_kept(draft, name, volume)
-        if why_kept:
-            yield Kept(draft.wanted.resource, VOLUME, name, note=why_kept)
-        elif _is_to_go(draft, name, volume, draft.mistakes):
-            yield Lost(draft.wanted.resource, VOLUME, name, note="its seed goes with it")
-    draft.mistakes.raise_any()
 
 
 def explained(plan: Planned, change: Change) -> Change:
     """A change with what is to be said of it."""
     if change.field == SOURCE and plan.had is not None:
         return replace(change, final="the seed that was in it is kept by nobody")
+    if change.field == INSTANCE_ID and plan.again and change.after == plan.again:
+        return replace(change, note=AGAIN)
     if change.field[0] != CLOUD_INIT or isinstance(change, (Lost, Kept)) or plan.had is None:
         return change
     if change.field == FORMER and change.after:
-        return replace(change, note=_waits_for(plan.snapshots))
+        return replace(change, note=waits_for(plan, change.after))
     if change.field == VOLUME:
         detached = plan.note is not None and plan.note.said.get("detach") == AFTER_BOOT
         note = plan.makes or ("a guest is up that was started with it" if detached else "")
@@ -385,11 +264,3 @@ def explained(plan: Planned, change: Change) -> Change:
     if isinstance(change.before, Sensitive):
         said["final"] = "what it said is kept by nobody"
     return replace(change, **said)
-
-
-def _waits_for(snapshots: list[str]) -> str:
-    if not snapshots:
-        return "what runs has it"
-    if len(snapshots) == 1:
-        return f"snapshot {snapshots[0]} has it, and it stays until that is gone"
-    return f"snapshots {', '.join(snapshots)} have it, and it stays until those are gone"
