@@ -73,7 +73,7 @@ def test_the_vswitch_of_a_nic_that_stays_as_it_is_is_not_asked_for() -> None:
 
 
 def test_a_nic_that_gives_its_own_filter_up_has_nothing_of_it() -> None:
-    changes, _ = followed({NIC: PRESENT, FILTER: ""}, nic("web", "mine"))
+    changes = followed({NIC: PRESENT, FILTER: ""}, nic("web", "mine"))[0]
     assert changes == {FILTER: BY_GROUP, (*NIC, *PARAMETERS): {}}
     said = {NIC: PRESENT, FILTER: "", (*NIC, *PARAMETERS): {"IP": "192.0.2.7"}}
     assert followed(said, nic("web", "mine"))[0] == {FILTER: BY_GROUP}
