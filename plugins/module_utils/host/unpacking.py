@@ -25,7 +25,7 @@ from ..engine.looked_at import Image
 from ..engine.units import format_size
 from .fetching import SPARE
 from .images import HEADER_SIZE, inspect
-from .whole_images import missing_in_qcow2, no_disk_in
+from .whole_images import missing_in_foreign, missing_in_qcow2, no_disk_in
 
 BLOCK = 2**20
 LARGEST = 2**43  # bytes of an unpacked image, holes included
@@ -111,7 +111,7 @@ def _check_whole(file: Path, found: Image, called: str) -> None:
     elif found.format in FOREIGN:
         _check_foreign(file, found.format, called)
     elif found.format == "qcow2":
-        _check_qcow2(file, called)
+        _check_end(file, called, missing_in_qcow2)
     else:
         raise _refused(called, f"is {found.format}, of which no volume is made")
 
@@ -129,10 +129,10 @@ def _check_raw(file: Path, called: str) -> None:
         raise _refused(called, f"is no image of a known format, and has {size} bytes")
 
 
-def _check_qcow2(file: Path, called: str) -> None:
+def _check_end(file: Path, called: str, missing_in: Callable[[Path], int]) -> None:
     """A guest would find errors where the file has ended, and only once it reads that far."""
     try:
-        missing = missing_in_qcow2(file)
+        missing = missing_in(file)
     except ValueError as error:
         raise _refused(called, f"cannot be an image: {error}") from error
     if missing:
@@ -156,6 +156,7 @@ def _check_foreign(file: Path, form: str, called: str) -> None:
     kind = info.get("format-specific", {}).get("data", {}).get("create-type")
     if info.get("backing-filename") or (form == "vmdk" and kind not in WHOLE_VMDK):
         raise _refused(called, f"is a {form} that names other files; give one that is whole")
+    _check_end(file, called, lambda there: missing_in_foreign(there, form))
 
 
 # ---- qemu-img

@@ -124,3 +124,57 @@ def _words(file: IO[bytes], at: int, size: int) -> array[int]:
     if sys.byteorder == "little":
         words.byteswap()
     return words
+
+
+# ---- formats of others, of which QEMU reads zeros where the file has ended
+
+
+def missing_in_foreign(file: Path, form: str) -> int:
+    """As of a qcow2, of a vdi or a vmdk; of the others QEMU itself sees it.
+
+    ValueError for tables that are none.
+    """
+    size = file.stat().st_size
+    with file.open("rb") as opened:
+        header = opened.read(512).ljust(512, b"\0")
+        whole = {"vdi": _end_of_vdi, "vmdk": _end_of_vmdk}.get(form, _end_of_none)(opened, header)
+    return max(whole - size, 0)
+
+
+def _end_of_none(_file: IO[bytes], _header: bytes) -> int:
+    return 0
+
+
+def _end_of_vdi(_file: IO[bytes], header: bytes) -> int:
+    """Its blocks stand one after another; the last may be short."""
+    (data_at,), (block,), (blocks,) = (
+        struct.unpack_from("<I", header, at) for at in (0x158, 0x178, 0x184)
+    )
+    return int(data_at + (blocks - 1) * block + 1) if blocks else int(data_at)
+
+
+def _end_of_vmdk(file: IO[bytes], header: bytes) -> int:
+    """The last grain that a sparse vmdk names. One for streams has a mark at its end for QEMU."""
+    capacity, grain = struct.unpack_from("<QQ", header, 12)
+    (in_table,), (first,) = (
+        struct.unpack_from(f"<{f}", header, at) for f, at in (("I", 44), ("Q", 56))
+    )
+    if first >= 2**55 or not grain or not in_table:
+        return 0
+    tables = -(-capacity // (grain * in_table))
+    if tables > MOST_TABLES or in_table > 512:
+        raise ValueError("it has more tables than QEMU takes")
+    last = first * 512 + tables * 4
+    for table in set(_sectors(file, first, tables)):
+        last = max(last, table * 512 + 1, *(at * 512 + 1 for at in _sectors(file, table, in_table)))
+    return int(last)
+
+
+def _sectors(file: IO[bytes], at: int, entries: int) -> array[int]:
+    """A table of sectors, as far as it is there."""
+    file.seek(at * 512)
+    told = file.read(entries * 4) if at else b""
+    words = array("I", told[: len(told) // 4 * 4])
+    if sys.byteorder == "big":
+        words.byteswap()
+    return words

@@ -57,6 +57,20 @@ def test_an_image_is_taken_whole_and_refused_cut_off(qcow2: Path) -> None:
 
 
 @needs_qemu_img
+@pytest.mark.parametrize("form", ["vdi", "vmdk", "vhdx", "vpc"])
+def test_an_image_of_others_is_taken_whole_and_refused_cut_off(form: str, tmp_path: Path) -> None:
+    raw, made = tmp_path / "raw", tmp_path / "a"
+    raw.write_bytes(os.urandom(5 << 20))
+    os.truncate(raw, 64 << 20)
+    subprocess.run(["qemu-img", "convert", "-O", form, str(raw), str(made)], check=True)
+    there, _found = prepared(made, "qcow2", "it")
+    subprocess.run(["qemu-img", "compare", str(raw), str(there)], check=True)
+    os.truncate(made, made.stat().st_size - (3 << 20))
+    with pytest.raises(FleetError, match=r"it is cut off|truncated|after (the )?end of"):
+        prepared(made, "qcow2", "it")
+
+
+@needs_qemu_img
 @pytest.mark.parametrize(
     ("at", "bits", "said"),
     [
