@@ -36,6 +36,7 @@ from support.guest import COMMAND_LINE, TinyGuest, provide
 from support.module_server import ModuleServer
 from support.observer import Observer
 from support.private_libvirtd import IMAGES, PrivateLibvirtd
+from support.sealed import make_sealed
 
 # What other programs put into definitions.
 NOTE = '<note:note xmlns:note="urn:example:note"><note:by who="backup"/></note:note>'
@@ -125,16 +126,8 @@ def place(
 
 @pytest.fixture(scope="session")
 def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An image that QEMU opens at once: by default it takes seconds over the passphrase.
-
-    On a busy machine qemu-img finds less time than that too short to measure.
-    """
-    path, key = tmp_path_factory.mktemp("sealed") / "image", f"secret,id=key,data={PASSPHRASE}"
-    for time_ms in (10, 100, 1000, 2000):
-        how = f"encrypt.format=luks,encrypt.key-secret=key,encrypt.iter-time={time_ms}"
-        command = ["qemu-img", "create", "-q", "--object", key, "-f", "qcow2", "-o", how]
-        if subprocess.run([*command, str(path), "8M"], check=False).returncode == 0:
-            break
+    path = tmp_path_factory.mktemp("sealed") / "image"
+    make_sealed(path, "qcow2", PASSPHRASE)
     path.chmod(0o666)
     return path
 

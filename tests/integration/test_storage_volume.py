@@ -18,6 +18,7 @@ from support.ansible_runs import run_module
 from support.module_process import kill_module, signal_module, start_module
 from support.module_server import ModuleServer
 from support.private_libvirtd import PrivateLibvirtd, wait_until
+from support.sealed import make_sealed
 from support.storage import Target, converge, on_libvirtd, refused
 
 MIB, GIB = 2**20, 2**30
@@ -351,13 +352,13 @@ def test_what_a_volume_is_cannot_change(target: Target, pool: str) -> None:
 
 
 def test_what_nothing_can_grow_is_refused_in_the_plan(
-    target: Target, pool: str, images: Path
+    target: Target, pool: str, images: Path, tmp_path: Path
 ) -> None:
     """Volumes that others made, of a format that QEMU cannot resize, and what is a folder."""
     target.run(["qemu-img", "create", "-q", "-f", "vmdk", str(images / "disk.vmdk"), "10M"])
     target.run(["mkdir", str(images / "folder")])
-    keyed = ["--object", "secret,id=key,data=word", "-o", "key-secret=key,iter-time=10"]
-    target.run(["qemu-img", "create", "-q", "-f", "luks", *keyed, str(images / "luks"), "10M"])
+    make_sealed(tmp_path / "luks", "luks", "word")
+    target.run(["cp", str(tmp_path / "luks"), str(images / "luks")])
     kinds = {"disk.vmdk": "is vmdk", "folder": "is a folder", "luks": "is encrypted"}
     for name, why in kinds.items():
         [error] = refused(
