@@ -6,6 +6,7 @@ import re
 import shutil
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import libvirt
@@ -236,6 +237,32 @@ def test_media_and_limits_change(live: Machine) -> None:
     told = live.site.libvirtd.virsh("blkdeviotune", live.name, target)
     limits = dict(re.findall(r"(\w+)\s*:\s*(\d+)", told))
     assert (limits["total_iops_sec"], limits["total_bytes_sec"]) == ("400", str(8 * MIB))
+
+
+@pytest.mark.boots_guest
+def test_a_medium_that_others_ejected_or_put_in_is_set_right(live: Machine) -> None:
+    medium, other = (f"{FOLDER}/{name}.iso" for name in ("declared", "other"))
+    for path in (medium, other):
+        live.site.libvirtd.outside(Path(path)).write_bytes(bytes(2 * MIB))
+    live.set(cdroms=[{"name": "cd", "file": medium}])
+    target = live.xml().find("devices/disk[@device='cdrom']/target").get("dev")
+    media = ("change-media", live.name, target, "--live", "--force")
+    live.site.libvirtd.virsh(*media, "--eject")
+    assert _diff_of(live.set(cdroms=[{"name": "cd", "file": medium}])) == ('file: ""', medium)
+    live.site.libvirtd.virsh(*media, other, "--update")
+    assert _diff_of(live.set(cdroms=[{"name": "cd", "file": medium}])) == (f"file: {other}", medium)
+    assert live.xml().find("devices/disk[@device='cdrom']/source").get("file") == medium
+    live.set(cdroms=[{"name": "cd", "file": ""}])
+    live.site.libvirtd.virsh(*media, other, "--insert")
+    assert _diff_of(live.set(cdroms=[{"name": "cd", "file": ""}])) == (f"file: {other}", '""')
+
+
+def _diff_of(done: Result) -> tuple[str, str]:
+    """The line before, and the value after it, of a medium that is stored so already."""
+    before, after = (done["diff"][0][side].strip().split("\n")[-1] for side in ("before", "after"))
+    value, _said, comment = after.strip().removeprefix("file: ").partition("  # ")
+    assert comment == "live: stored so already"
+    return before.strip(), value
 
 
 @pytest.mark.boots_guest

@@ -129,6 +129,11 @@ class Change:
     # ---- how it is shown
 
     @property
+    def found(self) -> Value:
+        """What a diff has before: what is stored, or what runs where that alone is otherwise."""
+        return self.before
+
+    @property
     def was_there(self) -> bool:
         """Whether a diff has it before."""
         return True
@@ -151,7 +156,7 @@ class Change:
             "after": self.after,
             "class": self.effect,
         }
-        if self.live is not None and self.live != self.before:
+        if self.found != self.before or self.live not in (None, self.before):
             said["live"] = self.live
         if self.note:
             said["note"] = self.note
@@ -170,14 +175,19 @@ class Changed(Change):
         return self.field[-1] == UNION and len(self.field) > 1
 
     @property
+    def found(self) -> Value:
+        """As of each change."""
+        return self.live if self.before == self.after else self.before
+
+    @property
     def was_there(self) -> bool:
         """Of ways to say what a thing stands on one is told: the one that is taken."""
-        return not (self.before is None and self._is_text_of_thing(self.after))
+        return not (self.found is None and self._is_text_of_thing(self.after))
 
     @property
     def will_be_there(self) -> bool:
         """As before it."""
-        return not (self.after is None and self._is_text_of_thing(self.before))
+        return not (self.after is None and self._is_text_of_thing(self.found))
 
     def _is_text_of_thing(self, value: Value) -> bool:
         return isinstance(value, (str, dict)) and len(self.field) > 2
@@ -188,7 +198,7 @@ class Changed(Change):
             yield self
             return
         before, after, live = (value or {} for value in (self.before, self.after, self.live))
-        for name in {**before, **after}:
+        for name in {**before, **after, **(live if before == after else {})}:
             was, will, runs = before.get(name), after.get(name), live.get(name)
             if was != will or (live and runs != will):
                 at = (*self.field[:-1], name)
@@ -210,6 +220,12 @@ class _OfThing(Change):
     def __init__(self, *said: Any, fields: Values | None = None, **more: Any) -> None:
         super().__init__(*said, **more)
         object.__setattr__(self, "fields", fields or {})
+
+    @property
+    def found(self) -> Value:
+        """As of each change. Of one that is stored as wanted it is not told how else it is."""
+        is_as_stored = (self.before is ABSENT) == (self.after is ABSENT)
+        return self.live if is_as_stored and self.live is not None else self.before
 
     def unfolded(self) -> Iterator[Change]:
         """What it stands on is told among its options."""

@@ -51,7 +51,7 @@ def diff_of(plan: Plan, called: str = "") -> dict[str, str]:
     from .yaml_text import to_yaml
 
     changes = list(unfolded(plan.changes))
-    before = {c.field: c.before for c in changes if plan.action != CREATE and c.was_there}
+    before = {c.field: c.found for c in changes if plan.action != CREATE and c.was_there}
     stays = [c for c in changes if plan.action != DELETE or not c.counts]
     after = {c.field: c.after for c in stays if c.will_be_there}
     comments = {c.field: _comment(c, plan.action == UPDATE) for c in changes}
@@ -65,9 +65,22 @@ def diff_of(plan: Plan, called: str = "") -> dict[str, str]:
 
 def _comment(change: Change, has_class: bool) -> str:
     """What stands behind a line of a diff: of which class a change is, and what is said of it."""
-    note = " ".join(change.note.split())
+    parts = [_of_what_runs(change) if has_class else "", " ".join(change.note.split())]
+    note = "; ".join(filter(None, parts))
     said = ": ".join(filter(None, [change.effect if has_class else "", note]))
     return f"  # {said}" if said else ""
+
+
+def _of_what_runs(change: Change) -> str:
+    """What is to be said where what is stored and what runs differ."""
+    if change.found != change.before:
+        return "stored so already"
+    live = change.live
+    if live in (None, change.before, change.after) or not isinstance(live, (str, int)):
+        return ""
+    from .yaml_text import scalar
+
+    return f"runs with {scalar(live)}"
 
 
 def diffs(plans: Sequence[Plan], then: Sequence[str] = ()) -> list[dict[str, str]]:

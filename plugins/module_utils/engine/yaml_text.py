@@ -23,7 +23,7 @@ def _lines(value: Any, comments: Mapping[Key, str], at: Key) -> Iterable[str]:
     if isinstance(value, dict):
         for key in sorted(value, key=str):
             here = (*at, str(key))
-            yield from _entry(f"{_scalar(str(key))}:", value[key], comments, here)
+            yield from _entry(f"{scalar(str(key))}:", value[key], comments, here)
     else:
         for item in value:
             yield from _entry("-", item, comments, at)
@@ -36,10 +36,11 @@ def _entry(head: str, value: Any, comments: Mapping[Key, str], at: Key) -> Itera
         for line in _lines(value, comments, at):
             yield f"  {line}"
     else:
-        yield f"{head} {_scalar(value)}{comment}"
+        yield f"{head} {scalar(value)}{comment}"
 
 
-def _scalar(value: Any) -> str:
+def scalar(value: Any) -> str:
+    """One plain value, in quotes where it would be another without."""
     if isinstance(value, str) and re.fullmatch(r"[A-Za-z/_][\w/.+:@-]*(?<!:)", value):
         return json.dumps(value) if value.lower() in _WORDS else value
     if isinstance(value, float):
