@@ -190,6 +190,21 @@ def test_a_disk_comes_grows_and_goes(live: Machine, bus: str) -> None:
 
 
 @pytest.mark.boots_guest
+def test_a_disk_comes_beside_one_that_others_plugged_in(live: Machine) -> None:
+    theirs = FOLDER / "theirs.img"
+    live.site.libvirtd.outside(theirs).write_bytes(bytes(MIB))
+    live.site.libvirtd.virsh("attach-disk", live.name, str(theirs), "vda", "--live")
+    done = live.set(disks=[{"name": "late", "pool": live.site.pool, "capacity": "4MiB"}])
+    assert classes(done)["disks.late"] == "hotplug"
+    for xml in (live.xml(), live.xml("--inactive")):
+        late = xml.find("devices/disk/alias[@name='ua-disk-late']/../target")
+        assert late.get("dev") == "vdb"
+    gone = live.set(disks=[{"name": "late", "state": "absent"}])
+    assert classes(gone)["disks.late"] == "hotplug"
+    live.site.libvirtd.virsh("detach-disk", live.name, "vda", "--live")
+
+
+@pytest.mark.boots_guest
 def test_a_nic_comes_changes_and_goes(live: Machine) -> None:
     nic = {"name": "more", "vswitch": live.site.vswitch, "mac": "52:54:00:aa:bb:01"}
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ...engine import traits, xmltree
-from ...engine.changes import Change, Mended, Removed, Restarted, Stepped
+from ...engine.changes import RESTART, Change, Mended, Removed, Restarted, Stepped
 from ...engine.codecs import Value
 from ...engine.comparing import EffectOf
 from ...engine.errors import FleetError
@@ -59,6 +59,7 @@ class VmDraft(Draft):
         self.restarting = restarting(have.stored) if have.stored is not None else None
         self.target = power.target(self.is_now, wanted.state, self.restarting)
         self.seed: Planned | None = None
+        self.obstacles: Mapping[Key, str] = {}  # why devices are not plugged in or out
         self.goes = wanted.state == ABSENT
         self.steps = power.steps(self.is_now, STOPPED if self.goes else self.target)
         power.check_free(self.is_now, have, self.steps)
@@ -183,7 +184,7 @@ class VmDraft(Draft):
         if comes and self.have.live is not None:
             from .kept_places import keep
 
-            keep(after, definition, self.have.live, comes)
+            keep(after, definition, self.have.live, want, comes)
         if not self.have.exists:
             tree.add_spare_ports(after)
         return after
@@ -222,9 +223,7 @@ class VmDraft(Draft):
         """Whether what will be stored is about the same VM, of which something else is said."""
         if not self.have.exists or self.seed is not None:
             return False
-        values = (pair for of in (self.after, self.want) for pair in of.items())
-        others = [key for key, value in values if self.stored.get(key) != value]
-        return said.only_said(others) and self.stored.keys() <= self.after.keys()
+        return said.only_differs(self.stored, self.after, self.want)
 
     def _check_host(self) -> None:
         """What a definition that is to be stored meets on its host."""
@@ -301,7 +300,9 @@ class VmDraft(Draft):
         runs, apply = self.live or {}, self._apply()
         is_here = self.world.host.is_this_machine
         of_host = (self._network, holds, self._controllers, is_here, self._ports)
-        return Effects(live, self.definition, runs, state, apply, devices, *of_host).of
+        effects = Effects(live, self.definition, runs, state, apply, devices, *of_host)
+        self.obstacles = effects.obstacles
+        return effects.of
 
     def _controllers(self) -> list[str]:
         if self.is_now == SAVED:  # nobody can ask before it is woken; a host with KVM has them
@@ -389,7 +390,8 @@ class VmDraft(Draft):
 
             return planned.explained(self.seed, change)
         if not isinstance(change, Stepped):
-            return change
+            why = self.obstacles.get(change.field) if change.effect == RESTART else None
+            return replace(change, note=why) if why and not self.restarts else change
         if isinstance(change, Removed):
             from .removal import note_of
 

@@ -16,7 +16,7 @@ from ...engine.xmltree import Element
 from . import memory, nic_vlans, pinning, port_groups
 from .live import Applier
 from .nic_rows import NICS
-from .plugging import images_of, plugged
+from .plugging import images_of, obstacles
 from .states import PAUSED
 from .table import CDROMS, DISKS, ROWS
 
@@ -57,9 +57,9 @@ class Effects:
         self.is_here = is_here
         self.ports = ports
         self.waits_all = apply == "next_boot"
-        self.plugged = frozenset[Key]()
+        self.obstacles: Mapping[Key, str] = {}
         if not self.waits_all:
-            self.plugged = plugged(live, definition, devices or {}, self.paused)
+            self.obstacles = obstacles(live, definition, devices or {}, self.paused)
 
     def of(self, key: Key, _now: Value, after: Value) -> str:
         """The effect of one change."""
@@ -67,7 +67,7 @@ class Effects:
         if self.waits_all or row is None or row.applier is None:
             return RESTART
         if isinstance(row, Items):
-            return HOTPLUG if key in self.plugged else RESTART
+            return HOTPLUG if self.obstacles.get(key) == "" else RESTART
         if len(key) > 2 and self._is_replaced(key):
             return RESTART
         if key[0] == NICS.name and key[-1] == "source" and not self._moves(key[1]):

@@ -1,20 +1,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Places on PCI and USB that are not given away: those of devices that run and are stored no more.
+"""Places and targets that are not given away: those of devices that run and are not stored.
 
-A guest may keep a device that was taken from its definition. libvirt allots by the definition, and
-what comes next would be stored where that device is, and plugged in elsewhere.
+A guest may keep a device that was taken from its definition, and others plug one into what runs
+alone. libvirt allots by the definition, and what comes next would be stored where that device is,
+and plugged in elsewhere, or not at all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from ...engine import xmltree
+from ...engine.codecs import Value
 from ...engine.fields import items_of
-from ...engine.keys import Key
+from ...engine.keys import ABSENT, Key
 from ...engine.xmltree import Element
-from .allotting import Needs, Place, places
+from .allotting import Drive, Needs, Place, drive_of, places, targets
 from .plugging import PLUGGABLE, needs_of
+from .table import DISKS
 
 _ADDRESSES = "devices/*/address"
 _CONTROLLERS = "devices/controller"
@@ -22,7 +25,54 @@ _CONTROLLERS = "devices/controller"
 _TYPES = {Needs.PORT: "pci", Needs.SLOT: "pci", Needs.USB: "usb"}
 
 
-def keep(after: Element, before: Element, live: Element, comes: Sequence[Key]) -> None:
+def keep_targets(after: Element, live: Element, comes: Sequence[Key], goes: Container[Key]) -> None:
+    """Give disks that come targets that nothing has which runs, or is stored.
+
+    One that runs already, and comes back, has the target that it runs with. What leaves with this
+    plan makes room.
+    """
+    run, stored = _disks(live), _disks(after)
+    come = {key: disk for key, disk in stored.items() if key in comes and _is_to_be_put(disk)}
+    leave = [disk for key, disk in run.items() if key in goes or key in come]
+    stay = [disk for disk in _drives(live) if disk not in leave]
+    stay += [disk for disk in _drives(after) if disk not in come.values()]
+    asked = {key: _as_it_is_called(disk, run.get(key)) for key, disk in come.items()}
+    for key, target in targets(map(drive_of, stay), asked).items():
+        xmltree.put(come[key], "target/@dev", target)
+
+
+def _disks(tree: Element) -> dict[Key, Element]:
+    return {(DISKS.name, name): disk for name, disk in items_of(DISKS, tree).items()}
+
+
+def _drives(tree: Element) -> list[Element]:
+    return xmltree.find_all(tree, "devices/disk")
+
+
+def _is_to_be_put(disk: Element) -> bool:
+    """Whether libvirt is yet to say where it is: by its target, on most buses."""
+    return disk.find("address") is None
+
+
+def _as_it_is_called(disk: Element, runs: Element | None) -> Drive:
+    """What a disk that comes takes up: under the target that it runs with, if it does."""
+    bus, now = drive_of(disk).bus, None if runs is None else drive_of(runs)
+    return Drive(bus) if now is None or now.bus != bus else Drive(bus).at(now.target)
+
+
+def keep(
+    after: Element,
+    before: Element,
+    live: Element,
+    want: Mapping[Key, Value],
+    comes: Sequence[Key],
+) -> None:
+    """Give what comes a target and a place that are free in what is stored and in what runs."""
+    keep_targets(after, live, comes, [key for key, value in want.items() if value is ABSENT])
+    _keep_places(after, before, live, comes)
+
+
+def _keep_places(after: Element, before: Element, live: Element, comes: Sequence[Key]) -> None:
     """Give what comes a place that is free in both, where something runs that is stored no more.
 
     What runs already, and comes back, is stored where it is. What leaves with this plan makes room

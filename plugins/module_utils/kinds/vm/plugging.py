@@ -23,36 +23,52 @@ PLUGGABLE: dict[str, Items] = {
 }
 # Those that are on PCI or USB, and need nothing else to be plugged.
 SMALLER = {row.name for row in device_rows.LISTS}
+# Why one waits that is plugged in as a thing of its own.
+NAMESAKE = "another of its name runs until then"
+_NO_PLUG = "what runs can have none plugged in or out"
+_FULL = {
+    Needs.PORT: "no PCI port is free in what runs",
+    Needs.SLOT: "no PCI slot is free in what runs",
+    Needs.USB: "no USB port is free in what runs",
+    Needs.CHANNEL: "no port of virtio-serial is free in what runs",
+}
 _LAYERS = ("disk", "backingStore")  # the elements that name an image of a disk's chain
 # The models that are plugged into a port; others are of the older PCI, and need a bridge to it
 # (qemuDomainDeviceCalculatePCIConnectFlags).
 FOR_PORTS = ("virtio", "virtio-non-transitional", "e1000e", "igb", "vmxnet3")
 
 
-def plugged(
+def obstacles(
     live: Element, definition: Element, devices: Mapping[Key, Value], paused: bool
-) -> frozenset[Key]:
-    """Of devices that are to be there or not, those that come to what runs, or leave it, at once.
+) -> dict[Key, str]:
+    """Why devices that are to be there or not wait for the next start; nothing for who does not.
 
     What leaves makes room for what comes: targets, boot orders, PCI ports.
     """
-    leaves = {
-        key: device
-        for key in (key for key, value in devices.items() if value is ABSENT)
-        # A guest has to let a device go, and a paused one cannot.
-        if (device := _device(key, live)) is not None and not paused and _fits(key, device, live)
+    leave = {
+        key: _why_it_stays(key, device, live, paused)
+        for key, value in devices.items()
+        if value is ABSENT and (device := _device(key, live)) is not None
     }
+    leaves = [key for key, why in leave.items() if not why]
     stays = _without(leaves, live) if leaves else live
     comes = {
         key: device
-        for key in (key for key, value in devices.items() if value is PRESENT)
-        if (device := _device(key, definition)) is not None
-        and _device(key, live) is None
-        and _can_come(key, device, stays)
+        for key, value in devices.items()
+        if value is PRESENT and (device := _device(key, definition)) is not None
     }
-    needs = {key: need for key in comes if (need := needs_of(key, comes[key])) is not None}
+    come = {
+        key: NAMESAKE if _device(key, live) is not None else _why_it_waits(key, device, stays)
+        for key, device in comes.items()
+    }
+    needs = {
+        key: need
+        for key, why in come.items()
+        if not why and (need := needs_of(key, comes[key])) is not None
+    }
     placed = places(stays, needs)
-    return frozenset([*leaves, *(key for key in comes if key not in needs or key in placed)])
+    full = {key: _FULL[need] for key, need in needs.items() if key not in placed}
+    return {**leave, **come, **full}
 
 
 def _device(key: Key, tree: Element) -> Element | None:
@@ -103,44 +119,59 @@ def _is_for_start(device: Element) -> bool:
     return device.get("ramfb") == "on" or device.get("model") == "vfio-ap"
 
 
-def _can_come(key: Key, device: Element, stays: Element) -> bool:
-    """Whether a device can be plugged in beside those that stay, if there is a place for it."""
-    if not (_fits(key, device, stays) and _is_free(device, stays)):
-        return False
-    if key[0] != DISKS.name:
-        return True
-    return _has_unit(device, stays) and not _is_open(device, stays)
+def _why_it_stays(key: Key, device: Element, live: Element, paused: bool) -> str:
+    """Why a device stays in what runs; a guest has to let it go, and a paused one cannot."""
+    if paused:
+        return "a guest that is paused lets nothing go"
+    return "" if _fits(key, device, live) else _NO_PLUG
 
 
-def _has_unit(disk: Element, stays: Element) -> bool:
+def _why_it_waits(key: Key, device: Element, stays: Element) -> str:
+    """Why a device cannot be plugged in beside those that stay, were there a port for it."""
+    if not _fits(key, device, stays):
+        return _NO_PLUG
+    why = _why_it_is_not_free(device, stays)
+    if why or key[0] != DISKS.name:
+        return why
+    return _why_not_on_scsi(device, stays) or _why_it_is_open(device, stays)
+
+
+def _why_not_on_scsi(disk: Element, stays: Element) -> str:
     """Whether a disk on SCSI finds its controller, and nothing there in its place."""
     drive = drive_of(disk)
     if drive.bus != "scsi" or drive.unit is None:
-        return True
+        return ""
     controller = f"devices/controller[@type='scsi'][@model='virtio-scsi'][@index='{drive.unit[0]}']"
+    if stays.find(controller) is None:
+        return f"what runs has no controller virtio-scsi of the index {drive.unit[0]}"
     others = [drive_of(one) for one in stays.findall("devices/disk/target[@bus='scsi']/..")]
     hostdevs = stays.findall("devices/hostdev/address[@type='drive']")
     taken = [one.unit for one in others] + [unit_at(one) for one in hostdevs]
-    return stays.find(controller) is not None and drive.unit not in taken
+    return "another that runs has its place on the bus" if drive.unit in taken else ""
 
 
-def _is_free(device: Element, stays: Element) -> bool:
-    """Whether nothing that runs has its target, MAC or boot order, nor boots by kind of device."""
+def _why_it_is_not_free(device: Element, stays: Element) -> str:
+    """Whether one that runs has its target, MAC or boot order, or boots by kind of device."""
     order = xmltree.get(device, "boot/@order")
-    orders = {boot.get("order") for boot in stays.findall("devices/*/boot")}
-    boots = order is None or (order not in orders and stays.find("os/boot") is None)
-    own = {xmltree.get(device, "target/@dev"), xmltree.get(device, "mac/@address")} - {None}
-    targets = {target.get("dev") for target in stays.findall("devices/disk/target")}
-    macs = {mac.get("address") for mac in stays.findall("devices/interface/mac")}
-    return boots and own.isdisjoint(targets | macs)
+    if order is not None and stays.find("os/boot") is not None:
+        return "what runs boots by kinds of devices, and this one has a boot order"
+    if order is not None and stays.find(f"devices/*/boot[@order='{order}']") is not None:
+        return f"another that runs has the boot order {order}"
+    for at, others in (("target/@dev", "disk/target"), ("mac/@address", "interface/mac")):
+        own, taken = xmltree.get(device, at), stays.findall(f"devices/{others}")
+        if own in {one.get(at.rpartition("@")[2]) for one in taken} - {None}:
+            return f"another that runs has {own}"
+    return ""
 
 
-def _is_open(disk: Element, stays: Element) -> bool:
+def _why_it_is_open(disk: Element, stays: Element) -> str:
     """Whether a disk that runs under another target has the image, which no two may write."""
     if disk.find("shareable") is not None or disk.find("readonly") is not None:
-        return False
+        return ""
     mine = images_of(disk)
-    return any(mine & images_of(one) for one in stays.findall("devices/disk"))
+    has = (one for one in stays.findall("devices/disk") if mine & images_of(one))
+    targets = [xmltree.get(one, "target/@dev") for one in has]
+    return f"{targets[0]}, which runs, has its image open" if targets else ""
 
 
 def needs_of(key: Key, device: Element) -> Needs | None:

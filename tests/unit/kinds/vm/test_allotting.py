@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.keys import ABSENT, PRESENT, Values
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.keys import (
+    ABSENT,
+    PRESENT,
+    Key,
+    Values,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import applier_live
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.allotting import (
     Drive,
@@ -15,7 +20,16 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.allotting impor
     places,
     targets,
 )
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.plugging import plugged
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.kept_places import keep_targets
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.plugging import obstacles
+
+
+def plugged(
+    live: xmltree.Element, definition: xmltree.Element, devices: Values, paused: bool
+) -> set[Key]:
+    found = obstacles(live, definition, devices, paused)
+    return {key for key, why in found.items() if not why}
+
 
 VDA, SDA = Drive("virtio", "vda"), Drive("scsi", "sda", (0, 0, 0))
 
@@ -260,3 +274,78 @@ def test_what_leaves_makes_room_in_the_same_run(devices: Values, paused: bool, m
     live = machine(port(1), disk("vda", 1, at(1)))
     definition = machine(port(1), disk("vda", 2))
     assert len(plugged(live, definition, devices, paused)) == made
+
+
+# ---- what has to wait says why
+
+
+@pytest.mark.parametrize(
+    ("key", "live", "stored", "why"),
+    [
+        (
+            ("disks", "vda2"),
+            machine(port(1), port(2), disk("vda", 1, at(1))),
+            machine(disk("vda", 2)),
+            "another that runs has vda",
+        ),
+        (
+            ("disks", "vdb1"),
+            machine(port(1), port(2), disk("vda", 1, at(1))),
+            machine(disk("vdb", 1)),
+            "another that runs has the boot order 1",
+        ),
+        (("disks", "vda1"), machine(), machine(disk("vda", 1)), "no PCI port is free in what runs"),
+        (
+            ("disks", "sdp"),
+            machine("<controller type='scsi' index='0' model='virtio-scsi'/>"),
+            machine(on_scsi("sdp")),
+            "what runs has no controller virtio-scsi of the index 1",
+        ),
+        (
+            ("disks", "vda1"),
+            machine(disk("vda", 1)),
+            machine(disk("vda", 1)),
+            "another of its name runs until then",
+        ),
+        (
+            ("channels", "n1"),
+            machine(),
+            machine(channel(1)),
+            "what runs can have none plugged in or out",
+        ),
+    ],
+)
+def test_what_waits_says_why(
+    key: Key, live: xmltree.Element, stored: xmltree.Element, why: str
+) -> None:
+    assert obstacles(live, stored, {key: PRESENT}, False) == {key: why}
+
+
+def test_a_paused_guest_lets_nothing_go() -> None:
+    live = machine(disk("vda", 1))
+    found = obstacles(live, machine(), {("disks", "vda1"): ABSENT}, True)
+    assert found == {("disks", "vda1"): "a guest that is paused lets nothing go"}
+
+
+# ---- targets of what others plugged in
+
+
+@pytest.mark.parametrize(
+    ("live", "goes", "target"),
+    [
+        ([disk("vda", 1)], [], "vdb"),
+        ([disk("vda", 1), disk("vdb", 9)], [], "vdc"),  # one that others plugged in
+        ([disk("vda", 1), disk("vdb", 9)], [("disks", "vdb9")], "vdb"),  # and that goes
+        # One that comes back is called as it runs.
+        ([disk("vda", 1), disk("vdb", 9), disk("vdf", 2).replace("vdf2", "vdb2")], [], "vdf"),
+    ],
+)
+def test_a_disk_gets_a_target_that_nothing_has_which_runs(
+    live: list[str], goes: list[Key], target: str
+) -> None:
+    after = machine(disk("vda", 1), disk("vdb", 2))
+    keep_targets(after, machine(*live), [("disks", "vdb2")], goes)
+    assert [xmltree.get(one, "target/@dev") for one in after.findall("devices/disk")] == [
+        "vda",
+        target,
+    ]

@@ -373,6 +373,7 @@ def test_what_the_collection_changes_waits_before_it_is_done(case):
 
 
 STORED_OTHERWISE = {
+    "runs-beside-a-disk-of-others": ["disks"],
     "runs-and-comes-back": ["boot_order", "channels", "disks", "nics"],
     "runs-otherwise-than-stored": ["clock", "cpu_maximum", "disks", "lifecycle", "nics"],
     "runs-under-a-namesake": ["disks"],
