@@ -23,9 +23,9 @@ def read_links() -> dict[str, dict[str, Any]]:
 def links_in(addresses: Told, routes: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """The interfaces in what `ip` tells of addresses and of default routes: what each is on
     (`master`), its `kind` where it is no hardware, the one that it stands on (`below`: of a VLAN,
-    say) and its `vlan`, its `addresses`, the highest MTU that it can have (`max_mtu`; 0 where it
-    does not say), whether it leads elsewhere by default (`default`) and by whom (`gateways`), and
-    whether it is set up (`up`)."""
+    say) and its `vlan`, its `addresses`, its `mtu` and the highest that it can have (`max_mtu`; 0
+    where it does not say), whether it leads elsewhere by default (`default`) and by whom
+    (`gateways`), and whether it is set up (`up`)."""
     hops = [hop for route in routes for hop in (route, *route.get("nexthops", ())) if "dev" in hop]
     default = {str(hop["dev"]) for hop in hops}
     via = {(str(hop["dev"]), str(hop["gateway"])) for hop in hops if "gateway" in hop}
@@ -36,6 +36,7 @@ def links_in(addresses: Told, routes: Iterable[Mapping[str, Any]]) -> dict[str, 
             "below": "" if _kind(one) == PAIR else one.get("link", ""),
             "addresses": _addresses(one),
             "up": "UP" in one.get("flags", ()),
+            "mtu": one.get("mtu", 0),
             "max_mtu": one.get("max_mtu", 0),
             "default": one["ifname"] in default,
             "gateways": sorted(gateway for dev, gateway in via if dev == one["ifname"]),

@@ -17,19 +17,27 @@ PROGRAM = "ovs-vsctl"
 WAIT_S = 10  # for its daemons, which answer at once or hang
 MARK = "kvm-fleet"  # in external_ids: of a bridge whose it is, of a port that it is an uplink
 HOST = "kvm-fleet-host"  # of a port by which the host itself is on it: what was declared of it
+OVERLAY = "kvm-fleet-overlay"  # of a bridge: what was declared of it; of a port: its peer
+TUNNELS = ("vxlan", "geneve")
+# What is read of a tunnel. Of others it may have a key (psk), which is nobody's business.
+OPTIONS = ("remote_ip", "local_ip", "key", "dst_port")
+
+Rows = list[list[Any]]
 
 # All that is asked, in one transaction.
 _ASKED = {
     "Open_vSwitch": "datapath_types",
     "Bridge": "name,ports,external_ids",
-    "Port": "name,tag,trunks,vlan_mode,_uuid,interfaces,bond_mode,lacp,other_config,external_ids",
-    "Interface": "_uuid,name,mtu_request",
+    "Port": "name,tag,trunks,vlan_mode,_uuid,interfaces,bond_mode,lacp,other_config,external_ids,"
+    "protected",
+    "Interface": "_uuid,name,mtu_request,type,options",
 }
 
 
 def read_open_vswitch() -> dict[str, Any]:
-    """The VLANs of each port (`ports`), the bridges with what is on them (`bridges`) and the kinds
-    of datapaths that there can be (`datapaths`); or why nothing is known (`error`)."""
+    """The VLANs of each port (`ports`), the bridges with what is on them (`bridges`), the kinds of
+    datapaths that there can be (`datapaths`) and the ports that are tunnels to other hosts
+    (`tunnels`); or why nothing is known (`error`)."""
     if shutil.which(PROGRAM) is None:
         return _unknown(f"the host has no {PROGRAM} (package openvswitch-switch)")
     command = ["--format=json"]
@@ -43,7 +51,7 @@ def read_open_vswitch() -> dict[str, Any]:
 
 
 def _unknown(error: str) -> dict[str, Any]:
-    return {"error": error, "ports": {}, "bridges": {}, "datapaths": []}
+    return {"error": error, "ports": {}, "bridges": {}, "datapaths": [], "tunnels": {}}
 
 
 def ports_in(answer: str) -> dict[str, list[Any]]:
@@ -68,32 +76,55 @@ def _set(found: Any) -> list[int]:
 def bridges_in(answers: Sequence[str]) -> dict[str, Any]:
     """The bridges in the lists of all tables: the `owner` of each, the `mtu` that is asked for, and
     its `ports`: whether each is an `uplink` of ours, its `nics` with the MTU asked for, and as a
-    bond its `mode`, `lacp` and `primary`. Apart from these, what is noted of `host_ports`."""
+    bond its `mode`, `lacp` and `primary`. Apart from these, what is noted of `host_ports`, and of
+    an `overlay`, whose ports are with the `tunnels` of others: on which `bridge` each is, the
+    `peer` of one of ours, and how it is set."""
     [of_switch, bridges, ports, interfaces] = (json.loads(one)["data"] for one in answers)
-    devices = {uuid[1]: (name, mtu) for uuid, name, mtu in interfaces}
+    devices = {uuid[1]: (name, mtu) for uuid, name, mtu, *_rest in interfaces}
     found = {row[4][1]: (row[0], _port(row, devices)) for row in ports}
     datapaths = [kind for [kinds] in of_switch for kind in _many(kinds)]
     return {
         "bridges": {row[0]: _bridge(row, found) for row in bridges},
         "datapaths": sorted(datapaths),
+        "tunnels": _tunnels(bridges, ports, interfaces),
     }
+
+
+def _tunnels(bridges: Rows, ports: Rows, interfaces: Rows) -> dict[str, Any]:
+    on = {uuid: row[0] for row in bridges for uuid in _many(row[1])}
+    settings = {row[0][1]: row[3:] for row in interfaces}
+    found = {}
+    for row in ports:
+        of_port = [settings[uuid] for uuid in _many(row[5]) if uuid in settings]
+        for kind, options in of_port:
+            if kind in TUNNELS:
+                found[row[0]] = {
+                    "bridge": on.get(row[4][1], ""),
+                    "peer": _map(row[9]).get(OVERLAY, ""),
+                    "type": kind,
+                    "options": {n: v for n, v in _map(options).items() if n in OPTIONS},
+                    "protected": row[10] is True,
+                }
+    return found
 
 
 def _bridge(row: list[Any], found: Mapping[str, tuple[str, dict[str, Any]]]) -> dict[str, Any]:
     name, ports, ids = row
     on_it = dict(found[uuid] for uuid in _many(ports) if uuid in found)
     own = on_it.pop(name, {"nics": {}})  # by which the host itself is on it
+    on_it = {port: one for port, one in on_it.items() if not one.pop("peer")}
     of_host = {name: note for name, one in on_it.items() if (note := one.pop("host"))}
     return {
         "owner": _map(ids).get(MARK, ""),
         "mtu": own["nics"].get(name, 0),
         **({"backend": NETWORKD, "host_ports": of_host} if of_host else {}),
+        **({"overlay": note} if (note := _map(ids).get(OVERLAY, "")) else {}),
         "ports": {name: one for name, one in on_it.items() if name not in of_host},
     }
 
 
 def _port(row: list[Any], devices: Mapping[str, tuple[str, Any]]) -> dict[str, Any]:
-    interfaces, mode, lacp, config, ids = row[5:]
+    interfaces, mode, lacp, config, ids = row[5:10]
     nics = (devices[uuid] for uuid in _many(interfaces) if uuid in devices)
     return {
         "uplink": MARK in _map(ids),
@@ -102,6 +133,7 @@ def _port(row: list[Any], devices: Mapping[str, tuple[str, Any]]) -> dict[str, A
         "lacp": lacp if isinstance(lacp, str) else "",
         "primary": _map(config).get("bond-primary", ""),
         "host": _map(ids).get(HOST, ""),
+        "peer": _map(ids).get(OVERLAY, ""),
     }
 
 

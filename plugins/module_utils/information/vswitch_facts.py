@@ -21,6 +21,7 @@ from ..kinds.vswitch.draft import VswitchDraft
 from ..kinds.vswitch.kind import KIND
 from ..kinds.vswitch.reader import leases_of, look_up, read_networks
 from ..kinds.vswitch.switch.linux_seen import vlans_of
+from ..kinds.vswitch.switch.overlay import tunnels
 from ..kinds.vswitch.switch.seen import of_facts
 from ..kinds.vswitch.told import unmanaged
 from ..kinds.vswitch.tree import values_of
@@ -72,6 +73,9 @@ def _of_switch(
     bridge = xmltree.get(have.definition, "bridge/@name") or ""
     uplinks = [{"nic": nic, **_state(seen.get(nic, {}))} for nic in switch.nics]
     addresses = (linux_state if of_linux else switch_state).read_addresses(bridge, seen)
+    peers = tunnels(bridge, switch.overlay)
+    for one in addresses:
+        one.update({"peer": peers[one["port"]]} if one["port"] in peers else {})
     return {"uplink_states": uplinks, "mac_table": addresses}
 
 

@@ -52,7 +52,9 @@ def of_switch(facts: Mapping[str, Any]) -> dict[str, Any]:
     uplinks = {name: value for name, value in facts["uplinks"].items() if value}
     kept = {"backend": switch.backend} if switch.backend else {}
     ports = {"host_ports": facts["host_ports"]} if switch.host_ports else {}
-    return {**({"uplinks": uplinks} if switch.nics else {}), **kept, "mtu": switch.mtu, **ports}
+    tunnels = {"overlay": switch.overlay.said} if switch.overlay else {}
+    has = {**({"uplinks": uplinks} if switch.nics else {}), **kept, **tunnels}
+    return {**has, "mtu": switch.mtu, **ports}
 
 
 def unmanaged(network: Element) -> list[str]:

@@ -335,10 +335,12 @@ def test_a_port_is_known_by_its_note() -> None:
         '{"data":[[["set",["system"]]]]}',
         '{"data":[["br9",["set",[["uuid","p1"],["uuid","p2"]]],["map",[["kvm-fleet","prod"]]]]]}',
         """{"data":[["br9",["set",[]],["set",[]],["set",[]],["uuid","p1"],["uuid","i1"],["set",[]],
-        ["set",[]],["map",[]],["map",[]]],
+        ["set",[]],["map",[]],["map",[]],false],
         ["mgmt",10,["set",[]],["set",[]],["uuid","p2"],["uuid","i2"],["set",[]],["set",[]],
-        ["map",[]],["map",[["kvm-fleet-host","{\\"name\\": \\"mgmt\\", \\"vlan\\": 10}"]]]]]}""",
-        '{"data":[[["uuid","i1"],"br9",["set",[]]],[["uuid","i2"],"mgmt",["set",[]]]]}',
+        ["map",[]],["map",[["kvm-fleet-host","{\\"name\\": \\"mgmt\\", \\"vlan\\": 10}"]]],
+        false]]}""",
+        """{"data":[[["uuid","i1"],"br9",["set",[]],"internal",["map",[]]],
+        [["uuid","i2"],"mgmt",["set",[]],"internal",["map",[]]]]}""",
     ]
     found = seen.of_bridge(open_vswitch.bridges_in(answers), "br9")
     assert found == Switch("prod", backend="networkd", host_ports=(HostPort("mgmt", 10),))

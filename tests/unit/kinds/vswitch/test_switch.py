@@ -387,15 +387,18 @@ def test_what_ovs_vsctl_lists_is_read() -> None:
         '{"data":[[["set",["netdev","system"]]]]}',
         '{"data":[["ovs0",["set",[["uuid","p1"],["uuid","p2"]]],["map",[["kvm-fleet","prod"]]]]]}',
         """{"data":[["ovs0",["set",[]],["set",[]],["set",[]],["uuid","p1"],["uuid","i1"],["set",[]],
-        ["set",[]],["map",[]],["map",[]]],
+        ["set",[]],["map",[]],["map",[]],false],
         ["bond",["set",[]],["set",[]],["set",[]],["uuid","p2"],["set",[["uuid","i2"],["uuid","i3"]]],
-        "active-backup","off",["map",[["bond-primary","eno1"]]],["map",[["kvm-fleet","uplink"]]]]]}""",
-        """{"data":[[["uuid","i1"],"ovs0",["set",[]]],[["uuid","i2"],"eno2",["set",[]]],
-        [["uuid","i3"],"eno1",["set",[]]]]}""",
+        "active-backup","off",["map",[["bond-primary","eno1"]]],["map",[["kvm-fleet","uplink"]]],
+        false]]}""",
+        """{"data":[[["uuid","i1"],"ovs0",["set",[]],"internal",["map",[]]],
+        [["uuid","i2"],"eno2",["set",[]],"",["map",[]]],
+        [["uuid","i3"],"eno1",["set",[]],"",["map",[]]]]}""",
     ]
     assert open_vswitch.bridges_in(answers) == {
         "bridges": {"ovs0": {"owner": "prod", "mtu": 0, "ports": {"bond": PAIR}}},
         "datapaths": ["netdev", "system"],
+        "tunnels": {},
     }
 
 
@@ -405,6 +408,7 @@ def test_what_ip_tells_is_read() -> None:
         {
             "ifname": "eno1",
             "flags": ["BROADCAST", "UP"],
+            "mtu": 1500,
             "max_mtu": 9000,
             "addr_info": [
                 {"scope": "global", "local": "192.0.2.7", "prefixlen": 24},
@@ -421,10 +425,10 @@ def test_what_ip_tells_is_read() -> None:
         {"ifname": "one", "link": "two", "max_mtu": 9000, "linkinfo": {"info_kind": "veth"}},
     ]
     routes = [{"dev": "br0", "gateway": "192.0.2.1"}, {"nexthops": [{"dev": "lo"}]}]
-    no = {"gateways": [], "vlan": 0}
+    no = {"gateways": [], "vlan": 0, "mtu": 0}
     assert links.links_in(addresses, routes) == {
         "lo": link(kind="loopback", max_mtu=0, default=True, up=False, **no),
-        "eno1": link(addresses=["192.0.2.7/24"], **no),
+        "eno1": link(addresses=["192.0.2.7/24"], **{**no, "mtu": 1500}),
         "br0": link(
             master="x",
             kind="bridge",
@@ -433,7 +437,8 @@ def test_what_ip_tells_is_read() -> None:
             up=False,
             gateways=["192.0.2.1"],
             vlan=0,
+            mtu=0,
         ),
-        "one.7": link(kind="vlan", below="one", up=False, gateways=[], vlan=7),
+        "one.7": link(kind="vlan", below="one", up=False, gateways=[], vlan=7, mtu=0),
         "one": link(kind="veth", up=False, **no),
     }

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from . import overlay, overlay_commands
 from .commands import MARK, UPLINK
 from .host_port_commands import NOTE
 
@@ -37,6 +38,7 @@ def leading_back(seen: Mapping[str, Any], saved: Mapping[str, Any]) -> Iterator[
         mtu = json.loads(note).get("mtu") or was["mtu"]
         yield _mtu(name, mtu)
     yield _mtu(bridge, was["mtu"])
+    yield from overlay_commands.making(seen, bridge, overlay.noted(was.get("overlay", "")))
 
 
 def _touched(name: str, port: Mapping[str, Any], saved: Mapping[str, Any]) -> bool:

@@ -18,7 +18,17 @@ from ....engine.traits import GONE
 from ..changes import BridgeGone, BridgeMade, Raised, Wired
 from ..table import BRIDGE_NAME, TYPE
 from ..tree import derived_mac
-from . import guarding, host_port_changes, host_port_seen, linux_files, linux_seen, rules, seen
+from . import (
+    guarding,
+    host_port_changes,
+    host_port_seen,
+    linux_files,
+    linux_seen,
+    overlay,
+    overlay_planned,
+    rules,
+    seen,
+)
 from .commands import kept, uplink_ports
 from .host_ports import HOST_PORTS, HostPort, merged
 from .linux_names import bond_of
@@ -120,7 +130,8 @@ class Beneath:
         ports = merged(now.host_ports, said, self._purges)
         keeps = NETWORKD if (now.owner if self.maker is LINUX else ports) else ""
         kept = said.get(BACKEND, keeps)
-        return Switch(now.owner, nics, teaming, primary, mtu, kept, ports)
+        tunnels = overlay.merged(now.overlay, said)
+        return Switch(now.owner, nics, teaming, primary, mtu, kept, ports, tunnels)
 
     @property
     def _purges(self) -> bool:
@@ -147,6 +158,8 @@ class Beneath:
         draft.mistakes.extend(rules.only_on_switches(self.declared, draft.after[TYPE], has_ports))
         if self.maker is None:
             return
+        if self.will is not None:
+            draft.mistakes.extend(overlay_planned.without_peers(self.declared, self.will))
         if self.will is None and self.declared:
             self._cannot_be_set()
         elif self.will is not None and self.differs:
@@ -199,6 +212,7 @@ class Beneath:
             on_it = rules.of_host_on(self.seen, links, self.bridge, own)
             draft.mistakes.extend(rules.cut_off(on_it))
         draft.mistakes.extend(rules.too_large(will.mtu, will.nics, links))
+        overlay_planned.check(self, will)
 
     def _freed(self, now: Switch, will: Switch) -> Mapping[str, Any]:
         """The interfaces of the host as host ports leave them, of which the mistakes are told."""
@@ -254,7 +268,7 @@ class Beneath:
         before = {nic: "down" for nic in stay if nic in links and not links[nic]["up"]}
         after = dict.fromkeys(before, "up")
         note = "that they are up when the host starts is its network manager's to do"
-        for of, was, to_be in self._ports_astray(links):
+        for of, was, to_be in (*self._ports_astray(links), *overlay_planned.astray(self)):
             before[of], after[of] = was, to_be
             note = _LEFT
         if before:
@@ -295,6 +309,8 @@ class Beneath:
             return ""
         nics = ", ".join(f"{nic.vm} ({nic.mac})" for nic in self.draft.running)
         whom = nics or "no VM that runs"
+        if key in overlay.KEYS:
+            return overlay_planned.note(self, key, whom)
         if key != NICS:
             return f"what goes out by the uplinks pauses for a moment, for {whom}"
         return self._note_on_nics(whom)
@@ -350,6 +366,8 @@ def gone_with(draft: VswitchDraft) -> Iterable[Change]:
     freed = f"; without anything on them stay {', '.join(was.nics)}" if was.nics else ""
     if was.host_ports:
         freed += f"; its host ports go: {', '.join(map(_with_addresses, was.host_ports))}"
+    if was.overlay is not None:
+        freed += f"; its tunnels go: {', '.join(was.overlay.peers)}"
     note = f"it was made for this vswitch{freed}"
     return [BridgeGone(draft.wanted.resource, FIELD, said, GONE, LIVE, note=note)]
 

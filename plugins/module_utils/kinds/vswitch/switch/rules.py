@@ -12,6 +12,7 @@ from ....engine.keys import Key, is_within, named
 from ..table import OPENVSWITCH, SWITCHED
 from .host_ports import HOST_PORTS
 from .options import ACTIVE_BACKUP, BACKEND, MTU, NICS, PRIMARY, TEAMING
+from .overlay import OVERLAY
 from .seen import MODES, MODES_OF_LINUX, Switch, bridge_of_nic
 
 Links = Mapping[str, Mapping[str, Any]]
@@ -53,6 +54,11 @@ def only_on_switches(
         yield _wrong(
             HOST_PORTS, f"are not possible for a vswitch of type {type_of}; "
             f"one of type {' or '.join(SWITCHED)} has some"
+        )  # fmt: skip
+    if type_of not in SWITCHED and any(is_within(key, OVERLAY) for key in declared):
+        yield _wrong(
+            OVERLAY, f"is not possible for a vswitch of type {type_of}; "
+            f"one of type {' or '.join(SWITCHED)} has one"
         )  # fmt: skip
     if type_of not in SWITCHED and {NICS, TEAMING, PRIMARY} & {*declared}:
         whose = "libvirt makes its bridge, without any" if type_of != "bridge" else (

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ....engine.keys import Values
+from . import overlay
 from .host_ports import HostPort, noted, port_of
 from .options import (
     ACTIVE_BACKUP,
@@ -20,6 +21,7 @@ from .options import (
     PRIMARY,
     TEAMING,
 )
+from .overlay import Overlay, overlay_of
 
 # Of each way of teaming the mode of a bond of Open vSwitch, and whether it speaks LACP.
 MODES = {
@@ -34,7 +36,7 @@ MODES_OF_LINUX = {
     BALANCE_XOR: ("balance-xor", "off"),
 }
 _WAYS = {how: way for modes in (MODES, MODES_OF_LINUX) for way, how in modes.items()}
-FACTS = ("switch", "uplinks", "mtu", "backend", "host_ports")
+FACTS = ("switch", "uplinks", "mtu", "backend", "host_ports", "overlay")
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,14 @@ class Switch:
     mtu: int = 0  # what is asked for; 0 leaves it to Open vSwitch or the kernel
     backend: str = ""  # empty of Open vSwitch, which keeps its bridges itself
     host_ports: tuple[HostPort, ...] = ()
+    overlay: Overlay | None = None
 
     @property
     def values(self) -> Values:
         """By the options that a user writes, without host ports, which are things in a list."""
         said = list(self.nics), self.teaming, self.primary, self.mtu, self.backend
-        return dict(zip((NICS, TEAMING, PRIMARY, MTU, BACKEND), said))
+        of_uplinks = dict(zip((NICS, TEAMING, PRIMARY, MTU, BACKEND), said))
+        return {**of_uplinks, **overlay.values_of(self.overlay)}
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -61,7 +65,9 @@ class Switch:
         uplinks = {"nics": list(self.nics), "teaming": self.teaming, "primary": self.primary}
         kept = {"backend": self.backend} if self.backend else {}
         ports = {"host_ports": [port.said for port in self.host_ports]} if self.host_ports else {}
-        return {"switch": self.owner, "uplinks": uplinks, "mtu": self.mtu, **kept, **ports}
+        tunnels = {"overlay": self.overlay.said} if self.overlay else {}
+        said = {"switch": self.owner, "uplinks": uplinks, "mtu": self.mtu}
+        return {**said, **kept, **ports, **tunnels}
 
 
 def of_facts(facts: Mapping[str, Any]) -> Switch | None:
@@ -71,8 +77,9 @@ def of_facts(facts: Mapping[str, Any]) -> Switch | None:
     uplinks = facts["uplinks"]
     nics = tuple(uplinks["nics"])
     teaming, primary = uplinks["teaming"], uplinks["primary"]
-    kept, ports = facts.get("backend", ""), map(port_of, facts.get("host_ports", ()))
-    return Switch(facts["switch"], nics, teaming, primary, facts["mtu"], kept, tuple(ports))
+    kept, ports = facts.get("backend", ""), tuple(map(port_of, facts.get("host_ports", ())))
+    of = nics, teaming, primary, facts["mtu"], kept, ports, overlay_of(facts.get("overlay"))
+    return Switch(facts["switch"], *of)
 
 
 def of_bridge(seen: Mapping[str, Any], bridge: str) -> Switch | None:
@@ -88,7 +95,8 @@ def of_bridge(seen: Mapping[str, Any], bridge: str) -> Switch | None:
     # The least that is asked for: one uplink without it holds up the others.
     mtu = min([found["mtu"], *nics.values()])
     kept, ports = found.get("backend", ""), noted(found.get("host_ports", {}))
-    return Switch(found["owner"], tuple(sorted(nics)), teaming, primary, mtu, kept, ports)
+    of = tuple(sorted(nics)), teaming, primary, mtu, kept, ports
+    return Switch(found["owner"], *of, overlay.noted(found.get("overlay", "")))
 
 
 def _teaming(bond: Mapping[str, Any]) -> str:

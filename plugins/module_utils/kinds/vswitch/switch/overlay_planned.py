@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a plan for a switch says of its overlay, and what must hold of it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from ....engine.keys import Key, named
+from ..table import TYPE
+from ..tree import values_of
+from . import overlay_commands, overlay_rules
+from .makers import LINUX
+from .options import MTU
+from .overlay import LOCAL, PEERS, Overlay, overlay_of
+from .seen import Switch
+
+if TYPE_CHECKING:
+    from .planned import Beneath
+
+
+without_peers = overlay_rules.without_peers
+
+
+def check(beneath: Beneath, will: Switch) -> None:
+    """Collect the mistakes of the overlay that there will be, and say what is to be known of it."""
+    mistakes, tunnels = beneath.draft.mistakes, will.overlay
+    if tunnels is None:
+        return
+    links = beneath.draft.world.host.links
+    if beneath.maker is LINUX:
+        mistakes.extend(overlay_rules.on_linux())
+    mistakes.extend(overlay_rules.check(tunnels))
+    mistakes.extend(overlay_rules.beside_uplinks(will))
+    mistakes.extend(overlay_rules.through_itself(will))
+    mistakes.extend(overlay_rules.own_address(tunnels, links))
+    mistakes.extend(overlay_rules.with_wires(beneath.seen, beneath.bridge, links))
+    for whose, (type_of, other) in _others(beneath).items():
+        is_alike = type_of == beneath.draft.after[TYPE]
+        mistakes.extend(overlay_rules.taken(tunnels, whose, other, is_alike))
+    mistakes.raise_any()
+    _check_local(beneath, tunnels)
+    _check_mtu(beneath, will, tunnels)
+    others = overlay_commands.of_others(beneath.seen, beneath.bridge)
+    if others:
+        beneath.draft.warnings.append(
+            f"{', '.join(others)} on {beneath.bridge} is of others, and stays; frames pass between "
+            "it and the tunnels to peers"
+        )
+
+
+def _others(beneath: Beneath) -> Mapping[str, tuple[str, Overlay]]:
+    """The overlays of other vswitches, as they are and as this run makes them, with their types."""
+    found = {}
+    for name, have in beneath.draft.world.everything("vswitch").items():
+        one = overlay_of(have.facts.get("overlay"))
+        if one is not None and have.definition.find(f"bridge[@name='{beneath.bridge}']") is None:
+            found[f"vswitch/{name}"] = (values_of(have.definition)[TYPE], one)
+    return found
+
+
+def _check_local(beneath: Beneath, tunnels: Overlay) -> None:
+    """The address of this host, which may come with a host port of another switch."""
+    draft = beneath.draft
+    haves = draft.world.planned("vswitch")
+    ports = (port for have in haves for port in have.facts.get("host_ports", ()))
+    comes = [one for port in ports for one in port.get("addresses", ())]
+    unknown = overlay_rules.unknown_local(tunnels, draft.world.host.links, comes)
+    if unknown and draft.world.assume_on_host:
+        draft.warnings.append(f"{unknown}; taken to be there when a run comes")
+    elif unknown:
+        draft.mistakes.add(unknown, named(LOCAL))
+
+
+def _check_mtu(beneath: Beneath, will: Switch, tunnels: Overlay) -> None:
+    draft, links = beneath.draft, beneath.draft.world.host.links
+    too_large = overlay_rules.too_large(will.mtu, tunnels, links)
+    if too_large:
+        draft.mistakes.add(too_large, named(MTU))
+    for_guests = overlay_rules.for_guests(will.mtu, tunnels, links)
+    draft.warnings += [for_guests] if for_guests else []
+
+
+def astray(beneath: Beneath) -> Iterator[tuple[str, str, str]]:
+    """What of the tunnels of Open vSwitch is otherwise than it is stored."""
+    now = beneath.now
+    if now is not None and now.owner in ("", beneath.name):
+        yield from overlay_commands.astray(beneath.seen, beneath.bridge, now.overlay)
+
+
+def note(beneath: Beneath, key: Key, whom: str) -> str:
+    """For whom what pauses, or ends, as one option of it changes."""
+    now, will = beneath.now or Switch(), beneath.will or Switch()
+    if now.overlay is None:
+        return ""
+    if will.overlay is None:
+        return f"no other host is reached any more, for {whom}" if key == PEERS else ""
+    if key == PEERS:
+        gone = ", ".join(one for one in now.overlay.peers if one not in will.overlay.peers)
+        return f"what is behind {gone} is reached no more, for {whom}" if gone else ""
+    if key == LOCAL:
+        return f"what goes to other hosts pauses for a moment, for {whom}"
+    return f"other hosts are reached again once they have the same, for {whom}"

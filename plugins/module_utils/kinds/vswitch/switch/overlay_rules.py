@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rules of overlays, and what a plan says of one. Pure; each function says one rule."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ....engine.errors import FleetError
+from ....engine.keys import Key, named
+from .overlay import ID, OVERLAY, PEERS, PORT, Overlay, families
+from .seen import Switch
+
+Links = Mapping[str, Mapping[str, Any]]
+USUAL_MTU = 1500
+
+
+def check(will: Overlay) -> Iterator[FleetError]:
+    """All that can be said without a look at the host."""
+    if not will.id:
+        yield _wrong(ID, "is missing: the number of the overlay, the same on all its hosts")
+    if will.local in will.peers:
+        yield _wrong(PEERS, f"{will.local} is local, this host's own; leave it out here")
+    elif len(families(will)) > 1:
+        said = "are of IPv4 and of IPv6; an overlay goes over one of them"
+        yield _wrong(PEERS, f"and local {will.local} {said}" if will.local else said)
+
+
+def without_peers(declared: Iterable[Key], will: Switch) -> Iterator[FleetError]:
+    """What is said of an overlay means nothing where there is none."""
+    said = {key for key in declared if key[:1] == OVERLAY}
+    if said and PEERS not in said and will.overlay is None:
+        yield _wrong(PEERS, "are missing: the addresses of the other hosts; without any is none")
+
+
+def beside_uplinks(will: Switch) -> Iterator[FleetError]:
+    """Two hosts with both would send each frame on both ways, and back, for ever."""
+    if will.overlay is not None and will.nics:
+        yield _wrong(
+            OVERLAY, f"is not possible beside uplinks ({', '.join(will.nics)}): frames would go in "
+            "circles between hosts that have both; declare another vswitch for it"
+        )  # fmt: skip
+
+
+def on_linux() -> Iterator[FleetError]:
+    """None is made there yet."""
+    yield _wrong(OVERLAY, "is not possible on a bridge of Linux; one of Open vSwitch can have one")
+
+
+def own_address(will: Overlay, links: Links) -> Iterator[FleetError]:
+    """A peer is another host; what is local is an address of this one."""
+    own = {one.split("/")[0]: name for name, link in links.items() for one in link["addresses"]}
+    for peer in will.peers:
+        if peer in own and peer != will.local:
+            yield _wrong(PEERS, f"{peer} is this host's own, on {own[peer]}; leave it out here")
+
+
+def unknown_local(will: Overlay, links: Links, planned: Iterable[str]) -> str:
+    """What is to be said of a local address that no interface has, nor gets by this run."""
+    own = {one.split("/")[0] for link in links.values() for one in link["addresses"]}
+    own |= {one.split("/")[0] for one in planned}
+    is_known = will.local in own or not will.local or not links
+    return "" if is_known else f"the host has no address {will.local}"
+
+
+def through_itself(will: Switch) -> Iterator[FleetError]:
+    """Tunnels that lead through their own switch lead nowhere."""
+    for port in will.host_ports if will.overlay is not None else ():
+        for one in map(ipaddress.ip_interface, port.addresses):
+            peers = () if will.overlay is None else will.overlay.peers
+            inside = [peer for peer in peers if ipaddress.ip_address(peer) in one.network]
+            if inside:
+                yield _wrong(
+                    PEERS, f"{', '.join(inside)} would be reached by host port {port.name}, "
+                    "which is on this very switch; the way to peers has to be another"
+                )  # fmt: skip
+
+
+def with_wires(seen: Mapping[str, Any], bridge: str, links: Links) -> Iterator[FleetError]:
+    """A bridge of others that leads out by an interface of the host, as by uplinks."""
+    found = seen.get("bridges", {}).get(bridge) or {"ports": {}}
+    nics = (nic for one in found["ports"].values() if not one["uplink"] for nic in one["nics"])
+    wires = [nic for nic in nics if nic in links and links[nic]["kind"] in ("", "bond", "vlan")]
+    if wires:
+        yield _wrong(
+            OVERLAY, f"is not possible on {bridge}, where others put {', '.join(sorted(wires))}: "
+            "frames would go in circles between hosts that have both"
+        )  # fmt: skip
+
+
+def taken(will: Overlay, whose: str, other: Overlay, is_alike: bool) -> Iterator[FleetError]:
+    """What comes by one number is for one switch of a host; a port is Open vSwitch's or Linux's."""
+    if (other.type, other.port) != (will.type, will.port):
+        return
+    if other.id == will.id:
+        yield _wrong(ID, f"{will.id} is that of {whose}; each overlay of a host has its own")
+    elif not is_alike:
+        yield _wrong(
+            PORT, f"{will.port} is that of {whose}, of another type of vswitch, with which none is "
+            "shared; declare another, the same on all hosts"
+        )  # fmt: skip
+
+
+# ---- MTU
+
+
+def room(will: Overlay, links: Links) -> tuple[int, str]:
+    """The largest packet of a guest that passes to all peers, as far as this host can tell, and
+    what limits it; 0 where it cannot."""
+    ways = {peer: _way_to(peer, will.local, links) for peer in will.peers}
+    known = [(links[nic].get("mtu", 0), nic, peer) for peer, nic in ways.items() if nic]
+    mtu, nic, peer = min((one for one in known if one[0]), default=(0, "", ""))
+    if not mtu:
+        return 0, ""
+    why = f"{nic}, on the way to {peer}, has {mtu}, of which the tunnel takes {will.overhead}"
+    return mtu - will.overhead, why
+
+
+def _way_to(peer: str, local: str, links: Links) -> str:
+    """By which interface a peer is reached: that of the nearest network, or the default one."""
+    address = ipaddress.ip_address(peer)
+    near = [
+        (one.network.prefixlen, name)
+        for name, link in sorted(links.items())
+        for one in map(ipaddress.ip_interface, link["addresses"])
+        if address in one.network and local in ("", str(one.ip))
+    ]
+    by_default = sorted(name for name, link in links.items() if link["default"])
+    return max(near)[1] if near else next(iter(by_default), "")
+
+
+def too_large(mtu: int, will: Overlay, links: Links) -> str:
+    """What is to be said of an MTU that is asked for, and does not fit; empty where it may."""
+    limit, why = room(will, links)
+    return f"{mtu} does not fit into the tunnels, {limit} does: {why}" if 0 < limit < mtu else ""
+
+
+def for_guests(mtu: int, will: Overlay, links: Links) -> str:
+    """What guests have to be told, where no MTU is asked for; empty where they need not."""
+    limit, why = room(will, links)
+    if mtu or not limit or limit >= USUAL_MTU:
+        return ""
+    return (
+        f"packets of guests above {limit} do not pass the tunnels; give their NICs mtu: {limit} "
+        f"({why})"
+    )
+
+
+def _wrong(key: Key, message: str) -> FleetError:
+    return FleetError(message, "", named(key))
