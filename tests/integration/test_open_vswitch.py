@@ -263,3 +263,25 @@ def test_a_switch_of_others_is_used_and_stays(lab: Lab) -> None:
     assert "switch" not in changed(plan)
     lab.converge("vswitch", name=lab.net, state="absent")
     assert lab.switch.vsctl("list-br") == BRIDGE
+
+
+@pytest.mark.long(touched_by=r"kinds/vswitch/switch/commands|open_vswitch")
+def test_all_uplinks_of_a_bond_become_others_and_what_others_set_of_it_stays(lab: Lab) -> None:
+    vsctl, names = lab.switch.vsctl, [f"spare{n}" for n in range(1, 5)]
+    for one, other in zip(names[:2], names[2:]):
+        lab.libvirtd.run(["ip", "link", "add", one, "type", "veth", "peer", "name", other])
+    for name in names:
+        lab.libvirtd.run(["ip", "link", "set", name, "up"])
+    try:
+        switch = {"name": lab.net, "type": "openvswitch", "bridge": "ovs-own"}
+        lab.converge("vswitch", **switch, uplinks={"nics": names[:2], "teaming": "lacp"}, mtu=1400)
+        [bond] = vsctl("list-ports", "ovs-own").split()
+        vsctl("set", "Port", bond, "other_config:lacp-time=fast")
+        lab.converge("vswitch", name=lab.net, uplinks={"nics": names[2:]})
+        assert vsctl("list-ifaces", "ovs-own").split() == names[2:]
+        assert vsctl("get", "Interface", names[3], "mtu_request") == "1400"
+        assert vsctl("get", "Port", bond, "other_config:lacp-time") == "fast"
+    finally:
+        lab.converge("vswitch", name=lab.net, state="absent")
+        for name in names[:2]:
+            lab.libvirtd.run(["ip", "link", "delete", name])

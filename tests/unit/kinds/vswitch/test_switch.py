@@ -145,6 +145,11 @@ def test_an_uplink_comes_while_the_others_go_on() -> None:
     assert isinstance(back, Change) and back.after == ["eno1", "eno2"]
 
 
+def test_where_all_uplinks_are_others_the_plan_says_who_waits() -> None:
+    plan = planned(found(bond=PAIR), uplinks={"nics": ["eno3", "eno4"], "primary": "eno3"})
+    assert "pauses for a moment" in plan.changes[0].note
+
+
 def test_a_second_uplink_makes_a_bond_and_says_who_waits() -> None:
     plan = planned(found(eno1=port("eno1")), uplinks={"nics": ["eno1", "eno2"]})
     note = plan.changes[0].note
@@ -351,6 +356,14 @@ def test_a_bond_is_changed_in_place() -> None:
         "del-bond-iface bond eno1",
         f"set Port bond {MARKED} bond_mode=balance-tcp lacp=active",
         f"remove Port bond {NO_PRIMARY}",
+    ]
+
+
+def test_a_bond_whose_uplinks_are_all_others_has_some_at_all_times() -> None:
+    assert told(found(bond=PAIR), Switch("prod", ("eno3", "eno4"), "lacp"))[:3] == [
+        "--id=@nic0 create Interface name=eno3",
+        "--id=@nic1 create Interface name=eno4",
+        "set Port bond interfaces=@nic0,@nic1",
     ]
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from . import overlay_commands
@@ -74,9 +74,7 @@ def _uplinks(ports: Ports, bridge: str, will: Switch) -> Iterator[Command]:
     if not will.nics:
         return
     if stays and len(will.nics) > 1:
-        has = set(ports[stays]["nics"])
-        yield from (["add-bond-iface", stays, nic] for nic in will.nics if nic not in has)
-        yield from (["del-bond-iface", stays, nic] for nic in sorted(has - {*will.nics}))
+        yield from _members(stays, {*ports[stays]["nics"]}, will.nics)
     elif not stays and len(will.nics) > 1:
         stays = bond_of(bridge)
         yield ["add-bond", bridge, stays, *will.nics]
@@ -84,6 +82,18 @@ def _uplinks(ports: Ports, bridge: str, will: Switch) -> Iterator[Command]:
         [stays] = will.nics
         yield ["add-port", bridge, stays]
     yield from _teaming(stays, will)
+
+
+def _members(bond: str, has: set[str], nics: Sequence[str]) -> Iterator[Command]:
+    """Open vSwitch takes those away that go before others come, and refuses a bond with none."""
+    if has & {*nics}:
+        yield from (["add-bond-iface", bond, nic] for nic in nics if nic not in has)
+        yield from (["del-bond-iface", bond, nic] for nic in sorted(has - {*nics}))
+        return
+    made = {f"@nic{number}": nic for number, nic in enumerate(nics)}
+    for row, nic in made.items():
+        yield [f"--id={row}", "create", "Interface", f"name={nic}"]
+    yield ["set", "Port", bond, f"interfaces={','.join(made)}"]
 
 
 def _teaming(port: str, will: Switch) -> Iterator[Command]:

@@ -327,9 +327,10 @@ class Beneath:
 
     def _keeps_a_port(self, will: Switch, now: Switch) -> bool:
         """Whether an uplink goes on while the others change."""
+        if not {*now.nics} & {*will.nics}:
+            return False
         if self.maker is LINUX:
-            same = {*now.nics} & {*will.nics} and now.teaming == will.teaming
-            return bool(same) and len(now.nics) > 1
+            return now.teaming == will.teaming and len(now.nics) > 1
         found = self.seen.get("bridges", {}).get(self.bridge, {"ports": {}})
         return bool(kept(uplink_ports(found["ports"], will), will))
 
