@@ -8,6 +8,7 @@ from typing import Any
 
 from .linux_bridges import Told, told
 
+NOBODY = "00:00:00:00:00:00"  # where no partner speaks LACP
 LEARNED = "learned"  # the kernel leaves out the word for what it is: neither permanent nor static
 
 
@@ -35,14 +36,17 @@ def _state(link: Mapping[str, Any], bonds: Mapping[str, Any]) -> dict[str, Any]:
     has_link = "LOWER_UP" in link.get("flags", ())
     bond = bonds.get(str(link.get("master")))
     member = link.get("linkinfo", {}).get("info_slave_data", {})
-    active = has_link
-    if bond is not None:
-        active = has_link and member.get("state") == "ACTIVE"
-        if bond.get("mode") == "802.3ad":
-            # Those that are in the group on which both ends agree.
-            group = bond.get("ad_info", {}).get("aggregator")
-            active = active and member.get("ad_aggregator_id") == group
-    return {"link": "up" if has_link else "down", "active": active}
+    said = {"link": "up" if has_link else "down", "active": has_link}
+    if bond is None:
+        return said
+    active = has_link and member.get("state") == "ACTIVE"
+    if bond.get("mode") != "802.3ad":
+        return {**said, "active": active}
+    # Those that are in the group on which both ends agree.
+    agreed = bond.get("ad_info", {})
+    active = active and member.get("ad_aggregator_id") == agreed.get("aggregator")
+    partner = agreed.get("partner_mac", NOBODY) if active else NOBODY
+    return {**said, "active": active, "partner": "" if partner == NOBODY else partner}
 
 
 def read_addresses(bridge: str, _interfaces: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,8 @@ from typing import Any
 from .open_vswitch import PROGRAM, WAIT_S
 
 APPCTL = "ovs-appctl"
+NOBODY = "00:00:00:00:00:00"  # where no partner speaks LACP
+_PARTNER = re.compile(r"^(?:member|slave): (\S+):|^\s+partner sys_id: (\S+)", re.MULTILINE)
 _ASKED = {
     "Bridge": "name,ports",
     "Port": "_uuid,interfaces,bond_active_slave",
@@ -25,7 +28,22 @@ def read_state() -> dict[str, Any]:
     for table, columns in _ASKED.items():
         command += ["--", f"--columns={columns}", "list", table]
     said = _said(command).splitlines()
-    return state_in(*said) if len(said) == len(_ASKED) else {}
+    if len(said) != len(_ASKED):
+        return {}
+    partners = partners_in(_said([APPCTL, f"--timeout={WAIT_S}", "lacp/show"]))
+    return {
+        name: {**one, **({"partner": partners[name]} if name in partners else {})}
+        for name, one in state_in(*said).items()
+    }
+
+
+def partners_in(text: str) -> dict[str, str]:
+    """By interface that speaks LACP the system that it hears there; empty where it hears none."""
+    found, name = {}, ""
+    for member, partner in _PARTNER.findall(text):
+        name = member or name
+        found[name] = "" if partner == NOBODY else partner
+    return found
 
 
 def state_in(bridges: str, ports: str, interfaces: str) -> dict[str, Any]:

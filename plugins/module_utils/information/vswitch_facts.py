@@ -92,7 +92,12 @@ def _vlans(host: Host, port: str, of_linux: bool) -> dict[str, Any]:
 
 
 def _state(interface: Mapping[str, Any]) -> dict[str, Any]:
-    return {"link": interface.get("link", ""), "active": interface.get("active", False)}
+    partner = {"partner": interface["partner"]} if "partner" in interface else {}
+    return {
+        "link": interface.get("link", ""),
+        "active": interface.get("active", False),
+        **partner,
+    }
 
 
 def _pending(have: Have) -> list[str]:

@@ -44,3 +44,34 @@ LOCAL     0  52:54:00:00:00:12    0
     told = switch_state.addresses_in(text, {2: "vnet0"}, "ovs0")
     assert told[0] == {"mac": "52:54:00:00:00:11", "vlan": 10, "port": "vnet0", "age_s": 4}
     assert [one["port"] for one in told] == ["vnet0", "ovs0", "9"]
+
+
+LACP = """\
+---- ovs0-up ----
+  status: active negotiated
+  sys_id: 52:54:00:00:00:01
+
+member: eno1: current attached
+  actor sys_id: 52:54:00:00:00:01
+  partner sys_id: 52:54:00:50:00:01
+  partner key: 1
+
+slave: eno2: defaulted detached
+  actor sys_id: 52:54:00:00:00:01
+  partner sys_id: 00:00:00:00:00:00
+"""
+
+
+def test_partners_are_told_by_uplink() -> None:
+    assert switch_state.partners_in(LACP) == {"eno1": "52:54:00:50:00:01", "eno2": ""}
+    assert switch_state.partners_in("") == {}
+
+
+def test_only_uplinks_that_speak_lacp_have_a_partner(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {"lacp/show": LACP, "Interface": "\n".join(
+        text.replace("\n", "") for text in (BRIDGES, PORTS, INTERFACES)
+    )}  # fmt: skip
+    monkeypatch.setattr(switch_state, "_said", lambda command: said[command[-1]])
+    seen = switch_state.read_state()
+    assert (seen["eno1"]["partner"], seen["eno2"]["partner"]) == ("52:54:00:50:00:01", "")
+    assert "partner" not in seen["eno3"]

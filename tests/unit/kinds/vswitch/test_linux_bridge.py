@@ -402,7 +402,8 @@ def test_links_and_who_carries_traffic_are_read() -> None:
     assert told["eno1"] == {"link": "up", "active": True}
     assert told["eno2"] == {"link": "up", "active": False}
     assert told["eno3"] == {"link": "down", "active": False}
-    agreed = {"info_kind": "bond", "info_data": {"mode": "802.3ad", "ad_info": {"aggregator": 2}}}
+    partner = {"aggregator": 2, "partner_mac": "52:54:00:50:00:01"}
+    agreed = {"info_kind": "bond", "info_data": {"mode": "802.3ad", "ad_info": partner}}
     rows[:3] = [
         {"ifname": "bond", "flags": [], "linkinfo": agreed},
         slave("eno1", "ACTIVE", 1, "LOWER_UP"),
@@ -410,6 +411,9 @@ def test_links_and_who_carries_traffic_are_read() -> None:
     ]
     told = linux_state.state_in(rows)
     assert (told["eno1"]["active"], told["eno2"]["active"]) == (False, True)
+    assert (told["eno1"]["partner"], told["eno2"]["partner"]) == ("", "52:54:00:50:00:01")
+    partner["partner_mac"] = "00:00:00:00:00:00"
+    assert linux_state.state_in(rows)["eno2"]["partner"] == ""
 
 
 def test_learned_addresses_are_read() -> None:
