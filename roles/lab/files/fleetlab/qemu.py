@@ -44,6 +44,8 @@ class Accelerator:
 # One CPU: with two, QEMU 7.2's emulation of nested guests panics the host's kernel. Without la57,
 # the emulated host's own guests stall. Both measured, see docs/lab.md.
 EMULATED_CPU = "max,la57=off"
+# A bond of Linux has no LACP on NICs that tell no speed.
+NIC_SPEED = "speed=10000,duplex=full"
 # So that one of them can be given to a VM alone, and another is left in its node.
 CPUS_OF_A_NODE = 2
 
@@ -114,7 +116,8 @@ def nic_devices(host: Host) -> list[str]:
     arguments = []
     for name, mac in nics:
         # No boot ROM: the kernel is loaded directly, and a snapshot has less to depend on.
-        arguments += ["-device", f"virtio-net-pci,netdev={name},id={name}-nic,mac={mac},romfile="]
+        device = f"virtio-net-pci,netdev={name},id={name}-nic,mac={mac},romfile=,{NIC_SPEED}"
+        arguments += ["-device", device]
     return arguments
 
 
