@@ -126,14 +126,15 @@ class Vswitch(VirshModule):
 
 
 class PortGroup:
-    """A port group, as libvirt has it; and as noted what that has not: its security, and VLANs on a
-    bridge of Linux before 11.0."""
+    """A port group, as libvirt has it; and as noted what that has not: its security and isolation,
+    and VLANs on a bridge of Linux before 11.0."""
 
     def __init__(self, element: ET.Element, note: ET.Element | None = None) -> None:
         self.element = element
         has_vlans = note is not None and note.find("vlan") is not None
         self._with_vlans = note if note is not None and has_vlans else element
         self.security = "permissive" if note is None else note.get("security", "permissive")
+        self.is_isolated = note is not None and note.get("isolated") == "yes"
 
     @property
     def is_default(self) -> bool:

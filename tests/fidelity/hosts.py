@@ -85,7 +85,9 @@ class HostConfig:
     def _fixed(self) -> Args:
         """The vswitch that the VMs are on."""
         said = self.smaller.choice([{}, {"security": "strict"}, {"security": "permissive"}])
-        groups = [{"name": "slow", **said}, {"name": "fast", "default": True}]
+        apart = Random(repr(self.smaller.getstate()))  # so that all else stays what it was
+        isolated = apart.choice([{}, {"isolated": True}, {"isolated": False}])
+        groups = [{"name": "slow", **said, **isolated}, {"name": "fast", "default": True}]
         return {"name": f"{self.place.prefix}fix", "type": "isolated", "port_groups": groups}
 
 

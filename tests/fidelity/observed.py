@@ -312,6 +312,7 @@ PORT_GROUP: dict[str, Reader] = {
     "default": lambda tree: tree.get("default") == "yes",
     **{f: r for f, r in NIC.items() if f.startswith("bandwidth")},
     "security": lambda tree: tree.get("noted-security", "permissive"),
+    "isolated": lambda tree: {"yes": True, "no": False}.get(tree.get("noted-isolated", "")),
 }
 
 POOL: dict[str, Reader] = {
@@ -440,13 +441,13 @@ def _reservation(tree: Element, mac: str) -> Element | None:
 
 
 def _port_group(tree: Element, name: str) -> Element | None:
-    """A port group, with the security that is noted of it."""
+    """A port group, with what is noted of it."""
     found = tree.find(f"portgroup[@name='{name}']")
     note = tree.find(f"{FLEET}/{FLEET_NS}portgroup[@name='{name}']")
     if found is None or note is None:
         return found
     told = deepcopy(found)
-    told.set("noted-security", note.get("security", "permissive"))
+    told.attrib |= {f"noted-{name}": value for name, value in note.items()}
     return told
 
 

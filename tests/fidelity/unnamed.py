@@ -245,7 +245,7 @@ def _by_resource(plan: Iterable[Change]) -> dict[str, list[Change]]:
         if change["field"].startswith(("cloud_init.volume", "cloud_init.former")):
             # the volume of a seed is its VM's
             of += [f"storage_volume/{change[side]}" for side in ("before", "after")]
-        if change["field"] == "security":  # NICs that follow their port group
+        if change["field"] in FOLLOWED:  # by NICs
             of += [f"vm/{nic.split(' (')[0]}" for nic in change["after"]]
         for resource in of:
             changes.setdefault(resource, []).append(change)
@@ -399,14 +399,15 @@ def _name(element: Element) -> str:
 # ---- what a change of the plan stands for
 
 
+# What NICs have by their port groups, and where.
+FOLLOWED = {"security": "devices/interface*/filterref", "isolated": "devices/interface*/port"}
 TABLES = {"secret": SECRET, "vswitch": VSWITCH, "storage_volume": VOLUME}
 
 
 def _places(resource: str, field: str, trees: tuple[Element, Element]) -> list[str]:
     kind = resource.split("/")[0]
     if kind == "vm":
-        follows = ["devices/interface*/filterref"] if field == "security" else []
-        return follows or _places_in_vm(field, trees)
+        return [FOLLOWED[field]] if field in FOLLOWED else _places_in_vm(field, trees)
     if kind == "vswitch" and field.startswith("port_groups."):
         return [f"portgroup[{field.split('.')[1]}]/"]
     return list(_by_field(TABLES.get(kind, POOL), field))

@@ -153,6 +153,7 @@ class Vswitch:
                 if self.kind != "openvswitch":  # which has no filters
                     said = Random(repr((group, len(groups))))  # so that all else stays what it was
                     group |= said.choice([{"security": "strict"}, {"security": "permissive"}, {}])
+                    group |= said.choice([{"isolated": True}, {"isolated": False}, {}])
             groups.append(group)
         return groups
 

@@ -1,7 +1,7 @@
-"""Strict port groups on a real libvirtd: what the filter lets out, and which NICs have it.
+"""Strict and isolated port groups on a real libvirtd: what the filter lets out, who has which.
 
 The oracles are frames that a program sends by one end of a wire, whose other end is a port with the
-filter; libvirt's bindings of filters to taps; and ebtables.
+filter; libvirt's bindings of filters to taps; ebtables; and what the kernel says of a tap.
 """
 
 from __future__ import annotations
@@ -81,6 +81,22 @@ class Lab:
         stored, runs = (None if one is None else one.get("filter") for one in named)
         return stored, runs, None if tap is None else bound.get(tap.get("dev", ""))
 
+    def isolation(self) -> tuple[bool, bool, bool]:
+        """Whether its NIC is isolated as it is stored, as it runs, and by the kernel."""
+        stored, runs = (
+            ET.fromstring(self.libvirtd.virsh("dumpxml", self.vm, *of)).find(
+                "devices/interface/port[@isolated='yes']"
+            )
+            is not None
+            for of in (["--inactive"], [])
+        )
+        tap = ET.fromstring(self.libvirtd.virsh("dumpxml", self.vm)).find("devices//target[@dev]")
+        name = "" if tap is None else tap.get("dev", "")
+        [link] = json.loads(
+            self.libvirtd.run(["bridge", "-json", "-details", "link", "show", "dev", name])
+        )
+        return stored, runs, bool(link["isolated"])
+
 
 @pytest.fixture
 def lab(libvirtd: PrivateLibvirtd, modules: ModuleServer, prefix: str) -> Lab:
@@ -110,7 +126,28 @@ def test_nics_follow_their_port_group_while_they_run(lab: Lab) -> None:
     lab.groups({"name": "tenants", "security": "permissive"})
     assert lab.filters() == (None, None, None)
     assert "libvirt-I-" not in lab.rules()
-    assert "fleet:portgroup" not in lab.libvirtd.virsh("net-dumpxml", lab.net)
+    assert "fleet:portgroup" not in lab.libvirtd.virsh("net-dumpxml", lab.net, "--inactive")
+
+
+def test_nics_are_isolated_while_they_run_as_their_port_group_says(lab: Lab) -> None:
+    lab.groups({"name": "tenants"})
+    lab.start_vm()
+    nic = f"{lab.vm} ({MAC})"
+    plan = {row["field"]: row for row in lab.groups({"name": "tenants", "isolated": True})}
+    assert plan["isolated"]["after"] == {nic: "isolated"} and plan["isolated"]["class"] == "live"
+    assert lab.isolation() == (True, True, True)
+    assert "fleet:portgroup" in lab.libvirtd.virsh("net-dumpxml", lab.net, "--inactive")
+
+    otherwise = {"name": lab.vm, "nics": [{"name": "lan", "mac": MAC, "isolated": False}]}
+    refused = lab.modules.run("vm", otherwise, check=True)
+    assert "and its port group says true of all its NICs" in refused["msg"]
+    both = {
+        "vswitches": [{"name": lab.net, "port_groups": [{"name": "tenants", "isolated": False}]}],
+        "vms": [{"name": lab.vm, "nics": [{"name": "lan", "mac": MAC}]}],
+    }
+    changed = {row["resource"] for row in lab.converge("host_config", **both)}
+    assert changed == {f"vswitch/{lab.net}", f"vm/{lab.vm}"}, "declared VMs follow by their plans"
+    assert lab.isolation() == (False, False, False)
 
 
 # ---- what is let out

@@ -3,16 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from ...engine.changes import Change
 from ...engine.errors import Mistakes
 from ...engine.fields import items_of
-from ...engine.keys import ABSENT, PRESENT, UNION, Key, Values
+from ...engine.keys import Key, Values
 from ...engine.world import World
 from ...engine.xmltree import Element
 from ..vswitch import filters
 from . import nic_isolation
+from .following import followed
 from .nic_isolation import elsewhere, is_on_the_same
 from .nic_rows import MACVTAP, NICS
 
@@ -21,18 +20,17 @@ WHERE = "libvirt starts no VM with one there, but on ports of Linux bridges alon
 
 
 def follow(want: Values, stored: Values, world: World, mistakes: Mistakes) -> None:
-    """Add the filters that NICs are to have by their port groups, and take away those that such
-    have no more: of all on vswitches of the run, and of NICs that come, move or say of filters. Of
-    others nobody asks their vswitch, by whose plan they follow."""
-    for key in _nics(want, stored, world):
-        network = world.will_be("vswitch", _vswitch(key, want, stored)).stored
-        if network is None:
-            continue
-        at, group = (*key, *NAME), (*key, "port_group")
+    """Add what NICs are to have by their port groups, and take away what they have so no more:
+    filters, and isolation."""
+    nic_isolation.follow(want, stored, world, mistakes)
+
+    def gives_its_own_up(key: Key) -> bool:
+        return want.get((*key, *NAME)) in ("", filters.BY_GROUP)
+
+    for key, network, group in followed(want, stored, world, NAME, gives_its_own_up):
+        at = (*key, *NAME)
         said, now = want.get(at), stored.get(at) or ""
-        will = filters.filter_by(
-            network, want.get(group, stored.get(group)), now if said is None else said
-        )
+        will = filters.filter_by(network, group, now if said is None else said)
         if will is None:
             continue
         if said == filters.BY_GROUP != will:
@@ -45,29 +43,6 @@ def follow(want: Values, stored: Values, world: World, mistakes: Mistakes) -> No
             want[at] = will
             if said == "" and now not in ("", filters.BY_GROUP):  # what goes, goes as a whole
                 want.setdefault((*key, *PARAMETERS), {})
-
-
-def _nics(want: Values, stored: Values, world: World) -> Iterator[Key]:
-    keys = {key: None for key in (*want, *stored) if len(key) == 2 and key[0] == NICS.name}
-    for key in keys:
-        vswitch = _vswitch(key, want, stored)
-        counts = ("vswitch", vswitch) in world.declared or _says(key, want, stored)
-        if vswitch and counts and want.get(key) is not ABSENT:
-            yield key
-
-
-def _says(key: Key, want: Values, stored: Values) -> bool:
-    """Whether a declaration has anything to do with which filter a NIC follows."""
-    if want.get((*key, *NAME)) in ("", filters.BY_GROUP):
-        return True
-    at = [(*key, UNION), (*key, "port_group"), (*key, *NAME)]
-    moves = any(want.get(one) not in (None, stored.get(one)) for one in at)
-    return moves or (want.get(key) is PRESENT and key not in stored)
-
-
-def _vswitch(key: Key, want: Values, stored: Values) -> str:
-    at = (*key, UNION)
-    return str((want.get(at) or stored.get(at) or {}).get("vswitch") or "")
 
 
 def check(domain: Element, before: Element | None, world: World, mistakes: Mistakes) -> None:

@@ -1,18 +1,48 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Isolated NICs, which is of ports of Linux bridges (virDomainActualNetDefValidate)."""
+"""Isolated NICs: by themselves or by their port groups, and where they can be."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from ...engine import vlans, xmltree
 from ...engine.errors import Mistakes
 from ...engine.fields import items_of
+from ...engine.keys import Key, Values
 from ...engine.world import World
 from ...engine.xmltree import Element
+from ..vswitch import isolation
+from .following import followed
 from .nic_rows import NICS
 
-PATH = "port/@isolated"
+ISOLATED = ("isolated",)
+# virDomainActualNetDefValidate
 WHERE = "it is possible on Linux bridges alone, be they of libvirt or of the host"
 _BY_BRIDGE = ("", "nat", "route", "open", "bridge")  # the modes of networks
+
+
+def follow(want: Values, stored: Values, world: World, mistakes: Mistakes) -> None:
+    """Isolate NICs whose port groups say so, and others no more whose port groups say that."""
+
+    def says(key: Key) -> bool:
+        return want.get((*key, *ISOLATED)) is not None
+
+    for key, network, group in followed(want, stored, world, ISOLATED, says):
+        at, will = (*key, *ISOLATED), isolation.by_name(network, group)
+        if will is None:
+            continue
+        if want.get(at) not in (None, will):
+            message = (
+                f"is declared as {_word(want[at])}, and its port group says {_word(will)} of all "
+                "its NICs; change isolated there, or leave it out here"
+            )
+            mistakes.add(message, ".".join(at))
+        elif bool(stored.get(at)) != will:
+            want[at] = will
+
+
+def _word(value: Any) -> str:
+    return str(bool(value)).lower()
 
 
 def check(domain: Element, before: Element | None, world: World, mistakes: Mistakes) -> None:
@@ -28,7 +58,7 @@ def check(domain: Element, before: Element | None, world: World, mistakes: Mista
 
 def is_isolated(nic: Element) -> bool:
     """Whether a NIC is isolated by itself, or by its network where it runs."""
-    return xmltree.get(nic, PATH) == "yes"
+    return bool(isolation.isolation_of(nic))
 
 
 def _is_so(nic: Element, was: Element | None) -> bool:

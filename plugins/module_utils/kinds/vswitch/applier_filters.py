@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What makes network filters, and gives NICs those of their port groups. Decides nothing."""
+"""What makes network filters, and gives NICs what their port groups say. Decides nothing."""
 
 from __future__ import annotations
 
@@ -30,33 +30,36 @@ def make(host: Host, plan: Plan) -> None:
 
 
 def follow(host: Host, plan: Plan) -> None:
-    """Give the NICs that a plan names the filters of their port groups. All are tried."""
+    """Give the NICs that a plan names what their port groups say. All are tried."""
     network = plan.after.stored
     if network is None:
         raise LookupError("a plan with this step keeps its network")
     named = {
-        one for change in plan.changes if isinstance(change, Refiltered) for one in change.after
+        change.field[0]: {*change.after}
+        for change in plan.changes
+        if isinstance(change, Refiltered)
     }
-    failed = []
-    for one in followers.astray(network, read_domains(host), (), plan.after.live is None):
-        try:
-            if str(one) in named:
-                patiently(partial(_give, host, one))
-        except libvirt.libvirtError as error:
-            failed.append(f"{one}: {said(error)}")
+    failed, waits = [], plan.after.live is None
+    for trait, labels in named.items():
+        for one in followers.astray(trait, network, read_domains(host), (), waits):
+            try:
+                if str(one) in labels:
+                    patiently(partial(_give, host, one, followers.TRAITS[trait].place))
+            except libvirt.libvirtError as error:
+                failed.append(f"{one}: {said(error)}")
     if failed:
         raise FleetError(
             f"is stored, but these NICs do not follow: {'; '.join(failed)}", plan.resource
         )
 
 
-def _give(host: Host, one: followers.Follower) -> None:
+def _give(host: Host, one: followers.Follower, place: str) -> None:
     dom = host.conn.lookupByName(one.vm)
     flags = libvirt.VIR_DOMAIN_AFFECT_LIVE if one.runs else libvirt.VIR_DOMAIN_AFFECT_CONFIG
     nic = _nic(dom, one)
     if nic is None:
         return
-    xmltree.put(nic, "filterref!/@filter", one.will or None)
+    xmltree.put(nic, place, one.will or None)
     dom.updateDeviceFlags(xmltree.serialise(nic), flags)
 
 
@@ -64,5 +67,5 @@ def _nic(dom: Any, one: followers.Follower) -> Element | None:
     """A NIC as libvirt tells it, stored or as it runs."""
     secure, stored = libvirt.VIR_DOMAIN_XML_SECURE, libvirt.VIR_DOMAIN_XML_INACTIVE
     tree = xmltree.parse(dom.XMLDesc(secure if one.runs else secure | stored))
-    nics = tree.findall("devices/interface")
-    return next((nic for nic in nics if xmltree.get(nic, "mac/@address") == one.mac), None)
+    nics = followers.with_mac(tree, one.mac)
+    return nics[one.nth] if one.nth < len(nics) else None

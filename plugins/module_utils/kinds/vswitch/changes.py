@@ -27,7 +27,7 @@ class FiltersMade(Mended):
 
 
 class Refiltered(Mended):
-    """NICs get the network filter of their port group, or have it no more."""
+    """NICs get the network filter or the isolation of their port group, or have it no more."""
 
     never_back = "they follow their port groups"
 

@@ -1,26 +1,51 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The NICs that have a network filter by their port group, or are to have one."""
+"""The NICs that have what they have by their port group, or are to have it: filters, isolation."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from ...engine import xmltree
 from ...engine.plan import Have
 from ...engine.xmltree import Element
 from ..vm.states import PAUSED, RUNNING
+from . import filters, isolation
 from .attached import nics_on
-from .filters import BY_GROUP, by_group, filter_of
+from .noted_vlans import ISOLATION, SECURITY
 
-WORDS = {BY_GROUP: "strict", "": "permissive"}
+
+class Trait(NamedTuple):
+    """What NICs have by their port group: where it stands in them, and its words in a plan."""
+
+    place: str
+    will: Callable[[Element, Element], str | None]  # of a network and a NIC
+    now: Callable[[Element], str]
+    words: Mapping[str, str]
+
+
+TRAITS: Mapping[str, Trait] = {
+    SECURITY: Trait(
+        "filterref!/@filter",
+        filters.by_group,
+        filters.filter_of,
+        {filters.BY_GROUP: "strict", "": "permissive"},
+    ),
+    ISOLATION: Trait(
+        "port!/@isolated",
+        isolation.by_group,
+        isolation.isolation_of,
+        {"yes": "isolated", "": "not isolated"},
+    ),
+}
 
 
 class Follower(NamedTuple):
-    """A NIC that has not the filter of its port group: as it is stored, or as it runs."""
+    """A NIC that has not what its port group says: as it is stored, or as it runs."""
 
     vm: str
     mac: str
+    nth: int  # of the VM's NICs with this MAC
     runs: bool
     now: str
     will: str
@@ -30,26 +55,30 @@ class Follower(NamedTuple):
 
 
 def astray(
-    network: Element, domains: Mapping[str, Have], but: Collection[str], waits: bool
+    name: str, network: Element, domains: Mapping[str, Have], but: Collection[str], waits: bool
 ) -> Iterator[Follower]:
-    """The NICs that do not follow the port groups of a network, of all VMs but some. Where it
-    `waits`, what runs is left as it is."""
-    name = xmltree.get(network, "name") or ""
+    """The NICs that do not follow the port groups of a network in the trait of that name, of all
+    VMs but some. Where it `waits`, what runs is left as it is."""
+    trait, lan = TRAITS[name], xmltree.get(network, "name") or ""
     for vm, have in sorted(domains.items()):
         if vm in but or have.stored is None:
             continue
-        own = {_mac(nic) for nic in nics_on(have.stored, name, None) if _says_itself(network, nic)}
+        stored = list(nics_on(have.stored, lan, None))
+        own = {mac_of(nic) for nic in stored if trait.will(network, nic) is None}
         runs = have.live if have.facts.get("state") in (RUNNING, PAUSED) and not waits else None
         for tree in (have.stored, runs):
-            for nic in nics_on(tree, name, None) if tree is not None else ():
-                will = by_group(network, nic)
-                if will is not None and will != filter_of(nic) and _mac(nic) not in own:
-                    yield Follower(vm, _mac(nic), tree is runs, filter_of(nic), will)
+            for nic in nics_on(tree, lan, None) if tree is not None else ():
+                will, now = trait.will(network, nic), trait.now(nic)
+                if tree is not None and will not in (None, now) and mac_of(nic) not in own:
+                    nth = with_mac(tree, mac_of(nic)).index(nic)
+                    yield Follower(vm, mac_of(nic), nth, tree is runs, now, will or "")
 
 
-def _says_itself(network: Element, nic: Element) -> bool:
-    return by_group(network, nic) is None
+def with_mac(domain: Element, mac: str) -> list[Element]:
+    """The NICs with a MAC: of one VM two may have the same."""
+    return [nic for nic in domain.findall("devices/interface") if mac_of(nic) == mac]
 
 
-def _mac(nic: Element) -> str:
+def mac_of(nic: Element) -> str:
+    """The MAC of a NIC; empty where it has none yet."""
     return xmltree.get(nic, "mac/@address") or ""

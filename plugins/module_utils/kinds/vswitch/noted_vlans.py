@@ -4,8 +4,8 @@
 libvirt before 11.0 defines no network on a Linux bridge with a `<vlan>`, and drops what it does not
 know of a port group; it keeps the metadata of the network. So VLANs stand there, as the elements
 that they are elsewhere, and libvirt's hook (host/port_vlans.py) reads them as VMs start. So does
-the security of a port group, of which no libvirt knows: an attribute of the group, to all else. All
-else sees both in their port groups: they are moved on the way from libvirt and to it.
+what no libvirt knows of a port group, its security and isolation: attributes of the group, to all
+else. All else sees them in their port groups: they are moved on the way from libvirt and to it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from ...engine import vlans, xmltree
 from ...engine.mark import MARK, drop_notes
 from ...engine.xmltree import Element
 
-SECURITY = "security"
+SECURITY, ISOLATION = "security", "isolated"
+FOLLOWED = (SECURITY, ISOLATION)  # by NICs, in whose definitions it stands
 GROUP = "fleet:portgroup"
 _NOTES = f"{MARK}/{GROUP}"
 
@@ -31,27 +32,27 @@ def put_in_place(network: Element, noting: Element) -> None:
 
 
 def _put(group: Element, note: Element) -> None:
-    vlan, security = note.find("vlan"), note.get(SECURITY)
+    vlan = note.find("vlan")
     if vlan is not None and group.find("vlan") is None:
         group.append(xmltree.clone(vlan))
-    if security:
-        group.set(SECURITY, security)
+    for name in FOLLOWED:
+        said = note.get(name)
+        if said:
+            group.set(name, said)
 
 
 def noted(network: Element, has_vlans: bool) -> Element:
     """A network as libvirt takes it, which may have no VLANs on Linux bridges."""
     told = xmltree.clone(network)
     for group in told.findall("portgroup"):
-        security = group.attrib.pop(SECURITY, None)
+        said = {name: group.attrib.pop(name) for name in FOLLOWED if name in group.attrib}
         vlan = group.find("vlan")
         if has_vlans or vlan is None or not vlans.is_on_linux_bridge(told, group):
             vlan = None
-        if security is None and vlan is None:
+        if not said and vlan is None:
             continue
         mark = xmltree.ensure(told, MARK)
-        note = xmltree.child_of(mark, GROUP, {"name": group.get("name", "")})
-        if security is not None:
-            note.set(SECURITY, security)
+        note = xmltree.child_of(mark, GROUP, {"name": group.get("name", ""), **said})
         if vlan is not None:
             group.remove(vlan)
             note.append(vlan)

@@ -15,7 +15,7 @@ from ...engine.errors import FleetError
 from ...engine.keys import Key, Values, named
 from ...engine.texts import why_no_file
 from ...engine.xmltree import Element
-from .noted_vlans import SECURITY
+from .noted_vlans import ISOLATION, SECURITY
 from .table import (
     BRIDGE_NAME,
     DNS_ENABLED,
@@ -92,6 +92,7 @@ def check(values: Values) -> Iterator[FleetError]:
     for group in _things(values, "port_groups"):
         yield from starmap(_wrong, vlans.without_trunk(values, group))
     yield from _strict_where_filters_are(values)
+    yield from _isolated_on_bridges(values)
 
 
 def _wrong(key: Key, message: str) -> FleetError:
@@ -133,8 +134,7 @@ def _strict_where_filters_are(values: Values) -> Iterator[FleetError]:
     for group in _things(values, "port_groups"):
         if values.get((*group, SECURITY)) != "strict":
             continue
-        on = "Open vSwitch" if values[TYPE] == OPENVSWITCH else ""
-        on = on or ("" if values[BRIDGE_NAME] or values[TYPE] in RUN_BY_LIBVIRT else "no bridge")
+        on = _on_no_linux_bridge(values)
         if on:
             message = (
                 f"strict is not possible on {on}: it is by libvirt's network filters, which are "
@@ -144,6 +144,21 @@ def _strict_where_filters_are(values: Values) -> Iterator[FleetError]:
         elif any(values.get((*group, option)) for option in (vlans.TRUNK, vlans.NATIVE)):
             message = "strict lets no frames with tags out, and this port group is a trunk"
             yield _wrong((*group, SECURITY), message)
+
+
+def _isolated_on_bridges(values: Values) -> Iterator[FleetError]:
+    on = _on_no_linux_bridge(values)
+    for group in _things(values, "port_groups") if on else ():
+        if values.get((*group, ISOLATION)):
+            message = f"is not possible on {on}: it is of ports of Linux bridges"
+            yield _wrong((*group, ISOLATION), message)
+
+
+def _on_no_linux_bridge(values: Values) -> str:
+    """What a vswitch is on instead of a bridge of Linux; empty where it is on one."""
+    if values[TYPE] == OPENVSWITCH:
+        return "Open vSwitch"
+    return "" if values[BRIDGE_NAME] or values[TYPE] in RUN_BY_LIBVIRT else "no bridge"
 
 
 def _has_its_addresses(values: Values) -> Iterator[FleetError]:

@@ -21,7 +21,7 @@ from ...engine.keys import ABSENT, PRESENT, Key, Values, is_within, key_of, pare
 from ...engine.mark import MARK, SCOPE, SCOPE_PATH
 from ...engine.vlans import VLAN_ROWS
 from ...engine.xmltree import Element
-from .noted_vlans import SECURITY
+from .noted_vlans import ISOLATION, SECURITY
 from .reservations import (
     BY_DEFAULT,
     DUID,
@@ -169,6 +169,7 @@ PORT_GROUPS = Items(
         Field("default", "@default", boolean(unset=False)),
         *VLAN_ROWS,
         Field(SECURITY, f"@{SECURITY}", choice("strict", unset="permissive")),
+        Field(ISOLATION, f"@{ISOLATION}", boolean()),
         Field("bandwidth.inbound.average", "bandwidth/inbound!/@average", KIB_PER_S),
         Field("bandwidth.inbound.peak", "bandwidth/inbound/@peak", KIB_PER_S),
         Field("bandwidth.inbound.burst", "bandwidth/inbound/@burst", KIB_PER_S),

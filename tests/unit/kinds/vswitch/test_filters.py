@@ -1,4 +1,4 @@
-"""The security of port groups: libvirt's network filters, and the NICs that get them."""
+"""Security and isolation of port groups: filters, and the NICs that follow."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetError, FleetErrors
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have, Plan, Wanted
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import filters, steps
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.followers import astray
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.kind import KIND
 from support import worlds
 
@@ -17,6 +18,7 @@ UUID = "0b1f5c3e-7c5e-4a0e-9a55-9f6b0c6f1c11"
 ON_BRIDGE = "<forward mode='bridge'/><bridge name='br0'/>"
 ACTIVE = {"state": "active", "autostart": False, "persistent": True}
 STRICT, BY_GROUP = filters.STRICT, filters.BY_GROUP
+FILTERED, ISOLATED = "<filterref filter='{}'/>", "<port isolated='{}'/>"
 
 
 def network(groups: str, on: str = ON_BRIDGE) -> Have:
@@ -24,9 +26,11 @@ def network(groups: str, on: str = ON_BRIDGE) -> Have:
     return Have("vswitch", "lan", xmltree.parse(text), xmltree.parse(text), ACTIVE)
 
 
-def vm(name: str, stored: str, live: str | None = None, group: str = "web") -> Have:
+def vm(
+    name: str, stored: str, live: str | None = None, group: str = "web", how: str = FILTERED
+) -> Have:
     def tree(has: str) -> xmltree.Element:
-        reference = f"<filterref filter='{has}'/>" if has else ""
+        reference = how.format(has) if has else ""
         nic = (
             f"<interface type='network'><mac address='52:54:00:00:00:01'/>"
             f"<source network='lan' portgroup='{group}'/>{reference}</interface>"
@@ -53,8 +57,8 @@ def planned(
     return KIND.plan(wanted, have, world)
 
 
-def followers(plan: Plan) -> tuple[Any, Any]:
-    [found] = [change for change in plan.changes if change.field == ("security",)] or [None]
+def followers(plan: Plan, field: str = "security") -> tuple[Any, Any]:
+    [found] = [change for change in plan.changes if change.field == (field,)] or [None]
     return (None, None) if found is None else (found.before, found.after)
 
 
@@ -107,6 +111,59 @@ def test_what_runs_waits_where_it_is_to() -> None:
     assert "without apply: next_boot" in change.note
 
 
+# ---- isolation
+
+
+def isolated(said: bool) -> dict[str, Any]:
+    return {"port_groups": [{"name": "web", "isolated": said}]}
+
+
+def test_nics_are_isolated_as_their_port_group_says() -> None:
+    vms = [
+        vm("web", "", "", how=ISOLATED),
+        vm("half", "yes", "", how=ISOLATED),
+        vm("so", "yes", "yes", how=ISOLATED),
+        vm("other", "", "", group="else", how=ISOLATED),
+    ]
+    have = network("<portgroup name='web'/><portgroup name='else'/>")
+    plan = planned(have, vms, **isolated(True))
+    half = "half (52:54:00:00:00:01)"
+    assert followers(plan, "isolated") == (
+        {WEB: "not isolated", half: "not isolated"},
+        {WEB: "isolated", half: "isolated"},
+    )
+    assert steps.steps_of(plan) == ["define", "follow", "update"]
+
+    had = network("<portgroup name='web' isolated='yes'/><portgroup name='else'/>")
+    left = planned(had, vms, **isolated(False))
+    so = {"half (52:54:00:00:00:01)", "so (52:54:00:00:00:01)"}
+    assert set(followers(left, "isolated")[1]) == so
+
+
+def test_a_port_group_that_says_nothing_of_isolation_leaves_it_to_its_nics() -> None:
+    own = [vm("web", "yes", "yes", how=ISOLATED)]
+    plan = planned(network("<portgroup name='web' security='strict'/>"), own, **ASKS)
+    assert followers(plan, "isolated") == (None, None)
+
+
+def test_a_whole_network_that_isolates_goes_before_its_port_groups() -> None:
+    have = network("<portgroup name='web' isolated='no'/><port isolated='yes'/>")
+    plan = planned(have, [vm("web", "", "yes", how=ISOLATED)], **isolated(False))
+    assert followers(plan, "isolated") == (None, None)
+
+
+def test_two_nics_of_one_mac_both_follow() -> None:
+    one = vm("web", "", None)
+    devices = one.stored.find("devices") if one.stored is not None else None
+    assert devices is not None
+    devices.append(xmltree.clone(devices[0]))
+    lan = xmltree.parse(
+        "<network><name>lan</name><portgroup name='web' security='strict'/></network>"
+    )
+    found = list(astray("security", lan, {"web": one}, (), waits=False))
+    assert [one.nth for one in found] == [0, 1]
+
+
 # ---- the filters
 
 
@@ -146,5 +203,7 @@ def test_where_there_are_no_filters_there_is_no_security(
     on: str, asks: dict[str, Any], says: str
 ) -> None:
     have = network("<portgroup name='web'/>", on)
+    with pytest.raises((FleetError, FleetErrors), match=r"isolated: is not possible on (Open|no)"):
+        planned(have, [], port_groups=[{"name": "web", "isolated": True}])
     with pytest.raises((FleetError, FleetErrors), match=says):
         planned(have, [], port_groups=[{"name": "web", "security": "strict", **asks}])
