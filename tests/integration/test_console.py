@@ -106,11 +106,21 @@ def test_what_cannot_be_looked_at_is_told(shown: Shown) -> None:
     planned = shown.ask("vm_console", check=True, start=True)
     assert (planned["changed"], planned["started"], planned["source"]) == (True, True, "console")
     assert shown.guest.state() == "shut off"
-    assert "is no regular expression" in shown.ask("vm_console", until="(")["msg"]
+    told = shown.ask("vm_console", until="(", timeout_s=-1, lines=-2)["msg"]
+    assert "timeout_s: -1 is no time" in told and "lines: -2 is no number of lines" in told
+    assert "is no regular expression" in told
+    assert "until: is empty" in shown.ask("vm_console", until="")["msg"]
     assert "console 'serial3'" in shown.ask("vm_console", device="serial3")["msg"]
     shown.declare(serial={"type": "none"}, state="running")
     assert "declare serial.type: pty" in shown.ask("vm_console")["msg"]
     assert "has no graphics card" in shown.ask("vm_screenshot")["msg"]
+
+
+def test_a_log_that_is_a_pipe_is_not_waited_for(shown: Shown, images: Path) -> None:
+    shown.declare(serial={"type": "pty"})
+    shown.log_to(images / "pipe")
+    shown.libvirtd.run(["mkfifo", str(images / "pipe")])
+    assert "which is no regular file" in shown.ask("vm_console", timeout_s=1)["msg"]
 
 
 def pixels_of(png: bytes) -> tuple[int, int, bytes]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import re
+import stat
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,9 +17,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..engine import xmltree
-from ..engine.errors import FleetError
+from ..engine.errors import FleetError, Mistakes
 from ..engine.mark import is_template
 from ..host.connection import Host, libvirt, said
+from .awaited import Awaited
 from .one_domain import NotThere, domain_of, in_check_mode
 from .serial_source import Port, port_of
 from .serial_text import MOST_BYTES, Captured, last_lines
@@ -36,7 +38,8 @@ def prepare() -> None:
 
 def capture(host: Host, params: Mapping[str, Any], checking: bool) -> dict[str, Any]:
     """What came, in `content` (base64), and what it says; `failed` where the awaited did not."""
-    captured = Captured(_pattern(params))
+    awaited = _awaited(params)
+    captured = Captured(awaited)
     try:
         watch = _Watch(host, params, captured)
     except NotThere as error:
@@ -47,16 +50,34 @@ def capture(host: Host, params: Mapping[str, Any], checking: bool) -> dict[str, 
         return {"changed": True, "source": watch.source, "started": watch.starts}
     began = time.monotonic()
     watch.run(began + params["timeout_s"])
+    if awaited and awaited.given_up:
+        raise FleetError(
+            f"{params['until']!r} was still being searched for in what it wrote when "
+            f"{params['timeout_s']} s were over; write it without repetitions of repetitions",
+            watch.resource,
+            "until",
+        )
     return _told(watch, captured, params, time.monotonic() - began)
 
 
-def _pattern(params: Mapping[str, Any]) -> re.Pattern[str] | None:
+def _awaited(params: Mapping[str, Any]) -> Awaited | None:
+    """What is to be waited for. FleetErrors with all that is wrong with the options."""
+    mistakes = Mistakes(f"vm/{params['name']}")
+    for name, what in (("timeout_s", "time; write seconds"), ("lines", "number of lines; write")):
+        if params[name] < 0:
+            mistakes.add(f"{params[name]} is no {what}, 0 or more", name)
+    awaited = None
     try:
-        return re.compile(params["until"], re.MULTILINE) if params["until"] else None
+        if params["until"] == "":
+            mistakes.add(
+                "is empty, and that is in every text; leave it out to wait for none", "until"
+            )
+        elif params["until"] is not None:
+            awaited = Awaited(re.compile(params["until"], re.MULTILINE))
     except re.error as error:
-        raise FleetError(
-            f"is no regular expression: {error}", f"vm/{params['name']}", "until"
-        ) from error
+        mistakes.add(f"is no regular expression: {error}", "until")
+    mistakes.raise_any()
+    return awaited
 
 
 def _told(
@@ -73,7 +94,7 @@ def _told(
         "left_out_bytes": captured.lost,
         "lines": last_lines(raw, params["lines"]),
     }
-    if captured.until and captured.matched is None:
+    if params["until"] and captured.matched is None:
         why = "stopped" if watch.is_over else f"wrote for {params['timeout_s']} s"
         last = last_lines(raw, min(params["lines"], 1))
         seen = f"; the last that it wrote: {last[0]!r}" if last else ""
@@ -119,6 +140,8 @@ class _Watch:
 
     def run(self, deadline: float) -> None:
         """Look until all is there, the VM is over, or the deadline has come."""
+        if self.captured.awaited:
+            self.captured.awaited.deadline = deadline
         with self._let_go():
             if self.file is None:
                 self._follow_console(deadline)
@@ -150,6 +173,12 @@ class _Watch:
 
     def _follow_file(self, path: Path, deadline: float) -> None:
         try:
+            if not stat.S_ISREG(path.stat().st_mode):  # a pipe would wait for whoever writes
+                raise FleetError(
+                    f"its serial port is written to {path}, which is no regular file",
+                    self.resource,
+                    "serial",
+                )
             with path.open("rb") as file:
                 self._resume()
                 end = file.seek(0, 2)

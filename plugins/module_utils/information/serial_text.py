@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a guest wrote to its serial port: as it came, and as text to read and search. Pure."""
+"""What a guest wrote to its serial port: as it came, and as text to read and search."""
 
 from __future__ import annotations
 
 import re
-from re import Pattern
+
+from .awaited import Awaited
 
 # Escape sequences of terminals: CSI, OSC and other strings, two characters; and other controls.
+# What a guest writes may be made to keep its reader busy: each looks no further than the next.
 CONTROLS = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"
-    r"|\x1b[\]PX^_].*?(?:\x07|\x1b\\)"
+    r"|\x1b[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\)"
     r"|\x1b[ -/]*[0-~]"
     r"|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
 )
@@ -36,8 +38,8 @@ def last_lines(raw: bytes, count: int) -> list[str]:
 class Captured:
     """All that came so far, and whether what is awaited is in it."""
 
-    def __init__(self, until: Pattern[str] | None) -> None:
-        self.until = until
+    def __init__(self, awaited: Awaited | None) -> None:
+        self.awaited = awaited
         self.raw = bytearray()
         self.matched: str | None = None
         self.lost = 0  # bytes, from the beginning
@@ -46,9 +48,8 @@ class Captured:
         """Add what came."""
         searched = max(0, len(self.raw) - LOOK_BACK)
         self.raw += data
-        if self.until and self.matched is None:
-            found = self.until.search(plain(bytes(self.raw[searched:])))
-            self.matched = found[0] if found else None
+        if self.awaited and self.matched is None:
+            self.matched = self.awaited.search(plain(bytes(self.raw[searched:])))
         if (more := len(self.raw) - MOST_BYTES) > 0:
             del self.raw[:more]
             self.lost += more
@@ -56,4 +57,5 @@ class Captured:
     @property
     def is_done(self) -> bool:
         """Whether there is nothing more to wait for."""
-        return self.matched is not None
+        given_up = self.awaited is not None and self.awaited.given_up
+        return given_up or self.matched is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import struct
 import zlib
 
@@ -10,7 +11,8 @@ import pytest
 
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetError
-from ansible_collections.kvm.fleet.plugins.module_utils.information import serial_text
+from ansible_collections.kvm.fleet.plugins.module_utils.information import awaited, serial_text
+from ansible_collections.kvm.fleet.plugins.module_utils.information.awaited import Awaited
 from ansible_collections.kvm.fleet.plugins.module_utils.information.picture import (
     png_of,
     size_of,
@@ -96,7 +98,7 @@ def test_the_last_lines_are_those_that_say_something() -> None:
 
 
 def test_the_awaited_is_found_also_where_it_comes_in_pieces() -> None:
-    captured = Captured(re.compile("^web login:", re.MULTILINE))
+    captured = Captured(Awaited(re.compile("^web login:", re.MULTILINE)))
     for piece in (b"Debian\r\nweb \x1b[", b"0mlog", b"in"):
         captured.take(piece)
         assert not captured.is_done
@@ -107,11 +109,24 @@ def test_the_awaited_is_found_also_where_it_comes_in_pieces() -> None:
 
 def test_of_too_much_the_end_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serial_text, "MOST_BYTES", 10)
-    captured = Captured(re.compile("first"))
+    captured = Captured(Awaited(re.compile("first")))
     captured.take(b"the first word")
     captured.take(b" and the last")
     assert bytes(captured.raw) == b"d the last" and captured.lost == 17
     assert captured.matched == "first"
+
+
+def test_a_search_that_would_take_for_hours_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(awaited, "GRACE_S", 0.05)
+    captured = Captured(Awaited(re.compile("(a+)+$")))
+    captured.take(b"a" * 60 + b"!")
+    assert captured.is_done and captured.matched is None
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_what_a_guest_writes_keeps_nobody_busy_that_reads_it() -> None:
+    """Strings of terminals that never end: with a look to the end of the line it took hours."""
+    assert plain(b"\x1b]" * (1 << 18) + b"end").endswith("end")
 
 
 DEVICES = """<domain><devices>
