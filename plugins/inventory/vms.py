@@ -203,9 +203,9 @@ from ..module_utils.engine.errors import FleetError, FleetErrors, Mistakes
 from ..module_utils.host.connection import IMPORT_ERROR
 from ..module_utils.inventory.at_once import Outcome, ask_all
 from ..module_utils.inventory.hosts import Source, sources_of
-from ..module_utils.inventory.naming import Named, naming
+from ..module_utils.inventory.naming import Named, naming, possible
 from ..module_utils.inventory.naming import unnamed as unnamed_said
-from ..module_utils.inventory.reader import Reading, read
+from ..module_utils.inventory.reader import Reading, is_reading, read
 from ..module_utils.kinds.vm.reaching import address_of, mistaken
 
 try:
@@ -324,10 +324,13 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         return {**known, **found}
 
     def _cached(self, path: str) -> dict[str, Any]:
+        """What the cache has of each host; what is none of ours there is as nothing."""
         try:
-            return dict(self._cache[self.get_cache_key(path)])
+            found = self._cache[self.get_cache_key(path)]
         except KeyError:
             return {}
+        entries = found.items() if isinstance(found, Mapping) else ()
+        return {key: one for key, one in entries if is_reading(one)}
 
     def _tell(self, outcomes: Mapping[str, Outcome[Reading]]) -> None:
         """Warn of hosts that could not be read, or not all of them."""
@@ -361,7 +364,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def _reserved(self, wanted: list[Named]) -> set[str]:
         """The names that no VM takes: of what there is, of this machine, and of groups to come. A
         VM that an earlier source has read is the same host."""
-        same = {(str(name), str(vm["kvm_uuid"])) for name, vm in wanted}
+        same = {
+            (str(one), str(vm["kvm_uuid"])) for name, vm in wanted for one in possible(name, vm)
+        }
         there = {
             name
             for name, host in self.inventory.hosts.items()
@@ -379,7 +384,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         for host, outcome in outcomes.items():
             for told in outcome.answer["vms"] if outcome.answer else ():
                 vm = self._with_address(untrusted({**told, "kvm_host": host}))
-                if where != "true" and not boolean(self._valued("filter", where, vm), strict=False):
+                if not self._passes(where, vm):
                     continue
                 is_plain = hostname == "kvm_name"
                 said = vm["kvm_name"] if is_plain else self._valued("hostname", hostname, vm)
@@ -387,6 +392,12 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 if not name:
                     unnamed.append(vm)
                 yield Named(name or str(vm["kvm_name"]), vm)
+
+    def _passes(self, where: str, vm: Mapping[str, Any]) -> bool:
+        """Whether a VM comes. Nothing said is all, and so is a YAML true, which comes as a word."""
+        if where.strip().lower() in ("", "true"):
+            return True
+        return boolean(self._valued("filter", where, vm), strict=False)
 
     def _with_address(self, vm: dict[str, Any]) -> dict[str, Any]:
         options = ("network", "addresses", "families")

@@ -69,7 +69,12 @@ def _named(name: str, reach: Any, mistakes: Mistakes) -> Iterator[Source]:
 
 def _resolved(name: str, resolve: Resolve, mistakes: Mistakes) -> Iterator[Source]:
     try:
-        yield from (Source(host, uri) for host, uri in resolve(name).items())
+        for host, uri in resolve(name).items():
+            if is_uri(uri):
+                yield Source(host, uri)
+            else:  # libvirt takes an empty one for that of the machine it is asked on
+                given = without_login(repr(uri), uri)
+                mistakes.add(f"of {host} is {given}, which is no URI of libvirt", "uri")
     except FleetError as error:
         mistakes.extend([error])
     except FleetErrors as errors:

@@ -72,8 +72,14 @@ def _owner(vms: Sequence[Vm]) -> Vm | None:
 
 
 def _free(name: str, vm: Vm, taken: Collection[str]) -> str:
+    _plain, by_host, by_uuid = possible(name, vm)
+    return by_host if by_host not in taken else by_uuid
+
+
+def possible(name: str, vm: Vm) -> tuple[str, str, str]:
+    """The names that a VM may get which is to be called so, the shortest first."""
     by_host = f"{name}@{vm['kvm_host']}"
-    return by_host if by_host not in taken else f"{by_host}@{vm['kvm_uuid']}"
+    return name, by_host, f"{by_host}@{vm['kvm_uuid']}"
 
 
 def _warnings(

@@ -21,7 +21,7 @@ from ..kinds.vm.reader import Facts, as_networks
 from ..kinds.vm.reader_addresses import AGENT, AT_ONCE, CONNECTED, LEASE, SOURCES, find
 from ..kinds.vm.reserved import DECLARED, Reserved, reserved_in
 from ..kinds.vm.states import PAUSED, RUNNING
-from .variables import variables_of
+from .variables import names, variables_of
 
 Reading = dict[str, Any]  # `vms`: the variables of each VM; `warnings`
 
@@ -43,6 +43,16 @@ def read(uri: str, sources: Collection[str]) -> Iterator[Reading]:
             look.ask_agents(uri)
         if slow or look.has_agents:
             yield look.told()
+
+
+def is_reading(found: Any) -> bool:
+    """Whether something out of a cache is what this version reads, and not another."""
+    if not isinstance(found, Mapping) or not isinstance(found.get("warnings"), list):
+        return False
+    vms = found.get("vms")
+    return isinstance(vms, list) and all(
+        isinstance(vm, Mapping) and vm.keys() >= names() for vm in vms
+    )
 
 
 class _Look:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from ..engine import xmltree
@@ -16,6 +17,7 @@ from ..kinds.vm.definition import domain_values
 from ..kinds.vm.derived import derived_uuid
 from ..kinds.vm.reader_addresses import Found, addresses_of
 from ..kinds.vm.reserved import DECLARED, Reserved, declared_of
+from ..kinds.vm.states import STOPPED
 from ..kinds.vm.told import options
 from ..moving.standing import standing
 
@@ -63,6 +65,14 @@ def variables_of(
         "kvm_addresses": _on_networks(addresses_of(told_of_nics, answers), nics),
         "kvm_migration": standing(have, snapshots),
     }
+
+
+@lru_cache(maxsize=1)
+def names() -> frozenset[str]:
+    """The variables that every VM has."""
+    bare = xmltree.parse("<domain><name>bare</name><uuid/><devices/></domain>")
+    facts = {"state": STOPPED, "autostart": False, "persistent": True}
+    return frozenset(variables_of(Have("vm", "bare", bare, None, facts), Found("none"), {}, 0))
 
 
 def _told_of(values: Values) -> Values:

@@ -82,6 +82,21 @@ def test_a_vm_that_two_sources_read_is_one_host() -> None:
     assert ([*inventory.hosts], warnings) == (["web"], [])
 
 
+def test_a_vm_that_two_sources_read_is_one_host_by_its_longer_name_too() -> None:
+    first, _warnings = added(vm("kvm1"))
+    assert [*first.hosts] == ["kvm1@kvm1"]
+    inventory, _warnings = added(vm("kvm1"), inventory=first)
+    assert [*inventory.hosts] == ["kvm1@kvm1"]
+    again, _warnings = added(vm("kvm1", kvm_uuid="another"), inventory=inventory)
+    assert [*again.hosts] == ["kvm1@kvm1", "kvm1@kvm1@another"]
+
+
+@pytest.mark.parametrize("said", ["", " ", "true", "True"])
+def test_a_filter_that_says_nothing_takes_all(said: str) -> None:
+    inventory, warnings = added(vm("web"), vm("db"), filter=said)
+    assert ([*inventory.hosts], warnings) == (["web", "db"], [])
+
+
 def test_what_a_filter_needs_and_a_vm_lacks_leaves_that_vm_out() -> None:
     both = (vm("web", kvm_tags={"role": "web"}), vm("db"))
     inventory, warnings = added(*both, filter="kvm_tags.role == 'web'")

@@ -14,7 +14,10 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.kvm.fleet.plugins.inventory.vms import InventoryModule
 from ansible_collections.kvm.fleet.plugins.module_utils.inventory.hosts import sources_of
+from ansible_collections.kvm.fleet.plugins.module_utils.inventory.reader import is_reading
+from ansible_collections.kvm.fleet.plugins.module_utils.inventory.variables import names
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.reaching import FAMILIES
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.reader_addresses import SOURCES
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.reserved import DECLARED
@@ -80,12 +83,27 @@ def test_the_choices_are_those_of_the_code(option: str, choices: set[str]) -> No
 
 def test_all_variables_are_documented() -> None:
     text = " ".join(documentation()["doc"]["notes"])
-    from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
-    from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have
-    from ansible_collections.kvm.fleet.plugins.module_utils.inventory.variables import variables_of
-    from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.reader_addresses import Found
+    told = [*names(), "kvm_host", "kvm_uri"]
+    assert [name for name in told if f"C({name})" not in text] == []
 
-    domain = xmltree.parse("<domain><name>a</name><uuid>u</uuid><devices/></domain>")
-    facts = {"state": "stopped", "autostart": False, "persistent": True}
-    told = variables_of(Have("vm", "a", domain, None, facts), Found("none"), {}, 0)
-    assert [name for name in (*told, "kvm_host", "kvm_uri") if f"C({name})" not in text] == []
+
+WHOLE: dict[str, object] = {"vms": [dict.fromkeys((*names(), "kvm_new"))], "warnings": []}
+
+
+@pytest.mark.parametrize(
+    ("entry", "is_ours"),
+    [
+        (WHOLE, True),
+        ({"vms": [], "warnings": []}, True),
+        *((one, False) for one in (None, [], "x", {}, {"vms": 3, "warnings": []}, {"vms": []})),
+        ({"vms": [{**dict.fromkeys(sorted(names())[1:])}], "warnings": []}, False),
+    ],
+)
+def test_what_another_version_left_in_a_cache_is_read_anew(entry: object, is_ours: bool) -> None:
+    assert is_reading(entry) is is_ours
+    plugin: Any = InventoryModule()
+    plugin.get_cache_key = str
+    plugin._cache = {"source": {"kvm1": entry}}
+    assert plugin._cached("source") == ({"kvm1": entry} if is_ours else {})
+    plugin._cache = {"source": entry}
+    assert plugin._cached("source") == {} == plugin._cached("another")
