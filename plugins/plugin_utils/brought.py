@@ -52,6 +52,8 @@ class Brings(ActionBase):
         dest = Path(self._loader.path_dwim(str(given))).resolve()
         if dest.is_dir() or str(given).endswith("/"):
             raise AnsibleActionFail(f"dest: {given} is a folder; name a file in it")
+        if dest.exists() and not dest.is_file():  # a device would be replaced, or read without end
+            raise AnsibleActionFail(f"dest: {given} is no regular file; name another")
         if not dest.parent.is_dir():
             raise AnsibleActionFail(f"dest: the folder {dest.parent} does not exist; make it first")
         return dest

@@ -136,6 +136,21 @@ def test_it_is_written_once(
     assert not modules.run("export", {"dest": dest})["changed"]
 
 
+@pytest.mark.parametrize("module", ["export", "host_snapshot"])
+def test_what_is_no_file_is_not_written_over(
+    modules: ModuleServer, libvirtd: PrivateLibvirtd, images: Path, module: str
+) -> None:
+    pipe, link, file = (images / name for name in ("pipe", "link", "file"))
+    libvirtd.run(["mkfifo", str(pipe)])
+    libvirtd.run(["ln", "-s", "pipe", str(link)])
+    for dest in (pipe, link, images):
+        told = modules.run(module, {"dest": str(dest)})
+        assert told["failed"] and "is no regular file" in told["msg"], told["msg"]
+    libvirtd.run(["ln", "-sfn", "file", str(link)])
+    modules.run(module, {"dest": str(link)})
+    libvirtd.run(["test", "-L", str(link), "-a", "-f", str(file)])
+
+
 def test_no_secret_is_exported(host: list[Any], modules: ModuleServer) -> None:
     text = modules.run("export", {})["yaml"]
     assert "geheim" not in text and "passwd" not in text

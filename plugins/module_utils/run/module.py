@@ -93,9 +93,11 @@ def write_file(
 
     `mode` is that of a new file; one that is there keeps its own.
     """
-    there = Path(path)
     try:
+        there = Path(path).resolve()  # a link stays one
         is_new = not there.exists()
+        if not is_new and not there.is_file():  # a device would be replaced, or read without end
+            module.fail_json(msg=f"dest: {path} is no regular file; name another")
         before = "" if is_new else there.read_text(encoding="utf-8")
         changed = before != text
         if not there.parent.is_dir():

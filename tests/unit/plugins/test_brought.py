@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -77,8 +78,10 @@ def test_a_file_behind_a_link_is_written_and_the_link_stays(tmp_path: Path) -> N
     assert (tmp_path / "link").is_symlink() and (tmp_path / "real").read_bytes() == b"new"
 
 
-@pytest.mark.parametrize("dest", [".", "there/", "not/there"])
+@pytest.mark.parametrize("dest", [".", "there/", "not/there", "pipe", "to-pipe"])
 def test_a_dest_that_cannot_be_is_refused_before_the_module_runs(tmp_path: Path, dest: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "to-pipe").symlink_to("pipe")
     action = Action(tmp_path, dest, content(b"x"))
     with pytest.raises(AnsibleActionFail, match="dest: "):
         action.run()
