@@ -189,7 +189,7 @@ def test_a_snapshot_of_the_host_has_the_same_plan(site: Site, tmp_path: Path) ->
     message = site.refused(refused)
     snapshot = tmp_path / "host.json"
     taken = site.modules.run("host_snapshot", {"dest": str(snapshot)})
-    assert not taken.get("failed"), taken
+    assert not taken.get("failed"), taken.get("msg")
     by_snapshot = run_module("vm", {**refused, "uri": f"snapshot:{snapshot}"}, check=True)
     assert by_snapshot["msg"] == message
 

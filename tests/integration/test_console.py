@@ -142,7 +142,7 @@ def test_a_start_is_taken_down_and_its_screen_is_seen(shown: Shown) -> None:
     [started] = shown.play(("vm_console", {**until, "start": True, "lines": 2}))
     shown.libvirtd.virsh("suspend", shown.name)  # or its cursor would blink
     picture, again = shown.play(*[("vm_screenshot", {"dest": str(png)})] * 2)
-    assert not started.get("failed"), started
+    assert not started.get("failed"), started.get("msg")
     assert (started["changed"], started["started"], started["source"]) == (True, True, "console")
     assert started["matched"] == "GUEST-READY" and len(started["lines"]) <= 2
     written = log.read_bytes()

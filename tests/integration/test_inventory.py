@@ -280,7 +280,7 @@ def test_it_tells_what_vm_info_tells_and_changes_nothing(
     }
     args = {"vswitches": [vswitch], "vms": [vm]}
     made = run_module("host_config", args, on=libvirtd)
-    assert not made.get("failed"), made
+    assert not made.get("failed"), made.get("msg")
     before = libvirtd.virsh("dumpxml", f"{prefix}web")
     source = fleet.source(hosts={"kvm1": libvirtd.uri}, network=[f"{prefix}lan"])
     inventory, warned = fleet.listed(source)

@@ -68,7 +68,7 @@ class Site:
 
 def settle(modules: ModuleServer, module: str, **args: Any) -> None:
     done = modules.run(module, args)
-    assert not done.get("failed"), done
+    assert not done.get("failed"), done.get("msg")
 
 
 @pytest.fixture(scope="module")

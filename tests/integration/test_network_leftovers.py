@@ -117,7 +117,7 @@ def test_vms_on_it_are_connected_again(
     vm = {"name": f"{prefix}vm", "virt_type": "qemu", "memory": {"size": "32MiB"}}
     nics = [{"name": "lan", "vswitch": network.name}]
     done = modules.run("vm", {**vm, "nics": nics, "state": "paused"})
-    assert not done.get("failed"), done
+    assert not done.get("failed"), done.get("msg")
     tap = ET.fromstring(libvirtd.virsh("dumpxml", vm["name"])).find("devices/interface/target")
     network.lose()
     network.declare()

@@ -38,10 +38,10 @@ class Lab:
         """The plan of a run, which check mode had too, and after which there is nothing left."""
         before = self.everything()
         predicted = self.modules.run(module, args, check=True)
-        assert not predicted.get("failed"), predicted
+        assert not predicted.get("failed"), predicted.get("msg")
         assert self.everything() == before, "check mode wrote something"
         done = self.modules.run(module, args)
-        assert not done.get("failed"), done
+        assert not done.get("failed"), done.get("msg")
         assert done["plan"] == predicted["plan"]
         again = self.modules.run(module, args)
         assert (again["changed"], again["plan"]) == (False, []), again

@@ -18,7 +18,7 @@ def vm(libvirtd: PrivateLibvirtd, modules: ModuleServer, prefix: str) -> str:
     name = f"{prefix}web"
     size = {"cpu": {"count": 2}, "memory": {"size": "64MiB"}}
     made = modules.run("vm", {"name": name, "virt_type": "qemu", **size, "state": "running"})
-    assert not made.get("failed"), made
+    assert not made.get("failed"), made.get("msg")
     return name
 
 
@@ -32,7 +32,7 @@ def counted(libvirtd: PrivateLibvirtd, vm: str) -> float:
 
 def sizes(modules: ModuleServer, **args: Any) -> dict[str, Any]:
     done = modules.run("rightsizing", args)
-    assert not done.get("failed"), done
+    assert not done.get("failed"), done.get("msg")
     assert done["changed"] is False
     return done
 

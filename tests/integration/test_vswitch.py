@@ -106,10 +106,10 @@ class Switch:
         second run changes nothing. What the run returned."""
         before = self.state()
         predicted = self.module(args, check=True)
-        assert not predicted.get("failed"), predicted
+        assert not predicted.get("failed"), predicted.get("msg")
         assert self.state() == before, "check mode wrote something"
         done = self.module(args)
-        assert not done.get("failed"), done
+        assert not done.get("failed"), done.get("msg")
         for part in ("changed", "plan", "diff", "pending_restart", "vswitch"):
             assert done[part] == predicted[part], part
         again = self.module(args)

@@ -60,7 +60,7 @@ class Waits:
     def done(self, **options: Any) -> dict[str, Any]:
         """A run that succeeds."""
         done = self.run(**options)
-        assert not done.get("failed"), done
+        assert not done.get("failed"), done.get("msg")
         return done
 
     def in_background(self, script: str) -> None:
