@@ -23,16 +23,21 @@ _INTERFACES = Path("/etc/network")
 
 _MACHINE_ID = Path("/etc/machine-id")
 Told = list[dict[str, Any]]
+TUNNEL, VXLAN = "tunnel", "vxlan"
+EVERYBODY = "00:00:00:00:00:00"  # where a tunnel sends what it knows no other way for
 
 
 def read_linux_bridges() -> dict[str, Any]:
     """Who keeps the host's network (`keeper`), whether networkd is on it (`has_networkd`), the
-    `links` that are bridges, bonds or on one, the `vlans` of each, our `files`, and which of the
-    hosts it is (`host`)."""
+    `links` that are bridges, bonds, tunnels or on one, the `vlans` of each, our `files`, and which
+    of the hosts it is (`host`)."""
+    links = links_in(told("ip", "-j", "-d", "link", "show"))
+    for name in (name for name, one in links.items() if TUNNEL in one):
+        links[name][TUNNEL]["peers"] = peers_in(told("bridge", "-j", "fdb", "show", "dev", name))
     return {
         "keeper": _keeper(),
         "has_networkd": any(Path(one).exists() for one in _PROGRAMS),
-        "links": links_in(told("ip", "-j", "-d", "link", "show")),
+        "links": links,
         "vlans": vlans_in(told("bridge", "-j", "-compressvlans", "vlan", "show")),
         "files": read_files(),
         "host": _host(),
@@ -81,11 +86,10 @@ def read_files(folder: Path = FOLDER) -> dict[str, str]:
 
 
 def links_in(rows: Told) -> dict[str, dict[str, Any]]:
-    """The bridges, the bonds, and what is on one, in what `ip` lists."""
+    """The bridges, the bonds, the tunnels of VXLAN, and what is on one, in what `ip` lists."""
     links = {one["ifname"]: _link(one) for one in rows if "ifname" in one}
-    return {
-        n: one for n, one in links.items() if one["kind"] in ("bridge", "bond") or one["master"]
-    }
+    kinds = ("bridge", "bond", VXLAN)
+    return {n: one for n, one in links.items() if one["kind"] in kinds or one["master"]}
 
 
 def _link(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,7 +104,18 @@ def _link(row: Mapping[str, Any]) -> dict[str, Any]:
         "pvid": said.get("vlan_default_pvid", 0),
         "mode": str(said.get("mode", "")),
         "primary": str(said.get("primary", "")),
+        **({TUNNEL: _tunnel(said)} if info.get("info_kind") == VXLAN else {}),
     }
+
+
+def _tunnel(said: Mapping[str, Any]) -> dict[str, Any]:
+    local = said.get("local") or said.get("local6") or ""
+    return {"id": said.get("id", 0), "local": local, "port": said.get("port", 0), "peers": []}
+
+
+def peers_in(rows: Told) -> list[str]:
+    """The other ends of a tunnel, in what `bridge` lists of it."""
+    return sorted(str(one["dst"]) for one in rows if one.get("mac") == EVERYBODY and "dst" in one)
 
 
 def vlans_in(rows: Told) -> dict[str, list[list[Any]]]:

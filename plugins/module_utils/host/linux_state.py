@@ -55,16 +55,23 @@ def read_addresses(bridge: str, _interfaces: Mapping[str, Any]) -> list[dict[str
 
 
 def addresses_in(entries: Told, bridge: str) -> list[dict[str, Any]]:
-    """Those of others: neither the ports' own nor groups of receivers."""
+    """Those of others: neither the ports' own nor groups of receivers. Behind a tunnel each has the
+    `peer` that it is behind."""
+    peers = {(one["mac"], one["ifname"]): one["dst"] for one in entries if "dst" in one}
     return [
         {
             "mac": one["mac"],
             "vlan": one.get("vlan", 0),
             "port": one.get("ifname", ""),
             "age_s": one.get("updated", 0),
+            **_peer(peers.get((one["mac"], one.get("ifname", "")))),
         }
         for one in entries
         if one.get("state", "") in ("", LEARNED)
         and one.get("master", bridge) == bridge
         and "self" not in one.get("flags", ())
     ]
+
+
+def _peer(address: str | None) -> dict[str, str]:
+    return {} if address is None else {"peer": address}

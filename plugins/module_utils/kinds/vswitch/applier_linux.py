@@ -45,6 +45,7 @@ def wire(bridge: str, will: Switch, resource: str) -> None:
 def _is_made(bridge: str, will: Switch) -> bool:
     """Whether networkd has made what it makes; what it has not, iproute2 does."""
     names = {bridge, *([linux_names.bond_of(bridge)] if len(will.nics) > 1 else [])}
+    names |= {linux_names.tunnel_of(bridge)} if will.overlay else set()
     return names <= {*linux_bridges.read_linux_bridges()["links"]}
 
 

@@ -17,7 +17,7 @@ Links = Mapping[str, Mapping[str, Any]]
 Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 USUAL_MTU = 1500
-RESERVED = ("uplinks",)  # by which a bridge's files call its bond
+RESERVED = ("uplinks", "overlay")  # by which a bridge's files call its bond and its tunnels
 
 
 def check(will: Switch, of_linux: bool) -> Iterator[FleetError]:

@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .linux_names import KINDS, bond_of
+from .linux_names import KINDS, bond_of, tunnel_of
+from .overlay import Overlay
 from .seen import Switch
 
 Command = list[str]
@@ -29,6 +30,18 @@ def releasing(links: Links, bridge: str, was: Switch, will: Switch) -> Iterator[
             yield _mtu(nic, USUAL_MTU)
     if bond in links and not _stays(links, bond, will):
         yield ["ip", "link", "delete", "dev", bond]
+    tunnel = tunnel_of(bridge)
+    if was.overlay is not None and tunnel in links and not is_tunnel(links[tunnel], will.overlay):
+        yield ["ip", "link", "delete", "dev", tunnel]
+
+
+def is_tunnel(link: Mapping[str, Any], overlay: Overlay | None) -> bool:
+    """Whether a link is that of an overlay, be it to other peers: all else it is made with."""
+    if overlay is None:
+        return False
+    said = {"id": overlay.id, "local": overlay.local, "port": overlay.port}
+    found = link.get("tunnel", {})
+    return all(found.get(name) == value for name, value in said.items())
 
 
 def _stays(links: Links, bond: str, will: Switch) -> bool:
@@ -46,6 +59,8 @@ def making(
     elif not links[bridge]["filtering"]:
         yield ["ip", "link", "set", "dev", bridge, "type", "bridge", *_FILTERING]
     yield from _uplinks(links, bridge, will)
+    if will.overlay is not None:
+        yield from _tunnel(links, bridge, will.overlay)
     yield from _limits_and_state(bridge, will, had_mtu)
 
 
@@ -70,8 +85,42 @@ def _uplinks(links: Links, bridge: str, will: Switch) -> Iterator[Command]:
     if many:
         yield from _bond(links, bond, bridge, will, stays)
     for port in [bond] if many else will.nics:
-        yield ["bridge", "vlan", "add", "dev", port, "vid", "1", "pvid", "untagged"]
-        yield ["bridge", "vlan", "add", "dev", port, "vid", "2-4094"]
+        yield from _every_vlan(port)
+
+
+def _every_vlan(port: str) -> Iterator[Command]:
+    yield ["bridge", "vlan", "add", "dev", port, "vid", "1", "pvid", "untagged"]
+    yield ["bridge", "vlan", "add", "dev", port, "vid", "2-4094"]
+
+
+def _tunnel(links: Links, bridge: str, overlay: Overlay) -> Iterator[Command]:
+    """One link to all peers: what comes from one is not sent to another."""
+    name = tunnel_of(bridge)
+    link = links.get(name, {})
+    if link and not is_tunnel(link, overlay):
+        yield ["ip", "link", "delete", "dev", name]
+        link = {}
+    if not link:
+        local = ["local", overlay.local] if overlay.local else []
+        made = ["type", "vxlan", "id", str(overlay.id), *local, "dstport", str(overlay.port)]
+        yield ["ip", "link", "add", "name", name, *made, *_WITHOUT_CHECKSUMS]
+    if link.get("master") != bridge:
+        yield ["ip", "link", "set", "dev", name, "master", bridge]
+    has = link.get("tunnel", {}).get("peers", ())
+    gone = [one for one in has if one not in overlay.peers]
+    for peer in gone:
+        yield ["bridge", "fdb", "delete", _EVERYBODY, "dev", name, "dst", peer]
+    if gone:
+        # It forgets who is behind them, which it would remember for as long as frames go there.
+        yield ["ip", "link", "set", "dev", name, "down"]
+    for peer in (one for one in overlay.peers if one not in has):
+        yield ["bridge", "fdb", "append", _EVERYBODY, "dev", name, "dst", peer]
+    yield from _every_vlan(name)
+
+
+# Of the packets between hosts: those in them have their own. So it is with Open vSwitch.
+_WITHOUT_CHECKSUMS = ("noudpcsum", "udp6zerocsumtx", "udp6zerocsumrx")
+_EVERYBODY = "00:00:00:00:00:00"  # where it sends what it knows no other way for
 
 
 def _placed(nic: str, place: str) -> Iterator[Command]:
@@ -93,7 +142,8 @@ def _bond(links: Links, bond: str, bridge: str, will: Switch, stays: bool) -> It
 
 def _limits_and_state(bridge: str, will: Switch, had_mtu: bool) -> Iterator[Command]:
     bond = [bond_of(bridge)] if len(will.nics) > 1 else []
-    names = [*will.nics, *bond, bridge]
+    tunnel = [tunnel_of(bridge)] if will.overlay else []
+    names = [*will.nics, *bond, *tunnel, bridge]
     if will.mtu or had_mtu:
         yield from (_mtu(name, will.mtu or USUAL_MTU) for name in names)
     yield from (["ip", "link", "set", "dev", name, "up"] for name in names)
@@ -104,5 +154,6 @@ def _mtu(name: str, mtu: int) -> Command:
 
 
 def removing(links: Links, bridge: str) -> Iterator[Command]:
-    """The commands that take a bridge and its bond away."""
-    yield from (["ip", "link", "delete", "dev", n] for n in (bridge, bond_of(bridge)) if n in links)
+    """The commands that take a bridge, its bond and its tunnels away."""
+    names = (bridge, bond_of(bridge), tunnel_of(bridge))
+    yield from (["ip", "link", "delete", "dev", name] for name in names if name in links)

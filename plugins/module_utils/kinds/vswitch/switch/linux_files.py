@@ -14,7 +14,8 @@ from ....engine.keepers import PREFIX
 from .host_port_files import addressing
 from .host_port_files import files_of as files_of_port
 from .host_ports import port_of
-from .linux_names import KINDS, bond_of
+from .linux_names import KINDS, bond_of, tunnel_of
+from .overlay import Overlay, overlay_of
 from .seen import Switch
 
 NOTE = "# kvm-fleet: "
@@ -63,6 +64,12 @@ def _files(bridge: str, will: Switch, mac: str) -> Iterator[tuple[str, str]]:
         yield f"{own}+uplinks.netdev", _netdev(bond, "bond", "") + _bond(will)
         to = f"Bridge={bridge}\nConfigureWithoutCarrier=yes\n"
         yield f"{own}+uplinks.network", _network(bond, will, to, trunk=True)
+    if will.overlay is not None:
+        tunnel = tunnel_of(bridge)
+        yield f"{own}+overlay.netdev", _netdev(tunnel, "vxlan", "") + _vxlan(will.overlay)
+        to = f"Bridge={bridge}\nConfigureWithoutCarrier=yes\n"
+        on_it = _network(tunnel, will, to, trunk=True)
+        yield f"{own}+overlay.network", on_it + _peers(will.overlay)
     for port in will.host_ports:
         if port.vlan:
             yield from files_of_port(own, port, bridge, will.mtu)
@@ -99,6 +106,23 @@ def _bond(will: Switch) -> str:
     return f"\n[Bond]\nMode={mode}\nMIIMonitorSec=100ms\n{said}"
 
 
+def _vxlan(overlay: Overlay) -> str:
+    """It stands on no interface: the host's routes say by which peers are reached."""
+    local = f"Local={overlay.local}\n" if overlay.local else ""
+    said = f"VNI={overlay.id}\n{local}DestinationPort={overlay.port}\n"
+    return f"\n[VXLAN]\n{said}MacLearning=yes\nIndependent=yes\n{_WITHOUT_CHECKSUMS}"
+
+
+# Of the packets between hosts: those in them have their own. So it is with Open vSwitch.
+_WITHOUT_CHECKSUMS = "UDPChecksum=no\nUDP6ZeroChecksumTx=yes\nUDP6ZeroChecksumRx=yes\n"
+
+
+def _peers(overlay: Overlay) -> str:
+    """What goes to all, and to whom it is not yet known where, goes to each."""
+    to_all = "\n[BridgeFDB]\nMACAddress=00:00:00:00:00:00\nDestination="
+    return "".join(f"{to_all}{peer}\n" for peer in overlay.peers)
+
+
 def _network(name: str, will: Switch, network: str, trunk: bool = False) -> str:
     mtu = f"MTUBytes={will.mtu}\n" if will.mtu else ""
     text = f"[Match]\nName={name}\n\n{_LINK}{mtu}\n[Network]\n{network}{_QUIET}"
@@ -118,6 +142,8 @@ def _note(will: Switch) -> str:
     }
     if will.host_ports:
         said["host_ports"] = [port.said for port in will.host_ports]
+    if will.overlay is not None:
+        said["overlay"] = will.overlay.said
     return f"{NOTE}{json.dumps(said)}\n"
 
 
@@ -151,6 +177,7 @@ def _noted(text: str) -> Switch | None:
     try:
         said = json.loads(text)
         ports = tuple(map(port_of, said.get("host_ports", ())))
-        return replace(Switch(**said), nics=tuple(said["nics"]), host_ports=ports)
+        tunnels, nics = overlay_of(said.get("overlay")), tuple(said["nics"])
+        return replace(Switch(**said), nics=nics, host_ports=ports, overlay=tunnels)
     except (ValueError, TypeError, KeyError, AttributeError):
         return None

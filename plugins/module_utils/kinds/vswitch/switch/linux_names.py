@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a bridge of Linux with uplinks is called, and its ways of teaming."""
+"""What the parts of a bridge of Linux are called, and its ways of teaming."""
 
 from __future__ import annotations
 
@@ -17,8 +17,17 @@ KINDS = {
 
 def bond_of(bridge: str) -> str:
     """The bond of a bridge's uplinks, named after it where Linux's 15 characters suffice."""
-    readable = f"{bridge}-up"
-    return readable if len(readable) <= 15 else f"up-{_digest(bridge)}"
+    return _named(bridge, "up")
+
+
+def tunnel_of(bridge: str) -> str:
+    """The link by which a bridge reaches other hosts."""
+    return _named(bridge, "ov")
+
+
+def _named(bridge: str, part: str) -> str:
+    readable = f"{bridge}-{part}"
+    return readable if len(readable) <= 15 else f"{part}-{_digest(bridge)}"
 
 
 def _digest(name: str) -> str:

@@ -11,7 +11,8 @@ from typing import Any
 
 from ....engine.cpu_lists import listed
 from . import linux_files
-from .linux_names import KINDS, bond_of
+from .linux_commands import is_tunnel
+from .linux_names import KINDS, bond_of, tunnel_of
 from .seen import Switch
 
 ALL_VLANS = 4094
@@ -28,9 +29,11 @@ def seen(found: Mapping[str, Any]) -> dict[str, Any]:
 def _bridge(name: str, links: Mapping[str, Any], stored: Switch | None) -> dict[str, Any]:
     own = {} if stored is None else _stored_ports(name, stored)
     # A bond of ours holds nobody else's, and an uplink may be where an interrupted run left it.
-    ours = {bond_of(name), *stored.nics} if stored is not None else set()
+    ours = {bond_of(name), tunnel_of(name), *stored.nics} if stored is not None else set()
     others = [port for port, one in links.items() if one["master"] == name and port not in ours]
+    tunnels = {"overlay": stored.overlay.note} if stored and stored.overlay else {}
     return {
+        **tunnels,
         "owner": "" if stored is None else stored.owner,
         "mtu": 0 if stored is None else stored.mtu,
         "backend": "" if stored is None else stored.backend,
@@ -83,6 +86,7 @@ def astray(
     pairs = [
         *_bridge_astray(found["links"], bridge, stored),
         *_uplinks_astray(found, bridge, stored),
+        *_tunnels_astray(found, bridge, stored),
         *_host_vlans_astray(found, bridge, stored),
         *_files_astray(found["files"], bridge, stored, mac),
     ]
@@ -130,6 +134,31 @@ def _uplinks_astray(found: Mapping[str, Any], bridge: str, stored: Switch) -> Pa
     for port in [bond] if many else stored.nics:
         if port in links and not _carries_all(found["vlans"].get(port, ())):
             yield f"{port} VLANs", "not all", "all"
+
+
+def _tunnels_astray(found: Mapping[str, Any], bridge: str, stored: Switch) -> Pairs:
+    name, overlay = tunnel_of(bridge), stored.overlay
+    link = found["links"].get(name)
+    if link is None or overlay is None:
+        if (link is None) != (overlay is None):
+            yield name, *(("there", "not there") if overlay is None else ("not there", "there"))
+        return
+    if not is_tunnel(link, overlay):
+        yield f"{name} tunnel", _tunnel_said(link.get("tunnel", {})), _tunnel_said(overlay.said)
+        return
+    if link["master"] != bridge:
+        yield name, _on(link["master"]), _on(bridge)
+    peers = link["tunnel"]["peers"]
+    if {*peers} != {*overlay.peers}:
+        yield f"{name} peers", ", ".join(peers) or "none", ", ".join(overlay.peers)
+    yield from _set(found["links"], name, stored)
+    if not _carries_all(found["vlans"].get(name, ())):
+        yield f"{name} VLANs", "not all", "all"
+
+
+def _tunnel_said(of: Mapping[str, Any]) -> str:
+    said = ((name, of.get(name, "")) for name in ("id", "local", "port"))
+    return " ".join(f"{name}={value}" for name, value in said if value) or "no VXLAN"
 
 
 def _on(place: str) -> str:

@@ -10,9 +10,10 @@ from ....engine.keys import Key, named
 from ..table import TYPE
 from ..tree import values_of
 from . import overlay_commands, overlay_rules
+from .linux_names import tunnel_of
 from .makers import LINUX
 from .options import MTU
-from .overlay import LOCAL, PEERS, Overlay, overlay_of
+from .overlay import LOCAL, OVERLAY, PEERS, Overlay, overlay_of
 from .seen import Switch
 
 if TYPE_CHECKING:
@@ -29,7 +30,10 @@ def check(beneath: Beneath, will: Switch) -> None:
         return
     links = beneath.draft.world.host.links
     if beneath.maker is LINUX:
-        mistakes.extend(overlay_rules.on_linux())
+        mistakes.extend(overlay_rules.on_linux(tunnels))
+        name, had = tunnel_of(beneath.bridge), beneath.now is not None and beneath.now.overlay
+        if name in links and not had:
+            mistakes.add(f"the host has an interface {name} already", named(OVERLAY))
     mistakes.extend(overlay_rules.check(tunnels))
     mistakes.extend(overlay_rules.beside_uplinks(will))
     mistakes.extend(overlay_rules.through_itself(will))
@@ -97,7 +101,8 @@ def note(beneath: Beneath, key: Key, whom: str) -> str:
         return f"no other host is reached any more, for {whom}" if key == PEERS else ""
     if key == PEERS:
         gone = ", ".join(one for one in now.overlay.peers if one not in will.overlay.peers)
-        return f"what is behind {gone} is reached no more, for {whom}" if gone else ""
+        once = ", once it does not name this host either," if beneath.maker is LINUX else ""
+        return f"what is behind {gone} is reached no more{once or ','} for {whom}" if gone else ""
     if key == LOCAL:
         return f"what goes to other hosts pauses for a moment, for {whom}"
     return f"other hosts are reached again once they have the same, for {whom}"

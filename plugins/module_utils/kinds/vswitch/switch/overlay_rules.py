@@ -9,7 +9,7 @@ from typing import Any
 
 from ....engine.errors import FleetError
 from ....engine.keys import Key, named
-from .overlay import ID, OVERLAY, PEERS, PORT, Overlay, families
+from .overlay import ID, LOCAL, OVERLAY, PEERS, PORT, TYPE, VXLAN, Overlay, families
 from .seen import Switch
 
 Links = Mapping[str, Mapping[str, Any]]
@@ -43,9 +43,16 @@ def beside_uplinks(will: Switch) -> Iterator[FleetError]:
         )  # fmt: skip
 
 
-def on_linux() -> Iterator[FleetError]:
-    """None is made there yet."""
-    yield _wrong(OVERLAY, "is not possible on a bridge of Linux; one of Open vSwitch can have one")
+def on_linux(will: Overlay) -> Iterator[FleetError]:
+    """A link of Geneve has one peer: several would have to be kept apart from each other. One of
+    VXLAN is of IPv4 where it has no address of its own."""
+    if will.type != VXLAN:
+        yield _wrong(
+            TYPE, f"{will.type} is not possible on a bridge of Linux, which has {VXLAN}; "
+            "a vswitch of type openvswitch has both"
+        )  # fmt: skip
+    elif 6 in families(will) and not will.local:
+        yield _wrong(LOCAL, "is needed on a bridge of Linux for peers of IPv6")
 
 
 def own_address(will: Overlay, links: Links) -> Iterator[FleetError]:
