@@ -137,6 +137,46 @@ def test_what_is_in_the_library_is_no_more_trusted_than_what_comes(site: Site, q
     assert site.asked() == ["plain/a.qcow2"] * 2
 
 
+def test_a_capacity_below_an_image_is_refused_once_its_size_is_known(
+    site: Site, qcow2: Path
+) -> None:
+    less = site.volume("plain/a.qcow2", capacity="16MiB")
+    predicted = site.target.module("storage_volume", less, True)
+    [row] = [row for row in predicted["plan"] if row["field"] == "capacity"]
+    unknown = "the run compares it with the size, not known before, of"
+    assert row["note"] == f"{unknown} {less['image']}"
+    says = f"capacity: 16MiB is less than the 32MiB of {less['image']}; declare as much"
+    assert says in refused_by_run(site, "storage_volume", less)
+    for check in (True, False):  # by now it is in the library
+        assert says in told(site, "storage_volume", less, check)
+    clone = {"pool": site.pool, "name": "clone", "backing": {"volume": "one"}, "capacity": "16MiB"}
+    both = {"storage_volumes": [site.volume("plain/a.qcow2"), clone]}
+    of_base = f"capacity: 16MiB is less than the 32MiB of {site.pool}/one; declare as much"
+    assert of_base in told(site, "host_config", both, True)
+    # Of one that is packed nothing tells before it is a volume.
+    (site.served / "a.gz").write_bytes(gzip.compress(qcow2.read_bytes()))
+    both = {"storage_volumes": [site.volume("plain/a.gz"), clone]}
+    assert f"{unknown} {site.pool}/one" in json.dumps(site.target.module("host_config", both, True))
+    assert of_base in refused_by_run(site, "host_config", both)
+    copy = {"pool": site.pool, "name": "copy", "copy_of": {"volume": "one"}, "capacity": "16MiB"}
+    for one in (clone, copy):
+        assert of_base in told(site, "storage_volume", one, True)
+    assert {path.name for path in site.libvirtd.outside(site.folder).iterdir()} == {"one"}
+
+
+def refused_by_run(site: Site, module: str, args: dict[str, Any]) -> str:
+    """What a run says that check mode could not know."""
+    assert not site.target.module(module, args, True).get("failed")
+    return told(site, module, args, False)
+
+
+def told(site: Site, module: str, args: dict[str, Any], check: bool) -> str:
+    """The error of a module that has to fail."""
+    done = site.target.module(module, args, check)
+    assert done.get("failed"), done
+    return str(done["msg"])
+
+
 def test_what_is_packed_or_of_another_format_becomes_what_the_volume_is(
     site: Site, qcow2: Path
 ) -> None:

@@ -24,6 +24,8 @@ from .xmltree import Element
 # A lease is about a vswitch, but is renewed by guests.
 OF_ALL = (
     *("capacity", "faults", "held", "promises", "vm_job"),
+    # The library of fetched images may be filled and emptied at any time.
+    "kept_image",
     # What moves ask of a machine; how a VM is sent, and how large a disk is, moves with the VM.
     *("clock", "disk_size", "inside", "migratable"),
     *("mounts", "node_devices", "nwfilters", "reaches"),

@@ -48,6 +48,14 @@ def format_in(header: bytes) -> str:
     return next((name for at, mark, name in MARKS if header[at : at + len(mark)] == mark), "raw")
 
 
+def ends_as_vhd(file: Path) -> bool:
+    """Whether an image is one of Hyper-V of a fixed size, which has its mark at its end."""
+    size = file.stat().st_size
+    with file.open("rb") as opened:
+        opened.seek(max(size - 512, 0))
+        return opened.read(8) == b"conectix"
+
+
 def _qcow2(header: bytes) -> Image:
     """The fields of qcow2's header, after docs/interop/qcow2.txt of QEMU."""
     try:

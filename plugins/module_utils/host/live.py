@@ -103,6 +103,12 @@ def _listed_checksum(_host: Host, *of: str) -> dict[str, str]:
     return read_listed(*of)
 
 
+def _kept_image(_host: Host, key: str, library: str) -> Any:
+    from .library import read_kept_image
+
+    return read_kept_image(key, library)
+
+
 def _of_processes(name: str) -> Callable[..., Any]:
     def answer(_host: Host, *of: str) -> Any:
         from . import processes
@@ -184,6 +190,7 @@ ANSWERS: dict[str, Callable[..., Any]] = {
     "image": _of_file("read_image"),
     "checksum": _of_file("read_checksum"),
     "listed_checksum": _listed_checksum,
+    "kept_image": _kept_image,
     "made_from": _of_file("read_made_from"),
     "folder": _of_file("read_folder"),
     "real_path": _of_file("read_real_path"),

@@ -24,7 +24,7 @@ from ..engine.errors import FleetError
 from ..engine.looked_at import Image
 from ..engine.units import format_size
 from .fetching import SPARE
-from .images import HEADER_SIZE, inspect
+from .images import HEADER_SIZE, ends_as_vhd, inspect
 from .whole_images import missing_in_foreign, missing_in_qcow2, no_disk_in
 
 BLOCK = 2**20
@@ -82,15 +82,7 @@ def _inspected(file: Path, called: str) -> Image:
         found = inspect(str(file))
     except ValueError as error:
         raise _refused(called, f"cannot be an image: {error}") from error
-    return Image("vpc", 0) if found.format == "raw" and _ends_as_vhd(file) else found
-
-
-def _ends_as_vhd(file: Path) -> bool:
-    """Whether an image is one of Hyper-V of a fixed size, which has its mark at its end."""
-    size = file.stat().st_size
-    with file.open("rb") as opened:
-        opened.seek(max(size - 512, 0))
-        return opened.read(8) == b"conectix"
+    return Image("vpc", 0) if found.format == "raw" and ends_as_vhd(file) else found
 
 
 def _others(found: Image) -> str:

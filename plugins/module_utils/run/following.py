@@ -84,6 +84,10 @@ def _image(answers: Answers, path: str) -> Unreadable:
     return Unreadable("No such file or directory", missing=True)
 
 
+def _kept_image(_answers: Answers, _key: str, _library: str) -> None:
+    """The library is no part of a host: it may be filled and emptied at any time."""
+
+
 def _place(answers: Answers, path: str) -> str:
     if path.startswith("/") and not _is_absent(answers, path):
         raise NotRecorded(("place", path))
@@ -192,6 +196,7 @@ FOLLOWS: dict[str, Callable[..., Any]] = {
     "folder": _folder,
     "written": _written,
     "image": _image,
+    "kept_image": _kept_image,
     "place": _place,
     "owner": _owner,
     "storage_volume": _volume,

@@ -23,6 +23,7 @@ from ...engine.errors import FleetError
 from ...engine.plan import CREATE, DELETE, UPDATE, Plan
 from ...host.connection import Host, libvirt, patiently, wait_until
 from ...host.files import read_place
+from .applier_origin import check_not_cut_off
 from .reader import OTHER_RUN_TIMEOUT_S, look_up_volume, refresh_pool, tree_of
 from .volumes import BLOCK_POOLS, FILE_POOLS, capacity_of, mark_of, name_in_pool, pool_of
 
@@ -129,8 +130,8 @@ def _place(host: Host, plan: Plan) -> tuple[Any, str]:
 
 
 def _fill(host: Host, plan: Plan, pool: Any) -> None:
-    tree = plan.after.definition
-    options = plan.wanted.options
+    tree, options = plan.after.definition, plan.wanted.options
+    check_not_cut_off(host, plan)
     if options.get("image"):
         _upload(host, plan.resource, pool, tree, options["image"])
     elif options.get("copy_of"):

@@ -12,7 +12,6 @@ NAME.part, which a later run goes on with. Nothing stands in a pool before that.
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -29,13 +28,12 @@ from ...host import unpacking
 from ...host.connection import Host
 from ...host.fetching import Fetching, free_in
 from ...host.files import note_made_from
+from ...host.library import folder_of
 from ...host.turns import in_turn
 from . import applier
 from .fetched import Order, order_of
 from .volumes import FILE_POOLS, capacity_of, format_of, pool_of
 
-SYSTEMS = Path("/var/lib/kvm-fleet/images")
-OF_USERS = Path("~/.cache/kvm-fleet/images")
 ALGORITHMS = ("sha256", "sha512")
 LONGEST_FETCH_S = 24 * 3600.0  # for which another run that fetches the same is waited for
 
@@ -81,7 +79,8 @@ def _by_file(plan: Plan, image: Path, found: Image, shown: str) -> Plan:
     wanted = capacity_of(plan.after)
     if wanted and wanted < found.capacity:
         raise FleetError(
-            f"{format_size(wanted)} is less than the {format_size(found.capacity)} of {shown}",
+            f"{format_size(wanted)} is less than the {format_size(found.capacity)} of {shown}; "
+            "declare as much, or leave it out",
             plan.resource,
             "capacity",
         )
@@ -116,8 +115,7 @@ def _check_room(host: Host, plan: Plan, image: Path) -> None:
 @contextmanager
 def _in_library(order: Order) -> Iterator[Path]:
     """The folder of the library, in which nobody else works on the same image."""
-    own = SYSTEMS if os.geteuid() == 0 else OF_USERS.expanduser()
-    folder = Path(order.how.get("library") or own)
+    folder = folder_of(order.how.get("library") or "")
     try:
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
     except OSError as error:

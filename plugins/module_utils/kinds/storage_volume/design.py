@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ...engine import xmltree
@@ -21,6 +21,7 @@ from .table import secret_element
 from .volumes import (
     BLOCK_POOLS,
     FILE_POOLS,
+    HOLDS,
     MAKES_VOLUMES,
     capacity_of,
     format_of,
@@ -43,6 +44,8 @@ class Design:
     values: Values
     warnings: tuple[str, ...] = ()
     checksum: str = ""  # that an image by URL has to have
+    holds: int = 0  # the bytes of the disk in an image by URL, where that is known
+    unsized: str = ""  # what it is made from, where a capacity is yet to be compared with its size
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,12 @@ class Origin:
     capacity: int = 0
     path: str = ""
     checksum: str = ""
+    holds: int = 0  # the capacity that it will have at least, where nothing else is to follow of it
+
+    @property
+    def least(self) -> int:
+        """The bytes below which what is made from it would be cut off."""
+        return self.capacity or self.holds
 
 
 def design(wanted: Wanted, world: World, mistakes: Mistakes) -> Design:
@@ -68,7 +77,10 @@ def design(wanted: Wanted, world: World, mistakes: Mistakes) -> Design:
     checksum = origin.checksum if origin else ""
     if checksum:
         values[CHECKSUM] = checksum
-    return Design(_tree(wanted, pool, values, origin), values, tuple(warnings), checksum)
+    tree, holds = _tree(wanted, pool, values, origin), origin.holds if origin else 0
+    waits = origin is not None and not origin.least and wanted.values.get(CAPACITY)
+    unsized = origin.called if origin is not None and waits else ""
+    return Design(tree, values, tuple(warnings), checksum, holds, unsized)
 
 
 def check_pool(pool: Have, world: World, mistakes: Mistakes, warnings: list[str]) -> None:
@@ -156,7 +168,8 @@ def _volume(name: str, option: str, world: World, mistakes: Mistakes) -> Origin:
     if volume.exists:
         if option == "copy_of" and world.host.is_local and path.startswith("/"):
             world.host.content_of(path)
-        return Origin(name, format_of(volume), capacity_of(volume), path)
+        holds = int(volume.facts.get(HOLDS, 0))
+        return Origin(name, format_of(volume), capacity_of(volume), path, holds=holds)
     if not world.assume_missing:
         mistakes.add(f"there is no volume {name}, and none is declared", option)
     return Origin(name, path=path)
@@ -201,9 +214,10 @@ def _by_url(
     if checksum == UNCHECKED:
         warnings.append(f"checksum is none: whatever comes from {url} is taken for what was meant")
         return Origin(url)
-    if is_digits(checksum):
-        return Origin(url, checksum=checksum.lower())
     from .fetched import how_of_list
+
+    if is_digits(checksum):
+        return _kept(Origin(url, checksum=checksum.lower()), options, host)
 
     algorithm, _colon, listed_by = checksum.partition(":")
     found = host.listed_checksum(listed_by, *how_of_list(options, algorithm))
@@ -211,7 +225,19 @@ def _by_url(
         if "error" in found:
             mistakes.add(found["error"], "checksum")
         return Origin(url)
-    return Origin(url, checksum=f"{algorithm}:{found['digits']}")
+    return _kept(Origin(url, checksum=f"{algorithm}:{found['digits']}"), options, host)
+
+
+def _kept(origin: Origin, options: Mapping[str, Any], host: HostFacts) -> Origin:
+    """The same with the size of the disk in it, where it was fetched before.
+
+    Nothing but what is refused follows of that: a plan is the same with the library and without.
+    """
+    from .fetched import order_of
+
+    order = order_of(options, origin.checksum)
+    library = str(order.how.get("library") or "")
+    return replace(origin, holds=host.facts.ask("kept_image", order.key, library) or 0)
 
 
 def _inspected(file: str, option: str, host: HostFacts, mistakes: Mistakes) -> Image | None:
@@ -282,9 +308,12 @@ def _capacity(wanted: Wanted, origin: Origin | None, mistakes: Mistakes) -> str 
         return said
     if said is None:
         return format_size(origin.capacity) if origin.capacity else None
-    if parse_size(said) < origin.capacity:
-        has = format_size(origin.capacity)
-        mistakes.add(f"{said} is less than the {has} of {origin.called}", "capacity")
+    if parse_size(said) < origin.least:
+        has = format_size(origin.least)
+        mistakes.add(
+            f"{said} is less than the {has} of {origin.called}; declare as much, or leave it out",
+            "capacity",
+        )
     return said
 
 

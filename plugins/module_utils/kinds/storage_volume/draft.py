@@ -30,6 +30,7 @@ from .table import ROWS, TRAITS
 from .volumes import (
     GROWS_VOLUMES,
     HALF_MADE,
+    HOLDS,
     UNSEEN,
     backing_of,
     capacity_of,
@@ -48,6 +49,7 @@ ROUNDING = {"logical": parse_size("32MiB"), "disk": parse_size("8MiB"), "zfs": p
 
 CAPACITY, FORMAT = ("capacity",), ("format",)
 MANNER = ("download", "existing", "of_disk", "held")  # how it is made, of which no plan tells
+UNSIZED = "the run compares it with the size, not known before, of"
 RESIZABLE = ("raw", "qcow2", "qed")  # the formats that QEMU can resize
 
 # Of 255 bytes, with what its mark has beside the name.
@@ -94,6 +96,8 @@ class VolumeDraft(Draft):
 
     made: Element  # a new one
     checksum = ""  # that the image of a new one has to have
+    holds = 0  # the bytes of the disk in that image, where they are known
+    unsized = ""  # what a new one is made from, of which the size is not known
 
     @cached_property
     def pool(self) -> Have:
@@ -133,12 +137,15 @@ class VolumeDraft(Draft):
             return replace(change, final="what was in it is lost")
         if self.have.exists:
             return replace(change, final="a volume that shrinks loses data")
+        if change.field == CAPACITY and self.unsized:
+            return replace(change, note=f"{UNSIZED} {self.unsized}")
         return change
 
     def facts(self) -> Mapping[str, Any]:
         if self.have.exists:
             return self.have.facts
-        return {"pool_type": type_of(self.pool), "checksum": self.checksum}
+        holds = {HOLDS: self.holds} if self.holds else {}
+        return {"pool_type": type_of(self.pool), "checksum": self.checksum, **holds}
 
     # ---- what is there
 
@@ -231,6 +238,7 @@ class VolumeDraft(Draft):
             self.mistakes.add(why_no_file(name, LONGEST_NEW_NAME), "name")
         new = design(self.wanted, self.world, self.mistakes)
         self.made, self.checksum = new.tree, new.checksum
+        self.holds, self.unsized = new.holds, new.unsized
         self.warnings += new.warnings
         if self.have.facts.get(HALF_MADE):
             self.warnings.append("an interrupted run left it half-made; it is made anew")

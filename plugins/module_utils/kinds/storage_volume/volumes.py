@@ -26,6 +26,7 @@ RAW_BY_ANOTHER_NAME = {
 }  # fmt: skip
 
 HALF_MADE = "half-made"  # the fact, and the state, of a volume that carries the mark
+HOLDS = "holds"  # the fact of one that is planned: the bytes that it will have at least
 UNSEEN = "unseen"  # the fact of one in a pool that is not active, and of which nothing is seen
 
 

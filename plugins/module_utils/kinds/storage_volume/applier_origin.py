@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a volume is made from, as it is in libvirt at the moment when the volume is made."""
+
+from __future__ import annotations
+
+from ...engine.errors import FleetError
+from ...engine.plan import Plan
+from ...engine.units import format_size
+from ...host.connection import Host
+from .volumes import capacity_of, name_in_pool, pool_of
+
+
+def check_not_cut_off(host: Host, plan: Plan) -> None:
+    """That a copy or a clone is no less than what it is made from, which may be new itself: of a
+    copy libvirt passes the capacity over, and a clone would end before its disk does."""
+    capacity, options = capacity_of(plan.after), plan.wanted.options
+    origin = options.get("copy_of") or (options.get("backing") or {}).get("volume")
+    if not capacity or not origin:
+        return
+    with host.errors(plan.resource, f"look at {origin}"):
+        there = host.conn.storagePoolLookupByName(pool_of(origin))
+        has = there.storageVolLookupByName(name_in_pool(origin)).info()[1]
+    if capacity < has:
+        raise FleetError(
+            f"{format_size(capacity)} is less than the {format_size(has)} of {origin}; declare as "
+            "much, or leave it out",
+            plan.resource,
+            "capacity",
+        )
