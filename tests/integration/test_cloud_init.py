@@ -153,8 +153,19 @@ def test_another_content_is_another_volume_and_rerun_another_instance(guest: Gue
     three = guest.seed()
     assert three["user-data"] == two["user-data"] and three["meta-data"] != two["meta-data"]
     guest.set({"user_data": {"packages": ["c"]}, "rerun": True})
-    assert guest.seed()["meta-data"] not in (one["meta-data"], three["meta-data"])
+    four = guest.seed()["meta-data"]
+    assert four not in (one["meta-data"], three["meta-data"])
     assert guest.files == ["web-cidata-2.iso"]
+    guest.set({})
+    guest.set({"user_data": {"packages": ["c"]}, "rerun": True})
+    five = guest.seed()["meta-data"]
+    guest.set({})
+    guest.set({"user_data": {"packages": ["c"]}, "rerun": True})
+    six = guest.seed()["meta-data"]
+    assert len({one["meta-data"], three["meta-data"], four, five, six}) == 5
+    guest.set({})
+    guest.set({"user_data": {"packages": ["c"]}})
+    assert guest.seed()["meta-data"] == six, "without rerun it stays the instance that it is"
 
 
 def test_what_runs_gets_another_seed_at_once_and_none_when_it_is_taken_away(guest: Guest) -> None:
@@ -173,7 +184,7 @@ def test_what_runs_gets_another_seed_at_once_and_none_when_it_is_taken_away(gues
     assert guest.files == ["web-cidata.iso"]
     done = guest.set({})
     assert guest.files == [] and guest.drive() == ""
-    assert "fleet-seed" not in guest.libvirtd.virsh("dumpxml", guest.name, "--inactive")
+    assert '"said": {}' in guest.libvirtd.virsh("dumpxml", guest.name, "--inactive")
     guest.set(state="stopped", shutdown=OFF)
 
 

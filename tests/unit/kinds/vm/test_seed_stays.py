@@ -33,7 +33,9 @@ def with_next(text: str) -> str:
     return changed.replace("libvirt/images/web-cidata.iso", "libvirt/images/web-cidata-2.iso")
 
 
-def plan(vms: dict[str, str], snapshot: str = "", **options: Any) -> Plan:
+def plan(
+    vms: dict[str, str], snapshot: str = "", written: str = "", runs: str = "", **options: Any
+) -> Plan:
     """The plan for the VM that `options` name, among these."""
     there: dict[str, dict[str, Have]] = {"vm": {}}
     pool = xmltree.parse((CASE / "world/storage_pool/images.xml").read_text())
@@ -49,9 +51,15 @@ def plan(vms: dict[str, str], snapshot: str = "", **options: Any) -> Plan:
     facts = {"state": "stopped", "autostart": False, "persistent": True}
     for name, text in vms.items():
         there["vm"][name] = Have("vm", name, xmltree.parse(text), None, facts)
+    if runs:
+        live = xmltree.parse(runs.replace("<domain ", "<domain id='4' "))
+        facts = {**facts, "state": "running"}
+        there["vm"]["web"] = Have("vm", "web", there["vm"]["web"].stored, live, facts)
     taken = f"<domainsnapshot><name>s1</name><state>shutoff</state>{snapshot}</domainsnapshot>"
     records = [(taken, False)] if snapshot else []
-    world = worlds.world(there, {("snapshots", str(options["name"])): records})
+    told: dict[Any, Any] = {("snapshots", str(options["name"])): records}
+    told.update({**worlds.HERE, ("written", "/srv/web.img"): written} if written else {})
+    world = worlds.world(there, told)
     checked = ArgumentSpecValidator(KIND.spec()).validate(options)
     assert not checked.error_messages
     wanted = KIND.parse(checked.validated_parameters)[-1]
@@ -125,3 +133,54 @@ def test_an_instance_id_that_a_guest_may_have_had_is_told_so() -> None:
 
     assert "with this instance-id before takes up only" in note()
     assert note(rerun=True) == ""
+
+
+# ---- instance-ids
+
+
+def instance_id(made: Plan) -> str:
+    note = note_of(made.after.stored)
+    assert note is not None
+    return str(note.said["instance_id"])
+
+
+def without_drive(text: str) -> str:
+    """The VM without its drive, its note and with a disk, as somebody put it back."""
+    plain = text.replace(text[text.index("<fleet-seed") : text.index("</metadata>")], "")
+    disk = "<disk type='file' device='disk'><source file='/srv/web.img'/><target dev='vda'/></disk>"
+    return plain[: plain.index("<disk type='file' device='cdrom'")] + f"{disk}</devices></domain>"
+
+
+def test_no_instance_id_is_given_twice() -> None:
+    text, given = WEB, ["web"]
+    seed = {"hostname": "web", "pool": "images", "rerun": True}
+    for step in range(6):
+        made = plan({"web": text}, name="web", cloud_init={} if step % 2 else seed)
+        text = xmltree.serialise(made.after.definition)
+        if step % 2 == 0:
+            given.append(instance_id(made))
+    assert len(set(given)) == len(given) == 4
+    # Without `rerun` it is the instance that the guest is already.
+    made = plan({"web": text}, name="web", cloud_init={**seed, "rerun": False})
+    assert instance_id(made) == given[-1]
+    notes = [one.note for one in made.changes if one.field[1:] == ("instance_id",)]
+    assert "with this instance-id before takes up only" in notes[0]
+
+
+def test_a_lost_note_brings_no_instance_id_back() -> None:
+    """By what the guest wrote since to its disk."""
+    seed = {"hostname": "web", "pool": "images", "rerun": True}
+    given = [
+        instance_id(plan({"web": without_drive(WEB)}, name="web", cloud_init=seed, written=written))
+        for written in ("1 bytes, 1.0", "1 bytes, 2.0", "1 bytes, 2.0")
+    ]
+    assert given[0] != given[1] == given[2]
+
+
+def test_what_runs_knows_more_than_an_older_definition() -> None:
+    seed = {"hostname": "one", "pool": "images", "rerun": True}
+    made = plan({"web": WEB}, name="web", cloud_init=seed)
+    runs = xmltree.serialise(made.after.definition)
+    again = plan({"web": WEB}, name="web", cloud_init={**seed, "hostname": "two"}, runs=runs)
+    note = note_of(again.after.stored)
+    assert note is not None and note.count == 2

@@ -27,7 +27,7 @@ from ...storage_volume.reader import look_up_volume, tree_of
 from ...storage_volume.volumes import KIND, name_in_pool, pool_of
 from ..seeded import CLOUD_INIT, CONTENT, VOLUME, XORRISO, volume_field
 from .files import LABEL, files_of
-from .note import PREFIX, Note, element_of, note_of, put
+from .note import PREFIX, Note, element_of, noted_in, put
 from .places import volume_tree
 
 # The same files make the same image, whenever and by whichever xorriso that is.
@@ -41,7 +41,7 @@ OPTIONS = (
 @contextmanager
 def seeded(host: Host, plan: Plan) -> Iterator[Plan]:
     """The plan with a seed that is there, as it is noted; what fails in the block leaves none."""
-    note = note_of(plan.after.stored)
+    note = noted_in(plan.after.stored)
     made = note.volume if note is not None and _is_made(plan) else ""
     if note is None or not made:
         yield _noted(plan, note)
@@ -91,7 +91,7 @@ def _noted(plan: Plan, note: Note | None) -> Plan:
         had = note or Note({})
         former = [*had.former, *(name for name in goes if name not in had.former)]
         said = {**had.said, **({"former": former} if former else {})}
-        put(tree, replace(had, said=said) if said else None)
+        put(tree, replace(had, said=said))
     return replace(plan, after=replace(plan.after, stored=tree))
 
 
@@ -162,14 +162,14 @@ def settle(host: Host, dom: Any, plan: Plan) -> None:
     remove(host, plan)
     flags = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
     stored = xmltree.parse(dom.XMLDesc(flags))
-    note = note_of(stored)
+    note = noted_in(stored)
     if note is None:
         return
     left = [name for name in note.former if name not in goes]
     said = {part: value for part, value in note.said.items() if part != "former"}
     said.update({"former": left} if left else {})
     uuid = xmltree.get(stored, "uuid") or ""
-    text = element_of(replace(note, said=said), uuid) if said else None
+    text = element_of(replace(note, said=said), uuid)
     kind, where = libvirt.VIR_DOMAIN_METADATA_ELEMENT, libvirt.VIR_DOMAIN_AFFECT_CONFIG
     with host.errors(plan.resource, "note that its former seed is gone"):
         patiently(lambda: dom.setMetadata(kind, text, PREFIX, xmltree.SEED_NS, where))

@@ -39,6 +39,9 @@ class Planned:
     goes: list[str] = field(default_factory=list)  # the volumes, POOL/NAME, that are removed
     kept: dict[str, str] = field(default_factory=dict)  # those that have to stay, and why
     waits: dict[str, str] = field(default_factory=dict)  # those that go later, and after what
+    # What is known of its instance-ids, also where it has no seed.
+    before: Note = field(default_factory=lambda: Note({}))
+    is_new_id: bool = False  # whether an instance-id is made that it never had
     again: str = ""  # the instance-id that a guest may have run with before there was a note
 
     def put(self, tree: Element) -> None:

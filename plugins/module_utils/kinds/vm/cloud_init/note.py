@@ -29,6 +29,10 @@ class Note:
     said: Mapping[str, Value]  # of PARTS, those that say anything; of what is hidden tokens
     written: str = ""  # when its volume was last written to; nothing as long as it is only planned
     made_at: str = ""  # the number of the VM as it ran when it was made; nothing where it was off
+    # That no instance-id is given twice: the last one, of a VM that has no seed any more, and how
+    # many were made from others.
+    last_id: str = ""
+    count: int = 0
 
     @property
     def volume(self) -> str:
@@ -42,7 +46,13 @@ class Note:
 
 
 def note_of(tree: Element | None) -> Note | None:
-    """The note in a definition; None where there is none, or one of another VM."""
+    """The note of a seed in a definition; None where there is none, or one of another VM."""
+    note = noted_in(tree)
+    return note if note is not None and note.said else None
+
+
+def noted_in(tree: Element | None) -> Note | None:
+    """The note in a definition, be it only that the VM had a seed."""
     found = None if tree is None else xmltree.find(tree, NOTE)
     if tree is None or found is None or found.get("uuid") != xmltree.get(tree, "uuid"):
         return None
@@ -62,7 +72,8 @@ def _read(text: str) -> Note | None:
     try:
         told = json.loads(text)
         said = {part: _checked(part, told["said"][part]) for part in PARTS if part in told["said"]}
-        return Note(said, str(told["written"]), str(told["made_at"]))
+        ids = str(told.get("last_id", "")), int(told.get("count", 0))
+        return Note(said, str(told["written"]), str(told["made_at"]), *ids)
     except (ValueError, TypeError, KeyError):
         return None  # somebody else's doing
 
@@ -87,8 +98,8 @@ def _shown(part: str, value: Value) -> Value:
 
 
 def put(tree: Element, note: Note | None) -> None:
-    """Put a note into a definition; None takes it away."""
-    if note is None:
+    """Put a note into a definition; one that says nothing, or None, takes it away."""
+    if note is None or not (note.said or note.last_id):
         xmltree.put(tree, f"{NOTE}!", None)
         return
     element = xmltree.ensure(tree, NOTE)
@@ -96,8 +107,10 @@ def put(tree: Element, note: Note | None) -> None:
     element.text = _text_of(note)
 
 
-def element_of(note: Note, uuid: str) -> str:
-    """A note as libvirt's call for metadata takes it."""
+def element_of(note: Note, uuid: str) -> str | None:
+    """A note as libvirt's call for metadata takes it; None takes it away."""
+    if not (note.said or note.last_id):
+        return None
     element = xmltree.Element(TAG, {"uuid": uuid})
     element.text = _text_of(note)
     return xmltree.serialise(element).strip()
@@ -114,5 +127,8 @@ def said_of(values: Mapping[Key, Value], salt: str) -> dict[str, Value]:
 
 
 def _text_of(note: Note) -> str:
-    told = {"said": dict(note.said), "written": note.written, "made_at": note.made_at}
+    told: dict[str, Any] = {"said": dict(note.said)}
+    told.update({"written": note.written, "made_at": note.made_at})
+    told.update({"last_id": note.last_id} if note.last_id else {})
+    told.update({"count": note.count} if note.count else {})
     return json.dumps(told, sort_keys=True)

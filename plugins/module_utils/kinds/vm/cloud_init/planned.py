@@ -39,10 +39,10 @@ from ..seeded import (
 )
 from ..states import RUNNING
 from ..sysprep import CLOUD_INIT as BY_CLOUD_INIT
-from ..table import AGENT_CHANNEL
+from ..table import AGENT_CHANNEL, DISKS
 from . import places
 from .going import Planned, of_another, set_former, waits_for
-from .note import Note, note_of, said_of
+from .note import Note, note_of, noted_in, said_of
 from .user_data import unknown_in
 
 if TYPE_CHECKING:
@@ -68,9 +68,9 @@ def planned(draft: VmDraft, want: dict[Key, Value]) -> Planned:
     """What becomes of the seed that is declared. Sets values; mistakes are the draft's."""
     stored = draft.have.stored
     salt = salt_of(stored if stored is not None else _named(draft.wanted.name))
-    plan = Planned(salt, note_of(stored))
+    plan = Planned(salt, note_of(stored), before=_noted(draft))
     if draft.have.exists and not (plan.had and plan.had.said.get("instance_id")):
-        plan.again = draft.wanted.name
+        plan.again = plan.before.last_id or draft.wanted.name
     _check_drive(draft, plan.had)
     if any(want[(CLOUD_INIT, part)] for part in CONTENT):
         _set_up(draft, want, plan)
@@ -80,11 +80,29 @@ def planned(draft: VmDraft, want: dict[Key, Value]) -> Planned:
         if not want.get(key) and key not in draft.stored:
             want.pop(key, None)
     said = said_of(want, salt)
-    if said:
-        runs = (draft.have.live.get("id") or "") if draft.have.live is not None else ""
-        had = plan.had if not plan.makes else None
-        plan.note = Note(said, had.written, had.made_at) if had else Note(said, made_at=runs)
+    plan.note = replace(_note(draft, plan, said), **_ids(said, plan))
     return plan
+
+
+def _note(draft: VmDraft, plan: Planned, said: Mapping[str, Value]) -> Note:
+    if plan.had is not None and not plan.makes:
+        return replace(plan.had, said=said) if said else Note({})
+    runs = draft.have.live.get("id") if draft.have.live is not None and said else ""
+    return Note(said, made_at=runs or "")
+
+
+def _noted(draft: VmDraft) -> Note:
+    """What is known of the VM's instance-ids; what runs may know more than a definition that others
+    have stored since."""
+    notes = [note for tree in (draft.have.stored, draft.have.live) if (note := noted_in(tree))]
+    return max(notes, key=lambda note: note.count, default=Note({}))
+
+
+def _ids(said: Mapping[str, Value], plan: Planned) -> dict[str, Any]:
+    """What is to be noted, so that no instance-id is given twice."""
+    had, has = plan.before, said.get("instance_id")
+    last_id = "" if has else str(had.said.get("instance_id") or had.last_id)
+    return {"last_id": last_id, "count": had.count + plan.is_new_id}
 
 
 def _named(name: str) -> Element:
@@ -118,7 +136,7 @@ def _set_up(draft: VmDraft, want: dict[Key, Value], plan: Planned) -> None:
     places.set_macs(draft, want)
     had = plan.had or Note({})
     differs = [key for key in KEYS if key[1] in CONTENT and want[key] != draft.stored.get(key, "")]
-    _set_instance_id(draft, want, had, plan.salt, bool(differs))
+    _set_instance_id(draft, want, plan, bool(differs))
     _set_machine_id(draft, want, had)
     want[VOLUME] = had.volume
     if had.volume and not differs and want[DETACH] == AFTER_BOOT and _has_booted(draft, had):
@@ -140,21 +158,35 @@ def _set_up(draft: VmDraft, want: dict[Key, Value], plan: Planned) -> None:
         )
 
 
-def _set_instance_id(
-    draft: VmDraft, want: dict[Key, Value], had: Note, salt: str, differs: bool
-) -> None:
+def _set_instance_id(draft: VmDraft, want: dict[Key, Value], plan: Planned, differs: bool) -> None:
     """By its name at first. A guest takes up what has another instance-id, and only that: where it
-    is to, one that it never had is made from the former one and what is new."""
-    name, has = draft.wanted.name, str(had.said.get("instance_id", ""))
+    is to, one that it never had is made from the former one, how many there were, and what is new.
+    """
+    name, had = draft.wanted.name, plan.before
+    has = str(had.said.get("instance_id") or had.last_id)
     reruns = bool(draft.wanted.options["cloud_init"]["rerun"])
     if want[INSTANCE_ID]:
         return
     if not reruns or (has.startswith(f"{name}-") and not differs):
         want[INSTANCE_ID] = has or name
         return
-    said = {key: value for key, value in said_of(want, salt).items() if key in CONTENT}
-    digest = hashlib.sha256(json.dumps([has, said], sort_keys=True).encode()).hexdigest()
-    want[INSTANCE_ID] = f"{name}-{digest[:8]}"
+    said = {key: value for key, value in said_of(want, plan.salt).items() if key in CONTENT}
+    of: list[Any] = [has, said, *([had.count] if had.count else ())]
+    of += _of_the_guest(draft, want)
+    digest = hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()
+    want[INSTANCE_ID], plan.is_new_id = f"{name}-{digest[:8]}", True
+
+
+def _of_the_guest(draft: VmDraft, want: Values) -> list[str]:
+    """What is another whenever a guest has run: others may have taken the note, put back an older
+    one, or removed the VM and left its disks. Which instance-ids it had nobody knows then."""
+    if draft.have.live is not None:
+        return [draft.have.live.get("id") or ""]
+    values = {**draft.stored, **want}.items()
+    sources = [value for key, value in values if key[0] == DISKS.name and key[-1] == UNION]
+    files = [str(one["file"]) for one in sources if one and one.get("file")]
+    host = draft.world.host
+    return list(filter(None, map(host.content_of, files))) if host.is_local else []
 
 
 def _unknown(said: Mapping[str, Any]) -> list[str]:
