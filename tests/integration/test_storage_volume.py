@@ -293,6 +293,8 @@ def refusals(qcow2: Path, raw: Path) -> list[tuple[dict[str, Any], list[str]]]:
     )
     broken = raw.with_suffix(".broken")
     broken.write_bytes(b"QFI\xfb\0\0\0\x03")
+    cut = raw.with_suffix(".cut")
+    cut.write_bytes(qcow2.read_bytes()[:66_000])
     image = {"image": str(qcow2)}
     return [
         ({}, ["capacity: is needed"]),
@@ -312,6 +314,8 @@ def refusals(qcow2: Path, raw: Path) -> list[tuple[dict[str, Any], list[str]]]:
         ({"image": str(unpacked)}, ["is gzip, not qcow2"]),
         ({"image": str(overlay)}, [f"is not whole, it stands on {raw}"]),
         ({"image": str(broken)}, ["its qcow2 header is broken"]),
+        ({"image": str(cut)}, [f"image: {cut} is cut off: it has 66000 bytes"]),
+        ({"backing": {"file": str(cut)}}, [f"backing.file: {cut} is cut off: it has"]),
         ({**image, "capacity": "512MiB"}, ["capacity: 512MiB is less than the 1GiB of"]),
         ({**image, "provisioning": "thick"}, ["provisioning: thick is for"]),
         ({**image, "copy_of": {"volume": "x"}}, ["copy_of and image exclude each other"]),

@@ -28,6 +28,8 @@ def _said(fact: Fact) -> str:
         return f"the snapshot does not know the checksum of {of[0]}, which a run compares"
     if asked == "listed_checksum":
         return f"the snapshot does not know what {of[0]} has for {of[1]}, which a run compares"
+    if asked == "cut_off":
+        return f"the snapshot does not know whether {of[0]} is whole, at which a run looks"
     if asked in OF_PATHS:
         return f"the snapshot does not know {of[0]}, and the plan is made without"
     return f"the snapshot does not tell {' '.join(fact)}, and the plan is made without"

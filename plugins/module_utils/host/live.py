@@ -103,6 +103,12 @@ def _listed_checksum(_host: Host, *of: str) -> dict[str, str]:
     return read_listed(*of)
 
 
+def _cut_off(_host: Host, path: str) -> str:
+    from .whole_images import read_cut_off
+
+    return read_cut_off(path)
+
+
 def _kept_image(_host: Host, key: str, library: str) -> Any:
     from .library import read_kept_image
 
@@ -190,6 +196,7 @@ ANSWERS: dict[str, Callable[..., Any]] = {
     "image": _of_file("read_image"),
     "checksum": _of_file("read_checksum"),
     "listed_checksum": _listed_checksum,
+    "cut_off": _cut_off,
     "kept_image": _kept_image,
     "made_from": _of_file("read_made_from"),
     "folder": _of_file("read_folder"),

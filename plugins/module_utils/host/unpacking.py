@@ -25,7 +25,7 @@ from ..engine.looked_at import Image
 from ..engine.units import format_size
 from .fetching import SPARE
 from .images import HEADER_SIZE, ends_as_vhd, inspect
-from .whole_images import missing_in_foreign, missing_in_qcow2, no_disk_in
+from .whole_images import cut_off, missing_in_foreign, missing_in_qcow2, no_disk_in
 
 BLOCK = 2**20
 LARGEST = 2**43  # bytes of an unpacked image, holes included
@@ -130,8 +130,8 @@ def _check_end(file: Path, called: str, missing_in: Callable[[Path], int]) -> No
     if missing:
         raise _refused(
             called,
-            f"is cut off: it has {file.stat().st_size} bytes, and by its tables at least {missing} "
-            "more; see that its server has it whole, and that the checksum is not that of a part",
+            f"{cut_off(file.stat().st_size, missing)}; see that its server has it whole, and that "
+            "the checksum is not that of a part",
         )
 
 

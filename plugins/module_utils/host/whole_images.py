@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether what was fetched is an image at all, and whether it is there to its end.
+"""Whether what was fetched, or is a file, is an image at all, and whether it is there to its end.
 
 A raw image has no mark of its own, so that what no disk begins with is told by the marks of others.
 Where a qcow2 has all of its data say its tables, after docs/interop/qcow2.txt of QEMU.
@@ -75,6 +75,25 @@ def missing_in_qcow2(file: Path) -> int:
             raise ValueError(f"its clusters have 2^{cluster_bits} bytes")
         whole = max(_ends(opened, header, size), default=0)
     return max(whole - size, 0)
+
+
+def read_cut_off(path: str) -> str:
+    """What is wrong with the end of a qcow2 image that is a file; empty for nothing. Its tables are
+    read, and none of its data."""
+    try:
+        file = Path(path)
+        missing = missing_in_qcow2(file) if file.is_file() else 0
+        size = file.stat().st_size
+    except OSError:
+        return ""
+    except ValueError as error:
+        return f"cannot be an image: {error}"
+    return cut_off(size, missing) if missing else ""
+
+
+def cut_off(size: int, missing: int) -> str:
+    """How it is said that a file ends too early."""
+    return f"is cut off: it has {size} bytes, and by its tables at least {missing} more"
 
 
 def _ends(file: IO[bytes], header: bytes, size: int) -> Iterator[int]:

@@ -81,6 +81,7 @@ ANSWERS: dict[Fact, Any] = {
     ("block_job", "web", "vda"): "blockcopy",
     ("checksum", "/srv/a b.qcow2", "sha256"): "abc",
     ("listed_checksum", "https://x/SUMS", "a.qcow2", "sha256", "{}"): {"digits": "abc"},
+    ("cut_off", "/srv/a b.qcow2"): "is cut off",
     ("kept_image", "sha256-abc", "/srv/library"): 1 << 30,
     ("made_from", "/srv/a b.qcow2"): "sha256:abc",
     ("owner", "vm", "2f3c"): "web",

@@ -18,6 +18,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.host.unpacking import pr
 from ansible_collections.kvm.fleet.plugins.module_utils.host.whole_images import (
     missing_in_qcow2,
     no_disk_in,
+    read_cut_off,
 )
 
 needs_qemu_img = pytest.mark.skipif(not shutil.which("qemu-img"), reason="needs qemu-img")
@@ -49,11 +50,22 @@ def qcow2(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 def test_an_image_is_taken_whole_and_refused_cut_off(qcow2: Path) -> None:
     assert missing_in_qcow2(qcow2) == 0
     assert prepared(qcow2, "qcow2", "it")[0] == qcow2
+    assert read_cut_off(str(qcow2)) == ""
     for size in (qcow2.stat().st_size - 70_000, 66_000):
         os.truncate(qcow2, size)
         assert missing_in_qcow2(qcow2) > 0
+        assert read_cut_off(str(qcow2)).startswith(f"is cut off: it has {size} bytes, and by its")
         with pytest.raises(FleetError, match=f"it is cut off: it has {size} bytes, and by its"):
             prepared(qcow2, "qcow2", "it")
+
+
+def test_what_is_no_file_is_not_looked_at(tmp_path: Path) -> None:
+    """A device has no size of its own; to open a pipe could take for ever."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "none", tmp_path / "pipe"):
+        assert read_cut_off(str(path)) == ""
+    (tmp_path / "one").write_bytes(b"QFI\xfb" + bytes(200))
+    assert read_cut_off(str(tmp_path / "one")).startswith("cannot be an image: it is of version 0")
 
 
 @needs_qemu_img

@@ -243,6 +243,9 @@ def _kept(origin: Origin, options: Mapping[str, Any], host: HostFacts) -> Origin
 def _inspected(file: str, option: str, host: HostFacts, mistakes: Mistakes) -> Image | None:
     found = host.image(file)
     if isinstance(found, Image):
+        ends = host.facts.ask("cut_off", file, unknown="") if found.format == "qcow2" else ""
+        if ends:
+            mistakes.add(f"{file} {ends}; bring it here again, whole", option)
         return found
     said = f"{file}: {found.why}" if found.broken else f"cannot read {file}: {found.why}"
     mistakes.add(said, option)
