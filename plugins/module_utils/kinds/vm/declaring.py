@@ -36,7 +36,11 @@ OF_DEVICES = {
 
 
 def declaration(have: Have, host: HostFacts) -> dict[str, Any]:
-    """What one would declare to have this VM."""
+    """What one would declare to have this VM.
+
+    Things in lists are in the order in which it has them: by that a new VM boots from the first
+    disk, and calls its NICs, as this one does.
+    """
     values = domain_values(have.definition)
     kept = {k: v for k, v in values.items() if not _goes_without_saying(k, v, values)}
     kept.update(_unlike_new_ones(kept, values))
@@ -54,7 +58,7 @@ def declaration(have: Have, host: HostFacts) -> dict[str, Any]:
         _say_seed(options)
     _name_nics(have.name, options.get("nics", []))
     for name in LISTS:
-        things = sorted(options.pop(name, []), key=lambda thing: str(thing["name"]))
+        things = options.pop(name, [])
         if things:
             options[name] = things
     return options
