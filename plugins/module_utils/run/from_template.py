@@ -171,6 +171,9 @@ class _Maker:
         for name in LISTS if own.get("purge") else ():
             if own.get(name) is not None:  # a list that is complete
                 below.pop(name, None)
+        for name, said in own.items():  # none at all has nothing of the template's, either
+            if isinstance(said, Mapping) and "none" in (said.get("model"), said.get("type")):
+                below.pop(name, None)
         for nic in below.get("nics", ()):
             nic.pop("mac", None)
         below["cdroms"] = [one for one in below.get("cdroms", ()) if one["name"] != DRIVE[1]]

@@ -326,6 +326,7 @@ FILES = (
     *(SYSPREP, "/usr/local/bin/virt-sysprep", "/usr/bin/xorriso", "/usr/local/bin/xorriso"),
     *(f"{NVRAM}/base_VARS.fd", f"{NVRAM}/web_VARS.fd"),
     f"{TPM}/3f94dbb2-7a65-5a2d-99e5-15c5b4d38e11",
+    f"{TPM}/{UUID}",
 )
 
 
@@ -347,6 +348,40 @@ def test_the_variables_of_its_firmware_are_a_copy() -> None:
     )
     has_some = here(f"{NVRAM}/base_VARS.fd", f"{NVRAM}/web_VARS.fd")
     assert "nvram" not in brought(plans(has_some, new())["vm/web"])
+
+
+def test_variables_of_another_firmware_are_no_start_for_it() -> None:
+    world = here(f"{NVRAM}/base_VARS.fd")
+    plan = plans(world, new(secure_boot=True, firmware="efi"))["vm/web"]
+    assert "nvram" not in brought(plan)
+    assert any("its firmware is another than that of base" in one for one in plan.warnings)
+    plan = plans(world, new(firmware="bios"))["vm/web"]
+    assert "nvram" not in brought(plan) and not any("firmware" in one for one in plan.warnings)
+
+
+def test_a_tpm_is_new_and_the_plan_says_what_that_means() -> None:
+    def warned(world: World, **options: Any) -> bool:
+        warnings = plans(world, new(**options))["vm/web"].warnings
+        return any("its TPM is new and empty: what the guest of base" in one for one in warnings)
+
+    assert not warned(here()), "the template has never run"
+    assert warned(here(f"{TPM}/{UUID}"))
+    assert not warned(here(f"{TPM}/{UUID}"), tpm={"model": "none"})
+
+
+def test_its_devices_are_in_the_order_of_the_template() -> None:
+    """By which a BIOS finds its disk, and a guest calls its NICs."""
+    data = BASE[BASE.index("<disk ") : BASE.index("</disk>")].replace("base.qcow2", "d.qcow2")
+    data = data.replace("'sda'", "'sdb'").replace("ua-disk-root", "ua-disk-data") + "</disk>"
+    nic = BASE[BASE.index("<interface ") : BASE.index("</interface>")].replace(":03", ":04")
+    nic = nic.replace("ua-nic-lan", "ua-nic-b") + "</interface>"
+    text = BASE.replace("</disk>", f"</disk>{data}").replace("</interface>", f"</interface>{nic}")
+    answers = {("volume_at", "/images/d.qcow2"): "images/base.qcow2"}
+    vm = plans(host(text, answers=answers), new(clone="full"))["vm/web"]
+    disks, nics = (vm.after.definition.findall(f"devices/{one}") for one in ("disk", "interface"))
+    named = [(xmltree.get(d, "alias/@name"), xmltree.get(d, "target/@dev")) for d in disks]
+    assert named == [("ua-disk-root", "sda"), ("ua-disk-data", "sdb")]
+    assert [xmltree.get(one, "alias/@name") for one in nics] == ["ua-nic-lan", "ua-nic-b"]
 
 
 def test_virt_sysprep_works_on_what_is_made_in_this_run() -> None:

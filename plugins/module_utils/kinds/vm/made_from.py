@@ -6,15 +6,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ...engine import xmltree
 from ...engine.changes import Change
 from ...engine.errors import Mistakes
+from ...engine.keys import Key
 from .changes import Brought
 
 if TYPE_CHECKING:
+    from ...engine.plan import Have
     from .draft import VmDraft
+    from .state_files import StateFile
 
 FROM, LINKED, FULL = "from_template", "linked", "full"
 MADE = "made_from_template"  # where a declaration has the `Made` of a VM
+_OF_FIRMWARE: tuple[Key, ...] = (("firmware",), ("secure_boot",))
 UNSEEN = "template_unseen"  # what to say where check mode cannot see the template
 
 
@@ -53,6 +58,7 @@ def told(draft: VmDraft) -> Iterator[Change]:
     note = f"its disks are clones: {', '.join(made.clones)}" if made.clones else "it has no disks"
     yield Brought(resource, (FROM,), None, made.template, note=note)
     yield from _nvram(draft, made.template)
+    _warn_of_tpm(draft, made.template)
     if made.sysprep:
         from . import sysprep
 
@@ -70,11 +76,40 @@ def _nvram(draft: VmDraft, template: str) -> Iterator[Change]:
     own = state_files.nvram_of(host, draft.definition)
     if of_template is None or own is None:
         return
-    if not host.is_local:
-        draft.warnings.append(
-            f"the variables of its firmware are new, as those of {template} cannot be copied from "
-            "here"
-        )
+    why = _why_new_variables(draft, have, of_template)
+    if why:
+        draft.warnings.append(f"the variables of its firmware are new: {why}")
     elif host.exists(of_template.path) and not host.exists(own.path):
         note = f"a copy of {of_template.path}"
         yield Brought(draft.wanted.resource, ("nvram",), None, own.path, note=note)
+
+
+def _why_new_variables(draft: VmDraft, template: Have, variables: StateFile) -> str:
+    """Why those of a template are none for the VM; another firmware would not start with them."""
+    if not draft.world.host.is_local:
+        return f"those of {template.name} cannot be copied from here"
+    if not variables.removable:
+        return f"those of {template.name} are in no file"
+    of_template = draft.values_in(template.definition)
+    formats = {
+        xmltree.get(tree, "os/nvram/@format") or "raw"
+        for tree in (template.definition, draft.definition)
+    }
+    if len(formats) > 1 or any(of_template[key] != draft.after[key] for key in _OF_FIRMWARE):
+        return f"its firmware is another than that of {template.name}"
+    return ""
+
+
+def _warn_of_tpm(draft: VmDraft, template: str) -> None:
+    """To have a copy would be to know the secrets of another guest: it begins as an empty one."""
+    from . import state_files
+
+    host, have = draft.world.host, draft.world.was("vm", template)
+    found = state_files.tpm_state_of(host, have.definition) if have.exists else None
+    if found is None or state_files.tpm_state_of(host, draft.definition) is None:
+        return
+    if host.exists(found.path) is not False:
+        draft.warnings.append(
+            f"its TPM is new and empty: what the guest of {template} sealed by its own, such as "
+            "the key of an encrypted disk, opens by another key alone"
+        )
