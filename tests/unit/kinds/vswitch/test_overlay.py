@@ -303,6 +303,16 @@ def test_a_bridge_of_others_with_a_wire_has_none() -> None:
     assert planned(found(None, ""), overlay=SAID).changed
 
 
+def test_a_peer_that_others_lead_to_by_the_same_number_is_refused() -> None:
+    said = found(None)
+    options = {"remote_ip": PEERS[0], "key": "5000"}
+    said["tunnels"] = {"vx0": tunnel("", options=options, bridge="ovs9")}
+    told = refused(said, overlay=SAID)
+    assert "192.0.2.12 is reached with 5000 by vx0 of ovs9, which others made; remove" in told
+    assert planned(said, overlay={**SAID, "id": 5001}).changed
+    assert planned(said, overlay={**SAID, "type": "geneve"}).changed
+
+
 # ---- what ovs-vsctl is told
 
 

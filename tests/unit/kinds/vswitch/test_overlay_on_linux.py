@@ -174,6 +174,13 @@ def test_an_interface_of_others_by_that_name_is_refused() -> None:
     assert len(linux_names.tunnel_of("a-longer-bridge")) == 15
 
 
+def test_a_number_that_a_link_of_others_has_is_refused() -> None:
+    said = host(vxlan7={**vxlan(peers=[]), "master": ""})
+    with pytest.raises(FleetErrors, match="id: 5000 is that of vxlan7, which others made"):
+        planned(said, **NEW, overlay=SAID)
+    assert planned(said, **NEW, overlay={**SAID, "port": 8472}).changed
+
+
 # ---- what is told to networkd and to ip
 
 

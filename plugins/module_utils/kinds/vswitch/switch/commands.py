@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from . import overlay_commands
 from .host_port_commands import ports_of_ovs
 from .seen import MODES, Switch, of_bridge
 
@@ -35,7 +34,10 @@ def making(seen: Mapping[str, Any], bridge: str, will: Switch) -> Iterator[Comma
     yield from _uplinks(ports, bridge, will)
     yield from _mtu(of_bridge(seen, bridge), bridge, will)
     yield from ports_of_ovs({} if found is None else found.get("host_ports", {}), bridge, will)
-    yield from overlay_commands.making(seen, bridge, will.overlay)
+    if will.overlay is not None or seen.get("tunnels") or (found or {}).get("overlay"):
+        from . import overlay_commands
+
+        yield from overlay_commands.making(seen, bridge, will.overlay)
 
 
 def _mtu(was: Switch | None, bridge: str, will: Switch) -> Iterator[Command]:

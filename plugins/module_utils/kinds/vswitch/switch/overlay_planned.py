@@ -20,20 +20,11 @@ if TYPE_CHECKING:
     from .planned import Beneath
 
 
-without_peers = overlay_rules.without_peers
-
-
-def check(beneath: Beneath, will: Switch) -> None:
+def check(beneath: Beneath, will: Switch, tunnels: Overlay) -> None:
     """Collect the mistakes of the overlay that there will be, and say what is to be known of it."""
-    mistakes, tunnels = beneath.draft.mistakes, will.overlay
-    if tunnels is None:
-        return
-    links = beneath.draft.world.host.links
+    mistakes, links = beneath.draft.mistakes, beneath.draft.world.host.links
     if beneath.maker is LINUX:
-        mistakes.extend(overlay_rules.on_linux(tunnels))
-        name, had = tunnel_of(beneath.bridge), beneath.now is not None and beneath.now.overlay
-        if name in links and not had:
-            mistakes.add(f"the host has an interface {name} already", named(OVERLAY))
+        _check_on_linux(beneath, tunnels)
     mistakes.extend(overlay_rules.check(tunnels))
     mistakes.extend(overlay_rules.beside_uplinks(will))
     mistakes.extend(overlay_rules.through_itself(will))
@@ -42,6 +33,7 @@ def check(beneath: Beneath, will: Switch) -> None:
     for whose, (type_of, other) in _others(beneath).items():
         is_alike = type_of == beneath.draft.after[TYPE]
         mistakes.extend(overlay_rules.taken(tunnels, whose, other, is_alike))
+    mistakes.extend(overlay_rules.led_by_others(tunnels, beneath.bridge, beneath.seen))
     mistakes.raise_any()
     _check_local(beneath, tunnels)
     _check_mtu(beneath, will, tunnels)
@@ -51,6 +43,18 @@ def check(beneath: Beneath, will: Switch) -> None:
             f"{', '.join(others)} on {beneath.bridge} is of others, and stays; frames pass between "
             "it and the tunnels to peers"
         )
+
+
+def _check_on_linux(beneath: Beneath, tunnels: Overlay) -> None:
+    mistakes, host = beneath.draft.mistakes, beneath.draft.world.host
+    mistakes.extend(overlay_rules.on_linux(tunnels))
+    name, had = tunnel_of(beneath.bridge), beneath.now is not None and beneath.now.overlay
+    if name in host.links and not had:
+        mistakes.add(f"the host has an interface {name} already", named(OVERLAY))
+    links = host.linux_bridges.get("links", {})
+    whose = {tunnel_of(bridge) for bridge, of in beneath.seen["bridges"].items() if of["owner"]}
+    others = {of: link for of, link in links.items() if of not in whose}
+    mistakes.extend(overlay_rules.linked_by_others(tunnels, name, others))
 
 
 def _others(beneath: Beneath) -> Mapping[str, tuple[str, Overlay]]:

@@ -9,7 +9,18 @@ from typing import Any
 
 from ....engine.errors import FleetError
 from ....engine.keys import Key, named
-from .overlay import ID, LOCAL, OVERLAY, PEERS, PORT, TYPE, VXLAN, Overlay, families
+from .overlay import (
+    ID,
+    LOCAL,
+    OVERLAY,
+    PEERS,
+    PORT,
+    PORTS,
+    TYPE,
+    VXLAN,
+    Overlay,
+    families,
+)
 from .seen import Switch
 
 Links = Mapping[str, Mapping[str, Any]]
@@ -68,7 +79,8 @@ def unknown_local(will: Overlay, links: Links, planned: Iterable[str]) -> str:
     own = {one.split("/")[0] for link in links.values() for one in link["addresses"]}
     own |= {one.split("/")[0] for one in planned}
     is_known = will.local in own or not will.local or not links
-    return "" if is_known else f"the host has no address {will.local}"
+    first = "a vswitch that brings it by a host port is to be declared first"
+    return "" if is_known else f"the host has no address {will.local}; {first}"
 
 
 def through_itself(will: Switch) -> Iterator[FleetError]:
@@ -107,6 +119,28 @@ def taken(will: Overlay, whose: str, other: Overlay, is_alike: bool) -> Iterator
             PORT, f"{will.port} is that of {whose}, of another type of vswitch, with which none is "
             "shared; declare another, the same on all hosts"
         )  # fmt: skip
+
+
+def led_by_others(will: Overlay, bridge: str, seen: Mapping[str, Any]) -> Iterator[FleetError]:
+    """A tunnel of Open vSwitch that somebody made, as which another is not possible."""
+    for name, one in sorted(seen.get("tunnels", {}).items()):
+        options = {"dst_port": str(PORTS[one["type"]]), **one["options"]}
+        said = one["type"], options.get("key", ""), options["dst_port"]
+        is_other = one["bridge"] != bridge or not one["peer"]
+        is_same = said == (will.type, str(will.id), str(will.port))
+        if is_other and is_same and options.get("remote_ip") in will.peers:
+            yield _wrong(
+                PEERS, f"{options['remote_ip']} is reached with {will.id} by {name} of "
+                f"{one['bridge']}, which others made; remove that first (ovs-vsctl del-port {name})"
+            )  # fmt: skip
+
+
+def linked_by_others(will: Overlay, own: str, links: Links) -> Iterator[FleetError]:
+    """A link of Linux that somebody made, as which another is not possible."""
+    for name, link in sorted(links.items()):
+        found = link.get("tunnel", {})
+        if name != own and (found.get("id"), found.get("port")) == (will.id, will.port):
+            yield _wrong(ID, f"{will.id} is that of {name}, which others made on this host")
 
 
 # ---- MTU

@@ -25,7 +25,6 @@ from . import (
     linux_files,
     linux_seen,
     overlay,
-    overlay_planned,
     rules,
     seen,
 )
@@ -158,8 +157,10 @@ class Beneath:
         draft.mistakes.extend(rules.only_on_switches(self.declared, draft.after[TYPE], has_ports))
         if self.maker is None:
             return
-        if self.will is not None:
-            draft.mistakes.extend(overlay_planned.without_peers(self.declared, self.will))
+        if self.will is not None and any(key in overlay.KEYS for key in self.declared):
+            from . import overlay_rules
+
+            draft.mistakes.extend(overlay_rules.without_peers(self.declared, self.will))
         if self.will is None and self.declared:
             self._cannot_be_set()
         elif self.will is not None and self.differs:
@@ -212,7 +213,10 @@ class Beneath:
             on_it = rules.of_host_on(self.seen, links, self.bridge, own)
             draft.mistakes.extend(rules.cut_off(on_it))
         draft.mistakes.extend(rules.too_large(will.mtu, will.nics, links))
-        overlay_planned.check(self, will)
+        if will.overlay is not None:
+            from . import overlay_planned
+
+            overlay_planned.check(self, will, will.overlay)
 
     def _freed(self, now: Switch, will: Switch) -> Mapping[str, Any]:
         """The interfaces of the host as host ports leave them, of which the mistakes are told."""
@@ -268,7 +272,7 @@ class Beneath:
         before = {nic: "down" for nic in stay if nic in links and not links[nic]["up"]}
         after = dict.fromkeys(before, "up")
         note = "that they are up when the host starts is its network manager's to do"
-        for of, was, to_be in (*self._ports_astray(links), *overlay_planned.astray(self)):
+        for of, was, to_be in (*self._ports_astray(links), *self._tunnels_astray()):
             before[of], after[of] = was, to_be
             note = _LEFT
         if before:
@@ -284,6 +288,13 @@ class Beneath:
         files = self.draft.world.host.linux_bridges.get("files", {})
         are = linux_files.of_bridge(files, self.bridge)
         yield from linux_seen.files_astray(are, linux_files.files_beside(self.bridge, now))
+
+    def _tunnels_astray(self) -> Iterable[tuple[str, str, str]]:
+        if not self.seen.get("tunnels") and (self.now is None or self.now.overlay is None):
+            return ()
+        from . import overlay_planned
+
+        return overlay_planned.astray(self)
 
     def _righted(self, will: Switch) -> Iterator[Change]:
         """What runs of a bridge of ours otherwise than it is stored."""
@@ -310,6 +321,8 @@ class Beneath:
         nics = ", ".join(f"{nic.vm} ({nic.mac})" for nic in self.draft.running)
         whom = nics or "no VM that runs"
         if key in overlay.KEYS:
+            from . import overlay_planned
+
             return overlay_planned.note(self, key, whom)
         if key != NICS:
             return f"what goes out by the uplinks pauses for a moment, for {whom}"
