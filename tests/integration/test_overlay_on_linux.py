@@ -124,11 +124,11 @@ class LinuxHost:
         rows: list[dict[str, Any]] = json.loads(self.host.run(program, "-j", *asked) or "[]")
         return rows
 
-    def pinging(self, other: LinuxHost) -> list[str]:
-        return ["ping", "-c", "1", "-W", "1", other.of_guest]
+    def pinging(self, other: LinuxHost, *said: str) -> list[str]:
+        return ["ping", "-c", "1", "-W", "1", *said, other.of_guest]
 
-    def reaches(self, other: LinuxHost) -> bool:
-        return self.guest.try_run(*self.pinging(other))
+    def reaches(self, other: LinuxHost, *said: str) -> bool:
+        return self.guest.try_run(*self.pinging(other, *said))
 
     def captured(self, other: LinuxHost) -> list[str]:
         """What passes the wire meanwhile, and for some seconds."""
@@ -179,6 +179,9 @@ def test_guests_on_three_hosts_reach_each_other_by_vxlan(hosts: list[LinuxHost])
         ("0800", "4789", "5000")
     }
     assert not [one for one in frames if one.startswith("8100")]
+    # What guests are told to send at most passes as it is, and nothing larger.
+    assert here.reaches(near, "-M", "do", "-s", str(1446 - 28))
+    assert not here.reaches(near, "-M", "do", "-s", str(1500 - 28))
 
     far.becomes(switch_of(far, [near]))
     here.becomes(switch_of(here, [near]))
