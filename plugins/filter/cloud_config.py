@@ -121,6 +121,13 @@ def cloud_config(data: Any, schema: str = "", required: bool = True) -> Any:
 
 def _config_of(data: Any) -> Any:
     """What is to be checked, in plain types; None of what is no cloud-config."""
+    try:
+        return _parsed(data)
+    except RecursionError:  # by an alias of YAML inside its own anchor
+        raise AnsibleFilterError("cloud-config: has a value that holds itself") from None
+
+
+def _parsed(data: Any) -> Any:
     if not isinstance(data, str):
         return _plain(data)
     if data.partition("\n")[0].strip() != HEADER:
@@ -151,9 +158,14 @@ def mistakes(config: Any, schema: str = "") -> Iterator[str]:
         from jsonschema.validators import validator_for  # type: ignore[import-untyped]
     except ImportError as error:
         raise NotChecked(f"{error}; install jsonschema where Ansible runs") from error
-    read = _read(Path(schema) if schema else _found())
-    validator = validator_for(read, default=Draft4Validator)(read)
-    found = sorted(validator.iter_errors(config), key=lambda error: list(map(str, error.path)))
+    path = Path(schema) if schema else _found()
+    read = _read(path)
+    try:
+        validator = validator_for(read, default=Draft4Validator)(read)
+        found = sorted(validator.iter_errors(config), key=lambda error: list(map(str, error.path)))
+    except Exception as error:  # a wrong schema has many; their texts quote what was checked
+        why = type(error).__name__
+        raise NotChecked(f"{path} is no schema that jsonschema can follow ({why})") from None
     yield from dict.fromkeys(map(_said, found))
 
 
@@ -170,11 +182,14 @@ def _found() -> Path:
 
 def _read(path: Path) -> Any:
     try:
-        return json.loads(path.expanduser().read_text(encoding="utf-8"))
+        read = json.loads(path.expanduser().read_text(encoding="utf-8"))
     except OSError as error:
         raise NotChecked(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise NotChecked(f"{path} is no schema: it is no JSON") from error
+    if not isinstance(read, dict):
+        raise NotChecked(f"{path} is no schema: it is no mapping")
+    return read
 
 
 def _said(error: Any) -> str:

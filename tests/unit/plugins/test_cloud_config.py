@@ -145,6 +145,36 @@ def test_what_cannot_be_checked_is_an_error_or_a_warning(
         cloud_config(data, schema)
 
 
+def test_what_holds_itself_is_told(schema: str) -> None:
+    with pytest.raises(AnsibleFilterError, match="has a value that holds itself"):
+        cloud_config("#cloud-config\nruncmd: &a [*a]", schema)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[]", "is no mapping"),
+        ("{", "is no JSON"),
+        ("[" * 100_000, "is no JSON"),
+        ('{"$ref": "#/nope"}', "jsonschema can follow"),
+        ('{"properties": {"runcmd": {"type": "foo"}}}', "jsonschema can follow"),
+        ('{"type": 3}', "jsonschema can follow"),
+    ],
+)
+def test_what_is_no_schema_is_told_without_what_was_to_be_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, says: str
+) -> None:
+    wrong = tmp_path / "wrong.json"
+    wrong.write_text(text, encoding="utf-8")
+    data, warnings = {"runcmd": [MARK]}, []
+    with pytest.raises(AnsibleFilterError, match=says) as told:
+        cloud_config(data, str(wrong))
+    assert MARK not in str(told.value)
+    monkeypatch.setattr(Display, "warning", lambda _self, text: warnings.append(text))
+    assert cloud_config(data, str(wrong), required=False) is data
+    assert [says in one and MARK not in one for one in warnings] == [True]
+
+
 def test_the_schema_of_an_installed_cloud_init_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
