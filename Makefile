@@ -56,6 +56,7 @@ bench: setup ## the benchmarks of tests/benchmarks
 	@tests/benchmarks/run
 	@tests/benchmarks/run inventory
 	@.venv/bin/python tests/benchmarks/migration.py
+	@.venv/bin/python tests/benchmarks/port_groups.py
 
 lab: setup ## start a lab of nested KVM hosts to play in
 	@tools/lab create
