@@ -57,6 +57,7 @@ bench: setup ## the benchmarks of tests/benchmarks
 	@tests/benchmarks/run inventory
 	@.venv/bin/python tests/benchmarks/migration.py
 	@.venv/bin/python tests/benchmarks/port_groups.py
+	@.venv/bin/python tests/benchmarks/storage.py
 
 lab: setup ## start a lab of nested KVM hosts to play in
 	@tools/lab create

@@ -16,23 +16,20 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import tempfile
-import time
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / ".ansible" / "collections")]
 
+from measuring import TIMES, best, must, private_libvirtd  # noqa: E402
+
 from support.ansible_runs import run_module  # noqa: E402
 from support.open_vswitch import OpenVswitch, why_not_here  # noqa: E402
 from support.private_libvirtd import PrivateLibvirtd  # noqa: E402
 from support.private_libvirtd import why_not_here as why_no_libvirtd  # noqa: E402
 
-TIMES = 3
 NICS_OF_A_VM = 8
 BRIDGE, NETWORK = "bench-br", "bench"
 VM = """
@@ -184,33 +181,6 @@ def measure(switch: Switch) -> list[float]:
 def holds(switch: Switch, taps: list[tuple[str, int]], first_vlan: int) -> bool:
     """Whether the first and the last NIC are in the VLANs of their groups."""
     return all(switch.vlan_of(tap) == first_vlan + group for tap, group in (taps[0], taps[-1]))
-
-
-def must(is_so: bool) -> None:
-    if not is_so:
-        sys.exit("a run did another thing than it is measured for")
-
-
-def best(what: Callable[[int], object]) -> float:
-    """The best time of some turns."""
-    times = []
-    for turn in range(TIMES):
-        began = time.monotonic()
-        what(turn)
-        times.append(time.monotonic() - began)
-    return min(times)
-
-
-@contextmanager
-def private_libvirtd() -> Iterator[PrivateLibvirtd]:
-    folder = Path(tempfile.mkdtemp(prefix="kvmf-", dir="/tmp"))
-    daemon = PrivateLibvirtd(Path(f"{folder}-d"))
-    daemon.start()
-    try:
-        yield daemon
-    finally:
-        daemon.stop()
-        folder.rmdir()
 
 
 if __name__ == "__main__":
