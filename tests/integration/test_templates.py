@@ -133,6 +133,34 @@ def test_a_full_clone_needs_no_template_any_more(site: Site) -> None:
     assert (again["changed"], again["plan"]) == (False, [])
 
 
+def test_a_clone_has_its_disks_in_order_and_goes_with_what_it_stands_on(site: Site) -> None:
+    site.make_template()
+    more = {"name": "data", "pool": site.pool, "capacity": "4MiB"}
+    site.run("vm", name=site.base, template=False)
+    site.run("vm", name=site.base, template=True, disks=[more])
+    larger = [{"name": "root", "capacity": "16MiB"}]
+    site.clone(disks=larger)
+    named = site.definition(site.web).findall("devices/disk/alias")
+    assert [one.get("name") for one in named] == ["ua-disk-root", "ua-disk-data"]
+    assert not site.clone(disks=larger)["changed"]
+    site.clone(disks=[{"name": "root", "capacity": "32MiB"}])
+    image = json.loads(
+        subprocess.run(
+            ["qemu-img", "info", "--output=json", site.outside / f"{site.web}-root.qcow2"],
+            check=True,
+            capture_output=True,
+        ).stdout
+    )
+    assert image["virtual-size"] == 32 << 20
+    goes = [{"name": site.web, "state": "absent", "remove_storage": True}]
+    alone = site.run("host_config", check=True, vms=goes)
+    assert "kept" in [change["after"] for change in alone["plan"]]
+    goes.append({**goes[0], "name": site.base})
+    done = site.run("host_config", vms=goes)
+    assert "kept" not in [change["after"] for change in done["plan"]]
+    assert not [one for one in site.outside.iterdir() if one.name.startswith(site.base)]
+
+
 def test_members_of_a_group_are_made_from_one(site: Site) -> None:
     site.make_template()
     group = {

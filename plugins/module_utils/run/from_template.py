@@ -11,13 +11,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ..engine import xmltree
 from ..engine.errors import FleetError, FleetErrors, Mistakes
+from ..engine.fields import items_of
 from ..engine.hidden import revealed
 from ..engine.keys import ABSENT
 from ..engine.mark import is_template
 from ..engine.plan import Have, Wanted
 from ..engine.traits import STATE
 from ..engine.world import World
+from ..engine.xmltree import Element
 from ..kinds.storage_volume.volumes import KIND as VOLUME
 from ..kinds.storage_volume.volumes import name_in_pool, pool_of
 from ..kinds.together.taken_up import VOLUME_OPTIONS
@@ -25,10 +28,10 @@ from ..kinds.vm import sysprep
 from ..kinds.vm.declaring import declaration
 from ..kinds.vm.derived import volume_of
 from ..kinds.vm.kind import KIND as VM
-from ..kinds.vm.made_from import FROM, LINKED, MADE, UNSEEN, Made
+from ..kinds.vm.made_from import FROM, LINKED, MADE, PLACED, UNSEEN, Made
 from ..kinds.vm.seeded import DRIVE
 from ..kinds.vm.states import STOPPED
-from ..kinds.vm.table import LISTS
+from ..kinds.vm.table import DISKS, LISTS
 from ..kinds.vm.told import unmanaged
 from . import arguments, taken_over, vm_defaults
 
@@ -55,10 +58,10 @@ def expanded(world: World, wanted: Sequence[Wanted]) -> list[Wanted]:
     mistakes = Mistakes()
     result = list(wanted)
     for one in wanted:
-        if one.kind != "vm" or not maker.is_new(one):
+        if one.kind != "vm" or not maker.has_to_be_completed(one):
             continue
         try:
-            made = maker.made(one)
+            made = maker.made(one) if maker.is_new(one) else maker.placed(one)
         except FleetErrors as errors:
             mistakes.extend(errors.errors)
             continue
@@ -85,10 +88,33 @@ class _Maker:
         self.declared = declared
         self.arguments = arguments.Items(VM.spec())
 
+    def has_to_be_completed(self, one: Wanted) -> bool:
+        """Whether a VM is to be made from a template, or was, and has disks of which no pool is
+        said."""
+        if not one.options.get(FROM) or one.state == ABSENT:
+            return False
+        return any(map(_is_unplaced, one.options.get("disks") or ())) or self.is_new(one)
+
     def is_new(self, one: Wanted) -> bool:
-        """Whether a VM is to be made from a template."""
-        made = one.options.get(FROM) and one.state != ABSENT
-        return bool(made) and not self._have(one.name).exists
+        """Whether it is yet to be made."""
+        return not self._have(one.name).exists
+
+    def placed(self, one: Wanted) -> list[Wanted]:
+        """What one that is there declares, its disks in the volumes that they have by now."""
+        there = items_of(DISKS, self._have(one.name).definition)
+        declared = one.options.get("disks") or ()
+        disks = [self._placed(disk, there.get(str(disk["name"]))) for disk in declared]
+        *volumes, vm = VM.parse({**one.options, "disks": disks, PLACED: True})
+        return [*volumes, replace(vm, inherited=one.inherited, member=one.member)]
+
+    def _placed(self, disk: Options, there: Element | None) -> Options:
+        if there is None or not _is_unplaced(disk):
+            return disk
+        path = xmltree.get(there, "source/@file") or xmltree.get(there, "source/@dev") or ""
+        volume = self.world.host.volume_at(path) if path else ""
+        if not volume:
+            return disk
+        return {**disk, "pool": pool_of(volume), "volume": name_in_pool(volume)}
 
     def made(self, one: Wanted) -> list[Wanted]:
         """What a new VM declares, with the volumes that it brings."""
@@ -102,7 +128,7 @@ class _Maker:
         params, wrong = self.arguments.check(both)
         if wrong:  # by what a template has that no option could say
             raise FleetError("; ".join(wrong), one.resource, FROM)
-        *volumes, vm = VM.parse({**one.options, **params})
+        *volumes, vm = VM.parse({**one.options, **params, PLACED: True})
         return self._with_notes(one, vm, volumes, told)
 
     def _with_notes(
@@ -206,6 +232,11 @@ class _Maker:
         if disk.get("pool"):
             return f"{disk['pool']}/{disk.get('volume') or volume_of(template, disk)}"
         return self.world.host.volume_at(path) if path else ""
+
+
+def _is_unplaced(disk: Options) -> bool:
+    """Whether something is said of a disk's volume, and not where it is."""
+    return not disk.get("pool") and any(disk.get(one) for one in VOLUME_OPTIONS)
 
 
 def _check_stopped(name: str, have: Have, declared: Wanted | None) -> None:

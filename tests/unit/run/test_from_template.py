@@ -369,6 +369,28 @@ def test_a_tpm_is_new_and_the_plan_says_what_that_means() -> None:
     assert not warned(here(f"{TPM}/{UUID}"), tpm={"model": "none"})
 
 
+def test_a_disk_of_another_size_is_in_the_pool_of_the_templates() -> None:
+    disks = [{"name": "root", "capacity": "40MiB"}]
+    made = plans(host(), new(disks=disks))
+    volume = made["storage_volume/images/web-root.qcow2"].after
+    assert xmltree.get(volume.definition, "capacity") == str(40 * 2**20)
+    assert xmltree.get(volume.definition, "backingStore/path") == "/images/base.qcow2"
+    # Once it is there it is the volume that the disk is on which grows.
+    stored, facts = made["vm/web"].after.stored, {"autostart": False, "persistent": True}
+    web = Have("vm", "web", stored, facts={"state": "stopped", **facts})
+    there = {"vm": {"web": web}, "storage_volume": {volume.name: volume}}
+    pools = {"storage_pool": {"images": pool("images", "/images")}}
+    answers = {("volume_at", "/images/web-root.qcow2"): volume.name, ("snapshots", "web"): []}
+    world = worlds.world({**there, **pools}, answers)
+    again = plans(world, new(disks=disks))
+    assert not any(plan.changed for plan in again.values())
+    more = plans(world, new(disks=[{"name": "root", "capacity": "80MiB"}]))
+    [change] = more[f"storage_volume/{volume.name}"].changes
+    assert (change.field, change.after) == (("capacity",), "80MiB")
+    with pytest.raises(FleetErrors, match=r"disks\.more: capacity needs a pool for its volume"):
+        plans(host(), new(disks=[{"name": "more", "capacity": "80MiB"}]))
+
+
 def test_its_devices_are_in_the_order_of_the_template() -> None:
     """By which a BIOS finds its disk, and a guest calls its NICs."""
     data = BASE[BASE.index("<disk ") : BASE.index("</disk>")].replace("base.qcow2", "d.qcow2")

@@ -115,8 +115,7 @@ class Vm:
             mistakes.raise_any()
             return [Wanted("vm", name, ABSENT, options=params)]
         made_from.check_declared(params, mistakes)
-        is_clone = bool(params.get(made_from.FROM))
-        volumes, disks = _volumes(name, params.get("disks") or [], is_clone, mistakes)
+        volumes, disks = _volumes(params, mistakes)
         want = want_of(ROWS, {**params, "disks": disks}, mistakes)
         _macs_of_absent(want, params.get("nics") or [], mistakes)
         _sources_of_absent(want, {**params, "disks": disks}, mistakes)
@@ -153,23 +152,27 @@ KIND = Vm()
 
 
 def _volumes(
-    vm: str, disks: list[Mapping[str, Any]], is_clone: bool, mistakes: Mistakes
+    params: Mapping[str, Any], mistakes: Mistakes
 ) -> tuple[list[Wanted], list[dict[str, Any]]]:
     """The volumes that disks bring, and the disks with the names of these volumes.
 
-    Of a VM that is made from a template a disk in a pool has a volume of its own.
+    Of a VM that is made from a template a disk in a pool has a volume of its own, and one of which
+    no pool is said has it in that of the template's, or in that in which it is by now.
     """
     wanted: list[Wanted] = []
     named_disks = []
-    whose = ", which may be that of the template's" if is_clone else ""
-    for disk in disks:
+    vm, is_clone = params["name"], bool(params.get(made_from.FROM))
+    for disk in params.get("disks") or []:
         options = {name: disk[name] for name in VOLUME_OPTIONS if disk.get(name) is not None}
         item = dict(disk)
+        if is_clone and options and not disk.get("pool") and not params.get(made_from.PLACED):
+            named_disks.append(item)
+            continue
         if disk.get("state") != ABSENT and (options or (is_clone and disk.get("pool"))):
             item["volume"] = disk.get("volume") or volume_of(vm, disk)
         if options and disk.get("state") != ABSENT:
             if not disk.get("pool"):
-                said = f"{', '.join(options)} needs a pool for its volume{whose}"
+                said = f"{', '.join(options)} needs a pool for its volume"
                 mistakes.add(said, f"disks.{disk['name']}")
                 continue
             wanted += _volume(item, options, mistakes)

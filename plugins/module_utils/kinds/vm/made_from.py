@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 FROM, LINKED, FULL = "from_template", "linked", "full"
 MADE = "made_from_template"  # where a declaration has the `Made` of a VM
 _OF_FIRMWARE: tuple[Key, ...] = (("firmware",), ("secure_boot",))
+PLACED = "disks_are_placed"  # whether its disks have the pools that nobody said
 UNSEEN = "template_unseen"  # what to say where check mode cannot see the template
 
 

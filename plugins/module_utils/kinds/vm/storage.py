@@ -12,6 +12,7 @@ from ...engine.host import HostFacts
 from ...engine.keys import ABSENT
 from ...engine.plan import Have, Wanted
 from ...engine.world import World
+from ..storage_volume.volumes import KIND as VOLUME
 from .own_images import Images, OwnImages
 from .table import DISKS
 
@@ -81,9 +82,18 @@ def disks_that_stay(world: World, have: Have) -> Iterator[tuple[str, str, str]]:
         if where and why:
             yield name, where, why
         for path in below.get(xmltree.get(disk, "target/@dev"), ()) if not why else ():
-            yield name, path, "is what it stands on, and may be others' too"
+            if not _goes_too(world, path):
+                yield name, path, "is what it stands on, and may be others' too"
     for number, module in enumerate(have.definition.findall("devices/memory/source/path")):
         yield f"nvdimm{number}", (module.text or "").strip(), "is a memory module's"
+
+
+def _goes_too(world: World, path: str) -> bool:
+    """Whether the volume at a path goes in the same run."""
+    if not any(of == VOLUME and one.state == ABSENT for (of, _name), one in world.declared.items()):
+        return False
+    declared = world.declared.get((VOLUME, world.host.volume_at(path)))
+    return declared is not None and declared.state == ABSENT
 
 
 def _why_it_stays(disk: xmltree.Element) -> str:
