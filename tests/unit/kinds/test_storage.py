@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -39,6 +40,9 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume imp
     applier as storage_volume,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume import reader, volumes
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume.applier_origin import (
+    check_not_cut_off,
+)
 from support import worlds
 
 GIB = 2**30
@@ -405,3 +409,42 @@ def test_what_is_left_half_filled_is_not_whole_for_a_run_that_needs_no_mark(
 def _plan_of(after: Have) -> Any:
     wanted = SimpleNamespace(name=after.name, options={})
     return SimpleNamespace(wanted=wanted, after=after, resource="storage_volume/pool/v")
+
+
+# ---- what a new volume is made from
+
+
+class FakeHost:
+    """Has a volume `base` in a pool of a type."""
+
+    def __init__(self, pool_type: str, capacity: int) -> None:
+        volume = SimpleNamespace(info=lambda: [0, capacity, 0])
+        pool = SimpleNamespace(
+            XMLDesc=lambda _flags: f"<pool type='{pool_type}'/>",
+            storageVolLookupByName=lambda _name: volume,
+        )
+        self.conn = SimpleNamespace(storagePoolLookupByName=lambda _name: pool)
+
+    def errors(self, _resource: str, _doing: str) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
+@pytest.mark.parametrize(
+    ("pool_type", "has", "is_taken"),
+    [
+        ("dir", "10MiB", True),
+        ("dir", "12MiB", False),
+        ("logical", "12MiB", True),  # 10MiB, as the pool rounds it up
+        ("logical", "64MiB", False),
+    ],
+)
+def test_a_clone_is_no_less_than_what_it_stands_on(
+    pool_type: str, has: str, is_taken: bool
+) -> None:
+    tree = xmltree.parse("<volume><capacity>10485760</capacity></volume>")
+    wanted = Wanted("storage_volume", "p/new", "present", options={"backing": {"volume": "p/base"}})
+    have = Have("storage_volume", "p/new")
+    plan = Plan(wanted, CREATE, have, replace(have, stored=tree))
+    host = cast(Any, FakeHost(pool_type, parse_size(has)))
+    with nullcontext() if is_taken else pytest.raises(FleetError, match=f"less than the {has} of"):
+        check_not_cut_off(host, plan)

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+from ...engine import xmltree
 from ...engine.errors import FleetError
 from ...engine.plan import Plan
 from ...engine.units import format_size
 from ...host.connection import Host
-from .volumes import capacity_of, name_in_pool, pool_of
+from .volumes import capacity_of, fits, name_in_pool, pool_of
 
 
 def check_not_cut_off(host: Host, plan: Plan) -> None:
@@ -20,7 +21,8 @@ def check_not_cut_off(host: Host, plan: Plan) -> None:
     with host.errors(plan.resource, f"look at {origin}"):
         there = host.conn.storagePoolLookupByName(pool_of(origin))
         has = there.storageVolLookupByName(name_in_pool(origin)).info()[1]
-    if capacity < has:
+        pool_type = xmltree.parse(there.XMLDesc(0)).get("type", "")
+    if capacity < has and not fits(has, capacity, pool_type):
         raise FleetError(
             f"{format_size(capacity)} is less than the {format_size(has)} of {origin}; declare as "
             "much, or leave it out",

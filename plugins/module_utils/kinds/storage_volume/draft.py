@@ -34,6 +34,7 @@ from .volumes import (
     UNSEEN,
     backing_of,
     capacity_of,
+    fits,
     format_of,
     is_encrypted,
     mark_of,
@@ -42,10 +43,6 @@ from .volumes import (
     type_of,
     volume_path,
 )
-
-# Pools of block devices round a capacity up to what they allocate in, 4 MiB for LVM unless its
-# volume group says otherwise. A volume this little above what is wanted is the one that is wanted.
-ROUNDING = {"logical": parse_size("32MiB"), "disk": parse_size("8MiB"), "zfs": parse_size("1MiB")}
 
 CAPACITY, FORMAT = ("capacity",), ("format",)
 MANNER = ("download", "existing", "of_disk", "held")  # how it is made, of which no plan tells
@@ -153,7 +150,7 @@ class VolumeDraft(Draft):
         """The capacity, where a volume that is there has not got it yet."""
         self._check_kept()
         capacity, before = self.wanted.values.get(CAPACITY), capacity_of(self.have)
-        if capacity is None or _fits(before, parse_size(capacity), type_of(self.pool)):
+        if capacity is None or fits(before, parse_size(capacity), type_of(self.pool)):
             return {}
         self._check_growth(before, capacity, type_of(self.pool))
         why = _why_it_stays(self.have, self.world) if parse_size(capacity) > before else ""
@@ -254,10 +251,6 @@ class VolumeDraft(Draft):
     def not_there(self) -> None:
         if self.have.facts.get(UNSEEN):
             self.warnings.append("its pool is not active, so whether it is there cannot be seen")
-
-
-def _fits(before: int, wanted: int, pool_type: str) -> bool:
-    return wanted <= before <= wanted + max(ROUNDING.get(pool_type, 0) - 1, 0)
 
 
 def _why_it_stays(have: Have, world: World) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from ...engine import xmltree
 from ...engine.errors import FleetError
 from ...engine.plan import Have
-from ...engine.units import format_size
+from ...engine.units import format_size, parse_size
 
 KIND = "storage_volume"
 # What the volumes of a pool are to a VM, by the pool's type.
@@ -24,6 +24,10 @@ GROWS_VOLUMES = (*FILE_POOLS, *NETWORK_POOLS)
 RAW_BY_ANOTHER_NAME = {
     "iso", "none", "linux", "fat16", "fat32", "linux-swap", "linux-lvm", "linux-raid", "extended",
 }  # fmt: skip
+
+# Pools of block devices round a capacity up to what they allocate in, 4 MiB for LVM unless its
+# volume group says otherwise. A volume this little above what is wanted is the one that is wanted.
+ROUNDING = {"logical": parse_size("32MiB"), "disk": parse_size("8MiB"), "zfs": parse_size("1MiB")}
 
 HALF_MADE = "half-made"  # the fact, and the state, of a volume that carries the mark
 HOLDS = "holds"  # the fact of one that is planned: the bytes that it will have at least
@@ -132,3 +136,8 @@ def described(volume: Have) -> str:
 def day_of(seconds: float) -> str:
     """A time as one reads it, in UTC."""
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def fits(before: int, wanted: int, pool_type: str) -> bool:
+    """Whether a capacity is the one that is wanted, as its pool rounds it up."""
+    return wanted <= before <= wanted + max(ROUNDING.get(pool_type, 0) - 1, 0)
