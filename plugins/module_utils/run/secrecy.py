@@ -50,6 +50,14 @@ _PUBLIC_KEY = re.compile(r"\b(?:ssh|ecdsa)-\S+ AAAA")
 _NONE_KNOWN: Options = {}
 
 
+class _Choices(frozenset[str]):
+    """The words that an option takes, which are no secrets wherever they stand."""
+
+    def of(self, value: Any) -> str:
+        """Whether a value that is given in place of one is a secret."""
+        return _PLAIN if isinstance(value, str) and value in self else _WHOLE
+
+
 @dataclass
 class Given:
     """What a user gave, as it may be shown."""
@@ -82,7 +90,7 @@ def _options(spec: Mapping[str, Any], of: str = "") -> Options:
     return {name: _how(name, option, of) for name, option in spec.items()}
 
 
-def _how(name: str, option: Mapping[str, Any], of: str) -> Options | str:
+def _how(name: str, option: Mapping[str, Any], of: str) -> Options | _Choices | str:
     if option.get("no_log"):
         return _WHOLE
     if name in XML_OPTIONS:
@@ -100,6 +108,8 @@ def _how(name: str, option: Mapping[str, Any], of: str) -> Options | str:
         return _KEYS
     if name in REACH_OPTIONS:
         return _HOSTS
+    if option.get("choices"):
+        return _Choices(map(str, option["choices"]))
     return _ANY if option.get("type") in OPEN_TYPES else _PLAIN
 
 
@@ -108,7 +118,7 @@ def _masked(options: Options, value: Mapping[str, Any], secrets: list[str]) -> M
     hidden = {}
     for name, below in value.items():
         how = options.get(name) or _of_unknown(str(name), below, options)
-        if how is not _PLAIN or isinstance(below, dict):
+        if not (how is _PLAIN or isinstance(how, _Choices)) or isinstance(below, dict):
             shown = _shown(how, below, secrets)
             if shown is not below:
                 hidden[name] = shown
@@ -127,17 +137,19 @@ def _of_unknown(name: str, value: Any, options: Options) -> Options | str:
         return _WHOLE
     if isinstance(value, str):
         return _XML if value.lstrip().startswith("<") else _CMDLINE
-    sections = {one: how for one, how in options.items() if not isinstance(how, str)}
+    sections = {one: how for one, how in options.items() if isinstance(how, Mapping)}
     return next((sections[one] for one in get_close_matches(name, sections)), _NONE_KNOWN)
 
 
-def _shown(how: Options | str, value: Any, secrets: list[str]) -> Any:
+def _shown(how: Options | _Choices | str, value: Any, secrets: list[str]) -> Any:
     if value is None or value == "" or isinstance(value, bool):
         return value
-    if isinstance(value, dict) and not isinstance(how, str):  # Mapping takes ten times the time
+    if isinstance(value, dict) and isinstance(how, dict):  # Mapping takes ten times the time
         return _masked(how, value, secrets)
     if how is _ANY:
         return value
+    if isinstance(how, _Choices):
+        return _masked({name: how.of(one) for name, one in value.items()}, value, secrets)
     if how in (_PLAIN, _HOSTS) and isinstance(value, dict):
         within = _WHOLE if how is _PLAIN else _REACH
         return _masked(dict.fromkeys(value, within), value, secrets)

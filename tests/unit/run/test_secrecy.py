@@ -157,6 +157,13 @@ def test_misspelt_options_are_hidden_by_their_names(monkeypatch: pytest.MonkeyPa
         assert MARK not in str(given.shown) and "'a'" in str(given.shown), given.shown
 
 
+def test_the_choices_of_an_option_are_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else none of them could be told where one is wanted."""
+    given = secrecy.given(spec_of("vm", monkeypatch), {"video": {"model": "none", "key": MARK}})
+    assert given.secrets == {MARK}
+    assert given.shown == {"video": {"model": "none", "key": "(hidden)"}}
+
+
 def test_a_login_is_hidden_in_the_uri_of_a_host(monkeypatch: pytest.MonkeyPatch) -> None:
     uri = f"qemu+ssh://me:{MARK}@192.0.2.1/system"
     vm, move = (spec_of(module, monkeypatch) for module in ("vm", "migration"))
