@@ -27,7 +27,7 @@ SNAPSHOT = f"/tmp/fidelity-snapshot-{os.getpid()}.json"  # others may run these 
 # What nobody can ask a snapshot: what libvirt itself says of a plan, and the contents of images.
 JUDGED = (
     *("libvirt would refuse", "libvirt has this against it", "libvirt has not judged"),
-    "does not know the checksum",
+    *("does not know the checksum", "is whole, at which a run looks"),
 )
 
 # What a VM may have no place left for: libvirt adds no hub where each of its ports has a device.
