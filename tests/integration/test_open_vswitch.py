@@ -266,7 +266,7 @@ def test_a_switch_of_others_is_used_and_stays(lab: Lab) -> None:
 
 
 @pytest.mark.long(touched_by=r"kinds/vswitch/switch/commands|open_vswitch")
-def test_all_uplinks_of_a_bond_become_others_and_what_others_set_of_it_stays(lab: Lab) -> None:
+def test_all_uplinks_of_a_bond_become_others_and_an_mtu_goes(lab: Lab) -> None:
     vsctl, names = lab.switch.vsctl, [f"spare{n}" for n in range(1, 5)]
     for one, other in zip(names[:2], names[2:]):
         lab.libvirtd.run(["ip", "link", "add", one, "type", "veth", "peer", "name", other])
@@ -281,6 +281,9 @@ def test_all_uplinks_of_a_bond_become_others_and_what_others_set_of_it_stays(lab
         assert vsctl("list-ifaces", "ovs-own").split() == names[2:]
         assert vsctl("get", "Interface", names[3], "mtu_request") == "1400"
         assert vsctl("get", "Port", bond, "other_config:lacp-time") == "fast"
+        lab.converge("vswitch", name=lab.net, mtu=0)
+        mtu = ["cat", f"/sys/class/net/{names[3]}/mtu", "/sys/class/net/ovs-own/mtu"]
+        assert lab.libvirtd.run(mtu) == "1500\n1500\n"
     finally:
         lab.converge("vswitch", name=lab.net, state="absent")
         for name in names[:2]:

@@ -47,6 +47,8 @@ def wire(host: Host, plan: Plan) -> None:
     seen = machine_of(host).open_vswitch
     was = of_bridge(seen, bridge) or Switch()
     transact(commands.making(seen, bridge, will), plan.resource)
+    for command in commands.usual_mtus(was, will):
+        subprocess.run(command, capture_output=True, check=False)
     for nic in will.nics:
         # Open vSwitch leaves an uplink down that is down.
         subprocess.run(["ip", "link", "set", nic, "up"], capture_output=True, check=False)

@@ -58,6 +58,7 @@ def _switch(saved: Mapping[str, Any]) -> None:
     was = None if saved["was"] is None else of_facts(saved["was"])
     if not saved["of_linux"]:
         transact(commands_back.leading_back(read_open_vswitch(), saved), bridge)
+        applier_networkd.told(commands_back.mtus(saved, read_links()), bridge)
         will = of_facts(saved["will"]) or Switch()
         applier_networkd.keep_beside(bridge, will, was or Switch(), bridge)
     elif was is None or not was.owner:

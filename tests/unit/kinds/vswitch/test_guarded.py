@@ -184,6 +184,14 @@ def test_a_bond_and_host_ports_are_as_they_were() -> None:
     assert "--may-exist add-port br9 mgmt" in told and "set Port mgmt tag=10" in told
 
 
+def test_mtus_of_uplinks_are_saved_and_set_where_they_differ() -> None:
+    were = {"eno1": link(mtu=1500), "eno2": link(mtu=9000)}
+    saved = at_risk.saved("br9", False, None, Switch("prod", ("eno1", "eno2")), {"links": were})
+    told = commands_back.mtus(saved, {"eno1": link(mtu=68), "eno2": link(mtu=9000)})
+    assert [" ".join(one) for one in told] == ["ip link set dev eno1 mtu 1500"]
+    assert not [*commands_back.mtus(saved, {})]
+
+
 def test_addresses_of_uplinks_are_saved_and_missed() -> None:
     saved = at_risk.saved("br9", True, None, Switch("prod", ("eno1", "eno2")), {"links": LINKS})
     uplinks = saved["uplinks"]

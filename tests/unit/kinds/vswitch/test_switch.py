@@ -376,6 +376,16 @@ def test_an_mtu_is_taken_away_only_where_it_goes() -> None:
     assert gone == ["clear Interface ovs0 mtu_request", "clear Interface eno1 mtu_request"]
 
 
+def test_uplinks_have_the_usual_mtu_where_none_is_asked_for_any_more() -> None:
+    """Open vSwitch leaves them what it gave them, and its own ports get no more."""
+    was, will = Switch("prod", ("eno1",), mtu=9000), Switch("prod", ("eno2",))
+    assert [" ".join(one) for one in commands.usual_mtus(was, will)] == [
+        "ip link set dev eno1 mtu 1500",
+        "ip link set dev eno2 mtu 1500",
+    ]
+    assert not [*commands.usual_mtus(Switch("prod", ("eno1",)), will)]
+
+
 def test_one_uplink_that_becomes_two_is_made_anew() -> None:
     will = Switch("prod", ("eno1", "eno2"), "active_backup", "eno1")
     assert told(found(eno1=port("eno1")), will)[:4] == [

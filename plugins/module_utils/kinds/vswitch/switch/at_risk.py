@@ -87,4 +87,5 @@ def saved(
         "of_ovs": was,
         "vlans": {name: ports[name] for name in sorted(names) if name in ports},
         "uplinks": uplinks,
+        "mtus": {nic: links[nic].get("mtu", 0) for nic in sorted(nics) if nic in links},
     }

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from .host_port_commands import ports_of_ovs
+from .host_port_rules import USUAL_MTU
 from .seen import MODES, Switch, of_bridge
 
 MARK = "external_ids:kvm-fleet"
@@ -47,6 +48,14 @@ def _mtu(was: Switch | None, bridge: str, will: Switch) -> Iterator[Command]:
             yield ["set", "Interface", name, f"mtu_request={will.mtu}"]
         elif was is not None and was.mtu:
             yield ["clear", "Interface", name, "mtu_request"]
+
+
+def usual_mtus(was: Switch, will: Switch) -> Iterator[Command]:
+    """What ip is told where none is asked for any more: an uplink keeps what Open vSwitch gave it,
+    whose own ports get no more than that."""
+    if was.mtu and not will.mtu:
+        for nic in dict.fromkeys([*was.nics, *will.nics]):
+            yield ["ip", "link", "set", "dev", nic, "mtu", str(USUAL_MTU)]
 
 
 def removing(bridge: str) -> Iterator[Command]:

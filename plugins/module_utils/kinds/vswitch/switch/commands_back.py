@@ -92,7 +92,14 @@ def _mtu(name: str, mtu: int) -> Command:
     return ["clear", "Interface", name, "mtu_request"]
 
 
-# ---- addresses
+# ---- interfaces of the host
+
+
+def mtus(saved: Mapping[str, Any], links: Mapping[str, Any]) -> Iterator[Command]:
+    """Open vSwitch leaves an uplink what it had been asked for, and gives its own ports no more."""
+    for nic, mtu in saved.get("mtus", {}).items():
+        if mtu and nic in links and links[nic]["mtu"] != mtu:
+            yield ["ip", "link", "set", "dev", nic, "mtu", str(mtu)]
 
 
 def missing(uplinks: Mapping[str, Any], links: Mapping[str, Any]) -> list[str]:
