@@ -191,7 +191,9 @@ def test_made_again_it_is_the_same(full: Switch) -> None:
     assert after.find("bridge").attrib == before.find("bridge").attrib
 
 
-@pytest.mark.parametrize(("kind", "mode"), [("isolated", None), ("routed", "route")])
+@pytest.mark.parametrize(
+    ("kind", "mode"), [("isolated", None), ("routed", "route"), ("open", "open")]
+)
 def test_other_types_that_libvirt_runs(switch: Switch, kind: str, mode: str | None) -> None:
     switch.converge({"type": kind, "address": "192.168.232.1/28"})
     forward = switch.xml().find("forward")

@@ -124,7 +124,7 @@ def volumes(draw: DrawFn) -> History:
 def vswitches(draw: DrawFn) -> History:
     """A vswitch whose options and addresses change."""
     rows = [row for row in vswitch.ROWS if row.name != "type"]
-    kinds = st.sampled_from(["nat", "isolated", "routed"])
+    kinds = st.sampled_from(["nat", "isolated", "routed", "open"])
     history = []
     for step in range(draw(st.integers(1, STEPS))):
         params = draw(declarations(rows, most=4))

@@ -40,8 +40,8 @@ from .switch.host_ports import ITEMS as HOST_PORTS
 NAT, ISOLATED, ROUTED, BRIDGE = "nat", "isolated", "routed", "bridge"
 OPENVSWITCH = "openvswitch"
 LINUX_BRIDGE = "linux_bridge"  # to libvirt a BRIDGE; that it is kept here is in our metadata
-TYPES = (NAT, ISOLATED, ROUTED, BRIDGE, OPENVSWITCH, LINUX_BRIDGE)
 OPEN = "open"  # as ROUTED, without rules of libvirt's in the firewall
+TYPES = (NAT, ISOLATED, ROUTED, OPEN, BRIDGE, OPENVSWITCH, LINUX_BRIDGE)
 # On a device of the host by macvtap, or by handing its functions to the VMs.
 ON_DEVICE = ("private", "vepa", "passthrough", "hostdev")
 SWITCHED = (OPENVSWITCH, LINUX_BRIDGE)  # on one that is made and kept here
