@@ -150,6 +150,46 @@ def test_nics_are_isolated_while_they_run_as_their_port_group_says(lab: Lab) -> 
     assert lab.isolation() == (False, False, False)
 
 
+def test_with_next_boot_what_runs_keeps_what_it_has(lab: Lab) -> None:
+    said = {"name": "tenants", "security": "strict", "isolated": True}
+    lab.groups(said)
+    lab.start_vm()
+    lab.groups(said)
+    assert lab.filters()[1:] == (BY_GROUP, BY_GROUP) and lab.isolation()[1:] == (True, True)
+    other = [{"name": "tenants", "security": "permissive", "isolated": False}]
+    done = lab.modules.run("vswitch", {"name": lab.net, "apply": "next_boot", "port_groups": other})
+    rows = {row["field"]: row["class"] for row in done["plan"]}
+    assert (rows["security"], rows["isolated"]) == ("stored", "stored")
+    assert lab.filters() == (None, BY_GROUP, BY_GROUP) and lab.isolation() == (False, True, True)
+    lab.groups(*other)
+    assert lab.filters() == (None, None, None) and lab.isolation() == (False, False, False)
+
+
+def test_a_vm_that_is_defined_nowhere_follows_as_it_runs(lab: Lab) -> None:
+    lab.groups({"name": "tenants"})
+    lab.start_vm()
+    lab.libvirtd.virsh("undefine", lab.vm)
+    lab.groups({"name": "tenants", "security": "strict", "isolated": True})
+    assert lab.filters()[1:] == (BY_GROUP, BY_GROUP) and lab.isolation()[1:] == (True, True)
+
+
+def test_a_nic_that_waits_for_its_port_group_keeps_what_the_former_gives(lab: Lab) -> None:
+    strict = {"name": "tenants", "vlan": 0, "security": "strict", "isolated": True}
+    lab.groups(strict, {"name": "open", "security": "permissive", "isolated": False})
+    lab.start_vm()
+    lab.groups(strict)
+    moved = {"name": lab.vm, "nics": [{"name": "lan", "mac": MAC, "port_group": "open"}]}
+    predicted = lab.modules.run("vm", moved, check=True)
+    done = lab.modules.run("vm", moved)
+    assert done["plan"] == predicted["plan"]
+    classes = {row["field"].rpartition(".")[2]: row["class"] for row in done["plan"]}
+    assert set(classes.values()) == {"restart"}, classes
+    assert lab.filters() == (None, BY_GROUP, BY_GROUP) and lab.isolation() == (False, True, True)
+    again = lab.modules.run("vm", moved)
+    assert not again["changed"] and again["pending_restart"]
+    assert lab.groups(strict) == []
+
+
 # ---- what is let out
 
 

@@ -161,9 +161,17 @@ class Effects:
         """Whether libvirt has a hold on what a NIC is: a device of the host, for limits a tap."""
         device = items_of(NICS, self.live).get(key[1])
         kind = device.get("type") if device is not None else None
-        if key[-1] == "port_group" and device is not None:
+        if device is not None and (key[-1] == "port_group" or self._is_of_next_group(key, device)):
             return self._changes_group(key[1], device)
         return kind in WITH_TAP if "bandwidth" in key else kind != "hostdev"
+
+    def _is_of_next_group(self, key: Key, runs: Element) -> bool:
+        """Whether it is what a NIC may have by a port group, and that is to be another."""
+        comes = items_of(NICS, self.definition).get(key[1])
+        if comes is None or key[2] not in ("filter", "isolated"):
+            return False
+        groups = [xmltree.get(nic, "source/@portgroup") for nic in (runs, comes)]
+        return _place(runs) != _place(comes) or groups[0] != groups[1]
 
     def _can_on_port(self, key: Key, _after: Value) -> bool:
         """Whether a NIC stays on its port, and VLANs can be set there."""

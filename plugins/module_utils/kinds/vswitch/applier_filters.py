@@ -13,7 +13,7 @@ from ...engine.xmltree import Element
 from ...host.connection import Host, found, libvirt, patiently, said
 from ..vm.reader import read_domains
 from . import filters, followers
-from .changes import FiltersMade, Refiltered
+from .changes import FiltersMade, Refiltered, RefilteredLater
 
 
 def make(host: Host, plan: Plan) -> None:
@@ -34,13 +34,10 @@ def follow(host: Host, plan: Plan) -> None:
     network = plan.after.stored
     if network is None:
         raise LookupError("a plan with this step keeps its network")
-    named = {
-        change.field[0]: {*change.after}
-        for change in plan.changes
-        if isinstance(change, Refiltered)
-    }
-    failed, waits = [], plan.after.live is None
-    for trait, labels in named.items():
+    failed = []
+    for change in (one for one in plan.changes if isinstance(one, Refiltered)):
+        [trait], labels = change.field, {*change.after}
+        waits = isinstance(change, RefilteredLater) or plan.after.live is None
         for one in followers.astray(trait, network, read_domains(host), (), waits):
             try:
                 if str(one) in labels:

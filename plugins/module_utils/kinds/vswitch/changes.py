@@ -32,6 +32,10 @@ class Refiltered(Mended):
     never_back = "they follow their port groups"
 
 
+class RefilteredLater(Refiltered):
+    """The same where what runs is left as it is."""
+
+
 class BridgeMade(Mended):
     """The switch beneath a vswitch, which was not there."""
 

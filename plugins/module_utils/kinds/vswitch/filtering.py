@@ -3,22 +3,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
-from ...engine.changes import LIVE, Change
+from ...engine.changes import LIVE, STORED, Change
 from ...engine.keys import Key
-from . import filters, followers
-from .changes import Refiltered
-from .noted_vlans import FOLLOWED, ISOLATION, SECURITY
+from ...engine.plan import Have
+from ..vm.states import SAVED
+from . import filters, followers, table
+from .changes import Refiltered, RefilteredLater
+from .noted_vlans import FOLLOWED, SECURITY
 
 if TYPE_CHECKING:
     from .draft import VswitchDraft
 
+GROUPS = ("port_groups",)
 NOTES = {
-    SECURITY: "by libvirt's network filters; what the guest may not send goes no more from then "
+    "strict": "by libvirt's network filters; what the guest may not send goes no more from then "
     "on, and all else goes on",
-    ISOLATION: "frames between two of them that are isolated are dropped from then on; all others "
-    "go on",
+    "permissive": "what the guest sends is filtered no more",
+    "isolated": "frames between two that are isolated are dropped from then on; all others go on",
+    "not isolated": "they reach each other again",
 }
 
 
@@ -49,6 +54,8 @@ def _is_strict(key: Key, value: object) -> bool:
 
 def _concerned(draft: VswitchDraft, name: str) -> bool:
     """Whether a port group has this trait, is to have it, or has it no more."""
+    if name == SECURITY and not draft.have.exists and table.things_of(draft.after, GROUPS):
+        return True  # NICs that wait for it may have the filter of a former one
     said = any(is_followed(key) and key[-1] == name for key in draft.want)
     values = {**draft.stored, **draft.after}.items()
     return said or any(is_followed(k) and k[-1] == name and _says(v) for k, v in values)
@@ -67,11 +74,33 @@ def _followers(draft: VswitchDraft, name: str) -> list[Change]:
         return []
     world, words = draft.world, followers.TRAITS[name].words
     declared = {vm for kind, vm in world.declared if kind == "vm"}
-    waits = draft.changes_wait or not draft.will_run
-    vms = world.everything("vm")
+    waits, vms = draft.changes_wait or not draft.will_run, world.everything("vm")
+    _warn(draft, name, vms, declared)
     found = list(followers.astray(name, draft.definition, vms, declared, waits))
     if not found:
         return []
     before = {str(one): words[one.now] for one in found}
     after = {str(one): words[one.will] for one in found}
-    return [Refiltered(draft.wanted.resource, (name,), before, after, LIVE, note=NOTES[name])]
+    note = "; ".join(NOTES[word] for word in dict.fromkeys(after.values()))
+    kind, effect = (RefilteredLater, STORED) if waits else (Refiltered, LIVE)
+    return [kind(draft.wanted.resource, (name,), before, after, effect, note=note)]
+
+
+def _warn(
+    draft: VswitchDraft, name: str, vms: Mapping[str, Have], declared: Collection[str]
+) -> None:
+    """Of NICs that do not follow, since no port group says anything to them or since they sleep."""
+    if draft.have.stored is not None:
+        left = followers.left_alone(name, draft.have.stored, draft.definition, vms, declared)
+        if left:
+            draft.warnings.append(
+                f"no port group says anything of {name} to these any more, and they keep what they "
+                f"have by it: {', '.join(left)}; declare it of the NICs themselves"
+            )
+    found = followers.astray(name, draft.definition, vms, declared, waits=True)
+    saved = sorted({one.vm for one in found if vms[one.vm].facts.get("state") == SAVED})
+    if saved:
+        draft.warnings.append(
+            f"these are saved, and come back without the change of {name}, which the next run "
+            f"after their start finds: {', '.join(saved)}"
+        )

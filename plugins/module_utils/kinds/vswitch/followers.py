@@ -65,13 +65,36 @@ def astray(
             continue
         stored = list(nics_on(have.stored, lan, None))
         own = {mac_of(nic) for nic in stored if trait.will(network, nic) is None}
-        runs = have.live if have.facts.get("state") in (RUNNING, PAUSED) and not waits else None
-        for tree in (have.stored, runs):
-            for nic in nics_on(tree, lan, None) if tree is not None else ():
+        for tree in _sides(have, waits):
+            for nic in nics_on(tree, lan, None):
                 will, now = trait.will(network, nic), trait.now(nic)
-                if tree is not None and will not in (None, now) and mac_of(nic) not in own:
+                if will not in (None, now) and mac_of(nic) not in own:
                     nth = with_mac(tree, mac_of(nic)).index(nic)
-                    yield Follower(vm, mac_of(nic), nth, tree is runs, now, will or "")
+                    yield Follower(vm, mac_of(nic), nth, tree is have.live, now, will or "")
+
+
+def _sides(have: Have, waits: bool) -> Iterator[Element]:
+    """What is stored of a VM, unless it ends with what runs, and that."""
+    if have.stored is not None and have.facts.get("persistent", True):
+        yield have.stored
+    if have.live is not None and have.facts.get("state") in (RUNNING, PAUSED) and not waits:
+        yield have.live
+
+
+def left_alone(
+    name: str, before: Element, after: Element, domains: Mapping[str, Have], but: Collection[str]
+) -> list[str]:
+    """The NICs that keep a trait which they had by a port group, of which none says anything any
+    more."""
+    trait, lan = TRAITS[name], xmltree.get(after, "name") or ""
+    found: dict[str, None] = {}
+    for vm, have in sorted(domains.items()):
+        for tree in () if vm in but else _sides(have, waits=False):
+            for nic in nics_on(tree, lan, None):
+                had = trait.now(nic) if trait.will(before, nic) == trait.now(nic) else ""
+                if had and trait.will(after, nic) is None:
+                    found[f"{vm} ({mac_of(nic)})"] = None
+    return list(found)
 
 
 def with_mac(domain: Element, mac: str) -> list[Element]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetError, FleetErrors
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have, Plan, Wanted
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import filters, steps
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.changes import RefilteredLater
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.followers import astray
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.kind import KIND
 from support import worlds
@@ -109,6 +111,53 @@ def test_what_runs_waits_where_it_is_to() -> None:
     plan = planned(network("<portgroup name='web'/>"), vms, apply="next_boot", **ASKS)
     [change] = plan.changes
     assert "without apply: next_boot" in change.note
+
+
+def test_where_what_runs_waits_only_what_is_stored_follows() -> None:
+    have = network("<portgroup name='web'/>")
+    plan = planned(have, [vm("web", "", ""), vm("waits", BY_GROUP, "")], apply="next_boot", **ASKS)
+    [change] = [change for change in plan.changes if change.field == ("security",)]
+    assert isinstance(change, RefilteredLater)
+    assert (change.after, change.takes_effect) == ({WEB: "strict"}, "stored")
+
+
+def test_of_a_vm_that_ends_with_what_runs_nothing_is_stored() -> None:
+    transient = replace(vm("web", "", ""), facts={"state": "running", "persistent": False})
+    lan = network("<portgroup name='web' security='strict'/>").stored
+    assert lan is not None
+    [one] = astray("security", lan, {"web": transient}, (), waits=False)
+    assert one.runs
+
+
+def test_a_vm_that_is_saved_comes_back_as_it_was() -> None:
+    saved = replace(vm("web", "", None), facts={"state": "saved", "persistent": True})
+    plan = planned(network("<portgroup name='web'/>"), [saved], **ASKS)
+    assert any("these are saved" in text and text.endswith("web") for text in plan.warnings)
+
+
+@pytest.mark.parametrize(
+    ("groups", "asks"),
+    [
+        ("<portgroup name='web' security='strict' isolated='yes'/>", {"state": "absent"}),
+        ("<portgroup name='web' isolated='yes'/><portgroup name='x'/>", {"state": "absent"}),
+    ],
+)
+def test_nics_to_which_no_port_group_says_anything_any_more_are_told(
+    groups: str, asks: dict[str, Any]
+) -> None:
+    nic = vm(
+        "web", "yes", "yes", how="<filterref filter='kvm-fleet-port-group'/><port isolated='{}'/>"
+    )
+    plan = planned(network(groups), [nic], port_groups=[{"name": "web", **asks}])
+    assert followers(plan, "isolated") == followers(plan) == (None, None)
+    told = [text for text in plan.warnings if "no port group says" in text]
+    assert len(told) == (2 if "strict" in groups else 1) and all(WEB in text for text in told)
+
+
+def test_the_filter_of_a_former_vswitch_goes_with_a_new_one_of_that_name() -> None:
+    new = Have("vswitch", "lan")
+    groups = {"type": "bridge", "bridge": "br0", "port_groups": [{"name": "web"}]}
+    assert followers(planned(new, [vm("web", BY_GROUP, None)], **groups))[1] == {WEB: "permissive"}
 
 
 # ---- isolation
