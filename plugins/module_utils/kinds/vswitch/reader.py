@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...engine import xmltree
+from ...engine.errors import FleetError
 from ...engine.plan import Have
 from ...host.connection import Host, found, libvirt
 from ...host.live import machine_of
@@ -55,8 +56,16 @@ def _have(host: Host, net: Any) -> Have:
     }
     # The driver for tests knows one definition only, and no flag.
     inactive = 0 if host.driver == "TEST" else libvirt.VIR_NETWORK_XML_INACTIVE
-    live = xmltree.parse(net.XMLDesc(0)) if active else None
-    stored = xmltree.parse(net.XMLDesc(inactive))
+    try:
+        live = xmltree.parse(net.XMLDesc(0)) if active else None
+        stored = xmltree.parse(net.XMLDesc(inactive))
+    except ValueError as error:
+        raise FleetError(
+            f"libvirt tells a definition of it that is {error}, as it does where the name of a "
+            "port group has one of < & '; change that in "
+            f"/etc/libvirt/qemu/networks/{net.name()}.xml and restart libvirt",
+            f"vswitch/{net.name()}",
+        ) from error
     for tree in (one for one in (live, stored) if one is not None):
         put_in_place(tree, stored)
     return Have("vswitch", net.name(), stored, live, facts)

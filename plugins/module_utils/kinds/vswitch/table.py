@@ -129,6 +129,8 @@ def names() -> Codec:
 
 DOMAIN = text(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252})", "a domain name")
 INTERFACE = text(r"[A-Za-z0-9_.-]{1,15}", "the name of a bridge: up to 15 letters, digits and ._-")
+# libvirt tells such a name unescaped (virPortGroupDefFormat), and what it tells is then no XML.
+GROUP_NAME = text(r"[^<>&'\"]+", "the name of a port group: without < > & ' and \"")
 KIB_PER_S = size(1024, unset="0B")
 
 
@@ -177,7 +179,7 @@ PORT_GROUPS = Items(
         Field("bandwidth.outbound.peak", "bandwidth/outbound/@peak", KIB_PER_S),
         Field("bandwidth.outbound.burst", "bandwidth/outbound/@burst", KIB_PER_S),
     ),
-    **_told_apart_by("name", "portgroup", text(), "name"),
+    **_told_apart_by("name", "portgroup", GROUP_NAME, "name"),
 )
 
 ROWS: Rows = (
