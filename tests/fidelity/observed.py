@@ -337,6 +337,9 @@ SECRET: dict[str, Reader] = {
 VOLUME: dict[str, Reader] = {
     "capacity": number(text("capacity")),
     "format": attribute("target/format", "type"),
+    "cluster_size": number(text("target/clusterSize")),
+    "lazy_refcounts": lambda tree: tree.find("target/features/lazy_refcounts") is not None,
+    "extended_l2": lambda tree: tree.find("target/features/extended_l2") is not None,
 }
 
 FIELDS = {

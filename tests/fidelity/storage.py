@@ -129,7 +129,21 @@ class Volumes:
         ]  # fmt: skip
         volume = self.rng.choice(ways)()
         self.there[name] = int(volume["capacity"][:-3])
-        return {"name": name, **volume}
+        return {"name": name, **volume, **self._layout(volume)}
+
+    def _layout(self, volume: Args) -> Args:
+        """How a new qcow2 is laid out, where that can be said."""
+        apart = Random(repr(self.rng.getstate()))  # so that all else stays what it was
+        if "image" in volume or volume.get("format") == "raw":
+            return {}
+        small, large = ["512B", "4KiB"], ["16KiB", "64KiB", "2MiB"]
+        divided = apart.choice([True, False])
+        said = {
+            "cluster_size": apart.choice(large if divided else small + large),
+            "extended_l2": divided,
+            "lazy_refcounts": apart.choice([True, False]),
+        }
+        return {name: value for name, value in said.items() if apart.random() < 0.4}
 
     def _below(self, name: str) -> str:
         small = sorted(one for one, size in self.there.items() if size <= 64)

@@ -197,7 +197,12 @@ SECRET = {
     "ephemeral": ("@ephemeral",),
     "value": ("value/",),
 }
-VOLUME = {"capacity": ("capacity/",)}
+VOLUME = {
+    "capacity": ("capacity/",),
+    "cluster_size": ("target/clusterSize",),
+    "lazy_refcounts": ("target/features",),
+    "extended_l2": ("target/features",),
+}
 # What libvirt writes of a VM that runs, beside that, where a field changes meanwhile.
 LIVE_VM = {"cpu.count": ("vcpus/",)}
 LIVE_CDROM = ("driver/@type",)  # of a medium that is put in

@@ -122,6 +122,71 @@ def test_a_volume_is_made_empty(
         assert image["format-specific"]["data"]["compat"] == "1.1"
 
 
+LAYOUT = {"cluster_size": "128KiB", "lazy_refcounts": True, "extended_l2": True}
+
+
+def test_a_volume_is_laid_out_as_said_and_a_copy_as_the_other(
+    target: Target, pool: str, images: Path
+) -> None:
+    """So it is known where the pool was stopped, and where libvirt has looked at it anew."""
+    one = {"pool": pool, "name": "one", "capacity": "8MiB", **LAYOUT}
+    copy = {"pool": pool, "name": "two", "copy_of": {"volume": "one"}}
+    for volume in (one, copy):
+        made = converge(target, "storage_volume", volume)["storage_volume"]
+        assert {name: made[name] for name in LAYOUT} == LAYOUT
+        assert layout_of(target, images / volume["name"]) == (128 * 1024, True, True)
+    target.virsh("pool-refresh", pool)
+    assert target.module("storage_volume", one, False)["changed"] is False
+    target.virsh("pool-destroy", pool)
+    folder = {"name": pool, "type": "dir", "path": str(images)}
+    there = {"storage_pools": [folder], "storage_volumes": [one]}
+    assert [change["field"] for change in converge(target, "host_config", there)["plan"]] == [
+        "state"
+    ]
+    [told] = [
+        volume
+        for volume in target.module("export", {"volumes": "all"}, False)["declarations"][
+            "storage_volumes"
+        ]
+        if (volume["pool"], volume["name"]) == (pool, "one")
+    ]
+    assert told == {**one, "format": "qcow2"}
+
+
+def layout_of(target: Target, path: Path) -> tuple[int, bool, bool]:
+    image = target.image(str(path))
+    more = image["format-specific"]["data"]
+    return image["cluster-size"], more["lazy-refcounts"], more["extended-l2"]
+
+
+def test_a_volume_is_allocated_as_said(
+    target: Target, pool: str, images: Path, libvirtd: PrivateLibvirtd
+) -> None:
+    """Metadata of 64 MiB in clusters of 512 bytes is more than a MiB; a thin one has none of it."""
+    volume = {"pool": pool, "capacity": "64MiB", "cluster_size": "512B"}
+    taken = {}
+    for kind in ("off", "metadata", "falloc"):
+        converge(target, "storage_volume", {**volume, "name": kind, "preallocation": kind})
+        taken[kind] = outside(libvirtd, images, kind).stat().st_blocks * 512
+    assert taken["off"] < MIB < taken["metadata"] < 32 * MIB < 64 * MIB <= taken["falloc"]
+
+
+@pytest.mark.parametrize("compat", ["0.10", "1.1"])
+def test_lazy_refcounts_are_turned_on_as_the_error_says(
+    target: Target, pool: str, images: Path, compat: str
+) -> None:
+    path = str(images / "one")
+    target.run(["qemu-img", "create", "-q", "-f", "qcow2", "-o", f"compat={compat}", path, "1M"])
+    volume = {"pool": pool, "name": "one", "lazy_refcounts": True}
+    [error] = refused(target, "storage_volume", volume)
+    assert ("has compat 0.10" in error) == (compat == "0.10")
+    amend, _and, refresh = error.partition("run ")[2].partition(" and ")
+    for command in (amend, refresh):
+        target.run(command.split())
+    assert target.module("storage_volume", volume, False)["changed"] is False
+    assert layout_of(target, images / "one") == (64 * 1024, True, False)
+
+
 def test_a_volume_goes(target: Target, pool: str) -> None:
     volume = {"pool": pool, "name": "one", "capacity": "1MiB"}
     converge(target, "storage_volume", volume)

@@ -210,6 +210,7 @@ MAKERS: dict[str, Callable[[Known], SearchStrategy[Any]]] = {
     "kernel_size": lambda _known: sizes(4096),
     "partition": lambda _known: st.sampled_from(["", "gold", "gold/my-pool", "/machine/a", "/a"]),
     "_capacity": lambda _known: sizes(1024, least=1),
+    "_cluster_size": lambda _known: st.integers(9, 21).map(lambda bits: f"{1 << bits}B"),
     "_lease_time": lambda _known: st.sampled_from([-1, 0]) | st.integers(120, 2**32 - 1),
     "_queues": lambda _known: st.integers(0, 256),
     "_parse_macvtap": lambda _known: st.fixed_dictionaries(

@@ -18,6 +18,7 @@ from ..engine.world import World
 from ..kinds.resource_pool.told import unsaid as unsaid_of_pool
 from ..kinds.resource_pool.tree import is_managed
 from ..kinds.secret.told import is_declarable
+from ..kinds.storage_volume.table import CLUSTER_SIZE, USUAL_CLUSTER
 from ..kinds.storage_volume.volumes import name_in_pool, pool_of
 from ..kinds.vm.declaring import declaration
 from ..kinds.vm.declaring import unsaid as unsaid_of_vm
@@ -158,7 +159,10 @@ def _stood_on(
 
 
 def _volume(have: Have, by_path: Mapping[str, str]) -> Declaration:
-    told = _without_empty(_options("storage_volumes", have), {("state",): "present"})
+    told = _without_empty(
+        _options("storage_volumes", have),
+        {("state",): "present", CLUSTER_SIZE: USUAL_CLUSTER},
+    )
     backing = (told.get("backing") or {}).get("file", "")
     if backing in by_path:
         pool, name = pool_of(by_path[backing]), name_in_pool(by_path[backing])

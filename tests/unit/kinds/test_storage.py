@@ -77,6 +77,31 @@ def test_an_image_says_what_it_is(content: bytes, image: images.Image, tmp_path:
     assert images.inspect(str(file)) == image
 
 
+@pytest.mark.parametrize(
+    ("content", "layout"),
+    [
+        (qcow2(), images.Layout(3, 65536, False, False)),
+        (qcow2(features=1 << 4), images.Layout(3, 65536, False, True)),
+        (qcow2()[:80] + b"\0" * 7 + b"\1", images.Layout(3, 65536, True, False)),
+        (qcow2(version=2, features=0xFFFF), images.Layout(2, 65536, False, False)),
+    ],
+)
+def test_an_image_says_how_it_is_laid_out(
+    content: bytes, layout: images.Layout, tmp_path: Path
+) -> None:
+    file = tmp_path / "image"
+    file.write_bytes(content)
+    assert images.layout_of(file) == layout
+
+
+@pytest.mark.parametrize("content", [qcow2()[:82], qcow2().replace(b"\0\0\0\x10", b"\0\0\0\x40")])
+def test_a_broken_layout_is_told(content: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "image"
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match="its qcow2 header is broken"):
+        images.layout_of(file)
+
+
 @pytest.mark.parametrize("content", [qcow2()[:20], qcow2(backing=b"/base" * 2000)])
 def test_a_broken_header_is_told(content: bytes, tmp_path: Path) -> None:
     file = tmp_path / "image"

@@ -25,7 +25,7 @@ from ...host.connection import Host, libvirt, patiently, wait_until
 from ...host.files import read_place
 from .applier_origin import check_not_cut_off
 from .reader import OTHER_RUN_TIMEOUT_S, look_up_volume, refresh_pool, tree_of
-from .volumes import BLOCK_POOLS, FILE_POOLS, capacity_of, mark_of, name_in_pool, pool_of
+from .volumes import BLOCK_POOLS, FILE_POOLS, allocates, capacity_of, mark_of, name_in_pool, pool_of
 
 # A marked volume that has not changed for this long belongs to no run any more.
 QUIET_S = 5.0
@@ -135,27 +135,26 @@ def _fill(host: Host, plan: Plan, pool: Any) -> None:
     if options.get("image"):
         _upload(host, plan.resource, pool, tree, options["image"])
     elif options.get("copy_of"):
-        _copy(host, plan.resource, pool, tree, options["copy_of"])
+        _copy(host, plan, pool, tree, options["copy_of"])
     else:
-        patiently(lambda: pool.createXML(xmltree.serialise(tree), _flags(tree)))
+        patiently(lambda: pool.createXML(xmltree.serialise(tree), _flags(plan)))
     volume = pool.storageVolLookupByName(name_in_pool(plan.wanted.name))
     capacity = capacity_of(plan.after)
     if volume.info()[1] < capacity:  # it got that of what it was made from
         patiently(lambda: volume.resize(capacity))
 
 
-def _flags(tree: xmltree.Element) -> int:
-    """A thick qcow2 is allocated only on request (storageBackendCreateQemuImgOpts in libvirt)."""
-    thick = xmltree.get(tree, "allocation") == xmltree.get(tree, "capacity")
-    is_qcow2 = xmltree.get(tree, "target/format/@type") == "qcow2"
-    return int(libvirt.VIR_STORAGE_VOL_CREATE_PREALLOC_METADATA) if thick and is_qcow2 else 0
+def _flags(plan: Plan) -> int:
+    """A qcow2 is allocated only on request (storageBackendCreateQemuImgOpts in libvirt)."""
+    asked = allocates(plan.after, plan.wanted.options.get("preallocation"))
+    return int(libvirt.VIR_STORAGE_VOL_CREATE_PREALLOC_METADATA) if asked else 0
 
 
-def _copy(host: Host, resource: str, pool: Any, tree: xmltree.Element, source: str) -> None:
-    with host.errors(resource, f"copy it from {source}"):
+def _copy(host: Host, plan: Plan, pool: Any, tree: xmltree.Element, source: str) -> None:
+    with host.errors(plan.resource, f"copy it from {source}"):
         source_pool = host.conn.storagePoolLookupByName(pool_of(source))
         volume = source_pool.storageVolLookupByName(name_in_pool(source))
-        patiently(lambda: pool.createXMLFrom(xmltree.serialise(tree), volume, _flags(tree)))
+        patiently(lambda: pool.createXMLFrom(xmltree.serialise(tree), volume, _flags(plan)))
 
 
 def _upload(host: Host, resource: str, pool: Any, tree: xmltree.Element, image: str) -> None:

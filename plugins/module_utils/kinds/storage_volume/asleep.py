@@ -63,7 +63,21 @@ def volume_at(path: Path) -> Element | None:
         xmltree.put(volume, at, value)
     for at in ("capacity", "allocation", "physical"):
         xmltree.put(volume, f"{at}/@unit", "bytes")
+    _put_layout(volume, path, image)
     if image.backing:
         xmltree.put(volume, "backingStore/path", backing_path(image.backing, str(path)))
         xmltree.put(volume, "backingStore/format/@type", image.backing_format or "raw")
     return volume
+
+
+def _put_layout(volume: Element, path: Path, image: Image) -> None:
+    if image.format != "qcow2":
+        return
+    layout = images.layout_of(path)
+    if layout.version >= 3:
+        xmltree.put(volume, "target/compat", "1.1")
+    xmltree.put(volume, "target/clusterSize", str(layout.cluster_size))
+    xmltree.put(volume, "target/clusterSize/@unit", "B")
+    features = {"lazy_refcounts": layout.lazy_refcounts, "extended_l2": layout.extended_l2}
+    for name in (name for name, is_on in features.items() if is_on):
+        xmltree.ensure(volume, f"target/features/{name}")

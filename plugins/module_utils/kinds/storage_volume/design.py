@@ -4,20 +4,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...engine import xmltree
 from ...engine.checksums import UNCHECKED, is_digits, is_url
 from ...engine.errors import Mistakes
+from ...engine.fields import edit
 from ...engine.host import HostFacts
-from ...engine.keys import Values
+from ...engine.keys import Key, Values, key_of
 from ...engine.looked_at import Image
 from ...engine.plan import Have, Wanted
 from ...engine.units import format_size, parse_size
 from ...engine.world import World
 from ...engine.xmltree import Element
-from .table import secret_element
+from .table import (
+    CLUSTER_SIZE,
+    EXTENDED_L2,
+    LAYOUT_ROWS,
+    SMALLEST_OF_EXTENDED_L2,
+    USUAL_CLUSTER,
+    is_too_small,
+    layout_of,
+    secret_element,
+)
 from .volumes import (
     BLOCK_POOLS,
     FILE_POOLS,
@@ -34,6 +44,9 @@ from .volumes import (
 
 CAPACITY, FORMAT, PROVISIONING = ("capacity",), ("format",), ("provisioning",)
 CHECKSUM = ("checksum",)
+LAYOUT = [key_of(row.name) for row in LAYOUT_ROWS]
+# As how it is provisioned what is said more exactly.
+PROVISIONED_AS = {"off": "thin", "metadata": "thin", "falloc": "thick"}
 
 
 @dataclass(frozen=True)
@@ -58,6 +71,7 @@ class Origin:
     path: str = ""
     checksum: str = ""
     holds: int = 0  # the capacity that it will have at least, where nothing else is to follow of it
+    layout: Mapping[Key, Any] = field(default_factory=dict)
 
     @property
     def least(self) -> int:
@@ -169,7 +183,8 @@ def _volume(name: str, option: str, world: World, mistakes: Mistakes) -> Origin:
         if option == "copy_of" and world.host.is_local and path.startswith("/"):
             world.host.content_of(path)
         holds = int(volume.facts.get(HOLDS, 0))
-        return Origin(name, format_of(volume), capacity_of(volume), path, holds=holds)
+        layout = layout_of(volume.definition) if option == "copy_of" else {}
+        return Origin(name, format_of(volume), capacity_of(volume), path, "", holds, layout)
     if not world.assume_missing:
         mistakes.add(f"there is no volume {name}, and none is declared", option)
     return Origin(name, path=path)
@@ -263,9 +278,11 @@ def _check_digest(file: str, checksum: str, host: HostFacts, mistakes: Mistakes)
 
 
 def _values(wanted: Wanted, pool_type: str, origin: Origin | None, mistakes: Mistakes) -> Values:
+    form = _format(wanted, pool_type, origin, mistakes)
     values: Values = {
-        FORMAT: _format(wanted, pool_type, origin, mistakes),
-        PROVISIONING: _provisioning(wanted, pool_type, mistakes),
+        FORMAT: form,
+        PROVISIONING: _provisioning(wanted, pool_type, form, mistakes),
+        **_layout(wanted, form, origin, mistakes),
     }
     capacity = _capacity(wanted, origin, mistakes)
     if capacity:
@@ -293,8 +310,44 @@ def _format(wanted: Wanted, pool_type: str, origin: Origin | None, mistakes: Mis
     return form
 
 
-def _provisioning(wanted: Wanted, pool_type: str, mistakes: Mistakes) -> str:
+def _layout(wanted: Wanted, form: str, origin: Origin | None, mistakes: Mistakes) -> Values:
+    """What is said of its layout. A copy has that of what it is a copy of, as far as it can."""
+    said = {key: wanted.values[key] for key in LAYOUT if wanted.values.get(key) is not None}
+    if form != "qcow2":
+        for key in (key for key in said if said[key]):
+            mistakes.add(f"is for qcow2, and it is {form}", key[0])
+        return said
+    of_origin = origin.layout.items() if origin else ()
+    kept = {key: value for key, value in of_origin if value and value != USUAL_CLUSTER}
+    values = {**kept, **said}
+    cluster_size = values.get(CLUSTER_SIZE) or USUAL_CLUSTER
+    if values.get(EXTENDED_L2) and is_too_small(cluster_size):
+        if EXTENDED_L2 not in said:
+            del values[EXTENDED_L2]
+        elif origin and CLUSTER_SIZE not in said:
+            mistakes.add(
+                f"needs clusters of {SMALLEST_OF_EXTENDED_L2} or more, and those of "
+                f"{origin.called} are of {cluster_size}; declare another cluster_size",
+                "extended_l2",
+            )
+    return values
+
+
+def _provisioning(wanted: Wanted, pool_type: str, form: str, mistakes: Mistakes) -> str:
     said = wanted.options.get("provisioning")
+    kind = wanted.options.get("preallocation")
+    if kind and pool_type not in FILE_POOLS:
+        mistakes.add(
+            f"is for pools of files, and {pool_of(wanted.name)} is of type {pool_type}; say "
+            "provisioning, or nothing",
+            "preallocation",
+        )
+    elif kind:
+        if kind == "metadata" and form != "qcow2":
+            mistakes.add(
+                f"metadata is for qcow2, and it is {form}, which has none", "preallocation"
+            )
+        return PROVISIONED_AS[kind]
     if pool_type in BLOCK_POOLS and said == "thin":
         # libvirt would make a snapshot of nothing, which becomes invalid as soon as it is full.
         mistakes.add(f"thin is not possible in a {pool_type} pool", "provisioning")
@@ -334,6 +387,7 @@ def _tree(wanted: Wanted, pool: Have, values: Values, origin: Origin | None) -> 
         xmltree.put(tree, "target/format/@type", values[FORMAT])
     if values[FORMAT] == "qcow2":
         xmltree.put(tree, "target/compat", "1.1")
+    edit(LAYOUT_ROWS, tree, {key: value for key, value in values.items() if key in LAYOUT})
     if wanted.options.get("encryption"):
         xmltree.put(tree, "target/encryption/@format", "luks")
         encryption = xmltree.ensure(tree, "target/encryption")

@@ -26,7 +26,7 @@ from ...engine.traits import STATE
 from ...engine.units import format_size, parse_size
 from ...engine.world import World
 from ...engine.xmltree import Element
-from .table import ROWS, TRAITS
+from .table import LAZY_REFCOUNTS, ROWS, TRAITS, layout_of
 from .volumes import (
     GROWS_VOLUMES,
     HALF_MADE,
@@ -189,8 +189,28 @@ class VolumeDraft(Draft):
         seen = not self.have.facts.get(UNSEEN) and self.pool.live is not None
         if self.wanted.options.get("encryption") and seen and not is_encrypted(self.have):
             self.mistakes.add("it is not, and cannot become so; make a new volume", "encryption")
+        self._check_layout(found)
         if is_url(self.wanted.options.get("image")):
             self._check_image()
+
+    def _check_layout(self, form: str) -> None:
+        """How a qcow2 is laid out, which libvirt changes on none that is there."""
+        if self.have.stored is None:
+            return
+        has = layout_of(self.have.stored)
+        said = {key: value for key in has if (value := self.wanted.values.get(key)) is not None}
+        differ = [key for key in said if said[key] != has[key]]
+        for key in differ if form != "qcow2" else ():
+            self.mistakes.add(f"is for qcow2, and it is {form}; copy it to a new volume", key[0])
+        if form != "qcow2":
+            return
+        for key in (key for key in differ if key != LAZY_REFCOUNTS):
+            message = f"is {_word(has[key])} and cannot become {_word(said[key])}; copy it to a new"
+            self.mistakes.add(f"{message} volume (copy_of)", key[0])
+        if LAZY_REFCOUNTS in differ:
+            self.mistakes.add(
+                _how_refcounts_change(self.have, said[LAZY_REFCOUNTS]), "lazy_refcounts"
+            )
 
     def _check_image(self) -> None:
         """Another image by URL than the one that a volume was made from, as far as that is noted.
@@ -251,6 +271,23 @@ class VolumeDraft(Draft):
     def not_there(self) -> None:
         if self.have.facts.get(UNSEEN):
             self.warnings.append("its pool is not active, so whether it is there cannot be seen")
+
+
+def _word(value: Value) -> str:
+    return value if isinstance(value, str) else "on" if value else "off"
+
+
+def _how_refcounts_change(have: Have, wanted: bool) -> str:
+    """What a user can do about lazy refcounts; libvirt sees it when it looks at the pool anew."""
+    tree = have.definition
+    new, path = _word(wanted), xmltree.get(tree, "target/path")
+    is_old = xmltree.get(tree, "target/compat") != "1.1"
+    why = "has compat 0.10, in which there are none" if is_old else f"is {_word(not wanted)}"
+    options = f"{'compat=1.1,' if is_old else ''}lazy_refcounts={new}"
+    return (
+        f"{why}, and libvirt cannot turn it {new}; while no VM uses it, run qemu-img amend -f "
+        f"qcow2 -o {options} {path} and virsh pool-refresh {pool_of(have.name)}"
+    )
 
 
 def _why_it_stays(have: Have, world: World) -> str:

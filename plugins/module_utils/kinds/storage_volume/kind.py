@@ -11,13 +11,25 @@ from typing import TYPE_CHECKING, Any
 from ...engine import checksums, traits, xmltree
 from ...engine.checksums import FILE, is_url
 from ...engine.errors import Mistakes
-from ...engine.keys import ABSENT
+from ...engine.keys import ABSENT, Values, key_of
 from ...engine.plan import CREATE, Have, Plan, Wanted
 from ...engine.planner import plan_resource
 from ...engine.specs import spec_of, want_of
 from ...engine.units import format_size
 from ...engine.world import World
-from .table import ENCRYPTION, ROWS, TRAITS, encrypted_by
+from ...engine.xmltree import Element
+from .table import (
+    CLUSTER_SIZE,
+    ENCRYPTION,
+    EXTENDED_L2,
+    LAYOUT_ROWS,
+    ROWS,
+    SMALLEST_OF_EXTENDED_L2,
+    TRAITS,
+    encrypted_by,
+    is_too_small,
+    layout_of,
+)
 from .volumes import (
     HALF_MADE,
     backing_of,
@@ -34,6 +46,8 @@ if TYPE_CHECKING:
     from ...engine.facts import Reads
 
 SOURCES = ("copy_of", "backing", "image")
+# What libvirt has qemu-img do; it has no word for `full`, which writes zeros.
+PREALLOCATION = ("off", "metadata", "falloc")
 # What an image by URL is fetched by.
 DOWNLOAD: dict[str, Any] = {
     "library": {"type": "path"},
@@ -77,6 +91,7 @@ class StorageVolume:
             "name": needed,
             **traits.spec_of(TRAITS),
             "provisioning": {"type": "str", "choices": ["thin", "thick"]},
+            "preallocation": {"type": "str", "choices": list(PREALLOCATION)},
             "copy_of": {"type": "dict", "options": {"pool": text, "volume": needed}},
             "backing": {"type": "dict", "options": backing},
             "image": {"type": "path"},
@@ -95,11 +110,13 @@ class StorageVolume:
         _check_sources(params, mistakes)
         encryption = _encryption(params, mistakes)
         values = want_of(ROWS, params, mistakes)
+        _check_layout(values, params, mistakes)
         mistakes.raise_any()
         image, download = _image(params)
         copy_of, backing = _full_name(params.get("copy_of"), params["pool"]), _backing(params)
         options = {
             "provisioning": params.get("provisioning"),
+            "preallocation": params.get("preallocation"),
             "copy_of": copy_of,
             "backing": backing,
             "encryption": encryption,
@@ -165,6 +182,7 @@ def _check_sources(params: Mapping[str, Any], mistakes: Mistakes) -> None:
         mistakes.add("is for an image by URL", "download")
     if params.get("provisioning") == "thick" and {"backing", "image"} & set(given):
         mistakes.add("thick is for a volume that is made empty or as a copy", "provisioning")
+    _check_preallocation(params, given, mistakes)
     backing = params.get("backing") or {}
     if backing and bool(backing.get("volume")) == bool(backing.get("file")):
         mistakes.add("needs a volume or a file, and not both", "backing")
@@ -172,6 +190,33 @@ def _check_sources(params: Mapping[str, Any], mistakes: Mistakes) -> None:
         mistakes.add("goes with a file; a volume's format is known", "backing.format")
     if backing and params.get("format") == "raw":
         mistakes.add("raw has no backing; a linked clone is qcow2", "format")
+
+
+def _check_preallocation(
+    params: Mapping[str, Any], given: Sequence[str], mistakes: Mistakes
+) -> None:
+    said = params.get("preallocation")
+    if said and params.get("provisioning"):
+        mistakes.add("and provisioning say one thing; omit one of them", "preallocation")
+    if said in (None, "off"):
+        return
+    if {"backing", "image"} & set(given):
+        mistakes.add(f"{said} is for a volume that is made empty or as a copy", "preallocation")
+    if params.get("encryption") is not None:
+        mistakes.add(f"{said} is not possible: libvirt makes encrypted ones thin", "preallocation")
+
+
+def _check_layout(values: Values, params: Mapping[str, Any], mistakes: Mistakes) -> None:
+    """What can be seen of the layout without the host."""
+    said = [row.name for row in LAYOUT_ROWS if values.get(key_of(row.name)) is not None]
+    for name in said if params.get("image") else ():
+        mistakes.add("is that of the image; omit it, or make a copy (copy_of) with it", name)
+    cluster_size = values.get(CLUSTER_SIZE)
+    if values.get(EXTENDED_L2) and cluster_size and is_too_small(cluster_size):
+        mistakes.add(
+            f"needs clusters of {SMALLEST_OF_EXTENDED_L2} or more, not of {cluster_size}",
+            "extended_l2",
+        )
 
 
 def _encryption(params: Mapping[str, Any], mistakes: Mistakes) -> dict[str, str] | None:
@@ -243,6 +288,15 @@ def shown(have: Have) -> dict[str, Any]:
         "capacity_bytes": capacity_of(have) if known_size else None,
         "allocation_bytes": int(allocation) if allocation else None,
         "backing": {"file": backing_of(have)} if backing_of(have) else None,
+        **_layout(have.stored),
         "encrypted": is_encrypted(have) or None,
     }
     return {key: value for key, value in said.items() if value not in (None, "")}
+
+
+def _layout(tree: Element) -> dict[str, Any]:
+    """How a qcow2 is laid out. What its clusters will be is known of a new one where it is said."""
+    is_there = tree.find("key") is not None
+    known = is_there or tree.find("target/clusterSize") is not None
+    found = {row.name: layout_of(tree)[key_of(row.name)] or None for row in LAYOUT_ROWS}
+    return {name: value for name, value in found.items() if known or name != CLUSTER_SIZE[0]}

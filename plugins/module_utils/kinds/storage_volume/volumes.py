@@ -100,6 +100,14 @@ def format_of(volume: Have) -> str:
     return "raw" if found in RAW_BY_ANOTHER_NAME else found
 
 
+def allocates(volume: Have, preallocation: str | None) -> bool:
+    """Whether libvirt has to be asked to allocate a new volume: all of a thick qcow2, or what
+    describes it. Others it allocates by their allocation alone."""
+    size, allocation = (xmltree.get(volume.definition, at) for at in ("capacity", "allocation"))
+    is_qcow2 = xmltree.get(volume.definition, "target/format/@type") == "qcow2"
+    return is_qcow2 and (size == allocation or preallocation == "metadata")
+
+
 def is_encrypted(volume: Have) -> bool:
     """Whether a guest reads it through a passphrase, and not as it is."""
     return volume.stored is not None and volume.stored.find("target/encryption") is not None
