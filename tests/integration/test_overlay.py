@@ -100,13 +100,14 @@ def test_a_port_group_spans_three_hosts_without_tags_on_the_wire(fleet: Fleet) -
 
     # What others do there stays, and what they undo comes back.
     tunnel = next(n for n in vsctl("list-ports", BRIDGE).split() if n.startswith("ov-"))
-    vsctl("set", "Port", tunnel, "protected=false", "--", "set", "Interface", tunnel,
+    vsctl("set", "Port", tunnel, "protected=false", "tag=7", "--", "set", "Interface", tunnel,
           "options:key=7", "options:tos=inherit")  # fmt: skip
     by_hand = ["add-port", BRIDGE, "vx0", "--", "set", "Interface", "vx0", "type=vxlan"]
     vsctl(*by_hand, "options:remote_ip=192.0.2.99", "options:key=9")
     assert list(fleet.converge(overlay={"peers": peers})) == ["links"]
     assert vsctl("get", "Port", tunnel, "protected") == "true"
     assert vsctl("get", "Interface", tunnel, "options:tos") == "inherit"
+    assert vsctl("get", "Port", tunnel, "tag") == "[]"
     wait_until(lambda: here.reaches(far), 30, "an answer by a tunnel that was set back")
     told = fleet.told()
     assert told["overlay"] == {"type": "vxlan", "id": 5000, "peers": peers, "port": 4789}

@@ -30,7 +30,7 @@ _ASKED = {
     "Bridge": "name,ports,external_ids",
     "Port": "name,tag,trunks,vlan_mode,_uuid,interfaces,bond_mode,lacp,other_config,external_ids,"
     "protected",
-    "Interface": "_uuid,name,mtu_request,type,options",
+    "Interface": "_uuid,name,mtu_request,type,options,error",
 }
 
 
@@ -78,7 +78,7 @@ def bridges_in(answers: Sequence[str]) -> dict[str, Any]:
     its `ports`: whether each is an `uplink` of ours, its `nics` with the MTU asked for, and as a
     bond its `mode`, `lacp` and `primary`. Apart from these, what is noted of `host_ports`, and of
     an `overlay`, whose ports are with the `tunnels` of others: on which `bridge` each is, the
-    `peer` of one of ours, and how it is set."""
+    `peer` of one of ours, how it is set, and the `error` of one that is stored only."""
     [of_switch, bridges, ports, interfaces] = (json.loads(one)["data"] for one in answers)
     devices = {uuid[1]: (name, mtu) for uuid, name, mtu, *_rest in interfaces}
     found = {row[4][1]: (row[0], _port(row, devices)) for row in ports}
@@ -96,14 +96,16 @@ def _tunnels(bridges: Rows, ports: Rows, interfaces: Rows) -> dict[str, Any]:
     found = {}
     for row in ports:
         of_port = [settings[uuid] for uuid in _many(row[5]) if uuid in settings]
-        for kind, options in of_port:
+        for kind, *rest in of_port:
             if kind in TUNNELS:
+                options, error = rest
                 found[row[0]] = {
                     "bridge": on.get(row[4][1], ""),
                     "peer": _map(row[9]).get(OVERLAY, ""),
                     "type": kind,
                     "options": {n: v for n, v in _map(options).items() if n in OPTIONS},
                     "protected": row[10] is True,
+                    "error": error if isinstance(error, str) else "",
                 }
     return found
 
@@ -150,18 +152,20 @@ def _map(found: Any) -> dict[str, str]:
 
 
 def transact(commands: Iterable[Sequence[str]], resource: str) -> None:
-    """Give commands, all in one transaction. FleetError where Open vSwitch has not done them."""
+    """Give commands, all in one transaction. FleetError where Open vSwitch has not done them, or
+    has stored what it cannot make."""
     told: list[str] = []
     for command in commands:
         told += ["--", *command]
     if not told:
         return
     done = _called(told[1:])
-    # What its daemon could not do is no failure to ovs-vsctl: the database has it, and waits.
-    if done.returncode or "rror detected" in done.stderr:
-        why = done.stderr.strip().split("\n")[0] or f"{PROGRAM} ended with {done.returncode}"
+    why = done.stderr.strip().split("\n")[0] or f"{PROGRAM} ended with {done.returncode}"
+    if done.returncode:
         hint = "; does ovs-vswitchd run?" if done.returncode < 0 else ""
         raise FleetError(f"Open vSwitch has not changed the switch: {why}{hint}", resource)
+    if "rror detected" in done.stderr:  # which is no failure to ovs-vsctl
+        raise FleetError(f"the switch is stored as declared, but does not work: {why}", resource)
 
 
 # ---- VLANs

@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 import subprocess
+from typing import Any
 
 from ...engine import xmltree
+from ...engine.errors import FleetError
 from ...engine.plan import Plan
 from ...host.connection import Host
 from ...host.live import machine_of
-from ...host.open_vswitch import transact
+from ...host.open_vswitch import read_open_vswitch, transact
 from .ports import is_linux_bridge
 from .switch import commands
+from .switch.overlay import Overlay
 from .switch.seen import Switch, of_bridge, of_facts
 
 
@@ -47,6 +50,8 @@ def wire(host: Host, plan: Plan) -> None:
     seen = machine_of(host).open_vswitch
     was = of_bridge(seen, bridge) or Switch()
     transact(commands.making(seen, bridge, will), plan.resource)
+    if will.overlay is not None:
+        refuse_broken(seen, bridge, will.overlay, plan.resource)
     for command in commands.usual_mtus(was, will):
         subprocess.run(command, capture_output=True, check=False)
     for nic in will.nics:
@@ -56,6 +61,17 @@ def wire(host: Host, plan: Plan) -> None:
         from .applier_networkd import keep_beside
 
         keep_beside(bridge, was, will, plan.resource)
+
+
+def refuse_broken(was: Any, bridge: str, will: Overlay, resource: str) -> None:
+    """Open vSwitch stores a tunnel that it cannot make. The plan says of one that was so before."""
+    from .switch.overlay_commands import in_error
+
+    before = in_error(was, bridge, will)
+    new = {p: e for p, e in in_error(read_open_vswitch(), bridge, will).items() if p not in before}
+    if new:
+        said = "; ".join(f"to {peer}: {error}" for peer, error in new.items())
+        raise FleetError(f"tunnels are stored as declared, but do not work: {said}", resource)
 
 
 def unwire(plan: Plan) -> None:

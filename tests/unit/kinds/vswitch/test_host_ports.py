@@ -339,8 +339,8 @@ def test_a_port_is_known_by_its_note() -> None:
         ["mgmt",10,["set",[]],["set",[]],["uuid","p2"],["uuid","i2"],["set",[]],["set",[]],
         ["map",[]],["map",[["kvm-fleet-host","{\\"name\\": \\"mgmt\\", \\"vlan\\": 10}"]]],
         false]]}""",
-        """{"data":[[["uuid","i1"],"br9",["set",[]],"internal",["map",[]]],
-        [["uuid","i2"],"mgmt",["set",[]],"internal",["map",[]]]]}""",
+        """{"data":[[["uuid","i1"],"br9",["set",[]],"internal",["map",[]],["set",[]]],
+        [["uuid","i2"],"mgmt",["set",[]],"internal",["map",[]],["set",[]]]]}""",
     ]
     found = seen.of_bridge(open_vswitch.bridges_in(answers), "br9")
     assert found == Switch("prod", backend="networkd", host_ports=(HostPort("mgmt", 10),))

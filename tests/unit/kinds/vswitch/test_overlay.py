@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
 
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetErrors
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetError, FleetErrors
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have, Plan
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.showing import results
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.world import World
 from ansible_collections.kvm.fleet.plugins.module_utils.host import open_vswitch
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import applier_switch
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.kind import KIND
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.steps import steps_of
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch import (
@@ -54,6 +56,7 @@ def tunnel(to: str, of: Overlay = OVERLAY, **said: Any) -> dict[str, Any]:
     options |= {"local_ip": of.local} if of.local else {}
     return {
         **{"bridge": "ovs0", "peer": to, "type": of.type, "options": options, "protected": True},
+        "error": "",
         **said,
     }
 
@@ -186,6 +189,52 @@ def test_what_somebody_changed_is_set_back() -> None:
     assert before["tunnel to 192.0.2.12"] == f"{will}192.0.2.12 unprotected"
 
 
+@pytest.mark.parametrize(
+    ("vlans", "peer", "was"),
+    [
+        ([7, [], ""], PEERS[0], "tag=7"),
+        ([0, [1, 2], ""], PEERS[0], "trunks=1,2"),
+        ([3, [], "access"], PEERS[0], "tag=3 vlan_mode=access"),
+        ([0, [], ""], "192.0.2.77", "marked 192.0.2.77"),
+        ([0, [], ""], "", "marked no"),
+    ],
+)
+def test_vlans_and_the_mark_of_a_tunnel_are_set_back(vlans: Any, peer: str, was: str) -> None:
+    """With a VLAN of its own a tunnel lets no other through."""
+    said = found()
+    said["ports"] = {FIRST: vlans, SECOND: [0, [], ""]}
+    said["tunnels"][FIRST]["peer"] = peer
+    [(before, after)] = rows(planned(said, overlay=SAID)).values()
+    will = "vxlan dst_port=4789 key=5000 remote_ip=192.0.2.12"
+    assert before == {"tunnel to 192.0.2.12": f"{will} {was}"}
+    assert after == {"tunnel to 192.0.2.12": will}
+
+
+def test_a_tunnel_that_does_not_work_is_told() -> None:
+    said = found()
+    said["tunnels"][SECOND]["error"] = "could not add network device"
+    plan = planned(said, overlay=SAID)
+    assert not plan.changed
+    assert [*plan.warnings] == [
+        "the tunnel to 192.0.2.13 does not work, says Open vSwitch: could not add network device"
+    ]
+    assert not planned(found(), overlay=SAID).warnings
+    assert not planned(said).warnings, "nobody asked"
+
+
+def test_a_run_says_which_tunnels_open_vswitch_cannot_make(monkeypatch: Any) -> None:
+    broken = found()
+    broken["tunnels"][FIRST]["error"] = "File exists"
+    done = CompletedProcess([], 0, "", "ovs-vsctl: Error detected while setting up 'ov-x': no\n")
+    monkeypatch.setattr(open_vswitch, "_called", lambda _arguments: done)
+    with pytest.raises(FleetError, match=r"is stored as declared, but does not work: .*'ov-x': no"):
+        open_vswitch.transact([["add-port", "ovs0", "ov-x"]], "vswitch/prod")
+    monkeypatch.setattr(applier_switch, "read_open_vswitch", lambda: broken)
+    with pytest.raises(FleetError, match=r"do not work: to 192\.0\.2\.12: File exists"):
+        applier_switch.refuse_broken(found(), "ovs0", OVERLAY, "vswitch/prod")
+    applier_switch.refuse_broken(broken, "ovs0", OVERLAY, "vswitch/prod")
+
+
 def test_a_tunnel_of_others_stays_and_is_told() -> None:
     said = {**found(None), "tunnels": {"vx0": tunnel("192.0.2.9", peer="")}}
     plan = planned(said, overlay=SAID)
@@ -226,6 +275,15 @@ def test_a_switch_goes_with_its_tunnels() -> None:
         ({"overlay": {**SAID, "peers": ["127.0.0.1"]}}, "127.0.0.1 is that of a loopback"),
         ({"overlay": {**SAID, "peers": ["fe80::1"]}}, "fe80::1 is of a link alone"),
         ({"overlay": {**SAID, "peers": ["0.0.0.0"]}}, "0.0.0.0 is no address"),
+        (
+            {"overlay": {**SAID, "peers": ["::ffff:192.0.2.12"]}},
+            "peers: ::ffff:192.0.2.12 is 192.0.2.12 in the form of IPv6; declare that",
+        ),
+        ({"overlay": {**SAID, "peers": ["255.255.255.255"]}}, "is that of all hosts, and not the"),
+        (
+            {"overlay": {**SAID, "peers": ["192.0.2.255"]}},
+            "peers: 192.0.2.255 is that of all hosts in 192.0.2.0/24, the network of eno1",
+        ),
         ({"overlay": {**SAID, "peers": [PEERS[0]] * 2}}, "peers: has 192.0.2.12 twice"),
         (
             {"overlay": {**SAID, "peers": ["2001:db8::2", "2001:db8:0::2"]}},
@@ -294,6 +352,39 @@ def test_no_two_overlays_of_a_host_have_one_number() -> None:
     assert "id: 5000 is that of vswitch/other" in refused(NOTHING, world, **NEW, overlay=SAID)
     assert planned(NOTHING, world, **NEW, overlay={**SAID, "id": 5001}).changed
     assert planned(NOTHING, world, **NEW, overlay={**SAID, "port": 4790}).changed
+    of_geneve = {**SAID, "type": "geneve", "port": 4789}
+    told = refused(NOTHING, world, **NEW, overlay=of_geneve)
+    assert "port: 4789 is that of vswitch/other, which is of vxlan; declare another" in told
+
+
+def test_tunnels_of_another_vswitch_are_not_those_of_others() -> None:
+    said = found(None)
+    [name, _second] = overlay.tunnels("ovs9", OVERLAY)
+    said["tunnels"] = {name: tunnel(PEERS[0], bridge="ovs9")}
+    other = have_of("other", "ovs9", NOTHING)
+    other.facts.update(Switch("other", overlay=OVERLAY).facts)
+    told = refused(said, world_of(said, other=other), overlay=SAID)
+    assert "id: 5000 is that of vswitch/other" in told
+    assert "others made" not in told
+    left = refused(said, overlay=SAID)
+    assert f"by {name} of ovs9, which others made" in left, "no vswitch has it any more"
+
+
+def test_a_port_of_the_name_of_a_tunnel_on_another_bridge_is_in_the_way() -> None:
+    said = found()
+    del said["tunnels"][FIRST]
+    port = {"uplink": False, "nics": {FIRST: 0}, "mode": "", "lacp": "", "primary": ""}
+    said["bridges"]["theirs"] = {"owner": "", "mtu": 0, "ports": {FIRST: port}}
+    told = refused(said, overlay=SAID)
+    assert f"the port {FIRST} to 192.0.2.12 is on theirs, where others put it; remove" in told
+    of_others = {**found(), "tunnels": {FIRST: tunnel(PEERS[0], bridge="theirs")}}
+    assert f"the port {FIRST} to 192.0.2.12 is on theirs" in refused(of_others, overlay=SAID)
+
+
+def test_what_is_of_the_bridge_of_another_vswitch_is_named() -> None:
+    told = refused(found(None, "other"), overlay=SAID)
+    assert "overlay: cannot change here: the bridge is that of vswitch/other; declare" in told
+    assert "uplinks" not in told
 
 
 def test_a_bridge_of_others_with_a_wire_has_none() -> None:
@@ -370,8 +461,9 @@ def test_what_ovs_vsctl_lists_is_read() -> None:
         of = ["uuid", f"p{uuid}"], ["uuid", f"i{uuid}"]
         return [name, *[nothing] * 3, *of, *[nothing] * 2, empty, ["map", ids], protected]
 
-    def interface(uuid: str, name: str, kind: str, **options: str) -> list[Any]:
-        return [["uuid", f"i{uuid}"], name, nothing, kind, ["map", [[*o] for o in options.items()]]]
+    def interface(uuid: str, name: str, kind: str, error: str = "", **options: str) -> list[Any]:
+        told = ["map", [[*one] for one in options.items()]]
+        return [["uuid", f"i{uuid}"], name, nothing, kind, told, error or nothing]
 
     ports = ["set", [["uuid", "p1"], ["uuid", "p2"], ["uuid", "p3"]]]
     ids = [["kvm-fleet", "prod"], ["kvm-fleet-overlay", OVERLAY.note]]
@@ -390,14 +482,20 @@ def test_what_ovs_vsctl_lists_is_read() -> None:
             "data": [
                 interface("1", "ovs0", "internal"),
                 interface("2", FIRST, "vxlan", **options),
-                interface("3", "vx0", "geneve", remote_ip="192.0.2.9"),
+                interface("3", "vx0", "geneve", "File exists", remote_ip="192.0.2.9"),
             ]
         },
     ]
     told = open_vswitch.bridges_in([json.dumps(one) for one in answers])
     assert told["tunnels"] == {
         FIRST: tunnel(PEERS[0]),
-        "vx0": tunnel("", type="geneve", options={"remote_ip": "192.0.2.9"}, protected=False),
+        "vx0": tunnel(
+            "",
+            type="geneve",
+            options={"remote_ip": "192.0.2.9"},
+            protected=False,
+            error="File exists",
+        ),
     }
     assert list(told["bridges"]["ovs0"]["ports"]) == ["vx0"]
     switch = seen.of_bridge(told, "ovs0")

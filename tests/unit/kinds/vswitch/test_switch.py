@@ -317,7 +317,9 @@ def test_a_host_reached_from_afar_is_not_set() -> None:
 
 def test_the_uplinks_of_another_vswitch_are_declared_there() -> None:
     there = found("other", bond=PAIR)
-    assert "uplinks: are those of vswitch/other" in refused(there, uplinks={"nics": ["eno1"]})
+    assert "uplinks: cannot change here: the bridge is that of vswitch/other" in refused(
+        there, uplinks={"nics": ["eno1"]}
+    )
     assert not planned(there, uplinks={"nics": ["eno1", "eno2"]}).changed
 
 
@@ -414,9 +416,9 @@ def test_what_ovs_vsctl_lists_is_read() -> None:
         ["bond",["set",[]],["set",[]],["set",[]],["uuid","p2"],["set",[["uuid","i2"],["uuid","i3"]]],
         "active-backup","off",["map",[["bond-primary","eno1"]]],["map",[["kvm-fleet","uplink"]]],
         false]]}""",
-        """{"data":[[["uuid","i1"],"ovs0",["set",[]],"internal",["map",[]]],
-        [["uuid","i2"],"eno2",["set",[]],"",["map",[]]],
-        [["uuid","i3"],"eno1",["set",[]],"",["map",[]]]]}""",
+        """{"data":[[["uuid","i1"],"ovs0",["set",[]],"internal",["map",[]],["set",[]]],
+        [["uuid","i2"],"eno2",["set",[]],"",["map",[]],["set",[]]],
+        [["uuid","i3"],"eno1",["set",[]],"",["map",[]],["set",[]]]]}""",
     ]
     assert open_vswitch.bridges_in(answers) == {
         "bridges": {"ovs0": {"owner": "prod", "mtu": 0, "ports": {"bond": PAIR}}},

@@ -98,7 +98,12 @@ def merged(now: Overlay | None, declared: Mapping[Key, Any]) -> Overlay | None:
 def tunnels(bridge: str, overlay: Overlay | None) -> dict[str, str]:
     """The ports of a bridge of Open vSwitch that lead to peers, each with its peer."""
     peers = () if overlay is None else overlay.peers
-    return {f"ov-{_digest(f'{bridge} {peer}')}": peer for peer in peers}
+    return {port_to(bridge, peer): peer for peer in peers}
+
+
+def port_to(bridge: str, peer: str) -> str:
+    """The port of a bridge of Open vSwitch that leads to a peer."""
+    return f"ov-{_digest(f'{bridge} {peer}')}"
 
 
 def _digest(name: str) -> str:
@@ -111,12 +116,17 @@ def _digest(name: str) -> str:
 
 def _address(given: Any) -> Address:
     value = ipaddress.ip_address(str(given))
+    if value.version == 6 and value.ipv4_mapped is not None:
+        raise ValueError(f"{given} is {value.ipv4_mapped} in the form of IPv6; declare that")
+    if value == _TO_ALL:
+        raise ValueError(f"{given} is that of all hosts, and not the address of a host")
     reason = next((said for of, said in _NOBODYS.items() if getattr(value, of)), "")
     if reason:
         raise ValueError(f"{given} is {reason}, and not the address of a host")
     return value
 
 
+_TO_ALL = ipaddress.ip_address("255.255.255.255")
 _NOBODYS = {
     "is_unspecified": "no address",
     "is_multicast": "that of a group",

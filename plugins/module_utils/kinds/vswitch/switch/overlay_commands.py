@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from .overlay import Overlay, tunnels
+from .overlay import Overlay, port_to, tunnels
 
 OVERLAY = "kvm-fleet-overlay"  # in external_ids: of a bridge the note, of a port its peer
 
 Command = list[str]
+NO_VLANS: tuple[int, list[int], str] = (0, [], "")  # by a tunnel all frames pass as they are
 
 
 def making(seen: Mapping[str, Any], bridge: str, will: Overlay | None) -> Iterator[Command]:
@@ -52,14 +53,20 @@ def options(will: Overlay, peer: str) -> dict[str, str]:
 
 def own(seen: Mapping[str, Any], bridge: str) -> dict[str, Any]:
     """The tunnels that were made here, by the names of their ports."""
-    found = seen.get("tunnels", {})
-    return {name: one for name, one in found.items() if one["bridge"] == bridge and one["peer"]}
+    found = seen.get("tunnels", {}).items()
+    return {name: one for name, one in found if one["bridge"] == bridge and is_own(name, one)}
+
+
+def is_own(name: str, one: Mapping[str, Any]) -> bool:
+    """Whether a tunnel was made here; somebody may have taken its mark away."""
+    to = str(one["options"].get("remote_ip", ""))
+    return bool(one["peer"]) or name == port_to(one["bridge"], to)
 
 
 def of_others(seen: Mapping[str, Any], bridge: str) -> list[str]:
     """The tunnels of a bridge that somebody else made."""
-    found = seen.get("tunnels", {})
-    return sorted(n for n, one in found.items() if one["bridge"] == bridge and not one["peer"])
+    there = {n for n, one in seen.get("tunnels", {}).items() if one["bridge"] == bridge}
+    return sorted(there - own(seen, bridge).keys())
 
 
 def astray(
@@ -68,22 +75,40 @@ def astray(
     """Of each tunnel that is otherwise than noted what it is, and what it is to be."""
     wanted, there = tunnels(bridge, stored), own(seen, bridge)
     for name in sorted(there.keys() - wanted.keys()):
-        yield f"tunnel to {there[name]['peer']}", "there", "not there"
+        to = there[name]["peer"] or there[name]["options"]["remote_ip"]
+        yield f"tunnel to {to}", "there", "not there"
     for name, peer in wanted.items():
         if stored is None:
             return
         found, will = there.get(name), _said(stored, peer)
-        if found is None:
-            yield f"tunnel to {peer}", "not there", will
-        elif _as_found(found) != will:
-            yield f"tunnel to {peer}", _as_found(found), will
+        was = "not there" if found is None else _as_found(found, peer, _vlans(seen, name))
+        if was != will:
+            yield f"tunnel to {peer}", was, will
 
 
 def _said(will: Overlay, peer: str) -> str:
-    return _as_found({"type": will.type, "options": options(will, peer), "protected": True})
+    made = {"type": will.type, "options": options(will, peer), "protected": True, "peer": peer}
+    return _as_found(made, peer, NO_VLANS)
 
 
-def _as_found(found: Mapping[str, Any]) -> str:
+def _vlans(seen: Mapping[str, Any], name: str) -> Sequence[Any]:
+    return tuple(seen.get("ports", {}).get(name, NO_VLANS))
+
+
+def _as_found(found: Mapping[str, Any], peer: str, vlans: Sequence[Any]) -> str:
     """A tunnel in one line."""
     said = [found["type"], *(f"{of}={value}" for of, value in sorted(found["options"].items()))]
-    return " ".join(said if found["protected"] else [*said, "unprotected"])
+    tag, trunks, mode = vlans
+    said += [f"tag={tag}"] if tag else []
+    said += [f"trunks={','.join(map(str, trunks))}"] if trunks else []
+    said += [f"vlan_mode={mode}"] if mode else []
+    said += [] if found["protected"] else ["unprotected"]
+    return " ".join(said if found["peer"] == peer else [*said, f"marked {found['peer'] or 'no'}"])
+
+
+def in_error(seen: Mapping[str, Any], bridge: str, will: Overlay) -> dict[str, str]:
+    """What Open vSwitch says of each of the tunnels that it has stored and cannot make."""
+    there = own(seen, bridge)
+    wanted = tunnels(bridge, will).items()
+    errors = {peer: str(there[name]["error"]) for name, peer in wanted if name in there}
+    return {peer: error for peer, error in errors.items() if error}

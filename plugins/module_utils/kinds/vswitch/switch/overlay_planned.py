@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from ....engine.keys import Key, named
-from ..table import TYPE
+from ..table import BRIDGE_NAME, TYPE
 from ..tree import values_of
 from . import overlay_commands, overlay_rules
 from .linux_names import tunnel_of
@@ -29,18 +29,21 @@ def check(beneath: Beneath, will: Switch, tunnels: Overlay) -> None:
     mistakes.extend(overlay_rules.beside_uplinks(will))
     mistakes.extend(overlay_rules.through_itself(will))
     mistakes.extend(overlay_rules.own_address(tunnels, links))
+    mistakes.extend(overlay_rules.of_no_host(tunnels, links))
     mistakes.extend(overlay_rules.with_wires(beneath.seen, beneath.bridge, links))
-    for whose, (type_of, other) in _others(beneath).items():
+    others = _others(beneath)
+    for whose, (type_of, other, _bridge) in others.items():
         is_alike = type_of == beneath.draft.after[TYPE]
         mistakes.extend(overlay_rules.taken(tunnels, whose, other, is_alike))
-    mistakes.extend(overlay_rules.led_by_others(tunnels, beneath.bridge, beneath.seen))
+    bridges = {beneath.bridge, *(bridge for _type, _other, bridge in others.values())}
+    mistakes.extend(overlay_rules.led_by_others(tunnels, bridges, beneath.seen))
     mistakes.raise_any()
     _check_local(beneath, tunnels)
     _check_mtu(beneath, will, tunnels)
-    others = overlay_commands.of_others(beneath.seen, beneath.bridge)
-    if others:
+    beside = overlay_commands.of_others(beneath.seen, beneath.bridge)
+    if beside:
         beneath.draft.warnings.append(
-            f"{', '.join(others)} on {beneath.bridge} is of others, and stays; frames pass between "
+            f"{', '.join(beside)} on {beneath.bridge} is of others, and stays; frames pass between "
             "it and the tunnels to peers"
         )
 
@@ -57,14 +60,26 @@ def _check_on_linux(beneath: Beneath, tunnels: Overlay) -> None:
     mistakes.extend(overlay_rules.linked_by_others(tunnels, name, others))
 
 
-def _others(beneath: Beneath) -> Mapping[str, tuple[str, Overlay]]:
-    """The overlays of other vswitches, as they are and as this run makes them, with their types."""
+def _others(beneath: Beneath) -> Mapping[str, tuple[str, Overlay, str]]:
+    """The overlays of other vswitches, as they are and as this run makes them, with their types and
+    bridges."""
     found = {}
     for name, have in beneath.draft.world.everything("vswitch").items():
         one = overlay_of(have.facts.get("overlay"))
-        if one is not None and have.definition.find(f"bridge[@name='{beneath.bridge}']") is None:
-            found[f"vswitch/{name}"] = (values_of(have.definition)[TYPE], one)
+        said = values_of(have.definition) if one is not None else {}
+        if one is not None and said[BRIDGE_NAME] != beneath.bridge:
+            found[f"vswitch/{name}"] = (said[TYPE], one, str(said[BRIDGE_NAME]))
     return found
+
+
+def check_ports(beneath: Beneath, tunnels: Overlay) -> None:
+    """Say which tunnels of Open vSwitch lead nowhere, though they are stored, and which ports are
+    in their place."""
+    beneath.draft.mistakes.extend(overlay_rules.elsewhere(tunnels, beneath.bridge, beneath.seen))
+    for peer, error in overlay_commands.in_error(beneath.seen, beneath.bridge, tunnels).items():
+        beneath.draft.warnings.append(
+            f"the tunnel to {peer} does not work, says Open vSwitch: {error}"
+        )
 
 
 def _check_local(beneath: Beneath, tunnels: Overlay) -> None:

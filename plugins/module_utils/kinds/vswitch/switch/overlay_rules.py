@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any
 
 from ....engine.errors import FleetError
@@ -20,7 +20,9 @@ from .overlay import (
     VXLAN,
     Overlay,
     families,
+    tunnels,
 )
+from .overlay_commands import is_own
 from .seen import Switch
 
 Links = Mapping[str, Mapping[str, Any]]
@@ -74,6 +76,20 @@ def own_address(will: Overlay, links: Links) -> Iterator[FleetError]:
             yield _wrong(PEERS, f"{peer} is this host's own, on {own[peer]}; leave it out here")
 
 
+def of_no_host(will: Overlay, links: Links) -> Iterator[FleetError]:
+    """The first and the last address of a network of IPv4 are those of all hosts in it."""
+    nets = {
+        one.network: name
+        for name, link in links.items()
+        for one in map(ipaddress.ip_interface, link["addresses"])
+        if one.version == 4 and one.network.prefixlen < 31
+    }
+    for peer in map(ipaddress.ip_address, will.peers):
+        for net, name in nets.items():
+            if peer in (net.network_address, net.broadcast_address):
+                yield _wrong(PEERS, f"{peer} is that of all hosts in {net}, the network of {name}")
+
+
 def unknown_local(will: Overlay, links: Links, planned: Iterable[str]) -> str:
     """What is to be said of a local address that no interface has, nor gets by this run."""
     own = {one.split("/")[0] for link in links.values() for one in link["addresses"]}
@@ -110,10 +126,16 @@ def with_wires(seen: Mapping[str, Any], bridge: str, links: Links) -> Iterator[F
 
 def taken(will: Overlay, whose: str, other: Overlay, is_alike: bool) -> Iterator[FleetError]:
     """What comes by one number is for one switch of a host; a port is Open vSwitch's or Linux's."""
-    if (other.type, other.port) != (will.type, will.port):
+    if other.port != will.port:
         return
-    if other.id == will.id:
-        yield _wrong(ID, f"{will.id} is that of {whose}; each overlay of a host has its own")
+    if other.type != will.type:
+        yield _wrong(
+            PORT, f"{will.port} is that of {whose}, which is of {other.type}; declare another"
+        )
+    elif other.id == will.id:
+        yield _wrong(
+            ID, f"{will.id} is that of {whose}; each overlay of a host has its own at a UDP port"
+        )  # fmt: skip
     elif not is_alike:
         yield _wrong(
             PORT, f"{will.port} is that of {whose}, of another type of vswitch, with which none is "
@@ -121,17 +143,32 @@ def taken(will: Overlay, whose: str, other: Overlay, is_alike: bool) -> Iterator
         )  # fmt: skip
 
 
-def led_by_others(will: Overlay, bridge: str, seen: Mapping[str, Any]) -> Iterator[FleetError]:
-    """A tunnel of Open vSwitch that somebody made, as which another is not possible."""
+def led_by_others(
+    will: Overlay, bridges: Container[str], seen: Mapping[str, Any]
+) -> Iterator[FleetError]:
+    """A tunnel of Open vSwitch that somebody made, as which another is not possible. Those on the
+    bridges of vswitches are ours."""
     for name, one in sorted(seen.get("tunnels", {}).items()):
         options = {"dst_port": str(PORTS[one["type"]]), **one["options"]}
         said = one["type"], options.get("key", ""), options["dst_port"]
-        is_other = one["bridge"] != bridge or not one["peer"]
+        is_other = one["bridge"] not in bridges or not is_own(name, one)
         is_same = said == (will.type, str(will.id), str(will.port))
         if is_other and is_same and options.get("remote_ip") in will.peers:
             yield _wrong(
                 PEERS, f"{options['remote_ip']} is reached with {will.id} by {name} of "
                 f"{one['bridge']}, which others made; remove that first (ovs-vsctl del-port {name})"
+            )  # fmt: skip
+
+
+def elsewhere(will: Overlay, bridge: str, seen: Mapping[str, Any]) -> Iterator[FleetError]:
+    """A port of Open vSwitch is on one bridge, and the names of ours say on which."""
+    on = {name: of for of, one in seen.get("bridges", {}).items() for name in one["ports"]}
+    on |= {name: one["bridge"] for name, one in seen.get("tunnels", {}).items()}
+    for name, peer in tunnels(bridge, will).items():
+        if on.get(name, bridge) != bridge:
+            yield _wrong(
+                PEERS, f"the port {name} to {peer} is on {on[name]}, where others put it; remove "
+                f"that first (ovs-vsctl del-port {name})"
             )  # fmt: skip
 
 

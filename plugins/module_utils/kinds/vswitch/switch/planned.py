@@ -161,6 +161,10 @@ class Beneath:
             from . import overlay_rules
 
             draft.mistakes.extend(overlay_rules.without_peers(self.declared, self.will))
+        if self.maker is OVS and self.is_minded and self.will is not None and self.will.overlay:
+            from . import overlay_planned
+
+            overlay_planned.check_ports(self, self.will.overlay)
         if self.will is None and self.declared:
             self._cannot_be_set()
         elif self.will is not None and self.differs:
@@ -188,7 +192,7 @@ class Beneath:
         draft, now = self.draft, self.now or Switch(self.name)
         maker = self.maker or OVS
         draft.mistakes.extend(rules.check(will, maker.modes, maker.maker))
-        draft.mistakes.extend(rules.of_another(now, self.name))
+        draft.mistakes.extend(rules.of_another(now, self.name, will))
         if maker is LINUX and self.now is not None:
             draft.mistakes.extend(rules.of_others(self.now, self.bridge))
         if maker is LINUX:

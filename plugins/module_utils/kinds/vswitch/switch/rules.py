@@ -79,13 +79,18 @@ def of_others(now: Switch, bridge: str) -> Iterator[FleetError]:
         )  # fmt: skip
 
 
-def of_another(now: Switch, name: str) -> Iterator[FleetError]:
+def of_another(now: Switch, name: str, will: Switch) -> Iterator[FleetError]:
     """The switch beneath two vswitches is changed by the one that it was made for."""
-    if now.owner not in ("", name):
+    if now.owner in ("", name):
+        return
+    changed = [key[0] for key, value in will.values.items() if now.values[key] != value]
+    for option in dict.fromkeys(
+        [*changed, *(HOST_PORTS if now.host_ports != will.host_ports else ())]
+    ):
         yield _wrong(
-            ("uplinks",),
-            f"are those of vswitch/{now.owner}, whose bridge it is; declare them there",
-        )
+            (option,), f"cannot change here: the bridge is that of vswitch/{now.owner}; "
+            "declare it there"
+        )  # fmt: skip
 
 
 def uplinks(
