@@ -128,3 +128,13 @@ def test_a_port_group_spans_three_hosts_without_tags_on_the_wire(fleet: Fleet) -
     assert fleet.converge(overlay={"id": 5000, "peers": peers})["overlay.type"] == "vxlan"
     assert fleet.converge(state="absent")["switch"] == "absent"
     assert BRIDGE not in vsctl("list-br").split()
+
+    # From a bridge of others tunnels alone go.
+    fleet.switch.add_bridge(BRIDGE)
+    fleet.converge(type="openvswitch", bridge=BRIDGE, overlay={"id": 5000, "peers": peers})
+    vsctl("clear", "Bridge", BRIDGE, "external_ids")
+    again = fleet.converge(overlay={"id": 5000, "peers": peers})
+    assert again["overlay.peers"] == peers and "links" not in again
+    assert fleet.converge(state="absent")["overlay"] == "absent"
+    assert BRIDGE in vsctl("list-br").split()
+    assert not vsctl("list-ports", BRIDGE)

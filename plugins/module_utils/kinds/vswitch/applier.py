@@ -112,7 +112,7 @@ def unwire(host: Host, plan: Plan) -> None:
     """Take away the switch that was made for it."""
     from .applier_switch import unwire
 
-    unwire(plan)
+    unwire(host, plan)
 
 
 def make_filters(host: Host, plan: Plan) -> None:

@@ -74,16 +74,22 @@ def refuse_broken(was: Any, bridge: str, will: Overlay, resource: str) -> None:
         raise FleetError(f"tunnels are stored as declared, but do not work: {said}", resource)
 
 
-def unwire(plan: Plan) -> None:
-    """Remove the bridge, with the uplinks on it."""
+def unwire(host: Host, plan: Plan) -> None:
+    """Remove the bridge, with the uplinks on it; from one of others the tunnels alone."""
     bridge = xmltree.get(plan.have.definition, "bridge/@name") or ""
+    was = of_facts(plan.have.facts)
+    if was is not None and not was.owner:
+        from .switch import overlay_commands
+
+        seen = machine_of(host).open_vswitch
+        transact(overlay_commands.making(seen, bridge, None), plan.resource)
+        return
     if is_linux_bridge(plan.have.definition):
         from . import applier_linux
 
         applier_linux.unwire(bridge, plan.resource)
         return
     transact(commands.removing(bridge), plan.resource)
-    was = of_facts(plan.have.facts)
     if was is not None and was.host_ports:
         from .applier_networkd import forget_beside
 

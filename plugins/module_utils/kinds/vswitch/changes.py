@@ -54,6 +54,12 @@ class BridgeGone(Lost):
     never_back = "its vswitch is gone, with which another is made"
 
 
+class TunnelsGone(Lost):
+    """Tunnels of ours go with their vswitch from a bridge that others made."""
+
+    never_back = "its vswitch is gone, with which others are made"
+
+
 class Wired(Changed):
     """An option of the switch, which stands in no definition of libvirt's."""
 

@@ -30,7 +30,7 @@ from .surroundings import (
     named_nics,
     refuse_while_in_use,
 )
-from .switch import options, planned
+from .switch import leaving, options
 from .switch.planned import Beneath
 from .table import (
     BRIDGE,
@@ -89,7 +89,7 @@ class VswitchDraft(Draft):
 
     traits = OF_WHAT_RUNS
     ours = OURS
-    removal = Removal(PROTECTED, _used_by, clears=(_left,), goes_with=(_leases, planned.gone_with))
+    removal = Removal(PROTECTED, _used_by, clears=(_left,), goes_with=(_leases, leaving.gone_with))
 
     def values_in(self, definition: Element) -> Values:
         return values_of(definition)

@@ -17,6 +17,7 @@ from .changes import (
     Raised,
     Refiltered,
     Retagged,
+    TunnelsGone,
     Wired,
 )
 
@@ -32,6 +33,7 @@ STEPS = steps.Steps(
         FiltersMade: "filters",
         Refiltered: "follow",
         BridgeGone: "unwire",
+        TunnelsGone: "unwire",
     },
     last={**dict.fromkeys(CONNECTING, "connect"), Retagged: "retag"},
     restart="restart",

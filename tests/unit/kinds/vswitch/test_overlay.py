@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from subprocess import CompletedProcess
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -258,6 +259,45 @@ def test_a_switch_goes_with_its_tunnels() -> None:
     assert rows(plan)["switch"] == ("bridge ovs0 of Open vSwitch", "absent")
     [gone] = [one for one in plan.changes if one.field == ("switch",)]
     assert "its tunnels go: 192.0.2.12, 192.0.2.13" in gone.note
+
+
+def test_tunnels_go_from_a_bridge_of_others_which_stays() -> None:
+    plan = planned(found(owner=""), state="absent")
+    assert rows(plan)["overlay"] == ("tunnels to 192.0.2.12, 192.0.2.13", "absent")
+    assert "switch" not in rows(plan)
+    assert steps_of(plan) == ["stop", "unwire", "undefine"]
+    assert "overlay" not in rows(planned(found(None, ""), state="absent"))
+    other = have_of("other", "ovs0", found(owner=""))
+    plan = planned(found(owner=""), world_of(found(owner=""), other=other), state="absent")
+    [kept] = [one for one in plan.changes if one.field == ("overlay",)]
+    assert kept.note == "others are on the bridge: vswitch/other"
+    assert "unwire" not in steps_of(plan)
+
+
+def test_tunnels_that_stay_behind_on_a_bridge_of_others_are_told() -> None:
+    told = " ".join(planned(found(owner=""), bridge="ovs1").warnings)
+    assert "its tunnels to 192.0.2.12, 192.0.2.13 stay on ovs0; declare overlay.peers: []" in told
+    told = " ".join(planned(found(), bridge="ovs1").warnings)
+    assert "the bridge ovs0, which was made for it, stays: ovs-vsctl del-br ovs0 removes it" in told
+
+
+def test_of_a_bridge_of_others_the_tunnels_alone_are_removed(monkeypatch: Any) -> None:
+    plan, given = planned(found(owner=""), state="absent"), []
+    machine = SimpleNamespace(open_vswitch=found(owner=""))
+    monkeypatch.setattr(applier_switch, "machine_of", lambda _host: machine)
+    monkeypatch.setattr(applier_switch, "transact", lambda told, _of: given.extend(told))
+    host: Any = None
+    applier_switch.unwire(host, plan)
+    assert given == told_of(found(), None)
+
+
+def test_tunnels_that_are_there_already_do_not_go_where_the_note_is_lost() -> None:
+    said = found(owner="")
+    del said["bridges"]["ovs0"]["overlay"]
+    told = rows(planned(said, overlay=SAID))
+    assert told["overlay.peers"] == ([], list(PEERS))
+    assert "links" not in told
+    assert rows(planned(said, state="absent"))["overlay"][1] == "absent"
 
 
 # ---- what is refused

@@ -70,20 +70,21 @@ def of_others(seen: Mapping[str, Any], bridge: str) -> list[str]:
 
 
 def astray(
-    seen: Mapping[str, Any], bridge: str, stored: Overlay | None
+    seen: Mapping[str, Any], bridge: str, stored: Overlay | None, will: Overlay | None
 ) -> Iterator[tuple[str, str, str]]:
-    """Of each tunnel that is otherwise than noted what it is, and what it is to be."""
+    """Of each tunnel that is otherwise than noted what it is, and what it is to be. One that is to
+    come is not in the way where it is there already."""
     wanted, there = tunnels(bridge, stored), own(seen, bridge)
-    for name in sorted(there.keys() - wanted.keys()):
+    for name in sorted(there.keys() - wanted.keys() - tunnels(bridge, will).keys()):
         to = there[name]["peer"] or there[name]["options"]["remote_ip"]
         yield f"tunnel to {to}", "there", "not there"
     for name, peer in wanted.items():
         if stored is None:
             return
-        found, will = there.get(name), _said(stored, peer)
+        found, said = there.get(name), _said(stored, peer)
         was = "not there" if found is None else _as_found(found, peer, _vlans(seen, name))
-        if was != will:
-            yield f"tunnel to {peer}", was, will
+        if was != said:
+            yield f"tunnel to {peer}", was, said
 
 
 def _said(will: Overlay, peer: str) -> str:

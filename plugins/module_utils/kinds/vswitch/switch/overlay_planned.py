@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ....engine.changes import LIVE, Change, Kept
 from ....engine.keys import Key, named
+from ....engine.traits import GONE
+from ..changes import TunnelsGone
 from ..table import BRIDGE_NAME, TYPE
 from ..tree import values_of
 from . import overlay_commands, overlay_rules
@@ -108,7 +111,20 @@ def astray(beneath: Beneath) -> Iterator[tuple[str, str, str]]:
     """What of the tunnels of Open vSwitch is otherwise than it is stored."""
     now = beneath.now
     if now is not None and now.owner in ("", beneath.name):
-        yield from overlay_commands.astray(beneath.seen, beneath.bridge, now.overlay)
+        will = None if beneath.will is None else beneath.will.overlay
+        yield from overlay_commands.astray(beneath.seen, beneath.bridge, now.overlay, will)
+
+
+def gone(resource: str, seen: Mapping[str, Any], bridge: str, also: str) -> Iterator[Change]:
+    """What becomes of tunnels of ours on a bridge of others, from which its vswitch goes."""
+    own = overlay_commands.own(seen, bridge)
+    peers = sorted(one["peer"] or one["options"]["remote_ip"] for one in own.values())
+    said = f"tunnels to {', '.join(peers)}"
+    if own and also:
+        yield Kept(resource, OVERLAY, said, note=f"others are on the bridge: {also}")
+    elif own:
+        note = f"no vswitch has them any more; the bridge {bridge} is of others, and stays"
+        yield TunnelsGone(resource, OVERLAY, said, GONE, LIVE, note=note)
 
 
 def note(beneath: Beneath, key: Key, whom: str) -> str:

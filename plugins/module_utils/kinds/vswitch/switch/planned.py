@@ -11,17 +11,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ....engine.changes import LIVE, Change, Kept
+from ....engine.changes import LIVE, Change
 from ....engine.keepers import NETWORKD
 from ....engine.keys import named
-from ....engine.traits import GONE
-from ..changes import BridgeGone, BridgeMade, Raised, Wired
+from ..changes import BridgeMade, Raised, Wired
 from ..table import BRIDGE_NAME, TYPE
 from ..tree import derived_mac
 from . import (
     guarding,
     host_port_changes,
     host_port_seen,
+    leaving,
     linux_files,
     linux_seen,
     overlay,
@@ -29,7 +29,7 @@ from . import (
     seen,
 )
 from .commands import kept, uplink_ports
-from .host_ports import HOST_PORTS, HostPort, merged
+from .host_ports import HOST_PORTS, merged
 from .linux_names import bond_of
 from .makers import LINUX, MAKERS, OVS, Maker, waiting, why_no_addresses, why_no_backend
 from .options import ACTIVE_BACKUP, BACKEND, MTU, NICS, OF_SWITCH, PRIMARY, TEAMING
@@ -153,6 +153,8 @@ class Beneath:
     def check(self) -> None:
         """Collect the mistakes, and say what is not seen."""
         draft = self.draft
+        left = leaving.stays_behind(draft)
+        draft.warnings += [left] if left else []
         has_ports = self.will is not None and bool(self.will.host_ports)
         draft.mistakes.extend(rules.only_on_switches(self.declared, draft.after[TYPE], has_ports))
         if self.maker is None:
@@ -350,54 +352,3 @@ class Beneath:
             return now.teaming == will.teaming and len(now.nics) > 1
         found = self.seen.get("bridges", {}).get(self.bridge, {"ports": {}})
         return bool(kept(uplink_ports(found["ports"], will), will))
-
-
-def stays_behind(draft: VswitchDraft) -> str:
-    """What is to be said where a vswitch leaves the bridge that was made for it; empty else."""
-    was = seen.of_facts(draft.have.facts)
-    bridge = draft.stored.get(BRIDGE_NAME)
-    if was is None or was.owner != draft.wanted.name or bridge == draft.after[BRIDGE_NAME]:
-        return ""
-    how = MAKERS[str(draft.stored[TYPE])].removed.format(bridge)
-    return f"the bridge {bridge}, which was made for it, stays: {how}"
-
-
-def gone_with(draft: VswitchDraft) -> Iterable[Change]:
-    """What becomes of the switch beneath a vswitch that goes; of those of others, nothing."""
-    was = seen.of_facts(draft.have.facts)
-    if was is None or was.owner != draft.wanted.name:
-        return []
-    bridge = str(draft.stored[BRIDGE_NAME])
-    maker = MAKERS[str(draft.stored[TYPE])]
-    guarding.refuse_to_go(draft, was, bridge, maker is LINUX)
-    said, host = maker.bridge.format(bridge), draft.world.host
-    found = maker.seen(host)
-    links = host_port_changes.without(host.links, was, bridge)
-    others = seen.others_on(found, bridge)
-    on_it = rules.of_host_on(found, links, bridge)
-    others += [f"the host, with {on_it}"] if on_it else []
-    others += [f"vswitch/{name}" for name in _also_on(draft, bridge)]
-    if others:
-        return [
-            Kept(draft.wanted.resource, FIELD, said, note=f"others are on it: {', '.join(others)}")
-        ]
-    freed = f"; without anything on them stay {', '.join(was.nics)}" if was.nics else ""
-    if was.host_ports:
-        freed += f"; its host ports go: {', '.join(map(_with_addresses, was.host_ports))}"
-    if was.overlay is not None:
-        freed += f"; its tunnels go: {', '.join(was.overlay.peers)}"
-    note = f"it was made for this vswitch{freed}"
-    return [BridgeGone(draft.wanted.resource, FIELD, said, GONE, LIVE, note=note)]
-
-
-def _with_addresses(port: HostPort) -> str:
-    return f"{port.name} ({', '.join(port.addresses)})" if port.addresses else port.name
-
-
-def _also_on(draft: VswitchDraft, bridge: str) -> Iterator[str]:
-    for name, have in draft.world.everything("vswitch").items():
-        if (
-            name != draft.wanted.name
-            and have.definition.find(f"bridge[@name='{bridge}']") is not None
-        ):
-            yield name
