@@ -50,8 +50,6 @@ def wire(host: Host, plan: Plan) -> None:
     seen = machine_of(host).open_vswitch
     was = of_bridge(seen, bridge) or Switch()
     transact(commands.making(seen, bridge, will), plan.resource)
-    if will.overlay is not None:
-        refuse_broken(seen, bridge, will.overlay, plan.resource)
     for command in commands.usual_mtus(was, will):
         subprocess.run(command, capture_output=True, check=False)
     for nic in will.nics:
@@ -61,6 +59,8 @@ def wire(host: Host, plan: Plan) -> None:
         from .applier_networkd import keep_beside
 
         keep_beside(bridge, was, will, plan.resource)
+    if will.overlay is not None:
+        refuse_broken(seen, bridge, will.overlay, plan.resource)
 
 
 def refuse_broken(was: Any, bridge: str, will: Overlay, resource: str) -> None:
