@@ -45,7 +45,9 @@ class Namespace:
 
     def _is_there(self) -> bool:
         done = self._called(["readlink", "/proc/self/ns/net"])
-        own = subprocess.run(["readlink", "/proc/self/ns/net"], capture_output=True, text=True)
+        own = subprocess.run(
+            ["readlink", "/proc/self/ns/net"], check=False, capture_output=True, text=True
+        )
         return done.returncode == 0 and done.stdout != own.stdout
 
     @property
@@ -53,7 +55,7 @@ class Namespace:
         return ["nsenter", "--net", "--mount", f"--target={self.process.pid}"]
 
     def _called(self, command: Iterable[str]) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([*self.within, *command], capture_output=True, text=True)
+        return subprocess.run([*self.within, *command], check=False, capture_output=True, text=True)
 
     def run(self, *command: str) -> str:
         done = self._called(command)
