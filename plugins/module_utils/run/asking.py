@@ -196,6 +196,15 @@ def _ask_about_files(host: HostFacts, paths: Iterable[str], images: Iterable[str
         _ask_about(host, path)
     for path in sorted(set(paths)):
         _ask_about(host, path)
+        _ask_about_end(host, path)
+
+
+def _ask_about_end(host: HostFacts, path: str) -> None:
+    """Whether an image that a volume may be made from is whole: all of its tables are read."""
+    found = host.file(path)
+    image = host.image(path) if found is not None and found.type == "file" else None
+    if isinstance(image, Image) and image.format == "qcow2":
+        host.facts.ask("cut_off", path)
 
 
 def _ask_about(host: HostFacts, path: str) -> None:
