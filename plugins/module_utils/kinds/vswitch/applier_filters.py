@@ -34,11 +34,12 @@ def follow(host: Host, plan: Plan) -> None:
     network = plan.after.stored
     if network is None:
         raise LookupError("a plan with this step keeps its network")
+    users = followers.users_of(plan.wanted.name, read_domains(host), ())
     failed = []
     for change in (one for one in plan.changes if isinstance(one, Refiltered)):
         [trait], labels = change.field, {*change.after}
         waits = isinstance(change, RefilteredLater) or plan.after.live is None
-        for one in followers.astray(trait, network, read_domains(host), (), waits):
+        for one in followers.astray(trait, network, users, waits):
             try:
                 if str(one) in labels:
                     patiently(partial(_give, host, one, followers.TRAITS[trait].place))
@@ -64,5 +65,4 @@ def _nic(dom: Any, one: followers.Follower) -> Element | None:
     """A NIC as libvirt tells it, stored or as it runs."""
     secure, stored = libvirt.VIR_DOMAIN_XML_SECURE, libvirt.VIR_DOMAIN_XML_INACTIVE
     tree = xmltree.parse(dom.XMLDesc(secure if one.runs else secure | stored))
-    nics = followers.with_mac(tree, one.mac)
-    return nics[one.nth] if one.nth < len(nics) else None
+    return followers.nth_with_mac(tree, one.mac, one.nth)

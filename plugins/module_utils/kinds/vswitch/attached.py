@@ -41,14 +41,18 @@ def _nics_of(have: Have, network: str, bridge: str | None) -> Iterator[Nic]:
 
 def nics_on(domain: Element, network: str, bridge: str | None) -> Iterator[Element]:
     """The interface elements of a domain that are on this network."""
-    for nic in domain.findall("devices/interface"):
-        source = nic.find("source")
-        if source is None:
-            continue
-        by_name = nic.get("type") == "network" and source.get("network") == network
-        by_bridge = nic.get("type") == "bridge" and bridge and source.get("bridge") == bridge
-        if by_name or by_bridge:
-            yield nic
+    return (nic for nic in domain.findall("devices/interface") if is_on(nic, network, bridge))
+
+
+def is_on(nic: Element, network: str, bridge: str | None) -> bool:
+    """Whether an interface element is on this network, by its name or its bridge's."""
+    source = nic.find("source")
+    if source is None:
+        return False
+    by_name = nic.get("type") == "network" and source.get("network") == network
+    return by_name or bool(
+        nic.get("type") == "bridge" and bridge and source.get("bridge") == bridge
+    )
 
 
 def port_groups_of(vswitch: Have) -> set[str]:

@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from ...engine.changes import LIVE, STORED, Change
 from ...engine.keys import Key
-from ...engine.plan import Have
 from ..vm.states import SAVED
 from . import filters, followers, table
 from .changes import Refiltered, RefilteredLater
@@ -45,7 +43,7 @@ def changes(draft: VswitchDraft) -> list[Change]:
         draft.mistakes.raise_any()
     names = [filters.BY_GROUP] if strict else []
     made = filters.made(resource, names, host)
-    return [*made, *(change for name in FOLLOWED for change in _followers(draft, name))]
+    return [*made, *_followers(draft)]
 
 
 def _is_strict(key: Key, value: object) -> bool:
@@ -69,16 +67,22 @@ def _named(key: Key) -> str:
     return ".".join(key)
 
 
-def _followers(draft: VswitchDraft, name: str) -> list[Change]:
-    if not _concerned(draft, name):
+def _followers(draft: VswitchDraft) -> list[Change]:
+    names = [name for name in FOLLOWED if _concerned(draft, name)]
+    if not names:
         return []
-    world, words = draft.world, followers.TRAITS[name].words
-    declared = {vm for kind, vm in world.declared if kind == "vm"}
-    waits, vms = draft.changes_wait or not draft.will_run, world.everything("vm")
-    _warn(draft, name, vms, declared)
-    found = list(followers.astray(name, draft.definition, vms, declared, waits))
+    declared = {vm for kind, vm in draft.world.declared if kind == "vm"}
+    users = followers.users_of(draft.wanted.name, draft.world.everything("vm"), declared)
+    return [change for name in names for change in _who_follows(draft, name, users)]
+
+
+def _who_follows(draft: VswitchDraft, name: str, users: list[followers.User]) -> list[Change]:
+    waits = draft.changes_wait or not draft.will_run
+    found = list(followers.astray(name, draft.definition, users, waits))
+    _warn(draft, name, users, found)
     if not found:
         return []
+    words = followers.TRAITS[name].words
     before = {str(one): words[one.now] for one in found}
     after = {str(one): words[one.will] for one in found}
     note = "; ".join(NOTES[word] for word in dict.fromkeys(after.values()))
@@ -87,18 +91,21 @@ def _followers(draft: VswitchDraft, name: str) -> list[Change]:
 
 
 def _warn(
-    draft: VswitchDraft, name: str, vms: Mapping[str, Have], declared: Collection[str]
+    draft: VswitchDraft,
+    name: str,
+    users: list[followers.User],
+    found: list[followers.Follower],
 ) -> None:
     """Of NICs that do not follow, since no port group says anything to them or since they sleep."""
     if draft.have.stored is not None:
-        left = followers.left_alone(name, draft.have.stored, draft.definition, vms, declared)
+        left = followers.left_alone(name, draft.have.stored, draft.definition, users)
         if left:
             draft.warnings.append(
                 f"no port group says anything of {name} to these any more, and they keep what they "
                 f"have by it: {', '.join(left)}; declare it of the NICs themselves"
             )
-    found = followers.astray(name, draft.definition, vms, declared, waits=True)
-    saved = sorted({one.vm for one in found if vms[one.vm].facts.get("state") == SAVED})
+    asleep = {user.vm for user in users if user.state == SAVED}
+    saved = sorted(asleep & {one.vm for one in found})
     if saved:
         draft.warnings.append(
             f"these are saved, and come back without the change of {name}, which the next run "

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ from ...engine.plan import Have
 from ...engine.xmltree import Element
 from ..vm.states import PAUSED, RUNNING
 from . import filters, isolation
-from .attached import nics_on
+from .attached import is_on
 from .noted_vlans import ISOLATION, SECURITY
 
 
@@ -40,6 +41,24 @@ TRAITS: Mapping[str, Trait] = {
 }
 
 
+class Nic(NamedTuple):
+    """A NIC on the network, in what is stored of its VM or in what runs."""
+
+    mac: str
+    nth: int  # of the VM's NICs with this MAC, of which it may have several
+    element: Element
+
+
+class User(NamedTuple):
+    """A VM that has NICs on a network."""
+
+    vm: str
+    state: str
+    ends: bool  # with what runs
+    stored: list[Nic]
+    live: list[Nic]
+
+
 class Follower(NamedTuple):
     """A NIC that has not what its port group says: as it is stored, or as it runs."""
 
@@ -54,52 +73,82 @@ class Follower(NamedTuple):
         return f"{self.vm} ({self.mac})"
 
 
-def astray(
-    name: str, network: Element, domains: Mapping[str, Have], but: Collection[str], waits: bool
-) -> Iterator[Follower]:
-    """The NICs that do not follow the port groups of a network in the trait of that name, of all
-    VMs but some. Where it `waits`, what runs is left as it is."""
-    trait, lan = TRAITS[name], xmltree.get(network, "name") or ""
+def users_of(lan: str, domains: Mapping[str, Have], but: Collection[str]) -> list[User]:
+    """The VMs with NICs on the network of that name, but for some."""
+    found = []
     for vm, have in sorted(domains.items()):
-        if vm in but or have.stored is None:
+        if vm in but:
             continue
-        stored = list(nics_on(have.stored, lan, None))
-        own = {mac_of(nic) for nic in stored if trait.will(network, nic) is None}
-        for tree in _sides(have, waits):
-            for nic in nics_on(tree, lan, None):
-                will, now = trait.will(network, nic), trait.now(nic)
-                if will not in (None, now) and mac_of(nic) not in own:
-                    nth = with_mac(tree, mac_of(nic)).index(nic)
-                    yield Follower(vm, mac_of(nic), nth, tree is have.live, now, will or "")
+        state, ends = have.facts.get("state"), not have.facts.get("persistent", True)
+        stored = _nics(have.stored, lan)
+        live = _nics(have.live, lan) if state in (RUNNING, PAUSED) else []
+        if stored or live:
+            found.append(User(vm, str(state), ends, stored, live))
+    return found
 
 
-def _sides(have: Have, waits: bool) -> Iterator[Element]:
+def _nics(domain: Element | None, lan: str) -> list[Nic]:
+    macs: Counter[str] = Counter()
+    found = []
+    for element in () if domain is None else domain.findall("devices/interface"):
+        mac = mac_of(element)
+        if is_on(element, lan, None):
+            found.append(Nic(mac, macs[mac], element))
+        macs[mac] += 1
+    return found
+
+
+def astray(name: str, network: Element, users: list[User], waits: bool) -> Iterator[Follower]:
+    """The NICs that do not follow the port groups of a network in the trait of that name. Where it
+    `waits`, what runs is left as it is."""
+    now_of, will_of = TRAITS[name].now, _asked_once(TRAITS[name], network)
+    for user in users:
+        own = {nic[:2] for nic in user.stored if will_of(nic.element) is None}
+        for nics, runs in _sides(user, waits):
+            for mac, nth, element in nics:
+                will, now = will_of(element), now_of(element)
+                if will not in (None, now) and (mac, nth) not in own:
+                    yield Follower(user.vm, mac, nth, runs, now, will or "")
+
+
+def _asked_once(trait: Trait, network: Element) -> Callable[[Element], str | None]:
+    """What NICs are to have, which is the same for all of a port group that have the same now."""
+    known: dict[tuple[str | None, str], str | None] = {}
+
+    def will_of(nic: Element) -> str | None:
+        what = xmltree.get(nic, "source/@portgroup"), trait.now(nic)
+        if what not in known:
+            known[what] = trait.will(network, nic)
+        return known[what]
+
+    return will_of
+
+
+def _sides(user: User, waits: bool) -> Iterator[tuple[list[Nic], bool]]:
     """What is stored of a VM, unless it ends with what runs, and that."""
-    if have.stored is not None and have.facts.get("persistent", True):
-        yield have.stored
-    if have.live is not None and have.facts.get("state") in (RUNNING, PAUSED) and not waits:
-        yield have.live
+    if not user.ends:
+        yield user.stored, False
+    if not waits:
+        yield user.live, True
 
 
-def left_alone(
-    name: str, before: Element, after: Element, domains: Mapping[str, Have], but: Collection[str]
-) -> list[str]:
+def left_alone(name: str, before: Element, after: Element, users: list[User]) -> list[str]:
     """The NICs that keep a trait which they had by a port group, of which none says anything any
     more."""
-    trait, lan = TRAITS[name], xmltree.get(after, "name") or ""
-    found: dict[str, None] = {}
-    for vm, have in sorted(domains.items()):
-        for tree in () if vm in but else _sides(have, waits=False):
-            for nic in nics_on(tree, lan, None):
-                had = trait.now(nic) if trait.will(before, nic) == trait.now(nic) else ""
-                if had and trait.will(after, nic) is None:
-                    found[f"{vm} ({mac_of(nic)})"] = None
+    trait, found = TRAITS[name], dict[str, None]()
+    was_of, will_of = (_asked_once(trait, network) for network in (before, after))
+    for user in users:
+        for nic in (nic for nics, _runs in _sides(user, waits=False) for nic in nics):
+            had = trait.now(nic.element)
+            if had and was_of(nic.element) == had and will_of(nic.element) is None:
+                found[f"{user.vm} ({nic.mac})"] = None
     return list(found)
 
 
-def with_mac(domain: Element, mac: str) -> list[Element]:
-    """The NICs with a MAC: of one VM two may have the same."""
-    return [nic for nic in domain.findall("devices/interface") if mac_of(nic) == mac]
+def nth_with_mac(domain: Element, mac: str, nth: int) -> Element | None:
+    """One of the NICs with a MAC: of one VM two may have the same."""
+    nics = [nic for nic in domain.findall("devices/interface") if mac_of(nic) == mac]
+    return nics[nth] if nth < len(nics) else None
 
 
 def mac_of(nic: Element) -> str:

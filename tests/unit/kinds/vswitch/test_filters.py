@@ -12,7 +12,10 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import Fle
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have, Plan, Wanted
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import filters, steps
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.changes import RefilteredLater
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.followers import astray
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.followers import (
+    astray,
+    users_of,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.kind import KIND
 from support import worlds
 
@@ -125,7 +128,7 @@ def test_of_a_vm_that_ends_with_what_runs_nothing_is_stored() -> None:
     transient = replace(vm("web", "", ""), facts={"state": "running", "persistent": False})
     lan = network("<portgroup name='web' security='strict'/>").stored
     assert lan is not None
-    [one] = astray("security", lan, {"web": transient}, (), waits=False)
+    [one] = astray("security", lan, users_of("lan", {"web": transient}, ()), waits=False)
     assert one.runs
 
 
@@ -203,14 +206,34 @@ def test_a_whole_network_that_isolates_goes_before_its_port_groups() -> None:
 
 def test_two_nics_of_one_mac_both_follow() -> None:
     one = vm("web", "", None)
-    devices = one.stored.find("devices") if one.stored is not None else None
-    assert devices is not None
-    devices.append(xmltree.clone(devices[0]))
+    _add_nic(one, "")
     lan = xmltree.parse(
         "<network><name>lan</name><portgroup name='web' security='strict'/></network>"
     )
-    found = list(astray("security", lan, {"web": one}, (), waits=False))
+    found = list(astray("security", lan, users_of("lan", {"web": one}, ()), waits=False))
     assert [one.nth for one in found] == [0, 1]
+
+
+def test_of_two_nics_of_one_mac_that_follows_whose_port_group_says_something() -> None:
+    one = vm("web", "", "", group="silent")
+    _add_nic(one, "<source network='lan' portgroup='says'/>")
+    have = network("<portgroup name='silent'/><portgroup name='says' isolated='yes'/>")
+    assert have.stored is not None
+    found = astray("isolated", have.stored, users_of("lan", {"web": one}, ()), waits=False)
+    assert [(one.nth, one.runs) for one in found] == [(1, False), (1, True)]
+
+
+def _add_nic(have: Have, source: str) -> None:
+    """Give a VM one NIC more, which is as its first but for its source."""
+    for tree in (have.stored, have.live):
+        devices = None if tree is None else tree.find("devices")
+        if devices is None:
+            continue
+        more = xmltree.clone(devices[0])
+        if source:
+            xmltree.put(more, "source!", None)
+            more.append(xmltree.parse(source))
+        devices.append(more)
 
 
 # ---- the filters
