@@ -91,6 +91,30 @@ def test_a_linked_clone_stays_one_or_becomes_a_disk_of_its_own(guest: GuestDisk)
     wait_until(lambda: guest.counted() > before, 120.0, "the guest to count anew")
 
 
+LAID_OUT = {"cluster_size": "128k", "extended_l2": "on", "lazy_refcounts": "on"}
+
+
+def test_a_disk_is_laid_out_there_as_it_was(guest: GuestDisk) -> None:
+    """Off, and live. Then once more one of the oldest version of the format."""
+    guest.lay_out(**LAID_OUT)
+    was = ("1.1", 128 * 1024, True, True)
+    guest.declare(state="stopped")
+    off = guest.move(remove_source_storage=True)
+    assert (off["mode"], guest.layout()) == ("offline", was)
+    note = "laid out as now: cluster_size 128KiB, lazy_refcounts, extended_l2"
+    assert [row["note"] for row in off["plan"] if row.get("note") == note]
+    guest.declare(disk=off["disk"]["declare"], state="running")
+    live = guest.move(pool=guest.slow, volume="back.qcow2", remove_source_storage=True)
+    assert (live["mode"], guest.layout()) == ("live", was)
+    guest.libvirtd.virsh("destroy", guest.vm)
+    guest.lay_out(compat="0.10", cluster_size="4k")
+    guest.libvirtd.virsh("undefine", guest.vm)
+    guest.libvirtd.virsh("pool-refresh", guest.slow)
+    guest.declare(state="stopped")
+    guest.move()
+    assert guest.layout() == ("0.10", 4096, False, False)
+
+
 def test_a_vm_of_others_is_moved_off_and_left_to_the_letter(guest: GuestDisk) -> None:
     path = f"{guest.folder}/{guest.slow}/root.raw"
     guest.libvirtd.run(["qemu-img", "create", "-q", "-f", "raw", path, "10M"])

@@ -233,6 +233,28 @@ def goes_full_by_itself(guest: BackedUp) -> None:
     assert not guest.run("vm_backup", **guest.asked(name="last", keep=1))["changed"]
 
 
+def test_a_disk_is_laid_out_as_it_was(guest: BackedUp) -> None:
+    """As the manifest says; with one that does not say it, as QEMU makes an image."""
+    guest.lay_out(cluster_size="128k", extended_l2="on", lazy_refcounts="on")
+    was = ("1.1", 128 * 1024, True, True)
+    guest.declare(state="stopped")
+    made = guest.back_up(name="one")
+    guest.outside(guest.slow, "root.qcow2").unlink()
+    done = guest.restore(overwrite=True)
+    assert guest.layout() == was
+    assert note(done).endswith(
+        "; laid out as it was: cluster_size 128KiB, lazy_refcounts, extended_l2"
+    )
+    manifest = guest.outside_of(guest.vm, made["backup"]["name"], "manifest.json")
+    said = json.loads(manifest.read_text())
+    for disk in said["disks"]:
+        del disk["layout"]
+    manifest.write_text(json.dumps(said))
+    guest.restore(overwrite=True)
+    assert guest.layout() == ("1.1", 64 * 1024, False, False)
+    assert not guest.run("vm", **guest.declared())["changed"]
+
+
 def test_what_is_interrupted_leaves_no_backup_and_no_gap(guest: BackedUp) -> None:
     guest.start_counting(ballast_mib=MOVED_MIB)
     slow = guest.asked(bandwidth="1MiB/s")

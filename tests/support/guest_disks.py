@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
 import xml.etree.ElementTree as ET
@@ -156,6 +157,23 @@ class GuestDisk:
             found.append((source.get("file") or source.get("dev") or "", driver.get("type", "")))
         assert found[0] == found[1], found
         return found[0]
+
+    def lay_out(self, **options: str) -> None:
+        """Let its disk be an empty image that is laid out in some way."""
+        said = ",".join(f"{name}={value}" for name, value in options.items())
+        image = str(self.outside(self.slow, "root.qcow2"))
+        make = ["qemu-img", "create", "-q", "-f", "qcow2", "-o", said, image, "8M"]
+        subprocess.run(make, check=True)
+
+    def layout(self) -> tuple[str, int, bool, bool]:
+        """How the image of its disk is laid out: compat, cluster size, lazy refcounts, extended
+        L2."""
+        image = str(self.libvirtd.outside(self.image()[0]))
+        told = ["qemu-img", "info", "-U", "--output=json", image]
+        info = json.loads(subprocess.run(told, check=True, capture_output=True, text=True).stdout)
+        more = info["format-specific"]["data"]
+        flags = (bool(more.get(name)) for name in ("lazy-refcounts", "extended-l2"))
+        return (more["compat"], info["cluster-size"], *flags)  # type: ignore[return-value]
 
     def counted(self) -> int:
         """How far the guest has counted on the disk that it has."""

@@ -25,6 +25,16 @@ class File:
 
 
 @dataclass(frozen=True)
+class Layout:
+    """How a qcow2 image is laid out, by its header."""
+
+    version: int = 3
+    cluster_size: int = 1 << 16  # bytes
+    lazy_refcounts: bool = False
+    extended_l2: bool = False
+
+
+@dataclass(frozen=True)
 class Image:
     """What an image file says about itself."""
 
@@ -33,6 +43,7 @@ class Image:
     backing: str = ""  # what it stands on, as QEMU wrote it there; secrets are hidden
     backing_format: str = ""
     data_file: str = ""  # where its data is, if that is another file
+    layout: Layout | None = None  # of qcow2
 
 
 @dataclass(frozen=True)

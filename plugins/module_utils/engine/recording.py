@@ -16,7 +16,7 @@ from . import sensitive, xmltree
 from .errors import FleetError
 from .facts import ALL, Fact
 from .host import Daemon, Secret
-from .looked_at import File, Image, Interface, Unreadable
+from .looked_at import File, Image, Interface, Layout, Unreadable
 from .move_facts import Bridge, Clock, DiskSize, GuestCpus, Identity, Inside, Mount
 from .nodes import Cell, HugePages
 from .plain import BY_DEFINITION, KINDS, plain
@@ -129,7 +129,10 @@ def _file(told: Any) -> File | None:
 
 
 def _image(told: Any) -> Image | Unreadable:
-    return Image(**told["image"]) if "image" in told else Unreadable(**told["unreadable"])
+    if "image" not in told:
+        return Unreadable(**told["unreadable"])
+    layout = told["image"].get("layout")
+    return Image(**{**told["image"], "layout": None if layout is None else Layout(**layout)})
 
 
 def _interfaces(told: Any) -> dict[str, Interface]:

@@ -7,9 +7,8 @@ import hashlib
 import os
 import struct
 from pathlib import Path
-from typing import NamedTuple
 
-from ..engine.looked_at import Image
+from ..engine.looked_at import Image, Layout
 from ..engine.move_facts import Inside
 from ..engine.secret_words import shown_name
 
@@ -29,10 +28,10 @@ MARKS = (
 )
 HEADER_SIZE = 4096
 INSIDE_SIZE = 80  # up to its incompatible features
-LAYOUT_SIZE = 88  # up to its compatible features
 # Bits of qcow2's incompatible features, and one of its compatible ones.
 EXTERNAL_DATA_FILE, EXTENDED_L2 = 1 << 2, 1 << 4
 LAZY_REFCOUNTS = 1 << 0
+SMALLEST_BITS, LARGEST_BITS = 9, 21  # of the size of its clusters
 # What qcow2's header may be followed by.
 BACKING_FORMAT, DATA_FILE = 0xE2792ACA, 0x44415441
 
@@ -65,8 +64,11 @@ def _qcow2(header: bytes) -> Image:
     try:
         version, backing_at, backing_size = struct.unpack_from(">IQI", header, 4)
         (capacity,) = struct.unpack_from(">Q", header, 24)
-        (features,) = struct.unpack_from(">Q", header, 72) if version >= 3 else (0,)
+        (bits,) = struct.unpack_from(">I", header, 20)
+        features, within = struct.unpack_from(">QQ", header, 72) if version >= 3 else (0, 0)
         (length,) = struct.unpack_from(">I", header, 100) if version >= 3 else (72,)
+        if not SMALLEST_BITS <= bits <= LARGEST_BITS:
+            raise ValueError(f"clusters of 2^{bits} bytes")
         if backing_at + backing_size > len(header):
             raise ValueError("the name of its backing file is not in its header")
         more = _extensions(header, max(length, 72))
@@ -76,30 +78,8 @@ def _qcow2(header: bytes) -> Image:
     unnamed = "an external data file" if features & EXTERNAL_DATA_FILE else ""
     data_file = more.get(DATA_FILE, unnamed)
     backing, data_file = map(shown_name, (backing, data_file))
-    return Image("qcow2", capacity, backing, more.get(BACKING_FORMAT, ""), data_file)
-
-
-class Layout(NamedTuple):
-    """How a qcow2 image is laid out, by its header."""
-
-    version: int
-    cluster_size: int  # bytes
-    lazy_refcounts: bool
-    extended_l2: bool
-
-
-def layout_of(path: Path) -> Layout:
-    """How a qcow2 image is laid out. OSError if it cannot be read, ValueError if it is broken."""
-    with path.open("rb") as file:
-        header = file.read(LAYOUT_SIZE)
-    try:
-        version, bits = (struct.unpack_from(">I", header, at)[0] for at in (4, 20))
-        without, within = struct.unpack_from(">QQ", header, 72) if version >= 3 else (0, 0)
-    except struct.error as error:
-        raise ValueError(f"its qcow2 header is broken: {error}") from error
-    if not 9 <= bits <= 21:
-        raise ValueError(f"its qcow2 header is broken: clusters of 2^{bits} bytes")
-    return Layout(version, 1 << bits, bool(within & LAZY_REFCOUNTS), bool(without & EXTENDED_L2))
+    layout = Layout(version, 1 << bits, bool(within & LAZY_REFCOUNTS), bool(features & EXTENDED_L2))
+    return Image("qcow2", capacity, backing, more.get(BACKING_FORMAT, ""), data_file, layout)
 
 
 def inside_of(header: bytes) -> Inside | None:

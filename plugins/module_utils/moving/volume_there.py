@@ -6,24 +6,34 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..engine import xmltree
+from ..engine.looked_at import Layout
 from ..engine.plan import CREATE, Have, Plan, Wanted
+from ..kinds.storage_volume.layouts import put_layout
 from ..kinds.storage_volume.volumes import BLOCK_POOLS, FILE_POOLS, type_of
 from .fate import DiskFate
 
 
 def plan_of(
-    pool: Have, fate: DiskFate, capacity: int, empty: bool = False, copy_of: str = ""
+    pool: Have,
+    fate: DiskFate,
+    capacity: int,
+    empty: bool = False,
+    copy_of: str = "",
+    layout: Layout | None = None,
 ) -> Plan:
     """The plan for a volume of a pool, which keeps its mark until its disk is there.
 
     `empty` is one that gets a whole file as it is at the source, and with it its format. `copy_of`
-    is the volume, POOL/NAME, that libvirt itself fills it from. A partition cannot have a mark.
+    is the volume, POOL/NAME, that libvirt itself fills it from. `layout` is that of a qcow2, where
+    it is not as QEMU makes one. A partition cannot have a mark.
     """
     full = f"{fate.pool_there}/{fate.volume_there}"
     pool_type = type_of(pool)
     tree = xmltree.Element("volume")
     for path, value in _definition(fate, capacity, pool_type, empty and pool_type in FILE_POOLS):
         xmltree.put(tree, path, value)
+    if layout is not None:
+        put_layout(tree, layout)
     options = {"moved": pool_type != "disk", "copy_of": copy_of}
     wanted = Wanted("storage_volume", full, "present", options=options)
     after = Have("storage_volume", full, tree, facts={"pool_type": pool_type})

@@ -16,6 +16,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.looked_at import 
     File,
     Image,
     Interface,
+    Layout,
     Unreadable,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.move_facts import (
@@ -67,7 +68,10 @@ ANSWERS: dict[Fact, Any] = {
     ("written", "/srv/a b.qcow2"): "10 bytes, 1.5",
     ("folder", "/srv"): {"a b.qcow2": "file", "ä": "link"},
     ("folder", "/gone"): None,
-    ("image", "/srv/a b.qcow2"): Image("qcow2", 1 << 40, "base", "raw", "data"),
+    ("image", "/srv/a b.qcow2"): Image(
+        "qcow2", 1 << 40, "base", "raw", "data", Layout(2, 512, True, True)
+    ),
+    ("image", "/srv/b.raw"): Image("raw", 1 << 20),
     ("image", "/gone"): Unreadable("No such file or directory", missing=True),
     ("leases", "lan"): [{"mac": "52:54:00:00:00:02", "ipaddr": "192.0.2.7", "expirytime": 3}],
     ("machines_of", "x86_64"): ["q35"],

@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.changes import Kept
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetErrors
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.looked_at import Image, Layout
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.move_facts import DiskSize, Inside
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.showing import (
@@ -160,6 +161,26 @@ def test_a_chain_is_kept_where_it_can_be_and_flattened_where_not() -> None:
     flat = off.planned()
     assert flat.fate is not None and flat.fate.how == "flattened"
     assert "as one image while the VM is off" in off.refused(backing="keep")
+
+
+def test_it_is_laid_out_as_it_was_where_that_is_qcow2() -> None:
+    """Told by the header of its image; of that of another machine, by its volume."""
+    site = Site()
+    site.host.facts[("uri",)] = "qemu:///system"
+    site.host.facts[("image", "/local/web.qcow2")] = Image(
+        "qcow2", 10 * GIB, layout=Layout(3, 1 << 17, False, True)
+    )
+    found = site.planned()
+    field = "volumes.fast/web-vda.qcow2"
+    notes = {row["field"]: row.get("note") for row in results(found.plan.changes)}
+    assert notes[field] == "laid out as now: cluster_size 128KiB, extended_l2"
+    assert site.move(format="raw").layout_there is None
+    del site.host.facts[("image", "/local/web.qcow2")]
+    site.host.facts[("uri",)] = "qemu+ssh://kvm1/system"
+    tree = site.host.haves["storage_volume"][0].definition
+    for path, value in (("compat", "1.1"), ("clusterSize", "4096"), ("features/extended_l2", "")):
+        xmltree.put(tree, f"target/{path}", value)
+    assert site.move().layout_there == Layout(3, 4096, False, True)
 
 
 def test_into_a_volume_group_it_is_raw_and_whole() -> None:

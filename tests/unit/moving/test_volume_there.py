@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.looked_at import Layout
 from ansible_collections.kvm.fleet.plugins.module_utils.moving.fate import COPIED, DiskFate
 from ansible_collections.kvm.fleet.plugins.module_utils.moving.volume_there import plan_of
 from support.moves import DIR, GIB, pool
@@ -27,3 +28,21 @@ def test_what_is_allocated_beforehand(kind: str, form: str, allocation: str, mar
     tree = plan.after.definition
     assert xmltree.get(tree, "allocation") == allocation
     assert xmltree.get(tree, "target/format/@type") == (form if kind == "dir" else None)
+
+
+@pytest.mark.parametrize(
+    ("layout", "compat", "size", "features"),
+    [
+        (Layout(), "1.1", None, []),
+        (Layout(2, 4096), "0.10", "4096", []),
+        (Layout(3, 1 << 17, True, True), "1.1", "131072", ["lazy_refcounts", "extended_l2"]),
+    ],
+)
+def test_how_it_is_laid_out(
+    layout: Layout, compat: str, size: str | None, features: list[str]
+) -> None:
+    fate = DiskFate("root", "vda", COPIED, pool_there="fast", volume_there="web", format="qcow2")
+    tree = plan_of(pool("fast", "/fast"), fate, GIB, layout=layout).after.definition
+    assert xmltree.get(tree, "target/compat") == compat
+    assert xmltree.get(tree, "target/clusterSize") == size
+    assert [one.tag for one in tree.iterfind("target/features/*")] == features

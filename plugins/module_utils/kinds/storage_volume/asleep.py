@@ -63,17 +63,17 @@ def volume_at(path: Path) -> Element | None:
         xmltree.put(volume, at, value)
     for at in ("capacity", "allocation", "physical"):
         xmltree.put(volume, f"{at}/@unit", "bytes")
-    _put_layout(volume, path, image)
+    _put_layout(volume, image)
     if image.backing:
         xmltree.put(volume, "backingStore/path", backing_path(image.backing, str(path)))
         xmltree.put(volume, "backingStore/format/@type", image.backing_format or "raw")
     return volume
 
 
-def _put_layout(volume: Element, path: Path, image: Image) -> None:
-    if image.format != "qcow2":
+def _put_layout(volume: Element, image: Image) -> None:
+    layout = image.layout
+    if layout is None:
         return
-    layout = images.layout_of(path)
     if layout.version >= 3:
         xmltree.put(volume, "target/compat", "1.1")
     xmltree.put(volume, "target/clusterSize", str(layout.cluster_size))

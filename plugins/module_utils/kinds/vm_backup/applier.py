@@ -17,12 +17,14 @@ from typing import Any
 
 from ...engine import xmltree
 from ...engine.errors import FleetError
+from ...engine.looked_at import Image, Layout
 from ...host.connection import Host, found, libvirt, patiently, wait_until
 from ...host.turns import in_turn
 from ..vm import noted_vlans
 from .applier_files import begin, clear, finish, make_folder, remove, seen, write
 from .applier_job import Job, state_of
 from .checks import QEMU_IMG
+from .disks import Disk
 from .due import written
 from .facts import Leftover
 from .fate import DiskFate
@@ -255,4 +257,13 @@ def _copy_of(job: Job, fate: DiskFate) -> DiskCopy:
         disk.format,
         "" if case.runs else written(case, disk.images),
         bool(inside) or (inside is None and disk.format == "qcow2"),
+        _layout_of(job, disk),
     )
+
+
+def _layout_of(job: Job, disk: Disk) -> Layout | None:
+    """How the image of a disk is laid out, by its header. A guest can write one into a raw disk."""
+    if disk.format != "qcow2" or not disk.path.startswith("/"):
+        return None
+    found = job.planned.case.world.host.image(disk.path)
+    return found.layout if isinstance(found, Image) else None

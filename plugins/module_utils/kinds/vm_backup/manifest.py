@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
+from ...engine.looked_at import Layout
+
 FORMAT = 1  # of the manifest; one that is newer is not touched
 MANIFEST, MARK, LOCK = "manifest.json", "mark.json", ".lock"
 PARTIAL = ".partial"  # at the end of the name of a folder that is half-made, or half-removed
@@ -40,6 +42,7 @@ class DiskCopy(File):
     format: str = ""  # in which format it was there
     written: str = ""  # when that was last written to, of a VM that was off
     had_snapshots: bool = False  # inside of its image, to which it may have gone back since
+    layout: Layout | None = None  # of its qcow2 there; older manifests do not say it
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ def backup_in(said: Mapping[str, Any]) -> Backup:
     if said.get("format") != FORMAT:
         raise ValueError(f"its manifest is of format {said.get('format')!r}, and {FORMAT} is known")
     try:
-        disks = tuple(DiskCopy(**one) for one in said["disks"])
+        disks = tuple(_disk_copy(one) for one in said["disks"])
         files = tuple(File(**one) for one in said["files"])
         lacks = tuple(said.get("lacks", ()))
         own = {name: value for name, value in said.items() if name in _PLAIN}
@@ -100,6 +103,11 @@ def backup_in(said: Mapping[str, Any]) -> Backup:
     if strange:
         raise ValueError(f"its manifest names {strange[0]!r}, which is outside of its folder")
     return found
+
+
+def _disk_copy(said: Mapping[str, Any]) -> DiskCopy:
+    layout = said.get("layout")
+    return DiskCopy(**{**said, "layout": None if layout is None else Layout(**layout)})
 
 
 _PLAIN = (

@@ -26,6 +26,7 @@ from ...host.connection import Host, found, libvirt, patiently
 from ...host.judgement import refusal
 from ...host.turns import in_turn
 from ...host.writing import flush
+from ..storage_volume.layouts import as_options
 from ..vm import noted_vlans
 from ..vm.applier_vlans import as_taken
 from ..vm.state_files import StateFile
@@ -147,6 +148,8 @@ def _convert(job: Job, folder: Path, disk: DiskBack) -> None:
     is half-made."""
     source = folder / job.case.backup.id / disk.copy.file
     command = [QEMU_IMG, "convert", "-q", "-f", "qcow2", "-O", disk.format]
+    if disk.layout is not None:
+        command += ["-o", as_options(disk.layout)]
     wanted = job.case.wanted
     with suppress(FileNotFoundError):  # qemu-img of a run that was killed may still write to it
         Path(disk.half_made).unlink()

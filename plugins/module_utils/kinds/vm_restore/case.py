@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from ...engine import xmltree
 from ...engine.errors import FleetError
+from ...engine.looked_at import Layout
 from ...engine.xmltree import Element
 from ..storage_volume.volumes import volume_path
 from ..vm import noted_vlans
@@ -36,6 +37,11 @@ class DiskBack(NamedTuple):
     def half_made(self) -> str:
         """Where it is until it is whole."""
         return f"{self.place}.partial"
+
+    @property
+    def layout(self) -> Layout | None:
+        """How it is laid out, where it is qcow2 and the backup says how it was."""
+        return self.copy.layout if self.format == "qcow2" else None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from ...engine.changes import STORED, Change, Kept, Lost
 from ...engine.errors import FleetError, FleetErrors
 from ...engine.hidden import Sensitive
 from ...engine.plan import NONE, UPDATE, Have, Plan, Wanted
+from ..storage_volume import layouts
 from ..vm.definition import BARRED, domain_values
 from ..vm.state_files import NAMES, StateFile, saved_memory_of, state_files_of
 from ..vm.states import RUNNING, SAVED, STOPPED
@@ -114,7 +115,9 @@ def _disks(case: Case, backup: Backup) -> Iterator[Change]:
         if case.world.host.exists(disk.path) and not case.is_ours(disk.path):
             note = "what is in it is lost, once the restored disks are whole"
             yield Lost(case.resource, ("images", disk.path), disk.path, note=note)
-        note = f"{disk.format}, as in {backup.id}, standing on nothing"
+        layout = layouts.told(disk.layout)
+        like = f"; laid out as it was: {layout}" if layout else ""
+        note = f"{disk.format}, as in {backup.id}, standing on nothing{like}"
         yield Restored(case.resource, at, None, disk.path, STORED, note=note)
     for target in case.left_out:
         note = "it is in no backup, and stays as it is"

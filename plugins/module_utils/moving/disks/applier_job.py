@@ -64,7 +64,9 @@ class Job:
 
     def volume(self, copy_of: str = "") -> Plan:
         """The plan for the volume that it goes to."""
-        return plan_of(self.planned.move.pool, self.fate, self.fate.capacity, copy_of=copy_of)
+        move = self.planned.move
+        layout = move.layout_there
+        return plan_of(move.pool, self.fate, self.fate.capacity, copy_of=copy_of, layout=layout)
 
     def runs(self, dom: Any) -> Element | None:
         """The disk as it runs now; None where the VM does not."""

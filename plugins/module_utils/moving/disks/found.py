@@ -9,10 +9,12 @@ from functools import cached_property
 from ...engine import xmltree
 from ...engine.errors import FleetError
 from ...engine.fields import items_of
+from ...engine.looked_at import Image, Layout
 from ...engine.move_facts import DiskSize, Inside
 from ...engine.plan import Have
 from ...engine.xmltree import Element
 from ...kinds.images.chains import Chains, Layer
+from ...kinds.storage_volume.layouts import layout_in
 from ...kinds.storage_volume.volumes import (
     BLOCK_POOLS,
     FILE_POOLS,
@@ -140,6 +142,20 @@ class DiskMove:
         return self.side.moves.inside(self.wanted.vm, self.target)
 
     @cached_property
+    def layout(self) -> Layout | None:
+        """How its image is laid out, if that is qcow2 and anybody can tell."""
+        path = self.layers[0].path if self.layers else ""
+        if self.format != "qcow2":
+            return None
+        host = self.side.world.host
+        found = host.image(path) if host.is_local and path.startswith("/") else None
+        if isinstance(found, Image):
+            return found.layout
+        volume = volume_at(self.side, self.here)
+        tree = None if volume is None else volume.stored
+        return None if tree is None else layout_in(tree)
+
+    @cached_property
     def mirror(self) -> str:
         """Where a job of libvirt copies it to at this moment; empty without one."""
         mirror = None if self.live is None else self.live.find("mirror")
@@ -171,6 +187,11 @@ class DiskMove:
         if self.wanted.format or self.pool_type not in FILE_POOLS:
             return self.wanted.format or "raw"
         return "raw" if self.format == "raw" else "qcow2"
+
+    @property
+    def layout_there(self) -> Layout | None:
+        """How it is laid out there: as it is now, where it is qcow2 as well."""
+        return self.layout if self.format_there == "qcow2" else None
 
     @property
     def name_there(self) -> str:

@@ -11,6 +11,7 @@ from ...engine.errors import FleetErrors
 from ...engine.keys import ABSENT
 from ...engine.plan import NONE, UPDATE, Have, Plan, Wanted
 from ...engine.units import format_size
+from ...kinds.storage_volume import layouts
 from ...kinds.storage_volume.volumes import BLOCK_POOLS, HALF_MADE
 from ...kinds.vm.states import RUNNING
 from ..changes import Copied, Moved
@@ -153,8 +154,10 @@ def _made(move: DiskMove, fate: DiskFate) -> str:
     stands = f"stands on {fate.backing}" if fate.backing else ""
     has = f"has what is in {fate.below} too" if fate.how == FLATTENED else ""
     there = move.side.volume(move.wanted.pool, move.name_there)
+    layout = layouts.told(move.layout_there)
+    like = f"laid out as now: {layout}" if layout else ""
     anew = "made anew: an interrupted run left it half-made" if there.facts.get(HALF_MADE) else ""
-    return "; ".join(filter(None, (stands, has, anew)))
+    return "; ".join(filter(None, (stands, has, like, anew)))
 
 
 def _old(move: DiskMove, volume: str, path: str) -> Iterator[Change]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.looked_at import Image
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.looked_at import Image, Layout
 from ansible_collections.kvm.fleet.plugins.module_utils.host import images
 from ansible_collections.kvm.fleet.plugins.module_utils.host.files import read_place
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.images.headers import backing_path
@@ -51,7 +51,7 @@ def test_the_format_of_a_backing_file_is_read(tmp_path: Path) -> None:
     header = start.ljust(100, b"\0") + struct.pack(">I", 104) + extension
     file = tmp_path / "image"
     file.write_bytes(header.ljust(128, b"\0") + b"/base")
-    assert images.inspect(str(file)) == Image("qcow2", 2**30, "/base", "raw")
+    assert images.inspect(str(file)) == Image("qcow2", 2**30, "/base", "raw", layout=Layout())
 
 
 def test_all_names_of_a_device_are_one_place(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.looked_at import Layout
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.showing import results, summary
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm_backup import manifest, watching
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm_backup.case import Case
@@ -319,6 +320,8 @@ def test_a_declaration_that_means_nothing(options: dict[str, Any], said: str) ->
 def test_a_manifest_is_read_as_it_was_written() -> None:
     one = backup("one", 1)
     assert manifest.backup_in(json.loads(manifest.text_of(one))) == one
+    laid_out = backup("two", 1, disks=(copy(layout=Layout(2, 4096)),))
+    assert manifest.backup_in(json.loads(manifest.text_of(laid_out))) == laid_out
 
 
 @pytest.mark.parametrize(

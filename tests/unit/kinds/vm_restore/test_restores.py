@@ -8,9 +8,12 @@ import pytest
 
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetError, FleetErrors
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.looked_at import File
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.looked_at import File, Layout
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.showing import results, summary
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume.layouts import (
+    as_options,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.derived import (
     derived_mac,
     derived_uuid,
@@ -202,6 +205,19 @@ def test_a_raw_disk_is_raw_again() -> None:
     disks_then = found.case.definition.findall("devices/disk")
     formats = [xmltree.get(one, "driver/@type") for one in disks_then]
     assert formats == ["qcow2", "raw"]
+
+
+def test_a_disk_is_laid_out_as_it_was_where_the_backup_says_it() -> None:
+    layout = Layout(3, 1 << 17, True)
+    disks = (copy(layout=layout), copy("vdb", format="raw", source="/local/data", layout=layout))
+    site = Site(backup("one", 1, disks=disks), devices=DATA.format("raw", ""))
+    found = site.planned(overwrite=True)
+    assert [one.layout for one in found.case.disks] == [layout, None]
+    notes = {row["field"]: row.get("note") for row in results(found.plan.changes)}
+    like = "; laid out as it was: cluster_size 128KiB, lazy_refcounts"
+    assert notes["disks.vda"] == f"qcow2, as in one, standing on nothing{like}"
+    assert "laid out" not in notes["disks.vdb"]
+    assert as_options(layout) == "compat=1.1,cluster_size=131072,lazy_refcounts=on"
 
 
 def test_a_disk_that_the_backup_has_not_stays_or_is_not_shared() -> None:
