@@ -11,7 +11,6 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Plan
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.showing import results
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.world import World
 from ansible_collections.kvm.fleet.plugins.module_utils.host import way_in
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.kind import KIND
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.steps import steps_of
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch import (
     at_risk,
@@ -21,7 +20,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch.hos
     port_of,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch.seen import Switch
-from support import worlds
+from support.vswitches import planned_in, world_here
 
 GIVEN = {"name": "prod", "state": "active", "purge": False, "apply": "live", "autostart": None}
 NEW = {"type": "linux_bridge", "bridge": "br9"}
@@ -42,22 +41,13 @@ LINKS = {
 
 def world_of(**said: Any) -> World:
     bridges = {"keeper": "networkd", "has_networkd": True, "links": {}, "vlans": {}, "files": {}}
-    answers = {
-        **worlds.HERE,
-        ("linux_bridges",): bridges,
-        ("links",): LINKS,
-        ("interfaces",): {},
-        ("routes",): [],
-        ("way_in",): {"address": "", "systemd": True, "unconfirmed": "", **said},
-    }
-    return worlds.world({"vswitch": {}, "vm": {}}, answers)
+    way_in = {"address": "", "systemd": True, "unconfirmed": "", **said}
+    return world_here({}, LINKS, linux_bridges=bridges, way_in=way_in)
 
 
 def planned(world: World, nic: str = "eno1", **options: Any) -> Plan:
     ports = {"host_ports": [MGMT]} if nic == "eno1" else {}
-    given = {**GIVEN, **NEW, "uplinks": {"nics": [nic]}, **ports, **options}
-    [wanted] = KIND.parse(given)
-    return KIND.plan(wanted, world.will_be("vswitch", "prod"), world)
+    return planned_in(world, **{**NEW, "uplinks": {"nics": [nic]}, **ports, **options})
 
 
 def guard(plan: Plan) -> dict[str, Any]:

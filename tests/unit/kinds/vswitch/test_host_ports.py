@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetErrors
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have, Plan
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Plan
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.showing import results
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.world import World
 from ansible_collections.kvm.fleet.plugins.module_utils.host import open_vswitch
@@ -28,17 +27,9 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch.hos
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch.seen import Switch
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.tree import derived_mac
-from support import worlds
+from support.vswitches import ALL_VLANS, GIVEN, on_switch, planned_in, rows, world_here
 
-LINUX = """<network><name>prod</name><uuid>0b1f5c3e-7c5e-4a0e-9a55-9f6b0c6f1c13</uuid><metadata>
-<fleet:resource xmlns:fleet="urn:kvm.fleet:1" switch="linux_bridge"/></metadata>
-<forward mode='bridge'/><bridge name='br9'/></network>"""
-OVS = """<network><name>prod</name><uuid>0b1f5c3e-7c5e-4a0e-9a55-9f6b0c6f1c13</uuid>
-<forward mode='bridge'/><virtualport type='openvswitch'/><bridge name='br9'/></network>"""
-TREES = {"linux_bridge": LINUX, "openvswitch": OVS}
-GIVEN = {"name": "prod", "state": "active", "purge": False, "apply": "live", "autostart": None}
 MAC = derived_mac("prod")
-ALL = [[1, 1, "pvid untagged"], [2, 4094, ""]]
 BOTH = pytest.mark.parametrize("kind", ["linux_bridge", "openvswitch"])
 
 
@@ -77,7 +68,7 @@ class Host:
             }
         elif self.stored is not None:
             files = linux_files.files_beside("br9", self.stored)
-        vlans = {"eno1": ALL, "br9": [[1, 1, "pvid untagged"], [10, 20, ""]]}
+        vlans = {"eno1": ALL_VLANS, "br9": [[1, 1, "pvid untagged"], [10, 20, ""]]}
         return {"keeper": self.keeper, "has_networkd": True, "links": links, "vlans": vlans,
                 "files": files}  # fmt: skip
 
@@ -94,32 +85,17 @@ class Host:
 
     @property
     def world(self) -> World:
-        tree = xmltree.parse(TREES[self.kind])
         found = linux_seen.seen(self.linux_bridges)
         switch = seen.of_bridge(self.open_vswitch if self.kind == "openvswitch" else found, "br9")
-        facts = {"state": "active", "autostart": True, "persistent": True}
-        facts |= switch.facts if switch else {}
-        haves = {"prod": Have("vswitch", "prod", tree, tree, facts)} if self.stored else {}
-        answers = {
-            **worlds.HERE,
-            ("linux_bridges",): self.linux_bridges,
-            ("open_vswitch",): self.open_vswitch,
-            ("links",): self.links,
-            ("interfaces",): {},
-            ("routes",): [],
-        }
-        return worlds.world({"vswitch": haves, "vm": {}}, answers)
+        haves = {"prod": on_switch(self.kind, "br9", switch)} if self.stored else {}
+        return world_here(
+            haves, self.links, linux_bridges=self.linux_bridges, open_vswitch=self.open_vswitch
+        )
 
 
 def planned(host: Host, **options: Any) -> Plan:
-    world = host.world
     named = {} if host.stored else {"type": host.kind, "bridge": "br9"}
-    [wanted] = KIND.parse({**GIVEN, **named, **options})
-    return KIND.plan(wanted, world.will_be("vswitch", wanted.name), world)
-
-
-def rows(plan: Plan) -> dict[str, Any]:
-    return {row["field"]: (row["before"], row["after"]) for row in results(plan.changes)}
+    return planned_in(host.world, **named, **options)
 
 
 def of_ports(plan: Plan) -> dict[str, Any]:

@@ -8,9 +8,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetErrors
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have, Plan
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.showing import results
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Plan
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.world import World
 from ansible_collections.kvm.fleet.plugins.module_utils.host import linux_bridges, linux_state
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.kind import KIND
@@ -24,15 +22,21 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch imp
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch.seen import Switch
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.tree import derived_mac
-from support import worlds
+from support.vswitches import (
+    ALL_VLANS,
+    linux_host,
+    on_linux,
+    planned_in,
+    refused_in,
+    rows,
+    world_here,
+)
+from support.vswitches import (
+    linux_link as one,
+)
 
-NETWORK = """<network><name>prod</name><uuid>0b1f5c3e-7c5e-4a0e-9a55-9f6b0c6f1c13</uuid><metadata>
-<fleet:resource xmlns:fleet="urn:kvm.fleet:1" switch="linux_bridge"/></metadata>
-<forward mode='bridge'/><bridge name='br9'/></network>"""
-GIVEN = {"name": "prod", "state": "active", "purge": False, "apply": "live", "autostart": None}
 NEW = {"type": "linux_bridge", "bridge": "br9"}
 MAC = derived_mac("prod")
-ALL = [[1, 1, "pvid untagged"], [2, 4094, ""]]
 
 
 def link(**said: Any) -> dict[str, Any]:
@@ -48,51 +52,30 @@ LINKS = {
 }
 
 
-def one(kind: str = "", master: str = "", **said: Any) -> dict[str, Any]:
-    nothing = {"mtu": 1500, "up": True, "filtering": kind == "bridge", "mode": "", "primary": ""}
-    return {"kind": kind, "master": master, "pvid": 0, **nothing, **said}
-
-
 def host(stored: Switch | None = None, keeper: str = "networkd", **links: Any) -> dict[str, Any]:
-    """A host with what is stored of br9 as its files say, and these links."""
-    files = {} if stored is None else linux_files.files_of("br9", stored, MAC)
-    ports = {name: ALL for name, of in links.items() if of["master"] == "br9"}
-    return {"keeper": keeper, "has_networkd": True, "links": links, "vlans": ports, "files": files}
+    return linux_host(stored, links, keeper)
 
 
 NOTHING = host()
 ONE = Switch("prod", ("eno1",), backend="networkd")
 PAIR = Switch("prod", ("eno1", "eno2"), "active_backup", "eno1", backend="networkd")
 RUNS_ONE = host(ONE, br9=one("bridge"), eno1=one(master="br9"))
-OF_PAIR = {"br9": one("bridge"), "eno1": one(master="br9-up"), "eno2": one(master="br9-up")}
+OF_PAIR = {
+    "br9": one("bridge"),
+    "eno1": one(master="br9-up"),
+    "eno2": one(master="br9-up"),
+}
 BOND = one("bond", "br9", mode="active-backup", primary="eno1")
 RUNS_PAIR = host(PAIR, **OF_PAIR, **{"br9-up": BOND})
 
 
 def world_of(said: dict[str, Any], there: bool = True, links: Any = None) -> World:
-    tree = xmltree.parse(NETWORK)
-    switch = seen.of_bridge(linux_seen.seen(said), "br9")
-    facts = {"state": "active", "autostart": True, "persistent": True}
-    facts |= switch.facts if switch else {}
-    haves = {"prod": Have("vswitch", "prod", tree, tree, facts)} if there else {}
-    answers = {
-        **worlds.HERE,
-        ("linux_bridges",): said,
-        ("links",): {**LINKS, **(links or {})},
-        ("interfaces",): {},
-        ("routes",): [],
-    }
-    return worlds.world({"vswitch": haves, "vm": {}}, answers)
+    haves = {"prod": on_linux(said)} if there else {}
+    return world_here(haves, {**LINKS, **(links or {})}, linux_bridges=said)
 
 
 def planned(said: dict[str, Any], world: World | None = None, **options: Any) -> Plan:
-    world = world or world_of(said, "type" not in options)
-    [wanted] = KIND.parse({**GIVEN, **options})
-    return KIND.plan(wanted, world.will_be("vswitch", wanted.name), world)
-
-
-def rows(plan: Plan) -> dict[str, Any]:
-    return {row["field"]: (row["before"], row["after"]) for row in results(plan.changes)}
+    return planned_in(world or world_of(said, "type" not in options), **options)
 
 
 # ---- what is planned
@@ -147,7 +130,10 @@ def test_what_is_omitted_stays_as_it_is_stored_whatever_runs() -> None:
         (host(PAIR, **OF_PAIR, **{"br9-up": {**BOND, "mode": "802.3ad"}}), "br9-up mode"),
         (host(PAIR, **OF_PAIR, **{"br9-up": {**BOND, "primary": ""}}), "br9-up primary"),
         (host(PAIR, **OF_PAIR, **{"br9-up": BOND, "eno3": one(master="br9-up")}), "eno3"),
-        (host(ONE, br9=one("bridge"), eno1=one(master="br9"), **{"br9-up": BOND}), "br9-up"),
+        (
+            host(ONE, br9=one("bridge"), eno1=one(master="br9"), **{"br9-up": BOND}),
+            "br9-up",
+        ),
     ],
 )
 def test_what_runs_otherwise_is_set_back(said: dict[str, Any], field: str) -> None:
@@ -203,9 +189,7 @@ def test_where_nobody_keeps_it_a_declared_backend_says_so() -> None:
 
 
 def refused(said: dict[str, Any], **options: Any) -> str:
-    with pytest.raises(FleetErrors) as error:
-        planned(said, **options)
-    return str(error.value)
+    return refused_in(world_of(said, "type" not in options), **options)
 
 
 @pytest.mark.parametrize(
@@ -312,7 +296,11 @@ def test_an_mtu_is_set_from_below_and_goes_back_to_the_usual() -> None:
 
 
 def test_a_bond_of_others_is_not_touched() -> None:
-    links = {**RUNS_ONE["links"], "bond0": one("bond", "br9"), "eth9": one(master="bond0")}
+    links = {
+        **RUNS_ONE["links"],
+        "bond0": one("bond", "br9"),
+        "eth9": one(master="bond0"),
+    }
     assert not any("bond0" in c or "eth9" in c for c in told({"links": links}, ONE, ONE))
     assert [*linux_commands.removing(links, "br9")] == [["ip", "link", "delete", "dev", "br9"]]
 
@@ -377,11 +365,11 @@ def test_what_ip_and_bridge_tell_is_read() -> None:
         "eno1": one(master="br9-up"),
     }
     vlans = [{"vlan": 1, "flags": ["PVID", "Egress Untagged"]}, {"vlan": 2, "vlanEnd": 4094}]
-    assert linux_bridges.vlans_in([{"ifname": "eno1", "vlans": vlans}]) == {"eno1": ALL}
+    assert linux_bridges.vlans_in([{"ifname": "eno1", "vlans": vlans}]) == {"eno1": ALL_VLANS}
 
 
 def test_the_vlans_of_a_port_are_told_as_options() -> None:
-    assert linux_seen.vlans_of(ALL) == {"vlan": 0, "native_vlan": 1, "trunk": ["2-4094"]}
+    assert linux_seen.vlans_of(ALL_VLANS) == {"vlan": 0, "native_vlan": 1, "trunk": ["2-4094"]}
     access = linux_seen.vlans_of([[10, 10, "pvid untagged"]])
     assert access == {"vlan": 10, "native_vlan": 0, "trunk": []}
 

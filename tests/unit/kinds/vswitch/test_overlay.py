@@ -10,10 +10,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetError, FleetErrors
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetError
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have, Plan
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.showing import results
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.world import World
 from ansible_collections.kvm.fleet.plugins.module_utils.host import open_vswitch
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import applier_switch
@@ -27,11 +25,8 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch imp
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch.overlay import Overlay
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch.seen import Switch
-from support import worlds
+from support.vswitches import on_switch, planned_in, refused_in, rows, world_here
 
-NETWORK = """<network><name>{0}</name><uuid>0b1f5c3e-7c5e-4a0e-9a55-9f6b0c6f1c13</uuid>
-<forward mode='bridge'/><bridge name='{1}'/><virtualport type='openvswitch'/></network>"""
-GIVEN = {"name": "prod", "state": "active", "purge": False, "apply": "live", "autostart": None}
 NEW = {"type": "openvswitch", "bridge": "ovs0"}
 PEERS = ("192.0.2.12", "192.0.2.13")
 OVERLAY = Overlay("vxlan", 5000, PEERS, "", 4789)
@@ -76,38 +71,20 @@ NOTHING = {**found(None), "bridges": {}}
 
 
 def have_of(name: str, bridge: str, said: dict[str, Any]) -> Have:
-    tree = xmltree.parse(NETWORK.format(name, bridge))
-    switch = seen.of_bridge(said, bridge)
-    facts = {"state": "active", "autostart": True, "persistent": True}
-    return Have("vswitch", name, tree, tree, {**facts, **(switch.facts if switch else {})})
+    return on_switch("openvswitch", bridge, seen.of_bridge(said, bridge), name)
 
 
 def world_of(said: dict[str, Any], there: bool = True, links: Any = None, **others: Any) -> World:
     haves = {"prod": have_of("prod", "ovs0", said)} if there else {}
-    answers = {
-        **worlds.HERE,
-        ("open_vswitch",): said,
-        ("links",): {**LINKS, **(links or {})},
-        ("interfaces",): {},
-        ("routes",): [],
-    }
-    return worlds.world({"vswitch": {**haves, **others}, "vm": {}}, answers)
+    return world_here({**haves, **others}, {**LINKS, **(links or {})}, open_vswitch=said)
 
 
 def planned(said: dict[str, Any], world: World | None = None, **options: Any) -> Plan:
-    world = world or world_of(said, "type" not in options)
-    [wanted] = KIND.parse({**GIVEN, **options})
-    return KIND.plan(wanted, world.will_be("vswitch", wanted.name), world)
-
-
-def rows(plan: Plan) -> dict[str, Any]:
-    return {row["field"]: (row["before"], row["after"]) for row in results(plan.changes)}
+    return planned_in(world or world_of(said, "type" not in options), **options)
 
 
 def refused(said: dict[str, Any], world: World | None = None, **options: Any) -> str:
-    with pytest.raises(FleetErrors) as error:
-        planned(said, world, **options)
-    return str(error.value)
+    return refused_in(world or world_of(said, "type" not in options), **options)
 
 
 # ---- what is planned

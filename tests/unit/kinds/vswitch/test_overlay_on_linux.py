@@ -7,10 +7,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetErrors
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have, Plan
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.showing import results
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Plan
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.world import World
 from ansible_collections.kvm.fleet.plugins.module_utils.host import linux_bridges, linux_state
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.kind import KIND
@@ -19,21 +17,23 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch imp
     linux_commands,
     linux_files,
     linux_names,
-    linux_seen,
     seen,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch.overlay import Overlay
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch.seen import Switch
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.tree import derived_mac
-from support import worlds
+from support.vswitches import (
+    ALL_VLANS,
+    linux_host,
+    linux_link,
+    on_linux,
+    planned_in,
+    rows,
+    world_here,
+)
 
-NETWORK = """<network><name>prod</name><uuid>0b1f5c3e-7c5e-4a0e-9a55-9f6b0c6f1c13</uuid><metadata>
-<fleet:resource xmlns:fleet="urn:kvm.fleet:1" switch="linux_bridge"/></metadata>
-<forward mode='bridge'/><bridge name='br9'/></network>"""
-GIVEN = {"name": "prod", "state": "active", "purge": False, "apply": "live", "autostart": None}
 NEW = {"type": "linux_bridge", "bridge": "br9"}
 MAC = derived_mac("prod")
-ALL = [[1, 1, "pvid untagged"], [2, 4094, ""]]
 PEERS = ("192.0.2.12", "192.0.2.13")
 SAID = {"id": 5000, "peers": list(PEERS), "local": "192.0.2.11"}
 OVERLAY = Overlay("vxlan", 5000, PEERS, "192.0.2.11", 4789)
@@ -42,8 +42,7 @@ TUNNEL = "br9-ov"
 
 
 def one(kind: str = "", master: str = "", **said: Any) -> dict[str, Any]:
-    nothing = {"mtu": 1446, "up": True, "filtering": kind == "bridge", "mode": "", "primary": ""}
-    return {"kind": kind, "master": master, "pvid": 0, **nothing, **said}
+    return linux_link(kind, master, **{"mtu": 1446, **said})
 
 
 def vxlan(**said: Any) -> dict[str, Any]:
@@ -55,39 +54,18 @@ RUNS = {"br9": one("bridge"), TUNNEL: vxlan()}
 
 
 def host(stored: Switch | None = None, vlans: Any = None, **links: Any) -> dict[str, Any]:
-    """A host with what is stored of br9 as its files say, and these links."""
-    files = {} if stored is None else linux_files.files_of("br9", stored, MAC)
-    ports = {name: ALL for name, of in links.items() if of["master"] == "br9"}
-    is_kept = {"keeper": "networkd", "has_networkd": True}
-    return {**is_kept, "links": links, "vlans": vlans or ports, "files": files}
+    return linux_host(stored, links, vlans=vlans)
 
 
 def world_of(said: dict[str, Any], there: bool = True, **links: Any) -> World:
-    tree = xmltree.parse(NETWORK)
-    switch = seen.of_bridge(linux_seen.seen(said), "br9")
-    facts = {"state": "active", "autostart": True, "persistent": True}
-    facts |= switch.facts if switch else {}
     nothing = {"master": "", "kind": "", "below": "", "max_mtu": 9000, "mtu": 1500, "up": True}
     eno1 = {**nothing, "addresses": ["192.0.2.11/24"], "default": True}
-    answers = {
-        **worlds.HERE,
-        ("linux_bridges",): said,
-        ("links",): {"eno1": eno1, **links},
-        ("interfaces",): {},
-        ("routes",): [],
-    }
-    haves = {"prod": Have("vswitch", "prod", tree, tree, facts)} if there else {}
-    return worlds.world({"vswitch": haves, "vm": {}}, answers)
+    haves = {"prod": on_linux(said)} if there else {}
+    return world_here(haves, {"eno1": eno1, **links}, linux_bridges=said)
 
 
 def planned(said: dict[str, Any], world: World | None = None, **options: Any) -> Plan:
-    world = world or world_of(said, "type" not in options)
-    [wanted] = KIND.parse({**GIVEN, **options})
-    return KIND.plan(wanted, world.will_be("vswitch", wanted.name), world)
-
-
-def rows(plan: Plan) -> dict[str, Any]:
-    return {row["field"]: (row["before"], row["after"]) for row in results(plan.changes)}
+    return planned_in(world or world_of(said, "type" not in options), **options)
 
 
 def told(commands: Any) -> list[str]:
@@ -126,7 +104,7 @@ def test_what_is_as_declared_is_not_changed() -> None:
     ],
 )
 def test_what_runs_otherwise_is_set_back(links: dict[str, Any], field: str, was: str) -> None:
-    said = host(STORED, {TUNNEL: ALL}, **links)
+    said = host(STORED, {TUNNEL: ALL_VLANS}, **links)
     assert not planned(said).changed, "nobody asked"
     plan = planned(said, overlay=SAID)
     [(before, _after)] = rows(plan).values()

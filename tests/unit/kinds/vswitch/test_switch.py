@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.changes import Change, NoUndo
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetErrors
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have, Plan
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Plan
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.showing import results
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.world import World
 from ansible_collections.kvm.fleet.plugins.module_utils.host import links, open_vswitch
@@ -17,11 +17,8 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.kind impor
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.steps import steps_of
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch import commands, seen
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch.seen import Switch
-from support import worlds
+from support.vswitches import on_switch, planned_in, refused_in, rows, world_here
 
-NETWORK = """<network><name>prod</name><uuid>0b1f5c3e-7c5e-4a0e-9a55-9f6b0c6f1c13</uuid>
-<forward mode='bridge'/><bridge name='ovs0'/><virtualport type='openvswitch'/></network>"""
-GIVEN = {"name": "prod", "state": "active", "purge": False, "apply": "live", "autostart": None}
 NEW = {"type": "openvswitch", "bridge": "ovs0"}
 
 
@@ -67,36 +64,21 @@ def world_of(
     here: bool = True,
     links_of: Any = None,
 ) -> World:
-    tree = xmltree.parse(NETWORK)
-    switch = seen.of_bridge(said, "ovs0")
-    facts = {"state": "active", "autostart": True, "persistent": True}
-    facts |= switch.facts if switch else {}
-    haves = {"prod": Have("vswitch", "prod", tree, tree, facts)} if there else {}
-    facts_of_host = {
-        ("open_vswitch",): said,
-        ("links",): {**LINKS, **(links_of or {})},
-        ("interfaces",): {},
-        ("routes",): [],
-    }
-    answers = {**(worlds.HERE if here else {}), **facts_of_host}
-    return worlds.world({"vswitch": {**haves, **(others or {})}, "vm": {}}, answers)
+    haves = {"prod": on_switch("openvswitch", "ovs0", seen.of_bridge(said, "ovs0"))}
+    return world_here(
+        {**(haves if there else {}), **(others or {})},
+        {**LINKS, **(links_of or {})},
+        open_vswitch=said,
+        **({} if here else {"uri": "qemu+ssh://host/system"}),
+    )
 
 
 def planned(said: dict[str, Any], world: World | None = None, **options: Any) -> Plan:
-    there = "type" not in options
-    world = world or world_of(said, there)
-    [wanted] = KIND.parse({**GIVEN, **options})
-    return KIND.plan(wanted, world.will_be("vswitch", wanted.name), world)
-
-
-def rows(plan: Plan) -> dict[str, Any]:
-    return {row["field"]: (row["before"], row["after"]) for row in results(plan.changes)}
+    return planned_in(world or world_of(said, "type" not in options), **options)
 
 
 def refused(said: dict[str, Any], **options: Any) -> str:
-    with pytest.raises(FleetErrors) as error:
-        planned(said, **options)
-    return str(error.value)
+    return refused_in(world_of(said, "type" not in options), **options)
 
 
 # ---- what is planned
@@ -191,8 +173,8 @@ def test_two_vswitches_of_one_run_share_the_bridge_that_the_first_makes() -> Non
 
 
 def test_nothing_is_told_of_a_switch_that_nobody_sees() -> None:
-    network = xmltree.parse(NETWORK)
-    assert not {"mtu", "uplinks"} & KIND.result(Have("vswitch", "prod", network, network)).keys()
+    told = KIND.result(on_switch("openvswitch", "ovs0", None))
+    assert not {"mtu", "uplinks"} & told.keys()
 
 
 def test_a_switch_is_told_as_it_can_be_declared() -> None:
@@ -229,8 +211,7 @@ def test_a_switch_of_ours_goes_with_its_vswitch() -> None:
     ],
 )
 def test_a_switch_with_others_on_it_stays(said: dict[str, Any], others: Any) -> None:
-    tree = xmltree.parse(NETWORK.replace("prod", "other"))
-    haves = {name: Have("vswitch", name, tree, tree, {}) for name in others or ()}
+    haves = {name: on_switch("openvswitch", "ovs0", None, name) for name in others or ()}
     plan = planned(said, world_of(said, others=haves), state="absent")
     assert rows(plan)["switch"][1] == "kept"
     assert steps_of(plan) == ["stop", "undefine"]
