@@ -57,7 +57,8 @@ bench: setup ## the benchmarks of tests/benchmarks
 	@tests/benchmarks/run inventory
 	@.venv/bin/python tests/benchmarks/migration.py
 	@.venv/bin/python tests/benchmarks/port_groups.py
-	@.venv/bin/python tests/benchmarks/storage.py
+	@tests/benchmarks/run storage
+	@tests/benchmarks/run backup
 
 lab: setup ## start a lab of nested KVM hosts to play in
 	@tools/lab create

@@ -24,10 +24,10 @@ import libvirt
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
+from measuring import COLLECTIONS, playbook, site_packages  # noqa: E402
+
 from support.private_libvirtd import IMAGES, PrivateLibvirtd, why_not_here  # noqa: E402
 
-COLLECTIONS = ROOT / ".ansible" / "collections"
-PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
 POOL = {"name": "bench", "type": "dir", "path": str(IMAGES / "bench")}
 NETWORK = {"name": "bench", "type": "isolated"}
 VM = "bench{:04d}"
@@ -124,40 +124,11 @@ def vms(count: int) -> list[dict[str, Any]]:
     ]
 
 
-def playbook(tasks: list[dict[str, Any]], changed: bool | None = None) -> float:
-    """Seconds for a whole ansible-playbook process."""
-    play = [{"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks}]
-    environment = {
-        **os.environ,
-        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-        "ANSIBLE_COLLECTIONS_PATH": f"{COLLECTIONS}:{_site_packages()}",
-        "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
-        "ANSIBLE_STDOUT_CALLBACK": "default",
-    }
-    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-        json.dump(play, file)
-        file.flush()
-        started = time.monotonic()
-        done = subprocess.run(
-            [PLAYBOOK, "-i", "localhost,", file.name],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        took = time.monotonic() - started
-    if done.returncode:
-        sys.exit(f"the playbook failed:\n{done.stdout[-3000:]}{done.stderr[-1000:]}")
-    if changed is False and "changed=0" not in done.stdout:
-        sys.exit("the second run changed something")
-    return took
-
-
 def module_memory_mib(arguments: dict[str, Any]) -> float:
     """The most memory that the module's own process held."""
     process = subprocess.Popen(
         [sys.executable, "-m", "ansible_collections.kvm.fleet.plugins.modules.host_config"],
-        env={**os.environ, "PYTHONPATH": f"{COLLECTIONS}:{_site_packages()}"},
+        env={**os.environ, "PYTHONPATH": f"{COLLECTIONS}:{site_packages()}"},
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
     )
@@ -166,10 +137,6 @@ def module_memory_mib(arguments: dict[str, Any]) -> float:
     process.stdin.close()
     _pid, _status, usage = os.wait4(process.pid, 0)
     return usage.ru_maxrss / 1024
-
-
-def _site_packages() -> str:
-    return str(next(Path(sys.prefix).glob("lib/python3*/site-packages")))
 
 
 def timed(argv: list[str]) -> float:

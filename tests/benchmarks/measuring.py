@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from support.private_libvirtd import PrivateLibvirtd
 
+ROOT = Path(__file__).resolve().parents[2]
+COLLECTIONS = ROOT / ".ansible" / "collections"
+PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
 TIMES = 3
 
 
@@ -43,3 +50,37 @@ def must(is_so: bool) -> None:
     """End a benchmark that does not do what it measures."""
     if not is_so:
         sys.exit("a run did another thing than it is measured for")
+
+
+def playbook(tasks: list[dict[str, Any]], changed: bool | None = None) -> float:
+    """Seconds for a whole ansible-playbook process."""
+    play = [{"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks}]
+    environment = {
+        **os.environ,
+        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+        "ANSIBLE_COLLECTIONS_PATH": f"{COLLECTIONS}:{site_packages()}",
+        "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+        "ANSIBLE_STDOUT_CALLBACK": "default",
+    }
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(play, file)
+        file.flush()
+        started = time.monotonic()
+        done = subprocess.run(
+            [PLAYBOOK, "-i", "localhost,", file.name],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        took = time.monotonic() - started
+    if done.returncode:
+        sys.exit(f"the playbook failed:\n{done.stdout[-3000:]}{done.stderr[-1000:]}")
+    if changed is False and "changed=0" not in done.stdout:
+        sys.exit("the second run changed something")
+    return took
+
+
+def site_packages() -> str:
+    """Where this Python has the peer's collection, if it is installed."""
+    return str(next(Path(sys.prefix).glob("lib/python3*/site-packages")))
