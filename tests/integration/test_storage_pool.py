@@ -201,6 +201,19 @@ def test_what_no_option_names_survives(
                 "auth": {"type": "chap", "username": "host", "secret": "iscsi-chap"},
             },
         },
+        {"type": "scsi", "source": {"adapter": {"type": "scsi_host", "name": "scsi_host9"}}},
+        {
+            "type": "scsi",
+            "source": {
+                "adapter": {
+                    "type": "fc_host",
+                    "wwnn": "20000000c9831b4b",
+                    "wwpn": "10000000c9831b4b",
+                    "parent": "scsi_host8",
+                    "managed": True,
+                }
+            },
+        },
         {"type": "mpath"},
     ],
     ids=lambda source: source["type"],
@@ -276,6 +289,18 @@ MISTAKES: list[tuple[dict[str, Any], list[str]]] = [
         ["source.format: 'ext4' is none of auto, nfs"],
     ),
     ({"type": "netfs", "path": None}, ["path:", "source.host:", "source.path:"]),
+    ({"type": "scsi", "path": None}, ["source.adapter.type: is needed for a pool of type scsi"]),
+    (
+        {"type": "scsi", "path": None, "source": {"adapter": {"type": "fc_host", "name": "host3"}}},
+        [
+            "source.adapter.wwnn: is needed for an adapter of type fc_host",
+            "source.adapter.wwpn: is needed for an adapter of type fc_host",
+        ],
+    ),
+    (
+        {"type": "scsi", "path": None, "source": {"adapter": {"type": "scsi_host"}}},
+        ["source.adapter.name: is needed for an adapter of type scsi_host"],
+    ),
 ]
 
 

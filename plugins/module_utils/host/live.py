@@ -166,6 +166,12 @@ def _links(_host: Host) -> Any:
     return read_links()
 
 
+def _reaches(host: Host, address: str, port: str) -> str | None:
+    from .reaching import read_reaches
+
+    return read_reaches(host, address, port)
+
+
 def _routes(_host: Host) -> Any:
     from .interfaces import read_routes
 
@@ -212,5 +218,6 @@ ANSWERS: dict[str, Callable[..., Any]] = {
     "links": _links,
     "way_in": _way_in,
     "linux_bridges": _linux_bridges,
+    "reaches": _reaches,
     "vlan_hook": _vlan_hook,
 }

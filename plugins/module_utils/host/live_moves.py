@@ -46,6 +46,5 @@ READS = Reads(
         "kernel": _of_machine("read_kernel"),
         "lock_manager": _of_machine("read_lock_manager"),
         "mounts": _of_machine("read_mounts"),
-        "reaches": _of_machine("read_reaches"),
     }
 )

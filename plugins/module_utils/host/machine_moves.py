@@ -28,7 +28,6 @@ OF_OTHERS = (
     *("gfs2", "ocfs2", "gpfs", "lustre", "virtiofs", "9p"),
 )
 SSH_TIMEOUT_S = 10
-CONNECT_TIMEOUT_S = 3.0
 SSH = ("qemu+ssh", "qemu+libssh2", "qemu+libssh")
 
 
@@ -164,19 +163,3 @@ def read_addresses(host: Host) -> dict[str, list[str]] | None:
         for one in told
         if one.get("ifname")
     }
-
-
-# ---- the way to another host
-
-
-def read_reaches(host: Host, address: str, port: str) -> str | None:
-    """What comes of a connection from this machine; a refused one shows that there is a way."""
-    if not host.is_local:
-        return None
-    try:
-        with socket.create_connection((address, int(port)), CONNECT_TIMEOUT_S):
-            return "open"
-    except ConnectionRefusedError:
-        return "closed"
-    except OSError as error:
-        return error.strerror or str(error)

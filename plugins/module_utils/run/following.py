@@ -88,6 +88,10 @@ def _kept_image(_answers: Answers, _key: str, _library: str) -> None:
     """The library is no part of a host: it may be filled and emptied at any time."""
 
 
+def _reaches(_answers: Answers, _address: str, _port: str) -> None:
+    """Whether a server answers is not kept: that changes from minute to minute."""
+
+
 def _place(answers: Answers, path: str) -> str:
     if path.startswith("/") and not _is_absent(answers, path):
         raise NotRecorded(("place", path))
@@ -198,6 +202,7 @@ FOLLOWS: dict[str, Callable[..., Any]] = {
     "image": _image,
     "kept_image": _kept_image,
     "place": _place,
+    "reaches": _reaches,
     "owner": _owner,
     "storage_volume": _volume,
     "volume_at": _volume_at,

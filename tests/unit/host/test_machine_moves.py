@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.move_facts import Clock, Mount
-from ansible_collections.kvm.fleet.plugins.module_utils.host import machine_moves
+from ansible_collections.kvm.fleet.plugins.module_utils.host import machine_moves, reaching
 
 HERE: Any = SimpleNamespace(is_local=True, uri="qemu:///system", state_folder="")
 FAR: Any = SimpleNamespace(is_local=False, uri="qemu+ssh://kvm2/system", state_folder="")
@@ -123,6 +123,6 @@ def test_addresses_are_those_that_others_reach(tmp_path: Path) -> None:
 def test_a_refused_connection_shows_that_there_is_a_way() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = str(server.getsockname()[1])
-        assert machine_moves.read_reaches(HERE, "127.0.0.1", port) == "open"
-    assert machine_moves.read_reaches(HERE, "127.0.0.1", port) == "closed"
-    assert machine_moves.read_reaches(FAR, "127.0.0.1", port) is None
+        assert reaching.read_reaches(HERE, "127.0.0.1", port) == "open"
+    assert reaching.read_reaches(HERE, "127.0.0.1", port) == "closed"
+    assert reaching.read_reaches(FAR, "127.0.0.1", port) is None

@@ -311,7 +311,7 @@ def test_links_that_others_stored_are_as_declared(is_local: bool, by_id: str) ->
 
 def _of_others(**given: Any) -> tuple[Wanted, Have]:
     """A declaration of a pool whose type no option has, and the pool."""
-    tree = xmltree.parse("<pool type='scsi'><name>hba</name></pool>")
+    tree = xmltree.parse("<pool type='gluster'><name>hba</name></pool>")
     facts = {"state": "inactive", "autostart": False, "persistent": True}
     wanted = storage_pool.KIND.parse({"name": "hba", "state": "present", **given})[0]
     return wanted, Have("storage_pool", "hba", tree, None, facts)
@@ -319,7 +319,7 @@ def _of_others(**given: Any) -> tuple[Wanted, Have]:
 
 def test_a_pool_of_a_type_that_others_made_keeps_its_options() -> None:
     wanted, have = _of_others(source={"name": "n"}, autostart=True)
-    with pytest.raises(FleetErrors, match="cannot be changed for a pool of type scsi"):
+    with pytest.raises(FleetErrors, match="cannot be changed for a pool of type gluster"):
         storage_pool.KIND.plan(wanted, have, worlds.world({}))
 
 
@@ -327,6 +327,50 @@ def test_a_pool_of_a_type_that_others_made_can_start_with_its_host() -> None:
     wanted, have = _of_others(autostart=True)
     made = storage_pool.KIND.plan(wanted, have, worlds.world({}))
     assert [change.field for change in made.changes] == [("autostart",)]
+
+
+# ---- the adapter of a SCSI pool
+
+NAMES = {"wwnn": "20000000c9831b4b", "wwpn": "10000000c9831b4b"}
+
+
+def _adapter(has: str, **said: Any) -> Any:
+    """What comes of it to declare an adapter for a pool that has one of a type."""
+    attribute = "name='scsi_host3'" if has == "scsi_host" else "wwnn='{wwnn}' wwpn='{wwpn}'"
+    adapter = f"<adapter type='{has}' {attribute.format(**NAMES)}/>"
+    tree = xmltree.parse(f"<pool type='scsi'><name>hba</name><source>{adapter}</source></pool>")
+    facts = {"state": "inactive", "autostart": False, "persistent": True}
+    [wanted] = storage_pool.KIND.parse(
+        {"name": "hba", "state": "present", "type": "scsi", "source": {"adapter": said}}
+    )
+    have = Have("storage_pool", "hba", tree, None, facts)
+    return storage_pool.KIND.plan(wanted, have, worlds.world({}))
+
+
+def test_the_name_of_an_adapter_changes() -> None:
+    made = _adapter("scsi_host", type="scsi_host", name="scsi_host4")
+    assert [change.field for change in made.changes] == [("source", "adapter", "name")]
+
+
+@pytest.mark.parametrize(
+    ("has", "said", "says"),
+    [
+        ("scsi_host", {"type": "fc_host", **NAMES}, "is scsi_host and cannot become fc_host"),
+        ("scsi_host", {"wwnn": NAMES["wwnn"]}, "wwnn: means nothing for an adapter of type scsi_h"),
+        ("fc_host", {"name": "scsi_host3"}, "name: means nothing for an adapter of type fc_host"),
+    ],
+)
+def test_what_an_adapter_does_not_have_is_refused(
+    has: str, said: dict[str, str], says: str
+) -> None:
+    with pytest.raises(FleetErrors, match=says):
+        _adapter(has, **said)
+
+
+@pytest.mark.parametrize("given", ["20000000c9831b4", "20:00:00:00:c9:83:1b:4b", "none"])
+def test_what_is_no_world_wide_name_is_refused(given: str) -> None:
+    with pytest.raises(FleetErrors, match="is not a name of 16 hexadecimal digits"):
+        _adapter("fc_host", wwnn=given)
 
 
 # ---- while another run makes a volume

@@ -9,7 +9,8 @@ from typing import Any
 from ...engine import xmltree
 from ...engine.errors import FleetError
 from ...engine.plan import CREATE, Plan
-from ...host.connection import Host, found, libvirt, patiently, wait_until
+from ...host.connection import Host, found, libvirt, patiently, said, wait_until
+from .meanings import meaning_of
 
 # How long to wait for another run that is starting the same pool.
 OTHER_RUN_TIMEOUT_S = 5.0
@@ -59,7 +60,7 @@ def _build(host: Host, plan: Plan) -> None:
             # "Already formatted": it was built before, or else starting it tells what is wrong.
             built = error.get_error_code() == libvirt.VIR_ERR_STORAGE_POOL_BUILT
             if not built and not _is_brought_up(pool, error):
-                raise
+                raise _meant(error, plan, "build it") from error
 
 
 def _build_flags(plan: Plan) -> int:
@@ -78,7 +79,16 @@ def _start(host: Host, plan: Plan) -> None:
             pool.create(0)
         except libvirt.libvirtError as error:
             if not _is_brought_up(pool, error):
-                raise
+                raise _meant(error, plan, "start it") from error
+
+
+def _meant(error: Any, plan: Plan, doing: str) -> Exception:
+    """The error, in words of ours where it is known what it means."""
+    meant = meaning_of(said(error), plan.after.definition)
+    if meant is None:
+        told: Exception = error
+        return told
+    return FleetError(f"libvirt did not {doing}: {meant.message}", plan.resource, meant.field)
 
 
 def _is_brought_up(pool: Any, error: Any) -> bool:

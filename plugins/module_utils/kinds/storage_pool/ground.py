@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a storage pool needs of its host where a plan starts it: folders, devices, a secret.
+"""What a storage pool needs where a plan starts it: folders, devices, a secret, its server.
 
-libvirt looks at none of it before the start itself.
+libvirt looks at none of it before the start itself. For a server that does not answer it waits for
+minutes, and who asks for the pool meanwhile waits too.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 
 from ...engine import xmltree
 from ...engine.errors import FleetError, Mistakes
 from ...engine.host import HostFacts
-from ...engine.keys import parent
+from ...engine.keys import Values, parent
 from ...engine.plan import Plan
 from ...engine.world import World
 from ...engine.xmltree import Element
@@ -22,6 +24,9 @@ from .table import values_in
 AUTH, DEVICES = ("source", "auth"), ("source", "devices")
 ON_FOLDERS = ("dir", "fs", "netfs")
 ON_A_DEVICE = ("fs", "disk")
+ISCSI_PORT = 3260
+# Of network file systems, by their format. An older NFS has a port that another one tells.
+PORTS = {"nfs": (2049, 111), "auto": (2049, 111), "cifs": (445,), "glusterfs": (24007,)}
 
 
 def grounded(plan: Plan, world: World, starts: bool) -> Plan:
@@ -38,6 +43,12 @@ def grounded(plan: Plan, world: World, starts: bool) -> Plan:
             warnings.append(f"{path} does not exist yet; the plan assumes that it will")
         else:
             mistakes.add(_lacks(path, field), field)
+    deaf = _deaf(after, world) if world.host.is_this_machine else ""
+    if deaf and world.assume_on_host:
+        warnings.append(f"{deaf}; the plan assumes that it will")
+    elif deaf:
+        way = "see that it serves, or leave the pool as it is (state: present)"
+        mistakes.add(f"{deaf}, and without it the pool cannot start; {way}", "source.host")
     if after.get("type") in ON_FOLDERS and _is_file(world.host, _folder(after)):
         mistakes.add(f"{_folder(after)} is a file; name a folder", "path")
     mistakes.raise_any()
@@ -64,6 +75,30 @@ def _needed(pool: Element, builds: bool) -> Iterator[tuple[str, str]]:
         for key in values:
             if parent(key) == DEVICES:
                 yield key[-1], "source.devices"
+
+
+def _deaf(pool: Element, world: World) -> str:
+    """Why the server of a pool cannot be reached; empty where it can, or where nobody can tell."""
+    values = values_in(pool)
+    server, ports = values.get(("source", "host")), _ports(pool.get("type", ""), values)
+    if not server or not ports:
+        return ""
+    found = (world.facts.ask("reaches", str(server), str(port)) for port in ports)
+    tried = list(itertools.takewhile(lambda one: one not in (None, "open"), found))
+    if len(tried) < len(ports):
+        return ""
+    why = "it refuses connections" if tried[0] == "closed" else tried[0]
+    return f"{server} does not answer on port {ports[0]} ({why})"
+
+
+def _ports(kind: str, values: Values) -> tuple[int, ...]:
+    """The ports of the server, of which one has to be open."""
+    if kind in ("iscsi", "iscsi-direct"):
+        said = values.get(("source", "port"))
+        return (said if isinstance(said, int) else ISCSI_PORT,)
+    if kind != "netfs":
+        return ()
+    return PORTS.get(str(values.get(("source", "format")) or "auto"), ())
 
 
 def _lacks(path: str, field: str) -> str:

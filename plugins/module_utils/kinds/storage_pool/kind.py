@@ -25,7 +25,15 @@ from ...engine.specs import spec_of, want_of
 from ...engine.traits import OF_WHAT_RUNS
 from ...engine.world import World
 from ...engine.xmltree import FLEET_NS, Element
-from .rules import check_name, check_needed, check_options, check_unbuilt, check_version
+from .rules import (
+    ADAPTER_TYPE,
+    check_adapter,
+    check_name,
+    check_needed,
+    check_options,
+    check_unbuilt,
+    check_version,
+)
 from .table import ROWS, TYPES, option_of, values_in
 
 if TYPE_CHECKING:
@@ -142,6 +150,7 @@ class PoolDraft(Draft):
 
     def check(self) -> None:
         check_version(self.after, self.mistakes)
+        check_adapter(self.after, self.stored.get(ADAPTER_TYPE), self.mistakes)
         unbuilt = self.type == "dir" and not self.wanted.options.get("build")
         if unbuilt and self.world.host.is_local and self.will_run:
             check_unbuilt(

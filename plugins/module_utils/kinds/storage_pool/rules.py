@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 from ...engine.errors import Mistakes
 from ...engine.keys import Values
 from ...engine.texts import why_no_file
-from .table import TYPES, option_of
+from .table import ADAPTERS, OF_ADAPTERS, TYPES, option_of
 
 if TYPE_CHECKING:
+    from ...engine.codecs import Value
     from ...engine.looked_at import File
+
+ADAPTER_TYPE = ("source", "adapter", "type")
 
 
 def check_name(name: str, mistakes: Mistakes) -> None:
@@ -42,6 +45,21 @@ def check_version(after: Values, mistakes: Mistakes) -> None:
         mistakes.add(f"is for NFS, and the format is {said}", "source.protocol_version")
 
 
+def check_adapter(after: Values, was: Value, mistakes: Mistakes) -> None:
+    """What libvirt would drop without a word; `was` is the type that the adapter has so far."""
+    kind = after.get(ADAPTER_TYPE)
+    if was not in (None, kind):
+        mistakes.add(
+            f"is {was} and cannot become {kind}; declare another pool", option_of(ADAPTER_TYPE)
+        )
+    elif kind is not None:
+        known = ADAPTERS[str(kind)]
+        said = [option_of(key) for key, value in after.items() if value not in (None, "")]
+        for option in OF_ADAPTERS:
+            if option in said and option not in (*known.needs, *known.takes):
+                mistakes.add(f"means nothing for an adapter of type {kind}", option)
+
+
 def check_unbuilt(found: File | None, values: Values, mistakes: Mistakes) -> None:
     """A directory that is not built keeps its permissions, and an active pool tells of those."""
     if found is None or not found.type:
@@ -55,7 +73,12 @@ def check_unbuilt(found: File | None, values: Values, mistakes: Mistakes) -> Non
 
 
 def check_needed(kind: str, values: Values, mistakes: Mistakes) -> None:
+    """What libvirt must know of a new pool."""
+    needs = [(option, f"a pool of type {kind}") for option in TYPES[kind].needs]
+    if ADAPTER_TYPE in values:
+        adapter = str(values[ADAPTER_TYPE])
+        needs += [(one, f"an adapter of type {adapter}") for one in ADAPTERS[adapter].needs]
     given = {option_of(key) for key in values}
-    for option in TYPES[kind].needs:
+    for option, of_what in needs:
         if option not in given:
-            mistakes.add(f"is needed for a pool of type {kind}", option)
+            mistakes.add(f"is needed for {of_what}", option)

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...engine.codecs import Codec, choice, integer, text
+from ...engine.codecs import Codec, boolean, choice, integer, text
 from ...engine.fields import Field, Items, Rows, values_of
 from ...engine.keys import Key, Values, is_within, key_of
 from ...engine.xmltree import Element
@@ -32,6 +32,13 @@ PERMISSIONS = ("permissions.mode", "permissions.owner", "permissions.group")
 AUTH = ("source.auth.type", "source.auth.username", "source.auth.secret")
 VOLUME_GROUP = ("source.name", "source.devices")
 ISCSI = ("source.host", "source.device")
+WORLD_WIDE_NAMES = ("source.adapter.wwnn", "source.adapter.wwpn")
+OF_ADAPTERS = (
+    "source.adapter.name",
+    *WORLD_WIDE_NAMES,
+    "source.adapter.parent",
+    "source.adapter.managed",
+)
 
 # After poolTypeInfo in libvirt's storage_conf.c. Of a mounted pool libvirt would set the
 # permissions of the empty mount point and read those of what is mounted: only a directory has them.
@@ -60,9 +67,16 @@ TYPES = {
         ISCSI, ("path", "source.port", "source.initiator", *AUTH), "/dev/disk/by-path"
     ),
     "iscsi-direct": PoolType((*ISCSI, "source.initiator"), ("source.port", *AUTH)),
+    "scsi": PoolType(("source.adapter.type",), ("path", *OF_ADAPTERS), "/dev/disk/by-path"),
     "mpath": PoolType((), ("path",), "/dev/mapper"),
     "rbd": PoolType(("source.name", "source.hosts"), AUTH),
     "zfs": PoolType((), VOLUME_GROUP),
+}
+
+# The same of the adapters of a SCSI pool.
+ADAPTERS = {
+    "scsi_host": PoolType(("source.adapter.name",)),
+    "fc_host": PoolType(WORLD_WIDE_NAMES, ("source.adapter.parent", "source.adapter.managed")),
 }
 
 
@@ -113,6 +127,11 @@ def some() -> Codec:
     return replace(text(), parse=parse)
 
 
+def wwn() -> Codec:
+    """A name of Fibre Channel, as libvirt checks it (virValidateWWN)."""
+    return text(r"(0x)?[0-9a-fA-F]{16}", "a name of 16 hexadecimal digits")
+
+
 def _told_apart_by(attribute: str, tag: str) -> dict[str, Any]:
     """The part of an Items row for elements that are told apart by one attribute."""
 
@@ -139,6 +158,12 @@ ROWS: Rows = (
     Items("source.hosts", "source/host", HOST_ROWS, **_told_apart_by("name", "host")),
     Field("source.device", "source/device/@path", some()),
     Items("source.devices", "source/device", (), **_told_apart_by("path", "device")),
+    Field("source.adapter.type", "source/adapter/@type", choice("scsi_host", "fc_host")),
+    Field("source.adapter.name", "source/adapter/@name", some()),
+    Field("source.adapter.parent", "source/adapter/@parent"),
+    Field("source.adapter.wwnn", "source/adapter/@wwnn", wwn()),
+    Field("source.adapter.wwpn", "source/adapter/@wwpn", wwn()),
+    Field("source.adapter.managed", "source/adapter/@managed", boolean()),
     Field("source.initiator", "source/initiator/iqn/@name"),
     Field(
         "source.protocol_version", "source/protocol/@ver", text(r"[0-9.]+", "a version such as 4.2")

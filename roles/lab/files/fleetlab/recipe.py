@@ -43,6 +43,8 @@ STORAGE_TYPES = ("disk", "iscsi", "logical", "netfs", "scsi")
 # And what serves one of them, so that a lab host can be its own storage server. The kernel's iSCSI
 # target needs no package.
 STORAGE_SERVERS = ("nfs-kernel-server",)
+# What makes a file system, which the smallest Debian 13 cannot.
+FILE_SYSTEMS = ("e2fsprogs",)
 
 # Distribution units that cost boot time under emulation and that no test needs. They are disabled,
 # not masked: a role under test may enable them.
@@ -90,6 +92,7 @@ def kvm_host_packages(release: str) -> list[str]:
         *variables["__kvm_host_packages"],
         *(package for kind in STORAGE_TYPES for package in storage[kind]),
         *STORAGE_SERVERS,
+        *FILE_SYSTEMS,
     ]
 
 

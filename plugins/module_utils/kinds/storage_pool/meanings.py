@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What it means that a pool was not built or started, where libvirt shows a program's output."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from ...engine import xmltree
+from ...engine.xmltree import Element
+
+
+class Meaning(NamedTuple):
+    """What is wrong, and the option that it is about."""
+
+    message: str
+    field: str
+
+
+def meaning_of(said: str, pool: Element) -> Meaning | None:
+    """What libvirt's words mean for this pool; None where nothing is better than they are."""
+    for pattern, message, field in MEANINGS:
+        match = re.search(pattern, said)
+        if match:
+            names = {
+                "device": xmltree.get(pool, "source/device/@path"),
+                "format": xmltree.get(pool, "source/format/@type"),
+                "host": xmltree.get(pool, "source/host/@name"),
+                **match.groupdict(),
+            }
+            return Meaning(message.format(**names), field)
+    return None
+
+
+MEANINGS = (
+    (
+        r"iSCSI login failed due to authorization failure",
+        "the target {device} refuses the login; see that its access list has the initiator name of "
+        "this host (/etc/iscsi/initiatorname.iscsi), and that the name and the secret of "
+        "source.auth are those that it knows",
+        "source.auth",
+    ),
+    (r"iscsiadm.* exit status 21\b", "{host} has no target {device}", "source.device"),
+    (
+        r"mkfs: failed to execute (?P<program>mkfs\.\S+): No such file",
+        "{program} is not on the host, so nothing was formatted; install the package that has it, "
+        "or format {device} yourself",
+        "source.format",
+    ),
+    (
+        r"mount.*wrong fs type, bad option, bad superblock",
+        "{device} has no file system of the format {format}, and what it has stays; name that "
+        "format, or clear the device yourself (wipefs)",
+        "source.format",
+    ),
+)

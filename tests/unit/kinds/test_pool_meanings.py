@@ -1,0 +1,46 @@
+"""What programs said on hosts whose pools could not be built or started, and what that means."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.xmltree import parse
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.meanings import (
+    meaning_of,
+)
+
+TARGET = "iqn.2026-01.fleet.kvm.lab:locked"
+ISCSI = f"<pool type='iscsi'><source><host name='nas'/><device path='{TARGET}'/></source></pool>"
+FS = "<pool type='fs'><source><device path='/dev/sdb'/><format type='xfs'/></source></pool>"
+# libvirt 11.3, open-iscsi 2.1.11, util-linux 2.41.
+LOGIN = f"""\
+internal error: Child process (/sbin/iscsiadm --mode node --portal 127.0.0.1:3260,1 --targetname \
+{TARGET} --login) unexpected exit status 24: iscsiadm: Could not login to [iface: default, target: \
+{TARGET}, portal: 127.0.0.1,3260].
+iscsiadm: initiator reported error (24 - iSCSI login failed due to authorization failure)
+iscsiadm: Could not log into all portals
+"""
+FORMAT = """\
+internal error: Child process (/sbin/mkfs -t xfs -F /dev/sdb) unexpected exit status 1: \
+mkfs: failed to execute mkfs.xfs: No such file or directory
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "pool", "field", "says"),
+    [
+        (LOGIN, ISCSI, "source.auth", f"the target {TARGET} refuses the login"),
+        (FORMAT, FS, "source.format", "mkfs.xfs is not on the host, so nothing was formatted"),
+    ],
+)
+def test_a_known_failure_is_told_in_one_sentence(
+    said: str, pool: str, field: str, says: str
+) -> None:
+    meant = meaning_of(said, parse(pool))
+    assert meant is not None
+    assert (meant.field, meant.message.startswith(says)) == (field, True), meant.message
+    assert "\n" not in meant.message
+
+
+def test_another_one_keeps_the_words_of_libvirt() -> None:
+    assert meaning_of("cannot open directory '/srv': Permission denied", parse(FS)) is None
