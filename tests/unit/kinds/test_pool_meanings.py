@@ -20,6 +20,13 @@ internal error: Child process (/sbin/iscsiadm --mode node --portal 127.0.0.1:326
 iscsiadm: initiator reported error (24 - iSCSI login failed due to authorization failure)
 iscsiadm: Could not log into all portals
 """
+NO_TARGET = f"""\
+internal error: Child process (/sbin/iscsiadm --mode node --portal 127.0.0.1:3260,1 --targetname \
+{TARGET} --login) unexpected exit status 8: iscsiadm: Could not login to [iface: default, target: \
+{TARGET}, portal: 127.0.0.1,3260].
+iscsiadm: initiator reported error (8 - connection timed out)
+iscsiadm: Could not log into all portals
+"""
 FORMAT = """\
 internal error: Child process (/sbin/mkfs -t xfs -F /dev/sdb) unexpected exit status 1: \
 mkfs: failed to execute mkfs.xfs: No such file or directory
@@ -30,6 +37,12 @@ mkfs: failed to execute mkfs.xfs: No such file or directory
     ("said", "pool", "field", "says"),
     [
         (LOGIN, ISCSI, "source.auth", f"the target {TARGET} refuses the login"),
+        (
+            NO_TARGET,
+            ISCSI,
+            "source.device",
+            f"nas answers, but does not let the host in to the target {TARGET}",
+        ),
         (FORMAT, FS, "source.format", "mkfs.xfs is not on the host, so nothing was formatted"),
     ],
 )

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a storage pool needs where a plan starts it: folders, devices, a secret, its server.
 
-libvirt looks at none of it before the start itself. For a server that does not answer it waits for
-minutes, and who asks for the pool meanwhile waits too.
+libvirt looks at none of it before the start itself, and waits for minutes for a silent server.
 """
 
 from __future__ import annotations

@@ -40,7 +40,12 @@ MEANINGS = (
         "source.auth are those that it knows",
         "source.auth",
     ),
-    (r"iscsiadm.* exit status 21\b", "{host} has no target {device}", "source.device"),
+    (
+        r"iscsiadm.*--login\) unexpected exit status 8\b",
+        "{host} answers, but does not let the host in to the target {device}, which was tried for "
+        "minutes; see that it has a target of this name, and that it is enabled",
+        "source.device",
+    ),
     (
         r"mkfs: failed to execute (?P<program>mkfs\.\S+): No such file",
         "{program} is not on the host, so nothing was formatted; install the package that has it, "
