@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.kvm.fleet.plugins.module_utils.host.linux_bridges import (
+    fixed_in,
     links_in,
     peers_in,
     vlans_in,
@@ -109,9 +110,10 @@ class LinuxHost:
     def links(self) -> dict[str, Any]:
         links = links_in(self._told("ip", "-d", "link", "show"))
         if TUNNEL in links:
-            links[TUNNEL]["tunnel"]["peers"] = peers_in(
-                self._told("bridge", "fdb", "show", "dev", TUNNEL)
-            )
+            rows = self._told("bridge", "fdb", "show", "dev", TUNNEL)
+            [of_tunnel] = self._told("ip", "link", "show", "dev", TUNNEL)
+            fixed = fixed_in(rows, of_tunnel["address"])
+            links[TUNNEL]["tunnel"].update(peers=peers_in(rows), fixed=fixed)
         return links
 
     @property
@@ -184,6 +186,18 @@ def test_guests_on_three_hosts_reach_each_other_by_vxlan(hosts: list[LinuxHost])
     # What guests are told to send at most passes as it is, and nothing larger.
     assert here.reaches(near, "-M", "do", "-s", str(1446 - 28))
     assert not here.reaches(near, "-M", "do", "-s", str(1500 - 28))
+
+    # What others set of a tunnel is taken back.
+    in_the_way = ["bridge", "fdb", "add", "02:00:00:00:00:01", "dev", TUNNEL]
+    near.host.run(*in_the_way, "dst", far.address)
+    near.host.run(*in_the_way, "master", "static")
+    near.host.run(*("bridge", "link", "set", "dev", TUNNEL, "isolated", "on", "learning", "off"))
+    near.host.run("ip", "link", "set", "dev", TUNNEL, "type", "vxlan", "nolearning")
+    assert {*near.astray} == {
+        f"{TUNNEL} {what}"
+        for what in ("isolated", "learning of peers", "learning on the bridge", "fixed addresses")
+    }
+    near.becomes(near.now)
 
     far.becomes(switch_of(far, [near]))
     here.becomes(switch_of(here, [near]))

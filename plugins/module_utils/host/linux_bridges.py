@@ -31,9 +31,11 @@ def read_linux_bridges() -> dict[str, Any]:
     """Who keeps the host's network (`keeper`), whether networkd is on it (`has_networkd`), the
     `links` that are bridges, bonds, tunnels or on one, the `vlans` of each, our `files`, and which
     of the hosts it is (`host`)."""
-    links = links_in(told("ip", "-j", "-d", "link", "show"))
+    listed = told("ip", "-j", "-d", "link", "show")
+    links, own = links_in(listed), {one.get("ifname"): one.get("address", "") for one in listed}
     for name in (name for name, one in links.items() if TUNNEL in one):
-        links[name][TUNNEL]["peers"] = peers_in(told("bridge", "-j", "fdb", "show", "dev", name))
+        rows = told("bridge", "-j", "fdb", "show", "dev", name)
+        links[name][TUNNEL].update(peers=peers_in(rows), fixed=fixed_in(rows, own[name]))
     return {
         "keeper": _keeper(),
         "has_networkd": any(Path(one).exists() for one in _PROGRAMS),
@@ -104,18 +106,41 @@ def _link(row: Mapping[str, Any]) -> dict[str, Any]:
         "pvid": said.get("vlan_default_pvid", 0),
         "mode": str(said.get("mode", "")),
         "primary": str(said.get("primary", "")),
-        **({TUNNEL: _tunnel(said)} if info.get("info_kind") == VXLAN else {}),
+        **({TUNNEL: _tunnel(info)} if info.get("info_kind") == VXLAN else {}),
     }
 
 
-def _tunnel(said: Mapping[str, Any]) -> dict[str, Any]:
-    local = said.get("local") or said.get("local6") or ""
-    return {"id": said.get("id", 0), "local": local, "port": said.get("port", 0), "peers": []}
+def _tunnel(info: Mapping[str, Any]) -> dict[str, Any]:
+    """It learns who is behind which peer, and as a port of a bridge, who is behind it at all."""
+    said, as_port = info.get("info_data", {}), info.get("info_slave_data", {})
+    return {
+        "id": said.get("id", 0),
+        "local": said.get("local") or said.get("local6") or "",
+        "port": said.get("port", 0),
+        "peers": [],
+        "learns": bool(said.get("learning", True)),
+        "learns_as_port": bool(as_port.get("learning", True)),
+        "isolated": bool(as_port.get("isolated", False)),
+        "fixed": [],
+    }
 
 
 def peers_in(rows: Told) -> list[str]:
     """The other ends of a tunnel, in what `bridge` lists of it."""
     return sorted(str(one["dst"]) for one in rows if one.get("mac") == EVERYBODY and "dst" in one)
+
+
+def fixed_in(rows: Told, own: str) -> list[list[Any]]:
+    """What somebody set of a tunnel and nothing makes it forget: addresses that are always behind a
+    peer, or of its port on the bridge (no peer), each with its VLAN (0: in none). The kernel has
+    the port's `own` there."""
+    return sorted(
+        [str(one["mac"]), str(one.get("dst", "")), int(one.get("vlan", 0))]
+        for one in rows
+        if one.get("mac", EVERYBODY) not in (EVERYBODY, own)
+        and one.get("state") in ("static", "permanent")
+        and ("dst" in one or "master" in one)
+    )
 
 
 def vlans_in(rows: Told) -> dict[str, list[list[Any]]]:

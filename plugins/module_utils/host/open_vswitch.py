@@ -18,7 +18,7 @@ WAIT_S = 10  # for its daemons, which answer at once or hang
 MARK = "kvm-fleet"  # in external_ids: of a bridge whose it is, of a port that it is an uplink
 HOST = "kvm-fleet-host"  # of a port by which the host itself is on it: what was declared of it
 OVERLAY = "kvm-fleet-overlay"  # of a bridge: what was declared of it; of a port: its peer
-TUNNELS = ("vxlan", "geneve")
+TUNNELS, PATCH = ("vxlan", "geneve"), "patch"
 # What is read of a tunnel. Of others it may have a key (psk), which is nobody's business.
 OPTIONS = ("remote_ip", "local_ip", "key", "dst_port")
 
@@ -36,8 +36,9 @@ _ASKED = {
 
 def read_open_vswitch() -> dict[str, Any]:
     """The VLANs of each port (`ports`), the bridges with what is on them (`bridges`), the kinds of
-    datapaths that there can be (`datapaths`) and the ports that are tunnels to other hosts
-    (`tunnels`); or why nothing is known (`error`)."""
+    datapaths that there can be (`datapaths`), the ports that are tunnels to other hosts
+    (`tunnels`) and those that lead to other bridges (`patches`); or why nothing is known
+    (`error`)."""
     if shutil.which(PROGRAM) is None:
         return _unknown(f"the host has no {PROGRAM} (package openvswitch-switch)")
     command = ["--format=json"]
@@ -51,7 +52,8 @@ def read_open_vswitch() -> dict[str, Any]:
 
 
 def _unknown(error: str) -> dict[str, Any]:
-    return {"error": error, "ports": {}, "bridges": {}, "datapaths": [], "tunnels": {}}
+    nothing = ("ports", "bridges", "tunnels", "patches")
+    return {"error": error, "datapaths": [], **{name: {} for name in nothing}}
 
 
 def ports_in(answer: str) -> dict[str, list[Any]]:
@@ -87,7 +89,16 @@ def bridges_in(answers: Sequence[str]) -> dict[str, Any]:
         "bridges": {row[0]: _bridge(row, found) for row in bridges},
         "datapaths": sorted(datapaths),
         "tunnels": _tunnels(bridges, ports, interfaces),
+        "patches": _patches(bridges, ports, interfaces),
     }
+
+
+def _patches(bridges: Rows, ports: Rows, interfaces: Rows) -> dict[str, dict[str, str]]:
+    """The ports that lead to another bridge, and to which port there."""
+    on = {uuid: row[0] for row in bridges for uuid in _many(row[1])}
+    to = {row[0][1]: _map(row[4]).get("peer", "") for row in interfaces if row[3] == PATCH}
+    of_ports = ((row, uuid) for row in ports for uuid in _many(row[5]) if uuid in to)
+    return {row[0]: {"bridge": on.get(row[4][1], ""), "to": to[uuid]} for row, uuid in of_ports}
 
 
 def _tunnels(bridges: Rows, ports: Rows, interfaces: Rows) -> dict[str, Any]:

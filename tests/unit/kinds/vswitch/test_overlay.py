@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetError
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have, Plan
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have, Plan, Wanted
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.world import World
 from ansible_collections.kvm.fleet.plugins.module_utils.host import open_vswitch
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import applier_switch
@@ -387,6 +387,26 @@ def test_tunnels_of_another_vswitch_are_not_those_of_others() -> None:
     assert f"by {name} of ovs9, which others made" in left, "no vswitch has it any more"
 
 
+@pytest.mark.parametrize(
+    ("becomes", "says"),
+    [
+        (9, "vswitch/other is to have 9 in turn, and nobody can change both at once: give one"),
+        (7, "vswitch/other gives it away later in this run; declare it before this one"),
+    ],
+)
+def test_a_number_that_another_gives_away_in_the_same_run_is_had_in_turn(
+    becomes: int, says: str
+) -> None:
+    other = have_of("other", "ovs9", NOTHING)
+    other.facts.update(Switch("other", overlay=OVERLAY).facts)
+    world = world_of(found(replace(OVERLAY, id=9)), other=other)
+    assert "in turn" not in refused({}, world, overlay={"id": 5000})
+    world.declared = {
+        ("vswitch", "other"): Wanted("vswitch", "other", "active", {overlay.ID: becomes})
+    }
+    assert says in refused({}, world, overlay={"id": 5000})
+
+
 def test_a_port_of_the_name_of_a_tunnel_on_another_bridge_is_in_the_way() -> None:
     said = found()
     del said["tunnels"][FIRST]
@@ -409,6 +429,43 @@ def test_a_bridge_of_others_with_a_wire_has_none() -> None:
     said = found(None, "", eno3=wired)
     assert "not possible on ovs0, where others put eno3" in refused(said, **NEW, overlay=SAID)
     assert planned(found(None, ""), overlay=SAID).changed
+
+
+@pytest.mark.parametrize("kind", ["macvlan", "macvtap", "ipvlan"])
+def test_what_hands_frames_to_a_wire_is_one(kind: str) -> None:
+    wired = {"uplink": False, "nics": {"mv0": 0}, "mode": "", "lacp": "", "primary": ""}
+    said, links = found(None, "", mv0=wired), {"mv0": link(kind=kind, below="eno3")}
+    world = world_of(said, there=False, links=links)
+    assert "where others put mv0" in refused(said, world, **NEW, overlay=SAID)
+
+
+def test_a_patch_to_a_bridge_with_a_wire_or_tunnels_is_in_the_way() -> None:
+    patch = {"uplink": False, "nics": {"to9": 0}, "mode": "", "lacp": "", "primary": ""}
+    said = found(None, "", to9=patch)
+    ends = {
+        "to9": ("ovs0", "from0"),
+        "from0": ("ovs9", "to9"),
+        "to8": ("ovs9", "from9"),
+        "from9": ("ovs8", "to8"),
+    }
+    said["patches"] = {name: {"bridge": on, "to": to} for name, (on, to) in ends.items()}
+    said["bridges"].update({"ovs9": {"owner": "", "mtu": 0, "ports": {}}})
+    [warning] = [one for one in planned(said, overlay=SAID).warnings if "of others" in one]
+    assert warning.startswith("to9 on ovs0 is of others, and stays") and "in circles" in warning
+    wire = {**patch, "nics": {"eno3": 0}}
+    said["bridges"]["ovs8"] = {"owner": "", "mtu": 0, "ports": {"eno3": wire}}
+    says = refused(said, overlay=SAID)
+    assert "not possible beside to9, which leads to ovs8 with eno3: frames would go in" in says
+    del said["bridges"]["ovs8"]
+    said["tunnels"] = {"vx0": tunnel("", options={"key": "9"}, bridge="ovs8")}
+    assert "leads to ovs8 with vx0" in refused(said, overlay=SAID)
+
+
+def test_what_may_lead_elsewhere_on_a_bridge_is_named() -> None:
+    pair = {"uplink": False, "nics": {"veth7": 0}, "mode": "", "lacp": "", "primary": ""}
+    said = found(None, "", veth7=pair)
+    plan = planned(said, world_of(said, links={"veth7": link(kind="veth")}), overlay=SAID)
+    assert any(one.startswith("veth7 on ovs0 is of others, and stays") for one in plan.warnings)
 
 
 def test_a_peer_that_others_lead_to_by_the_same_number_is_refused() -> None:

@@ -46,8 +46,9 @@ def one(kind: str = "", master: str = "", **said: Any) -> dict[str, Any]:
 
 
 def vxlan(**said: Any) -> dict[str, Any]:
-    tunnel = {"id": 5000, "local": "192.0.2.11", "port": 4789, "peers": [*PEERS], **said}
-    return one("vxlan", "br9", tunnel=tunnel)
+    tunnel = {"id": 5000, "local": "192.0.2.11", "port": 4789, "peers": [*PEERS]}
+    flags = {"learns": True, "learns_as_port": True, "isolated": False, "fixed": []}
+    return one("vxlan", "br9", tunnel={**tunnel, **flags, **said})
 
 
 RUNS = {"br9": one("bridge"), TUNNEL: vxlan()}
@@ -101,6 +102,14 @@ def test_what_is_as_declared_is_not_changed() -> None:
         ({**RUNS, TUNNEL: {**vxlan(), "up": False}}, TUNNEL, "down"),
         ({**RUNS, TUNNEL: {**vxlan(), "mtu": 1500}}, f"{TUNNEL} MTU", "1500"),
         ({**RUNS, TUNNEL: {**vxlan(), "master": "br8"}}, TUNNEL, "on br8"),
+        ({**RUNS, TUNNEL: vxlan(isolated=True)}, f"{TUNNEL} isolated", "on"),
+        ({**RUNS, TUNNEL: vxlan(learns=False)}, f"{TUNNEL} learning of peers", "off"),
+        ({**RUNS, TUNNEL: vxlan(learns_as_port=False)}, f"{TUNNEL} learning on the bridge", "off"),
+        (
+            {**RUNS, TUNNEL: vxlan(fixed=[["02::1", "192.0.2.9", 0], ["02::2", "", 10]])},
+            f"{TUNNEL} fixed addresses",
+            "02::1 to 192.0.2.9, 02::2 VLAN 10",
+        ),
     ],
 )
 def test_what_runs_otherwise_is_set_back(links: dict[str, Any], field: str, was: str) -> None:
@@ -246,6 +255,51 @@ def test_what_ip_and_bridge_tell_is_read() -> None:
         {"mac": "52:54:00:00:00:07", "dst": "192.0.2.14", "flags": ["self"]},
     ]
     assert linux_bridges.peers_in(entries) == ["192.0.2.12", "192.0.2.13"]
+
+
+def test_what_somebody_set_of_a_tunnel_is_told_from_what_it_learnt() -> None:
+    rows_of_ip = [
+        {
+            "ifname": "br9-ov",
+            "master": "br9",
+            "linkinfo": {
+                "info_kind": "vxlan",
+                "info_data": {"id": 5000, "learning": False},
+                "info_slave_data": {"learning": False, "isolated": True},
+            },
+        }
+    ]
+    found = linux_bridges.links_in(rows_of_ip)["br9-ov"]["tunnel"]
+    assert (found["learns"], found["learns_as_port"], found["isolated"]) == (False, False, True)
+    own, learnt = "02:00:00:00:00:0a", {"mac": "02:00:00:00:00:05", "dst": "192.0.2.13"}
+    entries = [
+        {"mac": "00:00:00:00:00:00", "dst": "192.0.2.12", "state": "permanent"},
+        {"mac": own, "master": "br9", "state": "permanent"},
+        {"mac": "33:33:00:00:00:01", "flags": ["self"], "state": "permanent"},
+        {**learnt, "state": ""},
+        {"mac": "02:00:00:00:00:01", "dst": "192.0.2.13", "state": "permanent"},
+        {"mac": "02:00:00:00:00:02", "master": "br9", "vlan": 10, "state": "static"},
+        {"mac": "02:00:00:00:00:03", "master": "br9", "state": "permanent"},
+    ]
+    assert linux_bridges.fixed_in(entries, own) == [
+        ["02:00:00:00:00:01", "192.0.2.13", 0],
+        ["02:00:00:00:00:02", "", 10],
+        ["02:00:00:00:00:03", "", 0],
+    ]
+
+
+def test_what_somebody_set_of_a_tunnel_is_taken_back() -> None:
+    fixed = [["02::1", "192.0.2.9", 0], ["02::2", "", 10]]
+    flags = {"learns": False, "learns_as_port": False, "isolated": True, "fixed": fixed}
+    found = told(linux_commands.making({**RUNS, TUNNEL: vxlan(**flags)}, "br9", STORED, MAC))
+    for command in (
+        "bridge link set dev br9-ov isolated off",
+        "bridge link set dev br9-ov learning on",
+        "ip link set dev br9-ov type vxlan learning",
+        "bridge fdb delete 02::1 dev br9-ov dst 192.0.2.9",
+        "bridge fdb delete 02::2 dev br9-ov master vlan 10",
+    ):
+        assert command in found
 
 
 def test_addresses_behind_a_tunnel_have_their_peer() -> None:

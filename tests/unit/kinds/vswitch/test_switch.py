@@ -405,6 +405,7 @@ def test_what_ovs_vsctl_lists_is_read() -> None:
         "bridges": {"ovs0": {"owner": "prod", "mtu": 0, "ports": {"bond": PAIR}}},
         "datapaths": ["netdev", "system"],
         "tunnels": {},
+        "patches": {},
     }
 
 

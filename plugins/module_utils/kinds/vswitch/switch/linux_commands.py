@@ -115,7 +115,22 @@ def _tunnel(links: Links, bridge: str, overlay: Overlay) -> Iterator[Command]:
         yield ["ip", "link", "set", "dev", name, "down"]
     for peer in (one for one in overlay.peers if one not in has):
         yield ["bridge", "fdb", "append", _EVERYBODY, "dev", name, "dst", peer]
+    yield from _forwarding(name, link.get("tunnel", {}))
     yield from _every_vlan(name)
+
+
+def _forwarding(name: str, tunnel: Mapping[str, Any]) -> Iterator[Command]:
+    """Take back what somebody set that keeps frames from their way, or sends them another."""
+    if tunnel.get("isolated"):
+        yield ["bridge", "link", "set", "dev", name, "isolated", "off"]
+    if not tunnel.get("learns_as_port", True):
+        yield ["bridge", "link", "set", "dev", name, "learning", "on"]
+    if not tunnel.get("learns", True):
+        yield ["ip", "link", "set", "dev", name, "type", "vxlan", "learning"]
+    for mac, peer, vlan in tunnel.get("fixed", ()):
+        whose = ["dst", peer] if peer else ["master"]
+        of = ["vlan", str(vlan)] if vlan else []
+        yield ["bridge", "fdb", "delete", mac, "dev", name, *whose, *of]
 
 
 # Of the packets between hosts: those in them have their own. So it is with Open vSwitch.

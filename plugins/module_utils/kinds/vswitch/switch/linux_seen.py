@@ -16,6 +16,7 @@ from .linux_names import KINDS, bond_of, tunnel_of
 from .seen import Switch
 
 ALL_VLANS = 4094
+LEARNING = {"learns": "learning of peers", "learns_as_port": "learning on the bridge"}
 
 
 def seen(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,9 +152,25 @@ def _tunnels_astray(found: Mapping[str, Any], bridge: str, stored: Switch) -> Pa
     peers = link["tunnel"]["peers"]
     if {*peers} != {*overlay.peers}:
         yield f"{name} peers", ", ".join(peers) or "none", ", ".join(overlay.peers)
+    yield from _forwarding_astray(name, link["tunnel"])
     yield from _set(found["links"], name, stored)
     if not _carries_all(found["vlans"].get(name, ())):
         yield f"{name} VLANs", "not all", "all"
+
+
+def _forwarding_astray(name: str, tunnel: Mapping[str, Any]) -> Pairs:
+    """What keeps frames from their way, and what sends them another."""
+    if tunnel.get("isolated"):
+        yield f"{name} isolated", "on", "off"
+    for of, what in LEARNING.items():
+        if not tunnel.get(of, True):
+            yield f"{name} {what}", "off", "on"
+    fixed = [
+        " ".join([mac, *([f"to {peer}"] if peer else []), *([f"VLAN {vlan}"] if vlan else [])])
+        for mac, peer, vlan in tunnel.get("fixed", ())
+    ]
+    if fixed:
+        yield f"{name} fixed addresses", ", ".join(fixed), "none"
 
 
 def _tunnel_said(of: Mapping[str, Any]) -> str:

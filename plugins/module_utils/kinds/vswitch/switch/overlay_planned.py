@@ -16,7 +16,7 @@ from . import overlay_commands, overlay_rules
 from .linux_names import tunnel_of
 from .makers import LINUX
 from .options import MTU
-from .overlay import LOCAL, OVERLAY, PEERS, Overlay, overlay_of
+from .overlay import ID, LOCAL, OVERLAY, PEERS, Overlay, overlay_of
 from .seen import Switch
 
 if TYPE_CHECKING:
@@ -37,18 +37,32 @@ def check(beneath: Beneath, will: Switch, tunnels: Overlay) -> None:
     others = _others(beneath)
     for whose, (type_of, other, _bridge) in others.items():
         is_alike = type_of == beneath.draft.after[TYPE]
-        mistakes.extend(overlay_rules.taken(tunnels, whose, other, is_alike))
+        turn = _becomes(beneath, whose, other), _number_now(beneath)
+        mistakes.extend(overlay_rules.taken(tunnels, whose, other, is_alike, *turn))
     bridges = {beneath.bridge, *(bridge for _type, _other, bridge in others.values())}
     mistakes.extend(overlay_rules.led_by_others(tunnels, bridges, beneath.seen))
     mistakes.raise_any()
     _check_local(beneath, tunnels)
     _check_mtu(beneath, will, tunnels)
-    beside = overlay_commands.of_others(beneath.seen, beneath.bridge)
+    of_others = overlay_commands.of_others(beneath.seen, beneath.bridge)
+    beside = {*of_others, *overlay_rules.beside_others(beneath.seen, beneath.bridge, links)}
     if beside:
         beneath.draft.warnings.append(
-            f"{', '.join(beside)} on {beneath.bridge} is of others, and stays; frames pass between "
-            "it and the tunnels to peers"
+            f"{', '.join(sorted(beside))} on {beneath.bridge} is of others, and stays; frames pass "
+            "between it and the tunnels to peers, in circles where it leads to these as well"
         )
+
+
+def _number_now(beneath: Beneath) -> int:
+    now = beneath.now.overlay if beneath.now is not None else None
+    return now.id if now is not None else 0
+
+
+def _becomes(beneath: Beneath, whose: str, other: Overlay) -> int:
+    """Another number that another vswitch is to have in the same run; 0 for none."""
+    wanted = beneath.draft.world.declared.get(("vswitch", whose.split("/", 1)[1]))
+    said = int(wanted.values.get(ID, 0)) if wanted is not None else 0
+    return said if said != other.id else 0
 
 
 def _check_on_linux(beneath: Beneath, tunnels: Overlay) -> None:

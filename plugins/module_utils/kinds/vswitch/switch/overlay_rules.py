@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from typing import Any
 
 from ....engine.errors import FleetError
@@ -113,19 +113,73 @@ def through_itself(will: Switch) -> Iterator[FleetError]:
 
 
 def with_wires(seen: Mapping[str, Any], bridge: str, links: Links) -> Iterator[FleetError]:
-    """A bridge of others that leads out by an interface of the host, as by uplinks."""
-    found = seen.get("bridges", {}).get(bridge) or {"ports": {}}
-    nics = (nic for one in found["ports"].values() if not one["uplink"] for nic in one["nics"])
-    wires = [nic for nic in nics if nic in links and links[nic]["kind"] in ("", "bond", "vlan")]
+    """A bridge of others that leads out by an interface of the host, as by uplinks, or that a patch
+    connects to one that does."""
+    wires = [nic for nic in _of_others(seen, bridge) if links.get(nic, {}).get("kind") in WIRES]
     if wires:
         yield _wrong(
             OVERLAY, f"is not possible on {bridge}, where others put {', '.join(sorted(wires))}: "
             "frames would go in circles between hosts that have both"
         )  # fmt: skip
+    for name, patch in sorted(seen.get("patches", {}).items()):
+        if patch["bridge"] == bridge:
+            beyond = {*bridges_by_patches(seen, patch["to"])} - {bridge}
+            yield from _leads_out(name, beyond, seen, links)
 
 
-def taken(will: Overlay, whose: str, other: Overlay, is_alike: bool) -> Iterator[FleetError]:
-    """What comes by one number is for one switch of a host; a port is Open vSwitch's or Linux's."""
+# What is on hardware, or hands each frame to what is; and what has its other end on another host,
+# or in a namespace.
+WIRES = ("", "bond", "vlan", "macvlan", "macvtap", "ipvlan")
+ELSEWHERE = ("veth", "vxlan", "geneve", "gretap", "ip6gretap", "l2tpeth")
+
+
+def _of_others(seen: Mapping[str, Any], bridge: str) -> list[str]:
+    """The interfaces that others put on a bridge."""
+    found = seen.get("bridges", {}).get(bridge) or {"ports": {}}
+    return [nic for one in found["ports"].values() if not one["uplink"] for nic in one["nics"]]
+
+
+def _leads_out(
+    patch: str, beyond: Collection[str], seen: Mapping[str, Any], links: Links
+) -> Iterator[FleetError]:
+    for bridge in sorted(beyond):
+        ports = seen.get("bridges", {}).get(bridge, {}).get("ports", {})
+        nics = [nic for one in ports.values() for nic in one["nics"]]
+        wires = [nic for nic in nics if links.get(nic, {}).get("kind") in WIRES]
+        tunnels = [n for n, one in seen.get("tunnels", {}).items() if one["bridge"] == bridge]
+        if wires or tunnels:
+            yield _wrong(
+                OVERLAY, f"is not possible beside {patch}, which leads to {bridge} with "
+                f"{', '.join(sorted({*wires, *tunnels}))}: frames would go in circles between "
+                "hosts that have both"
+            )  # fmt: skip
+
+
+def bridges_by_patches(seen: Mapping[str, Any], port: str) -> list[str]:
+    """The bridges of Open vSwitch behind a patch, by the port at its other end, and farther."""
+    patches, found = seen.get("patches", {}), list[str]()
+    ahead = [patches[port]["bridge"]] if port in patches else []
+    while ahead:
+        bridge = ahead.pop()
+        if bridge not in found:
+            found.append(bridge)
+            ends = [one["to"] for one in patches.values() if one["bridge"] == bridge]
+            ahead += [patches[end]["bridge"] for end in ends if end in patches]
+    return found
+
+
+def beside_others(seen: Mapping[str, Any], bridge: str, links: Links) -> list[str]:
+    """The ports of others whose other end is not seen from the bridge."""
+    nics = _of_others(seen, bridge)
+    patches = [name for name, one in seen.get("patches", {}).items() if one["bridge"] == bridge]
+    return [*patches, *(nic for nic in nics if links.get(nic, {}).get("kind") in ELSEWHERE)]
+
+
+def taken(
+    will: Overlay, whose: str, other: Overlay, is_alike: bool, becomes: int = 0, mine: int = 0
+) -> Iterator[FleetError]:
+    """What comes by one number is for one switch of a host; a port is Open vSwitch's or Linux's.
+    The other may become another number later in this run, such as `mine`."""
     if other.port != will.port:
         return
     if other.type != will.type:
@@ -135,12 +189,25 @@ def taken(will: Overlay, whose: str, other: Overlay, is_alike: bool) -> Iterator
     elif other.id == will.id:
         yield _wrong(
             ID, f"{will.id} is that of {whose}; each overlay of a host has its own at a UDP port"
+            f"{_in_turn(whose, becomes, mine)}"
         )  # fmt: skip
     elif not is_alike:
         yield _wrong(
             PORT, f"{will.port} is that of {whose}, of another type of vswitch, with which none is "
             "shared; declare another, the same on all hosts"
         )  # fmt: skip
+
+
+def _in_turn(whose: str, becomes: int, mine: int) -> str:
+    """How the number is had that another gives away in the same run: each changes by itself."""
+    if not becomes:
+        return ""
+    if becomes == mine:
+        return (
+            f". {whose} is to have {becomes} in turn, and nobody can change both at once: give one "
+            "of them a third number in a run before"
+        )
+    return f". {whose} gives it away later in this run; declare it before this one"
 
 
 def led_by_others(
