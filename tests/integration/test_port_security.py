@@ -129,6 +129,23 @@ def test_nics_follow_their_port_group_while_they_run(lab: Lab) -> None:
     assert "fleet:portgroup" not in lab.libvirtd.virsh("net-dumpxml", lab.net, "--inactive")
 
 
+def test_isolation_by_a_port_group_goes_with_its_vswitch(lab: Lab) -> None:
+    lab.groups({"name": "tenants", "isolated": True})
+    lab.start_vm()
+    lab.groups({"name": "tenants", "isolated": True})
+    lab.libvirtd.virsh("destroy", lab.vm)
+    isolated = "<port isolated='yes'/>"
+    assert isolated in lab.libvirtd.virsh("dumpxml", lab.vm)
+    plan = lab.converge("vswitch", name=lab.net, state="absent")
+    assert [row["after"] for row in plan if row["field"] == "isolated"] == [
+        {f"{lab.vm} ({MAC})": "not isolated"}
+    ]
+    assert isolated not in lab.libvirtd.virsh("dumpxml", lab.vm)
+    lab.groups({"name": "tenants"})
+    lab.libvirtd.virsh("start", lab.vm, "--paused")
+    assert lab.isolation() == (False, False, False)
+
+
 def test_nics_are_isolated_while_they_run_as_their_port_group_says(lab: Lab) -> None:
     lab.groups({"name": "tenants"})
     lab.start_vm()

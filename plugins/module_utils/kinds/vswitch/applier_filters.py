@@ -12,7 +12,7 @@ from ...engine.plan import Plan
 from ...engine.xmltree import Element
 from ...host.connection import Host, found, libvirt, patiently, said
 from ..vm.reader import read_domains
-from . import filters, followers
+from . import filters, followers, isolation
 from .changes import FiltersMade, Refiltered, RefilteredLater
 
 
@@ -32,8 +32,10 @@ def make(host: Host, plan: Plan) -> None:
 def follow(host: Host, plan: Plan) -> None:
     """Give the NICs that a plan names what their port groups say. All are tried."""
     network = plan.after.stored
+    if network is None:  # it goes, and with it what NICs have by it
+        network = isolation.without(plan.have.definition)
     if network is None:
-        raise LookupError("a plan with this step keeps its network")
+        raise LookupError("a plan with this step has a network that NICs follow")
     users = followers.users_of(plan.wanted.name, read_domains(host), ())
     failed = []
     for change in (one for one in plan.changes if isinstance(one, Refiltered)):

@@ -84,12 +84,15 @@ def _sides(found: list[ports.Astray]) -> list[list[tuple[ports.Astray, Port]]]:
     return [[(one, one.now) for one in found], [(one, one.will) for one in found]]
 
 
+GOES_WITH = (_leases, leaving.gone_with, filtering.freed)
+
+
 class VswitchDraft(Draft):
     """A plan for one vswitch in the making."""
 
     traits = OF_WHAT_RUNS
     ours = OURS
-    removal = Removal(PROTECTED, _used_by, clears=(_left,), goes_with=(_leases, leaving.gone_with))
+    removal = Removal(PROTECTED, _used_by, clears=(_left,), goes_with=GOES_WITH)
 
     def values_in(self, definition: Element) -> Values:
         return values_of(definition)

@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from ...engine.changes import LIVE, STORED, Change
 from ...engine.keys import Key
 from ..vm.states import SAVED
-from . import filters, followers, table
+from . import filters, followers, isolation, table
 from .changes import Refiltered, RefilteredLater
-from .noted_vlans import FOLLOWED, SECURITY
+from .noted_vlans import FOLLOWED, ISOLATION
 
 if TYPE_CHECKING:
     from .draft import VswitchDraft
@@ -46,14 +47,28 @@ def changes(draft: VswitchDraft) -> list[Change]:
     return [*made, *_followers(draft)]
 
 
+def freed(draft: VswitchDraft) -> Iterator[Change]:
+    """The NICs that are isolated by the port groups of a vswitch that goes, with which that does.
+
+    One that is made again may say nothing of it, and nobody would know by whom they have it.
+    """
+    network = isolation.without(draft.have.definition)
+    if network is None:
+        return
+    declared = {vm for kind, vm in draft.world.declared if kind == "vm"}
+    users = followers.users_of(draft.wanted.name, draft.world.everything("vm"), declared)
+    found = list(followers.astray(ISOLATION, network, users, waits=True))
+    yield from _refiltered(draft, ISOLATION, found, waits=True)
+
+
 def _is_strict(key: Key, value: object) -> bool:
     return is_followed(key) and value == "strict"
 
 
 def _concerned(draft: VswitchDraft, name: str) -> bool:
     """Whether a port group has this trait, is to have it, or has it no more."""
-    if name == SECURITY and not draft.have.exists and table.things_of(draft.after, GROUPS):
-        return True  # NICs that wait for it may have the filter of a former one
+    if not draft.have.exists and table.things_of(draft.after, GROUPS):
+        return True  # NICs that wait for it may have what a former one gave them
     said = any(is_followed(key) and key[-1] == name for key in draft.want)
     values = {**draft.stored, **draft.after}.items()
     return said or any(is_followed(k) and k[-1] == name and _says(v) for k, v in values)
@@ -80,6 +95,12 @@ def _who_follows(draft: VswitchDraft, name: str, users: list[followers.User]) ->
     waits = draft.changes_wait or not draft.will_run
     found = list(followers.astray(name, draft.definition, users, waits))
     _warn(draft, name, users, found)
+    return _refiltered(draft, name, found, waits)
+
+
+def _refiltered(
+    draft: VswitchDraft, name: str, found: Collection[followers.Follower], waits: bool
+) -> list[Change]:
     if not found:
         return []
     words = followers.TRAITS[name].words
@@ -104,10 +125,22 @@ def _warn(
                 f"no port group says anything of {name} to these any more, and they keep what they "
                 f"have by it: {', '.join(left)}; declare it of the NICs themselves"
             )
+    elif name == ISOLATION:
+        _warn_of_former(draft, users)
     asleep = {user.vm for user in users if user.state == SAVED}
     saved = sorted(asleep & {one.vm for one in found})
     if saved:
         draft.warnings.append(
             f"these are saved, and come back without the change of {name}, which the next run "
             f"after their start finds: {', '.join(saved)}"
+        )
+
+
+def _warn_of_former(draft: VswitchDraft, users: list[followers.User]) -> None:
+    """Of NICs on a new vswitch which are isolated though its port groups do not say so."""
+    left = followers.isolated_by_themselves(draft.definition, users)
+    if left:
+        draft.warnings.append(
+            f"these are isolated by themselves, or by a former vswitch of this name: "
+            f"{', '.join(left)}; say isolated of their port groups, or of the NICs"
         )

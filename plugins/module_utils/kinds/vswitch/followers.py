@@ -145,6 +145,19 @@ def left_alone(name: str, before: Element, after: Element, users: list[User]) ->
     return list(found)
 
 
+def isolated_by_themselves(network: Element, users: list[User]) -> list[str]:
+    """The NICs that are isolated, and of whose isolation their port groups say nothing."""
+    trait = TRAITS[ISOLATION]
+    found = {
+        f"{user.vm} ({nic.mac})": None
+        for user in users
+        for nics, _runs in _sides(user, waits=False)
+        for nic in nics
+        if trait.now(nic.element) and trait.will(network, nic.element) is None
+    }
+    return list(found)
+
+
 def nth_with_mac(domain: Element, mac: str, nth: int) -> Element | None:
     """One of the NICs with a MAC: of one VM two may have the same."""
     nics = [nic for nic in domain.findall("devices/interface") if mac_of(nic) == mac]

@@ -29,6 +29,15 @@ def by_name(network: Element, group_name: str) -> bool | None:
     return None if said is None or xmltree.get(network, PATH) == "yes" else said == "yes"
 
 
+def without(network: Element) -> Element | None:
+    """A network whose port groups isolate no NICs any more; None where none does."""
+    after = xmltree.clone(network)
+    groups = [one for one in after.findall("portgroup") if one.get(ISOLATION) == "yes"]
+    for group in groups:
+        group.set(ISOLATION, "no")
+    return after if groups and xmltree.get(network, PATH) != "yes" else None
+
+
 def isolation_of(nic: Element) -> str:
     """Whether a NIC is isolated by itself, or by its network where it runs; empty if not."""
     return "yes" if xmltree.get(nic, PATH) == "yes" else ""

@@ -236,6 +236,33 @@ def _add_nic(have: Have, source: str) -> None:
         devices.append(more)
 
 
+def test_what_nics_have_by_a_port_group_goes_with_their_vswitch() -> None:
+    groups = "<portgroup name='web' isolated='yes'/><portgroup name='else'/>"
+    vms = [
+        vm("web", "yes", how=ISOLATED),
+        vm("own", "yes", group="else", how=ISOLATED),
+        vm("not", "", how=ISOLATED),
+    ]
+    plan = planned(network(groups), vms, state="absent")
+    assert followers(plan, "isolated") == ({WEB: "isolated"}, {WEB: "not isolated"})
+    assert steps.steps_of(plan) == ["stop", "follow", "undefine"]
+    left = planned(network("<portgroup name='web'/>"), vms, state="absent")
+    assert followers(left, "isolated") == (None, None)
+    own = planned(network(groups), vms, ("web",), state="absent")
+    assert followers(own, "isolated") == (None, None), "it follows by its own plan"
+
+
+def test_of_a_new_vswitch_who_is_isolated_all_the_same_is_told() -> None:
+    groups = {"type": "bridge", "bridge": "br0", "port_groups": [{"name": "web"}]}
+    vms = [vm("web", "yes", how=ISOLATED), vm("not", "", how=ISOLATED)]
+    [told] = planned(Have("vswitch", "lan"), vms, **groups).warnings
+    assert told.startswith("these are isolated by themselves, or by a former vswitch of this name")
+    assert WEB in told and "not (" not in told
+    says = {**groups, "port_groups": [{"name": "web", "isolated": False}]}
+    plan = planned(Have("vswitch", "lan"), vms, **says)
+    assert followers(plan, "isolated")[1] == {WEB: "not isolated"} and not plan.warnings
+
+
 # ---- the filters
 
 
