@@ -123,7 +123,9 @@ def test_nics_follow_their_port_group_while_they_run(lab: Lab) -> None:
 
     taken = ["virsh", "nwfilter-undefine", "kvm-fleet-strict"]
     assert lab.libvirtd.try_run(taken).returncode, "libvirt keeps what is in use"
-    lab.groups({"name": "tenants", "security": "permissive"})
+    gone = lab.groups({"name": "tenants", "security": "permissive"})
+    said = {row["field"]: row["before"] for row in gone}
+    assert said["security"] == {nic: f"strict (IP={OWN})"}, "what goes with its filter is told"
     assert lab.filters() == (None, None, None)
     assert "libvirt-I-" not in lab.rules()
     assert "fleet:portgroup" not in lab.libvirtd.virsh("net-dumpxml", lab.net, "--inactive")

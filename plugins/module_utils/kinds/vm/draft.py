@@ -233,7 +233,7 @@ class VmDraft(Draft):
         self.warnings += state_files.found_again(host, before, self.definition)
         hardware.check(self.definition, before, self.mistakes)
         nic_vlans.check(self.definition, before, self.world, self.mistakes)
-        nic_filters.check(self.definition, before, self.world, self.mistakes)
+        self.warnings += nic_filters.check(self.definition, before, self.world, self.mistakes)
         pinning.check(self.want, self.stored, host, self.mistakes)
         numa_placement.check(self.want, self.stored, self.after, host, self.mistakes)
         abilities.check(self.definition, before, host, self.mistakes)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ...engine.changes import Change
 from ...engine.errors import Mistakes
 from ...engine.fields import items_of
@@ -41,13 +43,17 @@ def follow(want: Values, stored: Values, world: World, mistakes: Mistakes) -> No
             mistakes.add(message, ".".join(at))
         elif will != now or said is not None:
             want[at] = will
-            if said == "" and now not in ("", filters.BY_GROUP):  # what goes, goes as a whole
+            gives_up = said == "" and now not in ("", filters.BY_GROUP)
+            has_none = not will and stored.get((*key, *PARAMETERS))
+            if gives_up or has_none:  # what goes, goes as a whole
                 want.setdefault((*key, *PARAMETERS), {})
 
 
-def check(domain: Element, before: Element | None, world: World, mistakes: Mistakes) -> None:
-    """Collect the NICs with filters, or isolated, where they cannot be; what is so already is no
-    mistake."""
+def check(
+    domain: Element, before: Element | None, world: World, mistakes: Mistakes
+) -> Iterator[str]:
+    """Collect the NICs with filters, or isolated, where they cannot be, and with filters that are
+    none; what is so already is no mistake. What is taken to come before the run is told."""
     nic_isolation.check(domain, before, world, mistakes)
     there = {} if before is None else items_of(NICS, before)
     for name, nic in items_of(NICS, domain).items():
@@ -56,8 +62,16 @@ def check(domain: Element, before: Element | None, world: World, mistakes: Mista
         on_macvtap = nic.get("type") == MACVTAP  # of which `macvtap` tells
         has_none = is_so or on_macvtap or not filters.filter_of(nic)
         where = "" if has_none else elsewhere(nic, world)
+        field = f"{NICS.name}.{name}.filter.name"
         if where:
-            mistakes.add(f"is not possible {where}: {WHERE}", f"{NICS.name}.{name}.filter.name")
+            mistakes.add(f"is not possible {where}: {WHERE}", field)
+        has = filters.filter_of(nic)
+        if where or on_macvtap or (was is not None and filters.filter_of(was) == has):
+            continue
+        if filters.is_unknown(has, world.host) and world.assume_on_host:
+            yield f"libvirt has no network filter {has}; taken to be made before the run"
+        elif filters.is_unknown(has, world.host):
+            mistakes.add(f"libvirt has no network filter {has} (virsh nwfilter-list)", field)
 
 
 def made(resource: str, domain: Element, world: World) -> list[Change]:

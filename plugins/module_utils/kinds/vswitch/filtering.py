@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ...engine.changes import LIVE, STORED, Change
@@ -99,12 +99,14 @@ def _who_follows(draft: VswitchDraft, name: str, users: list[followers.User]) ->
 
 
 def _refiltered(
-    draft: VswitchDraft, name: str, found: Collection[followers.Follower], waits: bool
+    draft: VswitchDraft, name: str, found: Sequence[followers.Follower], waits: bool
 ) -> list[Change]:
     if not found:
         return []
     words = followers.TRAITS[name].words
-    before = {str(one): words[one.now] for one in found}
+    # Of one that is otherwise as it runs than as it is stored, what is stored comes first.
+    with_more = {str(one): f" ({one.parameters})" for one in reversed(found) if one.parameters}
+    before = {str(one): words[one.now] + with_more.get(str(one), "") for one in found}
     after = {str(one): words[one.will] for one in found}
     note = "; ".join(NOTES[word] for word in dict.fromkeys(after.values()))
     kind, effect = (RefilteredLater, STORED) if waits else (Refiltered, LIVE)

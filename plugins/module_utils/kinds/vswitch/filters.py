@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from typing import Any
 
 from ...engine import vlans, xmltree
 from ...engine.changes import LIVE, Change
@@ -65,16 +66,22 @@ def definition(name: str) -> Element:
 
 
 def is_as_made(name: str, text: str) -> bool:
-    """Whether a filter of libvirt's has these rules; each writes their details in its own way."""
-    return bool(text) and _outline(xmltree.parse(text)) == _outline(definition(name))
+    """Whether a filter of libvirt's says just this, be some of it in another way."""
+    return bool(text) and _said(xmltree.parse(text)) == _said(definition(name))
 
 
-def _outline(one: Element) -> list[tuple[str | None, ...]]:
-    rules = [
-        (rule.get("action"), rule.get("direction"), rule.get("priority"), *(p.tag for p in rule))
-        for rule in one.findall("rule")
-    ]
-    return [*rules, *((other.get("filter"),) for other in one.findall("filterref"))]
+def _said(one: Element) -> list[Any]:
+    """Its rules and the filters that it is of, in their order, each with all that it says."""
+    chain = one.get("chain", "root"), one.get("priority", "")
+    return [chain, *(_whole(part) for part in one if part.tag != "uuid")]
+
+
+def _whole(part: Element) -> tuple[Any, ...]:
+    said = {name: value.removesuffix("/32") for name, value in part.attrib.items()}
+    for name in [name for name in said if name.endswith("end")]:
+        if said[name] == said.get(f"{name[:-3]}start"):  # a range of one
+            del said[name]
+    return part.tag, sorted(said.items()), [_whole(below) for below in part]
 
 
 # ---- what is there, and what is to be made
@@ -133,6 +140,20 @@ def filter_by(network: Element, group_name: str | None, now: str) -> str | None:
     if now not in ("", BY_GROUP) or (group is None and group_name):
         return None
     return BY_GROUP if is_strict(group) else ""
+
+
+def parameters_of(nic: Element) -> str:
+    """The parameters of a NIC's filter, as one writes them."""
+    said = nic.findall("filterref/parameter")
+    return ", ".join(f"{one.get('name')}={one.get('value')}" for one in said)
+
+
+def is_unknown(name: str, host: HostFacts) -> bool:
+    """Whether libvirt has no filter of that name, as far as one can see; ours are made."""
+    if not name or name in NAMES or host.driver == TEST:
+        return False
+    there = _text(name, host)
+    return there == "" and ("network_filter", name) not in host.facts.missing
 
 
 def filter_of(nic: Element) -> str:

@@ -68,6 +68,7 @@ class Follower(NamedTuple):
     runs: bool
     now: str
     will: str
+    parameters: str = ""  # of its filter, which go with that
 
     def __str__(self) -> str:
         return f"{self.vm} ({self.mac})"
@@ -108,7 +109,8 @@ def astray(name: str, network: Element, users: list[User], waits: bool) -> Itera
             for mac, nth, element in nics:
                 will, now = will_of(element), now_of(element)
                 if will not in (None, now) and (mac, nth) not in own:
-                    yield Follower(user.vm, mac, nth, runs, now, will or "")
+                    gone = "" if will or name != SECURITY else filters.parameters_of(element)
+                    yield Follower(user.vm, mac, nth, runs, now, will or "", gone)
 
 
 def _asked_once(trait: Trait, network: Element) -> Callable[[Element], str | None]:

@@ -50,6 +50,11 @@ def followed(want: Values, stored: Values, **of: Any) -> tuple[Values, list[str]
         ({NIC: PRESENT}, nic("web", BY_GROUP), {}),
         ({NIC: PRESENT}, nic("open", BY_GROUP), {FILTER: ""}),
         ({NIC: PRESENT}, nic("gone", BY_GROUP), {}),
+        (
+            {NIC: PRESENT},
+            nic("open", BY_GROUP, **{"filter.parameters": {"IP": "192.0.2.7"}}),
+            {FILTER: "", (*NIC, *PARAMETERS): {}},
+        ),
         ({NIC: PRESENT, (*NIC, "port_group"): "open"}, nic("web", BY_GROUP), {FILTER: ""}),
         ({NIC: ABSENT}, nic("web"), {}),
         ({}, nic("web"), {FILTER: BY_GROUP}),
@@ -96,14 +101,29 @@ def test_a_filter_is_possible_on_bridges_of_linux_alone() -> None:
     ovs = "<network><forward mode='bridge'/><bridge name='b'/><virtualport type='openvswitch'/>"
     for text, says in ((NETWORK, []), (f"{ovs}</network>", ["which is on Open vSwitch"])):
         mistakes = Mistakes("vm/web")
-        nic_filters.check(domain("clean-traffic"), None, world(text), mistakes)
+        assert not [*nic_filters.check(domain("clean-traffic"), None, world(text), mistakes)]
         assert [one in error.message for one, error in zip(says, mistakes.errors)] == [True] * len(
             says
         )
         assert len(mistakes.errors) == len(says)
         so = domain("other")
-        nic_filters.check(domain("clean-traffic"), so, world(text), mistakes)
+        assert not [*nic_filters.check(domain("clean-traffic"), so, world(text), mistakes)]
         assert len(mistakes.errors) == len(says), "what is so already is no mistake"
+
+
+def test_a_filter_that_libvirt_has_not_is_refused() -> None:
+    def told(text: str | None, before: str = "", lenient: bool = False) -> list[str]:
+        networks = {"lan": Have("vswitch", "lan", xmltree.parse(NETWORK))}
+        there = worlds.world({"vswitch": networks}, {("network_filter", "mine"): text})
+        there.assume_on_host = lenient
+        mistakes, was = Mistakes("vm/web"), domain(before) if before else None
+        warnings = [*nic_filters.check(domain("mine"), was, there, mistakes)]
+        return [*warnings, *(error.message for error in mistakes.errors)]
+
+    assert told("") == ["libvirt has no network filter mine (virsh nwfilter-list)"]
+    assert told("<filter name='mine'/>") == told("", before="mine") == []
+    [warning] = told("", lenient=True)
+    assert warning == "libvirt has no network filter mine; taken to be made before the run"
 
 
 def test_what_is_missing_is_made_unless_a_vswitch_of_the_run_does() -> None:

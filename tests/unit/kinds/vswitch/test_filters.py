@@ -94,6 +94,14 @@ def test_a_group_that_is_strict_no_more_lets_its_nics_go() -> None:
     assert followers(planned(have, vms, **asks)) == ({WEB: "strict"}, {WEB: "permissive"})
 
 
+def test_the_parameters_that_go_with_a_filter_are_told() -> None:
+    have = network("<portgroup name='web' security='strict'/>")
+    asks = {"port_groups": [{"name": "web", "security": "permissive"}]}
+    how = "<filterref filter='{}'><parameter name='IP' value='192.0.2.7'/></filterref>"
+    plan = planned(have, [vm("web", BY_GROUP, BY_GROUP, how=how)], **asks)
+    assert followers(plan) == ({WEB: "strict (IP=192.0.2.7)"}, {WEB: "permissive"})
+
+
 def test_what_others_set_otherwise_is_set_back_and_nothing_else() -> None:
     have = network("<portgroup name='web' security='strict'/>")
     assert followers(planned(have, [vm("web", BY_GROUP, "")], **ASKS))[0] == {WEB: "permissive"}
@@ -281,7 +289,16 @@ def test_filters_are_made_where_they_are_not(there: str, is_now: str) -> None:
 def test_details_of_rules_may_be_written_in_another_way() -> None:
     text = xmltree.serialise(filters.definition(STRICT)).replace("'68'", "'68' dstportend='68'")
     assert filters.is_as_made(STRICT, text.replace("0.0.0.0", "0.0.0.0/32"))
-    assert not filters.is_as_made(STRICT, text.replace("-870", "-871"))
+    for was, will in (
+        ("-870", "-871"),
+        ("srcipaddr='$IP'", "srcipaddr='192.0.2.9'"),
+        ("match='no'", "match='yes'"),
+        (" opcode='Request_Reverse'", ""),
+        ("<arp ", "<arp gratuitous='true' "),
+        ("chain='root'", "chain='root' priority='-5'"),
+    ):
+        assert was in text
+        assert not filters.is_as_made(STRICT, text.replace(was, will)), will
 
 
 def test_a_libvirt_without_filters_says_so() -> None:
