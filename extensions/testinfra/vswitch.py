@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import xml.etree.ElementTree as ET
 from typing import Any
 
 from .virsh import VirshModule
 
 FLEET = "urn:kvm.fleet:1"
+EVERYBODY = "00:00:00:00:00:00"
 
 
 class Vswitch(VirshModule):
@@ -101,6 +103,19 @@ class Vswitch(VirshModule):
         names = [self.run("ovs-vsctl get Interface %s name", one).stdout for one in uuids]
         return sorted({name.strip().strip('"') for name in names} & {*on_it})
 
+    @property
+    def peers(self) -> list[str]:
+        """The other hosts to which its overlay has tunnels, as the switch itself has them."""
+        if self.run("ovs-vsctl br-exists %s", self.bridge).rc == 0:
+            ports = self.run("ovs-vsctl list-ifaces %s", self.bridge).stdout.split()
+            asked = "ovs-vsctl --if-exists get Interface %s options:remote_ip"
+            found = [self.run(asked, port).stdout.strip().strip('"') for port in ports]
+            return sorted(peer for peer in found if peer)
+        told = self.run("ip -j link show master %s type vxlan", self.bridge).stdout
+        names = [row["ifname"] for row in parse_rows(told) if "ifname" in row]
+        said = [self.run("bridge -j fdb show dev %s", name).stdout for name in names]
+        return sorted(peer for one in said for peer in parse_peers(one))
+
     def _is_nic(self, interface: str) -> bool:
         """Whether it is hardware, or what the machine is given as such."""
         return bool(self.run("test -e %s", f"/sys/class/net/{interface}/device").rc == 0)
@@ -164,6 +179,18 @@ def parse_leases(text: str) -> dict[str, str]:
     """Lines of date, time, MAC, protocol, address/prefix, hostname, client id."""
     rows = (line.split() for line in text.splitlines())
     return {row[2]: row[4].partition("/")[0] for row in rows if len(row) >= 5 and row[3] == "ipv4"}
+
+
+def parse_peers(text: str) -> list[str]:
+    """Where a tunnel of Linux sends what it knows no other way for, in what `bridge` tells of it as
+    JSON."""
+    rows = parse_rows(text)
+    return [row["dst"] for row in rows if row.get("mac") == EVERYBODY and "dst" in row]
+
+
+def parse_rows(text: str) -> list[dict[str, Any]]:
+    """What programs of iproute2 list as JSON, which is nothing at all where there is nothing."""
+    return list(json.loads(text)) if text.strip() else []
 
 
 def _address(element: Any) -> str:

@@ -115,6 +115,39 @@ def test_vlans_that_libvirt_cannot_have_are_noted():
     assert (group.vlan, group.is_default) == (10, True)
 
 
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {
+            "ovs-vsctl br-exists br9": "",
+            "ovs-vsctl list-ifaces br9": "ov-b\nvnet0\nov-a\n",
+            "ovs-vsctl --if-exists get Interface ov-a options:remote_ip": '"192.0.2.12"\n',
+            "ovs-vsctl --if-exists get Interface ov-b options:remote_ip": '"192.0.2.13"\n',
+            "ovs-vsctl --if-exists get Interface vnet0 options:remote_ip": "\n",
+        },
+        {
+            "ip -j link show master br9 type vxlan": '[{"ifname": "br9-ov"}]',
+            "bridge -j fdb show dev br9-ov": '[{"mac": "00:00:00:00:00:00", "dst": "192.0.2.13"},'
+            '{"mac": "00:00:00:00:00:00", "dst": "192.0.2.12"},'
+            '{"mac": "52:54:00:00:00:01", "dst": "192.0.2.9"}, {"mac": "52:54:00:00:00:02"}]',
+        },
+    ],
+)
+def test_the_peers_of_an_overlay(answers):
+    class OfSwitch(FakeHost):
+        def run(self, command: str, *arguments: str) -> SimpleNamespace:
+            said = command % arguments
+            if said in answers:
+                return SimpleNamespace(rc=0, stdout=answers[said], stderr="")
+            if "net-dumpxml" in said:
+                told = "<network><bridge name='br9'/></network>"
+                return SimpleNamespace(rc=0, stdout=told, stderr="")
+            return SimpleNamespace(rc=1, stdout="", stderr=said)
+
+    found = vswitch.Vswitch.get_module(OfSwitch())("prod")
+    assert found.peers == ["192.0.2.12", "192.0.2.13"]
+
+
 def test_cgroups():
     path = "/machine.slice/machine-qemu\\x2d1\\x2dweb.scope"
     assert cgroup.parse_cgroup(f"0::{path}/libvirt/emulator\n") == f"{path}/libvirt/emulator"
