@@ -90,7 +90,19 @@ class Vswitch:
             self.address6 = pick([f"fd00:{number}::1/64", f"fd00:{number}:1::ff/80", ""])
             addresses["address6"] = self.address6
         # What stood in the former network would be outside of this one.
-        return {**addresses, "dhcp": self._dhcp(), "purge": True}
+        return {**addresses, **self._beside(addresses), "dhcp": self._dhcp(), "purge": True}
+
+    def _beside(self, addresses: Args) -> Args:
+        """More addresses and routes; drawn from what is said, so that all else stays the same."""
+        said, number = Random(repr((addresses, self.name))), self.number
+        if not self.address or said.random() < 0.5:
+            return {"more_addresses": [], "routes": []}
+        more = [[f"10.{number}.99.1/24"], [f"10.{number}.99.1/24", f"10.{number}.98.1/26"], []]
+        found: Args = {"more_addresses": said.choice(more), "routes": []}
+        if found["more_addresses"]:
+            route = {"to": f"198.51.{number}.0/24", "via": f"10.{number}.99.2"}
+            found["routes"] = [{**route, "metric": said.choice([0, 7])}]
+        return found
 
     def _dhcp(self) -> Args:
         if not self.address:

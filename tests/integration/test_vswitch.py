@@ -82,6 +82,15 @@ class Switch:
         found = (f"{a['local']}/{a['prefixlen']}" for a in self.link()["addr_info"])
         return {address for address in found if not address.startswith("fe80")}
 
+    def routes(self) -> set[tuple[str, str, int]]:
+        """The routes by other hosts on its bridge: where to, by whom and the metric."""
+        bridge = self.link()["ifname"]
+        asked = (["ip", "-json", of, "route", "show", "dev", bridge] for of in ("-4", "-6"))
+        rows = (row for one in asked for row in json.loads(self.libvirtd.run(one) or "[]"))
+        return {
+            (row["dst"], row["gateway"], row.get("metric", 0)) for row in rows if "gateway" in row
+        }
+
     def dnsmasq(self, kind: str = "conf") -> str:
         """One of the files that libvirt writes for dnsmasq."""
         path = f"/var/lib/libvirt/dnsmasq/{self.name}.{kind}"
@@ -130,6 +139,51 @@ class Switch:
 @pytest.fixture
 def switch(libvirtd: PrivateLibvirtd, modules: ModuleServer, prefix: str) -> Switch:
     return Switch(libvirtd, modules, f"{prefix}lan")
+
+
+def test_routes_more_addresses_and_options_of_dnsmasq(switch: Switch) -> None:
+    first = {"to": "198.51.100.0/24", "via": "192.168.231.2"}
+    more = {
+        "address": "192.168.231.1/24",
+        "address6": "fd00:231::1/64",
+        "more_addresses": ["192.168.232.1/25", "fd00:232::1/64"],
+        "routes": [
+            {**first, "metric": 7},
+            {"to": "fd00:233::/64", "via": "fd00:232::2", "metric": 0},
+        ],
+        "dnsmasq_options": ["dhcp-option=option:ntp-server,192.0.2.1", "no-negcache"],
+    }
+    switch.converge(more)
+    assert switch.addresses() == {
+        *("192.168.231.1/24", "fd00:231::1/64", "192.168.232.1/25", "fd00:232::1/64")
+    }
+    assert switch.routes() == {
+        ("198.51.100.0/24", "192.168.231.2", 7),
+        ("fd00:233::/64", "fd00:232::2", 1),
+    }
+    lines = switch.dnsmasq().splitlines()
+    assert {"dhcp-option=option:ntp-server,192.0.2.1", "no-negcache"} <= {*lines}
+    told = switch.told()
+    assert {name: told[name] for name in more} == more
+    assert not told["unmanaged"]
+
+    changes = {"more_addresses": ["192.168.232.1/25"], "dnsmasq_options": []}
+    gone = {"routes": [{**first, "metric": 0}, {"to": "fd00:233::/64", "state": "absent"}]}
+    waits = switch.converge({**changes, **gone})
+    assert waits["pending_restart"]
+    assert "fd00:232::1/64" in switch.addresses(), "a restart is not asked for"
+    [restart] = [
+        row for row in switch.converge({"apply": "restart"})["plan"] if row["field"] == "state"
+    ]
+    assert "stopped and started again, so that it takes up" in restart["note"]
+    assert "fd00:232::1/64" not in switch.addresses()
+    assert switch.routes() == {("198.51.100.0/24", "192.168.231.2", 1)}
+    assert "no-negcache" not in switch.dnsmasq()
+
+    # What dnsmasq does not take ends the start, and all is as before.
+    broken = switch.module({"dnsmasq_options": ["no-such-option"], "apply": "restart"})
+    assert broken.get("failed") and "again as it was before" in broken["msg"]
+    assert switch.addresses() == {"192.168.231.1/24", "fd00:231::1/64", "192.168.232.1/25"}
 
 
 @pytest.fixture

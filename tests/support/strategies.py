@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import inspect
+import ipaddress
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
@@ -126,6 +127,12 @@ def _interface_address(known: Known) -> SearchStrategy[str]:
     return st.just("") | st.builds("{}/{}".format, st.ip_addresses(v=version), lengths)
 
 
+def _networks(_known: Known) -> SearchStrategy[str]:
+    lengths = st.integers(0, 32)
+    of_all = st.builds("{}/{}".format, st.ip_addresses(), lengths)
+    return of_all.map(lambda one: str(ipaddress.ip_network(one, strict=False)))
+
+
 CPU_LISTS = st.from_regex("[0-9]{1,2}(-9[0-9])?(,[0-9]{1,3}){0,3}", fullmatch=True)
 MACS = st.from_regex(MAC_PATTERN, fullmatch=True)
 _NAMES = st.from_regex("[a-z][a-z0-9-]{0,5}", fullmatch=True)
@@ -177,6 +184,7 @@ MAKERS: dict[str, Callable[[Known], SearchStrategy[Any]]] = {
         lambda value: base64.b64encode(value).decode()
     ),
     "uuid": lambda _known: st.uuids().map(str) | st.uuids().map(str).map(str.upper),
+    "_network": _networks,
     "texts": lambda _known: st.lists(ONE_LINE.filter(str.strip), max_size=3),
     "_boot_devices": lambda _known: st.lists(
         st.sampled_from(["hd", "cdrom", "network", "fd"]), unique=True

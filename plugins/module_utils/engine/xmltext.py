@@ -33,6 +33,7 @@ NAMESPACES = {
     "fleet-disk": DISK_NS,
     "fleet-restore": RESTORE_NS,
     "qemu": "http://libvirt.org/schemas/domain/qemu/1.0",
+    "dnsmasq": "http://libvirt.org/schemas/network/dnsmasq/1.0",
 }
 _PREFIXES = {uri: prefix for prefix, uri in NAMESPACES.items()}
 _DECLARED = re.compile(r"""xmlns(?::([^\s=]+))?\s*=\s*(?:"([^"]*)"|'([^']*)')""")

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 from ...engine.accounting import Books, Claims, Consequence, Part
 from ...engine.changes import Change
 from ...engine.tree_diff import WHOLE
 from ...engine.xmltree import Element
-from .table import FAMILIES, ROWS
+from .table import FAMILIES, MORE_ADDRESSES, ROWS
+from .tree import more_in
 
 OF_TYPE = "goes with the former type"
 
@@ -50,12 +53,20 @@ def _owned(change: Change, before: Element, after: Element, claims: Claims) -> N
     for family in FAMILIES:
         if change.field == family.key:
             _own_address([family.element(before), family.element(after)], claims)
+    if change.field == MORE_ADDRESSES:
+        for ip in _come_and_gone(more_in(before), more_in(after)):
+            claims.add(ip, WHOLE)
     if change.is_of("dns.hosts"):
         for network in (before, after):
             for host in network.findall("dns/host"):
                 if host.get("ip") == change.thing_in("dns.hosts"):
                     for name in host.findall("hostname"):
                         claims.add(name, WHOLE)
+
+
+def _come_and_gone(was: Mapping[str, Element], will: Mapping[str, Element]) -> Iterator[Element]:
+    for side, other in ((was, will), (will, was)):
+        yield from (element for name, element in side.items() if name not in other)
 
 
 def _own_address(sides: list[Element | None], claims: Claims) -> None:

@@ -10,7 +10,7 @@ from ...engine.host import TEST
 from ...engine.keys import ABSENT, PRESENT, Key, Values, fits_several, named, within
 from . import rules, tagging, tree
 from .surroundings import has_bridge, refuse_while_in_use
-from .table import BRIDGE, BRIDGE_NAME, FAMILIES, RUN_BY_LIBVIRT, TYPE
+from .table import BRIDGE, BRIDGE_NAME, FAMILIES, MORE_ADDRESSES, RUN_BY_LIBVIRT, TYPE
 from .tree import values_of
 
 if TYPE_CHECKING:
@@ -95,20 +95,22 @@ def _check_addresses(draft: VswitchDraft) -> None:
         if draft.wanted.values.get(family.key) == "" and after[family.key]:
             draft.mistakes.add(
                 f"cannot go: the vswitch has others, of which {after[family.key]} would take "
-                "its place; remove those first (virsh net-edit)",
+                "its place; declare more_addresses without those of its family too",
                 family.address,
             )
         if settled[family.key] != after[family.key]:
             draft.mistakes.add(
                 "cannot go: by DHCP this address is told from others that the vswitch has; "
-                "remove the others first (virsh net-edit)",
+                "declare more_addresses without those of its family first",
                 family.dhcp,
             )
 
 
 def _check_beside_others(draft: VswitchDraft, after: Values) -> None:
     """Against other vswitches and the host's networks; not again for what runs so already."""
-    new = {f.key: after[f.key] for f in FAMILIES if not runs(draft, f.key, after)}
+    new: Values = {f.key: after[f.key] for f in FAMILIES if not runs(draft, f.key, after)}
+    has = (draft.now or {}).get(MORE_ADDRESSES) or ()
+    new[MORE_ADDRESSES] = [one for one in after.get(MORE_ADDRESSES) or () if one not in has]
     if not any(new.values()) and runs(draft, BRIDGE_NAME, after):
         return
     others = {

@@ -20,6 +20,7 @@ from .table import (
     BRIDGE_NAME,
     DNS_ENABLED,
     FAMILIES,
+    MORE_ADDRESSES,
     MTU,
     NAT,
     ON_DEVICE,
@@ -65,10 +66,10 @@ def check_declared(values: Mapping[Key, Value]) -> Iterator[FleetError]:
 
 def check_addresses(values: Mapping[Key, Value]) -> Iterator[FleetError]:
     """Rules that a network of others may break already: libvirt does not know them."""
+    for key, one in _interfaces(values):
+        yield from _usable_address(one, key)
     for family in FAMILIES:
         interface = _interface(values, family)
-        if interface is not None:
-            yield from _usable_address(interface, family)
         yield from _ranges(values, family, interface)
         yield from _reservations(values, family, interface)
 
@@ -86,6 +87,8 @@ def check(values: Values) -> Iterator[FleetError]:
         yield from _limits_only_on_a_bridge(values)
     else:
         yield from _has_its_addresses(values)
+        yield from _more_are_beside_one(values)
+        yield from _routes_are_by_neighbours(values)
     yield from _things_are_complete(values)
     yield from _dns_has_what_it_needs(values)
     yield from _limits_have_an_average(values)
@@ -174,7 +177,7 @@ def _has_its_addresses(values: Values) -> Iterator[FleetError]:
 
 
 def _things_are_complete(values: Values) -> Iterator[FleetError]:
-    needed = {("dns", "hosts"): "hostnames"}
+    needed = {("dns", "hosts"): "hostnames", ("routes",): "via"}
     for family in FAMILIES:
         needed.update({(family.dhcp, "ranges"): "end", (family.dhcp, "hosts"): "ip"})
     for list_key, option in needed.items():
@@ -252,14 +255,52 @@ def _interface(values: Mapping[Key, Value], family: Family) -> IpInterface | Non
     return ipaddress.ip_interface(given) if given else None
 
 
-def _usable_address(interface: IpInterface, family: Family) -> Iterator[FleetError]:
+def _interfaces(values: Mapping[Key, Value]) -> Iterator[tuple[Key, IpInterface]]:
+    """All addresses that a vswitch has, each with its option."""
+    for family in FAMILIES:
+        interface = _interface(values, family)
+        if interface is not None:
+            yield family.key, interface
+    for one in values.get(MORE_ADDRESSES) or ():
+        yield MORE_ADDRESSES, ipaddress.ip_interface(one)
+
+
+def _more_are_beside_one(values: Values) -> Iterator[FleetError]:
+    """The first of a family has an option of its own, be it the only one."""
+    ones = {family.version: _interface(values, family) for family in FAMILIES}
+    first = {family.version: family.address for family in FAMILIES}
+    for one in map(ipaddress.ip_interface, values.get(MORE_ADDRESSES) or ()):
+        main, option = ones[one.version], first[one.version]
+        if main is not None and main.ip == one.ip:
+            yield _wrong(MORE_ADDRESSES, f"{one} is for {option}; write it there, and not here")
+
+
+def _routes_are_by_neighbours(values: Values) -> Iterator[FleetError]:
+    """As libvirt has it (virNetworkDefParseXML), and not by the host itself, as the kernel has."""
+    has = [interface for _key, interface in _interfaces(values)]
+    for key in _things(values, "routes"):
+        given = values.get((*key, "via"))
+        if not given:
+            continue
+        via, to = ipaddress.ip_address(given), ipaddress.ip_network(key[-1], strict=False)
+        if via.version != to.version:
+            yield _wrong((*key, "via"), f"{via} is of IPv{via.version}, and {to} is not")
+        elif not any(via in one.network for one in has):
+            yield _wrong((*key, "via"), f"{via} is on no network of the vswitch")
+        elif via in [one.ip for one in has]:
+            yield _wrong((*key, "via"), f"{via} is the vswitch itself; name another router")
+        if to in [one.network for one in has]:
+            yield _wrong(key, "is a network of the vswitch itself, which needs no route")
+
+
+def _usable_address(interface: IpInterface, key: Key) -> Iterator[FleetError]:
     network, ip = interface.network, interface.ip
     single = network.prefixlen >= network.max_prefixlen - 1
     if not single and (ip == network.network_address or _is_broadcast(ip, network)):
         example = f"{network.network_address + 1}/{network.prefixlen}"
-        yield _wrong(family.key, f"{interface} is no host's address; write one such as {example}")
+        yield _wrong(key, f"{interface} is no host's address; write one such as {example}")
     if ip.is_multicast or ip.is_loopback or ip.is_unspecified:
-        yield _wrong(family.key, f"{interface} is no address for a host")
+        yield _wrong(key, f"{interface} is no address for a host")
 
 
 def _is_broadcast(ip: Any, network: IpNetwork) -> bool:
@@ -324,20 +365,16 @@ def _reservations(
 
 def networks_in(values: Mapping[Key, Value]) -> list[IpNetwork]:
     """The networks that a vswitch has addresses in."""
-    found = (_interface(values, family) for family in FAMILIES)
-    return [interface.network for interface in found if interface is not None]
+    return [interface.network for _key, interface in _interfaces(values)]
 
 
 def overlapping(mine: Values, others: Mapping[str, Iterable[IpNetwork]]) -> Iterator[FleetError]:
     """Addresses of this vswitch in a network that something else has."""
-    for family in FAMILIES:
-        interface = _interface(mine, family)
-        if interface is None:
-            continue
+    for key, interface in _interfaces(mine):
         for owner, networks in others.items():
             taken = next((n for n in networks if _meet(n, interface.network)), None)
             if taken is not None:
-                yield _wrong(family.key, f"{interface.network} overlaps with {taken} of {owner}")
+                yield _wrong(key, f"{interface.network} overlaps with {taken} of {owner}")
 
 
 def _meet(one: IpNetwork, other: IpNetwork) -> bool:

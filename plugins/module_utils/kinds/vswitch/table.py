@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ...engine import specs
-from ...engine.codecs import Codec, Value, boolean, choice, integer, size, text
+from ...engine.codecs import Codec, Value, boolean, choice, integer, size, text, texts
 from ...engine.errors import Mistakes
-from ...engine.fields import Composed, Field, Items, Rows
+from ...engine.fields import Composed, Field, Items, Listed, Rows
 from ...engine.keys import ABSENT, PRESENT, Key, Values, is_within, key_of, parent
 from ...engine.mark import MARK, SCOPE, SCOPE_PATH
 from ...engine.vlans import VLAN_ROWS
@@ -34,6 +34,7 @@ from .reservations import (
     reservations,
     spec_of,
 )
+from .routes import ROUTES, address
 from .switch import options as switch
 from .switch.host_ports import ITEMS as HOST_PORTS
 
@@ -50,6 +51,7 @@ RUN_BY_LIBVIRT = (NAT, ISOLATED, ROUTED, OPEN)  # on a bridge that it makes
 
 TYPE, BRIDGE_NAME, STP, FORWARD_DELAY = ("type",), ("bridge",), ("stp",), ("forward_delay_s",)
 MTU, DNS_ENABLED, PROTECTED = ("mtu",), ("dns", "enabled"), ("protected",)
+MORE_ADDRESSES: Key = ("more_addresses",)  # beside those that have options of their own
 # Who owns it, and who may remove it: for us alone, nothing of it runs.
 OURS = (PROTECTED, ("scope",))
 
@@ -86,15 +88,6 @@ def vswitch_type() -> Codec:
     return Codec(choice(*TYPES).parse, decode, encode, {"type": "str", "choices": list(TYPES)})
 
 
-def address() -> Codec:
-    """An IP address in the form that libvirt prints."""
-    return Codec(
-        lambda given: str(ipaddress.ip_address(str(given))),
-        lambda found: str(ipaddress.ip_address(found)) if found else None,
-        lambda value: value,
-    )
-
-
 def interface_address(version: int) -> Codec:
     """An address with the length of its network's prefix; `""` takes it away."""
     example = {4: "192.168.50.1/24", 6: "fd00:50::1/64"}[version]
@@ -117,6 +110,24 @@ def interface_address(version: int) -> Codec:
     return Codec(parse, lambda found: found or "", lambda value: value or None)
 
 
+def interface_addresses() -> Codec:
+    """Addresses of either family with their prefixes, each once."""
+
+    def parse(given: Any) -> list[str]:
+        said = [interface_address(6 if ":" in str(one) else 4).parse(one) for one in given]
+        if "" in said:
+            raise ValueError("'' is no address; an empty list takes all away")
+        return in_order({*said})
+
+    return Codec(parse, lambda _found: [], lambda _value: None, {"type": "list", "elements": "str"})
+
+
+def in_order(addresses: Iterable[str]) -> list[str]:
+    """Addresses with their prefixes, IPv4 first."""
+    found = map(ipaddress.ip_interface, addresses)
+    return [one.with_prefixlen for one in sorted(found, key=lambda o: (o.version, int(o.ip)))]
+
+
 def names() -> Codec:
     """The names of one host, in alphabetical order and each once."""
     return Codec(
@@ -131,6 +142,7 @@ DOMAIN = text(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252})", "a domain name")
 INTERFACE = text(r"[A-Za-z0-9_.-]{1,15}", "the name of a bridge: up to 15 letters, digits and ._-")
 # libvirt tells such a name unescaped (virPortGroupDefFormat), and what it tells is then no XML.
 GROUP_NAME = text(r"[^<>&'\"]+", "the name of a port group: without < > & ' and \"")
+DNSMASQ_OPTIONS = texts(text(r"[^\x00-\x1f]+", "a line of a configuration of dnsmasq"))
 KIB_PER_S = size(1024, unset="0B")
 
 
@@ -156,6 +168,7 @@ def _ranges() -> Items:
 
 
 # One value for several elements: read and edited by hand below.
+ADDRESSES = Field("more_addresses", "", interface_addresses())
 HOSTNAMES = Field("hostnames", "", names())
 DNS_HOSTS = Items("dns.hosts", "dns/host", (), **_told_apart_by("ip", "host", address(), "ip"))
 FORWARDERS = Items(
@@ -192,6 +205,8 @@ ROWS: Rows = (
     Field("dns.enabled", "dns/@enable", boolean(unset=True)),
     FORWARDERS,
     DNS_HOSTS,
+    Listed("dnsmasq_options", "dnsmasq:options/dnsmasq:option", DNSMASQ_OPTIONS, of="value"),
+    ROUTES,
     PORT_GROUPS,
     Field("protected", "metadata/fleet:resource/@protected", boolean(unset=False)),
     Field("scope", SCOPE_PATH, SCOPE),
@@ -227,7 +242,7 @@ FAMILIES = (
 
 # All lists, by the key under which their things stand.
 LISTS: dict[Key, Items] = {
-    **{key_of(row.name): row for row in (FORWARDERS, DNS_HOSTS, PORT_GROUPS, HOST_PORTS)},
+    **{key_of(row.name): row for row in (FORWARDERS, DNS_HOSTS, ROUTES, PORT_GROUPS, HOST_PORTS)},
     **{(family.dhcp, row.name): row for family in FAMILIES for row in family.rows},
 }
 
@@ -244,6 +259,7 @@ def spec() -> dict[str, Any]:
         rows = specs.spec_of(family.rows)
         rows["hosts"] = spec_of(rows["hosts"], family.identity)
         options[family.dhcp] = {"type": "dict", "options": rows}
+    options.update(specs.spec_of((ADDRESSES,)))
     return options
 
 
@@ -257,6 +273,7 @@ def want_of(params: Mapping[str, Any], mistakes: Mistakes) -> Values:
         at = f"{family.dhcp}.hosts"
         given["hosts"] = list(named(given.get("hosts"), family.identity, at, mistakes))
         want.update(specs.want_of(family.rows, given, mistakes, (family.dhcp,)))
+    want.update(specs.want_of((ADDRESSES,), params, mistakes))
     for host in (params.get("dns") or {}).get("hosts") or ():
         _want_hostnames(host, want, mistakes)
     return want
@@ -300,7 +317,7 @@ def listed(values: Mapping[Key, Value]) -> dict[str, Any]:
     """Values as a user would write them: things by name become lists of things."""
     shown: dict[str, Any] = {}
     for key, value in values.items():
-        if value not in (None, "", ABSENT) and _list_of(key) is None:
+        if value not in (None, "", ABSENT, []) and _list_of(key) is None:
             _place(shown, key, value)
     for list_key, row in LISTS.items():
         things = [_thing(values, key, row.key[0]) for key in things_of(values, list_key)]

@@ -10,9 +10,10 @@ from ...engine import told
 from ...engine.fields import items_of
 from ...engine.keys import Values
 from ...engine.xmltree import Element
+from .routes import PARTS, ROUTES
 from .switch.seen import FACTS, of_facts
 from .table import DNS_HOSTS, FAMILIES, MTU, ROWS, SWITCHED, TYPE, listed
-from .tree import values_of
+from .tree import more_in, values_of
 
 # What libvirt writes by itself into every definition, and what is told under another name.
 KNOWN: told.Known = {
@@ -69,6 +70,10 @@ def _by_hand(network: Element) -> Iterator[tuple[int, str | None]]:
     for family in FAMILIES:
         ip = family.element(network)
         if ip is not None:
-            yield from ((id(ip), name) for name in ("family", "address", "prefix", "netmask"))
+            yield from ((id(ip), name) for name in PARTS)
+    for ip in more_in(network).values():
+        yield from ((id(ip), name) for name in PARTS)
+    for route in items_of(ROUTES, network).values():
+        yield from ((id(route), name) for name in PARTS)
     for host in items_of(DNS_HOSTS, network).values():
         yield from ((id(name), None) for name in host.findall("hostname"))

@@ -14,7 +14,17 @@ from ...engine.codecs import Value
 from ...engine.keys import Key, Values
 from ...engine.mark import put_mark
 from ...engine.xmltree import FLEET_NS, Element
-from .table import DNS_HOSTS, FAMILIES, HOSTNAMES, NAT, ROWS, TYPE, Family
+from .table import (
+    DNS_HOSTS,
+    FAMILIES,
+    HOSTNAMES,
+    MORE_ADDRESSES,
+    NAT,
+    ROWS,
+    TYPE,
+    Family,
+    in_order,
+)
 
 # ---- reading a tree
 
@@ -27,6 +37,7 @@ def values_of(network: Element) -> Values:
         have[family.key] = "" if ip is None else address_of(ip)
         if ip is not None:
             have.update(fields.values_of(family.rows, ip, (family.dhcp,)))
+    have[MORE_ADDRESSES] = in_order(more_in(network))
     for name, host in fields.items_of(DNS_HOSTS, network).items():
         have[("dns", "hosts", name, HOSTNAMES.name)] = sorted(_texts(host, "hostname"))
     return have
@@ -36,6 +47,13 @@ def address_of(ip: Element) -> str:
     given = ip.get("address", "")
     length = ip.get("prefix") or ip.get("netmask") or _default_prefix(given)
     return ipaddress.ip_interface(f"{given}/{length}").with_prefixlen
+
+
+def more_in(network: Element) -> dict[str, Element]:
+    """The addresses that have no options of their own, each with its element."""
+    own = [family.element(network) for family in FAMILIES]
+    others = (ip for ip in network.findall("ip") if ip.get("address") and ip not in own)
+    return {address_of(ip): ip for ip in others}
 
 
 def subnets_of(network: Element) -> set[str]:
@@ -69,6 +87,7 @@ def edited(network: Element, want: Mapping[Key, Value]) -> Element:
             xmltree.remove(after, nat)
     for family in FAMILIES:
         _edit_family(after, family, want)
+    _edit_more(after, want.get(MORE_ADDRESSES))
     for ip, host in fields.items_of(DNS_HOSTS, after).items():
         wanted = want.get(("dns", "hosts", ip, HOSTNAMES.name))
         if wanted is not None:
@@ -83,21 +102,34 @@ def _edit_family(network: Element, family: Family, want: Mapping[Key, Value]) ->
         network.remove(ip)
         return
     if given and (ip is None or address_of(ip) != given):
-        ip = _ensure_ip(network, family)
-        value = ipaddress.ip_interface(given)
-        ip.attrib.pop("netmask", None)
-        ip.set("address", str(value.ip))
-        ip.set("prefix", str(value.network.prefixlen))
+        ip = _new_ip(network, family.version) if ip is None else ip
+        _put_address(ip, given)
     if ip is not None:
         fields.edit(family.rows, ip, want, (family.dhcp,))
 
 
-def _ensure_ip(network: Element, family: Family) -> Element:
-    ip = family.element(network)
-    if ip is None:
-        ip = Element("ip", {"family": "ipv6"} if family.version == 6 else {})
-        network.append(ip)
+def _new_ip(network: Element, version: int) -> Element:
+    ip = Element("ip", {"family": "ipv6"} if version == 6 else {})
+    network.append(ip)
     return ip
+
+
+def _put_address(ip: Element, given: str) -> None:
+    value = ipaddress.ip_interface(given)
+    ip.attrib.pop("netmask", None)
+    ip.set("address", str(value.ip))
+    ip.set("prefix", str(value.network.prefixlen))
+
+
+def _edit_more(network: Element, wanted: list[str] | None) -> None:
+    """Of several addresses of a family the first counts as the one that has options of its own."""
+    if wanted is None:
+        return
+    there = more_in(network)
+    for ip in (ip for given, ip in there.items() if given not in wanted):
+        network.remove(ip)
+    for given in (one for one in wanted if one not in there):
+        _put_address(_new_ip(network, ipaddress.ip_interface(given).version), given)
 
 
 def _replace_hostnames(host: Element, wanted: list[str]) -> None:

@@ -35,10 +35,10 @@ def have(text: str) -> Have:
     return Have("vswitch", "default", xmltree.parse(text), None, facts)
 
 
-def test_an_address_that_a_route_needs_does_not_move() -> None:
-    elsewhere = {"state": "present", "address": "10.9.9.1/24"}
+def test_a_network_with_a_route_by_nobody_is_refused() -> None:
+    wanted = Wanted("vswitch", "default", "present")
     with pytest.raises(FleetError, match=r"unreachable static route .* network 'default'"):
-        planned("default", elsewhere, {"default": have(ROUTED)})
+        check(Plan(wanted, UPDATE, have(ROUTED), have(UNREACHABLE)), HOST)
 
 
 def test_what_stood_there_before_is_no_mistake_of_a_change() -> None:
