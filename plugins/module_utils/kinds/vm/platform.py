@@ -15,6 +15,7 @@ OFFSET, ZONE = ("clock",), ("timezone",)
 HYPERV = ("features", "hyperv")
 MODE = (*HYPERV, "mode")
 SMBIOS, SMBIOS_MODE = ("smbios",), ("smbios", "mode")
+CPU_MODE, CPU_MODEL = ("cpu", "mode"), ("cpu", "model")
 CHECK, MIGRATABLE = ("cpu", "check"), ("cpu", "migratable")
 INTREMAP, IOAPIC = ("iommu", "intremap"), ("features", "ioapic")
 NOTHING: tuple[Value, ...] = (None, "", 0, [])
@@ -50,7 +51,10 @@ def resolve(values: dict[Key, Value], stored: Values, said: Mapping[Key, Value])
         values.setdefault(SMBIOS_MODE, "sysinfo")
     if values.get(INTREMAP) and stored.get(IOAPIC) is None:
         values.setdefault(IOAPIC, "qemu")
-    for key, usual in _usual_cpu({**stored, **values}).items():
+    will = {**stored, **values}
+    if values.get(CPU_MODE):
+        will[CPU_MODEL] = values.get(CPU_MODEL)  # a stored one goes with its mode
+    for key, usual in _usual_cpu(will).items():
         if values.get(key) == usual:
             values[key] = None
 
@@ -62,8 +66,13 @@ def _is_new(key: Key, values: Values, stored: Values) -> bool:
 
 
 def read(domain: Element, values: dict[Key, Value]) -> None:
-    """What libvirt says of a CPU by itself is as if it were not said."""
+    """What libvirt says of a CPU by itself is as if it were not said; so is a model it passes over.
+
+    libvirt keeps a model below host-model, and starts the VM with the host's.
+    """
     if xmltree.find(domain, "cpu") is not None:
+        if values[CPU_MODE] not in (None, "custom"):
+            values[CPU_MODEL] = ""
         for key, usual in _usual_cpu(values).items():
             if values[key] == usual:
                 values[key] = None
@@ -71,8 +80,8 @@ def read(domain: Element, values: dict[Key, Value]) -> None:
 
 def _usual_cpu(values: Mapping[Key, Value]) -> dict[Key, Value]:
     """What libvirt has where nothing is said (qemuDomainDefCPUPostParse)."""
-    mode = values.get(("cpu", "mode"))
-    if values.get(("cpu", "model")):
+    mode = values.get(CPU_MODE)
+    if values.get(CPU_MODEL):
         mode = "custom"
     if mode in ("host-passthrough", "maximum"):
         return {CHECK: "none", MIGRATABLE: True}

@@ -82,6 +82,7 @@ def resolve(
     _cpu_features(values, stored)
     numa_cells.resolve(values, stored)
     _cpu(values, stored, world.host)
+    _usual_model(values, stored, world.host)
     platform.resolve(values, stored, want)
     cpu_time.resolve(values, stored)
     numa_placement.resolve(values, stored)
@@ -168,13 +169,21 @@ def _tpm(values: dict[Key, Value], stored: Values, arch: str) -> None:
 
 def _usual_cpu(values: dict[Key, Value], host: HostFacts) -> None:
     """The CPU of a new VM where none is said: that of the host, or the one that QEMU emulates."""
-    mode, model = ("cpu", "mode"), ("cpu", "model")
+    mode, model = platform.CPU_MODE, platform.CPU_MODEL
     if values.get(model):
         values.setdefault(mode, "custom")
     elif values[("virt_type",)] == "kvm":
         values.setdefault(mode, "host-model")
     elif mode not in values and host.driver == "QEMU" and host.arch in USUAL_CPUS:
         values.update({mode: "custom", model: USUAL_CPUS[host.arch]})
+
+
+def _usual_model(values: dict[Key, Value], stored: Values, host: HostFacts) -> None:
+    """The model of a CPU that becomes a custom one, where none is said: the one QEMU emulates."""
+    mode, model = platform.CPU_MODE, platform.CPU_MODEL
+    is_emulated = host.driver == "QEMU" and host.arch in USUAL_CPUS
+    if values.get(mode) == "custom" and not stored.get(model) and is_emulated:
+        values.setdefault(model, USUAL_CPUS[host.arch])
 
 
 def _cpu_features(values: dict[Key, Value], stored: Values) -> None:

@@ -53,6 +53,10 @@ def check_declared(want: Mapping[Key, Value], mistakes: Mistakes) -> None:
         mistakes.add(
             f"is needed for a serial port of type {want[('serial', 'type')]}", "serial.path"
         )
+    mode = want.get(("cpu", "mode"))
+    if want.get(("cpu", "model")) and mode not in (None, "custom"):
+        message = f"is for a CPU of mode custom, and cpu.mode is {mode}; change one of them"
+        mistakes.add(message, "cpu.model")
     if want.get(("graphics", "port")) == 0:
         # libvirt takes it for none (virDomainGraphicsDefParseXMLVNC).
         mistakes.add("0 is no port; write -1 to have libvirt choose one", "graphics.port")

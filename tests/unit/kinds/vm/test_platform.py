@@ -26,3 +26,21 @@ def test_the_mode_of_hyperv(said: dict[str, Any], stored: str, settled: dict[str
     values = {(*HYPERV, name): value for name, value in said.items()}
     platform.resolve(values, {MODE: stored}, dict(values))
     assert values == {(*HYPERV, name): value for name, value in settled.items()}
+
+
+@pytest.mark.parametrize(
+    ("said", "settled"),
+    [
+        ({"mode": "host-model", "check": "none"}, {"mode": "host-model", "check": "none"}),
+        ({"mode": "maximum", "check": "none"}, {"mode": "maximum", "check": None}),
+        ({"check": "partial"}, {"check": "partial"}),
+        ({"check": "none"}, {"check": None}),
+    ],
+)
+def test_a_stored_cpu_model_goes_with_its_mode(
+    said: dict[str, Any], settled: dict[str, Any]
+) -> None:
+    stored = {("virt_type",): "qemu", ("cpu", "mode"): "custom", ("cpu", "model"): "qemu64"}
+    values = {("cpu", name): value for name, value in said.items()}
+    platform.resolve(values, stored, dict(values))
+    assert values == {("cpu", name): value for name, value in settled.items()}
