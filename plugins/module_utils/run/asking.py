@@ -62,6 +62,9 @@ def ask_everything(world: World, paths: Iterable[str]) -> None:
             host.leases(vswitch.name)
     for name in NAMES:
         world.facts.ask("network_filter", name)
+    for pool in haves["storage_pool"].values():
+        if type_of(pool) == "disk":
+            host.real_path(xmltree.get(pool.definition, "source/device/@path") or "")
     volumes = {**world.everything("storage_volume"), **_asleep(world, haves["storage_pool"])}
     if host.is_local:
         paths = {path for one in (*paths, *state_folders(host)) for path in _tree(host, one)}

@@ -253,6 +253,12 @@ class VolumeDraft(Draft):
         name = name_in_pool(self.wanted.name)
         if why_no_file(name, LONGEST_NEW_NAME):
             self.mistakes.add(why_no_file(name, LONGEST_NEW_NAME), "name")
+        if type_of(self.pool) == "disk":
+            from .partitions import why_none
+
+            why = why_none(self.wanted.name, self.pool, self.world)
+            if why:
+                self.mistakes.add(why, "name")
         new = design(self.wanted, self.world, self.mistakes)
         self.made, self.checksum = new.tree, new.checksum
         self.holds, self.unsized = new.holds, new.unsized
