@@ -6,12 +6,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
+from ...engine import xmltree
 from ...engine.codecs import Value
 from ...engine.host import HostFacts
 from ...engine.keys import ABSENT, PRESENT, UNION, Key, Values, within
+from ...engine.plan import Have
 from ...engine.units import format_size, parse_size
 from ...engine.world import World
-from ..storage_volume.volumes import disk_source, format_of
+from ..storage_volume.volumes import disk_source, format_of, type_of
 from . import (
     cpu_time,
     disk_sources,
@@ -272,7 +274,7 @@ def _volume(
     pool = world.will_be("storage_pool", source["pool"])
     volume = world.will_be("storage_volume", f"{source['pool']}/{source['volume']}")
     if pool.exists:
-        values[(*key, "source")] = disk_source(pool, source["volume"])
+        values[(*key, "source")] = _source(pool, volume, source["volume"])
     if key[0] != "disks":
         return
     if volume.exists:
@@ -280,6 +282,14 @@ def _volume(
     elif not _is_on(values[(*key, "source")], stored):
         usual = "raw" if "device" in values[(*key, "source")] else "qcow2"
         values.setdefault((*key, "format"), usual)
+
+
+def _source(pool: Have, volume: Have, name: str) -> dict[str, str]:
+    """The source of a disk on a volume. Of a multipath pool libvirt takes none by its name."""
+    path = xmltree.get(volume.stored, "target/path") if volume.stored is not None else None
+    if type_of(pool) == "mpath" and path:
+        return {"device": path}
+    return disk_source(pool, name)
 
 
 def _is_on(source: Value, stored: Values) -> bool:
