@@ -514,12 +514,23 @@ class Vm:
             # The volume stays when its disk goes, and never shrinks.
             mib = max(self.rng.choice([1, 8]), self.volumes_mib.get(name, 0))
             self.volumes_mib[name] = mib
-            return {"pool": pool, "capacity": f"{mib}MiB"}
+            return {"pool": pool, "capacity": f"{mib}MiB", **self._layout(name)}
         file = dict(zip("abc", self.place.images))[name]
         self.formats[name] = self.place.images[file]
         if dice < 0.7:
             return {"pool": pool, "volume": file}
         return {"file": f"{self.place.folder}/{file}", "format": self.formats[name]}
+
+    def _layout(self, disk: str) -> Args:
+        """How the volume of a disk is laid out: always alike, since the volume stays."""
+        apart = Random(f"{self.name}-{disk}")
+        said = {
+            "preallocation": apart.choice(["off", "metadata", "falloc"]),
+            "cluster_size": apart.choice(["16KiB", "64KiB", "128KiB"]),
+            "extended_l2": apart.choice([True, False]),
+            "lazy_refcounts": apart.choice([True, False]),
+        }
+        return {name: value for name, value in said.items() if apart.random() < 0.4}
 
     def _cdrom(self, name: str, new: bool) -> Args:
         media = [{"file": ""}, {"file": f"{self.place.folder}/{self.place.whose}four.raw"}]

@@ -153,6 +153,29 @@ def test_a_volume_is_laid_out_as_said_and_a_copy_as_the_other(
     assert told == {**one, "format": "qcow2"}
 
 
+def test_how_an_image_is_laid_out_is_told_before_it_is_made(
+    target: Target, pool: str, tmp_path: Path, qcow2: Path, images: Path
+) -> None:
+    """And what is copied from it in the same run is laid out like it."""
+    divided = tmp_path / "divided.qcow2"
+    said = "cluster_size=128k,lazy_refcounts=on,extended_l2=on"
+    subprocess.run(
+        ["qemu-img", "create", "-q", "-f", "qcow2", "-o", said, divided, "8M"], check=True
+    )
+    one = {"pool": pool, "name": "one", "image": str(divided)}
+    two = {"pool": pool, "name": "two", "copy_of": {"volume": "one"}}
+    usual = {"pool": pool, "name": "usual", "image": str(qcow2)}
+    told = target.module("storage_volume", one, True)["storage_volume"]
+    assert {name: told[name] for name in LAYOUT} == LAYOUT
+    assert target.module("storage_volume", usual, True)["storage_volume"]["cluster_size"] == "64KiB"
+    done = converge(target, "host_config", {"storage_volumes": [two, one, usual]})
+    shown = [row["resource"] for row in done["plan"] if row["field"] == "cluster_size"]
+    assert shown == [f"storage_volume/{pool}/{name}" for name in ("one", "two")]
+    for name in ("one", "two"):
+        assert layout_of(target, images / name) == (128 * 1024, True, True)
+    assert target.module("storage_volume", one, False)["storage_volume"]["cluster_size"] == "128KiB"
+
+
 def layout_of(target: Target, path: Path) -> tuple[int, bool, bool]:
     image = target.image(str(path))
     more = image["format-specific"]["data"]

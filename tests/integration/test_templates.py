@@ -79,6 +79,13 @@ class Site:
         )
         return json.loads(done.stdout).get("backing-filename")
 
+    def layout(self, vm: str, disk: str) -> tuple[int, bool, bool]:
+        """The size of a disk's clusters, whether its counts are lazy, whether it is divided."""
+        argv = ["qemu-img", "info", "-U", "--output=json", self.outside / f"{vm}-{disk}.qcow2"]
+        told = json.loads(subprocess.run(argv, check=True, capture_output=True).stdout)
+        more = told["format-specific"]["data"]
+        return told["cluster-size"], more["lazy-refcounts"], more["extended-l2"]
+
     def definition(self, name: str) -> ET.Element:
         return ET.fromstring(self.libvirtd.virsh("dumpxml", name, "--inactive"))
 
@@ -159,6 +166,38 @@ def test_a_clone_has_its_disks_in_order_and_goes_with_what_it_stands_on(site: Si
     done = site.run("host_config", vms=goes)
     assert "kept" not in [change["after"] for change in done["plan"]]
     assert not [one for one in site.outside.iterdir() if one.name.startswith(site.base)]
+
+
+LAID_OUT = {"cluster_size": "128KiB", "extended_l2": True}
+
+
+def test_its_disks_are_laid_out_as_said_and_those_of_a_full_clone_as_the_templates(
+    site: Site,
+) -> None:
+    site.run("storage_pool", name=site.pool, type="dir", path=str(site.folder))
+    root = {"name": "root", "pool": site.pool, "capacity": "8MiB", **LAID_OUT}
+    data = {**root, "name": "data", "preallocation": "metadata", "lazy_refcounts": True}
+    declared = {"name": site.base, "virt_type": "qemu", "memory": {"size": "64MiB"}}
+    declared = {**declared, "template": True, "disks": [root, data]}
+    predicted = site.run("vm", check=True, **declared)
+    assert predicted["plan"] == site.run("vm", **declared)["plan"]
+    assert not site.run("vm", **declared)["changed"]
+    assert site.layout(site.base, "root") == (128 << 10, False, True)
+    assert site.layout(site.base, "data") == (128 << 10, True, True)
+    other = {**declared, "disks": [{**root, "cluster_size": "64KiB"}]}
+    assert "is 128KiB and cannot become 64KiB" in site.modules.run("vm", other)["msg"]
+    site.clone(clone="full", disks=[{"name": "data", "lazy_refcounts": False}])
+    assert site.layout(site.web, "root") == (128 << 10, False, True)
+    assert site.layout(site.web, "data") == (128 << 10, False, True)
+    assert not site.clone(clone="full", disks=[{"name": "data", "lazy_refcounts": False}])[
+        "changed"
+    ]
+    site.run("vm", name=site.web, state="absent", remove_storage=True)
+    site.clone(disks=[{"name": "root", "cluster_size": "64KiB"}])
+    assert site.layout(site.web, "root") == (64 << 10, False, False)
+    volumes = site.run("export")["declarations"]["storage_volumes"]
+    [told] = [one for one in volumes if one["name"] == f"{site.base}-data.qcow2"]
+    assert {name: told[name] for name in LAID_OUT} == LAID_OUT and told["lazy_refcounts"]
 
 
 def test_members_of_a_group_are_made_from_one(site: Site) -> None:

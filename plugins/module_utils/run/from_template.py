@@ -23,7 +23,7 @@ from ..engine.world import World
 from ..engine.xmltree import Element
 from ..kinds.storage_volume.volumes import KIND as VOLUME
 from ..kinds.storage_volume.volumes import name_in_pool, pool_of
-from ..kinds.together.taken_up import VOLUME_OPTIONS
+from ..kinds.together.taken_up import VOLUME_OPTIONS, brings_volume
 from ..kinds.vm import sysprep
 from ..kinds.vm.declaring import declaration
 from ..kinds.vm.derived import volume_of
@@ -236,7 +236,7 @@ class _Maker:
 
 def _is_unplaced(disk: Options) -> bool:
     """Whether something is said of a disk's volume, and not where it is."""
-    return not disk.get("pool") and any(disk.get(one) for one in VOLUME_OPTIONS)
+    return not disk.get("pool") and brings_volume(disk)
 
 
 def _check_stopped(name: str, have: Have, declared: Wanted | None) -> None:

@@ -165,6 +165,7 @@ def _upload(host: Host, resource: str, pool: Any, tree: xmltree.Element, image: 
             ("capacity", "0"),
             ("target/format/@type", "raw"),
             ("target/compat", None),
+            *((f"target/{name}", None) for name in ("clusterSize", "features")),
         ):
             xmltree.put(empty, path, value)
     with host.errors(resource, f"upload {image}"):

@@ -18,6 +18,7 @@ from ...engine.plan import Have, Wanted
 from ...engine.units import format_size, parse_size
 from ...engine.world import World
 from ...engine.xmltree import Element
+from .layouts import values_of_layout
 from .table import (
     CLUSTER_SIZE,
     EXTENDED_L2,
@@ -218,7 +219,8 @@ def _image(file: str, checksum: str | None, host: HostFacts, mistakes: Mistakes)
         host.content_of(file)  # a plan is of what the image holds when it is made
     else:
         _check_digest(file, checksum, host, mistakes)
-    return Origin(file, found.format, found.capacity)
+    layout = values_of_layout(found.layout) if found.layout else {}
+    return Origin(file, found.format, found.capacity, layout=layout)
 
 
 def _by_url(
@@ -387,7 +389,10 @@ def _tree(wanted: Wanted, pool: Have, values: Values, origin: Origin | None) -> 
         xmltree.put(tree, "target/format/@type", values[FORMAT])
     if values[FORMAT] == "qcow2":
         xmltree.put(tree, "target/compat", "1.1")
-    edit(LAYOUT_ROWS, tree, {key: value for key, value in values.items() if key in LAYOUT})
+    layout = {key: value for key, value in values.items() if key in LAYOUT}
+    if wanted.options.get("image") and origin is not None:
+        layout = {**origin.layout}  # of which nothing can be said otherwise
+    edit(LAYOUT_ROWS, tree, layout)
     if wanted.options.get("encryption"):
         xmltree.put(tree, "target/encryption/@format", "luks")
         encryption = xmltree.ensure(tree, "target/encryption")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from ...engine import xmltree
 from ...engine.fields import edit
+from ...engine.keys import Values
 from ...engine.looked_at import Layout
 from ...engine.units import format_size, parse_size
 from ...engine.xmltree import Element
@@ -26,14 +27,20 @@ def layout_in(volume: Element) -> Layout:
     )
 
 
-def put_layout(volume: Element, layout: Layout) -> None:
-    """Let a qcow2 that is to be made be laid out like another, in place."""
-    size = layout.cluster_size
-    values = {
-        CLUSTER_SIZE: None if size == USUAL.cluster_size else format_size(size),
+def values_of_layout(layout: Layout) -> Values:
+    """A layout as the values of a volume's options."""
+    return {
+        CLUSTER_SIZE: format_size(layout.cluster_size),
         LAZY_REFCOUNTS: layout.lazy_refcounts,
         EXTENDED_L2: layout.extended_l2,
     }
+
+
+def put_layout(volume: Element, layout: Layout) -> None:
+    """Let a qcow2 that is to be made be laid out like another, in place."""
+    values = values_of_layout(layout)
+    if layout.cluster_size == USUAL.cluster_size:
+        values[CLUSTER_SIZE] = None
     xmltree.put(volume, "target/compat", compat_of(layout))
     edit(LAYOUT_ROWS, volume, values)
 

@@ -15,6 +15,7 @@ from ..storage_volume.volumes import described
 # Options of a disk that make its volume; they mean what they mean for a storage_volume.
 VOLUME_OPTIONS = (
     *("capacity", "provisioning", "copy_of", "backing"),
+    *("preallocation", "cluster_size", "lazy_refcounts", "extended_l2"),
     *("image", "checksum", "download"),
 )
 
