@@ -255,6 +255,42 @@ def test_a_disk_is_laid_out_as_it_was(guest: BackedUp) -> None:
     assert not guest.run("vm", **guest.declared())["changed"]
 
 
+def test_overlays_that_the_vm_has_left_do_not_stand_in_the_way(guest: BackedUp) -> None:
+    """libvirt lists them as volumes that stand on the image. What was made since does stand so."""
+    guest.lay_out(compat="1.1")
+    guest.declare(state="stopped")
+    guest.back_up(name="one")
+    overlays = [str(guest.folder / guest.slow / f"root.{name}") for name in ("s1", "s2")]
+    for name in ("s1", "s2"):
+        guest.libvirtd.virsh("snapshot-create-as", guest.vm, name, "--disk-only")
+    clone = overlay_on(guest, overlays[1], "clone.qcow2")
+    assert f"storage_volume/{guest.slow}/clone.qcow2" in refused_restore(guest)
+    clone.unlink()
+    guest.libvirtd.virsh("pool-refresh", guest.slow)
+    for _time in ("first", "again"):
+        done = guest.restore(overwrite=True)
+        kept = [row["field"] for row in done["plan"] if row["after"] == "kept"]
+        assert sorted(kept) == [f"images.{path}" for path in overlays]
+        guest.libvirtd.virsh("pool-refresh", guest.slow)
+    overlay_on(guest, str(guest.folder / guest.slow / "root.qcow2"), "root.s1")
+    assert f"storage_volume/{guest.slow}/root.s1" in refused_restore(guest)
+
+
+def overlay_on(guest: BackedUp, path: str, name: str) -> Path:
+    """An image that stands on another, as libvirt lists it, too."""
+    make = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", path]
+    guest.libvirtd.run([*make, str(guest.folder / guest.slow / name)])
+    guest.libvirtd.virsh("pool-refresh", guest.slow)
+    return guest.outside(guest.slow, name)
+
+
+def refused_restore(guest: BackedUp) -> str:
+    before = guest.all_seen()
+    done = guest.modules.run("vm_restore", guest.asked(overwrite=True), False)
+    assert done.get("failed") and guest.all_seen() == before
+    return str(done["msg"])
+
+
 def test_what_is_interrupted_leaves_no_backup_and_no_gap(guest: BackedUp) -> None:
     guest.start_counting(ballast_mib=MOVED_MIB)
     slow = guest.asked(bandwidth="1MiB/s")

@@ -14,7 +14,7 @@ import pwd
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,7 +116,7 @@ def _damaged(job: Job, backup: Backup, file: str) -> FleetError:
 def _restore(job: Job, folder: Path) -> None:
     noted = journal_of(str(folder), job.case.wanted.target)
     before = noted.read_text(encoding="utf-8") if noted.exists() else ""
-    _note(job, folder, [one.half_made for one in job.case.disks])
+    _note(job, folder, [one.half_made for one in job.case.disks], job.case.journal.left)
     try:
         for disk in job.case.disks:
             _convert(job, folder, disk)
@@ -129,16 +129,20 @@ def _restore(job: Job, folder: Path) -> None:
             write(noted, before) if before else noted.unlink()
         raise
     _replace(job, folder)
-    _note(job, folder, [], done=True)
+    _note(job, folder, [], job.case.left, done=True)
 
 
-def _note(job: Job, folder: Path, files: list[str], done: bool = False) -> None:
-    """Note, for the next run, which files are made for this by now."""
+def _note(
+    job: Job, folder: Path, files: list[str], left: Iterable[str], done: bool = False
+) -> None:
+    """Note, for the next run, which files are made for this by now, and which overlays the VM has
+    left."""
     said = {
         "backup": job.case.backup.id,
         "uuid": job.case.uuid,
         "files": files,
         "done": done,
+        "left": list(left),
     }
     write(journal_of(str(folder), job.case.wanted.target), json.dumps(said, indent=1) + "\n")
 
@@ -216,7 +220,8 @@ def _look_up(job: Job) -> Any:
 
 def _replace(job: Job, folder: Path) -> None:
     case = job.case
-    _note(job, folder, [path for one in case.disks for path in (one.path, one.half_made)])
+    files = [path for one in case.disks for path in (one.path, one.half_made)]
+    _note(job, folder, files, case.left)
     if case.have.exists:
         _bar(job)
     for disk in case.disks:

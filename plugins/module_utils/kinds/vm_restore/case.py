@@ -16,6 +16,7 @@ from ..storage_volume.volumes import volume_path
 from ..vm import noted_vlans
 from ..vm.definition import is_barred
 from ..vm.derived import volume_of
+from ..vm.moved import is_outdated
 from ..vm.snapshots import snapshots_of
 from ..vm_backup.disks import disks_of
 from ..vm_backup.looking import Looking
@@ -170,6 +171,35 @@ class Case(Looking[Declared]):
             and journal.uuid == xmltree.get(have.definition, "uuid")
             and is_barred(have.definition)
         )
+
+    def above(self, disk: DiskBack) -> list[str]:
+        """The overlays of the VM that is there over the image that a disk goes to, as after
+        snapshots. They are of no use once that is another."""
+        has = self.have.definition if self.have.exists else None
+        for one in xmltree.find_all(has, "devices/disk") if has is not None else ():
+            layers = [layer.path for layer in self.chains.of(one)]
+            places = [self.chains.place(path) for path in layers]
+            if self.chains.place(disk.path) in places:
+                return layers[: places.index(self.chains.place(disk.path))]
+        return []
+
+    @cached_property
+    def left(self) -> list[str]:
+        """The overlays that the VM leaves, or has left in an earlier run."""
+        leaves = [path for one in self.disks for path in self.above(one)]
+        host = self.world.host
+        before = [path for path in self.journal.left if host.exists(path)]
+        return list(dict.fromkeys((*before, *leaves)))
+
+    def is_left(self, overlay: str, base: str) -> bool:
+        """Whether an earlier run left an overlay of the VM, over an image that was another then.
+
+        One that was made since, over the image as it was restored, is somebody's.
+        """
+        places = {self.chains.place(path) for path in self.journal.left}
+        if self.chains.place(overlay) not in places:
+            return False
+        return not self.journal.done or is_outdated(overlay, base, self.chains)
 
     def is_ours(self, path: str) -> bool:
         """Whether a run that was interrupted made a file for this."""

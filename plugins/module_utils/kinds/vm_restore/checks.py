@@ -10,6 +10,7 @@ from ...engine.errors import FleetError
 from ...engine.secret_words import shown_name
 from ...engine.units import format_size
 from ..images.one_writer import Images
+from ..images.uses import STANDS, Use
 from ..storage_pool.used import holds
 from ..storage_volume.volumes import FILE_POOLS, type_of
 from ..vm.states import PAUSED, RUNNING
@@ -129,23 +130,23 @@ def _against_asleep(case: Case, disk: DiskBack) -> Iterator[FleetError]:
 
 
 def _others_on(case: Case, images: Images, disk: DiskBack) -> list[str]:
-    told = images.at(disk.path)
-    own = f"vm/{case.wanted.target}"
-    tops = {case.chains.place(path) for path in _own_images(case)}
-    found = [*told, *images.standing_beside(disk.path, told)]
-    return sorted(
-        {
-            use.named
-            for use in found
-            if use.user != own and not (use.top and case.chains.place(use.top) in tops)
-        }
-    )
+    """Who else uses the image that is written, or stands on an overlay that the VM has over it."""
+    above = case.above(disk)
+    own, tops = f"vm/{case.wanted.target}", {case.chains.place(path) for path in above}
+    others = set()
+    for path in (disk.path, *above):
+        told = images.at(path)
+        for use in (*told, *images.standing_beside(path, told)):
+            goes_along = bool(use.top) and case.chains.place(use.top) in tops
+            if use.user != own and not goes_along and not _is_left(case, use):
+                others.add(use.named)
+    return sorted(others)
 
 
-def _own_images(case: Case) -> Iterator[str]:
-    """What the VM writes to now, which goes with it or stays for nobody."""
-    for disk in xmltree.find_all(case.have.definition, "devices/disk") if case.have.exists else ():
-        yield from (layer.path for layer in case.chains.told(disk)[0][:1])
+def _is_left(case: Case, use: Use) -> bool:
+    """Whether it is an overlay that an earlier run had to leave, and that no VM has by now."""
+    by_vm = use.user.startswith("vm/")
+    return use.does == STANDS and not by_vm and case.is_left(use.top, use.path)
 
 
 def against_room(case: Case) -> Iterator[FleetError]:

@@ -16,6 +16,7 @@ class Journal(NamedTuple):
     uuid: str = ""  # of the VM that it became
     files: tuple[str, ...] = ()  # that were made for it
     done: bool = False
+    left: tuple[str, ...] = ()  # overlays that the VM had over what was written anew
 
 
 class RestoreFacts:
@@ -36,4 +37,5 @@ class RestoreFacts:
             str(said.get("uuid", "")),
             tuple(map(str, said.get("files", ()))),
             bool(said.get("done")),
+            tuple(map(str, said.get("left", ()))),
         )

@@ -170,15 +170,26 @@ def _goes(case: Case) -> Iterator[Change]:
     if case.have.facts.get("state") == SAVED:
         memory = saved_memory_of(case.world.host, case.have.definition)
         yield Lost(case.resource, (memory.field,), memory.path, note=NAMES[memory.field])
+    yield from _leaves(case)
+
+
+def _leaves(case: Case) -> Iterator[Change]:
+    """The images that the VM has left, now or in an earlier run."""
     written = {case.chains.place(one.path) for one in case.disks}
+    told = set()
     for disk in xmltree.find_all(case.have.definition, "devices/disk"):
         target = xmltree.get(disk, "target/@dev") or ""
         path = next((one.path for one in case.chains.told(disk)[0]), "")
         left = path and not path.endswith(BARRED) and case.chains.place(path) not in written
         if left and case.backup.disk(target):
+            told.add(path)
             note = "the VM has left it"
             if written & {case.chains.place(one.path) for one in case.chains.of(disk)}:
                 note += "; what it stands on is lost, and it is of no use without"
+            yield Kept(case.resource, ("images", path), path, note=note)
+    for path in case.left:
+        if path not in told:
+            note = "the VM has left it; what it stood on is lost, and it is of no use without"
             yield Kept(case.resource, ("images", path), path, note=note)
 
 

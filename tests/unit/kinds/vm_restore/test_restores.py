@@ -8,7 +8,7 @@ import pytest
 
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetError, FleetErrors
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.looked_at import File, Layout
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.looked_at import File, Image, Layout
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.showing import results, summary
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume.layouts import (
@@ -180,6 +180,24 @@ def test_a_vm_that_waits_for_its_disks_gets_them_from_the_next_run() -> None:
     assert "was interrupted" in found.plan.warnings[0]
     site.noted(VM, **{**said, "uuid": "another"}, done=False)
     assert "say overwrite: true" in site.refused(), "it is not known whose it is"
+
+
+def test_an_overlay_that_an_interrupted_run_left_does_not_stand_in_its_way() -> None:
+    """Once the VM waits for its disks, nothing says any more that it had it. A note does."""
+    overlay = "/local/web.s1"
+    site = Site()
+    site.host.facts.update({("place", overlay): overlay, ("file", overlay): File("file")})
+    barred = site.case(overwrite=True).barred
+    site.host.haves["vm"] = [Have("vm", VM, barred, None, {"state": "stopped"})]
+    site.host.haves["storage_volume"] = [moves.volume("local/web.s1", overlay, below=IMAGE)]
+    said = {"backup": "three", "uuid": UUID, "files": [IMAGE], "done": False}
+    site.noted(VM, **said)
+    assert "is used by storage_volume/local/web.s1" in site.refused()
+    site.noted(VM, **said, left=[overlay])
+    assert rows(site.planned())[f"images.{overlay}"] == "kept"
+    site.host.haves["vm"].append(moves.vm(name="other", file=overlay, uuid="x"))
+    site.host.facts[("image", overlay)] = Image("qcow2", GIB, IMAGE, "qcow2")
+    assert "disks.vda of vm/other" in site.refused(), "another VM has it by now"
 
 
 def test_another_vm_of_its_name_is_not_replaced() -> None:
