@@ -340,6 +340,9 @@ VOLUME: dict[str, Reader] = {
     "cluster_size": number(text("target/clusterSize")),
     "lazy_refcounts": lambda tree: tree.find("target/features/lazy_refcounts") is not None,
     "extended_l2": lambda tree: tree.find("target/features/extended_l2") is not None,
+    "permissions.mode": text("target/permissions/mode"),
+    "permissions.owner": number(text("target/permissions/owner")),
+    "permissions.group": number(text("target/permissions/group")),
 }
 
 FIELDS = {

@@ -10,6 +10,7 @@ from typing import Any
 from fidelity.place import Args, Place, Step, some
 
 MIB = 2**20
+WIPED: dict[str, Callable[[], Any]] = {"wipe": lambda: True}
 
 
 class Pool:
@@ -105,12 +106,33 @@ class Volumes:
             name = self.rng.choice(free)
             self.there.pop(name)
             self.under.pop(name, None)
-            return {"name": name, "state": "absent"}
+            return {"name": name, "state": "absent", **some(self._apart(), WIPED, 0.5)}
         if free and dice < 0.5:
             name = self.rng.choice(free)
             self.there[name] += self.rng.choice([0, 1, 7, 32])
-            return {"name": name, "capacity": f"{self.there[name]}MiB"}
-        return self._new()
+            return {"name": name, **self._changed(name), **self._permissions()}
+        return {**self._new(), **self._permissions()}
+
+    def _apart(self) -> Random:
+        """Dice of its own, so that all else stays what it was."""
+        return Random(repr(self.rng.getstate()))
+
+    def _changed(self, name: str) -> Args:
+        """Another size: a larger one, or once in a while half of it."""
+        if self._apart().random() < 0.2:
+            self.there[name] = self.there[name] // 2 or 1
+            return {"capacity": f"{self.there[name]}MiB", "shrink": True}
+        return {"capacity": f"{self.there[name]}MiB"}
+
+    def _permissions(self) -> Args:
+        apart = self._apart()
+        options: dict[str, Callable[[], Any]] = {
+            "mode": lambda: apart.choice(["0600", "0640", "0660"]),
+            "owner": lambda: apart.choice([0, 1000]),
+            "group": lambda: apart.choice([0, 36]),
+        }
+        said = some(apart, options, 0.3)
+        return {"permissions": said} if said else {}
 
     def _new(self) -> Args:
         self.made += 1
@@ -133,7 +155,7 @@ class Volumes:
 
     def _layout(self, volume: Args) -> Args:
         """How a new qcow2 is laid out, where that can be said."""
-        apart = Random(repr(self.rng.getstate()))  # so that all else stays what it was
+        apart = self._apart()
         if "image" in volume or volume.get("format") == "raw":
             return {}
         small, large = ["512B", "4KiB"], ["16KiB", "64KiB", "2MiB"]

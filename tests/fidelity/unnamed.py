@@ -202,6 +202,9 @@ VOLUME = {
     "cluster_size": ("target/clusterSize",),
     "lazy_refcounts": ("target/features",),
     "extended_l2": ("target/features",),
+    "permissions.mode": ("target/permissions/mode",),
+    "permissions.owner": ("target/permissions/owner",),
+    "permissions.group": ("target/permissions/group",),
 }
 # What libvirt writes of a VM that runs, beside that, where a field changes meanwhile.
 LIVE_VM = {"cpu.count": ("vcpus/",)}

@@ -368,6 +368,108 @@ def test_a_volume_grows_under_a_running_vm(
     converge(target, "storage_pool", {"name": pool, "state": "absent"})
 
 
+# ---- shrunk, given to others, wiped
+
+
+@pytest.mark.parametrize("form", ["qcow2", "raw"])
+def test_a_volume_shrinks_where_that_is_said_twice_and_nobody_has_it(
+    target: Target, pool: str, prefix: str, images: Path, libvirtd: PrivateLibvirtd, form: str
+) -> None:
+    volume = {"pool": pool, "name": "one", "capacity": "32MiB", "format": form}
+    converge(target, "storage_volume", volume)
+    smaller = {**volume, "capacity": "16MiB"}
+    [error] = refused(target, "storage_volume", smaller)
+    assert "would shrink to 16MiB" in error and "say shrink: true" in error
+    vm = VM.format(name=f"{prefix}vm", path=images / "one").replace("'qcow2'", f"'{form}'")
+    libvirtd.run(["virsh", "define", "/dev/stdin"], stdin=vm)
+    target.virsh("start", "--paused", f"{prefix}vm")
+    with target.unchanged():
+        [error] = refused(target, "storage_volume", {**smaller, "shrink": True})
+        assert f"cannot shrink below vm/{prefix}vm (which is paused)" in error
+    target.virsh("destroy", f"{prefix}vm")
+    done = converge(target, "storage_volume", {**smaller, "shrink": True})
+    assert [row["note"] for row in done["plan"]] == ["it shrinks, and what is beyond 16MiB is lost"]
+    assert target.image(target.volumes(pool)["one"])["virtual-size"] == 16 * MIB
+    converge(target, "storage_volume", {**volume, "shrink": True})
+
+
+def test_what_a_clone_stands_on_does_not_shrink(target: Target, pool: str) -> None:
+    converge(target, "storage_volume", {"pool": pool, "name": "one", "capacity": "8MiB"})
+    converge(target, "storage_volume", {"pool": pool, "name": "two", "backing": {"volume": "one"}})
+    smaller = {"pool": pool, "name": "one", "capacity": "4MiB", "shrink": True}
+    with target.unchanged():
+        [error] = refused(target, "storage_volume", smaller)
+        assert f"storage_volume/{pool}/two" in error
+
+
+def owned(path: Path) -> tuple[int, int, int]:
+    found = path.stat()
+    return found.st_mode & 0o777, found.st_uid, found.st_gid
+
+
+def test_a_file_is_whose_it_is_to_be(
+    target: Target, pool: str, prefix: str, images: Path, libvirtd: PrivateLibvirtd, qcow2: Path
+) -> None:
+    """When it is made, on one that is there, and as long as a VM runs on it but for its mode."""
+    file = outside(libvirtd, images, "one")
+    volume = {"pool": pool, "name": "one", "image": str(qcow2)}
+    converge(
+        target,
+        "storage_volume",
+        {**volume, "permissions": {"mode": "0640", "owner": 7, "group": 8}},
+    )
+    assert owned(file) == (0o640, 7, 8)
+    done = converge(
+        target, "storage_volume", {**volume, "permissions": {"mode": "0660", "group": 9}}
+    )
+    assert [(row["field"], row["before"], row["after"]) for row in done["plan"]] == [
+        ("permissions.mode", "0640", "0660"),
+        ("permissions.group", 8, 9),
+    ]
+    assert owned(file) == (0o660, 7, 9)
+    assert done["storage_volume"]["permissions"] == {"mode": "0660", "owner": 7, "group": 9}
+    vm = VM.format(name=f"{prefix}vm", path=images / "one")
+    libvirtd.run(["virsh", "define", "/dev/stdin"], stdin=vm)
+    target.virsh("start", "--paused", f"{prefix}vm")
+    owner = owned(file)[1]
+    said = {"mode": "0640", "owner": 7 if owner != 7 else 6}
+    done = converge(target, "storage_volume", {**volume, "permissions": said})
+    assert [row["field"] for row in done["plan"]] == ["permissions.mode"]
+    assert owned(file)[:2] == (0o640, owner)
+    target.virsh("destroy", f"{prefix}vm")
+    converge(target, "storage_volume", {**volume, "permissions": said})
+    assert owned(file)[:2] == (0o640, said["owner"])
+
+
+def test_a_volume_is_wiped_before_it_goes(
+    target: Target, pool: str, images: Path, libvirtd: PrivateLibvirtd
+) -> None:
+    """Seen by another name of its file."""
+    file = outside(libvirtd, images, "one")
+    volume = {"pool": pool, "name": "one", "capacity": "1MiB", "format": "raw"}
+    converge(target, "storage_volume", {**volume, "provisioning": "thick"})
+    file.write_bytes(b"fleet" * 1000 + bytes(MIB - 5000))
+    kept = file.with_name("kept")
+    os.link(file, kept)
+    gone = {"pool": pool, "name": "one", "state": "absent", "wipe": True}
+    done = converge(target, "storage_volume", gone)
+    [row] = [row for row in done["plan"] if row["field"] == "state"]
+    assert row["note"].startswith("wiped before it goes (zero); of a sparse file libvirt frees")
+    assert not file.exists() and kept.read_bytes() == bytes(MIB)
+    assert target.module("storage_volume", gone, False)["changed"] is False
+
+
+def test_what_wipes_in_another_way_has_to_be_there(target: Target, pool: str) -> None:
+    converge(target, "storage_volume", {"pool": pool, "name": "one", "capacity": "1MiB"})
+    gone = {"pool": pool, "name": "one", "state": "absent", "wipe": True}
+    if target.run(["sh", "-c", "test ! -e /usr/bin/scrub || echo there"]).strip():
+        converge(target, "storage_volume", {**gone, "wipe_algorithm": "random"})
+        return
+    with target.unchanged():
+        [error] = refused(target, "storage_volume", {**gone, "wipe_algorithm": "random"})
+        assert "random is done by /usr/bin/scrub, which is not there" in error
+
+
 # ---- refused
 
 

@@ -163,6 +163,7 @@ def _volume(have: Have, by_path: Mapping[str, str]) -> Declaration:
         _options("storage_volumes", have),
         {("state",): "present", CLUSTER_SIZE: USUAL_CLUSTER},
     )
+    told.pop("permissions", None)  # those that libvirt has given it for the time, as it may be
     backing = (told.get("backing") or {}).get("file", "")
     if backing in by_path:
         pool, name = pool_of(by_path[backing]), name_in_pool(by_path[backing])

@@ -17,7 +17,7 @@ from ...engine.errors import FleetError
 from ...engine.keys import named
 from ...engine.plan import CREATE, DELETE, NONE, UPDATE, Have, Plan
 from ...engine.world import World
-from ..storage_volume.volumes import backing_of
+from ..storage_volume.volumes import backing_of, capacity_of, resizes
 from ..together.references import names_of, uses_of
 from ..vm import moved, snapshots
 from .backups import uses_of_backups
@@ -113,7 +113,9 @@ def _of_volume(plan: Plan, images: Images) -> Iterator[FleetError]:
         return
     uses = images.at(path)
     if plan.action == UPDATE:
-        yield from _growth(plan, path, [*uses, *images.standing_beside(path, uses)])
+        if resizes(plan):
+            yield from _growth(plan, path, [*uses, *images.standing_beside(path, uses)])
+            yield from _shrinking(plan, path, uses, images)
     elif plan.action == DELETE:
         others = [use for use in uses if use.user not in images.known_users(plan.have)]
         users = [_names(others)] if others else images.opened_by_others(path)
@@ -188,6 +190,22 @@ def _growth(plan: Plan, path: str, uses: Sequence[Use]) -> Iterator[FleetError]:
         yield FleetError(
             f"{path} is in use by {_names(writers)}, of which each would see it grow; give each a "
             "volume of its own (volume)",
+            plan.resource,
+            "capacity",
+        )
+
+
+def _shrinking(plan: Plan, path: str, uses: Sequence[Use], images: Images) -> Iterator[FleetError]:
+    """What shrinks nobody has open, and no memory is saved that knows it as it was."""
+    if capacity_of(plan.after) >= capacity_of(plan.have):
+        return
+    vms = sorted({use.user for use in uses if use.user.startswith("vm/")})
+    states = {vm: images.world.was("vm", vm[3:]).facts.get("state") for vm in vms}
+    busy = [f"{vm} (which is {state})" for vm, state in states.items() if state != "stopped"]
+    busy += images.opened_by_others(path)
+    if busy:
+        yield FleetError(
+            f"{path} cannot shrink below {' and '.join(busy)}; stop that first",
             plan.resource,
             "capacity",
         )

@@ -22,10 +22,18 @@ from ...engine import xmltree
 from ...engine.errors import FleetError
 from ...engine.plan import CREATE, DELETE, UPDATE, Plan
 from ...host.connection import Host, libvirt, patiently, wait_until
-from ...host.files import read_place
+from .applier_changed import disks_on, make_as_planned
 from .applier_origin import check_not_cut_off
 from .reader import OTHER_RUN_TIMEOUT_S, look_up_volume, refresh_pool, tree_of
-from .volumes import BLOCK_POOLS, FILE_POOLS, allocates, capacity_of, mark_of, name_in_pool, pool_of
+from .volumes import (
+    BLOCK_POOLS,
+    FILE_POOLS,
+    allocates,
+    capacity_of,
+    mark_of,
+    name_in_pool,
+    pool_of,
+)
 
 # A marked volume that has not changed for this long belongs to no run any more.
 QUIET_S = 5.0
@@ -348,53 +356,33 @@ def _delete(pool: Any, name: str) -> None:
         patiently(lambda: volume.delete(0))
 
 
-# ---- grow and delete
+# ---- change and delete
 
 
-def grow(host: Host, plan: Plan) -> None:
-    """Grow a volume. One that a running VM has open is QEMU's to grow; the VM sees it at once."""
+def change(host: Host, plan: Plan) -> None:
+    """Make a volume larger or smaller, and let it be whose it is to be."""
     pool, name = _place(host, plan)
-    capacity = capacity_of(plan.after)
-    with host.errors(plan.resource, "grow it"):
-        volume = pool.storageVolLookupByName(name)
-        users = disks_on(host, volume, running=True)
-        for domain, target in users:
-            domain.blockResize(target, capacity, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
-        if not users:
-            patiently(lambda: volume.resize(capacity))
-
-
-def disks_on(host: Host, volume: Any, running: bool) -> list[tuple[Any, str]]:
-    """The VMs that have a disk on a volume, or copy one into it, with the disk's target; or only
-    those that run on it."""
-    path = volume.path()
-    place = (volume.storagePoolLookupByVolume().name(), volume.name())
-    flag = libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE if running else 0
-    users = []
-    for domain in host.conn.listAllDomains(flag):
-        for disk in xmltree.find_all(xmltree.parse(domain.XMLDesc(0)), "devices/disk"):
-            sources = disk.findall("source") + ([] if running else disk.findall("mirror/source"))
-            if any(_is_on(host, source, path, place) for source in sources):
-                users.append((domain, xmltree.get(disk, "target/@dev") or path))
-    return users
-
-
-def _is_on(host: Host, source: xmltree.Element, path: str, place: tuple[str, str]) -> bool:
-    by_path = _is_at(host, source.get("file") or source.get("dev") or "", path)
-    return by_path or (source.get("pool"), source.get("volume")) == place
-
-
-def _is_at(host: Host, path: str, other: str) -> bool:
-    """Whether two paths lead to one image."""
-    return path == other or (host.is_local and bool(path) and read_place(path) == read_place(other))
+    with host.errors(plan.resource, "change it"):
+        make_as_planned(host, plan, pool.storageVolLookupByName(name))
 
 
 def remove(host: Host, plan: Plan) -> None:
     """Delete a volume and the mark that an interrupted run may have left."""
     pool, name = _place(host, plan)
     with host.errors(plan.resource, "delete it"):
+        if plan.wanted.options.get("wipe"):
+            _wipe(pool, name, plan.wanted.options["wipe"])
         _delete(pool, name)
         _delete(pool, mark_of(name))
 
 
-APPLIERS: dict[str, Callable[[Host, Plan], None]] = {CREATE: make, UPDATE: grow, DELETE: remove}
+def _wipe(pool: Any, name: str, by: str) -> None:
+    """Overwrite a volume. A run that is killed meanwhile leaves it there, and the next one wipes
+    it from its beginning."""
+    volume = look_up_volume(pool, name)
+    if volume is not None:
+        algorithm = getattr(libvirt, f"VIR_STORAGE_VOL_WIPE_ALG_{by.upper()}")
+        patiently(lambda: volume.wipePattern(algorithm, 0))
+
+
+APPLIERS: dict[str, Callable[[Host, Plan], None]] = {CREATE: make, UPDATE: change, DELETE: remove}

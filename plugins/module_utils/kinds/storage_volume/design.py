@@ -18,14 +18,10 @@ from ...engine.plan import Have, Wanted
 from ...engine.units import format_size, parse_size
 from ...engine.world import World
 from ...engine.xmltree import Element
-from .layouts import values_of_layout
+from .layouts import layout_of_new, values_of_layout
 from .table import (
-    CLUSTER_SIZE,
-    EXTENDED_L2,
     LAYOUT_ROWS,
-    SMALLEST_OF_EXTENDED_L2,
-    USUAL_CLUSTER,
-    is_too_small,
+    PERMISSION_ROWS,
     layout_of,
     secret_element,
 )
@@ -46,6 +42,7 @@ from .volumes import (
 CAPACITY, FORMAT, PROVISIONING = ("capacity",), ("format",), ("provisioning",)
 CHECKSUM = ("checksum",)
 LAYOUT = [key_of(row.name) for row in LAYOUT_ROWS]
+PERMISSIONS = [key_of(row.name) for row in PERMISSION_ROWS]
 # As how it is provisioned what is said more exactly.
 PROVISIONED_AS = {"off": "thin", "metadata": "thin", "falloc": "thick"}
 
@@ -281,10 +278,14 @@ def _check_digest(file: str, checksum: str, host: HostFacts, mistakes: Mistakes)
 
 def _values(wanted: Wanted, pool_type: str, origin: Origin | None, mistakes: Mistakes) -> Values:
     form = _format(wanted, pool_type, origin, mistakes)
+    permissions = {key: one for key in PERMISSIONS if (one := wanted.values.get(key)) is not None}
+    if permissions and pool_type not in FILE_POOLS:
+        mistakes.add(f"are for pools of files, and it is of type {pool_type}", "permissions")
     values: Values = {
         FORMAT: form,
         PROVISIONING: _provisioning(wanted, pool_type, form, mistakes),
-        **_layout(wanted, form, origin, mistakes),
+        **layout_of_new(wanted, form, (origin.called, origin.layout) if origin else None, mistakes),
+        **permissions,
     }
     capacity = _capacity(wanted, origin, mistakes)
     if capacity:
@@ -310,29 +311,6 @@ def _format(wanted: Wanted, pool_type: str, origin: Origin | None, mistakes: Mis
             "format",
         )
     return form
-
-
-def _layout(wanted: Wanted, form: str, origin: Origin | None, mistakes: Mistakes) -> Values:
-    """What is said of its layout. A copy has that of what it is a copy of, as far as it can."""
-    said = {key: wanted.values[key] for key in LAYOUT if wanted.values.get(key) is not None}
-    if form != "qcow2":
-        for key in (key for key in said if said[key]):
-            mistakes.add(f"is for qcow2, and it is {form}", key[0])
-        return said
-    of_origin = origin.layout.items() if origin else ()
-    kept = {key: value for key, value in of_origin if value and value != USUAL_CLUSTER}
-    values = {**kept, **said}
-    cluster_size = values.get(CLUSTER_SIZE) or USUAL_CLUSTER
-    if values.get(EXTENDED_L2) and is_too_small(cluster_size):
-        if EXTENDED_L2 not in said:
-            del values[EXTENDED_L2]
-        elif origin and CLUSTER_SIZE not in said:
-            mistakes.add(
-                f"needs clusters of {SMALLEST_OF_EXTENDED_L2} or more, and those of "
-                f"{origin.called} are of {cluster_size}; declare another cluster_size",
-                "extended_l2",
-            )
-    return values
 
 
 def _provisioning(wanted: Wanted, pool_type: str, form: str, mistakes: Mistakes) -> str:
@@ -393,6 +371,7 @@ def _tree(wanted: Wanted, pool: Have, values: Values, origin: Origin | None) -> 
     if wanted.options.get("image") and origin is not None:
         layout = {**origin.layout}  # of which nothing can be said otherwise
     edit(LAYOUT_ROWS, tree, layout)
+    edit(PERMISSION_ROWS, tree, {key: values[key] for key in PERMISSIONS if key in values})
     if wanted.options.get("encryption"):
         xmltree.put(tree, "target/encryption/@format", "luks")
         encryption = xmltree.ensure(tree, "target/encryption")

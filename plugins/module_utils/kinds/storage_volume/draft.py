@@ -26,12 +26,15 @@ from ...engine.traits import STATE
 from ...engine.units import format_size, parse_size
 from ...engine.world import World
 from ...engine.xmltree import Element
-from .table import LAZY_REFCOUNTS, ROWS, TRAITS, layout_of
+from .table import GROUP, LAZY_REFCOUNTS, MODE, OWNER, ROWS, TRAITS, layout_of
 from .volumes import (
+    FILE_POOLS,
     GROWS_VOLUMES,
     HALF_MADE,
     HOLDS,
     UNSEEN,
+    WIPES_VOLUMES,
+    ZERO,
     backing_of,
     capacity_of,
     fits,
@@ -45,7 +48,9 @@ from .volumes import (
 )
 
 CAPACITY, FORMAT = ("capacity",), ("format",)
-MANNER = ("download", "existing", "of_disk", "held")  # how it is made, of which no plan tells
+# How it is made or goes, of which no plan tells as of an option.
+MANNER = ("download", "existing", "of_disk", "held", "shrink", "wipe")
+SCRUB = "/usr/bin/scrub"
 UNSIZED = "the run compares it with the size, not known before, of"
 RESIZABLE = ("raw", "qcow2", "qed")  # the formats that QEMU can resize
 
@@ -64,6 +69,7 @@ def _check_pool(draft: VolumeDraft) -> None:
 
 def _used_by(draft: VolumeDraft) -> None:
     _check_pool(draft)
+    _check_wipe(draft)
     clones = clones_of(draft)
     if clones:
         raise FleetError(
@@ -71,6 +77,22 @@ def _used_by(draft: VolumeDraft) -> None:
             "linked clones first",
             draft.wanted.resource,
         )
+
+
+def _check_wipe(draft: VolumeDraft) -> None:
+    """Whether it can be overwritten as is said before it goes."""
+    by, pool_type = draft.wanted.options.get("wipe"), type_of(draft.pool)
+    if by and pool_type not in WIPES_VOLUMES:
+        draft.mistakes.add(
+            f"libvirt overwrites no volume of a {pool_type} pool; remove it without", "wipe"
+        )
+    if by and draft.have.stored is not None and draft.have.stored.get("type") == "dir":
+        draft.mistakes.add("is a folder, which libvirt does not overwrite", "wipe")
+    host = draft.world.host
+    if by and by != ZERO and host.is_local and host.exists(SCRUB) is False:
+        message = f"{by} is done by {SCRUB}, which is not there; install scrub"
+        draft.mistakes.add(message, "wipe_algorithm")
+    draft.mistakes.raise_any()
 
 
 def clones_of(draft: VolumeDraft) -> list[str]:
@@ -131,12 +153,23 @@ class VolumeDraft(Draft):
 
     def explained(self, change: Change) -> Change:
         if isinstance(change, Removed):
-            return replace(change, final="what was in it is lost")
-        if self.have.exists:
-            return replace(change, final="a volume that shrinks loses data")
+            return replace(change, final="what was in it is lost", note=self._wiped(change.note))
+        if self.have.exists and change.field == CAPACITY:
+            shrinks = parse_size(str(change.after)) < parse_size(str(change.before))
+            note = f"it shrinks, and what is beyond {change.after} is lost" if shrinks else ""
+            return replace(change, final="a volume that shrinks loses data", note=note)
         if change.field == CAPACITY and self.unsized:
             return replace(change, note=f"{UNSIZED} {self.unsized}")
         return change
+
+    def _wiped(self, note: str) -> str:
+        """What is said of a volume that is overwritten before it goes."""
+        by = self.wanted.options.get("wipe")
+        if not by:
+            return note
+        sparse = by == ZERO and type_of(self.pool) in FILE_POOLS
+        how = "; of a sparse file libvirt frees the blocks, and overwrites none" if sparse else ""
+        return f"wiped before it goes ({by}){how}"
 
     def facts(self) -> Mapping[str, Any]:
         if self.have.exists:
@@ -147,30 +180,65 @@ class VolumeDraft(Draft):
     # ---- what is there
 
     def _growth(self) -> Values:
-        """The capacity, where a volume that is there has not got it yet."""
+        """What of a volume that is there can change, where it is not so yet."""
         self._check_kept()
+        return {**self._resized(), **self._permissions()}
+
+    def _resized(self) -> Values:
         capacity, before = self.wanted.values.get(CAPACITY), capacity_of(self.have)
         if capacity is None or fits(before, parse_size(capacity), type_of(self.pool)):
             return {}
         self._check_growth(before, capacity, type_of(self.pool))
-        why = _why_it_stays(self.have, self.world) if parse_size(capacity) > before else ""
+        shrinks = parse_size(capacity) < before
+        asked = not shrinks or self.wanted.options.get("shrink")
+        why = _why_it_stays(self.have, self.world) if asked else ""
         if why:
-            self.mistakes.add(f"{why} and cannot grow to {capacity}", "capacity")
+            verb = "shrink" if shrinks else "grow"
+            self.mistakes.add(f"{why} and cannot {verb} to {capacity}", "capacity")
         return {CAPACITY: capacity}
+
+    def _permissions(self) -> Values:
+        """Whose it is to be, and is not. The owner of what a VM runs on is libvirt's to say."""
+        rows = (MODE, OWNER, GROUP)
+        said = {key: one for key in rows if (one := self.wanted.values.get(key)) is not None}
+        has = self.values_in(self.have.definition)
+        differ = {key: value for key, value in said.items() if value != has[key]}
+        if {OWNER, GROUP} & set(differ) and self._runs():
+            differ = {key: value for key, value in differ.items() if key == MODE}
+        if differ and type_of(self.pool) not in FILE_POOLS:
+            message = f"are for pools of files, and it is of type {type_of(self.pool)}"
+            self.mistakes.add(message, "permissions")
+        elif differ and not self.world.host.is_local:
+            self.mistakes.add(
+                "libvirt changes them on no volume that is there, and the host is not this "
+                "machine; run it on the host",
+                "permissions",
+            )
+        return differ
+
+    def _runs(self) -> bool:
+        """Whether a VM runs on it, or on what stands on it."""
+        from ..images.one_writer import Images
+
+        images, path = Images([], self.world), xmltree.get(self.have.definition, "target/path")
+        users = images.at(path) if path else []
+        return any(use.user.startswith("vm/") and images.runs(use) for use in users)
 
     def _check_growth(self, before: int, capacity: str, pool_type: str) -> None:
         has = format_size(before)
-        if parse_size(capacity) < before:
+        shrinks = parse_size(capacity) < before
+        if shrinks and not self.wanted.options.get("shrink"):
             self.mistakes.add(
                 f"it has {has} and would shrink to {capacity}, which cuts off data; make a new "
-                "volume of that size and copy inside the guest",
+                "volume of that size and copy inside the guest, or say shrink: true of the volume "
+                "where what is beyond may be lost",
                 "capacity",
             )
         elif pool_type not in GROWS_VOLUMES:
             self.mistakes.add(
-                f"it has {has} and libvirt cannot grow a volume of a {pool_type} pool to "
-                f"{capacity}; grow it with the tools of that storage (such as lvextend), refresh "
-                "the pool and run again",
+                f"it has {has} and libvirt cannot {'shrink' if shrinks else 'grow'} a volume of a "
+                f"{pool_type} pool to {capacity}; do it with the tools of that storage (such as "
+                "lvextend), refresh the pool and run again",
                 "capacity",
             )
 

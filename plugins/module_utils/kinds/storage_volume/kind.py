@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ...engine import checksums, traits, xmltree
 from ...engine.checksums import FILE, is_url
 from ...engine.errors import Mistakes
+from ...engine.fields import values_of
 from ...engine.keys import ABSENT, Values, key_of
 from ...engine.plan import CREATE, Have, Plan, Wanted
 from ...engine.planner import plan_resource
@@ -23,6 +24,7 @@ from .table import (
     ENCRYPTION,
     EXTENDED_L2,
     LAYOUT_ROWS,
+    PERMISSION_ROWS,
     ROWS,
     SMALLEST_OF_EXTENDED_L2,
     TRAITS,
@@ -32,6 +34,8 @@ from .table import (
 )
 from .volumes import (
     HALF_MADE,
+    WIPED_BY,
+    ZERO,
     backing_of,
     capacity_of,
     format_of,
@@ -99,6 +103,9 @@ class StorageVolume:
             "checksum": text,
             "download": {"type": "dict", "options": DOWNLOAD},
             "existing": {"type": "str", "choices": ["adopt", "error"]},
+            "shrink": {"type": "bool"},
+            "wipe": {"type": "bool"},
+            "wipe_algorithm": {"type": "str", "choices": list(WIPED_BY)},
             **spec_of(ROWS),
         }
 
@@ -124,7 +131,10 @@ class StorageVolume:
             "download": download,
             "checksum": params.get("checksum"),
             "existing": params.get("existing"),
+            "shrink": params.get("shrink"),
+            "wipe": _wiped_by(params, mistakes),
         }
+        mistakes.raise_any()
         state = params.get("state") or "present"
         needs = _needs(params["pool"], copy_of, (backing or {}).get("volume"))
         return [Wanted(self.name, name, state, values, options, needs)]
@@ -219,6 +229,14 @@ def _check_layout(values: Values, params: Mapping[str, Any], mistakes: Mistakes)
         )
 
 
+def _wiped_by(params: Mapping[str, Any], mistakes: Mistakes) -> str | None:
+    """By what it is overwritten before it goes."""
+    said = params.get("wipe_algorithm")
+    if said and not params.get("wipe"):
+        mistakes.add("is for what is wiped; say wipe: true", "wipe_algorithm")
+    return str(said or ZERO) if params.get("wipe") else None
+
+
 def _encryption(params: Mapping[str, Any], mistakes: Mistakes) -> dict[str, str] | None:
     """By which secret it is encrypted. libvirt fills no volume that is: it is made empty."""
     if params.get("encryption") is None:
@@ -290,8 +308,15 @@ def shown(have: Have) -> dict[str, Any]:
         "backing": {"file": backing_of(have)} if backing_of(have) else None,
         **_layout(have.stored),
         "encrypted": is_encrypted(have) or None,
+        "permissions": _permissions(have.stored),
     }
     return {key: value for key, value in said.items() if value not in (None, "")}
+
+
+def _permissions(tree: Element) -> dict[str, Any] | None:
+    found = values_of(PERMISSION_ROWS, tree)
+    said = {key[-1]: value for key, value in found.items() if value is not None}
+    return said or None
 
 
 def _layout(tree: Element) -> dict[str, Any]:

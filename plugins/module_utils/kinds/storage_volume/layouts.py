@@ -3,15 +3,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from ...engine import xmltree
+from ...engine.errors import Mistakes
 from ...engine.fields import edit
-from ...engine.keys import Values
+from ...engine.keys import Key, Values, key_of
 from ...engine.looked_at import Layout
+from ...engine.plan import Wanted
 from ...engine.units import format_size, parse_size
 from ...engine.xmltree import Element
-from .table import CLUSTER_SIZE, EXTENDED_L2, LAYOUT_ROWS, LAZY_REFCOUNTS, layout_of
+from .table import (
+    CLUSTER_SIZE,
+    EXTENDED_L2,
+    LAYOUT_ROWS,
+    LAZY_REFCOUNTS,
+    SMALLEST_OF_EXTENDED_L2,
+    USUAL_CLUSTER,
+    is_too_small,
+    layout_of,
+)
 
 USUAL = Layout()
 
@@ -43,6 +55,33 @@ def put_layout(volume: Element, layout: Layout) -> None:
         values[CLUSTER_SIZE] = None
     xmltree.put(volume, "target/compat", compat_of(layout))
     edit(LAYOUT_ROWS, volume, values)
+
+
+def layout_of_new(
+    wanted: Wanted, form: str, origin: tuple[str, Mapping[Key, Any]] | None, mistakes: Mistakes
+) -> Values:
+    """What is said of the layout of a new volume. A copy has that of its origin, as far as it can:
+    how that is called, and its layout."""
+    keys = [key_of(row.name) for row in LAYOUT_ROWS]
+    said = {key: wanted.values[key] for key in keys if wanted.values.get(key) is not None}
+    if form != "qcow2":
+        for key in (key for key in said if said[key]):
+            mistakes.add(f"is for qcow2, and it is {form}", key[0])
+        return said
+    called, layout = origin or ("", {})
+    kept = {key: value for key, value in layout.items() if value and value != USUAL_CLUSTER}
+    values = {**kept, **said}
+    cluster_size = values.get(CLUSTER_SIZE) or USUAL_CLUSTER
+    if values.get(EXTENDED_L2) and is_too_small(cluster_size):
+        if EXTENDED_L2 not in said:
+            del values[EXTENDED_L2]
+        elif called and CLUSTER_SIZE not in said:
+            mistakes.add(
+                f"needs clusters of {SMALLEST_OF_EXTENDED_L2} or more, and those of {called} are "
+                f"of {cluster_size}; declare another cluster_size",
+                "extended_l2",
+            )
+    return values
 
 
 def compat_of(layout: Layout) -> str:

@@ -11,12 +11,13 @@ from dataclasses import replace
 from typing import Any
 
 from ...engine import xmltree
-from ...engine.codecs import Codec, choice, presence, size
+from ...engine.codecs import Codec, choice, integer, presence, size
 from ...engine.fields import Field, Rows, values_of
 from ...engine.keys import Values, key_of
 from ...engine.traits import GONE, Traits, state_codec, state_of
 from ...engine.units import format_size, parse_size
 from ...engine.xmltree import Element
+from ..storage_pool.table import HIGHEST_ID, mode
 
 
 def _capacity() -> Codec:
@@ -78,10 +79,19 @@ LAYOUT_ROWS: Rows = (
 )
 CLUSTER_SIZE, LAZY_REFCOUNTS, EXTENDED_L2 = (key_of(row.name) for row in LAYOUT_ROWS)
 
+# Whose its file is. libvirt gives it to QEMU for as long as a VM runs on it.
+PERMISSION_ROWS: Rows = (
+    Field("permissions.mode", "target/permissions/mode", mode()),
+    Field("permissions.owner", "target/permissions/owner", integer(0, HIGHEST_ID)),
+    Field("permissions.group", "target/permissions/group", integer(0, HIGHEST_ID)),
+)
+MODE, OWNER, GROUP = (key_of(row.name) for row in PERMISSION_ROWS)
+
 ROWS: Rows = (
     Field("capacity", "capacity", _capacity()),
     Field("format", "target/format/@type", choice("qcow2", "raw")),
     *LAYOUT_ROWS,
+    *PERMISSION_ROWS,
 )
 
 

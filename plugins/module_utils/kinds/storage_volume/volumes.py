@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 
 from ...engine import xmltree
 from ...engine.errors import FleetError
-from ...engine.plan import Have
+from ...engine.plan import Have, Plan
 from ...engine.units import format_size, parse_size
 
 KIND = "storage_volume"
@@ -18,6 +18,12 @@ NETWORK_POOLS = ("rbd",)
 
 # Where libvirt makes volumes, and where it can grow them (resizeVol in its backends, 9.0 to 11.3).
 MAKES_VOLUMES = (*FILE_POOLS, *BLOCK_POOLS, *NETWORK_POOLS)
+# Where it can overwrite them (wipeVol in its backends), and by what: all but `zero` by scrub.
+WIPES_VOLUMES = (*FILE_POOLS, "logical", "disk")
+ZERO = "zero"
+WIPED_BY = (
+    *(ZERO, "nnsa", "dod", "bsi", "gutmann", "schneier", "pfitzner7", "pfitzner33", "random"),
+)
 GROWS_VOLUMES = (*FILE_POOLS, *NETWORK_POOLS)
 
 # libvirt calls a raw image after a file system that it found in it, and a partition after its type.
@@ -144,6 +150,11 @@ def described(volume: Have) -> str:
 def day_of(seconds: float) -> str:
     """A time as one reads it, in UTC."""
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def resizes(plan: Plan) -> bool:
+    """Whether a plan of a volume that is there makes it larger or smaller."""
+    return any(change.field == ("capacity",) for change in plan.changes)
 
 
 def fits(before: int, wanted: int, pool_type: str) -> bool:

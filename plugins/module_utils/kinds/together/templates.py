@@ -10,13 +10,14 @@ from ...engine.mark import is_template
 from ...engine.plan import UPDATE, Have, Plan
 from ...engine.world import World
 from ..storage_volume.volumes import KIND as VOLUME
+from ..storage_volume.volumes import resizes
 from .references import names_of, uses_of
 
 
 def not_written(plans: Sequence[Plan], world: World) -> Iterator[FleetError]:
     """No volume grows that is a template's, and was before the run."""
     for plan in plans:
-        if plan.wanted.kind != VOLUME or plan.action != UPDATE:
+        if plan.wanted.kind != VOLUME or plan.action != UPDATE or not resizes(plan):
             continue
         of = [name for name, have in world.everything("vm").items() if _has(have, plan, world)]
         if of:

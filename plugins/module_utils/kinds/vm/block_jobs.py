@@ -18,6 +18,8 @@ from ...engine.plan import UPDATE, Plan
 from ...engine.world import World
 from ...engine.xmltree import Element
 from ..images.chains import Chains
+from ..storage_volume.volumes import KIND as VOLUME
+from ..storage_volume.volumes import resizes
 from .table import DISKS
 
 # VIR_DOMAIN_BLOCK_JOB_TYPE_*, as virsh calls what starts them.
@@ -27,7 +29,7 @@ def no_job_is_disturbed(plans: Sequence[Plan], world: World) -> Iterator[FleetEr
     """No disk changes or goes, and no VM is restarted, as long as a job works on its disk."""
     for plan in plans:
         live = plan.have.live
-        if plan.wanted.kind == "storage_volume" and plan.action == UPDATE:
+        if plan.wanted.kind == VOLUME and plan.action == UPDATE and resizes(plan):
             yield from _while_growing(plan, world)
         if plan.wanted.kind != "vm" or plan.action != UPDATE or live is None:
             continue

@@ -9,7 +9,7 @@ from typing import Any
 from ...engine import xmltree
 from ...engine.errors import FleetError
 from ...host.connection import Host, libvirt, patiently, wait_until
-from ...kinds.storage_volume.applier import disks_on
+from ...kinds.storage_volume.applier_changed import disks_on
 from ...kinds.storage_volume.reader import look_up_volume
 from ...kinds.storage_volume.volumes import mark_of, name_in_pool, pool_of
 from ..applier_disks import remove_volumes, take_marks_away
