@@ -49,10 +49,18 @@ def check_declared(want: Mapping[Key, Value], mistakes: Mistakes) -> None:
             port_rules.check_declared(key, want, mistakes)
         if key[-1] == "total_iops" or key[-1] == "total_bandwidth":
             _check_limits(key, value, want, mistakes)
+    _check_alone(want, mistakes)
+
+
+def _check_alone(want: Mapping[Key, Value], mistakes: Mistakes) -> None:
+    """Mistakes in what a VM has one of."""
     if want.get(("serial", "type")) in ("file", "unix") and not want.get(("serial", "path")):
         mistakes.add(
             f"is needed for a serial port of type {want[('serial', 'type')]}", "serial.path"
         )
+    for key in (memory.SIZE, memory.MAXIMUM):
+        if want.get(key) == "0B":
+            mistakes.add("0B is no size for a VM; write one such as 2GiB", named(key))
     mode = want.get(("cpu", "mode"))
     if want.get(("cpu", "model")) and mode not in (None, "custom"):
         message = f"is for a CPU of mode custom, and cpu.mode is {mode}; change one of them"
