@@ -6,6 +6,8 @@ import pytest
 
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.xmltree import parse
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_pool.meanings import (
+    can_be_built,
+    is_there,
     meaning_of,
 )
 
@@ -57,3 +59,37 @@ def test_a_known_failure_is_told_in_one_sentence(
 
 def test_another_one_keeps_the_words_of_libvirt() -> None:
     assert meaning_of("cannot open directory '/srv': Permission denied", parse(FS)) is None
+
+
+ZPOOL = "<pool type='zfs'><source>{}<name>tank</name></source></pool>"
+DEVICE = "<device path='/dev/sdd'/>"
+FAILED = "internal error: Child process ({}) unexpected exit status 1: {}"
+
+
+@pytest.mark.parametrize(
+    ("pool", "can"),
+    [
+        (ZPOOL.format(""), False),
+        (ZPOOL.format(DEVICE), True),
+        ("<pool type='zfs'><source><name>tank/vms</name></source></pool>", True),
+        ("<pool type='logical'><source><name>vg</name></source></pool>", False),
+        (FS, True),
+    ],
+)
+def test_a_pool_is_built_of_something(pool: str, can: bool) -> None:
+    assert can_be_built(parse(pool)) is can
+
+
+@pytest.mark.parametrize(
+    ("said", "there"),
+    [
+        ("cannot create 'tank/vms': dataset already exists", True),
+        ("cannot create 'tank': pool already exists", True),
+        ("/dev/sdd is part of active pool 'tank'", True),
+        ("/dev/sdd is part of active pool 'other'", False),
+        ("/dev/sdd is in use and contains a ext4 filesystem.", False),
+    ],
+)
+def test_zfs_that_is_there_was_built_before(said: str, there: bool) -> None:
+    error = FAILED.format("zpool create tank /dev/sdd", said)
+    assert is_there(error, parse(ZPOOL.format(DEVICE))) is there

@@ -10,7 +10,7 @@ from ...engine import xmltree
 from ...engine.errors import FleetError
 from ...engine.plan import CREATE, Plan
 from ...host.connection import Host, found, libvirt, patiently, said, wait_until
-from .meanings import meaning_of
+from .meanings import can_be_built, is_there, meaning_of
 
 # How long to wait for another run that is starting the same pool.
 OTHER_RUN_TIMEOUT_S = 5.0
@@ -50,8 +50,8 @@ def _autostart(host: Host, plan: Plan) -> None:
 def _build(host: Host, plan: Plan) -> None:
     """Make what the pool stands on, and never overwrite what is there."""
     tree = plan.after.definition
-    if tree.get("type") == "logical" and tree.find("source/device") is None:
-        return  # of nothing LVM makes no volume group; one that is missing is told by the start
+    if not can_be_built(tree):
+        return  # where it is missing, the start tells
     pool = _pool(host, plan)
     with host.errors(plan.resource, "build it"):
         try:
@@ -59,7 +59,7 @@ def _build(host: Host, plan: Plan) -> None:
         except libvirt.libvirtError as error:
             # "Already formatted": it was built before, or else starting it tells what is wrong.
             built = error.get_error_code() == libvirt.VIR_ERR_STORAGE_POOL_BUILT
-            if not built and not _is_brought_up(pool, error):
+            if not built and not is_there(said(error), tree) and not _is_brought_up(pool, error):
                 raise _meant(error, plan, "build it") from error
 
 

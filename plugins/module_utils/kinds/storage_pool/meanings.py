@@ -17,6 +17,24 @@ class Meaning(NamedTuple):
     field: str
 
 
+def can_be_built(pool: Element) -> bool:
+    """Whether libvirt has something to make it of: of no device come no volume group and no zpool.
+
+    A data set below a zpool needs none (virStorageBackendZFSBuildPool).
+    """
+    kind, name = pool.get("type"), xmltree.get(pool, "source/name") or ""
+    if kind == "zfs" and "/" in name:
+        return True
+    return kind not in ("logical", "zfs") or pool.find("source/device") is not None
+
+
+def is_there(said: str, pool: Element) -> bool:
+    """Whether ZFS made nothing since it is there, for which libvirt has no code as for others."""
+    name = re.escape(xmltree.get(pool, "source/name") or "")
+    there = rf"(dataset|pool) already exists|is part of active pool '{name}'"
+    return pool.get("type") == "zfs" and re.search(there, said) is not None
+
+
 def meaning_of(said: str, pool: Element) -> Meaning | None:
     """What libvirt's words mean for this pool; None where nothing is better than they are."""
     for pattern, message, field in MEANINGS:
