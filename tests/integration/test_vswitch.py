@@ -125,6 +125,14 @@ class Switch:
         assert (again["changed"], again["plan"]) == (False, []), again
         return done
 
+    def refuse_in_runs(self, args: Args) -> list[str]:
+        """Run what has to fail before it changes anything, and only warns in check mode."""
+        before = self.state()
+        assert self.module(args, check=True)["warnings"]
+        done = self.module(args)
+        assert done.get("failed") and self.state() == before, done
+        return list(done["errors"])
+
     def refuse(self, args: Args) -> list[str]:
         """Run what has to fail before it changes anything. Its errors."""
         before = self.state()
@@ -184,6 +192,42 @@ def test_routes_more_addresses_and_options_of_dnsmasq(switch: Switch) -> None:
     broken = switch.module({"dnsmasq_options": ["no-such-option"], "apply": "restart"})
     assert broken.get("failed") and "again as it was before" in broken["msg"]
     assert switch.addresses() == {"192.168.231.1/24", "fd00:231::1/64", "192.168.232.1/25"}
+
+
+@pytest.mark.parametrize("kind", ["bridge", "private", "vepa", "passthrough"])
+def test_a_vswitch_on_interfaces_of_the_host(switch: Switch, kind: str) -> None:
+    run = switch.libvirtd.run
+    run(["ip", "link", "add", "mv0", "type", "veth", "peer", "name", "mv1"])
+    try:
+        missing = switch.refuse_in_runs({"type": kind, "devices": ["mv7"]})
+        assert missing == [f"vswitch/{switch.name} devices: the host has no interface mv7"]
+        switch.converge({"type": kind, "devices": ["mv0"]})
+        for tree in switch.both():
+            forward = tree.find("forward")
+            assert forward is not None and forward.get("mode") == kind
+            assert [one.get("dev") for one in forward.findall("interface")] == ["mv0"]
+        told = switch.told()
+        assert (told["type"], told["devices"], told["unmanaged"]) == (kind, ["mv0"], [])
+        switch.converge({"devices": ["mv1", "mv0"], "apply": "restart"})
+        runs = switch.xml().findall("forward/interface")
+        assert [one.get("dev") for one in runs] == ["mv1", "mv0"]
+        assert switch.converge({"state": "absent"})["changed"]
+    finally:
+        run(["ip", "link", "delete", "mv0"])
+
+
+def test_a_vswitch_of_functions_is_defined(switch: Switch) -> None:
+    run = switch.libvirtd.run
+    run(["ip", "link", "add", "mv0", "type", "veth", "peer", "name", "mv1"])
+    try:
+        switch.converge({"type": "hostdev", "physical_function": "mv0", "state": "present"})
+        forward = switch.xml("--inactive").find("forward")
+        assert forward is not None and forward.get("managed") == "yes"
+        assert switch.told()["physical_function"] == "mv0"
+        switch.converge({"physical_function": "mv1", "state": "present"})
+        switch.converge({"state": "absent"})
+    finally:
+        run(["ip", "link", "delete", "mv0"])
 
 
 @pytest.fixture

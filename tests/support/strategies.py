@@ -185,6 +185,9 @@ MAKERS: dict[str, Callable[[Known], SearchStrategy[Any]]] = {
     ),
     "uuid": lambda _known: st.uuids().map(str) | st.uuids().map(str).map(str.upper),
     "_network": _networks,
+    "_several": lambda known: st.lists(
+        values_for(known["of"]).filter(bool), max_size=3, unique_by=known["of"].parse
+    ),
     "texts": lambda _known: st.lists(ONE_LINE.filter(str.strip), max_size=3),
     "_boot_devices": lambda _known: st.lists(
         st.sampled_from(["hd", "cdrom", "network", "fd"]), unique=True

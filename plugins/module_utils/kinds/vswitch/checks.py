@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...engine.host import TEST
 from ...engine.keys import ABSENT, PRESENT, Key, Values, fits_several, named, within
-from . import rules, tagging, tree
+from . import device_rules, rules, tagging, tree
 from .surroundings import has_bridge, refuse_while_in_use
 from .table import BRIDGE, BRIDGE_NAME, FAMILIES, MORE_ADDRESSES, RUN_BY_LIBVIRT, TYPE
 from .tree import values_of
@@ -55,6 +55,7 @@ def _check_one(draft: VswitchDraft, after: Values) -> None:
     draft.mistakes.raise_any()
     _check_beside_others(draft, after)
     _check_bridge(draft, after)
+    _check_devices(draft, after)
     draft.beneath.check()
     if draft.have.live is not None and not draft.will_run:
         refuse_while_in_use(draft.wanted, draft.running)
@@ -66,6 +67,12 @@ def _check_type(draft: VswitchDraft, after: Values) -> None:
     if is_on_device and after[BRIDGE_NAME]:
         message = "means nothing for a vswitch that is on a device of the host"
         draft.mistakes.add(message, "bridge")
+    if (
+        draft.stored.get(BRIDGE_NAME)
+        and draft.stored[TYPE] == BRIDGE
+        and after[device_rules.DEVICES]
+    ):
+        draft.mistakes.add("mean nothing for a vswitch that is on a bridge of the host", "devices")
     was = draft.stored.get(TYPE, after[TYPE])
     if was != after[TYPE] and not {was, after[TYPE]} <= set(RUN_BY_LIBVIRT):
         draft.mistakes.add(
@@ -153,6 +160,21 @@ def _check_bridge(draft: VswitchDraft, after: Values) -> None:
         draft.mistakes.add(_why_no_bridge(draft, name), "bridge")
     elif there is None:
         draft.warnings.append(f"cannot see whether the host has a bridge {name}")
+
+
+def _check_devices(draft: VswitchDraft, after: Values) -> None:
+    """Interfaces that this machine does not have; libvirt defines and starts networks on any."""
+    host = draft.world.host
+    for key in (device_rules.DEVICES, device_rules.PF):
+        had, said = draft.stored.get(key) or (), after[key] or ()
+        names = [said] if isinstance(said, str) and said else said
+        for name in (one for one in names if one not in (had, *had)):
+            if not host.is_this_machine or host.has_interface(name):
+                continue
+            if draft.world.assume_on_host:
+                draft.warnings.append(f"the host has no {name}; taken to be there when a run comes")
+            else:
+                draft.mistakes.add(f"the host has no interface {name}", named(key))
 
 
 def _why_no_bridge(draft: VswitchDraft, name: str) -> str:

@@ -37,7 +37,9 @@ from .table import (
     BRIDGE_NAME,
     FAMILIES,
     FORWARD_DELAY,
+    HOSTDEV,
     NAT,
+    ON_DEVICE,
     ON_HOST_BRIDGE,
     OPENVSWITCH,
     OURS,
@@ -102,8 +104,11 @@ class VswitchDraft(Draft):
 
     def new(self) -> Element:
         network = tree.new_network(self.wanted.name)
-        if self.wanted.values.get(TYPE) not in ON_HOST_BRIDGE:
+        kind = self.wanted.values.get(TYPE)
+        if kind not in (*ON_HOST_BRIDGE, *ON_DEVICE):
             xmltree.put(network, "mac/@address", tree.derived_mac(self.wanted.name))
+        if kind == HOSTDEV:  # libvirt takes the functions from the host, and gives them back
+            xmltree.put(network, "forward/@managed", "yes")
         return network
 
     def check(self) -> None:
@@ -148,7 +153,7 @@ class VswitchDraft(Draft):
         kind, bridge = self.wanted.values.get(TYPE, NAT), tree.derived_bridge(self.wanted.name)
         if not self.have.exists and kind in SWITCHED:
             return {TYPE: kind, BRIDGE_NAME: bridge}
-        if self.have.exists or kind in ON_HOST_BRIDGE:
+        if self.have.exists or kind in (*ON_HOST_BRIDGE, *ON_DEVICE):
             return {}
         return {TYPE: NAT, BRIDGE_NAME: bridge, STP: True, FORWARD_DELAY: 0}
 
@@ -216,6 +221,13 @@ class VswitchDraft(Draft):
             raise FleetError(
                 f"cannot be restarted under running VMs: {named_nics(self.running)}; their ports "
                 "stay in the switch that they are in; shut them down first",
+                self.wanted.resource,
+                "apply",
+            )
+        if self.running and not self.after[BRIDGE_NAME]:
+            raise FleetError(
+                f"cannot be restarted under running VMs: {named_nics(self.running)}; their NICs "
+                "stay on the devices of the host that they have; shut them down first",
                 self.wanted.resource,
                 "apply",
             )

@@ -15,8 +15,11 @@ from ...engine.errors import FleetError
 from ...engine.keys import Key, Values, named
 from ...engine.texts import why_no_file
 from ...engine.xmltree import Element
+from . import device_rules
+from .device_rules import DEVICES, PF, VFS
 from .noted_vlans import ISOLATION, SECURITY
 from .table import (
+    BRIDGE,
     BRIDGE_NAME,
     DNS_ENABLED,
     FAMILIES,
@@ -78,13 +81,14 @@ def check(values: Values) -> Iterator[FleetError]:
     """The rules about all that a vswitch will have."""
     yield from check_declared(values)
     yield from check_addresses(values)
+    yield from device_rules.check(values)
     for family in FAMILIES:
         hosts = _things(values, family.dhcp, "hosts")
         yield from _twins(values, hosts, "ip")
         yield from _twins(values, hosts, "name")
     if values[TYPE] not in RUN_BY_LIBVIRT:
         yield from _only_what_a_host_bridge_takes(values)
-        yield from _limits_only_on_a_bridge(values)
+        yield from device_rules.limits_only_on_a_bridge(values)
     else:
         yield from _has_its_addresses(values)
         yield from _more_are_beside_one(values)
@@ -112,23 +116,17 @@ def _things(values: Mapping[Key, Value], *list_key: str) -> list[Key]:
 def _only_what_a_host_bridge_takes(values: Values) -> Iterator[FleetError]:
     if values[TYPE] in ON_DEVICE and values[BRIDGE_NAME]:
         yield _wrong(BRIDGE_NAME, "means nothing for a vswitch that is on a device of the host")
-    if values[TYPE] in ON_HOST_BRIDGE and not values[BRIDGE_NAME]:
+    on_device = values[TYPE] in ON_DEVICE or (values[TYPE] == BRIDGE and values[DEVICES])
+    if values[TYPE] in ON_HOST_BRIDGE and not values[BRIDGE_NAME] and not on_device:
         kind = values[TYPE]
         yield _wrong(
             BRIDGE_NAME, f"is missing: a vswitch of type {kind} is on one that the host has"
         )
     said = {key[0] for key, value in values.items() if value != _BARE.get(key)}
-    for option in sorted(said - ON_A_HOST_BRIDGE):
+    takes = {*ON_A_HOST_BRIDGE, *(DEVICES + PF + VFS if on_device else ())}
+    for option in sorted(said - takes):
         kind = values[TYPE]
         yield _wrong((option,), f"means nothing for a vswitch of type {kind}; the host runs that")
-
-
-def _limits_only_on_a_bridge(values: Values) -> Iterator[FleetError]:
-    """libvirt limits what goes through a bridge, and no NIC that is on a device of the host."""
-    for group in _things(values, "port_groups") if not values[BRIDGE_NAME] else ():
-        limits = {v for k, v in values.items() if k[:2] == group and "bandwidth" in k}
-        if limits - {"0B", None}:
-            yield _wrong((*group, "bandwidth"), "is not possible: the vswitch is on no bridge")
 
 
 def _strict_where_filters_are(values: Values) -> Iterator[FleetError]:

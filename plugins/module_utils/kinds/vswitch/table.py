@@ -21,6 +21,7 @@ from ...engine.keys import ABSENT, PRESENT, Key, Values, is_within, key_of, pare
 from ...engine.mark import MARK, SCOPE, SCOPE_PATH
 from ...engine.vlans import VLAN_ROWS
 from ...engine.xmltree import Element
+from . import on_devices
 from .noted_vlans import ISOLATION, SECURITY
 from .reservations import (
     BY_DEFAULT,
@@ -42,9 +43,10 @@ NAT, ISOLATED, ROUTED, BRIDGE = "nat", "isolated", "routed", "bridge"
 OPENVSWITCH = "openvswitch"
 LINUX_BRIDGE = "linux_bridge"  # to libvirt a BRIDGE; that it is kept here is in our metadata
 OPEN = "open"  # as ROUTED, without rules of libvirt's in the firewall
-TYPES = (NAT, ISOLATED, ROUTED, OPEN, BRIDGE, OPENVSWITCH, LINUX_BRIDGE)
 # On a device of the host by macvtap, or by handing its functions to the VMs.
-ON_DEVICE = ("private", "vepa", "passthrough", "hostdev")
+PASSTHROUGH, HOSTDEV = "passthrough", "hostdev"
+ON_DEVICE = ("private", "vepa", PASSTHROUGH, HOSTDEV)
+TYPES = (NAT, ISOLATED, ROUTED, OPEN, BRIDGE, OPENVSWITCH, LINUX_BRIDGE, *ON_DEVICE)
 SWITCHED = (OPENVSWITCH, LINUX_BRIDGE)  # on one that is made and kept here
 ON_HOST_BRIDGE = (BRIDGE, *SWITCHED)  # on a bridge that the host has
 RUN_BY_LIBVIRT = (NAT, ISOLATED, ROUTED, OPEN)  # on a bridge that it makes
@@ -198,6 +200,7 @@ PORT_GROUPS = Items(
 ROWS: Rows = (
     Composed("type", "", vswitch_type(), parts=(_MODE, _PORT, _SWITCH)),
     Field("bridge", "bridge/@name", INTERFACE),
+    *on_devices.ROWS,
     Field("stp", "bridge/@stp", boolean("on", "off")),
     Field("forward_delay_s", "bridge/@delay", integer(0, 30)),
     Field("mtu", "mtu!/@size", integer(0, 65535, unset=0)),

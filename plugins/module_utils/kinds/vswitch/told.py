@@ -25,6 +25,9 @@ KNOWN: told.Known = {
     "forward/nat/port@start": ("1024",),
     "forward/nat/port@end": ("65535",),
     "forward/interface@connections": (),
+    "forward/pf@connections": (),
+    "forward/address@connections": (),
+    "forward/@managed": ("yes",),
 }
 
 
