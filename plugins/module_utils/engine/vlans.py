@@ -22,6 +22,7 @@ from .vlan_ports import UNTAGGED, Port, id_of
 from .xmltree import Element
 
 HIGHEST = 4094  # 0 and 4095 are nobody's
+USUAL = 1  # in which is what has no tag, on a port that says nothing else
 
 
 @dataclass(frozen=True)

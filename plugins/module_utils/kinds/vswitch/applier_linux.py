@@ -29,8 +29,9 @@ def wire(bridge: str, will: Switch, resource: str) -> None:
     )
 
     def making() -> None:
-        links = linux_bridges.read_linux_bridges()["links"]
-        told(linux_commands.making(links, bridge, will, mac, bool(was.mtu)), resource)
+        now = linux_bridges.read_linux_bridges()
+        of = bridge, will, mac, bool(was.mtu), now["vlans"]
+        told(linux_commands.making(now["links"], *of), resource)
         applier_networkd.address(bridge, was, will, resource, is_kept)
 
     if not is_kept:

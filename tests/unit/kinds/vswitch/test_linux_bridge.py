@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,8 @@ RUNS_PAIR = host(PAIR, **OF_PAIR, **{"br9-up": BOND})
 
 def world_of(said: dict[str, Any], there: bool = True, links: Any = None) -> World:
     haves = {"prod": on_linux(said)} if there else {}
-    return world_here(haves, {**LINKS, **(links or {})}, linux_bridges=said)
+    hook = {"installed": "2f3c", "called": True}
+    return world_here(haves, {**LINKS, **(links or {})}, linux_bridges=said, vlan_hook=hook)
 
 
 def planned(said: dict[str, Any], world: World | None = None, **options: Any) -> Plan:
@@ -152,6 +154,54 @@ def test_an_uplink_comes_while_the_others_go_on() -> None:
     assert "pauses for a moment" in change.note
 
 
+SOME = replace(PAIR, vlans=("10", "20-29"))
+TWENTIES = [[1, 1, "pvid untagged"], [10, 10, ""], [20, 29, ""]]
+RUNS_SOME = {
+    **host(SOME, **OF_PAIR, **{"br9-up": BOND}),
+    "vlans": {"br9-up": TWENTIES},
+}
+
+
+def test_uplinks_carry_the_vlans_that_are_declared() -> None:
+    uplinks = {"nics": ["eno1", "eno2"], "primary": "eno1", "vlans": [10, "20-28", 29]}
+    plan = planned(NOTHING, **NEW, uplinks=uplinks)
+    assert rows(plan)["uplinks.vlans"] == ([], ["10", "20-29"])
+    assert seen.of_facts(plan.after.facts) == SOME
+    told = KIND.result(world_of(RUNS_SOME).will_be("vswitch", "prod"))
+    assert told["uplinks"]["vlans"] == ["10", "20-29"]
+    assert not planned(RUNS_SOME, uplinks=told["uplinks"]).changed
+    assert not planned(RUNS_SOME, world_of(RUNS_SOME), type="linux_bridge").changed
+    [change] = planned(RUNS_SOME, uplinks={"vlans": []}).changes
+    assert (change.before, change.after) == (["10", "20-29"], [])
+    assert change.note == "all leave the host, of no VM that runs"
+    [change] = planned(RUNS_PAIR, uplinks={"vlans": [10]}).changes
+    assert change.note == "frames of other VLANs do not leave the host, of no VM that runs"
+
+
+def test_uplinks_that_carry_other_vlans_than_declared_are_set_back() -> None:
+    said = {**RUNS_SOME, "vlans": {"br9-up": ALL_VLANS}}
+    plan = planned(said, world_of(said), type="linux_bridge")
+    assert rows(plan) == {
+        "links": ({"br9-up VLANs": "1-4094"}, {"br9-up VLANs": "1,10,20-29"}),
+    }
+
+
+def test_a_vlan_that_stays_inside_the_host_is_told() -> None:
+    groups = [
+        {"name": "web", "vlan": 10},
+        {"name": "db", "vlan": 30},
+        {"name": "carrier", "trunk": ["5-6", 20], "native_vlan": 1},
+    ]
+    ports = [{"name": "mgmt", "vlan": 40}]
+    plan = planned(RUNS_SOME, port_groups=groups, host_ports=ports)
+    assert list(plan.warnings) == [
+        "port group db is in VLAN 30, which uplinks.vlans leaves inside the host",
+        "port group carrier is in VLAN 5-6, which uplinks.vlans leaves inside the host",
+        "host port mgmt is in VLAN 40, which uplinks.vlans leaves inside the host",
+    ]
+    assert not planned(RUNS_PAIR, port_groups=groups).warnings
+
+
 def test_a_switch_of_ours_goes_with_its_vswitch() -> None:
     plan = planned(RUNS_PAIR, state="absent")
     assert rows(plan)["switch"] == ("bridge br9 of Linux", "absent")
@@ -218,6 +268,13 @@ def refused(said: dict[str, Any], **options: Any) -> str:
             {"uplinks": {"nics": ["eno1", "eno2"], "teaming": "balance_slb"}},
             "teaming: balance_slb is none of a bridge of Linux, which has active_backup, lacp, bal",
         ),
+        (
+            NOTHING,
+            {"uplinks": {"vlans": [10]}},
+            "vlans: are what uplinks carry, and there are none",
+        ),
+        (NOTHING, {"type": "bridge", "uplinks": {"vlans": [10]}}, "uplinks: are not possible"),
+        (NOTHING, {"uplinks": {"nics": ["eno1"], "vlans": [4095]}}, "vlans: 4095 is not within 1"),
         (NOTHING, {"type": "bridge", "backend": "networkd"}, "backend: means nothing for a vswi"),
         (
             NOTHING,
@@ -239,7 +296,9 @@ def told(said: dict[str, Any], will: Switch, was: Switch | None = None) -> list[
     was = was or Switch()
     commands = [
         *linux_commands.releasing(said["links"], "br9", was, will),
-        *linux_commands.making(said["links"], "br9", will, MAC, bool(was.mtu)),
+        *linux_commands.making(
+            said["links"], "br9", will, MAC, bool(was.mtu), said.get("vlans", {})
+        ),
     ]
     return [" ".join(one).replace("link set dev ", "") for one in commands]
 
@@ -295,6 +354,18 @@ def test_an_mtu_is_set_from_below_and_goes_back_to_the_usual() -> None:
     assert [c for c in told(RUNS_ONE, ONE, ONE) if "mtu" in c] == []
 
 
+def test_vlans_that_go_make_room_for_those_that_come() -> None:
+    will = replace(PAIR, vlans=("1", "10", "30"))
+    assert [c for c in told(RUNS_SOME, will, SOME) if "vlan" in c] == [
+        "bridge vlan del dev br9-up vid 20-29",
+        "bridge vlan add dev br9-up vid 1 pvid untagged",
+        "bridge vlan add dev br9-up vid 10",
+        "bridge vlan add dev br9-up vid 30",
+    ]
+    lacp = replace(will, teaming="lacp", primary="")
+    assert not any("vlan del" in c for c in told(RUNS_SOME, lacp, SOME)), "of a bond that is made"
+
+
 def test_a_bond_of_others_is_not_touched() -> None:
     links = {
         **RUNS_ONE["links"],
@@ -325,6 +396,15 @@ def test_the_files_say_what_was_declared() -> None:
     assert "VLAN=2-4094" in files["05-kvm-fleet-br9+uplinks.network"]
     assert "Mode=active-backup" in files["05-kvm-fleet-br9+uplinks.netdev"]
     assert all("MTUBytes=9000" in text for name, text in files.items() if ".network" in name)
+
+
+def test_networkd_is_told_the_vlans_of_uplinks() -> None:
+    files = linux_files.files_of("br9", SOME, MAC)
+    assert linux_files.stored_in(files) == {"br9": SOME}
+    text = files["05-kvm-fleet-br9+uplinks.network"]
+    assert text.endswith("[BridgeVLAN]\nVLAN=10\n\n[BridgeVLAN]\nVLAN=20-29\n")
+    assert "2-4094" not in text and "PVID=1\nEgressUntagged=1\n" in text
+    assert "vlans" not in linux_files.files_of("br9", PAIR, MAC)["05-kvm-fleet-br9.netdev"]
 
 
 def test_a_note_that_somebody_spoiled_is_none() -> None:

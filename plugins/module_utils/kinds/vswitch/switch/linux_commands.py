@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from .linux_names import KINDS, bond_of, tunnel_of
+from ....engine.vlans import USUAL, ids_of
+from .linux_names import KINDS, bond_of, ranges, tagged, tunnel_of
 from .overlay import Overlay
 from .seen import Switch
 
 Command = list[str]
 Links = Mapping[str, Mapping[str, Any]]
+Vlans = Mapping[str, Iterable[Sequence[Any]]]
 USUAL_MTU = 1500  # of Ethernet, where none is asked for
 
 
@@ -51,14 +53,20 @@ def _stays(links: Links, bond: str, will: Switch) -> bool:
 
 
 def making(
-    links: Links, bridge: str, will: Switch, mac: str, had_mtu: bool = False
+    links: Links,
+    bridge: str,
+    will: Switch,
+    mac: str,
+    had_mtu: bool = False,
+    vlans: Vlans | None = None,
 ) -> Iterator[Command]:
-    """The commands after which a bridge, its bond and its uplinks are as they will be."""
+    """The commands after which a bridge, its bond and its uplinks are as they will be; `vlans` are
+    those that each port has."""
     if bridge not in links:
         yield ["ip", "link", "add", "name", bridge, "address", mac, "type", "bridge", *_FILTERING]
     elif not links[bridge]["filtering"]:
         yield ["ip", "link", "set", "dev", bridge, "type", "bridge", *_FILTERING]
-    yield from _uplinks(links, bridge, will)
+    yield from _uplinks(links, vlans or {}, bridge, will)
     if will.overlay is not None:
         yield from _tunnel(links, bridge, will.overlay)
     yield from _limits_and_state(bridge, will, had_mtu)
@@ -67,7 +75,7 @@ def making(
 _FILTERING = ("vlan_filtering", "1", "vlan_default_pvid", "1")
 
 
-def _uplinks(links: Links, bridge: str, will: Switch) -> Iterator[Command]:
+def _uplinks(links: Links, vlans: Vlans, bridge: str, will: Switch) -> Iterator[Command]:
     bond, many = bond_of(bridge), len(will.nics) > 1
     mode, policy = KINDS[will.teaming] if many else ("", "")
     stays = _stays(links, bond, will)
@@ -85,12 +93,20 @@ def _uplinks(links: Links, bridge: str, will: Switch) -> Iterator[Command]:
     if many:
         yield from _bond(links, bond, bridge, will, stays)
     for port in [bond] if many else will.nics:
-        yield from _every_vlan(port)
+        has = vlans.get(port, ()) if stays or not many else ()
+        yield from _with_vlans(port, will.vlans, has)
 
 
-def _every_vlan(port: str) -> Iterator[Command]:
-    yield ["bridge", "vlan", "add", "dev", port, "vid", "1", "pvid", "untagged"]
-    yield ["bridge", "vlan", "add", "dev", port, "vid", "2-4094"]
+def _with_vlans(
+    port: str, carries: Iterable[str], has: Iterable[Sequence[Any]] = ()
+) -> Iterator[Command]:
+    """Those that go first: a NIC may have room for some of them only."""
+    to_be = tagged(carries)
+    there = {vlan for first, last, _flags in has for vlan in range(first, last + 1)}
+    for one in ranges(there - ids_of(to_be) - {USUAL}):
+        yield ["bridge", "vlan", "del", "dev", port, "vid", one]
+    yield ["bridge", "vlan", "add", "dev", port, "vid", str(USUAL), "pvid", "untagged"]
+    yield from (["bridge", "vlan", "add", "dev", port, "vid", one] for one in to_be)
 
 
 def _tunnel(links: Links, bridge: str, overlay: Overlay) -> Iterator[Command]:
@@ -116,7 +132,7 @@ def _tunnel(links: Links, bridge: str, overlay: Overlay) -> Iterator[Command]:
     for peer in (one for one in overlay.peers if one not in has):
         yield ["bridge", "fdb", "append", _EVERYBODY, "dev", name, "dst", peer]
     yield from _forwarding(name, link.get("tunnel", {}))
-    yield from _every_vlan(name)
+    yield from _with_vlans(name, ())
 
 
 def _forwarding(name: str, tunnel: Mapping[str, Any]) -> Iterator[Command]:

@@ -7,14 +7,14 @@ The one of the bridge itself has a note of what was declared: what is stored of 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from ....engine.keepers import PREFIX
 from .host_port_files import addressing
 from .host_port_files import files_of as files_of_port
 from .host_ports import port_of
-from .linux_names import KINDS, bond_of, tunnel_of
+from .linux_names import KINDS, bond_of, tagged, tunnel_of
 from .overlay import Overlay, overlay_of
 from .seen import Switch
 
@@ -53,22 +53,22 @@ def _with_heads(files: Iterator[tuple[str, str]]) -> dict[str, str]:
 
 
 def _files(bridge: str, will: Switch, mac: str) -> Iterator[tuple[str, str]]:
-    many = len(will.nics) > 1
+    many, vlans = len(will.nics) > 1, _trunk(will.vlans)
     own = f"{PREFIX}{bridge}"
     for nic in will.nics:
         to = f"Bond={bond_of(bridge)}\n" if many else f"Bridge={bridge}\n"
         primary = "PrimarySlave=yes\n" if nic == will.primary else ""
-        yield f"{own}+{nic}.network", _network(nic, will, to + primary, trunk=not many)
+        yield f"{own}+{nic}.network", _network(nic, will, to + primary, "" if many else vlans)
     if many:
         bond = bond_of(bridge)
         yield f"{own}+uplinks.netdev", _netdev(bond, "bond", "") + _bond(will)
         to = f"Bridge={bridge}\nConfigureWithoutCarrier=yes\n"
-        yield f"{own}+uplinks.network", _network(bond, will, to, trunk=True)
+        yield f"{own}+uplinks.network", _network(bond, will, to, vlans)
     if will.overlay is not None:
         tunnel = tunnel_of(bridge)
         yield f"{own}+overlay.netdev", _netdev(tunnel, "vxlan", "") + _vxlan(will.overlay)
         to = f"Bridge={bridge}\nConfigureWithoutCarrier=yes\n"
-        on_it = _network(tunnel, will, to, trunk=True)
+        on_it = _network(tunnel, will, to, _trunk(()))
         yield f"{own}+overlay.network", on_it + _peers(will.overlay)
     for port in will.host_ports:
         if port.vlan:
@@ -123,12 +123,14 @@ def _peers(overlay: Overlay) -> str:
     return "".join(f"{to_all}{peer}\n" for peer in overlay.peers)
 
 
-def _network(name: str, will: Switch, network: str, trunk: bool = False) -> str:
+def _network(name: str, will: Switch, network: str, vlans: str = "") -> str:
     mtu = f"MTUBytes={will.mtu}\n" if will.mtu else ""
-    text = f"[Match]\nName={name}\n\n{_LINK}{mtu}\n[Network]\n{network}{_QUIET}"
-    # What has no tag is in VLAN 1, as on every port that says nothing else.
-    vlans = "\n[BridgeVLAN]\nPVID=1\nEgressUntagged=1\n\n[BridgeVLAN]\nVLAN=2-4094\n"
-    return text + (vlans if trunk else "")
+    return f"[Match]\nName={name}\n\n{_LINK}{mtu}\n[Network]\n{network}{_QUIET}{vlans}"
+
+
+def _trunk(vlans: Iterable[str]) -> str:
+    has = "".join(f"\n[BridgeVLAN]\nVLAN={one}\n" for one in tagged(vlans))
+    return f"\n[BridgeVLAN]\nPVID=1\nEgressUntagged=1\n{has}"
 
 
 def _note(will: Switch) -> str:
@@ -140,6 +142,8 @@ def _note(will: Switch) -> str:
         "mtu": will.mtu,
         "backend": will.backend,
     }
+    if will.vlans:
+        said["vlans"] = list(will.vlans)
     if will.host_ports:
         said["host_ports"] = [port.said for port in will.host_ports]
     if will.overlay is not None:
@@ -178,6 +182,7 @@ def _noted(text: str) -> Switch | None:
         said = json.loads(text)
         ports = tuple(map(port_of, said.get("host_ports", ())))
         tunnels, nics = overlay_of(said.get("overlay")), tuple(said["nics"])
-        return replace(Switch(**said), nics=nics, host_ports=ports, overlay=tunnels)
+        switch = replace(Switch(**said), nics=nics, host_ports=ports, overlay=tunnels)
+        return replace(switch, vlans=tuple(said.get("vlans", ())))
     except (ValueError, TypeError, KeyError, AttributeError):
         return None

@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
+from ....engine.cpu_lists import listed
+from ....engine.vlans import HIGHEST, USUAL, ids_of
 from .options import ACTIVE_BACKUP
 from .seen import MODES_OF_LINUX
 
@@ -13,6 +16,17 @@ KINDS = {
     way: (mode, "" if way == ACTIVE_BACKUP else "layer2+3")
     for way, (mode, _lacp) in MODES_OF_LINUX.items()
 }
+
+
+def tagged(vlans: Iterable[str]) -> list[str]:
+    """The VLANs that a port carries with tags, as ranges; all where none are said."""
+    ids = ids_of([*vlans]) or {*range(1, HIGHEST + 1)}
+    return ranges(ids - {USUAL})
+
+
+def ranges(ids: set[int]) -> list[str]:
+    """VLANs as those of a trunk are written."""
+    return listed(ids).split(",") if ids else []
 
 
 def bond_of(bridge: str) -> str:

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ....engine.cpu_lists import listed
+from ....engine.vlans import USUAL, ids_of
 from . import linux_files
 from .linux_commands import is_tunnel
-from .linux_names import KINDS, bond_of, tunnel_of
+from .linux_names import KINDS, bond_of, tagged, tunnel_of
 from .seen import Switch
 
-ALL_VLANS = 4094
 LEARNING = {"learns": "learning of peers", "learns_as_port": "learning on the bridge"}
 
 
@@ -38,6 +38,7 @@ def _bridge(name: str, links: Mapping[str, Any], stored: Switch | None) -> dict[
         "owner": "" if stored is None else stored.owner,
         "mtu": 0 if stored is None else stored.mtu,
         "backend": "" if stored is None else stored.backend,
+        "vlans": [] if stored is None else list(stored.vlans),
         "host_ports": {port.name: port.note for port in stored.host_ports} if stored else {},
         "ports": {**{port: _port(port, links) for port in sorted(others)}, **own},
     }
@@ -133,8 +134,8 @@ def _uplinks_astray(found: Mapping[str, Any], bridge: str, stored: Switch) -> Pa
     elif bond in links:
         yield bond, "there", "not there"
     for port in [bond] if many else stored.nics:
-        if port in links and not _carries_all(found["vlans"].get(port, ())):
-            yield f"{port} VLANs", "not all", "all"
+        if port in links:
+            yield from _vlans_astray(port, found["vlans"].get(port, ()), stored.vlans)
 
 
 def _tunnels_astray(found: Mapping[str, Any], bridge: str, stored: Switch) -> Pairs:
@@ -154,8 +155,7 @@ def _tunnels_astray(found: Mapping[str, Any], bridge: str, stored: Switch) -> Pa
         yield f"{name} peers", ", ".join(peers) or "none", ", ".join(overlay.peers)
     yield from _forwarding_astray(name, link["tunnel"])
     yield from _set(found["links"], name, stored)
-    if not _carries_all(found["vlans"].get(name, ())):
-        yield f"{name} VLANs", "not all", "all"
+    yield from _vlans_astray(name, found["vlans"].get(name, ()), ())
 
 
 def _forwarding_astray(name: str, tunnel: Mapping[str, Any]) -> Pairs:
@@ -182,8 +182,13 @@ def _on(place: str) -> str:
     return f"on {place or 'nothing'}"
 
 
-def _carries_all(ranges: Iterable[Sequence[Any]]) -> bool:
-    return sum(last - first + 1 for first, last, _flags in ranges) == ALL_VLANS
+def _vlans_astray(port: str, has: Iterable[Sequence[Any]], stored: Sequence[str]) -> Pairs:
+    """What has no tag counts as one of them."""
+    are = {vlan for first, last, _flags in has for vlan in range(first, last + 1)}
+    will = {USUAL, *ids_of(tagged(stored))}
+    if are != will:
+        was = listed(are) if stored else "not all"
+        yield f"{port} VLANs", was or "none", listed(will) if stored else "all"
 
 
 def _bond_astray(links: Mapping[str, Any], bond: str, bridge: str, stored: Switch) -> Pairs:

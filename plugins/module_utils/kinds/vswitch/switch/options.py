@@ -14,6 +14,7 @@ from ....engine.codecs import Codec, Value, choice, texts
 from ....engine.fields import Field, Rows
 from ....engine.keepers import NETWORKD
 from ....engine.keys import Key, Values, is_within
+from ....engine.vlans import vlan_ranges
 from . import overlay
 from .host_ports import HOST_PORTS, INTERFACE, ITEMS
 
@@ -21,9 +22,10 @@ ACTIVE_BACKUP, LACP, BALANCE_SLB = "active_backup", "lacp", "balance_slb"
 BALANCE_XOR = "balance_xor"
 
 NICS, TEAMING, PRIMARY = ("uplinks", "nics"), ("uplinks", "teaming"), ("uplinks", "primary")
+VLANS = ("uplinks", "vlans")
 MTU = ("mtu",)  # a row of libvirt's where libvirt makes the bridge
 BACKEND = ("backend",)
-OF_SWITCH: tuple[Key, ...] = (NICS, TEAMING, PRIMARY, MTU, BACKEND, *overlay.KEYS)
+OF_SWITCH: tuple[Key, ...] = (NICS, TEAMING, PRIMARY, VLANS, MTU, BACKEND, *overlay.KEYS)
 
 
 def _nics() -> Codec:
@@ -44,6 +46,7 @@ ROWS: Rows = (
     Field("uplinks.nics", "", _nics()),
     Field("uplinks.teaming", "", choice(ACTIVE_BACKUP, LACP, BALANCE_SLB, BALANCE_XOR)),
     Field("uplinks.primary", "", INTERFACE),
+    Field("uplinks.vlans", "", vlan_ranges()),
     *overlay.ROWS,
     Field("backend", "", choice(NETWORKD)),
     ITEMS,

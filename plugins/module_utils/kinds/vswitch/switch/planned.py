@@ -32,7 +32,7 @@ from .commands import kept, uplink_ports
 from .host_ports import HOST_PORTS, merged
 from .linux_names import bond_of
 from .makers import LINUX, MAKERS, OVS, Maker, waiting, why_no_addresses, why_no_backend
-from .options import ACTIVE_BACKUP, BACKEND, MTU, NICS, OF_SWITCH, PRIMARY, TEAMING
+from .options import ACTIVE_BACKUP, BACKEND, MTU, NICS, OF_SWITCH, PRIMARY, TEAMING, VLANS
 from .seen import Switch
 
 if TYPE_CHECKING:
@@ -130,7 +130,8 @@ class Beneath:
         keeps = NETWORKD if (now.owner if self.maker is LINUX else ports) else ""
         kept = said.get(BACKEND, keeps)
         tunnels = overlay.merged(now.overlay, said)
-        return Switch(now.owner, nics, teaming, primary, mtu, kept, ports, tunnels)
+        vlans = tuple(said.get(VLANS, now.vlans if nics else ()))
+        return Switch(now.owner, nics, teaming, primary, mtu, kept, ports, tunnels, vlans)
 
     @property
     def _purges(self) -> bool:
@@ -167,6 +168,8 @@ class Beneath:
             from . import overlay_planned
 
             overlay_planned.check_ports(self, self.will.overlay)
+        if self.will is not None and self.will.vlans:
+            draft.warnings += rules.left_inside(draft.after, self.will, draft.wanted.values)
         if self.will is None and self.declared:
             self._cannot_be_set()
         elif self.will is not None and self.differs:
@@ -326,6 +329,13 @@ class Beneath:
             return ""
         nics = ", ".join(f"{nic.vm} ({nic.mac})" for nic in self.draft.running)
         whom = nics or "no VM that runs"
+        if key == VLANS:
+            which = (
+                "frames of other VLANs do not leave"
+                if self.will and self.will.vlans
+                else "all leave"
+            )
+            return f"{which} the host, of {whom}"
         if key in overlay.KEYS:
             from . import overlay_planned
 

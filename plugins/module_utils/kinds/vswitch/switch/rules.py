@@ -7,11 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ....engine.codecs import Value
+from ....engine.cpu_lists import listed
 from ....engine.errors import FleetError
 from ....engine.keys import Key, is_within, named
+from ....engine.vlans import NAMES, USUAL, ids_of
 from ..table import OPENVSWITCH, SWITCHED
 from .host_ports import HOST_PORTS
-from .options import ACTIVE_BACKUP, BACKEND, MTU, NICS, PRIMARY, TEAMING
+from .options import ACTIVE_BACKUP, BACKEND, MTU, NICS, PRIMARY, TEAMING, VLANS
 from .overlay import OVERLAY
 from .seen import MODES, MODES_OF_LINUX, Switch, bridge_of_nic
 
@@ -40,6 +42,10 @@ def check(will: Switch, modes: Mapping[str, Any], whose: str) -> Iterator[FleetE
     elif will.primary and will.teaming != ACTIVE_BACKUP:
         said = will.teaming or "no teaming"
         yield _wrong(PRIMARY, f"means nothing with {said}; only {ACTIVE_BACKUP} has one")
+    if will.vlans and modes is not MODES_OF_LINUX:
+        yield _wrong(VLANS, f"are of uplinks of a bridge of Linux, and this is {whose}")
+    elif will.vlans and not will.nics:
+        yield _wrong(VLANS, "are what uplinks carry, and there are none")
 
 
 def only_on_switches(
@@ -60,7 +66,7 @@ def only_on_switches(
             OVERLAY, f"is not possible for a vswitch of type {type_of}; "
             f"one of type {' or '.join(SWITCHED)} has one"
         )  # fmt: skip
-    if type_of not in SWITCHED and {NICS, TEAMING, PRIMARY} & {*declared}:
+    if type_of not in SWITCHED and {NICS, TEAMING, PRIMARY, VLANS} & {*declared}:
         whose = "libvirt makes its bridge, without any" if type_of != "bridge" else (
             "the host's network manager keeps its bridge, with what is on it"
         )  # fmt: skip
@@ -68,6 +74,28 @@ def only_on_switches(
             ("uplinks",), f"are not possible for a vswitch of type {type_of}: {whose}; "
             f"a vswitch of type {' or '.join(SWITCHED)} has uplinks"
         )  # fmt: skip
+
+
+def left_inside(
+    values: Mapping[Key, Value], will: Switch, declared: Iterable[Key]
+) -> Iterator[str]:
+    """VLANs of port groups that are declared, and of host ports, that no uplink carries."""
+    said = {*declared}
+    where = {
+        f"port group {key[1]}": _vlans_in(values, key)
+        for key in values
+        if key[0] == "port_groups" and key[-1] in NAMES and (key in said or VLANS in said)
+    }
+    where.update((f"host port {port.name}", {port.vlan}) for port in will.host_ports)
+    for what, ids in where.items():
+        left = ids - ids_of([*will.vlans]) - {0, USUAL}
+        if left:
+            yield f"{what} is in VLAN {listed(left)}, which uplinks.vlans leaves inside the host"
+
+
+def _vlans_in(values: Mapping[Key, Value], key: Key) -> set[int]:
+    vlan, native, trunk = (values.get((*key[:-1], name)) for name in NAMES)
+    return {vlan or 0, native or 0, *ids_of(trunk or [])}
 
 
 def of_others(now: Switch, bridge: str) -> Iterator[FleetError]:

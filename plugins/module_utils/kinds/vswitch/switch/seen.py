@@ -20,6 +20,7 @@ from .options import (
     NICS,
     PRIMARY,
     TEAMING,
+    VLANS,
 )
 from .overlay import Overlay, overlay_of
 
@@ -51,18 +52,27 @@ class Switch:
     backend: str = ""  # empty of Open vSwitch, which keeps its bridges itself
     host_ports: tuple[HostPort, ...] = ()
     overlay: Overlay | None = None
+    vlans: tuple[str, ...] = ()  # what uplinks carry, as ranges; nothing is all
 
     @property
     def values(self) -> Values:
         """By the options that a user writes, without host ports, which are things in a list."""
-        said = list(self.nics), self.teaming, self.primary, self.mtu, self.backend
-        of_uplinks = dict(zip((NICS, TEAMING, PRIMARY, MTU, BACKEND), said))
-        return {**of_uplinks, **overlay.values_of(self.overlay)}
+        return {
+            NICS: list(self.nics),
+            TEAMING: self.teaming,
+            PRIMARY: self.primary,
+            VLANS: list(self.vlans),
+            MTU: self.mtu,
+            BACKEND: self.backend,
+            **overlay.values_of(self.overlay),
+        }
 
     @property
     def facts(self) -> dict[str, Any]:
         """What is known of a vswitch on it, beside libvirt's definition."""
-        uplinks = {"nics": list(self.nics), "teaming": self.teaming, "primary": self.primary}
+        vlans = {"vlans": list(self.vlans)} if self.vlans else {}
+        ways = {"teaming": self.teaming, "primary": self.primary}
+        uplinks = {"nics": list(self.nics), **ways, **vlans}
         kept = {"backend": self.backend} if self.backend else {}
         ports = {"host_ports": [port.said for port in self.host_ports]} if self.host_ports else {}
         tunnels = {"overlay": self.overlay.said} if self.overlay else {}
@@ -79,7 +89,7 @@ def of_facts(facts: Mapping[str, Any]) -> Switch | None:
     teaming, primary = uplinks["teaming"], uplinks["primary"]
     kept, ports = facts.get("backend", ""), tuple(map(port_of, facts.get("host_ports", ())))
     of = nics, teaming, primary, facts["mtu"], kept, ports, overlay_of(facts.get("overlay"))
-    return Switch(facts["switch"], *of)
+    return Switch(facts["switch"], *of, tuple(uplinks.get("vlans", ())))
 
 
 def of_bridge(seen: Mapping[str, Any], bridge: str) -> Switch | None:
@@ -95,8 +105,9 @@ def of_bridge(seen: Mapping[str, Any], bridge: str) -> Switch | None:
     # The least that is asked for: one uplink without it holds up the others.
     mtu = min([found["mtu"], *nics.values()])
     kept, ports = found.get("backend", ""), noted(found.get("host_ports", {}))
-    of = tuple(sorted(nics)), teaming, primary, mtu, kept, ports
-    return Switch(found["owner"], *of, overlay.noted(found.get("overlay", "")))
+    tunnels = overlay.noted(found.get("overlay", ""))
+    of = tuple(sorted(nics)), teaming, primary, mtu, kept, ports, tunnels
+    return Switch(found["owner"], *of, tuple(found.get("vlans", ())))
 
 
 def _teaming(bond: Mapping[str, Any]) -> str:
