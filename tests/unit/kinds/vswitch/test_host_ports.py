@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -266,6 +267,19 @@ def test_addresses_move_and_routes_follow() -> None:
     assert told(host_port_commands.addressing(RUNS, "br9", STORED, STORED, True)) == [
         "ip link set dev mgmt up"
     ]
+
+
+def test_a_vlan_has_the_usual_mtu_again_with_its_switch() -> None:
+    """As after a change that was set back: the kernel lowers it with the bridge alone."""
+    small = replace(STORED, mtu=1400)
+    of_its_own = replace(STORED, host_ports=(replace(PORT, mtu=1400),))
+    up = "ip link set dev mgmt up"
+    for was in (small, of_its_own):
+        found = told(host_port_commands.addressing(RUNS, "br9", was, STORED, True))
+        assert found == ["ip link set dev mgmt mtu 1500", up]
+        assert told(host_port_commands.addressing(RUNS, "br9", was, STORED, False)) == [up]
+        found = told(host_port_commands.addressing(RUNS, "br9", STORED, was, True))
+        assert found == ["ip link set dev mgmt mtu 1400", up]
 
 
 def test_another_vlan_makes_the_interface_anew() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from .host_ports import HostPort, every_address, interface_of
+from .linux_commands import USUAL_MTU
 from .seen import Switch
 
 Command = list[str]
@@ -60,7 +61,15 @@ def addressing(
         yield from _without([one for one in has if one in taken], nic)
     yield from _gone(links, bridge, was, will, of_linux)
     for port in will.host_ports:
-        yield from _set(links, interface_of(bridge, port, of_linux), port, will.mtu)
+        mtu = _mtu_of(port, was, will, of_linux)
+        yield from _set(links, interface_of(bridge, port, of_linux), port, mtu)
+
+
+def _mtu_of(port: HostPort, was: Switch, will: Switch, of_linux: bool) -> int:
+    """The MTU that is set; 0 leaves it. The kernel lowers that of a VLAN with its bridge, and never
+    raises it again."""
+    had = was.mtu or any(one.mtu for one in was.host_ports if one.name == port.name)
+    return port.mtu or will.mtu or (USUAL_MTU if of_linux and had else 0)
 
 
 def _gone(
@@ -83,8 +92,8 @@ def _without(addresses: Iterable[str], name: str) -> Iterator[Command]:
 
 def _set(links: Links, name: str, port: HostPort, mtu: int) -> Iterator[Command]:
     link = links.get(name, {})
-    if port.mtu or mtu:
-        yield ["ip", "link", "set", "dev", name, "mtu", str(port.mtu or mtu)]
+    if mtu:
+        yield ["ip", "link", "set", "dev", name, "mtu", str(mtu)]
     yield ["ip", "link", "set", "dev", name, "up"]
     has = link.get("addresses", ())
     yield from (
