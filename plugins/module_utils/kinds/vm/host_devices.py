@@ -94,6 +94,6 @@ def _check_alike(
 def _check_type(key: Key, kind: str, want: Mapping[Key, Value], mistakes: Mistakes) -> None:
     for other, options in OF_TYPE.items():
         for option in options if other != kind else ():
-            if want.get((*key, *option)) not in (None, "", False):
+            if want.get((*key, *option)) not in (None, ""):
                 message = f"is for a device of type {other}, not {kind}; leave it out"
                 mistakes.add(message, named((*key, *option)))
