@@ -305,6 +305,7 @@ VSWITCH: dict[str, Reader] = {
     "dns.enabled": lambda tree: attribute("dns", "enable", "yes")(tree) == "yes",
     "address": lambda tree: _address(tree, "ipv4"),
     "address6": lambda tree: _address(tree, "ipv6"),
+    "more_addresses": lambda tree: _addresses(tree, "ipv4")[1:],
 }
 
 PORT_GROUP: dict[str, Reader] = {
@@ -355,10 +356,17 @@ FIELDS = {
 
 
 def _address(network: Element, family: str) -> str:
-    for ip in network.findall("ip"):
-        if ip.get("family", "ipv4") == family:
-            return f"{ip.get('address')}/{ip.get('prefix')}"
-    return ""
+    return next(iter(_addresses(network, family)), "")
+
+
+def _addresses(network: Element, family: str) -> list[str]:
+    found = (ip for ip in network.findall("ip") if ip.get("family", "ipv4") == family)
+    return [f"{ip.get('address')}/{ip.get('prefix')}" for ip in found]
+
+
+def _route(network: Element, to: str) -> Element | None:
+    address, _slash, length = to.partition("/")
+    return network.find(f"route[@address='{address}'][@prefix='{length}']")
 
 
 def _by_alias(prefix: str, path: str) -> Callable[[Element, str], Element | None]:
@@ -478,6 +486,8 @@ THINGS: dict[str, list[tuple[str, Callable[[Element, str], Element | None], dict
         (r"dhcp\.ranges\.([0-9.]+[0-9])", _by_attribute("ip/dhcp/range", "start"),
          {"end": attribute(".", "end"), "lease_s": _lease}),
         (r"dns\.hosts\.([0-9.]+[0-9])", _by_attribute("dns/host", "ip"), {}),
+        (r"routes\.([0-9./]+[0-9])", _route,
+         {"via": attribute(".", "gateway"), "metric": number(attribute(".", "metric"))}),
     ],
 }  # fmt: skip
 

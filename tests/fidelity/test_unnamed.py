@@ -12,7 +12,12 @@ VM = """<domain type='qemu'><name>x</name><memory>1</memory><vcpu>2</vcpu>
 <disk type='file' device='disk'><driver name='qemu' type='qcow2' cache='none'/><source file='/a'/>
 <target dev='vda' bus='virtio'/><alias name='ua-disk-root'/></disk>{devices}</devices></domain>"""
 BEFORE = VM.format(more="", devices="")
-NET = "<network><name>n</name><mtu size='1400'/><portgroup name='fast'/></network>"
+NET = (
+    "<network><name>n</name><mtu size='1400'/><portgroup name='fast'/>"
+    "<ip address='10.1.7.1' prefix='24'/></network>"
+)
+MORE = "<ip address='10.1.99.1' prefix='24'/>"
+ROUTE = "<route address='198.51.100.0' prefix='24' gateway='10.1.99.2'/>"
 
 
 def change(field: str, resource: str = "vm/x") -> dict[str, Any]:
@@ -69,6 +74,10 @@ def test_the_notes_of_others_stay() -> None:
     [
         ("mtu", ("1400", "1300"), False),
         ("mtu", ("'fast'", "'slow'"), True),
+        ("more_addresses", ("</network>", f"{MORE}</network>"), False),
+        ("mtu", ("</network>", f"{MORE}</network>"), True),
+        ("routes.198.51.100.0/24", ("</network>", f"{ROUTE}</network>"), False),
+        ("mtu", ("</network>", f"{ROUTE}</network>"), True),
         (
             "port_groups.fast.bandwidth",
             ("name='fast'/", "name='fast' trustGuestRxFilters='no'/"),

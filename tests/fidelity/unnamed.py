@@ -184,6 +184,8 @@ VSWITCH = {
     "address6": ("ip[ipv6]/@", "ip[ipv6]/text()"),
     "address": ("ip[ipv4]/@", "ip[ipv4]/text()"),
     "dhcp.": ("ip[ipv4]/dhcp",),
+    "more_addresses": ("ip[ipv4]#",),
+    "routes": ("route",),
 }
 POOL = {
     "path": ("target/path/",),

@@ -97,7 +97,7 @@ class Vswitch:
         said, number = Random(repr((addresses, self.name))), self.number
         if not self.address or said.random() < 0.5:
             return {"more_addresses": [], "routes": []}
-        more = [[f"10.{number}.99.1/24"], [f"10.{number}.99.1/24", f"10.{number}.98.1/26"], []]
+        more = [[f"10.{number}.99.1/24"], [f"10.{number}.98.1/26", f"10.{number}.99.1/24"], []]
         found: Args = {"more_addresses": said.choice(more), "routes": []}
         if found["more_addresses"]:
             route = {"to": f"198.51.{number}.0/24", "via": f"10.{number}.99.2"}
