@@ -230,7 +230,8 @@ def _edit_variant(row: Variant, element: Element, value: Mapping[str, Value]) ->
 
 def _clear(row: Variant, element: Element) -> None:
     """Take out what the fields stand in: it is of a case that no row is about."""
-    for top in {field.path.split("/")[0] for case in row.cases.values() for field in case}:
+    fields = (field for case in row.cases.values() for field in case)
+    for top in {place.split("/")[0] for field in fields for place in places_of(field)}:
         xmltree.put(element, f"{top}!", None)
 
 
