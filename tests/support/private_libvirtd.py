@@ -40,6 +40,9 @@ UNSHARE_OPTIONS = (
 # The AppArmor and SELinux drivers would write profiles and labels for the whole machine.
 QEMU_CONF = 'security_driver = "none"\n'
 
+# The network filters that libvirt's package brings, such as clean-traffic.
+FILTERS = Path("/etc/libvirt/nwfilter")
+
 IMAGES = Path("/var/lib/libvirt/images")
 LIBVIRTD_PID_FILE = "/run/libvirt/libvirtd.pid"
 VIRTLOGD_PID_FILE = "/run/libvirt/virtlogd.pid"
@@ -220,6 +223,8 @@ class PrivateLibvirtd:
             os.chown(folder, like.st_uid, like.st_gid)
             folder.chmod(like.st_mode & 0o7777)
         self.outside("/etc/libvirt/qemu.conf").write_text(QEMU_CONF)
+        if FILTERS.is_dir():
+            shutil.copytree(FILTERS, self.outside(FILTERS))
         self.outside(IMAGES).mkdir(mode=0o711)
         take_capabilities(self.outside(CAPABILITIES_PATH))
 

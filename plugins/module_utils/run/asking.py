@@ -60,7 +60,7 @@ def ask_everything(world: World, paths: Iterable[str]) -> None:
         host.noted_daemons(vswitch.name)
         if vswitch.live is not None:
             host.leases(vswitch.name)
-    for name in NAMES:
+    for name in sorted({*NAMES, *(MoveFacts(world.facts).nwfilters or ())}):
         world.facts.ask("network_filter", name)
     for pool in haves["storage_pool"].values():
         if type_of(pool) == "disk":
