@@ -85,9 +85,10 @@ def edited(network: Element, want: Mapping[Key, Value]) -> Element:
     if want.get(TYPE, NAT) != NAT:
         for nat in after.findall("forward/nat"):  # libvirt refuses it elsewhere
             xmltree.remove(after, nat)
+    more = more_in(after)  # as long as those with options of their own are there
     for family in FAMILIES:
         _edit_family(after, family, want)
-    _edit_more(after, want.get(MORE_ADDRESSES))
+    _edit_more(after, more, want.get(MORE_ADDRESSES))
     for ip, host in fields.items_of(DNS_HOSTS, after).items():
         wanted = want.get(("dns", "hosts", ip, HOSTNAMES.name))
         if wanted is not None:
@@ -121,11 +122,10 @@ def _put_address(ip: Element, given: str) -> None:
     ip.set("prefix", str(value.network.prefixlen))
 
 
-def _edit_more(network: Element, wanted: list[str] | None) -> None:
+def _edit_more(network: Element, there: Mapping[str, Element], wanted: list[str] | None) -> None:
     """Of several addresses of a family the first counts as the one that has options of its own."""
     if wanted is None:
         return
-    there = more_in(network)
     for ip in (ip for given, ip in there.items() if given not in wanted):
         network.remove(ip)
     for given in (one for one in wanted if one not in there):

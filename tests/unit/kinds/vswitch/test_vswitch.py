@@ -51,6 +51,13 @@ def test_an_address_does_not_go_where_another_would_be_in_its_place() -> None:
         planned("lan", {"address": "", "state": "present"}, there)
 
 
+def test_all_addresses_of_a_family_go_at_once() -> None:
+    ips = "".join(f"<ip address='10.0.{n}.1' prefix='24'/>" for n in (1, 2))
+    has = xmltree.parse(f"<network><name>n</name>{ips}</network>")
+    after = tree.edited(has, {("address",): "", ("more_addresses",): []})
+    assert not after.findall("ip")
+
+
 def network(*below: str) -> xmltree.Element:
     return xmltree.parse(f"<network><name>lan</name>{''.join(below)}</network>")
 
