@@ -42,7 +42,7 @@ def resolve(values: dict[Key, Value], stored: Values) -> None:
         # It is new, or of another type, which is as good as new.
         for option, value in DEFAULTS.get(type_of(which), {}).items():
             values.setdefault((*key, option), value)
-        if values.get((*key, "model")) == VFIO_PCI:
+        if type_of(which) == MDEV and values.get((*key, "model")) == VFIO_PCI:
             values.setdefault((*key, "display"), False)
 
 
