@@ -22,7 +22,7 @@ UNMANAGED = {
     "storage_pool/libvirt-default": [],
     "storage_pool/cockpit-nfs": [],
     "storage_pool/virt-manager-downloads": ["target/permissions/label"],
-    "storage_pool/hand-scsi-host": ["@type", "source", "target"],
+    "storage_pool/hand-scsi-host": ["target/permissions"],
     "storage_pool/hand-iscsi-chap-by-uuid": [
         "source/auth/secret",
         "source/product",
