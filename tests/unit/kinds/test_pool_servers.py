@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetErrors
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.facts import Fact
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have, Plan
@@ -80,3 +81,53 @@ def test_check_mode_assumes_that_a_server_will_answer() -> None:
     of.assume_on_host = True
     plan = KIND.plan(wanted, Have("storage_pool", "far"), of)
     assert "the plan assumes that it will" in str(plan.warnings)
+
+
+def mounted(*options: str, form: str = "nfs") -> Plan:
+    """The plan of a start of a pool that others defined with options of `mount`.
+
+    None of the ports answers that a mount without options would need.
+    """
+    named = "".join(f"<fs:option name='{option}'/>" for option in options)
+    stored = xmltree.parse(
+        "<pool type='netfs' xmlns:fs='http://libvirt.org/schemas/storagepool/fs/1.0'>"
+        f"<name>far</name><source><host name='nas'/><dir path='/vms'/><format type='{form}'/>"
+        "</source><target><path>/srv/shared</path></target>"
+        f"<fs:mount_opts>{named}</fs:mount_opts></pool>"
+    )
+    facts = {"state": "inactive", "autostart": False, "persistent": True}
+    [wanted] = KIND.parse({"name": "far", "state": "active", "build": True})
+    silent = dict.fromkeys(("2049", "111", "445", "24007", "2051"), SILENT)
+    answers = {**silent, "2050": "open"}
+    return KIND.plan(wanted, Have("storage_pool", "far", stored, facts=facts), world(answers))
+
+
+@pytest.mark.parametrize(
+    ("options", "form"),
+    [
+        (("port=2050",), "nfs"),
+        (("noatime", "vers=4.2,port=2050"), "nfs"),
+        (("port=2050",), "cifs"),
+        (("vers=3", "mountport=2050"), "nfs"),
+        (("vers=3", "mounthost=other"), "nfs"),
+        # What a connection of TCP tells nothing of.
+        (("proto=rdma", "port=20049"), "nfs"),
+        (("udp", "vers=3"), "nfs"),
+        (("transport=rdma",), "glusterfs"),
+        (("port=odd",), "nfs"),
+    ],
+)
+def test_a_mount_that_goes_elsewhere_is_not_asked_for_at_the_usual_port(
+    options: tuple[str, ...], form: str
+) -> None:
+    assert mounted(*options, form=form).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("options", "port"), [(("port=2051",), 2051), (("sync",), 2049), (("port=0",), 2049)]
+)
+def test_a_mount_that_does_not_answer_is_told_by_its_own_port(
+    options: tuple[str, ...], port: int
+) -> None:
+    with pytest.raises(FleetErrors, match=f"nas does not answer on port {port} "):
+        mounted(*options)

@@ -26,6 +26,10 @@ ON_A_DEVICE = ("fs", "disk")
 ISCSI_PORT = 3260
 # Of network file systems, by their format. An older NFS has a port that another one tells.
 PORTS = {"nfs": (2049, 111), "auto": (2049, 111), "cifs": (445,), "glusterfs": (24007,)}
+MOUNT_OPTION = "fs:option"  # as libvirt calls it, whatever the prefix was that it was given
+# By these a mount goes elsewhere, or by what a connection of TCP tells nothing of.
+ELSEWHERE = ("addr", "ip", "mountaddr", "mounthost", "mountport", "server-port")
+NOT_BY_TCP = ("udp", "udp6", "rdma", "rdma6")
 
 
 def grounded(plan: Plan, world: World, starts: bool) -> Plan:
@@ -79,7 +83,7 @@ def _needed(pool: Element, builds: bool) -> Iterator[tuple[str, str]]:
 def _deaf(pool: Element, world: World) -> str:
     """Why the server of a pool cannot be reached; empty where it can, or where nobody can tell."""
     values = values_in(pool)
-    server, ports = values.get(("source", "host")), _ports(pool.get("type", ""), values)
+    server, ports = values.get(("source", "host")), _ports(pool, values)
     if not server or not ports:
         return ""
     found = (world.facts.ask("reaches", str(server), str(port)) for port in ports)
@@ -90,14 +94,37 @@ def _deaf(pool: Element, world: World) -> str:
     return f"{server} does not answer on port {ports[0]} ({why})"
 
 
-def _ports(kind: str, values: Values) -> tuple[int, ...]:
-    """The ports of the server, of which one has to be open."""
+def _ports(pool: Element, values: Values) -> tuple[int, ...]:
+    """The ports of the server, of which one has to be open; none where nobody can tell which."""
+    kind = pool.get("type", "")
     if kind in ("iscsi", "iscsi-direct"):
         said = values.get(("source", "port"))
         return (said if isinstance(said, int) else ISCSI_PORT,)
     if kind != "netfs":
         return ()
-    return PORTS.get(str(values.get(("source", "format")) or "auto"), ())
+    usual = PORTS.get(str(values.get(("source", "format")) or "auto"), ())
+    return _mounted_by(_mount_options(pool), usual)
+
+
+def _mounted_by(options: dict[str, str], usual: tuple[int, ...]) -> tuple[int, ...]:
+    """The ports that are asked where a mount has these options.
+
+    Beside `port` another one may not be asked at all, and 0 means that of the usual ones.
+    """
+    by = {options.get("proto", ""), options.get("transport", ""), *options}
+    if by & {*ELSEWHERE, *NOT_BY_TCP}:
+        return ()
+    port = options.get("port", "0")
+    if not port.isdecimal():
+        return ()
+    return (int(port),) if int(port) else usual
+
+
+def _mount_options(pool: Element) -> dict[str, str]:
+    """What others say to `mount` in a definition; no option of ours does."""
+    said = ",".join(option.get("name", "") for option in pool.iter(MOUNT_OPTION))
+    pairs = (one.strip().partition("=") for one in said.split(","))
+    return {name: value for name, _is, value in pairs if name}
 
 
 def _lacks(path: str, field: str) -> str:
