@@ -33,6 +33,12 @@ FORMAT = """\
 internal error: Child process (/sbin/mkfs -t xfs -F /dev/sdb) unexpected exit status 1: \
 mkfs: failed to execute mkfs.xfs: No such file or directory
 """
+# libvirt 9.0, util-linux 2.38.
+MOUNT = """\
+internal error: Child process (/usr/bin/mount -t xfs /dev/sdb /srv -o nodev,nosuid,noexec) \
+unexpected exit status 32: mount: /srv: wrong fs type, bad option, bad superblock on /dev/sdb, \
+missing codepage or helper program, or other error.
+"""
 
 
 @pytest.mark.parametrize(
@@ -45,6 +51,7 @@ mkfs: failed to execute mkfs.xfs: No such file or directory
             "source.device",
             f"nas answers, but does not let the host in to the target {TARGET}",
         ),
+        (MOUNT, FS, "source.format", "/dev/sdb has no file system of the format xfs"),
         (FORMAT, FS, "source.format", "mkfs.xfs is not on the host, so nothing was formatted"),
     ],
 )
