@@ -32,7 +32,6 @@ READS = Reads(
     answers={
         "identity": _of_moves("read_identity"),
         "node_devices": _of_moves("read_node_devices"),
-        "nwfilters": _of_moves("read_nwfilters"),
         "migratable": _of_moves("read_migratable"),
         "post_copy": _of_moves("read_post_copy"),
         "disk_size": _of_moves("read_disk_size"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whose a UUID is on a host, as a fact."""
+"""Whose a UUID is on a host, and what it has by name, as facts."""
 
 from __future__ import annotations
 
@@ -26,3 +26,13 @@ def owner_of(host: Host, kind: str, uuid: str) -> str | None:
     if kind == "secret":  # which has a type, and a name that only secrets of its type lack
         return f"{usage_type_of(owner)}/{owner.usageID() or uuid}"
     return str(owner.name())
+
+
+def names_of(host: Host, call: str, flags: int = 0) -> list[str] | None:
+    """The names of what a call lists; None where its driver is not installed."""
+    try:
+        return sorted(one.name() for one in getattr(host.conn, call)(flags))
+    except libvirt.libvirtError:
+        if not host.is_alive():
+            raise
+        return None

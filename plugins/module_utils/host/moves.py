@@ -21,6 +21,7 @@ from ..engine.move_facts import (
 from ..engine.xmltree import Element
 from .connection import Host, found, libvirt, said
 from .images import INSIDE_SIZE, inside_of
+from .lookups import names_of
 from .volume_bytes import part_of
 
 
@@ -38,21 +39,7 @@ def read_node_devices(host: Host) -> list[str] | None:
         | libvirt.VIR_CONNECT_LIST_NODE_DEVICES_CAP_USB_DEV
         | libvirt.VIR_CONNECT_LIST_NODE_DEVICES_CAP_MDEV
     )
-    return _names(host, "listAllDevices", flags)
-
-
-def read_nwfilters(host: Host) -> list[str] | None:
-    """The network filters."""
-    return _names(host, "listAllNWFilters", 0)
-
-
-def _names(host: Host, call: str, flags: int) -> list[str] | None:
-    try:
-        return sorted(one.name() for one in getattr(host.conn, call)(flags))
-    except libvirt.libvirtError:
-        if not host.is_alive():
-            raise
-        return None  # its driver is not installed
+    return names_of(host, "listAllDevices", flags)
 
 
 # ---- VMs

@@ -60,7 +60,7 @@ def ask_everything(world: World, paths: Iterable[str]) -> None:
         host.noted_daemons(vswitch.name)
         if vswitch.live is not None:
             host.leases(vswitch.name)
-    for name in sorted({*NAMES, *(MoveFacts(world.facts).nwfilters or ())}):
+    for name in NAMES:
         world.facts.ask("network_filter", name)
     for pool in haves["storage_pool"].values():
         if type_of(pool) == "disk":

@@ -101,14 +101,6 @@ def _place(answers: Answers, path: str) -> str:
 # ---- what libvirt has
 
 
-def _network_filter(answers: Answers, name: str) -> str:
-    """No text of a filter that is not among those that libvirt has."""
-    listed = answers.get(("nwfilters",))
-    if listed is None or name in listed:
-        raise NotRecorded(("network_filter", name))
-    return ""
-
-
 def _owner(answers: Answers, kind: str, uuid: str) -> str | None:
     for name in answers.get((ALL, kind), ()):
         stored = answers[(kind, name)].stored
@@ -211,7 +203,6 @@ FOLLOWS: dict[str, Callable[..., Any]] = {
     "kept_image": _kept_image,
     "place": _place,
     "reaches": _reaches,
-    "network_filter": _network_filter,
     "owner": _owner,
     "storage_volume": _volume,
     "volume_at": _volume_at,

@@ -66,7 +66,7 @@ def test_a_cpu_that_does_not_fit_is_told_with_what_it_lacks() -> None:
 
 
 def test_what_has_no_driver_there_is_not_known() -> None:
-    host = far(listAllNWFilters=failing(libvirt.VIR_ERR_NO_SUPPORT))
-    assert moves.read_nwfilters(host) is None
+    host = far(listAllDevices=failing(libvirt.VIR_ERR_NO_SUPPORT))
+    assert moves.read_node_devices(host) is None
     named = [SimpleNamespace(name=lambda: "b"), SimpleNamespace(name=lambda: "a")]
-    assert moves.read_nwfilters(far(listAllNWFilters=lambda _flags: named)) == ["a", "b"]
+    assert moves.read_node_devices(far(listAllDevices=lambda _flags: named)) == ["a", "b"]

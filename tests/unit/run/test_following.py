@@ -172,11 +172,3 @@ def test_a_pool_whose_folder_went_away_under_it_is_named() -> None:
 
 def test_a_vm_that_nobody_listed_is_not_there() -> None:
     assert not RECORDED.resources("vm", ["none"])["none"].exists
-
-
-def test_a_filter_that_is_not_listed_is_not_there() -> None:
-    listed = {("nwfilters",): ["clean-traffic"]}
-    assert following(listed, ("network_filter", "mine")) == ""
-    for told, name in ((listed, "clean-traffic"), ({}, "mine"), ({("nwfilters",): None}, "mine")):
-        with pytest.raises(NotRecorded):
-            following(told, ("network_filter", name))

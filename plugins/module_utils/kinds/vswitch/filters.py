@@ -152,8 +152,8 @@ def is_unknown(name: str, host: HostFacts) -> bool:
     """Whether libvirt has no filter of that name, as far as one can see; ours are made."""
     if not name or name in NAMES or host.driver == TEST:
         return False
-    there = _text(name, host)
-    return there == "" and ("network_filter", name) not in host.facts.missing
+    there: list[str] | None = host.facts.ask("nwfilters")
+    return there is not None and name not in there
 
 
 def filter_of(nic: Element) -> str:

@@ -30,5 +30,14 @@ def _filter(host: Host, name: str) -> Any:
     return read_filter(host, name)
 
 
-VSWITCHES = Reads({"vswitch": _networks}, {"leases": _leases, "network_filter": _filter})
+def _filter_names(host: Host) -> Any:
+    from ...host.lookups import names_of
+
+    return names_of(host, "listAllNWFilters")
+
+
+VSWITCHES = Reads(
+    {"vswitch": _networks},
+    {"leases": _leases, "network_filter": _filter, "nwfilters": _filter_names},
+)
 FOR_PLANS = (VSWITCHES, VMS)
