@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -147,6 +148,51 @@ def test_what_the_same_run_makes_is_there(host: Host, prefix: str, images: Path)
     for check in (True, False):
         done = host.modules.run("host_config", fleet, check=check)
         assert not done.get("failed"), done["msg"]
+
+
+def sparse(libvirtd: PrivateLibvirtd, path: Path, size: int) -> None:
+    """A raw image that is a hole: QEMU writes to such a one in pieces of 4096 bytes."""
+    image(libvirtd, path, "-f", "raw").write_bytes(b"")
+    os.truncate(libvirtd.outside(path), size)
+
+
+def test_a_raw_image_that_ends_within_a_block_is_told(host: Host, images: Path) -> None:
+    """QEMU writes to it past the host's cache, and could not write its end."""
+    path = images / "odd.img"
+    sparse(host.libvirtd, path, 1000)
+    odd = disk(path).replace('type="raw"/>', 'type="raw" cache="none"/>')
+    host.defined(devices=odd)
+    said = host.refused(state="paused")
+    assert f"vm/{host.name} disks.vda.cache: {path} has 1000 bytes" in said
+    with pytest.raises(PrivateLibvirtdError, match="not a multiple of request alignment"):
+        host.libvirtd.virsh("start", host.name)
+    sparse(host.libvirtd, path, 4096)
+    host.declare(state="paused")
+
+
+def test_what_qemu_opens_all_the_same_is_not_refused(host: Host, images: Path) -> None:
+    path = images / "odd.img"
+    sparse(host.libvirtd, path, 1000)
+    host.defined(devices=disk(path, more=' index="1"').replace("</disk>", "<readonly/></disk>"))
+    host.declare(state="paused")
+
+
+def test_such_an_image_is_told_where_it_comes(host: Host, prefix: str, images: Path) -> None:
+    path = images / "odd.img"
+    sparse(host.libvirtd, path, 1000)
+    host.defined()
+    host.declare(state="paused")
+    data = {"name": "data", "bus": "virtio", "cache": "directsync", "format": "raw"}
+    assert "has 1000 bytes" in host.refused(disks=[{**data, "file": str(path)}])
+    pool = {"name": f"{prefix}pool", "type": "dir", "path": f"{images}/pool"}
+    volume = {"pool": pool["name"], "name": "odd", "format": "raw", "image": str(path)}
+    vm = {"name": host.name, "disks": [{**data, "pool": pool["name"], "volume": "odd"}]}
+    fleet = {"storage_pools": [pool], "storage_volumes": [volume], "vms": [vm]}
+    seen = host.modules.run("host_config", fleet, check=True)
+    assert "give the volume a capacity of 4KiB" in str(seen["warnings"]), seen
+    volume["capacity"] = "4KiB"
+    done = host.modules.run("host_config", fleet)
+    assert not done.get("failed") and not done.get("warnings"), done
 
 
 # ---- pools

@@ -172,6 +172,12 @@ def _reaches(host: Host, address: str, port: str) -> str | None:
     return read_reaches(host, address, port)
 
 
+def _direct_block(host: Host, path: str) -> int | None:
+    from .direct_blocks import read_direct_block
+
+    return read_direct_block(host, path)
+
+
 def _routes(_host: Host) -> Any:
     from .interfaces import read_routes
 
@@ -218,6 +224,7 @@ ANSWERS: dict[str, Callable[..., Any]] = {
     "links": _links,
     "way_in": _way_in,
     "linux_bridges": _linux_bridges,
+    "direct_block": _direct_block,
     "reaches": _reaches,
     "vlan_hook": _vlan_hook,
 }

@@ -92,6 +92,10 @@ def _reaches(_answers: Answers, _address: str, _port: str) -> None:
     """Whether a server answers is not kept: that changes from minute to minute."""
 
 
+def _direct_block(_answers: Answers, _path: str) -> None:
+    """How a file would be written to is not looked at for all that a host has."""
+
+
 def _place(answers: Answers, path: str) -> str:
     if path.startswith("/") and not _is_absent(answers, path):
         raise NotRecorded(("place", path))
@@ -207,6 +211,7 @@ FOLLOWS: dict[str, Callable[..., Any]] = {
     "storage_volume": _volume,
     "volume_at": _volume_at,
     "snapshots": _of_vm(()),
+    "direct_block": _direct_block,
     "inner_snapshots": _inner_snapshots,
     "checkpoints": _of_vm(()),
     "vm_job": _of_vm(""),

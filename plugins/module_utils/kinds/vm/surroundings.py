@@ -21,9 +21,9 @@ from ...engine.plan import DELETE, Plan
 from ...engine.world import World
 from ...engine.xmltree import Element
 from ..images.chains import Chains
-from ..storage_volume.volumes import disk_source
+from ..storage_volume.volumes import capacity_of, disk_source, format_of
 from ..together import secrets
-from . import judge, opened
+from . import judge, opened, past_cache
 from .nic_rows import NICS
 from .opened import Opened
 from .states import SAVED
@@ -84,6 +84,8 @@ class _Surroundings:
                 self._file(one)
         self._secrets(domain, coming)
         for field, disk in opened.disks_of(domain):
+            if coming is None or field in coming:
+                self._size(field, disk)
             if disk.get("type") == "volume" and (coming is None or field in coming):
                 self._pool(field, xmltree.get(disk, "source/@pool") or "")
         for name, nic in items_of(NICS, domain).items():
@@ -142,6 +144,44 @@ class _Surroundings:
         before = self.plan.have.stored
         found = () if before is None else opened.opened_by(before, self.chains)
         return {one.path for one in found}
+
+    def _size(self, field: str, disk: Element) -> None:
+        """Whether QEMU opens an image of this size as the disk says."""
+        path, host = past_cache.file_past_cache(disk), self.world.host
+        if not path or not host.is_local:
+            return
+        made = self._made.get(path)
+        if made is None:
+            there = host.file(path)
+            size = there.size if there is not None and there.type == "file" else 0
+            block = self._block(path) if size % past_cache.LARGEST else None
+            found = past_cache.odd(path, size, block, False)
+        else:
+            found = past_cache.odd(path, made, None, True)
+        if found is not None and found.is_sure:
+            message = f"{found.message}; until then {self.fails}"
+            self.mistakes.add(message, f"{field}.cache")
+        elif found is not None:
+            self.warnings.append(f"{field}.cache: {found.message}")
+
+    def _block(self, path: str) -> int | None:
+        """In what pieces QEMU writes to a file past the host's cache; None if nobody can tell."""
+        found: int | None = self.world.facts.ask("direct_block", path)
+        return found
+
+    @cached_property
+    def _made(self) -> dict[str, int]:
+        """The sizes of raw images that the run itself makes or resizes, by their paths."""
+        there = [have for have in self.world.planned("storage_volume") if have.stored is not None]
+        changed = [
+            have
+            for have in there
+            if format_of(have) == "raw"
+            and capacity_of(have) != capacity_of(self.world.was("storage_volume", have.name))
+        ]
+        return {
+            xmltree.get(have.definition, "target/path") or "": capacity_of(have) for have in changed
+        }
 
     # ---- secrets, pools, vswitches and the host's own network
 
