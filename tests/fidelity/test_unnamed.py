@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from fidelity.unnamed import lost
+
+from support.commands import ROOT
+
+GOLDEN = ROOT / "tests/golden"
 
 VM = """<domain type='qemu'><name>x</name><memory>1</memory><vcpu>2</vcpu>
 <os><type machine='q35'>hvm</type><loader>/loader</loader><boot dev='hd'/></os>{more}<devices>
@@ -62,6 +68,48 @@ def test_nics_that_follow_their_port_group_are_of_its_vswitch() -> None:
     assert not lost(seen, after, [follows])
     assert lost(seen, after, [{**follows, "after": {"y (52:54:00:00:00:01)": "strict"}}])
     assert lost(after, {"vm/x stored": BEFORE}, [follows])
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        changes.parent
+        for kind in ("storage_pool", "storage_volume", "vm", "vswitch")
+        for changes in sorted((GOLDEN / kind).glob("*/changes.yml"))
+        if all((changes.parent / side).exists() for side in ("before.xml", "after.xml"))
+    ],
+    ids=lambda case: str(case.relative_to(GOLDEN)),
+)
+def test_each_known_plan_stands_for_all_of_its_edit(case: Path) -> None:
+    resource = f"{case.parent.name}/x"
+    rows = yaml.safe_load((case / "changes.yml").read_text()) or []
+    was, now = ((case / side).read_text() for side in ("before.xml", "after.xml"))
+    seen = {f"{resource} stored": was}, {f"{resource} stored": now}
+    assert lost(*seen, [{"resource": resource, **row} for row in rows]) == []
+
+
+def test_a_nic_with_an_alias_of_others_is_known_by_its_mac() -> None:
+    nic = (
+        "<interface type='network'><mac address='52:54:00:00:00:01'/>{}"
+        "<alias name='ua-mynic'/></interface>"
+    )
+    seen, after = (
+        {"vm/x stored": VM.format(more="", devices=nic.format(link))}
+        for link in ("", "<link state='down'/>")
+    )
+    assert not lost(seen, after, [change("nics.52:54:00:00:00:01.link")])
+    assert lost(seen, after, [change("nics.52:54:00:00:00:02.link")])
+
+
+def test_extra_xml_stands_for_what_it_says() -> None:
+    says = {
+        **change("extra_xml"),
+        "before": "",
+        "after": "<memtune><hard_limit>9</hard_limit></memtune>",
+    }
+    for place, is_lost in (("<hard_limit>9</hard_limit>", False), ("<swap_hard_limit/>", True)):
+        after = BEFORE.replace("<devices>", f"<memtune>{place}</memtune><devices>")
+        assert bool(lost({"vm/x stored": BEFORE}, {"vm/x stored": after}, [says])) is is_lost
 
 
 def test_the_notes_of_others_stay() -> None:

@@ -19,6 +19,8 @@ Paths = dict[str, str]
 
 FLEET = ("metadata/{urn:kvm.fleet:1", "metadata/text()")
 MARK = "known-by"
+QEMU = "http://libvirt.org/schemas/domain/qemu/1.0"
+OURS = ("ua-disk-", "ua-cdrom-", "ua-nic-")  # others have aliases of their own
 # What a device is known by, below it; other things are told apart by their number.
 IDENTITY = {
     "disk": (".", MARK),
@@ -62,7 +64,10 @@ VM = {
     "cpu.pinning.emulator": ("cputune/emulatorpin", "cputune/text()"),
     "cpu.pinning.iothreads": ("cputune/iothreadpin", "cputune/text()"),
     "numa.cells": ("cpu/numa", "cpu/text()"),
+    "numa.placement_of_cells": ("numatune/memnode",),
+    "numa.placement.automatic_cpus": ("vcpu/@placement",),
     "numa.placement": ("numatune/memory", "numatune/text()"),
+    "cpu.cache": ("cpu/cache",),
     "cpu.": CPU,
     "memory.balloon": ("devices/memballoon",),
     "memory.balloon_stats_period_s": ("devices/memballoon/stats",),
@@ -127,8 +132,7 @@ VM = {
     "scsi_controller": ("devices/controller",),
     "firmware_": ("os/loader", "os/@firmware", "os/firmware"),
     "nvram": ("os/nvram",),
-    "extra_xml": ("devices/sound", "devices/audio", "devices/input", "memoryBacking/",
-                  "{http://libvirt.org/schemas/domain/qemu/1.0}commandline", "features/hyperv"),
+    "extra_xml": ("devices/audio",),  # beside what it says
 }  # fmt: skip
 DISK = {
     "bus": ("target/", "address/", "driver/@"),
@@ -164,11 +168,16 @@ NIC = {
     "bandwidth.": ("bandwidth/",),
     "mac": ("mac/",),
     "driver": ("driver/",),
+    "queues": ("driver/@queues",),
     "details": ("virtualport", "target/", "script/", "bandwidth/", "@managed"),
     "": ("source", "@type"),
 }
 VSWITCH = {
     "type": ("forward/@mode", "forward/text()", "virtualport"),
+    "devices": ("forward/@dev", "forward/interface"),
+    "physical_function": ("forward/pf",),
+    "virtual_functions": ("forward/address",),
+    "dnsmasq_options": ("{http://libvirt.org/schemas/network/dnsmasq/1.0}options",),
     "nat": ("forward/nat",),
     "uplinks": ("forward/@dev", "forward/interface"),
     "bridge": ("bridge/@name",),
@@ -182,9 +191,10 @@ VSWITCH = {
     "dns.enabled": ("dns/@enable", "dns/text()"),
     "address_details": ("ip[ipv4]/tftp", "ip[ipv4]/dhcp/bootp", "ip[ipv4]/@localPtr"),
     "address6": ("ip[ipv6]/@", "ip[ipv6]/text()"),
-    "address": ("ip[ipv4]/@", "ip[ipv4]/text()"),
-    "dhcp.": ("ip[ipv4]/dhcp",),
-    "more_addresses": ("ip[ipv4]#",),
+    "address": ("ip[ipv4]/@", "ip[ipv4]#*/@", "ip[ipv4]/text()"),  # of which one has DHCP
+    "dhcp.": ("ip[ipv4]/dhcp", "ip[ipv4]#*/dhcp"),
+    "dhcp6.": ("ip[ipv6]/dhcp", "ip[ipv6]#*/dhcp"),
+    "more_addresses": ("ip[ipv4]#", "ip[ipv6]#"),
     "routes": ("route",),
 }
 POOL = {
@@ -230,7 +240,7 @@ FOLDER = re.compile(r"target/permissions/")  # libvirt knows them of a pool that
 def lost(before: Mapping[str, str], after: Mapping[str, str], plan: Iterable[Change]) -> list[str]:
     """What differs between two dumps and belongs to no change of the plan."""
     changes = _by_resource(plan)
-    found = []
+    found: list[str] = []
     for key in sorted({**before, **after}):
         resource, view = key.rsplit(" ", 1)
         mine = changes.get(resource, [])
@@ -299,24 +309,21 @@ def _facts(key: str, before: str, after: str, mine: list[Change]) -> list[str]:
 
 
 def _lost(key: str, before: str, after: str, changes: list[Change]) -> Iterator[str]:
-    resource, view = key.rsplit(" ", 1)
     was, now = ET.fromstring(before, _parser()), ET.fromstring(after, _parser())
     _mark(was, now)
-    places = list(ALWAYS)
-    for change in changes:
-        places += _places(resource, change["field"], (was, now))
-        if view == "live":
-            places += _places_of_live(change["field"], (was, now))
-    places += _default_boot(was, now)
+    resource = key.rsplit(" ", 1)[0]
+    places = [*ALWAYS, *_places_of_all(key, changes, (was, now)), *_default_boot(was, now)]
     old, new = dict(_paths(was, "")), dict(_paths(now, ""))
-    for path in sorted({**old, **new}):
-        if old.get(path) == new.get(path) or MEASURED.match(path):
+    differ = [path for path in sorted({**old, **new}) if old.get(path) != new.get(path)]
+    named = {path for path in differ if any(_is_in(path, place) for place in places)}
+    for path in differ:
+        if path in named or MEASURED.match(path):
             continue
         if _is_of_file(resource, path, path in old, changes):
             continue
-        if any(_is_in(path, place) for place in places):
-            continue
         if path not in old and path.startswith(COMES) and any("devices/" in p for p in places):
+            continue
+        if _only_holds(path, old if path in old else new, differ, named):
             continue
         yield f"{path} was {old.get(path)!r}, is {new.get(path)!r}"
     for note in notes(before):
@@ -324,9 +331,29 @@ def _lost(key: str, before: str, after: str, changes: list[Change]) -> Iterator[
             yield f"in metadata this is not as it was: {note}"
 
 
+def _places_of_all(
+    key: str, changes: list[Change], trees: tuple[Element, Element]
+) -> Iterator[str]:
+    resource, view = key.rsplit(" ", 1)
+    for change in changes:
+        yield from _places(resource, change["field"], trees)
+        if change["field"] == "extra_xml":
+            yield from _places_of_fragments(change["before"], change["after"])
+        if view == "live":
+            yield from _places_of_live(change["field"], trees)
+
+
+def _only_holds(path: str, side: Paths, differ: list[str], named: set[str]) -> bool:
+    """Whether it is an element that came, or went, with what is in it, all of which is named."""
+    at = path.removesuffix("text()")
+    inside = {one for one in differ if one.startswith(at)} - {path}
+    is_it = side[path] == "" and path.endswith("/text()") and bool(inside & named)
+    return is_it and all(one in named or one.endswith("/text()") for one in inside)
+
+
 def _is_in(path: str, place: str) -> bool:
     """Whether a path begins with a place."""
-    steps = re.escape(place).replace(re.escape("*"), "[^/]+")
+    steps = re.escape(place).replace(re.escape("*"), "[^/]*")
     return re.match(steps, path) is not None
 
 
@@ -367,7 +394,7 @@ def _own(device: Element, where: str) -> str:
     path, _slash, attribute = where.partition("/@")
     place = device.find(path)
     told = "" if place is None else place.get(attribute, "")
-    return name if name.startswith("ua-") else told
+    return name if name.startswith(OURS) else told
 
 
 def _source(device: Element) -> list[tuple[str, str]]:
@@ -457,14 +484,39 @@ def _places_in_vm(field: str, trees: tuple[Element, Element]) -> list[str]:
     return [f"devices/{one}/{place}" for one in known for place in (*below, "alias")]
 
 
+def _places_of_fragments(*fragments: str) -> list[str]:
+    """Where extra_xml says something; a device other than disks and NICs is all of it."""
+    found = []
+    for fragment in fragments:
+        root = ET.fromstring(f"<domain xmlns:qemu='{QEMU}'>{fragment}</domain>")
+        for part in root:
+            for child in part if part.tag == "devices" else (part,):
+                above = "devices/" if child is not part else ""
+                if part.tag == "devices" and child.tag not in ("disk", "interface"):
+                    found.append(f"{above}{child.tag}")
+                else:
+                    found += [f"{above}{place}" for place in _said_in(child)]
+    return found
+
+
+def _said_in(element: Element) -> Iterator[str]:
+    """The places of what an element says, and of all that is in it, whichever of its name it is."""
+    yield from (f"{element.tag}*/@{name}" for name in element.attrib)
+    yield f"{element.tag}*/text()"
+    for child in element:
+        yield from (f"{element.tag}*/{place}" for place in _said_in(child))
+
+
 def _identities(trees: tuple[Element, Element], tag: str, alias: str, name: str) -> set[str]:
     """How a device is known in either tree, by its alias or by what it is called."""
-    return {
+    called, _hash, number = name.partition("#")  # of several that are called so
+    known = {
         _name(device)
         for tree in trees
         for device in tree.iterfind(f"devices/{tag}")
-        if device.get(MARK) in (alias, name) or device.find(f"alias[@name='{alias}']") is not None
+        if device.get(MARK) in (alias, called) or device.find(f"alias[@name='{alias}']") is not None
     }
+    return {f"{one}#{number}" for one in known} if number else known
 
 
 def _by_field(table: Mapping[str, tuple[str, ...]], field: str) -> tuple[str, ...]:
