@@ -28,6 +28,7 @@ mount -t tmpfs -o mode=755 none /run
 mkdir -p /run/dbus /run/systemd/netif/links /run/systemd/netif/leases /run/systemd/netif/lldp
 chown -R systemd-network:systemd-network /run/systemd/netif
 mount -t tmpfs -o mode=755 none /etc/systemd/network
+mount -t tmpfs -o mode=755 none /etc/systemd/system
 mount -o bind /sys /sys
 mount -o remount,ro,bind /sys
 """

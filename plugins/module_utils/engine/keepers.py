@@ -7,3 +7,5 @@ NETWORKD, NETWORK_MANAGER, IFUPDOWN = "networkd", "NetworkManager", "ifupdown"
 # Before what netplan, cloud-init and people write: of several files for one interface networkd
 # takes the first.
 PREFIX = "05-kvm-fleet-"
+# Of the units of systemd that see at a start that switches are whole.
+UNIT_PREFIX, UNIT_ENDING = "kvm-fleet-switch-", ".service"

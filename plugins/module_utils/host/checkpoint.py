@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from ..engine.errors import FleetError
+from . import units
 from .writing import flush, write_whole
 
 FOLDER = Path("/var/lib/kvm-fleet/rollback")
-UNITS = Path("/etc/systemd/system")
 SERVICE = "kvm-fleet-rollback.service"
 TIMER = "kvm-fleet-rollback"  # of which there is one while it is applied, and one afterwards
 # For a run that is killed in the midst: it has this long, and then as long as its confirmation.
@@ -168,11 +168,7 @@ def _check_program(resource: str) -> None:
 def _install() -> None:
     """The service, which a start of the host runs as well."""
     unit = _UNIT.format(pending=_pending(), python=sys.executable, program=_program())
-    write_whole(UNITS / SERVICE, unit.encode(), 0o644)
-    wants = UNITS / "multi-user.target.wants"
-    wants.mkdir(exist_ok=True)
-    with suppress(FileExistsError):
-        (wants / SERVICE).symlink_to(UNITS / SERVICE)
+    units.install(SERVICE, unit)
     _called("systemctl", "daemon-reload")
 
 
@@ -244,9 +240,8 @@ def disarm() -> None:
     systemd is not told of the service: as long as that runs, it would forget its limits.
     """
     _called("systemctl", "stop", *(f"{TIMER}-{what}.timer" for what in ("apply", "confirm")))
-    for path in (UNITS / "multi-user.target.wants" / SERVICE, UNITS / SERVICE, _program()):
-        with suppress(FileNotFoundError):
-            path.unlink()
+    units.remove(SERVICE)
+    _program().unlink(missing_ok=True)
 
 
 def end_of(process: list[Any], timeout_s: float = 5.0) -> None:

@@ -11,7 +11,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..engine.keepers import IFUPDOWN, NETWORK_MANAGER, NETWORKD, PREFIX
+from ..engine.keepers import (
+    IFUPDOWN,
+    NETWORK_MANAGER,
+    NETWORKD,
+    PREFIX,
+    UNIT_ENDING,
+    UNIT_PREFIX,
+)
+from . import units
 from .port_vlans import range_of
 from .writing import write_whole
 
@@ -75,13 +83,14 @@ def _is_kept(path: Path) -> bool:
     return any(line[:1] == ["iface"] and line[1:2] != ["lo"] for line in words)
 
 
-def read_files(folder: Path = FOLDER) -> dict[str, str]:
-    """The files that are ours, by name."""
-    return {
+def read_files(folder: Path = FOLDER, of_systemd: Path = units.UNITS) -> dict[str, str]:
+    """The files that are ours, by name, those of networkd and units of systemd."""
+    of_networkd = {
         path.name: path.read_text(encoding="utf-8", errors="replace")
         for path in sorted(folder.glob(f"{PREFIX}*"))
         if path.suffix in ENDINGS and path.is_file()
     }
+    return {**of_networkd, **units.read(f"{UNIT_PREFIX}*{UNIT_ENDING}", of_systemd)}
 
 
 # ---- what iproute2 tells
@@ -175,7 +184,12 @@ def called(command: Sequence[str]) -> subprocess.CompletedProcess[str] | None:
 # ---- files
 
 
-def write_files(will: Mapping[str, str], are: Mapping[str, str], folder: Path = FOLDER) -> None:
+def write_files(
+    will: Mapping[str, str],
+    are: Mapping[str, str],
+    folder: Path = FOLDER,
+    of_systemd: Path = units.UNITS,
+) -> None:
     """Have the files of a bridge, each written whole or not at all, and none that it has no more.
 
     They come in their order, and go in that of their names: the one of the bridge itself, which
@@ -183,9 +197,16 @@ def write_files(will: Mapping[str, str], are: Mapping[str, str], folder: Path = 
     """
     folder.mkdir(mode=0o755, parents=True, exist_ok=True)
     for name, text in will.items():
-        if are.get(name) != text:
+        if are.get(name) == text:
+            continue
+        if name.endswith(UNIT_ENDING):
+            units.install(name, text, of_systemd)
+        else:
             # networkd reads as a user of its own, and does not read what is half-written
             write_whole(folder / name, text.encode(), 0o644)
     gone = [name for name in are if name not in will]
     for name in sorted(gone, key=lambda name: (name.endswith(".netdev"), "+" not in name)):
-        (folder / name).unlink()
+        if name.endswith(UNIT_ENDING):
+            units.remove(name, of_systemd)
+        else:
+            (folder / name).unlink()

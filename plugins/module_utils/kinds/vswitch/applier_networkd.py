@@ -55,7 +55,8 @@ def told(commands: Iterable[list[str]], resource: str, tries: bool = False) -> N
 
 
 def keep_beside(bridge: str, was: Switch, will: Switch, resource: str) -> None:
-    """Have networkd keep the addresses of host ports on a bridge of Open vSwitch."""
+    """Have networkd keep the addresses of host ports on a bridge of Open vSwitch, and a start of
+    the host set its uplinks up."""
     found = linux_bridges.read_linux_bridges()
     are, files = (
         linux_files.of_bridge(found["files"], bridge),
@@ -64,6 +65,8 @@ def keep_beside(bridge: str, was: Switch, will: Switch, resource: str) -> None:
     if not are and not files:
         return
     linux_bridges.write_files(files, are)
+    if not (was.host_ports or will.host_ports):
+        return
     is_kept = found["keeper"] == NETWORKD
 
     def addresses() -> None:

@@ -351,6 +351,12 @@ def test_files_say_addresses_and_routes() -> None:
     assert "[Network]\nVLAN=mgmt\n" in itself and "\n[BridgeVLAN]\nVLAN=10\n" in itself
     assert "LinkLocalAddressing=ipv6" in itself and "Address=2001:db8::7/64" in itself
     beside = linux_files.files_beside("br9", will)
-    assert {*beside} == {f"05-kvm-fleet-br9+{n}.network" for n in ("eno1", "mgmt", "plain")}
+    unit = "kvm-fleet-switch-br9.service"
+    assert {*beside} == {
+        *(f"05-kvm-fleet-br9+{n}.network" for n in ("eno1", "mgmt", "plain")),
+        unit,
+    }
     assert "LinkLocalAddressing=no" in beside["05-kvm-fleet-br9+eno1.network"]
-    assert not linux_files.files_beside("br9", Switch("prod", ("eno1",)))
+    alone = linux_files.files_beside("br9", Switch("prod", ("eno1",)))
+    assert {*alone} == {"kvm-fleet-switch-br9.service"}
+    assert not linux_files.files_beside("br9", Switch("", ("eno1",)))

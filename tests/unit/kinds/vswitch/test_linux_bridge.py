@@ -415,16 +415,20 @@ def test_a_note_that_somebody_spoiled_is_none() -> None:
 
 
 def test_files_are_written_whole_and_those_of_former_uplinks_go(tmp_path: Any) -> None:
-    folder = tmp_path / "network"
-    linux_bridges.write_files(linux_files.files_of("br9", PAIR, MAC), {}, folder)
+    folders = folder, of_systemd = tmp_path / "network", tmp_path / "system"
+    will = linux_files.files_of("br9", PAIR, MAC)
+    linux_bridges.write_files(will, {}, *folders)
     (folder / "10-own.network").write_text("theirs")
-    are = linux_bridges.read_files(folder)
-    assert are == linux_files.files_of("br9", PAIR, MAC)
-    will = linux_files.files_of("br9", ONE, MAC)
-    linux_bridges.write_files(will, are, folder)
-    assert linux_bridges.read_files(folder) == will
-    linux_bridges.write_files({}, will, folder)
+    assert linux_bridges.read_files(*folders) == will
+    are, will = will, linux_files.files_of("br9", ONE, MAC)
+    linux_bridges.write_files(will, are, *folders)
+    assert linux_bridges.read_files(*folders) == will
+    unit = "kvm-fleet-switch-br9.service"
+    (of_systemd / "multi-user.target.wants" / unit).unlink()
+    assert linux_bridges.read_files(*folders) == {**will, unit: ""}  # as somebody disabled it
+    linux_bridges.write_files({}, linux_bridges.read_files(*folders), *folders)
     assert [path.name for path in folder.iterdir()] == ["10-own.network"]
+    assert [path.name for path in of_systemd.rglob("*")] == ["multi-user.target.wants"]
 
 
 # ---- how it is read

@@ -15,7 +15,11 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.world import Worl
 from ansible_collections.kvm.fleet.plugins.module_utils.host import links, open_vswitch
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.kind import KIND
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.steps import steps_of
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch import commands, seen
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch import (
+    commands,
+    linux_files,
+    seen,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch.seen import Switch
 from support.vswitches import on_switch, planned_in, refused_in, rows, world_here
 
@@ -63,12 +67,16 @@ def world_of(
     others: Any = None,
     here: bool = True,
     links_of: Any = None,
+    files: Any = None,
 ) -> World:
-    haves = {"prod": on_switch("openvswitch", "ovs0", seen.of_bridge(said, "ovs0"))}
+    switch = seen.of_bridge(said, "ovs0")
+    haves = {"prod": on_switch("openvswitch", "ovs0", switch)}
+    beside = linux_files.files_beside("ovs0", switch) if switch else {}
     return world_here(
         {**(haves if there else {}), **(others or {})},
         {**LINKS, **(links_of or {})},
         open_vswitch=said,
+        linux_bridges={"files": beside if files is None else files},
         **({} if here else {"uri": "qemu+ssh://host/system"}),
     )
 
@@ -184,6 +192,17 @@ def test_a_switch_is_told_as_it_can_be_declared() -> None:
     assert told["uplinks"]["teaming"] == "active_backup"
     options = {name: told[name] for name in ("type", "bridge", "uplinks", "mtu")}
     assert not planned(found(bond=PAIR), world_of(found(bond=PAIR)), **options).changed
+
+
+def test_a_unit_that_is_missing_is_written_again() -> None:
+    """A start of the host would leave the uplinks down."""
+    said = found(eno1=port("eno1"))
+    name = "kvm-fleet-switch-ovs0.service"
+    for files, was in (({}, "not there"), ({name: ""}, "otherwise")):
+        plan = planned(said, world_of(said, files=files), uplinks={"nics": ["eno1"]})
+        assert rows(plan) == {"links": ({name: was}, {name: "as declared"})}
+    others = found("other", eno1=port("eno1"))
+    assert not rows(planned(others, world_of(others, files={}), port_groups=[]))
 
 
 def test_an_uplink_that_is_down_is_set_up_again() -> None:

@@ -14,6 +14,8 @@ from ....engine.keepers import PREFIX
 from .host_port_files import addressing
 from .host_port_files import files_of as files_of_port
 from .host_ports import port_of
+from .links_unit import files_of as unit_of_switch
+from .links_unit import unit_of as unit_name
 from .linux_names import KINDS, bond_of, tagged, tunnel_of
 from .overlay import Overlay, overlay_of
 from .seen import Switch
@@ -35,17 +37,18 @@ def files_of(bridge: str, will: Switch, mac: str) -> dict[str, str]:
 
 
 def files_beside(bridge: str, will: Switch) -> dict[str, str]:
-    """Those of a bridge of Open vSwitch: its host ports, and uplinks that have no addresses. None
-    where the host is not on it, and its uplinks are nobody's matter here."""
-    return _with_heads(_files_beside(bridge, will)) if will.host_ports else {}
+    """Those of a bridge of Open vSwitch that is ours: its host ports, uplinks that have no
+    addresses where the host is on it, and what sets uplinks up."""
+    return _with_heads(_files_beside(bridge, will)) if will.owner else {}
 
 
 def _files_beside(bridge: str, will: Switch) -> Iterator[tuple[str, str]]:
     own = f"{PREFIX}{bridge}"
-    for nic in will.nics:
+    for nic in will.nics if will.host_ports else ():
         yield f"{own}+{nic}.network", _network(nic, will, "ConfigureWithoutCarrier=yes\n")
     for port in will.host_ports:
         yield from files_of_port(own, port, "", will.mtu)
+    yield from unit_of_switch(bridge, will, False)
 
 
 def _with_heads(files: Iterator[tuple[str, str]]) -> dict[str, str]:
@@ -73,6 +76,7 @@ def _files(bridge: str, will: Switch, mac: str) -> Iterator[tuple[str, str]]:
     for port in will.host_ports:
         if port.vlan:
             yield from files_of_port(own, port, bridge, will.mtu)
+    yield from unit_of_switch(bridge, will, True)
     yield f"{own}.network", _of_itself(bridge, will)
     made = _netdev(bridge, "bridge", f"MACAddress={mac}\n")
     yield f"{own}.netdev", f"{_note(will)}{made}{_BRIDGE}"
@@ -160,7 +164,8 @@ def of_bridge(files: Mapping[str, str], bridge: str) -> dict[str, str]:
     return {
         name: text
         for name, text in files.items()
-        if name in (f"{own}.netdev", f"{own}.network") or name.startswith(f"{own}+")
+        if name in (f"{own}.netdev", f"{own}.network", unit_name(bridge))
+        or name.startswith(f"{own}+")
     }
 
 

@@ -280,7 +280,7 @@ class Beneath:
         links = self.draft.world.host.links
         before = {nic: "down" for nic in stay if nic in links and not links[nic]["up"]}
         after = dict.fromkeys(before, "up")
-        note = "that they are up when the host starts is its network manager's to do"
+        note = ""
         for of, was, to_be in (*self._ports_astray(links), *self._tunnels_astray()):
             before[of], after[of] = was, to_be
             note = _LEFT
@@ -288,12 +288,13 @@ class Beneath:
             yield Raised(self.resource, ("links",), before, after, LIVE, note=note)
 
     def _ports_astray(self, links: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-        """What of host ports on Open vSwitch is otherwise than it is stored."""
+        """What of host ports on Open vSwitch and of the files beside is not as it is stored."""
         now = self.now
-        if now is None or now.owner != self.name or not now.host_ports:
+        if now is None or now.owner != self.name or not (now.host_ports or now.nics):
             return
-        yield from host_port_seen.astray(links, self.bridge, now, False)
-        yield from host_port_seen.vlans_of_ovs(self.draft.world.host.open_vswitch, now)
+        if now.host_ports:
+            yield from host_port_seen.astray(links, self.bridge, now, False)
+            yield from host_port_seen.vlans_of_ovs(self.draft.world.host.open_vswitch, now)
         files = self.draft.world.host.linux_bridges.get("files", {})
         are = linux_files.of_bridge(files, self.bridge)
         yield from linux_seen.files_astray(are, linux_files.files_beside(self.bridge, now))

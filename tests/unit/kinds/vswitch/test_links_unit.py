@@ -1,0 +1,151 @@
+"""The unit that sees at a start of the host that a switch is whole. Its shell runs here, on a tree
+like that of /sys, beside a networkctl and a systemctl that say what they are told."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch import links_unit
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch.host_ports import (
+    port_of,
+)
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch.seen import Switch
+
+MGMT = port_of({"name": "mgmt", "vlan": 30, "addresses": ["192.0.2.7/24"]})
+BONDED = Switch("prod", ("up0", "up1"), teaming="active_backup", backend="networkd")
+WHOLE = ("br9", "br9-up/upper_br9", "up0/upper_br9-up", "up1/upper_br9-up")
+
+
+class Start:
+    """A start of the host, of which `restarted` says how often networkd was started again."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        (root / "bin").mkdir()
+        self._program("seq", "echo 1 2")
+        self._program("sleep", f"echo a second >>{root}/slept")
+        self._program("ip", f'echo "$*" >>{root}/ip')
+        self._program("networkctl", f"cat {root}/states")
+        self.says()
+        self.runs("true")
+
+    def _program(self, name: str, text: str) -> None:
+        path = self.root / "bin" / name
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+
+    def says(self, **states: str) -> None:
+        """What networkctl says of interfaces."""
+        rows = (f"2 {name} ether routable {state} \n" for name, state in states.items())
+        (self.root / "states").write_text("".join(rows))
+
+    def runs(self, active: str, then: str = "true") -> None:
+        """Whether networkd runs, and what happens when it is started again."""
+        asked = f'[ "$1" != restart ] || {{ echo again >>{self.root}/restarted; {then}; exit; }}'
+        self._program("systemctl", f"{asked}\n{active}")
+
+    def has(self, *paths: str) -> None:
+        for path in paths:
+            (self.root / "net" / path).mkdir(parents=True, exist_ok=True)
+
+    def result(self, will: Switch, of_linux: bool = True) -> int:
+        [(_name, text)] = links_unit.files_of("br9", will, of_linux)
+        said = text.split("ExecStart=/bin/sh -c '")[1].split("'\n")[0].replace("\\\n", " ")
+        script = said.replace("$$", "$").replace("%%", "%")
+        script = script.replace("/sys/class/net", f"{self.root}/net")
+        path = {"PATH": f"{self.root}/bin:/usr/bin:/bin"}
+        done = subprocess.run(["sh", "-c", script], env=path, check=False, capture_output=True)
+        assert not done.stderr, done.stderr
+        return done.returncode
+
+    @property
+    def restarted(self) -> int:
+        return self._lines("restarted")
+
+    @property
+    def slept(self) -> int:
+        return self._lines("slept")
+
+    def _lines(self, name: str) -> int:
+        path = self.root / name
+        return len(path.read_text().splitlines()) if path.exists() else 0
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Start:
+    return Start(tmp_path)
+
+
+def test_a_switch_that_is_whole_is_left_alone(start: Start) -> None:
+    start.has(*WHOLE)
+    assert (start.result(BONDED), start.restarted) == (0, 0)
+
+
+@pytest.mark.parametrize("what", WHOLE)
+def test_what_networkd_gave_up_it_tries_again(start: Start, what: str) -> None:
+    start.has(*(one for one in WHOLE if one != what), "up0", "up1")
+    start.runs("true", f"mkdir -p {start.root}/net/{what}")
+    assert (start.result(BONDED), start.restarted) == (0, 1)
+
+
+def test_an_interface_that_failed_is_made_anew(start: Start) -> None:
+    start.has(*WHOLE)
+    start.says(up0="configured", **{"br9-up": "failed"})
+    start.runs("true", f": >{start.root}/states")
+    assert (start.result(BONDED), start.restarted) == (0, 1)
+
+
+def test_a_nic_that_is_not_there_is_not_waited_for(start: Start) -> None:
+    start.has(*WHOLE[:3])
+    assert (start.result(BONDED), start.restarted) == (0, 0)
+
+
+def test_it_ends_though_it_is_never_whole(start: Start) -> None:
+    assert (start.result(BONDED), start.restarted) == (1, 4)
+
+
+def test_networkd_is_not_started_where_it_does_not_run(start: Start) -> None:
+    start.runs("false")
+    assert (start.result(BONDED), start.restarted) == (0, 0)
+
+
+@pytest.mark.parametrize("state", ["pending", "initialized", "configuring"])
+def test_what_is_being_set_is_waited_for(start: Start, state: str) -> None:
+    """Until it fails, say. Without a carrier it may never be set, which nothing mends."""
+    start.has(*WHOLE)
+    start.says(br9=state)
+    assert (start.result(BONDED), start.restarted, start.slept) == (0, 0, 2)
+
+
+@pytest.mark.parametrize("of_linux", [True, False])
+def test_host_ports_are_waited_for(start: Start, of_linux: bool) -> None:
+    start.has("br9", "up0/upper_br9")
+    start.runs("true", f"mkdir -p {start.root}/net/mgmt")
+    will = Switch("prod", ("up0",), backend="networkd", host_ports=(MGMT,))
+    assert (start.result(will, of_linux), start.restarted) == (0, 1)
+
+
+def test_uplinks_of_open_vswitch_are_set_up(start: Start) -> None:
+    """Also where systemd-networkd does not run."""
+    start.runs("false")
+    assert start.result(BONDED, of_linux=False) == 0
+    assert (start.root / "ip").read_text() == "link set up0 up\nlink set up1 up\n"
+
+
+def test_names_that_a_shell_reads_otherwise_have_none() -> None:
+    odd = Switch("prod", ("up$0",), backend="networkd")
+    assert not [*links_unit.files_of("br9", odd, True)]
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="not installed: systemd-analyze")
+def test_systemd_reads_it(tmp_path: Path) -> None:
+    [(name, text)] = links_unit.files_of("br9", BONDED, True)
+    unit = tmp_path / name
+    unit.write_text(text)
+    asked = ["systemd-analyze", "verify", str(unit)]
+    done = subprocess.run(asked, check=False, capture_output=True, text=True)
+    assert name not in done.stderr, done.stderr
