@@ -37,6 +37,7 @@ MODULES_SERVED = (
         "host_snapshot",
         "migration_check",
         "rightsizing",
+        "storage_download",
         "storage_info",
         "storage_migration",
         "storage_pool",
