@@ -7,6 +7,7 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from ipaddress import ip_interface
 from typing import Any
 
 Element = ET.Element
@@ -305,7 +306,9 @@ VSWITCH: dict[str, Reader] = {
     "dns.enabled": lambda tree: attribute("dns", "enable", "yes")(tree) == "yes",
     "address": lambda tree: _address(tree, "ipv4"),
     "address6": lambda tree: _address(tree, "ipv6"),
-    "more_addresses": lambda tree: _addresses(tree, "ipv4")[1:],
+    "more_addresses": lambda tree: [
+        one for family in ("ipv4", "ipv6") for one in _more_addresses(tree, family)
+    ],
 }
 
 PORT_GROUP: dict[str, Reader] = {
@@ -359,9 +362,16 @@ def _address(network: Element, family: str) -> str:
     return next(iter(_addresses(network, family)), "")
 
 
+def _more_addresses(network: Element, family: str) -> list[str]:
+    return sorted(_addresses(network, family)[1:], key=lambda one: int(ip_interface(one).ip))
+
+
 def _addresses(network: Element, family: str) -> list[str]:
-    found = (ip for ip in network.findall("ip") if ip.get("family", "ipv4") == family)
-    return [f"{ip.get('address')}/{ip.get('prefix')}" for ip in found]
+    """Those of a family, the one that has DHCP first."""
+    found = [ip for ip in network.findall("ip") if ip.get("family", "ipv4") == family]
+    found.sort(key=lambda ip: ip.find("dhcp") is None)
+    masks = (f"{ip.get('address')}/{ip.get('prefix') or ip.get('netmask')}" for ip in found)
+    return [ip_interface(one).with_prefixlen for one in masks]
 
 
 def _route(network: Element, to: str) -> Element | None:
