@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -98,6 +98,16 @@ def twins_of(values: Mapping[Key, Value], key: Key) -> list[Key]:
     numbered = re.compile(re.escape(key[-1]) + r"#\d+")
     twins = [one for one in values if one[:-1] == key[:-1] and numbered.fullmatch(one[-1])]
     return [key, *twins] if twins else []
+
+
+def out_of_turn(want: Mapping[Key, Value], stored: Values) -> Iterator[tuple[Key, Key, Key]]:
+    """Each of several under one name that is to go before the last of those that stay; with the
+    first of them and that last, which would then have the number of another."""
+    for first in stored:
+        twins = twins_of(stored, first)
+        stays = [twin for twin in twins if want.get(twin) is not ABSENT]
+        if stays != twins[: len(stays)]:
+            yield next(twin for twin in twins if twin not in stays), first, stays[-1]
 
 
 def fits_several(values: Mapping[Key, Value], key: Key) -> bool:

@@ -329,6 +329,35 @@ def test_a_pool_of_a_type_that_others_made_can_start_with_its_host() -> None:
     assert [change.field for change in made.changes] == [("autostart",)]
 
 
+# ---- hosts of one name
+
+MONITORS = "".join(f"<host name='mon' port='{port}'/>" for port in (6789, 6790, 3300))
+
+
+@pytest.mark.parametrize(
+    ("going", "refused"),
+    [
+        (["mon"], r"source.hosts.mon: is to go, but mon#3"),
+        (["mon#2"], r"source.hosts.mon#2: is to go, but mon#3"),
+        (["mon#3"], ""),
+        (["mon#3", "mon#2"], ""),
+        (["mon#3", "mon", "mon#2"], ""),
+    ],
+)
+def test_of_hosts_of_one_name_the_last_may_go(going: list[str], refused: str) -> None:
+    source = f"<source><host name='other'/>{MONITORS}<name>images</name></source>"
+    tree = xmltree.parse(f"<pool type='rbd'><name>ceph</name>{source}</pool>")
+    facts = {"state": "inactive", "autostart": False, "persistent": True}
+    hosts = [{"name": name, "state": "absent"} for name in going]
+    [wanted] = storage_pool.KIND.parse(
+        {"name": "ceph", "state": "present", "source": {"hosts": hosts}}
+    )
+    have = Have("storage_pool", "ceph", tree, None, facts)
+    with pytest.raises(FleetErrors, match=refused) if refused else nullcontext():
+        plan = storage_pool.KIND.plan(wanted, have, worlds.world({}))
+        assert {change.field[-1] for change in plan.changes} == {*going}
+
+
 # ---- the adapter of a SCSI pool
 
 NAMES = {"wwnn": "20000000c9831b4b", "wwpn": "10000000c9831b4b"}

@@ -18,7 +18,7 @@ from ...engine.changes import Change, TakenUp
 from ...engine.codecs import Value
 from ...engine.errors import FleetError, Mistakes
 from ...engine.host import HostFacts
-from ...engine.keys import Key, Values, parent
+from ...engine.keys import Key, Values, named, out_of_turn, parent
 from ...engine.plan import Have, Plan, Wanted
 from ...engine.planner import Draft, plan_resource
 from ...engine.specs import spec_of, want_of
@@ -150,6 +150,12 @@ class PoolDraft(Draft):
 
     def check(self) -> None:
         check_version(self.after, self.mistakes)
+        for going, _first, last in out_of_turn(self.want, self.stored):
+            self.mistakes.add(
+                f"is to go, but {last[-1]} is called so as well, stays, and would then have its "
+                "name; take away the last of them, or this one by virsh pool-edit",
+                named(going),
+            )
         check_adapter(self.after, self.stored.get(ADAPTER_TYPE), self.mistakes)
         unbuilt = self.type == "dir" and not self.wanted.options.get("build")
         if unbuilt and self.world.host.is_local and self.will_run:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from ...engine.codecs import Value
 from ...engine.errors import Mistakes
-from ...engine.keys import ABSENT, PRESENT, UNION, Key, Values, named, twins_of
+from ...engine.keys import ABSENT, PRESENT, UNION, Key, Values, named, out_of_turn, twins_of
 from . import device_rows
 from .device_names import DEVICE_NAME
 
@@ -85,16 +85,12 @@ def check_going(want: Mapping[Key, Value], stored: Values, mistakes: Mistakes) -
     """The last of several may go, and all of them: what stays then has the number that it had."""
     if not is_any(stored):
         return
-    for first in [key for key in stored if len(key) == 2 and twins_of(stored, key)]:
-        twins = twins_of(stored, first)
-        stays = [twin for twin in twins if want.get(twin) is not ABSENT]
-        if stays != twins[: len(stays)]:
-            going = next(twin for twin in twins if twin not in stays)
-            mistakes.add(
-                f"is to go, but {_called(stays[-1], first)}, which is alike and stays, would then "
-                "have its number; take away the last of them, or this one by virsh detach-device",
-                named((*going[:-1], _called(going, first))),
-            )
+    for going, first, last in out_of_turn(want, stored):
+        mistakes.add(
+            f"is to go, but {_called(last, first)}, which is alike and stays, would then "
+            "have its number; take away the last of them, or this one by virsh detach-device",
+            named((*going[:-1], _called(going, first))),
+        )
 
 
 def _is_new(key: Key, want: Mapping[Key, Value], stored: Values) -> bool:
