@@ -24,6 +24,7 @@ INTERNAL_OFF_UEFI = 9_003_000
 REVERTS_EXTERNAL = 9_009_000
 INTERNAL_UEFI = 10_010_000  # 10.9 takes them, and goes back to none
 REVERTS_DISK_ONLY = 10_010_000
+INTERNAL_BESIDE_CHECKPOINTS = 11_002_000  # older ones look at a QEMU that does not run
 KEEPS_INTERNAL_PARENT = 11_000_000  # older ones remove its image with a leaf beside it
 
 

@@ -14,6 +14,7 @@ from ...engine import xmltree
 from ..vm.state_files import nvram_of
 from ..vm.states import PAUSED
 from .case import (
+    INTERNAL_BESIDE_CHECKPOINTS,
     INTERNAL_OFF_UEFI,
     INTERNAL_UEFI,
     REVERTS_DISK_ONLY,
@@ -86,6 +87,12 @@ def _against_internal(
         yield from _by_name(case, disk)
     if case.runs and not memory:
         yield "of a VM that runs it has the memory too (memory: true)"
+    if _has_checkpoints_while_off(case) and case.libvirt < INTERNAL_BESIDE_CHECKPOINTS:
+        yield (
+            "of a VM that is off and has checkpoints, as backups leave them, it comes with libvirt "
+            f"{release(INTERNAL_BESIDE_CHECKPOINTS)}, and this host has {case.libvirt_named}; take "
+            "it while the VM runs"
+        )
     yield from _by_firmware(case)
 
 
@@ -123,10 +130,14 @@ def _against_external(case: Case, chosen: Sequence[Disk]) -> Iterator[str]:
             yield f"disk {disk.name} is on a device; say in which folder its overlay goes (folder)"
         if disk.is_encrypted:
             yield f"disk {disk.name} is encrypted, and its overlay would not be"
-    if not case.runs and case.world.host.checkpoints(case.vm_name):
+    if _has_checkpoints_while_off(case):
         yield "the VM has checkpoints, of which libvirt's overlays know nothing while it is off"
     if folder and case.world.host.exists(folder) is False:
         yield f"the folder {folder} is not there"
+
+
+def _has_checkpoints_while_off(case: Case) -> bool:
+    return not case.runs and bool(case.world.host.checkpoints(case.vm_name))
 
 
 # ---- the memory, and what is to be told

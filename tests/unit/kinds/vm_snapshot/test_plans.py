@@ -121,6 +121,20 @@ def test_one_with_a_raw_disk_is_external_and_says_why() -> None:
     assert any("libvirt 9.0 cannot go back to it, 9.9 can" in one for one in plan.warnings)
 
 
+def test_one_beside_checkpoints_of_backups_is_taken_while_the_vm_runs() -> None:
+    site = Site()
+    site.facts = {("checkpoints", "web"): ["fleet-1"]}
+    said = site.refused()
+    assert "can be neither internal (of a VM that is off and has checkpoints" in said
+    assert "comes with libvirt 11.2, and this host has 9.0; take it while the VM runs" in said
+    assert "cannot be internal: of a VM that is off" in site.refused(format="internal")
+    site.version = 11_002_000
+    assert told(site.plan())["format"] == "internal"
+    site = Site(state="running")
+    site.facts = {("checkpoints", "web"): ["fleet-1"]}
+    assert told(site.plan())["format"] == "external"
+
+
 def test_one_of_a_running_vm_is_external_unless_it_has_the_memory() -> None:
     site = Site(state="running")
     assert told(site.plan())["format"] == "external"
