@@ -160,12 +160,13 @@ def shut_down(dom: Any, plan: Plan) -> None:
     """Have the guest end. One that starts anew when it is shut down must not, for this once."""
     anew = power.starts_anew(live_definition(dom))
     if anew:
-        _on_poweroff(dom, libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_DESTROY)
+        unless_ended(dom, lambda: _on_poweroff(dom, libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_DESTROY))
     try:
         _shut_down(dom, plan)
     finally:
         if anew and dom.isActive():
-            _on_poweroff(dom, libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_RESTART)
+            restart = libvirt.VIR_DOMAIN_LIFECYCLE_ACTION_RESTART
+            unless_ended(dom, lambda: _on_poweroff(dom, restart))
 
 
 def _on_poweroff(dom: Any, action: int) -> None:
@@ -178,11 +179,11 @@ def _shut_down(dom: Any, plan: Plan) -> None:
     how = plan.wanted.options["shutdown"]
     deadline = time.monotonic() + how["timeout_s"]
     while (left := deadline - time.monotonic()) > 0:
-        _ask_to_shut_down(dom)
+        unless_ended(dom, dom.shutdown)
         if wait_until(lambda: not dom.isActive(), min(left, ASK_AGAIN_S)):
             return
     if how["on_timeout"] == "power_off":
-        dom.destroy()
+        unless_ended(dom, dom.destroy)
         return
     advice = "declare it with state: absent and" if plan.wanted.pruned else "with"
     raise FleetError(
@@ -193,11 +194,12 @@ def _shut_down(dom: Any, plan: Plan) -> None:
     )
 
 
-def _ask_to_shut_down(dom: Any) -> None:
+def unless_ended(dom: Any, call: Callable[[], Any]) -> None:
+    """Make a call of libvirt that a VM needs no more once its guest has ended by itself."""
     try:
-        dom.shutdown()
+        call()
     except libvirt.libvirtError:
-        if dom.isActive():  # otherwise it stopped by itself in the meantime
+        if dom.isActive():
             raise
 
 
@@ -212,5 +214,5 @@ POWER: dict[str, tuple[Callable[[Any, Plan], Any], str]] = {
     power.RESUME: (lambda dom, _plan: resume(dom), "resume"),
     power.SAVE: (lambda dom, _plan: dom.managedSave(0), "save"),
     power.SHUTDOWN: (shut_down, "shut down"),
-    power.SWITCH_OFF: (lambda dom, _plan: dom.destroy(), "switch off"),
+    power.SWITCH_OFF: (lambda dom, _plan: unless_ended(dom, dom.destroy), "switch off"),
 }
