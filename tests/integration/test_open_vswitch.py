@@ -11,6 +11,7 @@ import pytest
 from support.module_server import ModuleServer
 from support.open_vswitch import OpenVswitch, why_not_here
 from support.private_libvirtd import PrivateLibvirtd, wait_until, which
+from support.vswitches import shell_of
 
 BRIDGE = "ovs-test"
 MACS = {name: f"52:54:00:0e:12:0{n}" for n, name in enumerate(("web", "own", "trunk"))}
@@ -214,7 +215,17 @@ def test_a_switch_is_made_kept_and_goes_with_its_uplinks(lab: Lab, cables: Cable
     assert not cables.answers()
     vsctl("set", "Port", "host10", "tag=10")
 
-    # As a start of the host leaves it.
+    # As a start of the host leaves it that had lost its power, which runs the unit of the switch.
+    for port, of in (("vnet70", "external_ids:vm-id=7"), ("theirs", "external_ids:x=7")):
+        vsctl("add-port", "ovs-own", port, "tag=20", "--", "set", "Interface", port, of)
+    lab.libvirtd.run(["ip", "link", "set", "up1", "down"])
+    unit = lab.libvirtd.outside("/etc/systemd/system/kvm-fleet-switch-ovs-own.service")
+    lab.libvirtd.run(["sh", "-c", shell_of(unit.read_text())])
+    assert set(vsctl("list-ports", "ovs-own").split()) == {"up1", "host10", "theirs"}
+    assert lab.libvirtd.run(["cat", "/sys/class/net/up1/operstate"]) == "up\n"
+    vsctl("del-port", "theirs")
+
+    # As somebody leaves it.
     lab.libvirtd.run(["ip", "link", "set", "up1", "down"])
     [raised] = lab.converge("vswitch", name=lab.net, uplinks={"nics": ["up1"]})
     assert raised["after"] == {"up1": "up"}
@@ -253,8 +264,10 @@ def test_a_switch_is_made_kept_and_goes_with_its_uplinks(lab: Lab, cables: Cable
     told = lab.modules.run("vswitch_info", {"names": [lab.net]})["vswitches"][0]
     assert told["uplinks"] == {"nics": ["up1", "up2"], "teaming": "lacp"}
 
+    assert unit.exists()
     gone = lab.converge("vswitch", name=lab.net, state="absent")
     assert changed(gone)["switch"] == "absent"
+    assert not unit.exists()
     assert set(vsctl("list-br").split()) == {BRIDGE, "far"}
 
 

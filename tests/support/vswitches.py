@@ -64,15 +64,25 @@ def on_switch(kind: str, bridge: str, switch: Switch | None, name: str = "prod")
 
 
 def world_here(there: Mapping[str, Have], links: Mapping[str, Any], **of_host: Any) -> World:
-    """This machine with vswitches, interfaces, and what else it tells."""
+    """This machine with vswitches, interfaces, and what else it tells. What is beside bridges of
+    Open vSwitch that are ours is there, unless `linux_bridges` says otherwise."""
+    beside = {"linux_bridges": {"files": _beside(of_host.get("open_vswitch", {}))}}
     answers = {
         **worlds.HERE,
         ("links",): links,
         ("interfaces",): {},
         ("routes",): [],
-        **{(fact,): said for fact, said in of_host.items()},
+        **{(fact,): said for fact, said in {**beside, **of_host}.items()},
     }
     return worlds.world({"vswitch": there, "vm": {}}, answers)
+
+
+def _beside(open_vswitch: Mapping[str, Any]) -> dict[str, str]:
+    switches = (
+        (name, seen.of_bridge(open_vswitch, name)) for name in open_vswitch.get("bridges", ())
+    )
+    files = (linux_files.files_beside(name, switch) for name, switch in switches if switch)
+    return {name: text for one in files for name, text in one.items()}
 
 
 def planned_in(world: World, **options: Any) -> Plan:
@@ -118,3 +128,9 @@ def linux_host(
 def on_linux(said: dict[str, Any]) -> Have:
     """The vswitch prod, on what such a host tells of br9."""
     return on_switch("linux_bridge", "br9", seen.of_bridge(linux_seen.seen(said), "br9"))
+
+
+def shell_of(unit: str) -> str:
+    """What the unit of a switch has a shell do."""
+    said = unit.split("ExecStart=/bin/sh -c '")[1].split("'\n")[0].replace("\\\n", " ")
+    return said.replace("$$", "$").replace("%%", "%")

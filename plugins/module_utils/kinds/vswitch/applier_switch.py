@@ -55,7 +55,7 @@ def wire(host: Host, plan: Plan) -> None:
     for nic in will.nics:
         # Open vSwitch leaves an uplink down that is down.
         subprocess.run(["ip", "link", "set", nic, "up"], capture_output=True, check=False)
-    if any((was.host_ports, was.nics, will.host_ports, will.nics)):
+    if will.owner:
         from .applier_networkd import keep_beside
 
         keep_beside(bridge, was, will, plan.resource)
@@ -90,7 +90,7 @@ def unwire(host: Host, plan: Plan) -> None:
         applier_linux.unwire(bridge, plan.resource)
         return
     transact(commands.removing(bridge), plan.resource)
-    if was is not None and (was.host_ports or was.nics):
+    if was is not None:
         from .applier_networkd import forget_beside
 
         forget_beside(bridge, plan.resource)

@@ -14,10 +14,21 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch.hos
     port_of,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch.seen import Switch
+from support.vswitches import shell_of
 
 MGMT = port_of({"name": "mgmt", "vlan": 30, "addresses": ["192.0.2.7/24"]})
 BONDED = Switch("prod", ("up0", "up1"), teaming="active_backup", backend="networkd")
 WHOLE = ("br9", "br9-up/upper_br9", "up0/upper_br9-up", "up1/upper_br9-up")
+# Of the ports of VMs that it remembers `vnet0` is on br9, and `vnet1` on another bridge.
+OVS_VSCTL = """
+shift
+case "$*" in
+*" find Interface "*) echo vnet0; echo vnet1 ;;
+"port-to-br vnet0") echo br9 ;;
+"port-to-br vnet1") echo br8 ;;
+*) echo "$*" >>{}/ovs-vsctl ;;
+esac
+"""
 
 
 class Start:
@@ -29,6 +40,7 @@ class Start:
         self._program("seq", "echo 1 2")
         self._program("sleep", f"echo a second >>{root}/slept")
         self._program("ip", f'echo "$*" >>{root}/ip')
+        self._program("ovs-vsctl", OVS_VSCTL.format(root))
         self._program("networkctl", f"cat {root}/states")
         self.says()
         self.runs("true")
@@ -54,9 +66,7 @@ class Start:
 
     def result(self, will: Switch, of_linux: bool = True) -> int:
         [(_name, text)] = links_unit.files_of("br9", will, of_linux)
-        said = text.split("ExecStart=/bin/sh -c '")[1].split("'\n")[0].replace("\\\n", " ")
-        script = said.replace("$$", "$").replace("%%", "%")
-        script = script.replace("/sys/class/net", f"{self.root}/net")
+        script = shell_of(text).replace("/sys/class/net", f"{self.root}/net")
         path = {"PATH": f"{self.root}/bin:/usr/bin:/bin"}
         done = subprocess.run(["sh", "-c", script], env=path, check=False, capture_output=True)
         assert not done.stderr, done.stderr
@@ -134,6 +144,27 @@ def test_uplinks_of_open_vswitch_are_set_up(start: Start) -> None:
     start.runs("false")
     assert start.result(BONDED, of_linux=False) == 0
     assert (start.root / "ip").read_text() == "link set up0 up\nlink set up1 up\n"
+
+
+def test_ports_of_vms_that_ran_before_are_forgotten(start: Start) -> None:
+    """libvirt would leave one of the same name in the VLAN that it was in."""
+    start.runs("false")
+    start.has("up0", "up1")
+    assert start.result(BONDED, of_linux=False) == 0
+    assert (start.root / "ovs-vsctl").read_text() == "--if-exists del-port br9 vnet0\n"
+
+
+def test_nothing_else_is_waited_for_on_a_bridge_without_uplinks(start: Start) -> None:
+    start.says(other="failed")
+    assert (start.result(Switch("prod"), of_linux=False), start.restarted) == (0, 0)
+    assert (start.root / "ovs-vsctl").read_text() == "--if-exists del-port br9 vnet0\n"
+
+
+def test_ports_of_vms_that_run_stay(start: Start) -> None:
+    start.runs("false")
+    start.has("up0", "up1", "vnet0")
+    assert start.result(BONDED, of_linux=False) == 0
+    assert not (start.root / "ovs-vsctl").exists()
 
 
 def test_names_that_a_shell_reads_otherwise_have_none() -> None:

@@ -17,7 +17,6 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.kind impor
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.steps import steps_of
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch import (
     commands,
-    linux_files,
     seen,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch.seen import Switch
@@ -69,14 +68,12 @@ def world_of(
     links_of: Any = None,
     files: Any = None,
 ) -> World:
-    switch = seen.of_bridge(said, "ovs0")
-    haves = {"prod": on_switch("openvswitch", "ovs0", switch)}
-    beside = linux_files.files_beside("ovs0", switch) if switch else {}
+    haves = {"prod": on_switch("openvswitch", "ovs0", seen.of_bridge(said, "ovs0"))}
     return world_here(
         {**(haves if there else {}), **(others or {})},
         {**LINKS, **(links_of or {})},
         open_vswitch=said,
-        linux_bridges={"files": beside if files is None else files},
+        **({} if files is None else {"linux_bridges": {"files": files}}),
         **({} if here else {"uri": "qemu+ssh://host/system"}),
     )
 

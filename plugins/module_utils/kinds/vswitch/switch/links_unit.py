@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The unit of systemd that sees at a start of the host that a switch is whole. Pure.
 
-Open vSwitch leaves uplinks down that nobody sets up, and no network manager has to.
+Open vSwitch leaves uplinks down that nobody sets up, and no network manager has to. It remembers
+the ports of VMs that ran as the host lost its power. libvirt leaves a port of the same name as it
+is, with the VLAN of another VM's NIC; and one whose tap is on another bridge by now is in its way.
 
 systemd-networkd waits 25 s for the kernel (NETLINK_DEFAULT_TIMEOUT_USEC of systemd; its environment
 says otherwise from 255 on). On a host that is busy as it starts it then gives an interface up, and
@@ -29,8 +31,7 @@ Type=oneshot
 TimeoutStartSec=600
 ExecStart=/bin/sh -c '\\
     links="{links}"; joined="{joined}"; all="{every}"; \\
-    for one in {raised}; do ip link set $$one up; done; \\
-    systemctl -q is-active systemd-networkd || exit 0; \\
+{of_ovs}    [ -n "$$all" ] && systemctl -q is-active systemd-networkd || exit 0; \\
     states() {{ networkctl --no-legend --no-pager list $$* 2>/dev/null; }}; \\
     is_failed() {{ states $$all | grep -q " failed *$$"; }}; \\
     is_set() {{ ! states $$links | grep -qE " (pending|initialized|configuring) *$$"; }}; \\
@@ -54,6 +55,15 @@ ExecStart=/bin/sh -c '\\
 [Install]
 WantedBy=multi-user.target
 """
+# libvirt notes of a port whose it is.
+_OF_OVS = """\
+    for one in {nics}; do ip link set $$one up; done; \\
+    ask="ovs-vsctl --timeout=60"; \\
+    for one in $$($$ask --bare --columns=name find Interface external_ids:vm-id!=none); do \\
+        [ -e /sys/class/net/$$one ] || [ "$$($$ask port-to-br $$one)" != {bridge} ] \\
+            || $$ask --if-exists del-port {bridge} $$one; \\
+    done; \\
+"""
 # What the unit's shell takes for one word. Of other names, which no program gives, there is none.
 _WORD = re.compile(r"[A-Za-z0-9_.:+-]+")
 
@@ -64,16 +74,16 @@ def unit_of(bridge: str) -> str:
 
 
 def files_of(bridge: str, will: Switch, of_linux: bool) -> Iterator[tuple[str, str]]:
-    """The unit by its name, where a start has anything to do for the switch."""
+    """The unit by its name."""
     links, joined = [port.name for port in will.host_ports], []
     if of_linux:
         links, joined = [*_links(bridge, will)], [*_joined(bridge, will)]
-    raised = () if of_linux else will.nics
     every = [*dict.fromkeys([*links, *will.nics])]
-    if every and all(map(_WORD.fullmatch, every)):
-        said = {"links": links, "joined": joined, "every": every, "raised": raised}
+    if all(map(_WORD.fullmatch, [bridge, *every])):
+        said = {"links": links, "joined": joined, "every": every}
         words = {name: " ".join(words) for name, words in said.items()}
-        yield unit_of(bridge), _UNIT.format(bridge=bridge, **words)
+        of_ovs = "" if of_linux else _OF_OVS.format(bridge=bridge, nics=" ".join(will.nics))
+        yield unit_of(bridge), _UNIT.format(bridge=bridge, of_ovs=of_ovs, **words)
 
 
 def _links(bridge: str, will: Switch) -> Iterator[str]:

@@ -290,7 +290,7 @@ class Beneath:
     def _ports_astray(self, links: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         """What of host ports on Open vSwitch and of the files beside is not as it is stored."""
         now = self.now
-        if now is None or now.owner != self.name or not (now.host_ports or now.nics):
+        if now is None or now.owner != self.name:
             return
         if now.host_ports:
             yield from host_port_seen.astray(links, self.bridge, now, False)
