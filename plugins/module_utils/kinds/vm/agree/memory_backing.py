@@ -49,8 +49,11 @@ def _shared(domain: Element) -> None:
 
 
 def _of_one_size(domain: Element) -> None:
-    """A size is that of all memory: what single nodes had is not."""
+    """A size is that of all memory: what single nodes had is not. None is no pages at all, of which
+    others may have said no size."""
     pages = domain.findall("memoryBacking/hugepages/page")
+    if not pages:
+        xmltree.put(domain, "memoryBacking/hugepages!", None)
     for other in pages[1:]:
         xmltree.remove(domain, other)
     for page in pages[:1]:
