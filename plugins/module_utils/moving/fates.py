@@ -14,7 +14,7 @@ from ..kinds.images.chains import Chains, Layer
 from ..kinds.storage_volume.volumes import (
     BLOCK_POOLS,
     MAKES_VOLUMES,
-    NETWORK_POOLS,
+    NOT_FOR_VMS,
     backing_of,
     capacity_of,
     format_of,
@@ -272,9 +272,11 @@ class _Disk:
             return f"the target has no pool {there.pool} to copy it into"
         if pool.live is None:
             return f"pool {there.pool} of the target is not active"
+        if type_of(pool) in NOT_FOR_VMS:
+            return f"libvirt opens no volume of a pool of type {type_of(pool)} for a VM"
         if type_of(pool) not in MAKES_VOLUMES:
             return f"in pool {there.pool} of the target no volume can be made ({type_of(pool)})"
-        if type_of(pool) in (*BLOCK_POOLS, *NETWORK_POOLS) and self.known.format != "raw":
+        if type_of(pool) in BLOCK_POOLS and self.known.format != "raw":
             return f"pool {there.pool} of the target has raw volumes only"
         return "" if self.move.is_live else self._why_not_read()
 

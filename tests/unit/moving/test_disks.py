@@ -264,10 +264,11 @@ def test_a_pool_that_takes_none() -> None:
     assert "there is no storage pool nope" in site.refused(pool="nope")
     site.pool(live=False)
     assert "fast is not active" in site.refused()
-    site.pool(DIR.replace('type="dir"', 'type="gluster"'))
-    assert "no volume can be made (gluster)" in site.refused()
-    site.pool(DIR.replace('type="dir"', 'type="rbd"'))
-    assert "stop the VM first" in site.refused()
+    site.pool(DIR.replace('type="dir"', 'type="vstorage"'))
+    assert "no volume can be made (vstorage)" in site.refused()
+    for kind in ("gluster", "rbd"):
+        site.pool(DIR.replace('type="dir"', f'type="{kind}"'))
+        assert f"fast is {kind}, and libvirt opens no volume of such a pool" in site.refused()
 
 
 def test_a_volume_of_others_is_not_touched() -> None:

@@ -16,6 +16,9 @@ FILE_POOLS = ("dir", "fs", "netfs")
 BLOCK_POOLS = ("logical", "disk", "zfs")
 NETWORK_POOLS = ("rbd",)
 
+# Of these libvirt opens no volume for a VM (virDomainDiskTranslateSourcePool, 9.0 to 11.3).
+NOT_FOR_VMS = (*NETWORK_POOLS, "gluster", "sheepdog")
+
 # Where libvirt makes volumes, and where it can grow them (resizeVol in its backends, 9.0 to 11.3).
 MAKES_VOLUMES = (*FILE_POOLS, *BLOCK_POOLS, *NETWORK_POOLS)
 # Where it can overwrite them (wipeVol in its backends), and by what: all but `zero` by scrub.

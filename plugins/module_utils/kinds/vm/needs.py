@@ -10,7 +10,7 @@ from ...engine.codecs import Value
 from ...engine.errors import Mistakes
 from ...engine.keys import ABSENT, UNION, Key, Values, beside, named, parent
 from ...engine.world import World
-from ..storage_volume.volumes import format_of, is_encrypted
+from ..storage_volume.volumes import NOT_FOR_VMS, format_of, is_encrypted, type_of
 from . import disk_sources
 from .nic_rows import MACVTAP
 
@@ -112,6 +112,14 @@ class Needs:
         if not self.world.will_be("storage_pool", source["pool"]).exists:
             self._missing(
                 f"the storage pool {source['pool']}", field, "declare it, or name one that does"
+            )
+            return
+        kind = type_of(self.world.will_be("storage_pool", source["pool"]))
+        if kind in NOT_FOR_VMS:
+            self.mistakes.add(
+                f"{source['pool']} is of type {kind}, and libvirt opens no volume of such a pool "
+                f"for a VM; declare its image by {key[0]}[].network",
+                field,
             )
             return
         name = f"{source['pool']}/{source['volume']}"

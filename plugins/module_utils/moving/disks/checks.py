@@ -13,6 +13,7 @@ from ...kinds.storage_volume.volumes import (
     FILE_POOLS,
     HALF_MADE,
     MAKES_VOLUMES,
+    NOT_FOR_VMS,
     backing_of,
     capacity_of,
     described,
@@ -165,6 +166,9 @@ def _pool(move: DiskMove) -> Iterator[FleetError]:
     elif move.pool.live is None:
         message = f"{wanted.pool} is not active; start it first (kvm.fleet.storage_pool)"
         yield _error(move, message, "pool")
+    elif kind in NOT_FOR_VMS:
+        message = f"{wanted.pool} is {kind}, and libvirt opens no volume of such a pool for a VM"
+        yield _error(move, f"{message}; name another pool", "pool")
     elif kind in THERE_ALREADY:
         yield from _given(move)
     elif kind not in MAKES_VOLUMES:
@@ -175,7 +179,7 @@ def _pool(move: DiskMove) -> Iterator[FleetError]:
     elif kind == "disk" and not move.is_live:
         message = "a partition can only be made empty, and is filled by QEMU; start the VM first"
         yield _error(move, message, "pool")
-    if move.is_live and move.pool.live is not None and kind in ("rbd", "iscsi-direct"):
+    if move.is_live and move.pool.live is not None and kind == "iscsi-direct":
         yield _error(
             move, f"{LIVE_BY_PATH}, and {wanted.pool} is {kind}; stop the VM first", "pool"
         )
