@@ -105,6 +105,26 @@ def holds(site: Site, name: str, path: Path) -> bool:
     return subprocess.run(argv, check=False, capture_output=True).returncode == 0
 
 
+def test_a_copy_of_what_is_fetched_in_the_same_run_is_laid_out_as_it(
+    site: Site, qcow2: Path
+) -> None:
+    options = ["-o", "cluster_size=128k,extended_l2=on", "-O", "qcow2"]
+    image = site.served / "laid.qcow2"
+    subprocess.run(["qemu-img", "convert", *options, str(qcow2), str(image)], check=True)
+    of_one = {"pool": site.pool, "copy_of": {"volume": "one"}}
+    volumes = [
+        site.volume("plain/laid.qcow2"),
+        {**of_one, "name": "like"},
+        {**of_one, "name": "small", "cluster_size": "4KiB"},
+        {**of_one, "name": "raw", "format": "raw"},
+    ]
+    converge(site.target, "host_config", {"storage_volumes": volumes})
+    assert holds(site, "like", qcow2) and holds(site, "raw", qcow2)
+    like, small = (site.target.image(str(site.folder / name)) for name in ("like", "small"))
+    assert (like["cluster-size"], like["format-specific"]["data"]["extended-l2"]) == (2**17, True)
+    assert (small["cluster-size"], small["format-specific"]["data"]["extended-l2"]) == (4096, False)
+
+
 def test_an_image_is_fetched_once_and_never_again(site: Site, qcow2: Path) -> None:
     volume = site.volume("plain/a.qcow2")
     predicted = site.target.module("storage_volume", volume, True)

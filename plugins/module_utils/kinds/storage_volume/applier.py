@@ -23,7 +23,7 @@ from ...engine.errors import FleetError
 from ...engine.plan import CREATE, DELETE, UPDATE, Plan
 from ...host.connection import Host, libvirt, patiently, wait_until
 from .applier_changed import disks_on, make_as_planned
-from .applier_origin import check_not_cut_off
+from .applier_origin import check_not_cut_off, laid_out_as_origin
 from .reader import OTHER_RUN_TIMEOUT_S, look_up_volume, refresh_pool, tree_of
 from .volumes import (
     BLOCK_POOLS,
@@ -162,7 +162,8 @@ def _copy(host: Host, plan: Plan, pool: Any, tree: xmltree.Element, source: str)
     with host.errors(plan.resource, f"copy it from {source}"):
         source_pool = host.conn.storagePoolLookupByName(pool_of(source))
         volume = source_pool.storageVolLookupByName(name_in_pool(source))
-        patiently(lambda: pool.createXMLFrom(xmltree.serialise(tree), volume, _flags(plan)))
+        like = laid_out_as_origin(plan, tree, volume)
+        patiently(lambda: pool.createXMLFrom(xmltree.serialise(like), volume, _flags(plan)))
 
 
 def _upload(host: Host, resource: str, pool: Any, tree: xmltree.Element, image: str) -> None:

@@ -3,12 +3,32 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ...engine import xmltree
-from ...engine.errors import FleetError
+from ...engine.errors import FleetError, Mistakes
+from ...engine.fields import edit
 from ...engine.plan import Plan
 from ...engine.units import format_size
+from ...engine.xmltree import Element
 from ...host.connection import Host
-from .volumes import capacity_of, fits, name_in_pool, pool_of
+from .layouts import layout_of_new
+from .table import LAYOUT_ROWS, layout_of
+from .volumes import AS_ORIGIN, capacity_of, fits, format_of, name_in_pool, pool_of
+
+
+def laid_out_as_origin(plan: Plan, tree: Element, origin: Any) -> Element:
+    """The definition of a copy of what the run has fetched: only now it is seen how that is laid
+    out."""
+    found = xmltree.parse(origin.XMLDesc(0))
+    form = xmltree.get(found, "target/format/@type")
+    if not plan.after.facts.get(AS_ORIGIN) or form != "qcow2" or format_of(plan.after) != form:
+        return tree
+    like = (plan.wanted.options["copy_of"], layout_of(found))
+    laid_out, mistakes = xmltree.clone(tree), Mistakes(plan.resource)
+    edit(LAYOUT_ROWS, laid_out, layout_of_new(plan.wanted, form, like, mistakes))
+    mistakes.raise_any()
+    return laid_out
 
 
 def check_not_cut_off(host: Host, plan: Plan) -> None:

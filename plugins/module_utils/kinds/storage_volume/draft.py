@@ -26,8 +26,10 @@ from ...engine.traits import STATE
 from ...engine.units import format_size, parse_size
 from ...engine.world import World
 from ...engine.xmltree import Element
+from .layouts import is_copy_of_fetched
 from .table import GROUP, LAZY_REFCOUNTS, MODE, OWNER, ROWS, TRAITS, layout_of
 from .volumes import (
+    AS_ORIGIN,
     FILE_POOLS,
     GROWS_VOLUMES,
     HALF_MADE,
@@ -175,7 +177,8 @@ class VolumeDraft(Draft):
         if self.have.exists:
             return self.have.facts
         holds = {HOLDS: self.holds} if self.holds else {}
-        return {"pool_type": type_of(self.pool), "checksum": self.checksum, **holds}
+        like = {AS_ORIGIN: True} if is_copy_of_fetched(self.wanted, self.world) else {}
+        return {"pool_type": type_of(self.pool), "checksum": self.checksum, **holds, **like}
 
     # ---- what is there
 

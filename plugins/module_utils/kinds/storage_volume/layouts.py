@@ -7,12 +7,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...engine import xmltree
+from ...engine.checksums import is_url
 from ...engine.errors import Mistakes
 from ...engine.fields import edit
 from ...engine.keys import Key, Values, key_of
 from ...engine.looked_at import Layout
 from ...engine.plan import Wanted
 from ...engine.units import format_size, parse_size
+from ...engine.world import World
 from ...engine.xmltree import Element
 from .table import (
     CLUSTER_SIZE,
@@ -82,6 +84,15 @@ def layout_of_new(
                 "extended_l2",
             )
     return values
+
+
+def is_copy_of_fetched(wanted: Wanted, world: World) -> bool:
+    """Whether it is a copy of a volume that the run makes of an image by URL: not before that is
+    there is it known how it is laid out."""
+    name = str(wanted.options.get("copy_of") or "")
+    origin = world.declared.get((wanted.kind, name)) if name else None
+    is_fetched = origin is not None and is_url(origin.options.get("image"))
+    return is_fetched and not world.was(wanted.kind, name).exists
 
 
 def compat_of(layout: Layout) -> str:
