@@ -113,6 +113,20 @@ def test_one_of_qcow2_disks_is_inside_of_them() -> None:
     assert told(Site().plan())["format"] == "internal"
 
 
+def test_one_of_an_encrypted_disk_is_never_external() -> None:
+    """Its overlay would not be encrypted: what the guest writes would be there for all to read."""
+    secret = "<encryption format='luks'><secret type='passphrase' usage='/srv/a'/></encryption>"
+    said = "disk root is encrypted, and its overlay would not be"
+    assert said in Site(disk(*ROOT, more=secret), state="running").refused()
+    inside = disk(*ROOT).replace("/srv/web.qcow2'/>", f"/srv/web.qcow2'>{secret}</source>")
+    assert said in Site(inside, state="running").refused()
+    assert said in Site(disk(*ROOT, more=secret)).refused(format="external")
+    plain = disk("data", "vdb", "/srv/data.qcow2", "qcow2")
+    site = Site(disk(*ROOT, more=secret), plain)
+    assert told(site.plan(format="external", disks=["data"]))["disks.data"] == "/srv/data.s1"
+    assert told(site.plan())["format"] == "internal"
+
+
 def test_one_with_a_raw_disk_is_external_and_says_why() -> None:
     plan = Site(disk(*ROOT), disk(*DATA)).plan()
     assert told(plan)["format"] == "external"
