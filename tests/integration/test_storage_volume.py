@@ -9,6 +9,7 @@ import signal
 import subprocess
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -391,6 +392,32 @@ def test_a_volume_shrinks_where_that_is_said_twice_and_nobody_has_it(
     assert [row["note"] for row in done["plan"]] == ["it shrinks, and what is beyond 16MiB is lost"]
     assert target.image(target.volumes(pool)["one"])["virtual-size"] == 16 * MIB
     converge(target, "storage_volume", {**volume, "shrink": True})
+
+
+def test_a_snapshot_inside_of_what_shrinks_stays_whole(
+    target: Target, pool: str, images: Path, libvirtd: PrivateLibvirtd
+) -> None:
+    """It has the size that the volume had. Of the oldest version of the format QEMU has no way."""
+    volume = {"pool": pool, "name": "one", "capacity": "8MiB"}
+    smaller = {**volume, "capacity": "4MiB", "shrink": True}
+    converge(target, "storage_volume", volume)
+    image = str(outside(libvirtd, images, "one"))
+    io = ["qemu-io", "-f", "qcow2", "-c"]
+    run = partial(subprocess.run, check=True, capture_output=True)
+    run([*io, "write -P 5 6M 1M", image])
+    run(["qemu-img", "snapshot", "-c", "before", image])
+    converge(target, "storage_volume", smaller)
+    assert target.image(str(images / "one"))["virtual-size"] == 4 * MIB
+    run(["qemu-img", "snapshot", "-a", "before", image])
+    assert b"Pattern verification failed" not in run([*io, "read -P 5 6M 1M", image]).stdout
+    assert target.image(str(images / "one"))["virtual-size"] == 8 * MIB
+    target.virsh("vol-delete", "--pool", pool, "one")
+    run(["qemu-img", "create", "-q", "-f", "qcow2", "-o", "compat=0.10", image, "8M"])
+    run(["qemu-img", "snapshot", "-c", "before", image])
+    target.virsh("pool-refresh", pool)
+    done = target.module("storage_volume", smaller, False)
+    assert "Can't resize a v2 image which has snapshots" in done["msg"]
+    assert target.image(str(images / "one"))["virtual-size"] == 8 * MIB
 
 
 def test_what_a_clone_stands_on_does_not_shrink(target: Target, pool: str) -> None:
