@@ -710,11 +710,15 @@ def test_what_is_half_made_but_in_use_is_left_alone(
     target.virsh("undefine", f"{prefix}vm")
 
 
+THICK = {"capacity": "96MiB", "format": "raw", "provisioning": "thick"}
+
+
 def test_a_failed_upload_leaves_nothing(
     target: Target, prefix: str, tmp_path: Path, libvirtd: PrivateLibvirtd
 ) -> None:
-    image = tmp_path / "image.raw"
-    image.write_bytes(os.urandom(96 * MIB))
+    image, large = tmp_path / "image.raw", tmp_path / "large.raw"
+    image.write_bytes(os.urandom(66 * MIB))  # what is kept for root might be enough
+    large.write_bytes(os.urandom(96 * MIB))
     small = tmp_path / "small"
     small.mkdir()
     target.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(small)])
@@ -722,10 +726,14 @@ def test_a_failed_upload_leaves_nothing(
     target.virsh("pool-define-as", name, "dir", "--target", str(small))
     target.virsh("pool-start", name)
     options = {"pool": name, "name": "one", "image": str(image)}
+    for foreseen in ({"image": str(large)}, {"image": None, **THICK}):
+        [error] = refused(target, "storage_volume", {**options, **foreseen})
+        assert f"takes 96MiB, and pool {name} has 64MiB free" in error
     failed = target.module("storage_volume", options, False)
     assert failed["failed"] is True
     if libvirtd.answers():
-        assert "No space left" in failed["msg"], failed["msg"]
+        assert f"there was no room for it in pool {name}" in failed["msg"], failed["msg"]
+        assert "free now (No space left)" in failed["msg"]
         assert target.run(["ls", "-A", str(small)]) == ""
     else:  # libvirtd 11.3 does not survive it, so what it leaves is the next run's
         assert "the next run converges" in failed["msg"], failed["msg"]

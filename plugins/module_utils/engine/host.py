@@ -26,7 +26,7 @@ QUESTIONS = {
     **dict.fromkeys(("way_in",), 0),
     **dict.fromkeys(("backup", "bridge", "checkpoints", "controllers", "cpu_models"), 1),
     **dict.fromkeys(("far_interface", "file", "folder", "image", "leases", "machines_of"), 1),
-    **dict.fromkeys(("migratable", "noted_daemons", "parsed", "place", "real_path"), 1),
+    **dict.fromkeys(("free_in", "migratable", "noted_daemons", "parsed", "place", "real_path"), 1),
     **dict.fromkeys(("cut_off", "direct_block", "made_from", "network_filter", "post_copy"), 1),
     **dict.fromkeys(("refusal", "snapshots", "vm_job", "volume_at", "written"), 1),
     **dict.fromkeys(("block_job", "checksum", "disk_size", "inside", "owner", "parser_refusal"), 2),

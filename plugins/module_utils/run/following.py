@@ -96,6 +96,10 @@ def _direct_block(_answers: Answers, _path: str) -> None:
     """How a file would be written to is not looked at for all that a host has."""
 
 
+def _free_in(_answers: Answers, _pool: str) -> None:
+    """What is free in a pool is as it was when the snapshot was taken."""
+
+
 def _place(answers: Answers, path: str) -> str:
     if path.startswith("/") and not _is_absent(answers, path):
         raise NotRecorded(("place", path))
@@ -212,6 +216,7 @@ FOLLOWS: dict[str, Callable[..., Any]] = {
     "volume_at": _volume_at,
     "snapshots": _of_vm(()),
     "direct_block": _direct_block,
+    "free_in": _free_in,
     "inner_snapshots": _inner_snapshots,
     "checkpoints": _of_vm(()),
     "vm_job": _of_vm(""),

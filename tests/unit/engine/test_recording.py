@@ -119,6 +119,7 @@ ANSWERS: dict[Fact, Any] = {
     ("addresses",): {"eno3": ["198.51.100.7"], "eno4": []},
     ("post_copy", "web"): False,
     ("vm_job", "web"): "a migration",
+    ("free_in", "images"): 1 << 30,
     ("direct_block", "/srv/a.img"): 512,
     ("reaches", "192.0.2.1", "49152"): "closed",
 }

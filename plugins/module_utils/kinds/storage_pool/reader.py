@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from ...engine import xmltree
@@ -20,6 +21,16 @@ def read_pools(host: Host, names: Iterable[str] | None) -> dict[str, Have]:
             name: _have(host, there[name]) if name in there else Have("storage_pool", name)
             for name in wanted
         }
+
+
+def read_free_in(host: Host, name: str) -> int | None:
+    """What is free in a pool when libvirt has looked at it anew; None where it does not tell."""
+    with suppress(libvirt.libvirtError):
+        pool = host.conn.storagePoolLookupByName(name)
+        with suppress(libvirt.libvirtError):  # a copy is being made in it, and changes it anyway
+            pool.refresh(0)
+        return int(pool.info()[3])
+    return None
 
 
 def _have(host: Host, pool: Any) -> Have:

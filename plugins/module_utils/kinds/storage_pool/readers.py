@@ -30,5 +30,14 @@ def _volume_at(host: Host, path: str) -> Any:
     return volume_at(host, path)
 
 
-STORAGE = Reads({"storage_pool": _pools, "storage_volume": _volumes}, {"volume_at": _volume_at})
+def _free_in(host: Host, pool: str) -> Any:
+    from .reader import read_free_in
+
+    return read_free_in(host, pool)
+
+
+STORAGE = Reads(
+    {"storage_pool": _pools, "storage_volume": _volumes},
+    {"volume_at": _volume_at, "free_in": _free_in},
+)
 FOR_PLANS = (STORAGE, VMS, RECORDS)

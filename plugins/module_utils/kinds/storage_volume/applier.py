@@ -24,6 +24,7 @@ from ...engine.plan import CREATE, DELETE, UPDATE, Plan
 from ...host.connection import Host, libvirt, patiently, wait_until
 from .applier_changed import disks_on, make_as_planned
 from .applier_origin import check_not_cut_off, laid_out_as_origin
+from .applier_room import told_where_full
 from .reader import OTHER_RUN_TIMEOUT_S, look_up_volume, refresh_pool, tree_of
 from .volumes import (
     BLOCK_POOLS,
@@ -55,7 +56,7 @@ MARK_BYTES = str(2**20)  # as little as all kinds of pools can allocate; nothing
 
 def make(host: Host, plan: Plan) -> None:
     """Make a volume under its mark. What fails leaves nothing of it behind."""
-    with host.errors(plan.resource, "make it"):
+    with told_where_full(host, plan), host.errors(plan.resource, "make it"):
         own = begin(host, plan)
         if own is not None:
             end(host, plan, own)

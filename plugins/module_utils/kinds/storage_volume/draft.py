@@ -331,6 +331,8 @@ class VolumeDraft(Draft):
             if why:
                 self.mistakes.add(why, "name")
         new = design(self.wanted, self.world, self.mistakes)
+        if not self.mistakes.errors:
+            self._check_room(new.tree)
         self.made, self.checksum = new.tree, new.checksum
         self.holds, self.unsized = new.holds, new.unsized
         self.warnings += new.warnings
@@ -342,6 +344,15 @@ class VolumeDraft(Draft):
         said = {key: value for key, value in self.wanted.options.items() if key not in MANNER}
         given: Values = {(key,): value for key, value in said.items() if value is not None}
         return {**given, **new.values}
+
+    def _check_room(self, new: Element) -> None:
+        from .room import why_short
+
+        short = why_short(self.wanted, new, self.world)
+        if short is not None and short.is_sure:
+            self.mistakes.add(short.message, "capacity")
+        elif short is not None:
+            self.warnings.append(short.message)
 
     # ---- what goes
 
