@@ -172,6 +172,12 @@ def _reaches(host: Host, address: str, port: str) -> str | None:
     return read_reaches(host, address, port)
 
 
+def _iscsi_targets(host: Host, address: str, port: str) -> list[str] | None:
+    from .iscsi_targets import read_iscsi_targets
+
+    return read_iscsi_targets(host, address, port)
+
+
 def _direct_block(host: Host, path: str) -> int | None:
     from .direct_blocks import read_direct_block
 
@@ -225,6 +231,7 @@ ANSWERS: dict[str, Callable[..., Any]] = {
     "way_in": _way_in,
     "linux_bridges": _linux_bridges,
     "direct_block": _direct_block,
+    "iscsi_targets": _iscsi_targets,
     "reaches": _reaches,
     "vlan_hook": _vlan_hook,
 }

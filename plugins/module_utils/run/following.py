@@ -100,6 +100,10 @@ def _free_in(_answers: Answers, _pool: str) -> None:
     """What is free in a pool is as it was when the snapshot was taken."""
 
 
+def _iscsi_targets(_answers: Answers, _address: str, _port: str) -> None:
+    """What a server lists is not kept either."""
+
+
 def _place(answers: Answers, path: str) -> str:
     if path.startswith("/") and not _is_absent(answers, path):
         raise NotRecorded(("place", path))
@@ -217,6 +221,7 @@ FOLLOWS: dict[str, Callable[..., Any]] = {
     "snapshots": _of_vm(()),
     "direct_block": _direct_block,
     "free_in": _free_in,
+    "iscsi_targets": _iscsi_targets,
     "inner_snapshots": _inner_snapshots,
     "checkpoints": _of_vm(()),
     "vm_job": _of_vm(""),

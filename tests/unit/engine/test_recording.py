@@ -120,6 +120,7 @@ ANSWERS: dict[Fact, Any] = {
     ("post_copy", "web"): False,
     ("vm_job", "web"): "a migration",
     ("free_in", "images"): 1 << 30,
+    ("iscsi_targets", "nas", "3260"): ["iqn.2026-01.com.example:vms"],
     ("direct_block", "/srv/a.img"): 512,
     ("reaches", "192.0.2.1", "49152"): "closed",
 }

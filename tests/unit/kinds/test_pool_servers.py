@@ -30,7 +30,8 @@ def planned(declared: dict[str, Any], answers: dict[str, str], on: Any = worlds.
 
 def world(answers: dict[str, str], on: Any = worlds.HERE) -> World:
     found: dict[Fact, Any] = {("reaches", "nas", port): how for port, how in answers.items()}
-    return worlds.world({}, {**on, ("file", "/srv/shared"): None, **found})
+    found[("iscsi_targets", "nas", "3260")] = None
+    return worlds.world({}, {("file", "/srv/shared"): None, **found, **on})
 
 
 def _planned(declared: dict[str, Any], of: World) -> Plan:
@@ -69,6 +70,36 @@ def test_a_server_that_answers_or_is_not_needed_is_not(
     declared: dict[str, Any], answers: dict[str, str]
 ) -> None:
     assert planned(declared, answers).warnings == ()
+
+
+VMS = "iqn.2026-01.com.example:vms"
+
+
+def asked(targets: list[str] | None, **source: Any) -> Plan:
+    """The plan for a target of a server that answers, and lists these."""
+    of = world({"3260": "open"}, {**worlds.HERE, ("iscsi_targets", "nas", "3260"): targets})
+    return _planned({**ISCSI, "source": {**ISCSI["source"], **source}}, of)  # type: ignore[dict-item]
+
+
+def test_a_target_that_its_server_does_not_list_is_told() -> None:
+    """open-iscsi would try to log in for two minutes."""
+    for targets, lists in (([], "to this host, and"), (["iqn.a", "iqn.b"], "lists iqn.a, iqn.b,")):
+        with pytest.raises(FleetErrors) as caught:
+            asked(targets)
+        [error] = caught.value.errors
+        assert error.field == "source.device"
+        assert f"nas does not list a target {VMS} to this host" in str(error)
+        assert lists in str(error)
+
+
+@pytest.mark.parametrize(
+    ("targets", "source"),
+    [([VMS, "iqn.a"], {}), (None, {}), (["iqn.a"], {"initiator": "iqn.2026-01.com.example:kvm1"})],
+)
+def test_one_that_is_listed_or_may_be_to_another_is_not(
+    targets: list[str] | None, source: dict[str, str]
+) -> None:
+    assert asked(targets, **source).warnings == ()
 
 
 def test_from_another_machine_nobody_can_tell() -> None:

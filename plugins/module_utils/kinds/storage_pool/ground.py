@@ -24,6 +24,7 @@ AUTH, DEVICES = ("source", "auth"), ("source", "devices")
 ON_FOLDERS = ("dir", "fs", "netfs")
 ON_A_DEVICE = ("fs", "disk")
 ISCSI_PORT = 3260
+MOST_TOLD = 5  # names of targets in an error
 # Of network file systems, by their format. An older NFS has a port that another one tells.
 PORTS = {"nfs": (2049, 111), "auto": (2049, 111), "cifs": (445,), "glusterfs": (24007,)}
 MOUNT_OPTION = "fs:option"  # as libvirt calls it, whatever the prefix was that it was given
@@ -46,12 +47,12 @@ def grounded(plan: Plan, world: World, starts: bool) -> Plan:
             warnings.append(f"{path} does not exist yet; the plan assumes that it will")
         else:
             mistakes.add(_lacks(path, field), field)
-    deaf = _deaf(after, world) if world.host.is_this_machine else ""
-    if deaf and world.assume_on_host:
-        warnings.append(f"{deaf}; the plan assumes that it will")
-    elif deaf:
-        way = "see that it serves, or leave the pool as it is (state: present)"
-        mistakes.add(f"{deaf}, and without it the pool cannot start; {way}", "source.host")
+    for lack, way, field in _lacking(after, world) if world.host.is_this_machine else ():
+        if world.assume_on_host:
+            warnings.append(f"{lack}; the plan assumes that it will")
+        else:
+            way = f"{way}, or leave the pool as it is (state: present)"
+            mistakes.add(f"{lack}, and without it the pool cannot start; {way}", field)
     if after.get("type") in ON_FOLDERS and _is_file(world.host, _folder(after)):
         mistakes.add(f"{_folder(after)} is a file; name a folder", "path")
     mistakes.raise_any()
@@ -78,6 +79,36 @@ def _needed(pool: Element, builds: bool) -> Iterator[tuple[str, str]]:
         for key in values:
             if parent(key) == DEVICES:
                 yield key[-1], "source.devices"
+
+
+def _lacking(pool: Element, world: World) -> Iterator[tuple[str, str, str]]:
+    """What of its server a pool lacks, what to do, and the option that says it."""
+    deaf = _deaf(pool, world)
+    if deaf:
+        yield deaf, "see that it serves", "source.host"
+        return
+    unlisted = _unlisted(pool, world)
+    if unlisted:
+        yield unlisted, "see that it has it, and lets this host in to it", "source.device"
+
+
+def _unlisted(pool: Element, world: World) -> str:
+    """Why a target is none that its server lists; empty where it does, or where nobody can tell.
+
+    open-iscsi tries to log in for two minutes. What another initiator is let in to is not listed to
+    the host's own, by which it asks.
+    """
+    values = values_in(pool)
+    server, target = values.get(("source", "host")), values.get(("source", "device"))
+    own = values.get(("source", "initiator"))
+    if pool.get("type") != "iscsi" or own or not server or not target:
+        return ""
+    [port] = _ports(pool, values)
+    listed = world.facts.ask("iscsi_targets", str(server), str(port))
+    if listed is None or target in listed:
+        return ""
+    others = f"; it lists {', '.join(listed[:MOST_TOLD])}" if listed else ""
+    return f"{server} does not list a target {target} to this host{others}"
 
 
 def _deaf(pool: Element, world: World) -> str:
