@@ -293,6 +293,38 @@ def test_a_lun_is_overwritten_only_where_that_is_said() -> None:
     assert told(found)["declare"] == {"device": "/dev/disk/by-path/lun-1", "format": "raw"}
 
 
+LUN = "/dev/disk/by-path/lun-1"
+
+
+def on_a_lun(**parts: str) -> Site:
+    site = Site(**parts)
+    site.pool(ISCSI, "/dev/disk/by-path")
+    site.volume("fast/unit:0:0:1", LUN, form="raw")
+    return site
+
+
+def test_a_lun_that_the_vm_has_already_is_not_overwritten() -> None:
+    data = (
+        f'<disk type="block" device="disk"><driver name="qemu" type="raw"/><source dev="{LUN}"/>'
+        '<target dev="vdb" bus="virtio"/></disk>'
+    )
+    said = on_a_lun(devices=data).refused(volume="unit:0:0:1", overwrite=True)
+    assert "vdb of this VM is on it; name another volume" in said
+
+
+@pytest.mark.parametrize("device", [LUN, f"{LUN}-part1", f"{LUN}1"])
+@pytest.mark.parametrize("kind", ["logical", "fs", "disk"])
+def test_a_lun_that_a_pool_is_made_of_is_not_overwritten(kind: str, device: str) -> None:
+    text = (
+        f'<pool type="{kind}"><name>{{name}}</name><available>{{free}}</available><source>'
+        f'<device path="{device}"/></source><target><path>{{path}}</path></target></pool>'
+    )
+    site = on_a_lun()
+    site.host.haves["storage_pool"].append(moves.pool("vg", "/dev/vg", text))
+    said = site.refused(volume="unit:0:0:1", overwrite=True)
+    assert "storage_pool/vg is made of it; name another volume" in said
+
+
 def test_what_others_stand_on_stays() -> None:
     site = Site()
     site.volume("local/clone", "/local/clone", below="/local/web.qcow2")

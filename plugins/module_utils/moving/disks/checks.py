@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ...engine import xmltree
 from ...engine.errors import FleetError
 from ...engine.units import format_size
+from ...kinds.images.uses import uses_of_pools
 from ...kinds.storage_volume.volumes import (
     BLOCK_POOLS,
     FILE_POOLS,
@@ -18,6 +20,7 @@ from ...kinds.storage_volume.volumes import (
     capacity_of,
     described,
 )
+from ...kinds.vm.opened import disks_of
 from ...kinds.vm.states import SAVED
 from ..options import KEEP
 from ..spots import volume_at
@@ -283,9 +286,32 @@ def _users(move: DiskMove) -> Iterator[FleetError]:
             "from there first"
         )
         yield _error(move, message)
-    given = users.of(move.there.path) if is_given(move) else ""
-    if given:
-        yield _error(move, f"{given}; name another volume", "volume")
+    if is_given(move):
+        own = _own_on(move, move.there.path)
+        pools = uses_of_pools(move.side.pools().values())
+        on_it = [f"{use.named} is made of it" for use in pools if _is_part(move, use.path)]
+        given = " and ".join(filter(None, (users.of(move.there.path), *own, *on_it)))
+        if given:
+            yield _error(move, f"{given}; name another volume", "volume")
+
+
+def _own_on(move: DiskMove, path: str) -> Iterator[str]:
+    """The other disks of the VM itself that are on a device, as what runs and what is stored."""
+    place, found = move.chains.place(path), set[str]()
+    trees = (move.have.stored, move.have.live)
+    for tree in trees:
+        for name, disk in disks_of(tree) if tree is not None else ():
+            target = xmltree.get(disk, "target/@dev") or ""
+            at = any(move.chains.place(layer.path) == place for layer in move.chains.of(disk))
+            if at and target != move.target:
+                found.add(name)
+    yield from (f"{name} of this VM is on it" for name in sorted(found))
+
+
+def _is_part(move: DiskMove, path: str) -> bool:
+    """Whether a device is the one that the disk is to go to, or a partition of that."""
+    whole, other = move.chains.place(move.there.path), move.chains.place(path)
+    return bool(whole) and re.fullmatch(rf"{re.escape(whole)}(-part\d+|p?\d+)?", other) is not None
 
 
 def _readable(move: DiskMove) -> Iterator[FleetError]:
