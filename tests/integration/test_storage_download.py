@@ -195,12 +195,33 @@ def test_a_linked_clone_is_taken_without_what_it_stands_on(volume: Volume) -> No
     assert done["file"]["backing"] == str(volume.path)
 
 
-def test_what_a_killed_run_left_is_replaced(volume: Volume) -> None:
+def large(volume: Volume) -> Path:
+    """A volume that takes a while."""
     volume.run("storage_volume", pool=volume.pool, name="large.raw", format="raw", capacity="1GiB")
-    large = volume.path.with_name("large.raw")
-    with volume.libvirtd.outside(large).open("r+b") as file:
+    path = volume.path.with_name("large.raw")
+    block = os.urandom(MIB)
+    with volume.libvirtd.outside(path).open("r+b") as file:
         for _each in range(400):
-            file.write(os.urandom(4096) * 256)
+            file.write(block)
+    return volume.libvirtd.outside(path)
+
+
+def test_a_host_that_no_longer_answers_is_not_waited_for(volume: Volume) -> None:
+    large(volume)
+    partial = Path(f"{volume.taken}.partial")
+    process = start_module("storage_download", volume.args(volume="large.raw"), volume.libvirtd)
+    wait_until(partial.exists, 60, "the file as it is being made")
+    volume.libvirtd.signal("STOP")
+    try:
+        said = process.communicate(timeout=300)[0]
+    finally:
+        volume.libvirtd.signal("CONT")
+    assert "was lost while it should hand out the volume" in said
+    assert volume.listed() == {}
+
+
+def test_what_a_killed_run_left_is_replaced(volume: Volume) -> None:
+    whole = large(volume)
     partial = Path(f"{volume.taken}.partial")
     process = start_module("storage_download", volume.args(volume="large.raw"), volume.libvirtd)
     wait_until(partial.exists, 60, "the file as it is being made")
@@ -209,4 +230,4 @@ def test_what_a_killed_run_left_is_replaced(volume: Volume) -> None:
     assert partial.exists() and not volume.taken.exists()
     done = volume.take(volume="large.raw")
     assert "what an interrupted run left beside it is replaced" in done["plan"][0]["note"]
-    assert volume.taken.read_bytes() == volume.libvirtd.outside(large).read_bytes()
+    assert volume.taken.read_bytes() == whole.read_bytes()

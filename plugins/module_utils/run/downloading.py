@@ -12,6 +12,7 @@ from ..engine.errors import FleetError
 from ..engine.facts import Facts
 from ..engine.world import World
 from ..host.connection import Host
+from ..host.lively import open_watched
 from ..kinds.storage_download.declared import Declared, declared_of
 from ..kinds.storage_download.facts import DestFacts, lasting
 from ..kinds.storage_download.planned import Case, Planned, planned
@@ -33,7 +34,8 @@ def _outcome(module: basic.AnsibleModule) -> dict[str, Any]:
     def plan(_host: Host | None, facts: Facts) -> Planned:
         return _seen(declared, facts, lenient)
 
-    return outcome_of(module, FOR_PLANS, plan, _shown, _apply)
+    # A stream from a host that no longer answers would never end.
+    return outcome_of(module, FOR_PLANS, plan, _shown, _apply, open_watched)
 
 
 def _seen(declared: Declared, facts: Facts, lenient: bool) -> Planned:

@@ -14,7 +14,7 @@ from ..engine.facts import Fact, Facts, Reads
 from ..engine.plan import Plan
 from ..engine.showing import diffs, results, summary
 from ..engine.unknown import said
-from ..host.connection import Host
+from ..host.connection import Host, Opener
 from .opening import opened
 
 
@@ -50,9 +50,10 @@ def outcome_of(
     planned: Callable[[Host | None, Facts], P],
     shown: Callable[[P], dict[str, Any]],
     apply: Callable[[Host, P, Facts], dict[str, Any]],
+    opening: Callable[[Opener, str], Any] | None = None,
 ) -> dict[str, Any]:
     """What a run returns: of its plan, of what that is about, and of what was done."""
-    with opened(module, (), more=reads) as (host, facts):
+    with opened(module, (), more=reads, opening=opening) as (host, facts):
         begun = planned(host, facts)
         check_expected(module, begun.plan, facts)
         outcome = {**report(begun.plan, facts, module.check_mode), **shown(begun)}

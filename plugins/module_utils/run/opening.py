@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from ansible.module_utils import basic
 
 from ..engine.errors import FleetError
 from ..engine.facts import Facts, Reads
 from ..engine.world import Kind
-from ..host.connection import Host, connect
+from ..host.connection import Host, Opener, connect
 from ..host.live import facts_of
 from .module import require_libvirt
 
@@ -29,9 +30,11 @@ def opened(
     kinds: Iterable[Kind],
     changes: bool = True,
     more: Iterable[Reads] = (),
+    opening: Callable[[Opener, str], Any] | None = None,
 ) -> Iterator[tuple[Host | None, Facts]]:
     """The host that a module is for, and its facts, as far as plans of these kinds ask for them,
-    and what `more` there is to ask; of a snapshot there are facts only."""
+    and what `more` there is to ask; of a snapshot there are facts only. `opening` is another way to
+    connect."""
     uri = module.params["uri"]
     if is_snapshot(uri):
         if changes and not module.check_mode:
@@ -44,5 +47,5 @@ def opened(
         yield None, facts_in(uri[len(SNAPSHOT) :])
         return
     require_libvirt(module)
-    with connect(uri) as host, host.errors("", "answer"):
+    with connect(uri, opening=opening) as host, host.errors("", "answer"):
         yield host, facts_of(host, (*(one for kind in kinds for one in kind.reads), *more))
