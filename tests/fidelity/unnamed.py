@@ -169,7 +169,7 @@ NIC = {
     "mac": ("mac/",),
     "driver": ("driver/",),
     "queues": ("driver/@queues",),
-    "details": ("virtualport", "target/", "script/", "bandwidth/", "@managed"),
+    "details": ("virtualport", "target/", "script/", "bandwidth/", "@managed", "ip[", "route"),
     "": ("source", "@type"),
 }
 VSWITCH = {

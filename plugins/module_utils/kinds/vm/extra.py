@@ -117,7 +117,8 @@ def overwritten(domain: Element) -> Iterator[tuple[str, str, str]]:
 def devices_in(domain: Element, *records: Record) -> set[int]:
     """The devices of a domain that came by extra_xml as some records say, by their identity.
 
-    What was there before it is none, be it asked for or not.
+    What was there before it is none, be it asked for or not, nor what an option, or somebody else,
+    has made another since.
     """
     found: set[int] = set()
     for record in records:
@@ -128,8 +129,10 @@ def devices_in(domain: Element, *records: Record) -> set[int]:
             if number >= len(theirs) or theirs[number] is None:
                 found |= {id(element) for element in taken}
         before = record.before.values if record.before else {}
-        above = {path[:2] for path, _name in part.values if path[:1] == _DEVICES}
-        new = (path for path in above if len(path) > 1 and (path, None) not in before)
+        said = [at for at in part.values if at[0][:1] == _DEVICES and len(at[0]) > 1]
+        others = {at[0][:2] for at in said if not _is_at(domain, at, part.values[at])}
+        above = {path[:2] for path, _name in said} - others
+        new = (path for path in above if (path, None) not in before)
         found |= {id(place(domain, path)) for path in new}
     return found - {id(None)}
 
