@@ -12,7 +12,7 @@ from ...engine.keys import Key, Values
 from ...engine.world import World
 from ...engine.xmltree import Element
 from ..vswitch import filters
-from . import nic_isolation
+from . import nic_isolation, nic_limits
 from .following import followed
 from .nic_isolation import elsewhere, is_on_the_same
 from .nic_rows import MACVTAP, NICS
@@ -53,8 +53,10 @@ def check(
     domain: Element, before: Element | None, world: World, mistakes: Mistakes
 ) -> Iterator[str]:
     """Collect the NICs with filters, or isolated, where they cannot be, and with filters that are
-    none; what is so already is no mistake. What is taken to come before the run is told."""
+    none; what is so already is no mistake. What is taken to come before the run is told, and limits
+    that are none."""
     nic_isolation.check(domain, before, world, mistakes)
+    yield from nic_limits.unlimited(domain, before, world)
     there = {} if before is None else items_of(NICS, before)
     for name, nic in items_of(NICS, domain).items():
         was = there.get(name)

@@ -8,9 +8,17 @@ from typing import TYPE_CHECKING
 
 from ...engine.host import TEST
 from ...engine.keys import ABSENT, PRESENT, Key, Values, fits_several, named, within
-from . import device_rules, rules, tagging, tree
+from . import device_rules, limits, rules, tagging, tree
 from .surroundings import has_bridge, refuse_while_in_use
-from .table import BRIDGE, BRIDGE_NAME, FAMILIES, MORE_ADDRESSES, RUN_BY_LIBVIRT, TYPE
+from .table import (
+    BRIDGE,
+    BRIDGE_NAME,
+    FAMILIES,
+    MORE_ADDRESSES,
+    OPENVSWITCH,
+    RUN_BY_LIBVIRT,
+    TYPE,
+)
 from .tree import values_of
 
 if TYPE_CHECKING:
@@ -57,6 +65,7 @@ def _check_one(draft: VswitchDraft, after: Values) -> None:
     _check_bridge(draft, after)
     _check_devices(draft, after)
     draft.beneath.check()
+    _tell_limits_that_are_none(draft, after)
     if draft.have.live is not None and not draft.will_run:
         refuse_while_in_use(draft.wanted, draft.running)
     draft.mistakes.raise_any()
@@ -93,6 +102,15 @@ def _check_names(draft: VswitchDraft) -> None:
                 "by virsh net-edit, or list all and purge",
                 named(key),
             )
+
+
+def _tell_limits_that_are_none(draft: VswitchDraft, after: Values) -> None:
+    """Of port groups on Open vSwitch whose limits are declared."""
+    groups = draft.definition.findall("portgroup") if after[TYPE] == OPENVSWITCH else ()
+    for group in filter(limits.is_none, groups):
+        at = ("port_groups", group.get("name", ""), "bandwidth", "inbound")
+        if any(value != "0B" for value in within(draft.wanted.values, at).values()):
+            draft.warnings.append(f"{named(at)}: {limits.PEAK}")
 
 
 def _check_addresses(draft: VswitchDraft) -> None:

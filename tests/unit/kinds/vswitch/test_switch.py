@@ -13,6 +13,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Plan
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.showing import results
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.world import World
 from ansible_collections.kvm.fleet.plugins.module_utils.host import links, open_vswitch
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import limits
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.kind import KIND
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.steps import steps_of
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch import (
@@ -189,6 +190,19 @@ def test_a_switch_is_told_as_it_can_be_declared() -> None:
     assert told["uplinks"]["teaming"] == "active_backup"
     options = {name: told[name] for name in ("type", "bridge", "uplinks", "mtu")}
     assert not planned(found(bond=PAIR), world_of(found(bond=PAIR)), **options).changed
+
+
+def test_a_limit_that_open_vswitch_takes_for_none_is_told() -> None:
+    for limit, is_told in (
+        ({"average": "10MiB"}, True),
+        ({"average": "10MiB", "peak": "10MiB"}, False),
+        ({"average": "0B"}, False),
+    ):
+        group = {"name": "slow", "bandwidth": {"inbound": limit, "outbound": {"average": "1MiB"}}}
+        plan = planned(found(), port_groups=[group])
+        assert [one for one in plan.warnings if "declare peak" in one] == (
+            [f"port_groups.slow.bandwidth.inbound: {limits.PEAK}"] if is_told else []
+        )
 
 
 def test_a_unit_that_is_missing_is_written_again() -> None:
