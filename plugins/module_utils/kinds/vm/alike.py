@@ -58,11 +58,17 @@ def check_names(want: Mapping[Key, Value], stored: Values, mistakes: Mistakes) -
     things = [key for key in want if len(key) == 2 and want[key] in (PRESENT, ABSENT)]
     alike = is_any(stored)
     for key in things:
-        if alike and _by_tree_name(key, stored) != key:
+        if alike and _by_tree_name(key, stored) != key and not _would_be_renamed(key, want, stored):
             continue
         address = (key[0], str(want.get((*key, "mac"))))
         twins = (twins_of(stored, key) or twins_of(stored, address)) if alike else []
-        if twins and key not in twins[1:]:
+        if _would_be_renamed(key, want, stored):
+            message = (
+                "is known by this MAC address only, and cannot get another under this name; "
+                "take it away (state: absent) and declare one that has a name and the mac"
+            )
+            mistakes.add(message, named((*key, "mac")))
+        elif twins and key not in twins[1:]:
             mistakes.add(_fits_several(twins, stored), named(key))
         elif key[0] == "nics" and ":" in key[1] and want[key] is PRESENT and key not in stored:
             message = "no NIC is known by this MAC address; give the new one a name and a mac"
@@ -73,12 +79,6 @@ def check_names(want: Mapping[Key, Value], stored: Values, mistakes: Mistakes) -
         elif key[0] == CHANNELS and NUMBERED.search(key[1]) and _is_new(key, want, stored):
             message = "ends as the name of one of several that are alike; give the new one another"
             mistakes.add(message, named(key))
-        elif _would_be_renamed(key, want, stored):
-            message = (
-                "is known by this MAC address only, and cannot get another under this name; "
-                "take it away (state: absent) and declare one that has a name and the mac"
-            )
-            mistakes.add(message, named((*key, "mac")))
 
 
 def check_going(want: Mapping[Key, Value], stored: Values, mistakes: Mistakes) -> None:
@@ -108,8 +108,9 @@ def _called(twin: Key, first: Key) -> str:
 
 def _would_be_renamed(key: Key, want: Mapping[Key, Value], stored: Values) -> bool:
     """Whether a NIC that others made is to lose the MAC address by which it is known."""
-    mac = (*key, "mac")
-    return ":" in key[1] and mac in want and key in stored and want[mac] != stored.get(mac)
+    mac, there = (*key, "mac"), _by_tree_name(key, stored)
+    has = stored.get((*there, "mac"))
+    return ":" in key[1] and mac in want and there in stored and want[mac] != has
 
 
 def _fits_several(twins: list[Key], stored: Values) -> str:

@@ -91,6 +91,9 @@ def _is_on_a_network(domain: Element) -> Iterator[FleetError]:
         if has_parameters and not xmltree.get(nic, "filterref/@filter"):
             message = "are of a filter; write filter.name too"
             yield FleetError(message, field=f"nics.{name}.filter.parameters")
+        if nic.get("type") == "hostdev":
+            yield from _is_a_device_of_the_host(name, nic)
+            continue
         model = xmltree.get(nic, "model/@type") or ""
         for option, attribute, unset in (("driver", "name", "default"), ("queues", "queues", "0")):
             if xmltree.get(nic, f"driver/@{attribute}") and not model.startswith("virtio"):
@@ -99,6 +102,15 @@ def _is_on_a_network(domain: Element) -> Iterator[FleetError]:
                     f"write {unset}"
                 )
                 yield FleetError(message, field=f"nics.{name}.{option}")
+
+
+def _is_a_device_of_the_host(name: str, nic: Element) -> Iterator[FleetError]:
+    """What QEMU does of the NICs that it emulates: libvirt refuses it in the run."""
+    of_qemu = (("driver", "driver/@name"), ("queues", "driver/@queues"), ("mtu", "mtu/@size"))
+    for option, path in of_qemu:
+        if xmltree.get(nic, path):
+            message = "is not for a NIC that is a device of the host; leave it out"
+            yield FleetError(message, field=f"nics.{name}.{option}")
 
 
 def _has_its_vcpus(domain: Element) -> Iterator[FleetError]:

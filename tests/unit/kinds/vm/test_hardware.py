@@ -73,6 +73,25 @@ def test_a_port_group_is_of_a_vswitch(kind: str, errors: int) -> None:
     assert len(mistakes.errors) == errors
 
 
+@pytest.mark.parametrize(
+    ("said", "option"),
+    [
+        ("<driver name='vhost'/>", "driver"),
+        ("<driver name='vfio' queues='2'/>", "queues"),
+        ("<mtu size='1400'/>", "mtu"),
+        ("<boot order='1'/>", ""),
+    ],
+)
+def test_a_nic_that_is_a_device_of_the_host_has_none_of_qemu(said: str, option: str) -> None:
+    nic = "<interface type='hostdev'><mac address='52:54:00:00:00:01'/><model type='virtio'/>{}"
+    text = f"<domain><devices>{nic}</interface></devices></domain>"
+    mistakes = Mistakes("vm/web")
+    before = xmltree.parse(text.format("<driver name='vfio'/>" if "vfio" in said else ""))
+    hardware.check(xmltree.parse(text.format(said)), before, mistakes)
+    wrong = [f"nics.52:54:00:00:00:01.{option}"] if option else []
+    assert [error.field for error in mistakes.errors] == wrong
+
+
 def test_memory_in_every_unit_is_added_up() -> None:
     domain = xmltree.parse(
         """<domain><cpu><numa><cell cpus="0" memory="1" unit="GiB"/><cell memory="1048576"/></numa>

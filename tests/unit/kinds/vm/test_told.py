@@ -135,6 +135,17 @@ def test_none_of_several_gets_the_number_of_one_that_goes(going: list[str], refu
     assert all(refused in str(error) for error in mistakes.errors)
 
 
+@pytest.mark.parametrize("number", ["#1", "#2", "#3"])
+def test_none_of_several_gets_another_mac_under_its_name(number: str) -> None:
+    stored = tree.domain_values(domain(THREE))
+    mistakes = Mistakes("vm/vm")
+    for mac in (MAC, "52:54:00:33:33:33"):
+        nics = [{"name": f"{MAC}{number}", "mac": mac}]
+        alike.check_names(wanted({"nics": nics}), stored, mistakes)
+    [error] = mistakes.errors
+    assert "cannot get another under this name" in error.message
+
+
 def test_what_is_told_are_texts_of_no_type_of_our_own() -> None:
     disk = "<disk><source file='/a'/><target dev='vda'/><serial> A </serial></disk>"
     vm = domain(disk, "<title> a </title><description>\nb\n</description>")
