@@ -17,6 +17,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.kind impor
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch import (
     linux_files,
     linux_seen,
+    network_manager_files,
     seen,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch.seen import Switch
@@ -119,10 +120,25 @@ def linux_host(
     vlans: Any = None,
 ) -> dict[str, Any]:
     """A host with what is stored of br9 as its files say, and these links."""
-    files = linux_files.files_of("br9", stored, derived_mac("prod")) if stored else {}
+    made_by = {"networkd": linux_files, "networkmanager": network_manager_files}
+    files: dict[str, dict[str, str]] = {name: {} for name in made_by}
+    if stored:
+        files[stored.backend] = made_by[stored.backend].files_of("br9", stored, derived_mac("prod"))
     ports = {name: ALL_VLANS for name, of in (links or {}).items() if of["master"] == "br9"}
-    is_kept = {"keeper": keeper, "has_networkd": True, "files": files}
-    return {**is_kept, "links": dict(links or {}), "vlans": vlans or ports}
+    is_kept = {"keeper": keeper, "has_networkd": True, "files": files["networkd"]}
+    told = network_manager_with(files["networkmanager"], "1.42.4" * (keeper == "NetworkManager"))
+    of_links = {"links": dict(links or {}), "vlans": vlans or ports}
+    return {**is_kept, **of_links, "network_manager": told}
+
+
+def network_manager_with(files: Mapping[str, str], version: str = "1.42.4") -> dict[str, Any]:
+    """What NetworkManager tells that has read these files, and has all of them active."""
+    connections = {
+        number: ["x0", f"{network_manager_files.FOLDER}/{name}"]
+        for name, number in network_manager_files.connections_in(files).items()
+    }
+    told = {"files": dict(files), "connections": connections}
+    return {**told, "version": version, "unmanaged": [], "active": {}}
 
 
 def on_linux(said: dict[str, Any]) -> Have:

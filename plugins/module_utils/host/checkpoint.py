@@ -37,7 +37,8 @@ _UNIT = """\
 [Unit]
 Description=Set a switch back that nobody has confirmed
 ConditionPathExists={pending}
-After=systemd-networkd.service openvswitch-switch.service ovs-vswitchd.service network.target
+After=systemd-networkd.service NetworkManager.service
+After=openvswitch-switch.service ovs-vswitchd.service network.target
 StartLimitIntervalSec=0
 
 [Service]

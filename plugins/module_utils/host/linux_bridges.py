@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Bridges of Linux on this machine as `ip` and `bridge` tell them, who keeps its network, and the
-files of ours from which systemd-networkd makes them when it starts."""
+files of ours from which that makes them when it starts."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from ..engine.keepers import (
     UNIT_PREFIX,
 )
 from . import units
+from .network_manager import read_network_manager
 from .port_vlans import range_of
 from .writing import write_whole
 
@@ -38,7 +39,7 @@ EVERYBODY = "00:00:00:00:00:00"  # where a tunnel sends what it knows no other w
 def read_linux_bridges() -> dict[str, Any]:
     """Who keeps the host's network (`keeper`), whether networkd is on it (`has_networkd`), the
     `links` that are bridges, bonds, tunnels or on one, the `vlans` of each, our `files`, and which
-    of the hosts it is (`host`)."""
+    of the hosts it is (`host`), and what NetworkManager tells (`network_manager`)."""
     listed = told("ip", "-j", "-d", "link", "show")
     links, own = links_in(listed), {one.get("ifname"): one.get("address", "") for one in listed}
     for name in (name for name, one in links.items() if TUNNEL in one):
@@ -51,6 +52,7 @@ def read_linux_bridges() -> dict[str, Any]:
         "vlans": vlans_in(told("bridge", "-j", "-compressvlans", "vlan", "show")),
         "files": read_files(),
         "host": _host(),
+        "network_manager": read_network_manager(),
     }
 
 

@@ -4,12 +4,15 @@ start of the host. What is to be done is decided elsewhere."""
 
 from __future__ import annotations
 
-from ...engine.keepers import NETWORKD
+from collections.abc import Mapping
+from typing import Any
+
+from ...engine.keepers import BY_NETWORK_MANAGER, NETWORKD
 from ...host import linux_bridges
 from ...host.connection import wait_until
-from . import applier_networkd, tree
-from .applier_networkd import reload, settle, told
-from .switch import linux_commands, linux_files, linux_names
+from . import applier_network_manager, applier_networkd, tree
+from .applier_networkd import settle, told
+from .switch import linux_commands, linux_files, linux_names, linux_seen
 from .switch.seen import Switch
 
 MAKE_TIMEOUT_S = 5.0
@@ -18,15 +21,10 @@ MAKE_TIMEOUT_S = 5.0
 def wire(bridge: str, will: Switch, resource: str) -> None:
     """Make a bridge what it is to be, from whatever is there."""
     found = linux_bridges.read_linux_bridges()
-    links, mac = found["links"], tree.derived_mac(will.owner, found["host"])
-    was = linux_files.stored_in(found["files"]).get(bridge, Switch())
-    is_kept = found["keeper"] == NETWORKD
-    told(linux_commands.releasing(links, bridge, was, will), resource)
-    applier_networkd.release(bridge, was, will, resource)
-    # From here on what is stored is what will be: an interrupted run is taken up by that.
-    linux_bridges.write_files(
-        linux_files.files_of(bridge, will, mac), linux_files.of_bridge(found["files"], bridge)
-    )
+    was = linux_seen.stored_in(found).get(bridge, Switch())
+    mac = tree.derived_mac(will.owner, found["host"])
+    by = _by_network_manager if will.backend == BY_NETWORK_MANAGER else _by_networkd
+    is_kept = by(found, bridge, (was, will), mac, resource)
 
     def making() -> None:
         now = linux_bridges.read_linux_bridges()
@@ -37,10 +35,42 @@ def wire(bridge: str, will: Switch, resource: str) -> None:
     if not is_kept:
         making()
         return
+    settle(making, lambda: applier_networkd.astray(bridge, will, mac), bridge, resource, will)
+
+
+def _by_networkd(
+    found: Mapping[str, Any], bridge: str, of: tuple[Switch, Switch], mac: str, resource: str
+) -> bool:
+    """Have networkd know it, and whether that has."""
+    was, will = of
+    told(linux_commands.releasing(found["links"], bridge, was, will), resource)
+    applier_networkd.release(bridge, was, will, resource)
+    # From here on what is stored is what will be: an interrupted run is taken up by that.
+    linux_bridges.write_files(
+        linux_files.files_of(bridge, will, mac), linux_files.of_bridge(found["files"], bridge)
+    )
+    if found["keeper"] != NETWORKD:
+        return False
     # It sets back what differs from the files that it knows, so these come first.
-    reload(resource)
+    applier_networkd.reload(resource)
     wait_until(lambda: _is_made(bridge, will), MAKE_TIMEOUT_S)
-    settle(making, lambda: applier_networkd.astray(bridge, will, mac), bridge, resource)
+    return True
+
+
+def _by_network_manager(
+    _found: Mapping[str, Any], bridge: str, of: tuple[Switch, Switch], mac: str, resource: str
+) -> bool:
+    """Have NetworkManager know it, which makes again what it knows and is taken away: so it knows
+    first what will be."""
+    was, will = of
+    again = applier_network_manager.becoming_active(bridge, will, mac)
+    applier_network_manager.begin(bridge, will, mac, resource)
+    links = linux_bridges.read_linux_bridges()["links"]
+    told(linux_commands.releasing(links, bridge, was, will), resource, tries=True)
+    applier_networkd.release(bridge, was, will, resource)
+    applier_network_manager.keep(bridge, will, mac, resource, again)
+    applier_networkd.clear(bridge, was, will, resource)
+    return True
 
 
 def _is_made(bridge: str, will: Switch) -> bool:
@@ -51,9 +81,12 @@ def _is_made(bridge: str, will: Switch) -> bool:
 
 
 def unwire(bridge: str, resource: str) -> None:
-    """Take a bridge and its bond away, then its files, that with the note last."""
+    """Take a bridge and its bond away, then its files, that with the note last. NetworkManager is
+    told first: it would make again what is taken from it."""
+    applier_network_manager.forget(bridge, resource)
     found = linux_bridges.read_linux_bridges()
-    told(linux_commands.removing(found["links"], bridge), resource)
-    linux_bridges.write_files({}, linux_files.of_bridge(found["files"], bridge))
-    if found["keeper"] == NETWORKD:
-        reload(resource)
+    told(linux_commands.removing(found["links"], bridge), resource, tries=True)
+    are = linux_files.of_bridge(found["files"], bridge)
+    linux_bridges.write_files({}, are)
+    if are and found["keeper"] == NETWORKD:
+        applier_networkd.reload(resource)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from ...engine.errors import FleetError
-from ...engine.keepers import NETWORKD
+from ...engine.keepers import NETWORKD, SERVICES
 from ...host import linux_bridges
 from ...host.connection import wait_until
 from ...host.links import read_links
@@ -17,9 +17,13 @@ ROUNDS, SETTLE_TIMEOUT_S = 3, 8.0  # for networkd, which sets by and by what it 
 
 
 def settle(
-    making: Callable[[], None], astray: Callable[[], Mapping[str, str]], bridge: str, resource: str
+    making: Callable[[], None],
+    astray: Callable[[], Mapping[str, str]],
+    bridge: str,
+    resource: str,
+    will: Switch,
 ) -> None:
-    """Make it, and once more what networkd sets back meanwhile, until all is as it is to be."""
+    """Make it, and once more what its keeper sets back meanwhile, until all is as it is to be."""
     for _round in range(ROUNDS):
         making()
         if wait_until(lambda: not astray(), SETTLE_TIMEOUT_S):
@@ -27,9 +31,10 @@ def settle(
     found = astray()
     if found:
         said = ", ".join(f"{of}: {how}" for of, how in found.items())
+        keeper = SERVICES[will.backend or NETWORKD]
         raise FleetError(
-            f"systemd-networkd does not leave {bridge} as it is to be: {said}; look at "
-            "journalctl -u systemd-networkd, and for other files that match these interfaces",
+            f"{keeper} does not leave {bridge} as it is to be: {said}; look at "
+            f"journalctl -u {keeper}, and for what else is kept of these interfaces",
             resource,
         )
 
@@ -78,7 +83,7 @@ def keep_beside(bridge: str, was: Switch, will: Switch, resource: str) -> None:
         addresses()
         return
     reload(resource)
-    settle(addresses, lambda: _astray_beside(bridge, will), bridge, resource)
+    settle(addresses, lambda: _astray_beside(bridge, will), bridge, resource, will)
 
 
 def _astray_beside(bridge: str, will: Switch) -> dict[str, str]:
@@ -97,6 +102,12 @@ def release(bridge: str, was: Switch, will: Switch, resource: str) -> None:
     """Take away VLANs that go, or become others."""
     if was.host_ports:
         told(host_port_commands.releasing(read_links(), bridge, was, will), resource, tries=True)
+
+
+def clear(bridge: str, was: Switch, will: Switch, resource: str) -> None:
+    """Take away what NetworkManager leaves of host ports that become others."""
+    if was.host_ports or will.host_ports:
+        told(host_port_commands.clearing(read_links(), bridge, was, will), resource, tries=True)
 
 
 def address(bridge: str, was: Switch, will: Switch, resource: str, is_kept: bool) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...engine.errors import FleetError
+from ...engine.keepers import BY_NETWORK_MANAGER
 from ...host import checkpoint, linux_bridges
 from ...host.connection import wait_until
 from ...host.links import read_links
@@ -17,7 +18,7 @@ from . import applier_linux, applier_networkd
 from .switch import commands_back
 from .switch.seen import Switch, of_facts
 
-RETURN_TIMEOUT_S = 8.0  # for networkd, to give an uplink its addresses again
+RETURN_TIMEOUT_S = 8.0  # for whoever keeps it, to give an uplink its addresses again
 
 
 def main() -> None:
@@ -68,14 +69,16 @@ def _switch(saved: Mapping[str, Any]) -> None:
 
 
 def _uplinks(saved: Mapping[str, Any]) -> None:
-    """The addresses of uplinks: networkd sets them by its own files, or else they are set here."""
+    """The addresses of uplinks: their keeper sets them by its files, or else they are set here."""
     uplinks = saved["uplinks"]
     if not uplinks:
         return
     if wait_until(lambda: not _missing(uplinks), RETURN_TIMEOUT_S):
         return
+    by_network_manager = saved["will"].get("backend") == BY_NETWORK_MANAGER
+    how = ["nmcli", "device", "connect"] if by_network_manager else ["networkctl", "reconfigure"]
     for nic in uplinks:
-        linux_bridges.called(["networkctl", "reconfigure", nic])
+        linux_bridges.called([*how, nic])
     if not wait_until(lambda: not _missing(uplinks), RETURN_TIMEOUT_S):
         applier_networkd.told(commands_back.addresses(uplinks), saved["bridge"])
 

@@ -245,7 +245,6 @@ def refused(said: dict[str, Any], **options: Any) -> str:
 @pytest.mark.parametrize(
     ("said", "options", "message"),
     [
-        (host(keeper="NetworkManager"), {}, "NetworkManager keeps the host's network, and by it"),
         (host(keeper="ifupdown"), {}, "ifupdown keeps the host's network, and by it none is made"),
         (host(keeper=""), {"mtu": 1400}, "nobody keeps the host's network; start systemd-networkd"),
         (

@@ -9,7 +9,7 @@ from typing import Any
 from ....engine.changes import LIVE, Came, Change, Went
 from ....engine.comparing import compare
 from ....engine.errors import FleetError
-from ....engine.keepers import IFUPDOWN, NETWORK_MANAGER
+from ....engine.keepers import KEEPERS, NETWORKD
 from ....engine.keys import ABSENT, Values
 from ..changes import PortCame, PortWent, Wired
 from . import host_port_rules as rules
@@ -70,9 +70,9 @@ def check(
 
 
 def freed(links: Links, will: Switch, keeper: str) -> Links:
-    """The interfaces without what host ports take over from the uplinks. What another than networkd
-    keeps stays: that would set it again."""
-    if keeper in (NETWORK_MANAGER, IFUPDOWN) or not will.host_ports:
+    """The interfaces without what host ports take over from the uplinks. What another keeps than
+    who is to keep the switch stays: that would set it again."""
+    if keeper not in ("", KEEPERS[will.backend or NETWORKD]) or not will.host_ports:
         return links
     taken, has_way_out = every_address(will.host_ports), any(p.gateways for p in will.host_ports)
     return {

@@ -65,6 +65,25 @@ def addressing(
         yield from _set(links, interface_of(bridge, port, of_linux), port, mtu)
 
 
+def clearing(links: Links, bridge: str, was: Switch, will: Switch) -> Iterator[Command]:
+    """What NetworkManager leaves of what is active: routes that go, and interfaces that had no
+    addresses of IPv6 and so have it switched off."""
+    stay = {interface_of(bridge, port, True): {*port.routes} for port in will.host_ports}
+    for port in was.host_ports:
+        name = interface_of(bridge, port, True)
+        gone = [one for one in port.routes if one not in stay.get(name, ())]
+        for to, via in gone if name in links else ():
+            yield ["ip", *_family(via), "route", "flush", "exact", to, "via", via, "dev", name]
+    for port in will.host_ports:
+        name = interface_of(bridge, port, True)
+        if name in links and any(":" in one for one in port.addresses):
+            yield ["sh", "-c", f"echo 0 > /proc/sys/net/ipv6/conf/{name}/disable_ipv6"]
+
+
+def _family(address: str) -> list[str]:
+    return ["-6" if ":" in address else "-4"]
+
+
 def _mtu_of(port: HostPort, was: Switch, will: Switch, of_linux: bool) -> int:
     """The MTU that is set; 0 leaves it. The kernel lowers that of a VLAN with its bridge, and never
     raises it again."""

@@ -6,21 +6,21 @@ The one of the bridge itself has a note of what was declared: what is stored of 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 
 from ....engine.keepers import PREFIX
 from .host_port_files import addressing
 from .host_port_files import files_of as files_of_port
-from .host_ports import port_of
 from .links_unit import files_of as unit_of_switch
 from .links_unit import unit_of as unit_name
 from .linux_names import KINDS, bond_of, tagged, tunnel_of
-from .overlay import Overlay, overlay_of
+from .noting import note_of, noted
+from .overlay import Overlay
 from .seen import Switch
 
 NOTE = "# kvm-fleet: "
+# Of the files of systemd-networkd, and of those of NetworkManager.
+ENDINGS = (".netdev", ".network", ".nmconnection", ".conf")
 _WHOSE = """\
 # Made by the Ansible collection kvm.fleet, which writes it anew. What is to be added,
 # such as an address of the host, belongs in {name}.d/own.conf
@@ -79,7 +79,7 @@ def _files(bridge: str, will: Switch, mac: str) -> Iterator[tuple[str, str]]:
     yield from unit_of_switch(bridge, will, True)
     yield f"{own}.network", _of_itself(bridge, will)
     made = _netdev(bridge, "bridge", f"MACAddress={mac}\n")
-    yield f"{own}.netdev", f"{_note(will)}{made}{_BRIDGE}"
+    yield f"{own}.netdev", f"{NOTE}{note_of(will)}\n{made}{_BRIDGE}"
 
 
 _BRIDGE = "\n[Bridge]\nVLANFiltering=yes\nDefaultPVID=1\nSTP=no\n"
@@ -137,24 +137,6 @@ def _trunk(vlans: Iterable[str]) -> str:
     return f"\n[BridgeVLAN]\nPVID=1\nEgressUntagged=1\n{has}"
 
 
-def _note(will: Switch) -> str:
-    said = {
-        "owner": will.owner,
-        "nics": list(will.nics),
-        "teaming": will.teaming,
-        "primary": will.primary,
-        "mtu": will.mtu,
-        "backend": will.backend,
-    }
-    if will.vlans:
-        said["vlans"] = list(will.vlans)
-    if will.host_ports:
-        said["host_ports"] = [port.said for port in will.host_ports]
-    if will.overlay is not None:
-        said["overlay"] = will.overlay.said
-    return f"{NOTE}{json.dumps(said)}\n"
-
-
 # ---- what is there
 
 
@@ -164,7 +146,7 @@ def of_bridge(files: Mapping[str, str], bridge: str) -> dict[str, str]:
     return {
         name: text
         for name, text in files.items()
-        if name in (f"{own}.netdev", f"{own}.network", unit_name(bridge))
+        if name in (*(f"{own}{one}" for one in ENDINGS), unit_name(bridge))
         or name.startswith(f"{own}+")
     }
 
@@ -175,19 +157,7 @@ def stored_in(files: Mapping[str, str]) -> dict[str, Switch]:
     for name, text in files.items():
         note = next((line for line in text.splitlines() if line.startswith(NOTE)), "")
         if name.endswith(".netdev") and note:
-            switch = _noted(note[len(NOTE) :])
+            switch = noted(note[len(NOTE) :])
             if switch is not None:
                 found[name[len(PREFIX) : -len(".netdev")]] = switch
     return found
-
-
-def _noted(text: str) -> Switch | None:
-    """What a note says; None of one that somebody has spoiled."""
-    try:
-        said = json.loads(text)
-        ports = tuple(map(port_of, said.get("host_ports", ())))
-        tunnels, nics = overlay_of(said.get("overlay")), tuple(said["nics"])
-        switch = replace(Switch(**said), nics=nics, host_ports=ports, overlay=tunnels)
-        return replace(switch, vlans=tuple(said.get("vlans", ())))
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return None

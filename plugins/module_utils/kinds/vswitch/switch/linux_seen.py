@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ....engine.cpu_lists import listed
+from ....engine.keepers import BY_NETWORK_MANAGER
 from ....engine.vlans import USUAL, ids_of
-from . import linux_files
+from . import linux_files, network_manager_files
 from .linux_commands import is_tunnel
 from .linux_names import KINDS, bond_of, tagged, tunnel_of
 from .seen import Switch
@@ -21,10 +22,19 @@ LEARNING = {"learns": "learning of peers", "learns_as_port": "learning on the br
 
 def seen(found: Mapping[str, Any]) -> dict[str, Any]:
     """The bridges that run or are stored."""
-    links, stored = found.get("links", {}), linux_files.stored_in(found.get("files", {}))
+    links, stored = found.get("links", {}), stored_in(found)
     names = {name for name, one in links.items() if one["kind"] == "bridge"}
     bridges = {name: _bridge(name, links, stored.get(name)) for name in sorted({*names, *stored})}
     return {"error": found.get("error", ""), "bridges": bridges}
+
+
+def stored_in(found: Mapping[str, Any]) -> dict[str, Switch]:
+    """The bridges of ours, each as the files of whoever keeps it say."""
+    by_network_manager = found.get("network_manager", {}).get("files", {})
+    return {
+        **network_manager_files.stored_in(by_network_manager),
+        **linux_files.stored_in(found.get("files", {})),
+    }
 
 
 def _bridge(name: str, links: Mapping[str, Any], stored: Switch | None) -> dict[str, Any]:
@@ -90,7 +100,7 @@ def astray(
         *_uplinks_astray(found, bridge, stored),
         *_tunnels_astray(found, bridge, stored),
         *_host_vlans_astray(found, bridge, stored),
-        *_files_astray(found["files"], bridge, stored, mac),
+        *_files_astray(found, bridge, stored, mac),
     ]
     return {of: was for of, was, _will in pairs}, {of: will for of, _was, will in pairs}
 
@@ -210,9 +220,15 @@ def _host_vlans_astray(found: Mapping[str, Any], bridge: str, stored: Switch) ->
             yield f"{bridge} VLAN {port.vlan}", "without the host", "with the host"
 
 
-def _files_astray(files: Mapping[str, str], bridge: str, stored: Switch, mac: str) -> Pairs:
-    return files_astray(
-        linux_files.of_bridge(files, bridge), linux_files.files_of(bridge, stored, mac)
+def _files_astray(found: Mapping[str, Any], bridge: str, stored: Switch, mac: str) -> Pairs:
+    if stored.backend == BY_NETWORK_MANAGER:
+        told = found["network_manager"]
+        will = network_manager_files.files_of(bridge, stored, mac)
+        yield from files_astray(linux_files.of_bridge(told["files"], bridge), will)
+        yield from network_manager_files.astray(told["connections"], will)
+        return
+    yield from files_astray(
+        linux_files.of_bridge(found["files"], bridge), linux_files.files_of(bridge, stored, mac)
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ....engine.keepers import IFUPDOWN, NETWORK_MANAGER, NETWORKD, PREFIX
+from ....engine.keepers import BY_NETWORK_MANAGER, IFUPDOWN, KEEPERS, NETWORKD, PREFIX
 from ..table import LINUX_BRIDGE, OPENVSWITCH
 from . import linux_seen, seen
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ....engine.host import HostFacts
 
 Found = Mapping[str, Any]
+LEAST = 1, 20  # of NetworkManager: VLANs of bridges came with 1.18, ipv6.method=disabled with 1.20
 
 
 @dataclass(frozen=True)
@@ -48,12 +49,18 @@ LINUX = Maker(
     LINUX_BRIDGE,
     "bridge {} of Linux",
     "a bridge of Linux",
-    "kept by systemd-networkd, also when the host starts again",
-    f"ip link delete {{0}} removes it, with the files {PREFIX}{{0}}* of systemd-networkd",
+    "kept by the host's network manager, also when the host starts again",
+    f"ip link delete {{0}} removes it, with the files {PREFIX}{{0}}* of the network manager",
     seen.MODES_OF_LINUX,
     lambda host: linux_seen.seen(host.linux_bridges),
 )
 MAKERS = {one.type: one for one in (OVS, LINUX)}
+
+
+def backend_of(found: Found, declared: str) -> str:
+    """By whom a new bridge of Linux is kept: as declared, or else who keeps the host's network."""
+    by_keeper = {keeper: backend for backend, keeper in KEEPERS.items()}
+    return declared or by_keeper.get(str(found.get("keeper", "")), NETWORKD)
 
 
 def why_no_backend(found: Found, declared: str) -> str:
@@ -61,16 +68,30 @@ def why_no_backend(found: Found, declared: str) -> str:
     keeper, ready = found.get("keeper", ""), found.get("has_networkd", False)
     if found.get("error"):
         return str(found["error"])
+    if backend_of(found, declared) == BY_NETWORK_MANAGER:
+        return _why_no_network_manager(str(found.get("network_manager", {}).get("version", "")))
     if declared == NETWORKD or keeper == NETWORKD:
         return "" if ready else "the host has no systemd-networkd; install it, or omit backend"
     way_out = "or declare backend: networkd where systemd-networkd is to keep it beside"
-    if keeper in (NETWORK_MANAGER, IFUPDOWN):
-        how = {NETWORK_MANAGER: "nmcli", IFUPDOWN: "/etc/network/interfaces"}[keeper]
+    if keeper == IFUPDOWN:
         return (
             f"{keeper} keeps the host's network, and by it none is made by this version; make it "
-            f"by {how} and declare type: bridge, {way_out}"
+            f"by /etc/network/interfaces and declare type: bridge, {way_out}"
         )
-    return f"nobody keeps the host's network; start systemd-networkd, {way_out}"
+    return f"nobody keeps the host's network; start systemd-networkd or NetworkManager, {way_out}"
+
+
+def _why_no_network_manager(version: str) -> str:
+    if not version:
+        return "NetworkManager does not run, or the host has no nmcli; start it, or omit backend"
+    parts = [int(one) if one.isdigit() else 0 for one in version.split(".")[:2]]
+    if parts < [*LEAST]:
+        needed = ".".join(map(str, LEAST))
+        return (
+            f"NetworkManager {version} is too old, and makes none without addresses; {needed} or "
+            "newer is needed"
+        )
+    return ""
 
 
 def why_no_addresses(found: Found, declared: str) -> str:
@@ -78,6 +99,8 @@ def why_no_addresses(found: Found, declared: str) -> str:
     keeper, ready = found.get("keeper", ""), found.get("has_networkd", False)
     if found.get("error"):
         return str(found["error"])
+    if declared == BY_NETWORK_MANAGER:
+        return "NetworkManager keeps no addresses on Open vSwitch by this version"
     if declared == NETWORKD or keeper == NETWORKD:
         return "" if ready else "the host has no systemd-networkd, which keeps their addresses"
     way_out = "declare backend: networkd where systemd-networkd is to keep it beside"

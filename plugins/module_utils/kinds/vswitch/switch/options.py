@@ -12,7 +12,7 @@ from typing import Any
 
 from ....engine.codecs import Codec, Value, choice, texts
 from ....engine.fields import Field, Rows
-from ....engine.keepers import NETWORKD
+from ....engine.keepers import BY_NETWORK_MANAGER, NETWORKD
 from ....engine.keys import Key, Values, is_within
 from ....engine.vlans import vlan_ranges
 from . import overlay
@@ -48,7 +48,7 @@ ROWS: Rows = (
     Field("uplinks.primary", "", INTERFACE),
     Field("uplinks.vlans", "", vlan_ranges()),
     *overlay.ROWS,
-    Field("backend", "", choice(NETWORKD)),
+    Field("backend", "", choice(NETWORKD, BY_NETWORK_MANAGER)),
     ITEMS,
 )
 

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ....engine.changes import LIVE, Change
-from ....engine.keepers import NETWORKD
+from ....engine.keepers import BY_NETWORK_MANAGER, NETWORKD
 from ....engine.keys import named
 from ..changes import BridgeMade, Raised, Wired
 from ..table import BRIDGE_NAME, TYPE
@@ -24,6 +24,7 @@ from . import (
     leaving,
     linux_files,
     linux_seen,
+    network_manager_rules,
     overlay,
     rules,
     seen,
@@ -31,7 +32,16 @@ from . import (
 from .commands import kept, uplink_ports
 from .host_ports import HOST_PORTS, merged
 from .linux_names import bond_of
-from .makers import LINUX, MAKERS, OVS, Maker, waiting, why_no_addresses, why_no_backend
+from .makers import (
+    LINUX,
+    MAKERS,
+    OVS,
+    Maker,
+    backend_of,
+    waiting,
+    why_no_addresses,
+    why_no_backend,
+)
 from .options import ACTIVE_BACKUP, BACKEND, MTU, NICS, OF_SWITCH, PRIMARY, TEAMING, VLANS
 from .seen import Switch
 
@@ -127,11 +137,18 @@ class Beneath:
         stays = now.primary if teaming == ACTIVE_BACKUP and now.primary in nics else ""
         primary, mtu = said.get(PRIMARY, stays), said.get(MTU, now.mtu)
         ports = merged(now.host_ports, said, self._purges)
-        keeps = NETWORKD if (now.owner if self.maker is LINUX else ports) else ""
-        kept = said.get(BACKEND, keeps)
+        kept = said.get(BACKEND, self._keeps(now, bool(ports)))
         tunnels = overlay.merged(now.overlay, said)
         vlans = tuple(said.get(VLANS, now.vlans if nics else ()))
         return Switch(now.owner, nics, teaming, primary, mtu, kept, ports, tunnels, vlans)
+
+    def _keeps(self, now: Switch, has_ports: bool) -> str:
+        """Who keeps it where nobody says."""
+        if self.maker is not LINUX:
+            return NETWORKD if has_ports else ""
+        if now.backend or not now.owner:
+            return now.backend
+        return backend_of(self.draft.world.host.linux_bridges, "")
 
     @property
     def _purges(self) -> bool:
@@ -200,13 +217,13 @@ class Beneath:
         draft.mistakes.extend(rules.of_another(now, self.name, will))
         if maker is LINUX and self.now is not None:
             draft.mistakes.extend(rules.of_others(self.now, self.bridge))
-        if maker is LINUX:
-            draft.warnings += waiting(draft.world.host.linux_bridges)
         links = draft.world.host.links
         new = [nic for nic in will.nics if nic not in now.nics]
         if maker is LINUX:  # what an interrupted run left in its bond is on its way
             bond = bond_of(self.bridge)
             new = [nic for nic in new if links.get(nic, {}).get("master") != bond]
+        if maker is LINUX:
+            self._check_keeper(now, will, [nic for nic in new if nic in links])
         others = {have.name: have.facts["uplinks"]["nics"] for have in self._planned()}
         draft.mistakes.extend(rules.taken(new, others))
         of = " of Open vSwitch" if maker is OVS else ""
@@ -226,6 +243,20 @@ class Beneath:
             from . import overlay_planned
 
             overlay_planned.check(self, will, will.overlay)
+
+    def _check_keeper(self, now: Switch, will: Switch, new: Iterable[str]) -> None:
+        """Who keeps a bridge of Linux, and what that cannot keep."""
+        draft, found = self.draft, self.draft.world.host.linux_bridges
+        draft.mistakes.extend(rules.of_another_keeper(now, will))
+        if will.backend != BY_NETWORK_MANAGER:
+            draft.warnings += waiting(found)
+            return
+        why = why_no_backend(found, will.backend)
+        if why:
+            draft.mistakes.add(f"cannot be what is declared: {why}", named(BACKEND))
+        links = draft.world.host.links
+        draft.mistakes.extend(network_manager_rules.check(will, new, found, links))
+        draft.warnings += network_manager_rules.left_aside(new, found)
 
     def _freed(self, now: Switch, will: Switch) -> Mapping[str, Any]:
         """The interfaces of the host as host ports leave them, of which the mistakes are told."""

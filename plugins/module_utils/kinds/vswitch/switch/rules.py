@@ -107,6 +107,15 @@ def of_others(now: Switch, bridge: str) -> Iterator[FleetError]:
         )  # fmt: skip
 
 
+def of_another_keeper(now: Switch, will: Switch) -> Iterator[FleetError]:
+    """Two would make the same bridge when the host starts, until one has forgotten it."""
+    if now.backend and now.backend != will.backend:
+        yield _wrong(
+            BACKEND, f"cannot become {will.backend}: {now.backend} keeps the bridge; remove the "
+            "vswitch, and declare it anew"
+        )  # fmt: skip
+
+
 def of_another(now: Switch, name: str, will: Switch) -> Iterator[FleetError]:
     """The switch beneath two vswitches is changed by the one that it was made for."""
     if now.owner in ("", name):
@@ -146,7 +155,7 @@ def _in_use(link: Mapping[str, Any], other: str) -> str:
         return (
             f"has {carries(link)}, which no uplink has: the host would be cut off; move that "
             "to another interface first, or to host_ports with all of these addresses and a "
-            "gateway, where systemd-networkd keeps the host's network"
+            "gateway, where systemd-networkd or NetworkManager keeps the host's network"
         )
     return ""
 

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What has NetworkManager keep a bridge of Linux. Decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ...engine.errors import FleetError
+from ...host import network_manager
+from .switch import network_manager_files as files
+from .switch.linux_files import of_bridge
+from .switch.seen import Switch
+
+ACTIVATE_TIMEOUT_S = 20
+NOT_THERE = 10  # what nmcli ends with (nmcli(1))
+
+
+def begin(bridge: str, will: Switch, mac: str, resource: str) -> None:
+    """Have it know all that is on the bridge; it takes off by itself what goes. The file with the
+    note stays as it is: a run that is interrupted here is made once more."""
+    are, main = _files(bridge), files.main_of(bridge)
+    to_be = {**files.files_of(bridge, will, mac)}
+    del to_be[main]
+    if main in are:
+        to_be[main] = are[main]
+    _write(to_be, are, resource)
+
+
+def keep(bridge: str, will: Switch, mac: str, resource: str, again: Sequence[str]) -> None:
+    """Have it know the bridge itself, with the note, and activate what is not active, or has to
+    become so `again`."""
+    to_be = files.files_of(bridge, will, mac)
+    connections = files.connections_in(to_be)
+    network_manager.forget_for_now({*connections.values()})
+    _write(to_be, _files(bridge), resource)
+    for name, number in connections.items():
+        # One that is activated may take others along, so each is looked at in its turn.
+        now = network_manager.read_network_manager()["connections"]
+        if name in again or not now.get(number, ["", ""])[0]:
+            wait = ["--wait", str(ACTIVATE_TIMEOUT_S)]
+            _told([*wait, "connection", "up", "uuid", number], resource)
+
+
+def becoming_active(bridge: str, will: Switch, mac: str) -> list[str]:
+    """The connections that are activated, be they active, as they become others."""
+    return files.anew(_files(bridge), files.files_of(bridge, will, mac))
+
+
+def forget(bridge: str, resource: str) -> None:
+    """Take all files away, and with them what they made. The bridge itself is the last, of which
+    NetworkManager takes both at once; what others made for the uplinks it activates then."""
+    are, main = _files(bridge), files.main_of(bridge)
+    if not are:
+        return
+    its_own = {main: are[main]} if main in are else {}
+    _write(its_own, are, resource)
+    for number in files.connections_in(its_own).values():
+        _told(["connection", "delete", "uuid", number], resource, (0, NOT_THERE))
+    _write({}, _files(bridge), resource)
+
+
+def _files(bridge: str) -> dict[str, str]:
+    return of_bridge(network_manager.read_files(), bridge)
+
+
+def _write(will: Mapping[str, str], are: Mapping[str, str], resource: str) -> None:
+    network_manager.write_files(will, are)
+    settings = {name for name in {*are, *will} if name.endswith(files.SETTINGS)}
+    if any(are.get(name) != will.get(name) for name in settings):
+        _told(["general", "reload", "conf"], resource)
+    _told(["connection", "reload"], resource)
+
+
+def _told(command: Sequence[str], resource: str, good: Sequence[int] = (0,)) -> None:
+    done = network_manager.called(["nmcli", *command])
+    if done is None:
+        raise FleetError("the host has no nmcli", resource)
+    if done.returncode not in good:
+        why = (done.stderr or done.stdout).strip().split("\n")[0]
+        raise FleetError(f"nmcli {' '.join(command)} says: {why}", resource)
