@@ -82,15 +82,13 @@ def why_no_backend(found: Found, declared: str) -> str:
 
 
 def _why_no_network_manager(version: str) -> str:
+    way_out = "or declare backend: networkd where systemd-networkd is to keep it beside"
     if not version:
-        return "NetworkManager does not run, or the host has no nmcli; start it, or omit backend"
+        return f"NetworkManager does not run, or the host has no nmcli; start it, {way_out}"
     parts = [int(one) if one.isdigit() else 0 for one in version.split(".")[:2]]
     if parts < [*LEAST]:
         needed = ".".join(map(str, LEAST))
-        return (
-            f"NetworkManager {version} is too old, and makes none without addresses; {needed} or "
-            "newer is needed"
-        )
+        return f"NetworkManager {version} is too old, {needed} or newer is needed; {way_out}"
     return ""
 
 
