@@ -142,6 +142,37 @@ def _clone(moves: Moves, at_target: bool, running: bool = True) -> None:
         moves.source.virsh("start", moves.name)
 
 
+@pytest.mark.parametrize(
+    ("running", "cloned"), [(True, False), (True, True), (False, True), (False, False)]
+)
+def test_a_disk_is_laid_out_there_as_it_was(moves: Moves, running: bool, cloned: bool) -> None:
+    """Flattened as a clone is whose image is not there, and as it is."""
+    _clone(moves, at_target=False, running=False)
+    backing = ["-b", "base.qcow2", "-F", "qcow2"] if cloned else []
+    options = "cluster_size=128k,extended_l2=on,lazy_refcounts=on"
+    make = ["qemu-img", "create", "-q", "-f", "qcow2", "-o", options, *backing]
+    moves.source.run([*make, str(moves.images / "root.qcow2"), "8M"])
+    moves.source.virsh("pool-refresh", moves.pool)
+    if running:
+        moves.source.virsh("start", moves.name)
+    done = moved_as_planned(moves)
+    assert [disk["how"] for disk in done["disks"]] == ["flattened" if cloned else "copied"]
+    [note] = [row["note"] for row in done["plan"] if row["field"].startswith("copies.")]
+    assert "laid out as now: cluster_size 128KiB, lazy_refcounts, extended_l2" in note
+    there = _info(moves)
+    of_qcow2 = there["format-specific"]["data"]
+    assert there["cluster-size"] == 128 * 1024
+    assert of_qcow2["extended-l2"] and of_qcow2["lazy-refcounts"]
+
+
+def _info(moves: Moves) -> dict[str, Any]:
+    image = str(moves.images / "root.qcow2")
+    told: dict[str, Any] = json.loads(
+        moves.target.run(["qemu-img", "info", "-U", image, "--output", "json"])
+    )
+    return told
+
+
 def _backing(moves: Moves) -> str:
     info = moves.target.run(
         ["qemu-img", "info", "-U", str(moves.images / "root.qcow2"), "--output", "json"]

@@ -20,7 +20,7 @@ from ..kinds.storage_volume.applier import Fingerprint, begin, check_own, undo
 from ..kinds.storage_volume.reader import look_up_volume, refresh_pool
 from ..kinds.storage_volume.volumes import mark_of, name_in_pool, pool_of
 from .applier_job import Job
-from .fate import DiskFate
+from .fate import DiskFate, layout_kept
 from .volume_there import plan_of
 
 Begun = list[tuple[Plan, Fingerprint]]
@@ -38,7 +38,9 @@ def volumes_for(
     try:
         for fate in job.copied:
             pool = job.move.target.pool(fate.pool_there)
-            plan = plan_of(pool, fate, capacities.get(fate.target) or fate.capacity, empty)
+            layout = None if empty else layout_kept(job.move, fate)
+            capacity = capacities.get(fate.target) or fate.capacity
+            plan = plan_of(pool, fate, capacity, empty, layout=layout)
             begun.append((plan, _begun(job, fate, plan)))
         yield lambda: _check_all_own(job, begun)
     except BaseException:

@@ -14,9 +14,10 @@ from ..host.connection import Host, libvirt
 from ..host.images import INSIDE_SIZE, inside_of
 from ..host.volume_bytes import part_of
 from ..kinds.storage_volume.applier import begin, undo
+from ..kinds.storage_volume.layouts import put_layout
 from ..kinds.storage_volume.reader import refresh_pool
 from .applier_job import Job
-from .fate import FLATTENED, DiskFate
+from .fate import FLATTENED, DiskFate, layout_kept
 
 
 def copy_disk(job: Job, fate: DiskFate) -> int:
@@ -82,6 +83,9 @@ def _flat_plan(job: Job, fate: DiskFate, pool: Any) -> Plan:
     xmltree.put(tree, "target/format/@type", fate.format)
     if fate.format == "qcow2":  # libvirt's own choice is that of QEMU before 1.1
         xmltree.put(tree, "target/compat", "1.1")
+    layout = layout_kept(job.move, fate)
+    if layout is not None:
+        put_layout(tree, layout)
     options = {"copy_of": f"{fate.pool}/{fate.volume}"}
     facts = {"pool_type": xmltree.parse(pool.XMLDesc(0)).get("type")}
     wanted = Wanted("storage_volume", full, "present", options=options)

@@ -6,7 +6,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ..engine.keys import Key, named
+from ..engine.looked_at import Layout
 from .move import Move
+from .spots import Spot, layout_at
 
 SHARED = "shared"  # the target has the same one
 COPIED = "copied"  # all of it goes over; it stands on nothing
@@ -64,6 +66,13 @@ class DiskFate(NamedTuple):
     def is_copied(self) -> bool:
         """Whether its data has to go over."""
         return self.how in COPIES
+
+
+def layout_kept(move: Move, fate: DiskFate) -> Layout | None:
+    """How the copy of a qcow2 is to be laid out: as it is at the source, if anybody can tell."""
+    if not fate.is_copied or fate.format != "qcow2":
+        return None
+    return layout_at(move.source, Spot(fate.source, fate.pool, fate.volume))
 
 
 def snapshots_lost(move: Move, fate: DiskFate) -> int:

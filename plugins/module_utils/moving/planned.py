@@ -11,11 +11,12 @@ from ..engine.changes import LIVE, STORED, Change, Kept, Lost, Mended
 from ..engine.errors import FleetErrors
 from ..engine.plan import UPDATE, Have, Plan, Wanted
 from ..engine.traits import STATE
+from ..kinds.storage_volume import layouts
 from ..kinds.vm.state_files import NAMES, StateFile, others_with, state_folders
 from ..kinds.vm.states import RUNNING
 from .case import Case
 from .changes import Carried, Cleared, Copied, Moved
-from .fate import DiskFate, snapshots_lost
+from .fate import DiskFate, layout_kept, snapshots_lost
 from .fates import fates
 from .findings import Report
 from .mapped import definition_there
@@ -85,12 +86,14 @@ def _went_over(case: Case) -> Iterator[Change]:
     for fate in case.fates:
         if fate.is_copied:
             stands = f", on {fate.backing}" if fate.backing else ""
+            layout = layouts.told(layout_kept(move, fate))
+            like = f"; laid out as now: {layout}" if layout else ""
             yield Copied(
                 move.resource,
                 (COPIES, *fate.key),
                 None,
                 f"{move.target.name}: {fate.there}",
-                note=f"{fate.how}{stands}, from {move.source.name}: {fate.source}",
+                note=f"{fate.how}{stands}, from {move.source.name}: {fate.source}{like}",
             )
     for file in state_files(move):
         yield Carried(

@@ -8,9 +8,11 @@ import posixpath
 from typing import NamedTuple
 
 from ..engine import xmltree
+from ..engine.looked_at import Image, Layout
 from ..engine.move_facts import Mount
 from ..engine.plan import Have
 from ..engine.xmltree import Element
+from ..kinds.storage_volume.layouts import layout_in
 from ..kinds.storage_volume.volumes import FILE_POOLS, disk_source, type_of, volume_path
 from .move import Move
 from .side import Side
@@ -85,6 +87,17 @@ def volume_at(side: Side, spot: Spot) -> Have | None:
     if not spot.pool or side.pool(spot.pool).live is None:
         return None
     return side.volume(spot.pool, spot.volume)
+
+
+def layout_at(side: Side, spot: Spot) -> Layout | None:
+    """How the image at a spot is laid out, if that is qcow2 and anybody can tell."""
+    found = side.host.image(spot.path) if side.host.is_local and spot.path[:1] == "/" else None
+    if isinstance(found, Image):
+        return found.layout
+    volume = volume_at(side, spot)
+    tree = None if volume is None else volume.stored
+    is_qcow2 = tree is not None and xmltree.get(tree, "target/format/@type") == "qcow2"
+    return layout_in(tree) if is_qcow2 and tree is not None else None
 
 
 # ---- whether both hosts have the same storage

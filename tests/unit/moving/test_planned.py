@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.changes import Kept
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetErrors
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.looked_at import Layout
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.move_facts import Inside
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.showing import (
@@ -16,7 +18,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.showing import (
     summary,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.xmltree import parse
-from ansible_collections.kvm.fleet.plugins.module_utils.moving.fate import DiskFate
+from ansible_collections.kvm.fleet.plugins.module_utils.moving.fate import DiskFate, layout_kept
 from ansible_collections.kvm.fleet.plugins.module_utils.moving.fates import fates
 from ansible_collections.kvm.fleet.plugins.module_utils.moving.mapped import definition_there
 from ansible_collections.kvm.fleet.plugins.module_utils.moving.mode import chosen
@@ -29,6 +31,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.moving.standing import s
 from support import moves
 from support.moves import DIR, GIB, NETFS, Two
 
+LOCAL = "local/web.qcow2"
 NVRAM = "/var/lib/libvirt/qemu/nvram/web_VARS.fd"
 EFI = f'<loader type="pflash">/usr/share/OVMF/OVMF_CODE_4M.fd</loader><nvram>{NVRAM}</nvram>'
 CLONE = (
@@ -74,6 +77,21 @@ def test_what_is_copied_is_told_and_what_stays_at_the_source() -> None:
     }
     assert "removes" not in summary([done.plan])
     assert "kvm2: /local/web.qcow2" in diff_of(done.plan)["after"]
+
+
+def test_a_copy_is_laid_out_as_it_is_at_the_source() -> None:
+    two = Two()
+    two.on_local()
+    [there] = [have for have in two.source.haves["storage_volume"] if have.name == LOCAL]
+    for path, value in (("compat", "1.1"), ("clusterSize", "4096"), ("features/extended_l2", "")):
+        xmltree.put(there.definition, f"target/{path}", value)
+    move = two.move()
+    [fate] = fates(move)
+    assert layout_kept(move, fate) == Layout(3, 4096, False, True)
+    notes = {row["field"]: row.get("note", "") for row in results(planned(move).plan.changes)}
+    assert notes["copies.disks.vda"].endswith("; laid out as now: cluster_size 4KiB, extended_l2")
+    assert layout_kept(move, fate._replace(format="raw")) is None
+    assert layout_kept(move, fate._replace(how="shared")) is None
 
 
 def test_the_source_is_cleared_of_disks_only_where_that_is_declared() -> None:

@@ -9,12 +9,11 @@ from functools import cached_property
 from ...engine import xmltree
 from ...engine.errors import FleetError
 from ...engine.fields import items_of
-from ...engine.looked_at import Image, Layout
+from ...engine.looked_at import Layout
 from ...engine.move_facts import DiskSize, Inside
 from ...engine.plan import Have
 from ...engine.xmltree import Element
 from ...kinds.images.chains import Chains, Layer
-from ...kinds.storage_volume.layouts import layout_in
 from ...kinds.storage_volume.volumes import (
     BLOCK_POOLS,
     FILE_POOLS,
@@ -26,7 +25,7 @@ from ...kinds.vm.derived import volume_of
 from ...kinds.vm.table import CDROMS, DISKS
 from ..options import FLATTEN
 from ..side import Side
-from ..spots import Spot, spot_at, spot_of, volume_at
+from ..spots import Spot, layout_at, spot_at, spot_of, volume_at
 from .note import Note, note_of
 from .options import Declared
 
@@ -144,16 +143,10 @@ class DiskMove:
     @cached_property
     def layout(self) -> Layout | None:
         """How its image is laid out, if that is qcow2 and anybody can tell."""
-        path = self.layers[0].path if self.layers else ""
         if self.format != "qcow2":
             return None
-        host = self.side.world.host
-        found = host.image(path) if host.is_local and path.startswith("/") else None
-        if isinstance(found, Image):
-            return found.layout
-        volume = volume_at(self.side, self.here)
-        tree = None if volume is None else volume.stored
-        return None if tree is None else layout_in(tree)
+        path = self.layers[0].path if self.layers else ""
+        return layout_at(self.side, self.here._replace(path=path))
 
     @cached_property
     def mirror(self) -> str:
