@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from support.counting_guest import counted
 from support.guest_disks import COUNTS_MIB, GuestDisk
-from support.module_process import kill_module, start_module
+from support.module_process import kill_module, signal_module, start_module
 from support.module_server import ModuleServer
 from support.private_libvirtd import PrivateLibvirtd, wait_until
 
@@ -302,6 +303,7 @@ def test_what_is_interrupted_leaves_no_backup_and_no_gap(guest: BackedUp) -> Non
         guest.write(f"write -P 7 {COUNTS_MIB}M {MOVED_MIB}M")
         process = start_module("vm_backup", slow, on=guest.libvirtd)
         wait_until(lambda: len(guest.checkpoints()) == 2, 60, "libvirt to copy")
+        signal_module(process, signal.SIGSTOP)  # so that nobody but the other run could write
         assert "is at work in" in guest.refused_backup()
         kill_module(process)
         process.communicate()
