@@ -169,7 +169,16 @@ NIC = {
     "mac": ("mac/",),
     "driver": ("driver/",),
     "queues": ("driver/@queues",),
-    "details": ("virtualport", "target/", "script/", "bandwidth/", "@managed", "ip[", "route"),
+    "details": (
+        "virtualport",
+        "target/",
+        "script/",
+        "bandwidth/",
+        "@managed",
+        "ip[",
+        "route",
+        "backend",
+    ),
     "": ("source", "@type"),
 }
 VSWITCH = {

@@ -240,8 +240,8 @@ class VmDraft(Draft):
         huge_pages.check(self.definition, before, host, self.mistakes)
 
     def _check_extra(self) -> None:
-        key = ("extra_xml",)
-        if key not in self.want or self.want[key] == self.stored.get(key) == self.after[key]:
+        key, has = ("extra_xml",), self.stored.get(("extra_xml",))
+        if self.want[key] == has == self.after[key] if key in self.want else not has:
             return
         from . import extra_rules
 

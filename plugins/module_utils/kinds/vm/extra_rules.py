@@ -15,6 +15,7 @@ from ...engine.keys import Key, key_of, named
 from ...engine.xmltree import Element
 from . import extra
 from .definition import domain_values
+from .device_rows import SINGLE
 from .extra_record import wrapped
 from .schema import Unreadable, rewritten
 from .table import ROWS
@@ -28,6 +29,9 @@ _ROW_AT = {row.path.replace("!", ""): row for row in ROWS if isinstance(row, Fie
 
 def check(draft: VmDraft) -> None:
     """What is wrong with the extra_xml that is declared. Mistakes and warnings are the draft's."""
+    if _EXTRA not in draft.want:
+        _check_brought(draft)
+        return
     said = draft.want[_EXTRA]
     if said == draft.stored.get(_EXTRA):
         draft.mistakes.add(undone(draft.want, draft.stored), named(_EXTRA))
@@ -35,6 +39,15 @@ def check(draft: VmDraft) -> None:
     draft.warnings += warnings(draft.have.stored, draft.definition)
     for message in mistakes(draft.definition, draft.want, draft.world.host) if said else ():
         draft.mistakes.add(message, named(_EXTRA))
+
+
+def _check_brought(draft: VmDraft) -> None:
+    """Options that say the very device that the extra_xml of an earlier declaration put in."""
+    for row in SINGLE:
+        key = key_of(row.name)
+        if key in draft.want and draft.want[key] != draft.after.get(key):
+            message = "the VM has it by extra_xml; declare extra_xml too, without it"
+            draft.mistakes.add(message, row.name)
 
 
 def mistakes(definition: Element, want: Mapping[Key, Value], host: HostFacts) -> Iterator[str]:

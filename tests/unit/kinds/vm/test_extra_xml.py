@@ -12,12 +12,13 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetErrors
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.fields import Field
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.keys import key_of
-from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have, Plan
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm import extra, extra_rules
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.agree import platform
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.kind import KIND
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm.table import ROWS
 from support import worlds
+from support.one_option import defined
 
 DOMAIN = """
 <domain>
@@ -191,3 +192,18 @@ def test_an_option_leaves_what_it_brought_and_is_to_stay(sound: str | None, refu
         assert "brought what sound would make another" in str(errors)
     else:
         assert not refused
+
+
+def test_an_option_for_what_extra_xml_put_in_is_refused_with_the_way_out() -> None:
+    [one] = [one for one in defined() if (one.kind, one.case) == ("vm", "extra-xml-changes")]
+    world = worlds.world({"vm": {one.have.name: one.have}})
+    said = {"name": one.have.name, "state": "present", "sound": "ich6"}
+
+    def plan(**more: str) -> Plan:
+        spec = ArgumentSpecValidator(KIND.spec()).validate({**said, **more})
+        [wanted] = KIND.parse(spec.validated_parameters)
+        return KIND.plan(wanted, one.have, world)
+
+    with pytest.raises(FleetErrors, match="sound: the VM has it by extra_xml"):
+        plan()
+    assert plan(extra_xml="").changed
