@@ -14,6 +14,12 @@ TOOLS = "/usr/local/lib/kvm-fleet/tests"
 ANSWER_TIMEOUT_S = 400
 REPORT_TIMEOUT_S = 240
 REACH_TIMEOUT_S = 240
+# What a guest reads of the numbers that resources/files/count.py has it write.
+COUNT = """
+n=$(cat /tmp/counted); echo 3 >/proc/sys/vm/drop_caches
+dd if=/dev/vda bs=512 count=$((n + 1)) 2>/dev/null |
+    awk '$1 != NR - 1 {bad++} END {print NR, bad + 0}'
+"""
 
 
 class RemoteGuest:
@@ -75,3 +81,16 @@ def limits(host: Any) -> Callable[[str, str], dict[str, int]]:
         return {way: int(match[1]) for way, match in found.items() if match}
 
     return limits_of
+
+
+@pytest.fixture
+def counted(guest: Callable[[str], RemoteGuest]) -> Callable[[str], tuple[int, int]]:
+    """counted("web"): how many numbers the guest wrote to its disk, and how many are wrong."""
+
+    def count(name: str) -> tuple[int, int]:
+        rc, said = guest(name).shell(COUNT)
+        assert rc == 0, said
+        written, wrong = said.split()
+        return int(written), int(wrong)
+
+    return count

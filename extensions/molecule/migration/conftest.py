@@ -9,11 +9,6 @@ from typing import Any
 
 import pytest
 
-COUNT = """
-n=$(cat /tmp/counted); echo 3 >/proc/sys/vm/drop_caches
-dd if=/dev/vda bs=512 count=$((n + 1)) 2>/dev/null |
-    awk '$1 != NR - 1 {bad++} END {print NR, bad + 0}'
-"""
 REPLY = re.compile(r"^\[(?P<at>[\d.]+)\] .*icmp_seq=(?P<number>\d+) ttl", re.MULTILINE)
 
 
@@ -29,19 +24,6 @@ def lives(host: Any) -> Callable[[str, str, str], None]:
             assert (found.state, found.is_persistent) == (state, True)
 
     return check
-
-
-@pytest.fixture
-def counted(guest: Callable[[str], Any]) -> Callable[[str], tuple[int, int]]:
-    """counted("web"): how many numbers the guest wrote to its disk, and how many are wrong."""
-
-    def count(name: str) -> tuple[int, int]:
-        rc, said = guest(name).shell(COUNT)
-        assert rc == 0, said
-        written, wrong = said.split()
-        return int(written), int(wrong)
-
-    return count
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ def test_a_guest_on_a_trunk_sees_both(guest, switch):
 def test_frames_carry_the_tag_on_a_wire(host, guest, switch):
     for wire in WIRES[switch]:
         host.check_output(
-            f"systemd-run --quiet --unit=capture-{wire} timeout 120"
+            f"systemd-run --quiet --collect --unit=capture-{wire} timeout 120"
             f" tcpdump -c 1 -e -n -w /run/frame-{wire} -i {wire} 'vlan 10 and icmp'"
         )
     guest("web1").wait_reach(f"{NETWORKS[switch]}.12")

@@ -9,7 +9,7 @@ import pytest
 
 testinfra_hosts = ["ansible://kvm_hosts"]
 
-LIMIT = 1250 * 1024 * 8  # bit/s, as files/vswitches.yml.j2 has it
+LIMIT = 128 * 1024 * 8  # bit/s, as files/vswitches.yml.j2 has it
 
 
 @pytest.mark.parametrize("way", ["outbound", "inbound"])
