@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 import yaml
@@ -170,7 +171,8 @@ class Case:
     def world(self, have: Have) -> World:
         there: dict[str, dict[str, Have]] = {name: {} for name in KINDS}
         for file in (self.folder / "world").rglob("*.xml"):
-            kind, name = str(file.relative_to(self.folder / "world")).split("/", 1)
+            # A name may have characters that no file of a collection can have.
+            kind, name = unquote(str(file.relative_to(self.folder / "world"))).split("/", 1)
             tree = xmltree.parse(file.read_text())
             facts = {"state": "active", "autostart": True, "persistent": True}
             if kind == "resource_pool":
