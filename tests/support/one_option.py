@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
@@ -110,11 +110,7 @@ class Observed:
     ) -> Iterator[Params]:
         known_by = next((one for one in ("name", *spec) if spec.get(one, {}).get("required")), "")
         for thing in (one for one in things if known_by in one):
-            own = {known_by: thing[known_by]}
-
-            def within(said: Params, own: Params = own) -> Params:
-                return whole({name: [{**own, **said}]})
-
+            within = partial(_within, whole, name, {known_by: thing[known_by]})
             yield within({"state": "absent"})
             rest = {option: said for option, said in spec.items() if option != known_by}
             yield from self._of(rest, thing, at, within)
@@ -127,3 +123,7 @@ class Observed:
         else:
             known = self.values.get(path, [])
         return (value for value in known if value != now)
+
+
+def _within(whole: Callable[[Params], Params], name: str, own: Params, said: Params) -> Params:
+    return whole({name: [{**own, **said}]})

@@ -107,7 +107,8 @@ def out_of_turn(want: Mapping[Key, Value], stored: Values) -> Iterator[tuple[Key
         twins = twins_of(stored, first)
         stays = [twin for twin in twins if want.get(twin) is not ABSENT]
         if stays != twins[: len(stays)]:
-            yield next(twin for twin in twins if twin not in stays), first, stays[-1]
+            goes = [twin for twin in twins if twin not in stays]
+            yield goes[0], first, stays[-1]
 
 
 def fits_several(values: Mapping[Key, Value], key: Key) -> bool:
