@@ -83,9 +83,9 @@ def _is_made(bridge: str, will: Switch) -> bool:
 def unwire(bridge: str, resource: str) -> None:
     """Take a bridge and its bond away, then its files, that with the note last. NetworkManager is
     told first: it would make again what is taken from it."""
-    applier_network_manager.forget(bridge, resource)
+    was_its = applier_network_manager.forget(bridge, resource)
     found = linux_bridges.read_linux_bridges()
-    told(linux_commands.removing(found["links"], bridge), resource, tries=True)
+    told(linux_commands.removing(found["links"], bridge), resource, tries=was_its)
     are = linux_files.of_bridge(found["files"], bridge)
     linux_bridges.write_files({}, are)
     if are and found["keeper"] == NETWORKD:

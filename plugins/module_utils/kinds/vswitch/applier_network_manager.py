@@ -46,17 +46,19 @@ def becoming_active(bridge: str, will: Switch, mac: str) -> list[str]:
     return files.anew(_files(bridge), files.files_of(bridge, will, mac))
 
 
-def forget(bridge: str, resource: str) -> None:
-    """Take all files away, and with them what they made. The bridge itself is the last, of which
-    NetworkManager takes both at once; what others made for the uplinks it activates then."""
+def forget(bridge: str, resource: str) -> bool:
+    """Take all files away, and with them what they made; whether it had any. The bridge itself is
+    the last, of which NetworkManager takes both at once; what others made for the uplinks it
+    activates then."""
     are, main = _files(bridge), files.main_of(bridge)
     if not are:
-        return
+        return False
     its_own = {main: are[main]} if main in are else {}
     _write(its_own, are, resource)
     for number in files.connections_in(its_own).values():
         _told(["connection", "delete", "uuid", number], resource, (0, NOT_THERE))
     _write({}, _files(bridge), resource)
+    return True
 
 
 def _files(bridge: str) -> dict[str, str]:
