@@ -50,10 +50,11 @@ def in_the_midst(job: dict[str, Any]) -> bool:
 
 
 def begun(guest: GuestDisk, **options: Any) -> subprocess.Popen[str]:
-    """The module in the midst of the copy."""
+    """The module in the midst of the copy, which gets no further."""
     guest.start_counting(ballast_mib=BALLAST_MIB)
     process = guest.begin(**SLOW, **options)
     guest.comes_to(in_the_midst, process)
+    guest.libvirtd.virsh("blockjob", guest.vm, "vda", "--bandwidth", "1024", "--bytes")
     return process
 
 

@@ -29,6 +29,8 @@ def start_module(name: str, args: Mapping[str, Any], on: PrivateLibvirtd) -> sub
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # What a shell starts in the background ignores Ctrl-C, and so would the module.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdin
     process.stdin.write(json.dumps({"ANSIBLE_MODULE_ARGS": args}))
