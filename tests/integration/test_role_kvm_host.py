@@ -83,9 +83,10 @@ def test_daemons_are_started_without_systemd(tmp_path: Path, bare: PrivateLibvir
 
 @pytest.fixture
 def started(bare: PrivateLibvirtd) -> PrivateLibvirtd:
-    """The same place, where the daemons run."""
+    """The same place, where all daemons run that the role starts."""
     if not bare.answers():
         bare.run(["virtlogd", "--daemon", "--pid-file", VIRTLOGD_PID_FILE])
+        bare.run(["virtlockd", "--daemon"])
         bare.start_libvirtd()
     return bare
 
