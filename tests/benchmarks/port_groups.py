@@ -105,7 +105,6 @@ class OnOpenVswitch(Switch):
     def __init__(self, libvirtd: PrivateLibvirtd, groups: int, nics: int) -> None:
         super().__init__(libvirtd, groups, nics)
         self.switch = OpenVswitch(libvirtd)
-        self.switch.add_bridge(BRIDGE)
         self.made = {"type": "openvswitch", "bridge": BRIDGE}
 
     def one_by_hand(self, tap: str, vlan: int) -> str:

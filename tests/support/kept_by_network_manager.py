@@ -135,10 +135,10 @@ class NetworkManager:
 
 def main() -> None:
     """What a run does."""
-    from ansible_collections.kvm.fleet.plugins.module_utils.host import linux_bridges
+    from ansible_collections.kvm.fleet.plugins.module_utils.host import network_keeper
 
     said = json.load(sys.stdin)
-    linux_bridges._keeper = lambda: "NetworkManager"
+    network_keeper.read_keeper = lambda: "NetworkManager"
     if not said["filters"]:
         _without_vlans()
     sys.stdout.write(json.dumps(DOES[said["what"]](said)))
@@ -170,32 +170,30 @@ def _unwire(said: Any) -> None:
 def _astray(said: Any) -> Any:
     """What a plan finds otherwise."""
     from ansible_collections.kvm.fleet.plugins.module_utils.host import linux_bridges
-    from ansible_collections.kvm.fleet.plugins.module_utils.host.links import read_links
-    from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import tree
-    from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch import (
-        host_port_seen,
-        linux_seen,
+    from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import (
+        applier_networkd,
+        tree,
     )
 
-    found = linux_bridges.read_linux_bridges()
-    stored = linux_seen.stored_in(found)[said["bridge"]]
-    mac = tree.derived_mac(stored.owner, found["host"])
-    ports = host_port_seen.astray(read_links(), said["bridge"], stored, True)
-    before = linux_seen.astray(found, said["bridge"], stored, mac)[0]
-    return {**before, **{of: was for of, was, _will in ports}}
+    stored = _stored(said)
+    mac = tree.derived_mac(stored.owner, linux_bridges.read_linux_bridges()["host"])
+    return applier_networkd.astray(said["bridge"], stored, mac)
+
+
+def _stored(said: Any) -> Any:
+    from ansible_collections.kvm.fleet.plugins.module_utils.host import switch_files
+    from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch import linux_seen
+
+    return linux_seen.stored_in(switch_files.read_switch_files()).get(said["bridge"])
 
 
 def _saved(said: Any) -> Any:
     """What a checkpoint notes before a change."""
-    from ansible_collections.kvm.fleet.plugins.module_utils.host import linux_bridges
     from ansible_collections.kvm.fleet.plugins.module_utils.host.links import read_links
-    from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch import (
-        at_risk,
-        linux_seen,
-    )
+    from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch import at_risk
 
-    now = linux_seen.stored_in(linux_bridges.read_linux_bridges()).get(said["bridge"])
-    return at_risk.saved(said["bridge"], True, now, _switch(said), {"links": read_links()})
+    found = {"links": read_links()}
+    return at_risk.saved(said["bridge"], True, _stored(said), _switch(said), found)
 
 
 def _set_back(said: Any) -> Any:

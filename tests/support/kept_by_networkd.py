@@ -83,14 +83,14 @@ class Keeper:
 
 def main() -> None:
     """What a run does."""
-    from ansible_collections.kvm.fleet.plugins.module_utils.host import linux_bridges
+    from ansible_collections.kvm.fleet.plugins.module_utils.host import network_keeper
     from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import applier_linux
     from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch.seen import (
         of_facts,
     )
 
     said = json.load(sys.stdin)
-    linux_bridges._keeper = lambda: "networkd"
+    network_keeper.read_keeper = lambda: "networkd"
     if not said["filters"]:
         _without_vlans()
     will = of_facts(said["facts"])

@@ -65,17 +65,28 @@ def on_switch(kind: str, bridge: str, switch: Switch | None, name: str = "prod")
 
 
 def world_here(there: Mapping[str, Have], links: Mapping[str, Any], **of_host: Any) -> World:
-    """This machine with vswitches, interfaces, and what else it tells. What is beside bridges of
-    Open vSwitch that are ours is there, unless `linux_bridges` says otherwise."""
-    beside = {"linux_bridges": {"files": _beside(of_host.get("open_vswitch", {}))}}
+    """This machine with vswitches, interfaces, and what else it tells; `linux_bridges` is all that
+    is about these. What is beside bridges of Open vSwitch that are ours is there, unless that says
+    otherwise."""
+    beside = {"files": {"networkd": _beside(of_host.get("open_vswitch", {}))}}
+    of_linux = _facts_of_linux(of_host.pop("linux_bridges", beside))
     answers = {
         **worlds.HERE,
         ("links",): links,
         ("interfaces",): {},
         ("routes",): [],
-        **{(fact,): said for fact, said in {**beside, **of_host}.items()},
+        **{(fact,): said for fact, said in {**of_linux, **of_host}.items()},
     }
     return worlds.world({"vswitch": there, "vm": {}}, answers)
+
+
+def _facts_of_linux(said: Mapping[str, Any]) -> dict[str, Any]:
+    """What is told of bridges of Linux, by the questions to which these are answers."""
+    of_keeper = {name: said[name] for name in ("keeper", "has_networkd") if name in said}
+    apart = {"switch_files": said.get("files", {}), "network_keeper": of_keeper}
+    apart["network_manager"] = said.get("network_manager", {})
+    left = {*said} - {*of_keeper, "files", "network_manager"}
+    return {**apart, "linux_bridges": {name: said[name] for name in sorted(left)}}
 
 
 def _beside(open_vswitch: Mapping[str, Any]) -> dict[str, str]:
@@ -125,7 +136,7 @@ def linux_host(
     if stored:
         files[stored.backend] = made_by[stored.backend].files_of("br9", stored, derived_mac("prod"))
     ports = {name: ALL_VLANS for name, of in (links or {}).items() if of["master"] == "br9"}
-    is_kept = {"keeper": keeper, "has_networkd": True, "files": files["networkd"]}
+    is_kept = {"keeper": keeper, "has_networkd": True, "files": files}
     told = network_manager_with(files["networkmanager"], "1.42.4" * (keeper == "NetworkManager"))
     of_links = {"links": dict(links or {}), "vlans": vlans or ports}
     return {**is_kept, **of_links, "network_manager": told}
@@ -137,8 +148,7 @@ def network_manager_with(files: Mapping[str, str], version: str = "1.42.4") -> d
         number: ["x0", f"{network_manager_files.FOLDER}/{name}"]
         for name, number in network_manager_files.connections_in(files).items()
     }
-    told = {"files": dict(files), "connections": connections}
-    return {**told, "version": version, "unmanaged": [], "active": {}}
+    return {"connections": connections, "version": version, "unmanaged": [], "active": {}}
 
 
 def on_linux(said: dict[str, Any]) -> Have:

@@ -23,7 +23,7 @@ QUESTIONS = {
     **dict.fromkeys(("capacity", "faults", "held", "open_vswitch", "promises"), 0),
     **dict.fromkeys(("clock", "identity", "kernel", "lock_manager", "mounts"), 0),
     **dict.fromkeys(("addresses", "linux_bridges", "links", "node_devices", "nwfilters"), 0),
-    **dict.fromkeys(("way_in",), 0),
+    **dict.fromkeys(("network_keeper", "network_manager", "switch_files", "way_in"), 0),
     **dict.fromkeys(("backup", "bridge", "checkpoints", "controllers", "cpu_models"), 1),
     **dict.fromkeys(("far_interface", "file", "folder", "image", "leases", "machines_of"), 1),
     **dict.fromkeys(("free_in", "migratable", "noted_daemons", "parsed", "place", "real_path"), 1),

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bridges of Linux on this machine as `ip` and `bridge` tell them, who keeps its network, and the
-files of ours from which that makes them when it starts."""
+"""Bridges of Linux on this machine as `ip` and `bridge` tell them."""
 
 from __future__ import annotations
 
@@ -11,24 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..engine.keepers import (
-    IFUPDOWN,
-    NETWORK_MANAGER,
-    NETWORKD,
-    PREFIX,
-    UNIT_ENDING,
-    UNIT_PREFIX,
-)
-from . import units
-from .network_manager import read_network_manager
 from .port_vlans import range_of
-from .writing import write_whole
-
-FOLDER = Path("/etc/systemd/network")
-ENDINGS = (".netdev", ".network")
-_SERVICES = {NETWORKD: "systemd-networkd.service", NETWORK_MANAGER: "NetworkManager.service"}
-_PROGRAMS = ("/usr/lib/systemd/systemd-networkd", "/lib/systemd/systemd-networkd")
-_INTERFACES = Path("/etc/network")
 
 _MACHINE_ID = Path("/etc/machine-id")
 Told = list[dict[str, Any]]
@@ -37,22 +19,17 @@ EVERYBODY = "00:00:00:00:00:00"  # where a tunnel sends what it knows no other w
 
 
 def read_linux_bridges() -> dict[str, Any]:
-    """Who keeps the host's network (`keeper`), whether networkd is on it (`has_networkd`), the
-    `links` that are bridges, bonds, tunnels or on one, the `vlans` of each, our `files`, and which
-    of the hosts it is (`host`), and what NetworkManager tells (`network_manager`)."""
+    """The `links` that are bridges, bonds, tunnels or on one, the `vlans` of each, and which of the
+    hosts it is (`host`)."""
     listed = told("ip", "-j", "-d", "link", "show")
     links, own = links_in(listed), {one.get("ifname"): one.get("address", "") for one in listed}
     for name in (name for name, one in links.items() if TUNNEL in one):
         rows = told("bridge", "-j", "fdb", "show", "dev", name)
         links[name][TUNNEL].update(peers=peers_in(rows), fixed=fixed_in(rows, own[name]))
     return {
-        "keeper": _keeper(),
-        "has_networkd": any(Path(one).exists() for one in _PROGRAMS),
         "links": links,
         "vlans": vlans_in(told("bridge", "-j", "-compressvlans", "vlan", "show")),
-        "files": read_files(),
         "host": _host(),
-        "network_manager": read_network_manager(),
     }
 
 
@@ -63,36 +40,6 @@ def _host() -> str:
     except (OSError, ValueError):
         return ""
     return hashlib.sha256(f"kvm.fleet:{told}".encode()).hexdigest()[:16] if told else ""
-
-
-def _keeper() -> str:
-    """Who keeps the network: a service that runs, or else the files that ifupdown reads."""
-    states = _said("systemctl", "is-active", *_SERVICES.values()).split()
-    for name, state in zip(_SERVICES, states):
-        if state == "active":
-            return name
-    files = [_INTERFACES / "interfaces", *_INTERFACES.glob("interfaces.d/*")]
-    return IFUPDOWN if any(_is_kept(path) for path in files) else ""
-
-
-def _is_kept(path: Path) -> bool:
-    """Whether a file of ifupdown has an interface beside the loopback."""
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return False
-    words = [line.split() for line in lines]
-    return any(line[:1] == ["iface"] and line[1:2] != ["lo"] for line in words)
-
-
-def read_files(folder: Path = FOLDER, of_systemd: Path = units.UNITS) -> dict[str, str]:
-    """The files that are ours, by name, those of networkd and units of systemd."""
-    of_networkd = {
-        path.name: path.read_text(encoding="utf-8", errors="replace")
-        for path in sorted(folder.glob(f"{PREFIX}*"))
-        if path.suffix in ENDINGS and path.is_file()
-    }
-    return {**of_networkd, **units.read(f"{UNIT_PREFIX}*{UNIT_ENDING}", of_systemd)}
 
 
 # ---- what iproute2 tells
@@ -181,34 +128,3 @@ def called(command: Sequence[str]) -> subprocess.CompletedProcess[str] | None:
         return subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError:
         return None
-
-
-# ---- files
-
-
-def write_files(
-    will: Mapping[str, str],
-    are: Mapping[str, str],
-    folder: Path = FOLDER,
-    of_systemd: Path = units.UNITS,
-) -> None:
-    """Have the files of a bridge, each written whole or not at all, and none that it has no more.
-
-    They come in their order, and go in that of their names: the one of the bridge itself, which
-    has the note, is the last.
-    """
-    folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-    for name, text in will.items():
-        if are.get(name) == text:
-            continue
-        if name.endswith(UNIT_ENDING):
-            units.install(name, text, of_systemd)
-        else:
-            # networkd reads as a user of its own, and does not read what is half-written
-            write_whole(folder / name, text.encode(), 0o644)
-    gone = [name for name in are if name not in will]
-    for name in sorted(gone, key=lambda name: (name.endswith(".netdev"), "+" not in name)):
-        if name.endswith(UNIT_ENDING):
-            units.remove(name, of_systemd)
-        else:
-            (folder / name).unlink()

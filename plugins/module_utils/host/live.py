@@ -148,6 +148,24 @@ def _linux_bridges(_host: Host) -> Any:
     return read_linux_bridges()
 
 
+def _network_keeper(_host: Host) -> Any:
+    from .network_keeper import read_network_keeper
+
+    return read_network_keeper()
+
+
+def _network_manager(_host: Host) -> Any:
+    from .network_manager import read_network_manager
+
+    return read_network_manager()
+
+
+def _switch_files(_host: Host) -> Any:
+    from .switch_files import read_switch_files
+
+    return read_switch_files()
+
+
 def _vlan_hook(_host: Host) -> Any:
     from .vlan_hook import read_vlan_hook
 
@@ -230,6 +248,9 @@ ANSWERS: dict[str, Callable[..., Any]] = {
     "links": _links,
     "way_in": _way_in,
     "linux_bridges": _linux_bridges,
+    "network_keeper": _network_keeper,
+    "network_manager": _network_manager,
+    "switch_files": _switch_files,
     "direct_block": _direct_block,
     "iscsi_targets": _iscsi_targets,
     "reaches": _reaches,

@@ -21,15 +21,14 @@ _FOLDERS = {".nmconnection": CONNECTIONS, ".conf": SETTINGS}
 
 
 def read_network_manager() -> dict[str, Any]:
-    """Its `version` (empty where it does not run), our `files`, the interfaces that it has nothing
-    to do with (`unmanaged`), the connection that each of the others has (`active`), and of each
-    connection the interface that has it and its file (`connections`)."""
+    """Its `version` (empty where it does not run), the interfaces that it has nothing to do with
+    (`unmanaged`), the connection that each of the others has (`active`), and of each connection the
+    interface that has it and its file (`connections`)."""
     version = _told("general", "VERSION")
     devices = _told("device", "DEVICE", "STATE", "CONNECTION") if version else []
     connections = _told("connection", "UUID", "DEVICE", "FILENAME") if version else []
     return {
         "version": version[0][0] if version else "",
-        "files": read_files(),
         "unmanaged": sorted(name for name, state, _connection in devices if state == "unmanaged"),
         "active": {name: connection for name, _state, connection in devices if connection},
         "connections": {number: [device, path] for number, device, path in connections},

@@ -17,6 +17,7 @@ from ..engine.host import HostFacts
 from ..engine.looked_at import Image
 from ..engine.move_facts import MoveFacts, family_of
 from ..engine.plan import Have
+from ..engine.switch_facts import SwitchFacts
 from ..engine.world import World
 from ..engine.xmltree import Element
 from ..kinds.images.headers import backing_path
@@ -38,6 +39,7 @@ OF_MOVES = attrgetter(
 OF_PROMISES = attrgetter("capacity", "faults", "promises")
 OF_MACHINE = attrgetter("open_files", "interfaces", "routes", "network_daemons")
 OF_SWITCHES = attrgetter("open_vswitch", "links", "linux_bridges", "way_in")
+OF_KEEPING = attrgetter("files", "keeper", "network_manager")
 # What QEMU opens for devices that a declaration may bring.
 DEVICES = ("/dev/net/tun", "/dev/vhost-net", "/dev/random", "/dev/urandom", "/dev/kvm")
 
@@ -75,6 +77,7 @@ def ask_everything(world: World, paths: Iterable[str]) -> None:
         _ask_about_files(host, {*paths, *DEVICES, *XORRISO, *PROGRAMS}, images)
         OF_MACHINE(host)
         OF_SWITCHES(host)
+        OF_KEEPING(SwitchFacts(host))
         world.facts.ask("vlan_hook")
 
 

@@ -4,11 +4,8 @@ start of the host. What is to be done is decided elsewhere."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from ...engine.keepers import BY_NETWORK_MANAGER, NETWORKD
-from ...host import linux_bridges
+from ...host import linux_bridges, network_keeper, switch_files
 from ...host.connection import wait_until
 from . import applier_network_manager, applier_networkd, tree
 from .applier_networkd import settle, told
@@ -20,11 +17,10 @@ MAKE_TIMEOUT_S = 5.0
 
 def wire(bridge: str, will: Switch, resource: str) -> None:
     """Make a bridge what it is to be, from whatever is there."""
-    found = linux_bridges.read_linux_bridges()
-    was = linux_seen.stored_in(found).get(bridge, Switch())
-    mac = tree.derived_mac(will.owner, found["host"])
+    was = linux_seen.stored_in(switch_files.read_switch_files()).get(bridge, Switch())
+    mac = tree.derived_mac(will.owner, linux_bridges.read_linux_bridges()["host"])
     by = _by_network_manager if will.backend == BY_NETWORK_MANAGER else _by_networkd
-    is_kept = by(found, bridge, (was, will), mac, resource)
+    is_kept = by(bridge, (was, will), mac, resource)
 
     def making() -> None:
         now = linux_bridges.read_linux_bridges()
@@ -38,18 +34,16 @@ def wire(bridge: str, will: Switch, resource: str) -> None:
     settle(making, lambda: applier_networkd.astray(bridge, will, mac), bridge, resource, will)
 
 
-def _by_networkd(
-    found: Mapping[str, Any], bridge: str, of: tuple[Switch, Switch], mac: str, resource: str
-) -> bool:
+def _by_networkd(bridge: str, of: tuple[Switch, Switch], mac: str, resource: str) -> bool:
     """Have networkd know it, and whether that has."""
     was, will = of
-    told(linux_commands.releasing(found["links"], bridge, was, will), resource)
+    links = linux_bridges.read_linux_bridges()["links"]
+    told(linux_commands.releasing(links, bridge, was, will), resource)
     applier_networkd.release(bridge, was, will, resource)
     # From here on what is stored is what will be: an interrupted run is taken up by that.
-    linux_bridges.write_files(
-        linux_files.files_of(bridge, will, mac), linux_files.of_bridge(found["files"], bridge)
-    )
-    if found["keeper"] != NETWORKD:
+    are = linux_files.of_bridge(switch_files.read_files(), bridge)
+    switch_files.write_files(linux_files.files_of(bridge, will, mac), are)
+    if network_keeper.read_keeper() != NETWORKD:
         return False
     # It sets back what differs from the files that it knows, so these come first.
     applier_networkd.reload(resource)
@@ -57,9 +51,7 @@ def _by_networkd(
     return True
 
 
-def _by_network_manager(
-    _found: Mapping[str, Any], bridge: str, of: tuple[Switch, Switch], mac: str, resource: str
-) -> bool:
+def _by_network_manager(bridge: str, of: tuple[Switch, Switch], mac: str, resource: str) -> bool:
     """Have NetworkManager know it, which makes again what it knows and is taken away: so it knows
     first what will be."""
     was, will = of
@@ -84,9 +76,9 @@ def unwire(bridge: str, resource: str) -> None:
     """Take a bridge and its bond away, then its files, that with the note last. NetworkManager is
     told first: it would make again what is taken from it."""
     was_its = applier_network_manager.forget(bridge, resource)
-    found = linux_bridges.read_linux_bridges()
-    told(linux_commands.removing(found["links"], bridge), resource, tries=was_its)
-    are = linux_files.of_bridge(found["files"], bridge)
-    linux_bridges.write_files({}, are)
-    if are and found["keeper"] == NETWORKD:
+    links = linux_bridges.read_linux_bridges()["links"]
+    told(linux_commands.removing(links, bridge), resource, tries=was_its)
+    are = linux_files.of_bridge(switch_files.read_files(), bridge)
+    switch_files.write_files({}, are)
+    if are and network_keeper.read_keeper() == NETWORKD:
         applier_networkd.reload(resource)

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from ...engine.errors import FleetError
-from ...engine.keepers import NETWORKD, SERVICES
-from ...host import linux_bridges
+from ...engine.keepers import BY_NETWORK_MANAGER, NETWORKD, SERVICES
+from ...host import linux_bridges, network_keeper, network_manager, switch_files
 from ...host.connection import wait_until
 from ...host.links import read_links
 from .switch import host_port_commands, host_port_seen, linux_files, linux_seen
@@ -62,17 +62,14 @@ def told(commands: Iterable[list[str]], resource: str, tries: bool = False) -> N
 def keep_beside(bridge: str, was: Switch, will: Switch, resource: str) -> None:
     """Have networkd keep the addresses of host ports on a bridge of Open vSwitch, and a start of
     the host set its uplinks up."""
-    found = linux_bridges.read_linux_bridges()
-    are, files = (
-        linux_files.of_bridge(found["files"], bridge),
-        linux_files.files_beside(bridge, will),
-    )
+    are = linux_files.of_bridge(switch_files.read_files(), bridge)
+    files = linux_files.files_beside(bridge, will)
     if not are and not files:
         return
-    linux_bridges.write_files(files, are)
+    switch_files.write_files(files, are)
     if not (was.host_ports or will.host_ports):
         return
-    is_kept = found["keeper"] == NETWORKD
+    is_kept = network_keeper.read_keeper() == NETWORKD
 
     def addresses() -> None:
         told(
@@ -120,7 +117,13 @@ def address(bridge: str, was: Switch, will: Switch, resource: str, is_kept: bool
 
 def astray(bridge: str, will: Switch, mac: str) -> dict[str, str]:
     """What of a bridge of Linux is not as it is to be."""
-    found = linux_seen.astray(linux_bridges.read_linux_bridges(), bridge, will, mac)[0]
+    by_it = will.backend == BY_NETWORK_MANAGER
+    seen = {
+        **linux_bridges.read_linux_bridges(),
+        "files": switch_files.read_switch_files(),
+        "network_manager": network_manager.read_network_manager() if by_it else {},
+    }
+    found = linux_seen.astray(seen, bridge, will, mac)[0]
     if will.host_ports:
         ports = host_port_seen.astray(read_links(), bridge, will, True)
         found.update((of, was) for of, was, _will in ports)

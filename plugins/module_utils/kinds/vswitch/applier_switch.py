@@ -22,7 +22,8 @@ def guard(host: Host, plan: Plan) -> None:
     """Have the host set the switch back as it is, unless somebody confirms the change."""
     from ...host import checkpoint
     from . import rollback  # the program that does, which is loaded to be taken along
-    from .switch import at_risk, linux_seen
+    from .switch import at_risk
+    from .switch.makers import LINUX
 
     will = of_facts(plan.after.facts)
     if will is None:
@@ -30,7 +31,7 @@ def guard(host: Host, plan: Plan) -> None:
     bridge = xmltree.get(plan.after.definition, "bridge/@name") or ""
     of_linux, machine = is_linux_bridge(plan.after.definition), machine_of(host)
     found = {"links": machine.links} if of_linux else at_risk.found(machine)
-    seen = linux_seen.seen(machine.linux_bridges) if of_linux else found["open_vswitch"]
+    seen = LINUX.seen(machine) if of_linux else found["open_vswitch"]
     saved = at_risk.saved(bridge, of_linux, of_bridge(seen, bridge), will, found)
     timeout_s = plan.wanted.options["confirm_timeout_s"] or at_risk.TIMEOUT_S
     checkpoint.take(saved, plan.resource, timeout_s, rollback.__name__)

@@ -71,7 +71,7 @@ class Host:
             files = linux_files.files_beside("br9", self.stored)
         vlans = {"eno1": ALL_VLANS, "br9": [[1, 1, "pvid untagged"], [10, 20, ""]]}
         return {"keeper": self.keeper, "has_networkd": True, "links": links, "vlans": vlans,
-                "files": files}  # fmt: skip
+                "files": {"networkd": files}}  # fmt: skip
 
     @property
     def open_vswitch(self) -> dict[str, Any]:

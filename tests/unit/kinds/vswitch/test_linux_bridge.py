@@ -11,7 +11,11 @@ import pytest
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Plan
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.world import World
-from ansible_collections.kvm.fleet.plugins.module_utils.host import linux_bridges, linux_state
+from ansible_collections.kvm.fleet.plugins.module_utils.host import (
+    linux_bridges,
+    linux_state,
+    switch_files,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.kind import KIND
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.steps import steps_of
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch import (
@@ -61,6 +65,7 @@ NOTHING = host()
 ONE = Switch("prod", ("eno1",), backend="networkd")
 PAIR = Switch("prod", ("eno1", "eno2"), "active_backup", "eno1", backend="networkd")
 RUNS_ONE = host(ONE, br9=one("bridge"), eno1=one(master="br9"))
+OF_ONE = RUNS_ONE["files"]["networkd"]
 OF_PAIR = {
     "br9": one("bridge"),
     "eno1": one(master="br9-up"),
@@ -81,6 +86,15 @@ def planned(said: dict[str, Any], world: World | None = None, **options: Any) ->
 
 
 # ---- what is planned
+
+
+def test_who_keeps_the_network_is_asked_where_that_matters() -> None:
+    """Programs would be called for it in each run."""
+    world = world_of(RUNS_ONE)
+    assert not planned(RUNS_ONE, world, uplinks={"nics": ["eno1"]}).changes
+    asked = {fact for fact, *_of in world.facts.answers()}
+    assert {"linux_bridges", "switch_files"} <= asked
+    assert not {"network_keeper", "network_manager"} & asked
 
 
 def test_a_bridge_that_is_not_there_is_made_with_its_uplinks() -> None:
@@ -126,7 +140,7 @@ def test_what_is_omitted_stays_as_it_is_stored_whatever_runs() -> None:
         (host(ONE, br9=one("bridge"), eno1=one(master="br9", up=False)), "eno1"),
         ({**RUNS_ONE, "vlans": {"eno1": [[1, 1, "pvid untagged"]]}}, "eno1 VLANs"),
         (
-            {**RUNS_ONE, "files": {**RUNS_ONE["files"], "05-kvm-fleet-br9+x.network": ""}},
+            {**RUNS_ONE, "files": {"networkd": {**OF_ONE, "05-kvm-fleet-br9+x.network": ""}}},
             "05-kvm-fleet-br9+x.network",
         ),
         (host(PAIR, **OF_PAIR, **{"br9-up": {**BOND, "mode": "802.3ad"}}), "br9-up mode"),
@@ -416,16 +430,16 @@ def test_a_note_that_somebody_spoiled_is_none() -> None:
 def test_files_are_written_whole_and_those_of_former_uplinks_go(tmp_path: Any) -> None:
     folders = folder, of_systemd = tmp_path / "network", tmp_path / "system"
     will = linux_files.files_of("br9", PAIR, MAC)
-    linux_bridges.write_files(will, {}, *folders)
+    switch_files.write_files(will, {}, *folders)
     (folder / "10-own.network").write_text("theirs")
-    assert linux_bridges.read_files(*folders) == will
+    assert switch_files.read_files(*folders) == will
     are, will = will, linux_files.files_of("br9", ONE, MAC)
-    linux_bridges.write_files(will, are, *folders)
-    assert linux_bridges.read_files(*folders) == will
+    switch_files.write_files(will, are, *folders)
+    assert switch_files.read_files(*folders) == will
     unit = "kvm-fleet-switch-br9.service"
     (of_systemd / "multi-user.target.wants" / unit).unlink()
-    assert linux_bridges.read_files(*folders) == {**will, unit: ""}  # as somebody disabled it
-    linux_bridges.write_files({}, linux_bridges.read_files(*folders), *folders)
+    assert switch_files.read_files(*folders) == {**will, unit: ""}  # as somebody disabled it
+    switch_files.write_files({}, switch_files.read_files(*folders), *folders)
     assert [path.name for path in folder.iterdir()] == ["10-own.network"]
     assert [path.name for path in of_systemd.rglob("*")] == ["multi-user.target.wants"]
 

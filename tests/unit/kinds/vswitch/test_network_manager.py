@@ -117,10 +117,9 @@ def test_an_address_of_an_uplink_moves_to_a_host_port() -> None:
 
 def test_what_others_made_of_its_connections_is_set_back() -> None:
     said = host(ONE, **RUNS_ONE)
-    told = said["network_manager"]
-    [main, of_nic] = network_manager_files.connections_in(told["files"])
-    numbers = network_manager_files.connections_in(told["files"])
-    told["files"][main] = told["files"][main].replace("stp=false", "stp=true")
+    told, files = said["network_manager"], said["files"]["networkmanager"]
+    [main, of_nic] = numbers = network_manager_files.connections_in(files)
+    files[main] = files[main].replace("stp=false", "stp=true")
     told["connections"][numbers[of_nic]][0] = ""
     plan = planned(said, uplinks={"nics": ["eno1"]})
     assert rows(plan)["links"] == (
@@ -232,7 +231,7 @@ def test_a_note_that_somebody_spoiled_is_none() -> None:
     for note in ("", "[]", '{"owner": "prod"}'):
         broken = {main: f"[user]\n{network_manager_files.NOTE}{note}\n"}
         assert network_manager_files.stored_in({**files, **broken}) == {}
-    assert linux_seen.seen({"links": {}, "network_manager": {"files": {}}})["bridges"] == {}
+    assert linux_seen.seen({"links": {}, "files": {}})["bridges"] == {}
 
 
 def test_what_is_on_another_becomes_active_anew_and_nothing_else() -> None:

@@ -74,7 +74,7 @@ def world_of(
         {**(haves if there else {}), **(others or {})},
         {**LINKS, **(links_of or {})},
         open_vswitch=said,
-        **({} if files is None else {"linux_bridges": {"files": files}}),
+        **({} if files is None else {"linux_bridges": {"files": {"networkd": files}}}),
         **({} if here else {"uri": "qemu+ssh://host/system"}),
     )
 
@@ -214,6 +214,16 @@ def test_a_unit_that_is_missing_is_written_again() -> None:
         assert rows(plan) == {"links": ({name: was}, {name: "as declared"})}
     others = found("other", eno1=port("eno1"))
     assert not rows(planned(others, world_of(others, files={}), port_groups=[]))
+
+
+def test_of_bridges_of_linux_nobody_is_asked() -> None:
+    """Programs would be called for it in each run."""
+    said = found(eno1=port("eno1"))
+    world = world_of(said)
+    assert not planned(said, world, uplinks={"nics": ["eno1"]}).changes
+    asked = {fact for fact, *_of in world.facts.answers()}
+    assert "switch_files" in asked
+    assert not {"linux_bridges", "network_keeper", "network_manager"} & asked
 
 
 def test_an_uplink_that_is_down_is_set_up_again() -> None:

@@ -7,33 +7,44 @@ What our files say of a bridge is what is stored of it, and counts; what runs ma
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ....engine.cpu_lists import listed
-from ....engine.keepers import BY_NETWORK_MANAGER
+from ....engine.keepers import BY_NETWORK_MANAGER, NETWORKD
+from ....engine.switch_facts import SwitchFacts
 from ....engine.vlans import USUAL, ids_of
 from . import linux_files, network_manager_files
 from .linux_commands import is_tunnel
 from .linux_names import KINDS, bond_of, tagged, tunnel_of
 from .seen import Switch
 
+if TYPE_CHECKING:
+    from ....engine.host import HostFacts
+
 LEARNING = {"learns": "learning of peers", "learns_as_port": "learning on the bridge"}
+
+
+def found_on(host: HostFacts, backend: str = "") -> dict[str, Any]:
+    """What a host tells of bridges of Linux, with our `files`; and NetworkManager of those that it
+    keeps, whom nobody else has to ask."""
+    of = SwitchFacts(host)
+    told = of.network_manager if backend == BY_NETWORK_MANAGER else {}
+    return {**host.linux_bridges, "files": of.files, "network_manager": told}
 
 
 def seen(found: Mapping[str, Any]) -> dict[str, Any]:
     """The bridges that run or are stored."""
-    links, stored = found.get("links", {}), stored_in(found)
+    links, stored = found.get("links", {}), stored_in(found["files"])
     names = {name for name, one in links.items() if one["kind"] == "bridge"}
     bridges = {name: _bridge(name, links, stored.get(name)) for name in sorted({*names, *stored})}
     return {"error": found.get("error", ""), "bridges": bridges}
 
 
-def stored_in(found: Mapping[str, Any]) -> dict[str, Switch]:
+def stored_in(files: Mapping[str, Mapping[str, str]]) -> dict[str, Switch]:
     """The bridges of ours, each as the files of whoever keeps it say."""
-    by_network_manager = found.get("network_manager", {}).get("files", {})
     return {
-        **network_manager_files.stored_in(by_network_manager),
-        **linux_files.stored_in(found.get("files", {})),
+        **network_manager_files.stored_in(files.get(BY_NETWORK_MANAGER, {})),
+        **linux_files.stored_in(files.get(NETWORKD, {})),
     }
 
 
@@ -221,15 +232,14 @@ def _host_vlans_astray(found: Mapping[str, Any], bridge: str, stored: Switch) ->
 
 
 def _files_astray(found: Mapping[str, Any], bridge: str, stored: Switch, mac: str) -> Pairs:
-    if stored.backend == BY_NETWORK_MANAGER:
-        told = found["network_manager"]
+    backend = stored.backend or NETWORKD
+    are = linux_files.of_bridge(found["files"].get(backend, {}), bridge)
+    if backend == BY_NETWORK_MANAGER:
         will = network_manager_files.files_of(bridge, stored, mac)
-        yield from files_astray(linux_files.of_bridge(told["files"], bridge), will)
-        yield from network_manager_files.astray(told["connections"], will)
+        yield from files_astray(are, will)
+        yield from network_manager_files.astray(found["network_manager"]["connections"], will)
         return
-    yield from files_astray(
-        linux_files.of_bridge(found["files"], bridge), linux_files.files_of(bridge, stored, mac)
-    )
+    yield from files_astray(are, linux_files.files_of(bridge, stored, mac))
 
 
 def files_astray(are: Mapping[str, str], will: Mapping[str, str]) -> Pairs:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ....engine.keepers import BY_NETWORK_MANAGER, IFUPDOWN, KEEPERS, NETWORKD, PREFIX
+from ....engine.switch_facts import SwitchFacts
 from ..table import LINUX_BRIDGE, OPENVSWITCH
 from . import linux_seen, seen
 
@@ -52,24 +53,25 @@ LINUX = Maker(
     "kept by the host's network manager, also when the host starts again",
     f"ip link delete {{0}} removes it, with the files {PREFIX}{{0}}* of the network manager",
     seen.MODES_OF_LINUX,
-    lambda host: linux_seen.seen(host.linux_bridges),
+    lambda host: linux_seen.seen(linux_seen.found_on(host)),
 )
 MAKERS = {one.type: one for one in (OVS, LINUX)}
 
 
-def backend_of(found: Found, declared: str) -> str:
+def backend_of(host: HostFacts, declared: str) -> str:
     """By whom a new bridge of Linux is kept: as declared, or else who keeps the host's network."""
     by_keeper = {keeper: backend for backend, keeper in KEEPERS.items()}
-    return declared or by_keeper.get(str(found.get("keeper", "")), NETWORKD)
+    return declared or by_keeper.get(str(SwitchFacts(host).keeper.get("keeper", "")), NETWORKD)
 
 
-def why_no_backend(found: Found, declared: str) -> str:
+def why_no_backend(host: HostFacts, declared: str) -> str:
     """Why nobody would keep a bridge of Linux over the starts of a host; empty where one does."""
+    if not host.is_this_machine:
+        return str(host.linux_bridges["error"])
+    if backend_of(host, declared) == BY_NETWORK_MANAGER:
+        return _why_no_network_manager(str(SwitchFacts(host).network_manager.get("version", "")))
+    found = SwitchFacts(host).keeper
     keeper, ready = found.get("keeper", ""), found.get("has_networkd", False)
-    if found.get("error"):
-        return str(found["error"])
-    if backend_of(found, declared) == BY_NETWORK_MANAGER:
-        return _why_no_network_manager(str(found.get("network_manager", {}).get("version", "")))
     if declared == NETWORKD or keeper == NETWORKD:
         return "" if ready else "the host has no systemd-networkd; install it, or omit backend"
     way_out = "or declare backend: networkd where systemd-networkd is to keep it beside"
@@ -95,8 +97,6 @@ def _why_no_network_manager(version: str) -> str:
 def why_no_addresses(found: Found, declared: str) -> str:
     """Why nobody would keep the addresses of host ports; empty where one does."""
     keeper, ready = found.get("keeper", ""), found.get("has_networkd", False)
-    if found.get("error"):
-        return str(found["error"])
     if declared == BY_NETWORK_MANAGER:
         return "NetworkManager keeps no addresses on Open vSwitch by this version"
     if declared == NETWORKD or keeper == NETWORKD:

@@ -17,7 +17,7 @@ CARDS = ("", "veth")  # what a connection of type ethernet is of
 
 
 def check(
-    will: Switch, new: Iterable[str], found: Mapping[str, Any], links: Links
+    will: Switch, new: Iterable[str], told: Mapping[str, Any], links: Links
 ) -> Iterator[FleetError]:
     """The mistakes of one that is made or changed, with uplinks that are `new`."""
     if will.overlay is not None:
@@ -27,7 +27,7 @@ def check(
             "",
             named(OVERLAY),
         )
-    unmanaged = found.get("network_manager", {}).get("unmanaged", ())
+    unmanaged = told.get("unmanaged", ())
     for nic in new:
         kind = links.get(nic, {}).get("kind", "")
         if kind not in CARDS:
@@ -40,9 +40,9 @@ def check(
             )
 
 
-def left_aside(new: Iterable[str], found: Mapping[str, Any]) -> Iterator[str]:
+def left_aside(new: Iterable[str], told: Mapping[str, Any]) -> Iterator[str]:
     """What is to be said of connections that others made for uplinks."""
-    active = found.get("network_manager", {}).get("active", {})
+    active = told.get("active", {})
     for nic in new:
         if nic in active:
             yield (

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ....engine.changes import LIVE, Change
 from ....engine.keepers import BY_NETWORK_MANAGER, NETWORKD
 from ....engine.keys import named
+from ....engine.switch_facts import SwitchFacts
 from ..changes import BridgeMade, Raised, Wired
 from ..table import BRIDGE_NAME, TYPE
 from ..tree import derived_mac
@@ -122,8 +123,7 @@ class Beneath:
     def why_none(self) -> str:
         """Why this machine cannot have one; empty where it can."""
         if self.maker is LINUX:
-            found = self.draft.world.host.linux_bridges
-            return why_no_backend(found, str(self.declared.get(BACKEND, "")))
+            return why_no_backend(self.draft.world.host, str(self.declared.get(BACKEND, "")))
         return str(self.seen["error"])
 
     @cached_property
@@ -148,7 +148,7 @@ class Beneath:
             return NETWORKD if has_ports else ""
         if now.backend or not now.owner:
             return now.backend
-        return backend_of(self.draft.world.host.linux_bridges, "")
+        return backend_of(self.draft.world.host, "")
 
     @property
     def _purges(self) -> bool:
@@ -246,17 +246,17 @@ class Beneath:
 
     def _check_keeper(self, now: Switch, will: Switch, new: Iterable[str]) -> None:
         """Who keeps a bridge of Linux, and what that cannot keep."""
-        draft, found = self.draft, self.draft.world.host.linux_bridges
+        draft, host = self.draft, self.draft.world.host
         draft.mistakes.extend(rules.of_another_keeper(now, will))
         if will.backend != BY_NETWORK_MANAGER:
-            draft.warnings += waiting(found)
+            draft.warnings += waiting(SwitchFacts(host).keeper)
             return
-        why = why_no_backend(found, will.backend)
+        why = why_no_backend(host, will.backend)
         if why:
             draft.mistakes.add(f"cannot be what is declared: {why}", named(BACKEND))
-        links = draft.world.host.links
-        draft.mistakes.extend(network_manager_rules.check(will, new, found, links))
-        draft.warnings += network_manager_rules.left_aside(new, found)
+        told = SwitchFacts(host).network_manager
+        draft.mistakes.extend(network_manager_rules.check(will, new, told, host.links))
+        draft.warnings += network_manager_rules.left_aside(new, told)
 
     def _freed(self, now: Switch, will: Switch) -> Mapping[str, Any]:
         """The interfaces of the host as host ports leave them, of which the mistakes are told."""
@@ -265,7 +265,7 @@ class Beneath:
             return links
         of_linux = self.maker is LINUX
         draft.mistakes.extend(host_port_changes.check(now, will, self.bridge, of_linux, links))
-        found = draft.world.host.linux_bridges
+        found = SwitchFacts(draft.world.host).keeper
         if not of_linux and now.host_ports != will.host_ports:
             why = why_no_addresses(found, str(self.declared.get(BACKEND, "")))
             draft.warnings += [] if why else waiting(found, of_linux=False)
@@ -326,7 +326,7 @@ class Beneath:
         if now.host_ports:
             yield from host_port_seen.astray(links, self.bridge, now, False)
             yield from host_port_seen.vlans_of_ovs(self.draft.world.host.open_vswitch, now)
-        files = self.draft.world.host.linux_bridges.get("files", {})
+        files = SwitchFacts(self.draft.world.host).files.get(NETWORKD, {})
         are = linux_files.of_bridge(files, self.bridge)
         yield from linux_seen.files_astray(are, linux_files.files_beside(self.bridge, now))
 
@@ -341,7 +341,7 @@ class Beneath:
         """What runs of a bridge of ours otherwise than it is stored."""
         if self.now is None or not self.is_minded or will.owner != self.name:
             return
-        found = self.draft.world.host.linux_bridges
+        found = linux_seen.found_on(self.draft.world.host, self.now.backend)
         mac = derived_mac(self.name, found.get("host", ""))
         before, after = linux_seen.astray(found, self.bridge, self.now, mac)
         links = self.draft.world.host.links if self.now.host_ports else {}
