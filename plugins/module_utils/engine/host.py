@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from .promises_policy import Capacity, Policy
 
 TEST, QEMU = "TEST", "QEMU"
+# What an iSCSI server answers to a login.
+LETS_IN, FORBIDS, HAS_NONE = "lets in", "forbids", "has none"
 
 # All questions, and of how many things each is asked.
 QUESTIONS = {
@@ -32,7 +34,7 @@ QUESTIONS = {
     **dict.fromkeys(("block_job", "checksum", "disk_size", "inside", "owner", "parser_refusal"), 2),
     **dict.fromkeys(("inner_snapshots", "iscsi_targets", "kept_image", "reaches"), 2),
     **dict.fromkeys(("cpu_modes", "device_models", "guest_cpus", "video_models"), 3),
-    **dict.fromkeys(("cpu_comparison", "listed_checksum"), 4),
+    **dict.fromkeys(("cpu_comparison", "iscsi_login", "listed_checksum"), 4),
 }
 
 

@@ -28,7 +28,8 @@ OF_ALL = (
     "kept_image",
     # What moves ask of a machine; how a VM is sent, and how large a disk is, moves with the VM.
     *("clock", "disk_size", "inside", "migratable"),
-    *("direct_block", "free_in", "iscsi_targets", "mounts", "node_devices", "nwfilters", "reaches"),
+    *("direct_block", "free_in", "mounts", "node_devices", "nwfilters"),
+    *("iscsi_login", "iscsi_targets", "reaches"),
     *(
         ALL,
         "folder",

@@ -190,6 +190,12 @@ def _reaches(host: Host, address: str, port: str) -> str | None:
     return read_reaches(host, address, port)
 
 
+def _iscsi_login(host: Host, address: str, port: str, target: str, initiator: str) -> str | None:
+    from .iscsi_login import read_iscsi_login
+
+    return read_iscsi_login(host, address, port, target, initiator)
+
+
 def _iscsi_targets(host: Host, address: str, port: str) -> list[str] | None:
     from .iscsi_targets import read_iscsi_targets
 
@@ -252,6 +258,7 @@ ANSWERS: dict[str, Callable[..., Any]] = {
     "network_manager": _network_manager,
     "switch_files": _switch_files,
     "direct_block": _direct_block,
+    "iscsi_login": _iscsi_login,
     "iscsi_targets": _iscsi_targets,
     "reaches": _reaches,
     "vlan_hook": _vlan_hook,

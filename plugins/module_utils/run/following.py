@@ -104,6 +104,10 @@ def _iscsi_targets(_answers: Answers, _address: str, _port: str) -> None:
     """What a server lists is not kept either."""
 
 
+def _iscsi_login(_answers: Answers, *_of: str) -> None:
+    """Nor is whom it lets in."""
+
+
 def _place(answers: Answers, path: str) -> str:
     if path.startswith("/") and not _is_absent(answers, path):
         raise NotRecorded(("place", path))
@@ -221,6 +225,7 @@ FOLLOWS: dict[str, Callable[..., Any]] = {
     "snapshots": _of_vm(()),
     "direct_block": _direct_block,
     "free_in": _free_in,
+    "iscsi_login": _iscsi_login,
     "iscsi_targets": _iscsi_targets,
     "inner_snapshots": _inner_snapshots,
     "checkpoints": _of_vm(()),

@@ -123,6 +123,7 @@ ANSWERS: dict[Fact, Any] = {
     ("post_copy", "web"): False,
     ("vm_job", "web"): "a migration",
     ("free_in", "images"): 1 << 30,
+    ("iscsi_login", "nas", "3260", "iqn.2026-01.com.example:vms", ""): "lets in",
     ("iscsi_targets", "nas", "3260"): ["iqn.2026-01.com.example:vms"],
     ("direct_block", "/srv/a.img"): 512,
     ("reaches", "192.0.2.1", "49152"): "closed",

@@ -17,6 +17,7 @@ from support import worlds
 SHARE = {"type": "netfs", "path": "/srv/shared", "source": {"host": "nas", "path": "/vms"}}
 ISCSI = {"type": "iscsi", "source": {"host": "nas", "device": "iqn.2026-01.com.example:vms"}}
 SILENT = "timed out"
+VMS, KVM1 = "iqn.2026-01.com.example:vms", "iqn.2026-01.com.example:kvm1"
 
 
 def shared(**source: Any) -> dict[str, Any]:
@@ -31,6 +32,7 @@ def planned(declared: dict[str, Any], answers: dict[str, str], on: Any = worlds.
 def world(answers: dict[str, str], on: Any = worlds.HERE) -> World:
     found: dict[Fact, Any] = {("reaches", "nas", port): how for port, how in answers.items()}
     found[("iscsi_targets", "nas", "3260")] = None
+    found[("iscsi_login", "nas", "3260", VMS, "")] = None
     return worlds.world({}, {("file", "/srv/shared"): None, **found, **on})
 
 
@@ -72,34 +74,58 @@ def test_a_server_that_answers_or_is_not_needed_is_not(
     assert planned(declared, answers).warnings == ()
 
 
-VMS = "iqn.2026-01.com.example:vms"
-
-
-def asked(targets: list[str] | None, **source: Any) -> Plan:
-    """The plan for a target of a server that answers, and lists these."""
-    of = world({"3260": "open"}, {**worlds.HERE, ("iscsi_targets", "nas", "3260"): targets})
-    return _planned({**ISCSI, "source": {**ISCSI["source"], **source}}, of)  # type: ignore[dict-item]
-
-
-def test_a_target_that_its_server_does_not_list_is_told() -> None:
-    """open-iscsi would try to log in for two minutes."""
-    for targets, lists in (([], "to this host, and"), (["iqn.a", "iqn.b"], "lists iqn.a, iqn.b,")):
-        with pytest.raises(FleetErrors) as caught:
-            asked(targets)
-        [error] = caught.value.errors
-        assert error.field == "source.device"
-        assert f"nas does not list a target {VMS} to this host" in str(error)
-        assert lists in str(error)
+def asked(
+    found: str | None, targets: list[str] | None, initiator: str = "", kind: str = "iscsi"
+) -> Plan:
+    """The plan for a target of a server that answers so to a login, and lists these."""
+    answers = {("iscsi_login", "nas", "3260", VMS, initiator): found}
+    listed = {("iscsi_targets", "nas", "3260"): targets}
+    of = world({"3260": "open"}, {**worlds.HERE, **answers, **listed})
+    source = {"host": "nas", "device": VMS, "initiator": initiator or None}
+    return _planned({"type": kind, "source": source}, of)
 
 
 @pytest.mark.parametrize(
-    ("targets", "source"),
-    [([VMS, "iqn.a"], {}), (None, {}), (["iqn.a"], {"initiator": "iqn.2026-01.com.example:kvm1"})],
+    ("found", "targets", "initiator", "says"),
+    [
+        ("has none", [], "", f"nas has no target {VMS} for this host, and"),
+        ("has none", ["iqn.a", "iqn.b"], "", f"{VMS} for this host; it lists iqn.a, iqn.b, and"),
+        ("has none", ["iqn.a"], KVM1, f"{VMS} for the initiator {KVM1}, and"),
+        ("forbids", [VMS], "", f"nas does not let this host in to its target {VMS}, and"),
+        ("forbids", [VMS], KVM1, f"does not let the initiator {KVM1} in to its target {VMS}"),
+    ],
 )
-def test_one_that_is_listed_or_may_be_to_another_is_not(
-    targets: list[str] | None, source: dict[str, str]
+def test_a_target_that_refuses_a_login_is_told(
+    found: str, targets: list[str], initiator: str, says: str
 ) -> None:
-    assert asked(targets, **source).warnings == ()
+    """open-iscsi would try to log in for two minutes."""
+    for kind in ("iscsi", "iscsi-direct") if initiator else ("iscsi",):
+        with pytest.raises(FleetErrors) as caught:
+            asked(found, targets, initiator, kind)
+        [error] = caught.value.errors
+        assert error.field == "source.device"
+        assert says in str(error)
+
+
+@pytest.mark.parametrize(
+    ("found", "targets", "initiator"),
+    [
+        ("lets in", ["iqn.a"], ""),  # some servers hide what they have
+        ("lets in", ["iqn.a"], KVM1),
+        (None, [VMS, "iqn.a"], ""),
+        (None, None, ""),
+        (None, ["iqn.a"], KVM1),  # the list is for another
+    ],
+)
+def test_one_that_lets_in_or_may_is_not(
+    found: str | None, targets: list[str] | None, initiator: str
+) -> None:
+    assert asked(found, targets, initiator).warnings == ()
+
+
+def test_one_that_is_not_listed_is_a_doubt_where_the_login_tells_nothing() -> None:
+    [warning] = asked(None, ["iqn.a"]).warnings
+    assert f"nas does not list a target {VMS} to this host; it lists iqn.a; where" in warning
 
 
 def test_from_another_machine_nobody_can_tell() -> None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 from ...engine import xmltree
 from ...engine.errors import FleetError, Mistakes
-from ...engine.host import HostFacts
+from ...engine.host import FORBIDS, HAS_NONE, HostFacts
 from ...engine.keys import Values, parent
 from ...engine.plan import Plan
 from ...engine.world import World
@@ -23,6 +24,7 @@ from .table import values_in
 AUTH, DEVICES = ("source", "auth"), ("source", "devices")
 ON_FOLDERS = ("dir", "fs", "netfs")
 ON_A_DEVICE = ("fs", "disk")
+ON_A_TARGET = ("iscsi", "iscsi-direct")
 ISCSI_PORT = 3260
 MOST_TOLD = 5  # names of targets in an error
 # Of network file systems, by their format. An older NFS has a port that another one tells.
@@ -47,7 +49,8 @@ def grounded(plan: Plan, world: World, starts: bool) -> Plan:
             warnings.append(f"{path} does not exist yet; the plan assumes that it will")
         else:
             mistakes.add(_lacks(path, field), field)
-    for lack, way, field in _lacking(after, world) if world.host.is_this_machine else ():
+    lacking = list(_lacking(after, world)) if world.host.is_this_machine else []
+    for lack, way, field in lacking:
         if world.assume_on_host:
             warnings.append(f"{lack}; the plan assumes that it will")
         else:
@@ -56,6 +59,8 @@ def grounded(plan: Plan, world: World, starts: bool) -> Plan:
     if after.get("type") in ON_FOLDERS and _is_file(world.host, _folder(after)):
         mistakes.add(f"{_folder(after)} is a file; name a folder", "path")
     mistakes.raise_any()
+    doubt = _doubt(_login(after), world) if world.host.is_this_machine and not lacking else ""
+    warnings += [doubt] if doubt else []
     return replace(plan, warnings=(*plan.warnings, *warnings))
 
 
@@ -87,28 +92,75 @@ def _lacking(pool: Element, world: World) -> Iterator[tuple[str, str, str]]:
     if deaf:
         yield deaf, "see that it serves", "source.host"
         return
-    unlisted = _unlisted(pool, world)
-    if unlisted:
-        yield unlisted, "see that it has it, and lets this host in to it", "source.device"
+    login = _login(pool)
+    refused = _refused(login, world) if login else ""
+    if refused:
+        yield refused, "see that it has it, and lets this host in to it", "source.device"
 
 
-def _unlisted(pool: Element, world: World) -> str:
-    """Why a target is none that its server lists; empty where it does, or where nobody can tell.
+class _Login(NamedTuple):
+    """What a pool logs in to. Without an initiator of its own it uses that of the host."""
 
-    open-iscsi tries to log in for two minutes. What another initiator is let in to is not listed to
-    the host's own, by which it asks.
-    """
+    server: str
+    port: int
+    target: str
+    initiator: str
+
+
+def _login(pool: Element) -> _Login | None:
+    """How a pool logs in, if it is one that does."""
     values = values_in(pool)
     server, target = values.get(("source", "host")), values.get(("source", "device"))
-    own = values.get(("source", "initiator"))
-    if pool.get("type") != "iscsi" or own or not server or not target:
-        return ""
+    if pool.get("type") not in ON_A_TARGET or not server or not target:
+        return None
     [port] = _ports(pool, values)
-    listed = world.facts.ask("iscsi_targets", str(server), str(port))
-    if listed is None or target in listed:
+    own = values.get(("source", "initiator"))
+    return _Login(str(server), port, str(target), str(own or ""))
+
+
+def _refused(login: _Login, world: World) -> str:
+    """Why a login is refused, which open-iscsi tries for minutes; empty where that is not known."""
+    found, who = _found(login, world), login.initiator
+    by = f"the initiator {who}" if who else "this host"
+    if found == FORBIDS:
+        return f"{login.server} does not let {by} in to its target {login.target}"
+    if found == HAS_NONE:
+        return f"{login.server} has no target {login.target} for {by}{_others(login, world)}"
+    return ""
+
+
+def _found(login: _Login, world: World) -> str | None:
+    server, port, target, initiator = login
+    found: str | None = world.facts.ask("iscsi_login", server, str(port), target, initiator)
+    return found
+
+
+def _doubt(login: _Login | None, world: World) -> str:
+    """Why a login may fail of which nobody can tell more: its server does not list the target.
+
+    Some servers list none that can be logged in to all the same. What is listed is for the host's
+    own initiator.
+    """
+    if login is None or login.initiator or _found(login, world) is not None:
         return ""
-    others = f"; it lists {', '.join(listed[:MOST_TOLD])}" if listed else ""
-    return f"{server} does not list a target {target} to this host{others}"
+    listed = _listed(login, world)
+    if listed is None or login.target in listed:
+        return ""
+    return (
+        f"{login.server} does not list a target {login.target} to this host"
+        f"{_others(login, world)}; where it has none, the start is given up after minutes"
+    )
+
+
+def _listed(login: _Login, world: World) -> list[str] | None:
+    listed: list[str] | None = world.facts.ask("iscsi_targets", login.server, str(login.port))
+    return listed
+
+
+def _others(login: _Login, world: World) -> str:
+    """What its server lists to the host, to be said after what it has not."""
+    listed = None if login.initiator else _listed(login, world)
+    return f"; it lists {', '.join(listed[:MOST_TOLD])}" if listed else ""
 
 
 def _deaf(pool: Element, world: World) -> str:
@@ -128,7 +180,7 @@ def _deaf(pool: Element, world: World) -> str:
 def _ports(pool: Element, values: Values) -> tuple[int, ...]:
     """The ports of the server, of which one has to be open; none where nobody can tell which."""
     kind = pool.get("type", "")
-    if kind in ("iscsi", "iscsi-direct"):
+    if kind in ON_A_TARGET:
         said = values.get(("source", "port"))
         return (said if isinstance(said, int) else ISCSI_PORT,)
     if kind != "netfs":
