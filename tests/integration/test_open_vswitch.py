@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from support.open_vswitch import OpenVswitch, why_not_here
 from support.private_libvirtd import PrivateLibvirtd, wait_until, which
 from support.vswitches import shell_of
 
+ROOT = Path(__file__).parents[2]
 BRIDGE = "ovs-test"
 MACS = {name: f"52:54:00:0e:12:0{n}" for n, name in enumerate(("web", "own", "trunk"))}
 GROUPS = [
@@ -136,6 +138,96 @@ def test_ports_of_vms_that_run_follow_their_vlans(lab: Lab) -> None:
     lab.own(trunk=[])
     assert lab.port("own") == (None, None, None)
     assert lab.libvirtd.virsh("domstate", lab.vm) == "running"
+
+
+# What the role kvm_host installs for VLANs and isolation, in folders of these namespaces alone.
+INSTALLED = """
+set -e
+mountpoint -q /usr/local/lib || mount -t tmpfs none /usr/local/lib
+library=/usr/local/lib/kvm-fleet-vlans
+mkdir -p $library/fleet/engine $library/fleet/host
+cd {root}/plugins/module_utils
+cp engine/cpu_lists.py engine/vlan_ports.py $library/fleet/engine
+cp host/port_vlans.py $library/fleet/host
+cd {root}/roles/kvm_host/files
+cp vlan_hook.py $library/hook.py
+for of in qemu daemon; do
+    mkdir -p /etc/libvirt/hooks/$of.d
+    cp vlan_hook /etc/libvirt/hooks/$of.d/60-kvm-fleet-vlans
+    chmod 755 /etc/libvirt/hooks/$of.d/60-kvm-fleet-vlans
+done
+"""
+GONE = """
+umount --lazy /usr/local/lib
+rm -r /etc/libvirt/hooks/qemu.d /etc/libvirt/hooks/daemon.d /run/kvm-fleet/vlan-hook-called
+"""
+
+
+@pytest.fixture
+def hooks(libvirtd: PrivateLibvirtd) -> Iterator[None]:
+    """A place for hooks that is there as libvirtd starts, without which it looks for none."""
+    libvirtd.run(["mkdir", "-p", "/etc/libvirt/hooks/qemu.d", "/etc/libvirt/hooks/daemon.d"])
+    yield
+    libvirtd.run(["bash", "-c", GONE])
+    libvirtd.restart()
+
+
+@pytest.mark.long(
+    touched_by=r"kinds/vswitch/(ports|tagging|isolation)|applier_ports|port_vlans|open_vswitch"
+)
+@pytest.mark.usefixtures("hooks")
+def test_nics_are_isolated_by_their_port_group(lab: Lab) -> None:
+    """libvirt has no isolation on Open vSwitch; its hook isolates as VMs start, and the module."""
+
+    def isolated() -> set[str]:
+        said = lab.switch.vsctl("--bare", "--columns=name", "find", "Port", "protected=true")
+        return {name for name in MACS if lab.tap(name) in said.split()}
+
+    lab.groups(*GROUPS)
+    lab.start_vm()
+    asked = {"name": lab.net, "port_groups": [{"name": "web", "isolated": True}]}
+    for installed, says in ((False, "the role kvm_host installs it"), (True, "restart it")):
+        if installed:
+            lab.libvirtd.run(["bash", "-c", INSTALLED.format(root=ROOT)])
+        refused = lab.modules.run("vswitch", asked)
+        assert says in refused["errors"][0], refused
+    lab.libvirtd.restart()
+
+    plan = lab.groups({"name": "web", "isolated": True})
+    ports = [change for change in plan if change["field"] == "ports"]
+    both = {f"{lab.vm} ({MACS[name]})" for name in ("web", "own")}
+    assert [(change["class"], {*change["after"]}) for change in ports] == [("live", both)]
+    assert isolated() == {"web", "own"}
+    assert lab.port("own") == (30, None, None)
+    [told] = lab.modules.run("vswitch_info", {"names": [lab.net]})["vswitches"]
+    assert {nic["mac"]: nic["isolated"] for nic in told["nics"]} == {
+        MACS["web"]: True,
+        MACS["own"]: True,
+        MACS["trunk"]: False,
+    }
+
+    lab.libvirtd.virsh("destroy", lab.vm)
+    lab.libvirtd.virsh("start", lab.vm)
+    assert isolated() == {"web", "own"}, "by the hook"
+    more = {"name": "more", "vswitch": lab.net, "port_group": "web"}
+    lab.converge("vm", name=lab.vm, nics=[more])
+    said = lab.switch.vsctl("--bare", "--columns=name", "find", "Port", "protected=true")
+    assert len(said.split()) == 3, "plugged in"
+
+    lab.groups({"name": "web", "isolated": False})
+    assert isolated() == set()
+    lab.switch.vsctl("set", "Port", lab.tap("own"), "protected=true")
+    [mended] = lab.groups({"name": "web"})
+    assert mended["field"] == "ports" and isolated() == set()
+    refused = lab.modules.run("vm", {"name": lab.vm, "nics": [{**more, "isolated": True}]})
+    assert "declare it of their port group" in refused["errors"][0], refused
+
+    lab.libvirtd.virsh("destroy", lab.vm)
+    lab.groups({"name": "web", "isolated": True})
+    lab.libvirtd.run(["chmod", "0", "/usr/local/lib/kvm-fleet-vlans/hook.py"])
+    lab.libvirtd.run(["rm", "/usr/local/lib/kvm-fleet-vlans/fleet/host/port_vlans.py"])
+    started = lab.libvirtd.try_run(["virsh", "start", lab.vm])
+    assert started.returncode != 0, "a VM that nobody isolates does not start"
 
 
 # ---- the switch itself

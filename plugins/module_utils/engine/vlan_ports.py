@@ -20,15 +20,19 @@ NATIVE_TAGGED = "pvid"
 
 
 class Port(NamedTuple):
-    """A port as Open vSwitch has it: its tag (0: none), its trunk, and the mode of what is native
-    to it."""
+    """A port as Open vSwitch has it: its tag (0: none), its trunk, the mode of what is native to
+    it, and whether it is `protected`, so isolated from others that are (None: nobody says)."""
 
     tag: int = 0
     trunks: tuple[int, ...] = ()
     mode: str = ""
+    isolated: bool | None = None
 
     def __str__(self) -> str:
-        if self == NONE:
+        return f"{self._vlans()}, isolated" if self.isolated else self._vlans()
+
+    def _vlans(self) -> str:
+        if self[:3] == NONE[:3]:
             return "no VLAN"
         if not (self.trunks or self.mode):
             return f"VLAN {self.tag}"
@@ -81,7 +85,7 @@ def ranges_of(port: Port, default: int) -> list[tuple[int, int, str]]:
 
     One without VLANs is in the one that its bridge gives each port, if it gives one.
     """
-    tag, trunks, mode = port
+    tag, trunks, mode, _isolated = port
     if not trunks and not mode:
         alone = tag or default
         return [(alone, alone, ACCESS)] if alone else []

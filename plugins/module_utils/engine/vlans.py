@@ -52,7 +52,7 @@ def said(element: Element) -> Vlans:
 
 def values_of_port(port: Port) -> Values:
     """A port as the options of one: what is native and tagged is of the trunk."""
-    tag, trunks, mode = port
+    tag, trunks, mode, _isolated = port
     if not (trunks or mode):
         return {(VLAN,): tag, (NATIVE,): 0, (TRUNK,): []}
     native = tag if mode.endswith(UNTAGGED) else 0
@@ -236,6 +236,11 @@ def is_on_linux_bridge(network: Element, port: Element | None = None) -> bool:
     own = None if port is None else xmltree.get(port, "virtualport/@type")
     switch = own or xmltree.get(network, "virtualport/@type")
     return xmltree.get(network, "forward/@mode") == "bridge" and not switch
+
+
+def is_on_open_vswitch(network: Element | None) -> bool:
+    """Whether a network is on Open vSwitch."""
+    return network is not None and xmltree.get(network, "virtualport/@type") == "openvswitch"
 
 
 def has_no_vlans(network: Element, port: Element | None) -> bool:

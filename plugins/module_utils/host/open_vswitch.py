@@ -35,10 +35,10 @@ _ASKED = {
 
 
 def read_open_vswitch() -> dict[str, Any]:
-    """The VLANs of each port (`ports`), the bridges with what is on them (`bridges`), the kinds of
-    datapaths that there can be (`datapaths`), the ports that are tunnels to other hosts
-    (`tunnels`) and those that lead to other bridges (`patches`); or why nothing is known
-    (`error`)."""
+    """The VLANs of each port (`ports`), those that are isolated from each other (`isolated`), the
+    bridges with what is on them (`bridges`), the kinds of datapaths that there can be
+    (`datapaths`), the ports that are tunnels to other hosts (`tunnels`) and those that lead to
+    other bridges (`patches`); or why nothing is known (`error`)."""
     if shutil.which(PROGRAM) is None:
         return _unknown(f"the host has no {PROGRAM} (package openvswitch-switch)")
     command = ["--format=json"]
@@ -48,12 +48,13 @@ def read_open_vswitch() -> dict[str, Any]:
     if done.returncode:
         return _unknown(f"{PROGRAM} says: {done.stderr.strip()}")
     said = done.stdout.splitlines()
-    return {"error": "", "ports": ports_in(said[2]), **bridges_in(said)}
+    isolated = isolated_in(said[2])
+    return {"error": "", "ports": ports_in(said[2]), "isolated": isolated, **bridges_in(said)}
 
 
 def _unknown(error: str) -> dict[str, Any]:
     nothing = ("ports", "bridges", "tunnels", "patches")
-    return {"error": error, "datapaths": [], **{name: {} for name in nothing}}
+    return {"error": error, "datapaths": [], "isolated": [], **{name: {} for name in nothing}}
 
 
 def ports_in(answer: str) -> dict[str, list[Any]]:
@@ -62,6 +63,11 @@ def ports_in(answer: str) -> dict[str, list[Any]]:
         name: [tag if isinstance(tag, int) else 0, _set(trunks), mode if mode != _NONE else ""]
         for name, tag, trunks, mode, *_rest in json.loads(answer)["data"]
     }
+
+
+def isolated_in(answer: str) -> list[str]:
+    """The ports in what ovs-vsctl lists that exchange no frames with each other."""
+    return sorted(row[0] for row in json.loads(answer)["data"] if row[10] is True)
 
 
 _NONE = ["set", []]
@@ -183,7 +189,8 @@ def transact(commands: Iterable[Sequence[str]], resource: str) -> None:
 
 
 def set_ports(ports: Mapping[str, Port], resource: str) -> None:
-    """Give ports their VLANs, all in one transaction. One that is gone meanwhile is passed over."""
+    """Give ports their VLANs, and isolate them or not where that is said, all in one transaction.
+    One that is gone meanwhile is passed over."""
     command: list[str] = []
     for name, port in sorted(ports.items()):
         command += ["--", "--if-exists", "clear", "Port", name, "tag", "trunks", "vlan_mode"]
@@ -192,14 +199,26 @@ def set_ports(ports: Mapping[str, Port], resource: str) -> None:
     done = _called(command) if command else None
     if done is not None and done.returncode:
         raise FleetError(
-            f"Open vSwitch refused the VLANs of {', '.join(sorted(ports))}: {done.stderr.strip()}",
+            f"Open vSwitch has not set the ports {', '.join(sorted(ports))}: {done.stderr.strip()}",
             resource,
         )
 
 
+def isolate(ports: Mapping[str, bool], resource: str) -> None:
+    """Isolate ports from each other, or no more. One that is gone meanwhile is passed over."""
+    transact(
+        (
+            ["--if-exists", "set", "Port", name, f"protected={str(isolated).lower()}"]
+            for name, isolated in sorted(ports.items())
+        ),
+        resource,
+    )
+
+
 def _said(port: Port) -> list[str]:
-    tag, trunks, mode = port
+    tag, trunks, mode, isolated = port
     said = [f"tag={tag}"] if tag else []
+    said += [] if isolated is None else [f"protected={str(isolated).lower()}"]
     said += [f"trunks={','.join(map(str, trunks))}"] if trunks else []
     return [*said, f"vlan_mode={mode}"] if mode else said
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""VLANs of the ports of Linux bridges on this machine, for NICs that run and for VMs that start.
+"""VLANs of the ports of Linux bridges on this machine, for NICs that run and for VMs that start;
+and the isolation of those on Open vSwitch, for VMs that start.
 
 Also installed on hosts for libvirt's hook, which may call no libvirt: only what is quick to import.
 """
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import subprocess
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,6 +37,7 @@ class Places(NamedTuple):
     running: str = "/run/libvirt/network"  # of networks that are stored nowhere
     links: str = "/sys/class/net"
     program: str = "bridge"
+    vsctl: str = "ovs-vsctl"
 
 
 SYSTEM = Places()
@@ -106,9 +108,14 @@ def _called(places: Places, *arguments: str, said: str = "") -> subprocess.Compl
 
 
 def started(definition: str, places: Places = SYSTEM) -> list[str]:
-    """Give the taps of a VM that starts the VLANs that are noted of them, or of their port groups:
-    what could not be done."""
-    wanted = dict(_wanted(ET.fromstring(definition), places))
+    """Give the taps of a VM that starts the VLANs that are noted of them, or of their port groups,
+    and isolate those on Open vSwitch of which that is noted: what could not be done."""
+    domain = ET.fromstring(definition)
+    return [*_tagged(domain, places), *_isolate(sorted(_isolated(domain, places)), places)]
+
+
+def _tagged(domain: ET.Element, places: Places) -> list[str]:
+    wanted = dict(_wanted(domain, places))
     unfit = [tap for tap in sorted(wanted) if not filters(tap, places)]
     if unfit:
         return [f"{tap} is on no bridge that filters VLANs" for tap in unfit]
@@ -131,16 +138,45 @@ def _wanted(domain: ET.Element, places: Places) -> Iterator[tuple[str, Port]]:
             yield target.get("dev", ""), port
 
 
+def _isolated(domain: ET.Element, places: Places) -> Iterator[str]:
+    """The taps on Open vSwitch that are to be isolated. On bridges of Linux libvirt does that."""
+    for nic in domain.iterfind("devices/interface"):
+        source, target = nic.find("source"), nic.find("target")
+        name = "" if source is None else source.get("network", "")
+        tree = _network(name, places) if name else None
+        if source is None or target is None or tree is None:
+            continue
+        port = tree.find("virtualport")
+        if port is not None and port.get("type") == "openvswitch":
+            note = _note(tree, source.get("portgroup", ""))
+            if note is not None and note.get("isolated") == "yes":
+                yield target.get("dev", "")
+
+
+def _isolate(taps: Iterable[str], places: Places) -> list[str]:
+    """A port that is not there is an error, since its VM has it."""
+    said = [word for tap in taps for word in ("--", "set", "Port", tap, "protected=true")]
+    if not said:
+        return []
+    command = [places.vsctl, "--timeout=10", *said[1:]]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return [f"NICs are not isolated: {done.stderr.strip()}"] if done.returncode else []
+
+
 def _noted(network: str, group: str, places: Places) -> Port:
-    """What is noted of a port group; of none, of the one for NICs that name none."""
+    """The VLANs that are noted of a port group."""
     tree = _network(network, places)
-    if tree is None:
-        return NONE
+    note = None if tree is None else _note(tree, group)
+    return NONE if note is None else port_in(note)
+
+
+def _note(tree: ET.Element, group: str) -> ET.Element | None:
+    """What is noted of a port group; of none, of the one for NICs that name none."""
     if not group:
         groups = tree.findall("portgroup")
         group = next((one.get("name", "") for one in groups if one.get("default") == "yes"), "")
     notes = (one for one in tree.iterfind(NOTES) if group and one.get("name") == group)
-    return next((port_in(note) for note in notes), NONE)
+    return next(notes, None)
 
 
 def _network(name: str, places: Places) -> ET.Element | None:

@@ -17,10 +17,11 @@ VLANS = HookFiles(
 
 
 def read_vlan_hook(files: HookFiles = VLANS) -> dict[str, Any]:
-    """Its version, whether it is called, and whether it knows VLANs of single NICs."""
+    """Its version, whether it is called, and whether it knows VLANs of single NICs, and isolates
+    those that are on Open vSwitch."""
     library = Path(files.library, "fleet/host/port_vlans.py")
     try:
-        knows = "NIC_NOTES" in library.read_text(encoding="utf-8")
+        knows = library.read_text(encoding="utf-8")
     except OSError:
-        knows = False
-    return {**state_of(files), "nics": knows}
+        knows = ""
+    return {**state_of(files), "nics": "NIC_NOTES" in knows, "isolates": "_isolated" in knows}

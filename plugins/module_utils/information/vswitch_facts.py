@@ -88,7 +88,8 @@ def _vlans(host: Host, port: str, of_linux: bool) -> dict[str, Any]:
     if of_linux:
         return vlans_of(found[port])
     values = vlans.values_of_port(vlans.port_as_told(found[port]))
-    return {key[0]: value for key, value in values.items()}
+    isolated = port in machine.open_vswitch.get("isolated", ())
+    return {**{key[0]: value for key, value in values.items()}, "isolated": isolated}
 
 
 def _state(interface: Mapping[str, Any]) -> dict[str, Any]:

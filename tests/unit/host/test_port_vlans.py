@@ -137,6 +137,35 @@ def test_a_tap_that_is_gone_is_passed_over(places: port_vlans.Places) -> None:
     assert vlans_of(places, "vnet0") == {"5": ["PVID", "Egress Untagged"]}
 
 
+ON_OPEN_VSWITCH = NETWORK.replace("<portgroup", "<virtualport type='openvswitch'/><portgroup", 1)
+
+
+@pytest.fixture
+def switched(places: port_vlans.Places) -> port_vlans.Places:
+    """The same network on Open vSwitch, with a program that writes down what it is told."""
+    network = xmltree.parse(ON_OPEN_VSWITCH)
+    network.findall("portgroup")[0].set("isolated", "yes")
+    network.findall("portgroup")[2].set("isolated", "no")
+    Path(places.stored, "lab.xml").write_text(xmltree.serialise(noted(network, False)))
+    program = Path(places.stored).parent / "ovs-vsctl"
+    program.write_text('#!/bin/sh\necho "$@" >>"$0.told"\n')
+    program.chmod(0o755)
+    return places._replace(vsctl=str(program), program="/nothing")
+
+
+def test_taps_on_open_vswitch_are_isolated_as_is_noted(switched: port_vlans.Places) -> None:
+    assert port_vlans.started(domain("", "all", "plain", "web"), switched) == []
+    told = Path(f"{switched.vsctl}.told").read_text()
+    isolated = "set Port vnet0 protected=true -- set Port vnet3 protected=true"
+    assert told == f"--timeout=10 {isolated}\n"
+
+
+def test_a_vm_that_is_not_isolated_does_not_start(switched: port_vlans.Places) -> None:
+    Path(switched.vsctl).write_text("#!/bin/sh\necho no row >&2\nexit 1\n")
+    assert port_vlans.started(domain("web"), switched) == ["NICs are not isolated: no row"]
+    assert port_vlans.started(domain("plain"), switched) == []
+
+
 # ---- what libvirt is told, and tells
 
 
@@ -261,4 +290,5 @@ def test_whether_it_is_there_and_called_is_known(hook: HookFiles, tmp_path: Path
         "installed": "",
         "called": True,
         "nics": True,
+        "isolates": True,
     }

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ...engine import xmltext, xmltree
+from ...engine import vlans, xmltext, xmltree
 from ...engine.changes import Came, Change, Changed, Mended, Went
 from ...engine.errors import FleetError
 from ...engine.fields import Items, edit, items_of, rows_by_key
@@ -215,7 +215,7 @@ def _ports(vm: Running, changes: list[Change]) -> None:
         source = runs.find("source")
         said = {} if source is None else source.attrib
         network = xmltree.parse(conn.networkLookupByName(said.get("network", "")).XMLDesc(0))
-        if ports.is_open_vswitch(network):
+        if vlans.is_on_open_vswitch(network):
             port = ports.port_of(network, said.get("portgroup"), comes)
             wanted[xmltree.get(runs, "target/@dev") or ""] = port
     set_ports(wanted, vm.plan.resource)

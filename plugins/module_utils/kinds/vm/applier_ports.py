@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What gives NICs of a running VM the VLANs of a Linux bridge: those that came, that are on another
-vswitch by now, or whose own VLANs are others.
+vswitch by now, or whose own VLANs are others. Those on Open vSwitch it isolates.
 
-libvirt before 11.0 does not, and calls no hook for a NIC of a VM that runs already.
+libvirt before 11.0 does not, none isolates on Open vSwitch, and it calls no hook for a NIC of a VM
+that runs already.
 """
 
 from __future__ import annotations
@@ -44,14 +45,23 @@ def settle(host: Host, dom: Any, plan: Plan, names: set[str]) -> None:
     nics = {name: nic for name, nic in runs.items() if name in names}
     of = {xmltree.get(nic, "source/@network") or "" for nic in nics.values()} - {""}
     networks = {name: have.stored for name, have in read_networks(host, of).items()}
-    wanted, on_bridge = {}, []
+    wanted, on_bridge, on_switch = {}, [], {}
     for name, nic in nics.items():
         network = networks.get(xmltree.get(nic, "source/@network") or "")
         tap = xmltree.get(nic, "target/@dev") or ""
-        if network is not None and vlans.is_on_linux_bridge(network) and filters(tap):
-            wanted[tap] = port_of(network, xmltree.get(nic, "source/@portgroup"), nic)
+        if network is None:
+            continue
+        port = port_of(network, xmltree.get(nic, "source/@portgroup"), nic)
+        if vlans.is_on_linux_bridge(network) and filters(tap):
+            wanted[tap] = port
             on_bridge.append(name)
+        elif port.isolated is not None:
+            on_switch[tap] = port.isolated
     refused(set_ports(wanted), plan.resource)
+    if on_switch:
+        from ...host.open_vswitch import isolate
+
+        isolate(on_switch, plan.resource)
     if not has_all:
         _note(dom, {name: nics[name].find("vlan") for name in on_bridge})
 

@@ -18,6 +18,7 @@ from .nic_rows import NICS
 ISOLATED = ("isolated",)
 # virDomainActualNetDefValidate
 WHERE = "it is possible on Linux bridges alone, be they of libvirt or of the host"
+BY_GROUP = "on Open vSwitch declare it of their port group, which isolates all its NICs"
 _BY_BRIDGE = ("", "nat", "route", "open", "bridge")  # the modes of networks
 
 
@@ -53,7 +54,8 @@ def check(domain: Element, before: Element | None, world: World, mistakes: Mista
             continue
         where = elsewhere(nic, world)
         if where:
-            mistakes.add(f"is not possible {where}: {WHERE}", f"{NICS.name}.{name}.isolated")
+            way = f"; {BY_GROUP}" if "Open vSwitch" in where else ""
+            mistakes.add(f"is not possible {where}: {WHERE}{way}", f"{NICS.name}.{name}.isolated")
 
 
 def is_isolated(nic: Element) -> bool:

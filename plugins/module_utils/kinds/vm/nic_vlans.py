@@ -95,17 +95,20 @@ def why_unfiltered(bridge: str, host: HostFacts) -> str:
 
 
 def _of_group(name: str, nic: Element, world: World) -> Iterator[FleetError]:
-    """A port group whose VLANs nobody would set when the NIC comes to it."""
+    """A port group whose VLANs nobody would set when the NIC comes to it, nor isolate it."""
     vswitch = xmltree.get(nic, "source/@network") or ""
     network = world.will_be("vswitch", vswitch).stored if nic.get("type") == "network" else None
     group = None if network is None else vlans.group_of(network, nic)
-    if network is None or group is None or group.find("vlan") is None or world.host.driver == TEST:
+    if network is None or group is None or world.host.driver == TEST:
         return
-    from ..vswitch.tagging import why_no_hook
+    from ..vswitch.tagging import why_no_hook, why_not_isolated
 
-    why = why_no_hook(network, group, world.host)
+    field, said = f"nics.{name}.port_group", group.get("name")
+    why = why_no_hook(network, group, world.host) if group.find("vlan") is not None else ""
     if why:
-        yield FleetError(f"{group.get('name')} has VLANs: {why}", field=f"nics.{name}.port_group")
+        yield FleetError(f"{said} has VLANs: {why}", field=field)
+    if why := why_not_isolated(network, group, world.host):
+        yield FleetError(f"{said} is isolated: {why}", field=field)
 
 
 # ---- what runs
@@ -150,14 +153,12 @@ def seen(values: Values, have: Have, stored: Values, network_of: NetworkOf, port
 
 def port_seen(nic: Element, network_of: NetworkOf, ports: Ports) -> Port | None:
     """The port of a NIC that runs, where it can be seen from here and VLANs can be set on it."""
-    from ..vswitch.ports import is_open_vswitch
-
     name, tap = xmltree.get(nic, "source/@network"), xmltree.get(nic, "target/@dev")
     network = network_of(name) if name else None
     if network is None:
         return None
     of_linux = vlans.is_on_linux_bridge(network, vlans.group_of(network, nic))
-    if not of_linux and not is_open_vswitch(network):
+    if not of_linux and not vlans.is_on_open_vswitch(network):
         return None
     found = ports(of_linux).get(tap or "")
     return None if found is None else vlans.port_as_told(found)

@@ -23,7 +23,7 @@ def retag(host: Host, plan: Plan) -> None:
     found = ports.astray(plan.wanted.name, network, read_domains(host), there)
     named = {one for change in plan.changes if isinstance(change, Retagged) for one in change.after}
     wanted = {one.tap: one.will for one in found if str(one) in named}
-    if ports.is_open_vswitch(network):
+    if vlans.is_on_open_vswitch(network):
         from ...host.open_vswitch import set_ports
 
         set_ports(wanted, plan.resource)
@@ -35,7 +35,7 @@ def retag(host: Host, plan: Plan) -> None:
 
 def _there(host: Host, network: Element) -> ports.There:
     machine = machine_of(host)
-    if ports.is_open_vswitch(network):
+    if vlans.is_on_open_vswitch(network):
         return ports.on_open_vswitch(machine)
     return ports.on_linux_bridge(machine, xmltree.get(network, "bridge/@name") or "", None)
 

@@ -21,6 +21,7 @@ class Nic:
     target: str  # the tap device on the host; "" of a VM that does not run
     running: bool
     by_name: bool  # on the network by its name; else on its bridge by that one's name
+    isolated: bool = False  # by libvirt, which it is not on Open vSwitch
 
 
 def attached(domains: Mapping[str, Have], network: str, bridge: str | None) -> list[Nic]:
@@ -34,9 +35,14 @@ def _nics_of(have: Have, network: str, bridge: str | None) -> Iterator[Nic]:
     running = have.facts.get("state") in (RUNNING, PAUSED)
     domain = have.live if running else have.stored
     for nic in nics_on(domain, network, bridge) if domain is not None else ():
-        target = xmltree.get(nic, "target/@dev") if running else None
-        by_name = nic.get("type") == "network"
-        yield Nic(have.name, xmltree.get(nic, "mac/@address") or "", target or "", running, by_name)
+        yield Nic(
+            have.name,
+            xmltree.get(nic, "mac/@address") or "",
+            (xmltree.get(nic, "target/@dev") if running else None) or "",
+            running,
+            nic.get("type") == "network",
+            xmltree.get(nic, "port/@isolated") == "yes",
+        )
 
 
 def nics_on(domain: Element, network: str, bridge: str | None) -> Iterator[Element]:

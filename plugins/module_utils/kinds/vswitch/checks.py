@@ -32,6 +32,7 @@ def check(draft: VswitchDraft) -> None:
     _check_one(draft, {**draft.after, **said})
     draft.mistakes.extend(rules.dns_of_others(draft.definition))
     _check_vlans(draft)
+    _check_isolation(draft)
     _check_addresses(draft)
 
 
@@ -46,6 +47,16 @@ def _check_vlans(draft: VswitchDraft) -> None:
     draft.mistakes.extend(new)
     if not new and not draft.beneath.is_kept:
         draft.mistakes.extend(tagging.unfiltered(draft.definition, host))
+
+
+def _check_isolation(draft: VswitchDraft) -> None:
+    """On Open vSwitch it is nobody's but its hook's, and of the tunnels of an overlay."""
+    host, beneath = draft.world.host, draft.beneath
+    if host.driver == TEST or draft.after[TYPE] != OPENVSWITCH:
+        return
+    sides = ((draft.base, beneath.now), (draft.definition, beneath.will))
+    known, found = ([*tagging.unisolated(*side, host)] for side in sides)
+    draft.mistakes.extend(error for error in found if str(error) not in map(str, known))
 
 
 def _has_vlans(draft: VswitchDraft) -> bool:

@@ -23,6 +23,7 @@ from . import checks, connections, filtering, ports, reserved_nics, rules, table
 from .attached import Nic
 from .changes import Connected, MadeUnderVms, Retagged, StartedUnderVms
 from .leftovers import Left
+from .noted_vlans import ISOLATION
 from .surroundings import (
     attached_to,
     left_of,
@@ -259,14 +260,14 @@ class VswitchDraft(Draft):
         return bool(self.after[TYPE] == OPENVSWITCH)
 
     def _ports_astray(self) -> list[Change]:
-        """The ports of running NICs whose VLANs are to be others, or were left so by a run."""
+        """The ports of running NICs that are to be others, or were left so by a run."""
         waits = self.wanted.options["apply"] == "next_boot"
         if not self._has_ports or not self.will_run or waits or not self.running:
             return []
         there, network = self._ports, self._network_that_runs()
-        if there.error and self._changes_vlans():
+        if there.error and self._changes_ports():
             self.warnings.append(
-                f"{there.error}; NICs of running VMs keep their VLANs until they start again: "
+                f"{there.error}; ports of running VMs stay as they are until these start again: "
                 f"{named_nics(self.running)}"
             )
         vms = self.world.everything("vm") if there.ports else {}
@@ -274,7 +275,7 @@ class VswitchDraft(Draft):
         if not found:
             return []
         before, after = ({str(one): str(of) for one, of in pairs} for pairs in _sides(found))
-        note = "the ports of NICs that run; their frames are in other VLANs from then on"
+        note = f"the ports of NICs that run; {ports.meaning(found)}"
         return [Retagged(self.wanted.resource, ("ports",), before, after, LIVE, note=note)]
 
     @cached_property
@@ -305,9 +306,10 @@ class VswitchDraft(Draft):
         runs = self.have.live
         return self.definition if runs is None else self.edited(runs, groups)
 
-    def _changes_vlans(self) -> bool:
+    def _changes_ports(self) -> bool:
+        of_ports = {*vlans.NAMES, *([ISOLATION] if self._is_open_vswitch else [])}
         return any(
-            key[-1] in vlans.NAMES and self.after.get(key) != value
+            key[-1] in of_ports and self.after.get(key) != value
             for key, value in (self.live or {}).items()
         )
 

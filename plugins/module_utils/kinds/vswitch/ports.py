@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The ports of running NICs, on Open vSwitch and on Linux bridges: which VLANs they have, and which
-they are to have.
+they are to have; on Open vSwitch also whether they are isolated, which libvirt knows nothing of.
 
 libvirt sets the VLANs of a port when it makes it, and refuses to change them (qemuDomainChangeNet).
 """
@@ -19,12 +19,13 @@ from ...engine.vlan_ports import Port
 from ...engine.xmltree import Element
 from ..vm.states import PAUSED, RUNNING
 from .attached import nics_on
+from .noted_vlans import ISOLATION
 
-OPENVSWITCH, LINUX_BRIDGE = "openvswitch", "linux_bridge"
+LINUX_BRIDGE = "linux_bridge"
 
 
 class Astray(NamedTuple):
-    """A port whose VLANs are not those of its port group."""
+    """A port that is not as its port group says."""
 
     vm: str
     mac: str
@@ -34,11 +35,6 @@ class Astray(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.vm} ({self.mac})"
-
-
-def is_open_vswitch(network: Element | None) -> bool:
-    """Whether a network is on Open vSwitch."""
-    return network is not None and xmltree.get(network, "virtualport/@type") == OPENVSWITCH
 
 
 def is_linux_bridge(network: Element | None) -> bool:
@@ -52,9 +48,13 @@ def port_of(network: Element, group: str | None, nic: Element | None = None) -> 
     """What the port of a NIC is to be: by what it says itself, its port group, or the network."""
     of_group = next((one for one in network.findall("portgroup") if _is(one, group)), None)
     places = (one for one in (nic, of_group, network) if one is not None)
-    return next(
+    port = next(
         (vlan_ports.port_in(one) for one in places if one.find("vlan") is not None), vlan_ports.NONE
     )
+    said = None if of_group is None else of_group.get(ISOLATION)
+    if said is None or not vlans.is_on_open_vswitch(network):
+        return port
+    return port._replace(isolated=said == "yes")
 
 
 def _is(group: Element, name: str | None) -> bool:
@@ -79,7 +79,11 @@ class There(NamedTuple):
 def on_open_vswitch(host: HostFacts) -> There:
     """All ports of Open vSwitch."""
     seen = host.open_vswitch
-    ports = {name: vlans.port_as_told(one) for name, one in seen["ports"].items()}
+    isolated = {*seen.get("isolated", ())}
+    ports = {
+        name: vlans.port_as_told(one)._replace(isolated=name in isolated)
+        for name, one in seen["ports"].items()
+    }
     return There(seen["error"], ports, lambda port: port)
 
 
@@ -108,8 +112,24 @@ def astray(
         if not there.has(network, group):
             continue
         now, will = there.ports[tap], there.settled(port_of(network, group))
-        if now != will and _follows(mac, have.stored):
+        isolated = now.isolated if will.isolated is None else will.isolated
+        if not _follows(mac, have.stored):
+            will = now  # which is its VM's to watch, but for what no NIC says itself
+        will = will._replace(isolated=isolated)
+        if now != will:
             yield Astray(vm, mac, tap, now, will)
+
+
+def meaning(found: Collection[Astray]) -> str:
+    """What it means for the frames of ports that become as they are to be."""
+    said = []
+    if any(one.now[:3] != one.will[:3] for one in found):
+        said.append("their frames are in other VLANs from then on")
+    if any(one.will.isolated and not one.now.isolated for one in found):
+        said.append("frames between two that are isolated are dropped from then on")
+    if any(one.now.isolated and not one.will.isolated for one in found):
+        said.append("those that are isolated no more reach each other again")
+    return "; ".join(said)
 
 
 def astray_of_their_own(

@@ -10,10 +10,11 @@ from typing import Any
 from ...engine import xmltree
 from ...engine.errors import FleetError
 from ...engine.plan import Have
+from ...engine.vlans import is_on_open_vswitch
 from ...host.connection import Host, found, libvirt
 from ...host.live import machine_of
 from .noted_vlans import put_in_place
-from .ports import is_linux_bridge, is_open_vswitch
+from .ports import is_linux_bridge
 from .switch.makers import LINUX, OVS
 from .switch.seen import of_bridge
 
@@ -74,7 +75,7 @@ def _have(host: Host, net: Any) -> Have:
 def _with_switches(host: Host, haves: dict[str, Have]) -> dict[str, Have]:
     """The same, those on a switch of this machine with what that says of their bridges."""
     machine = machine_of(host)
-    for maker, is_one in ((OVS, is_open_vswitch), (LINUX, is_linux_bridge)):
+    for maker, is_one in ((OVS, is_on_open_vswitch), (LINUX, is_linux_bridge)):
         on = {name: _bridge(have) for name, have in haves.items() if is_one(have.stored)}
         found = maker.seen(machine) if on and machine.is_this_machine else {}
         for name, bridge in on.items():

@@ -148,10 +148,10 @@ def _strict_where_filters_are(values: Values) -> Iterator[FleetError]:
 
 
 def _isolated_on_bridges(values: Values) -> Iterator[FleetError]:
-    on = _on_no_linux_bridge(values)
-    for group in _things(values, "port_groups") if on else ():
+    on_none = _on_no_linux_bridge(values) and values[TYPE] != OPENVSWITCH
+    for group in _things(values, "port_groups") if on_none else ():
         if values.get((*group, ISOLATION)):
-            message = f"is not possible on {on}: it is of ports of Linux bridges"
+            message = "is not possible on no bridge: it is of ports of bridges and Open vSwitch"
             yield _wrong((*group, ISOLATION), message)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ...engine import xmltree
+from ...engine import vlans, xmltree
 from ...engine.changes import LIVE, Change
 from ...engine.errors import FleetError
 from ...engine.host import HostFacts
@@ -28,8 +28,7 @@ def has_bridge(network: Element, name: str, host: HostFacts) -> bool | None:
 
     A network on a device of the host needs none.
     """
-    is_open_vswitch = xmltree.get(network, "virtualport/@type") == "openvswitch"
-    if not name or (is_open_vswitch and host.has_interface(name)):
+    if not name or (vlans.is_on_open_vswitch(network) and host.has_interface(name)):
         return True
     return host.has_bridge(name)
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the VLANs of a network's port groups can be set, and by whom: libvirt, or a hook of its."""
+"""Where the VLANs of a network's port groups can be set, and by whom: libvirt, or a hook of its;
+and their isolation on Open vSwitch, which the same hook sets.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,8 @@ from ...engine.errors import FleetError
 from ...engine.host import HostFacts
 from ...engine.xmltree import Element
 from . import rules
+from .noted_vlans import ISOLATION
+from .switch.seen import Switch
 
 ROLE = "the role kvm_host installs it (kvm_host_vlans: true)"
 NOT_CALLED = (
@@ -54,6 +58,34 @@ def why_not_of_nics(host: HostFacts) -> str:
         return f"{no_vlans}, and its hook that sets them is not there: {ROLE}; or {way_out}"
     if not hook.get("nics"):
         return f"{no_vlans}, and its hook is of an older version; run the role kvm_host again"
+    return NOT_CALLED if not hook["called"] else ""
+
+
+def unisolated(network: Element, switch: Switch | None, host: HostFacts) -> Iterator[FleetError]:
+    """Port groups that nobody would isolate, or that would be cut off from other hosts by that."""
+    for group in (one for one in network.findall("portgroup") if one.get(ISOLATION) == "yes"):
+        field = f"port_groups.{group.get('name')}.{ISOLATION}"
+        if why := why_not_isolated(network, group, host):
+            yield FleetError(why, "", field)
+        elif switch is not None and switch.overlay is not None:
+            message = (
+                "is not possible beside an overlay on Open vSwitch: its tunnels are isolated from "
+                "each other, and so they would be from these NICs"
+            )
+            yield FleetError(message, "", field)
+
+
+def why_not_isolated(network: Element, group: Element, host: HostFacts) -> str:
+    """Why the hook would not isolate NICs on Open vSwitch; empty where it does, they are not to be,
+    or nobody can see whether there is one."""
+    is_wanted = group.get(ISOLATION) == "yes" and vlans.is_on_open_vswitch(network)
+    if not is_wanted or not host.is_this_machine:
+        return ""
+    hook, no = hook_of(host), "libvirt isolates no NICs on Open vSwitch"
+    if not hook["installed"]:
+        return f"{no}, and its hook that does is not there: {ROLE}"
+    if not hook.get("isolates"):
+        return f"{no}, and its hook that does is of an older version; run the role kvm_host again"
     return NOT_CALLED if not hook["called"] else ""
 
 

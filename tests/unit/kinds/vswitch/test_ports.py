@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -42,15 +43,29 @@ def vm(*nics: tuple[str, str]) -> Have:
 OVS1 = {"owner": "", "mtu": 0, "ports": {}}
 
 
-def planned(ports: dict[str, Any], *nics: tuple[str, str], error: str = "", **options: Any) -> Plan:
-    tree = xmltree.parse(NETWORK)
+def planned(
+    ports: dict[str, Any],
+    *nics: tuple[str, str],
+    error: str = "",
+    isolated: Sequence[str] = (),
+    hook: dict[str, Any] | None = None,
+    tree: str = NETWORK,
+    **options: Any,
+) -> Plan:
+    tree = xmltree.parse(tree)
     facts = {"state": "active", "autostart": True, "persistent": True}
     there = {
         "vswitch": {"lan": Have("vswitch", "lan", tree, tree, facts)},
         "vm": {"one": vm(*nics)},
     }
     found = {
-        ("open_vswitch",): {"error": error, "ports": ports, "bridges": {"ovs1": OVS1}},
+        ("open_vswitch",): {
+            "error": error,
+            "ports": ports,
+            "isolated": isolated,
+            "bridges": {"ovs1": OVS1},
+        },
+        ("vlan_hook",): hook or {"installed": "", "called": False},
         ("interfaces",): {"ovs1": Interface()},
     }
     world = worlds.world(there, {**worlds.HERE, **found})
@@ -101,11 +116,70 @@ def test_the_ports_follow_a_change_in_the_same_run() -> None:
     assert steps_of(plan) == ["define", "update", "retag"]
 
 
+ISOLATING = {"installed": "2f3c", "called": True, "nics": True, "isolates": True}
+ISOLATED = NETWORK.replace("name='web'", "name='web' isolated='yes'")
+FREED = "52:54:00:00:00:00"
+
+
+def test_ports_are_isolated_as_their_group_says_whatever_vlans_their_nics_have() -> None:
+    group = {"port_groups": [{"name": "web", "isolated": True}]}
+    ports = {"vnet0": [10, [], ""], "vnet1": [7, [], ""], "vnet2": [0, [], ""]}
+    nics = (("web", ""), ("web", OWN), ("all", ""))
+    plan = planned(ports, *nics, isolated=["vnet2"], hook=ISOLATING, **group)
+    rows = {row["field"]: row["after"] for row in results(plan.changes)}
+    assert rows["ports"] == {
+        "one (52:54:00:00:00:00)": "VLAN 10, isolated",
+        "one (52:54:00:00:00:01)": "VLAN 7, isolated",
+    }
+    [row] = [row for row in results(plan.changes) if row["field"] == "ports"]
+    assert "dropped from then on" in row["note"] and "VLANs" not in row["note"]
+    assert steps_of(plan) == ["define", "update", "retag"]
+
+
+def test_what_no_group_says_of_isolation_stays_as_it_is() -> None:
+    assert not planned(AS_SAID, ("web", ""), ("", ""), isolated=["vnet0", "vnet1"]).changed
+
+
+def test_ports_that_are_isolated_no_more_are_freed() -> None:
+    said = {"port_groups": [{"name": "web", "isolated": False}]}
+    plan = planned(AS_SAID, ("web", ""), isolated=["vnet0"], tree=ISOLATED, **said)
+    rows = {row["field"]: (row["before"], row["after"]) for row in results(plan.changes)}
+    both = ({f"one ({FREED})": "VLAN 10, isolated"}, {f"one ({FREED})": "VLAN 10"})
+    assert rows["ports"] == both
+
+
+@pytest.mark.parametrize(
+    ("hook", "says"),
+    [
+        ({}, "its hook that does is not there: the role kvm_host installs it"),
+        ({**ISOLATING, "isolates": False}, "of an older version; run the role kvm_host again"),
+        ({**ISOLATING, "called": False}, "restart it"),
+    ],
+)
+def test_who_isolates_as_vms_start_has_to_be_there(hook: dict[str, Any], says: str) -> None:
+    with pytest.raises(Exception, match=f"port_groups.web.isolated: .*{says}"):
+        planned({}, hook=hook, port_groups=[{"name": "web", "isolated": True}])
+    untagged = {"vnet0": [0, [], ""]}
+    assert not planned(untagged, ("", ""), hook=hook, tree=ISOLATED).changed
+
+
+def test_tunnels_of_an_overlay_would_be_cut_off() -> None:
+    over = {"peers": ["192.0.2.8"], "id": 7}
+    with pytest.raises(Exception, match=r"web\.isolated: is not possible beside an overlay"):
+        planned(
+            {},
+            hook=ISOLATING,
+            bridge="ovs1",
+            overlay=over,
+            port_groups=[{"name": "web", "isolated": True}],
+        )
+
+
 def test_a_host_that_cannot_tell_its_ports_says_so() -> None:
     change = {"port_groups": [{"name": "web", "vlan": 20}]}
     plan = planned({}, ("web", ""), error="the host has no ovs-vsctl", **change)
     [warning] = plan.warnings
-    assert warning.startswith("the host has no ovs-vsctl; NICs of running VMs keep their VLANs")
+    assert warning.startswith("the host has no ovs-vsctl; ports of running VMs stay as they are")
     assert not planned({}, ("web", ""), error="the host has no ovs-vsctl").warnings
 
 
@@ -129,7 +203,7 @@ def test_a_restart_under_vms_that_run_is_refused() -> None:
 )
 def test_a_port_is_what_libvirt_would_make_of_it(said: str, port: tuple[Any, ...]) -> None:
     network = xmltree.parse(f"<network><portgroup name='a'>{said}</portgroup></network>")
-    assert port_of(network, "a") == port
+    assert port_of(network, "a") == Port(*port)
 
 
 def test_a_network_has_a_vlan_for_all_without_one() -> None:
