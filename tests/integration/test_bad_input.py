@@ -5,6 +5,8 @@ PREFIX- stands for the test's own prefix, IMAGES for its folder. On the host the
 PREFIX-pool in IMAGES with the volumes image.qcow2, base.qcow2 (8 MiB) and raw.img, the vswitch
 PREFIX-net, and the VMs PREFIX-there, which uses the first volume, PREFIX-base, a template on the
 second, and PREFIX-precious and PREFIX-kept-1, which are protected; the latter is of a group.
+With `before` a case runs modules first, with `files` it writes files below IMAGES, and folders
+there are `read_only`, or `small`, which is 64 KiB.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -62,20 +65,59 @@ def host(
 
 @pytest.mark.parametrize("case", list(cases()))
 def test_every_mistake_is_named_and_nothing_changes(
-    case: Case, host: dict[str, str], modules: ModuleServer, observer: Observer
+    case: Case, host: dict[str, str], modules: ModuleServer, observer: Observer, images: Path
 ) -> None:
     text = json.dumps(case)
     for word, meant in host.items():
         text = text.replace(word, meant)
     said = json.loads(text)
-    with observer.unchanged():
-        predicted = modules.run(said["module"], said["args"], check=True)
-        done = modules.run(said["module"], said["args"])
+    folder = observer.libvirtd.outside(images)
+    _prepare(said, modules, folder)
+    with _mounted(said, observer.libvirtd, images):
+        before = _files(folder)
+        with observer.unchanged():
+            predicted = modules.run(said["module"], said["args"], check=True)
+            done = modules.run(said["module"], said["args"])
+        assert _files(folder) == before
     _names_all(done, said["errors"])
     if said.get("check") == "warns":
         assert not predicted.get("failed") and predicted["warnings"], predicted
     else:
         assert _errors(predicted) == _errors(done)
+
+
+def _prepare(case: Case, modules: ModuleServer, folder: Path) -> None:
+    """What is to be there beside what every case has."""
+    for step in case.get("before", ()):
+        for module, args in step.items():
+            done = modules.run(module, args)
+            assert not done.get("failed"), done["msg"]
+    for name, text in case.get("files", {}).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+
+
+@contextmanager
+def _mounted(case: Case, libvirtd: PrivateLibvirtd, images: Path) -> Iterator[None]:
+    """Folders are mounted so that they cannot be written to, or hold little."""
+    small = [str(images / name) for name in case.get("small", ())]
+    read_only = [str(images / name) for name in case.get("read_only", ())]
+    for path in (*small, *read_only):
+        libvirtd.run(["mkdir", "-p", path])
+    for path in small:
+        libvirtd.run(["mount", "-t", "tmpfs", "-o", "size=64k,mode=711", "none", path])
+    for path in read_only:
+        libvirtd.run(["mount", "--bind", path, path])
+        libvirtd.run(["mount", "-o", "remount,bind,ro", path])
+    yield
+    for path in (*small, *read_only):
+        libvirtd.run(["umount", path])
+
+
+def _files(folder: Path) -> dict[str, tuple[int, int]]:
+    """All below the folder, by size and time."""
+    found = {str(path.relative_to(folder)): path.lstat() for path in folder.rglob("*")}
+    return {name: (one.st_size, one.st_mtime_ns) for name, one in found.items()}
 
 
 def _errors(done: dict[str, Any]) -> list[str]:

@@ -73,6 +73,7 @@ class Site:
         facts[("uri",)] = "qemu:///system"
         facts[("now",)] = NOW
         facts[("room", DIRECTORY)] = 100 * GIB
+        facts[("room", f"{DIRECTORY}/{VM}")] = None
         facts[("backups", DIRECTORY, VM)] = self.told
         facts[("vm_job", VM)] = ""
         facts[("file", "/usr/bin/qemu-img")] = File("file")

@@ -35,6 +35,8 @@ def against_folder(case: Case) -> Iterator[FleetError]:
             "another machine; run it there",
             "uri",
         )
+    elif kept.file:
+        yield _error(case, f"{kept.file} is no folder; name another directory", "directory")
     elif not kept.exists:
         message = f"there is no folder {wanted.directory}; make it, or mount it, first"
         yield _error(case, message, "directory")
@@ -162,13 +164,14 @@ def _against_off(case: Case, disk: Disk) -> Iterator[FleetError]:
 
 def against_room(case: Case, fates: list[DiskFate], checkpoint: str) -> Iterator[FleetError]:
     """As far as it is known how much will be copied."""
-    free = case.facts.room(case.wanted.directory)
+    own = case.facts.room(case.wanted.folder)  # where there is one, another may be mounted there
+    free = case.facts.room(case.wanted.directory) if own is None else own
     known = case.facts.bitmaps(case.wanted.vm, checkpoint) if checkpoint else {}
     needs = sum(_size(case, one, known) for one in fates)
     if free is not None and needs > free:
         yield _error(
             case,
-            f"{case.wanted.directory} has {_about(free)} left, and about {_about(needs)} are to be "
+            f"{case.wanted.directory} has {about(free)} left, and about {about(needs)} are to be "
             "copied; make room",
             "directory",
         )
@@ -181,5 +184,6 @@ def _size(case: Case, fate: DiskFate, known: dict[str, int]) -> int:
     return min(size.allocation, size.capacity) if size is not None else 0
 
 
-def _about(size: int) -> str:
+def about(size: int) -> str:
+    """A size as it is told: no finer than MiB where it has any."""
     return format_size(size if size < 2**20 else size // 2**20 * 2**20)

@@ -37,6 +37,7 @@ class Kept(NamedTuple):
     leftovers: tuple[Leftover, ...] = ()
     broken: Mapping[str, str] = {}  # folders with a manifest that cannot be read, and why
     read_only: bool = False  # what is mounted there
+    file: str = ""  # what is no folder and stands where one of both has to be
     others: Mapping[str, tuple[str, ...]] = {}  # by backup, the files that its manifest has not
 
 
@@ -67,6 +68,7 @@ class BackupFacts:
             tuple(Leftover(*one) for one in told.get("leftovers", ())),
             broken,
             bool(told.get("read_only")),
+            str(told.get("file", "")),
             {name: tuple(files) for name, files in told.get("others", {}).items()},
         )
 
@@ -76,9 +78,13 @@ class BackupFacts:
         return dict(self.facts.ask("bitmaps", vm, checkpoint, unknown={}))
 
     def room(self, directory: str) -> int | None:
-        """Bytes that are free there; None where nobody can tell."""
+        """Bytes that are free in a folder; None where nobody can tell."""
         found: int | None = self.facts.ask("room", directory)
         return found
+
+    def is_read_only(self, folder: str) -> bool:
+        """Whether what is mounted there can only be read."""
+        return bool(self.facts.ask("read_only", folder, unknown=False))
 
     def disk_size(self, vm: str, target: str) -> DiskSize | None:
         """How large a disk is."""

@@ -33,6 +33,11 @@ def read_room(_host: Host, directory: str) -> int | None:
     return told.f_bavail * told.f_frsize
 
 
+def read_read_only(_host: Host, folder: str) -> bool:
+    """Whether what is mounted there can only be read."""
+    return _is_read_only(Path(folder))
+
+
 def read_bitmaps(host: Host, vm: str, checkpoint: str) -> dict[str, int]:
     """The disks of which QEMU has a whole bitmap since a checkpoint, each with how many bytes were
     written. libvirt leaves the size out where the bitmap is missing or broken."""
@@ -57,7 +62,8 @@ def read_backups(_host: Host, directory: str, vm: str) -> dict[str, Any]:
     """What there is of a VM: backups, what is half-made, what cannot be read, whose turn it is."""
     folder = Path(directory, vm)
     told: dict[str, Any] = {"exists": Path(directory).is_dir(), "holder": "", "leftovers": []}
-    told.update(backups={}, broken={}, others={}, read_only=_is_read_only(directory))
+    told.update(backups={}, broken={}, others={}, file=_no_folder(Path(directory), folder))
+    told["read_only"] = _is_read_only(folder if folder.is_dir() else Path(directory))
     try:
         names = sorted(one.name for one in folder.iterdir() if one.is_dir())
     except (FileNotFoundError, NotADirectoryError):
@@ -133,7 +139,12 @@ def _size(path: Path) -> int | None:
         return None
 
 
-def _is_read_only(directory: str) -> bool:
+def _no_folder(*paths: Path) -> str:
+    """The first that is there and is no folder."""
+    return next((str(path) for path in paths if path.exists() and not path.is_dir()), "")
+
+
+def _is_read_only(directory: Path) -> bool:
     try:
         return bool(os.statvfs(directory).f_flag & os.ST_RDONLY)
     except OSError:

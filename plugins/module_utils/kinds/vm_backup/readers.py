@@ -32,6 +32,7 @@ BACKUPS = Reads(
         "backups": _of_backups("read_backups"),
         "bitmaps": _of_backups("read_bitmaps"),
         "room": _of_backups("read_room"),
+        "read_only": _of_backups("read_read_only"),
         "now": _of_backups("read_now"),
         "disk_size": _disk_size,
     }

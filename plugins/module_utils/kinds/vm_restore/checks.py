@@ -8,17 +8,15 @@ from collections.abc import Iterator
 from ...engine import xmltree
 from ...engine.errors import FleetError
 from ...engine.secret_words import shown_name
-from ...engine.units import format_size
 from ..images.one_writer import Images
 from ..images.uses import STANDS, Use
 from ..storage_pool.used import holds
 from ..storage_volume.volumes import FILE_POOLS, type_of
 from ..vm.states import PAUSED, RUNNING
-from ..vm_backup.checks import QEMU_IMG
+from ..vm_backup.checks import QEMU_IMG, about
 from ..vm_backup.manifest import why_not_whole
 from .case import Case, DiskBack
 
-MIB = 2**20
 MOUNTED = ("fs", "netfs")
 
 
@@ -35,8 +33,23 @@ def against_folder(case: Case) -> Iterator[FleetError]:
             "machine; run it there"
         )
         yield _error(case, message, "uri")
+    elif kept.file:
+        yield _error(case, f"{kept.file} is no folder; name another directory", "directory")
+    elif not kept.exists:
+        message = f"there is no folder {wanted.directory}; mount it first, or name another"
+        yield _error(case, message, "directory")
     elif kept.holder:
         message = f"{kept.holder} is at work in {wanted.folder}; wait until it has ended"
+        yield _error(case, message, "directory")
+
+
+def against_notes(case: Case) -> Iterator[FleetError]:
+    """A run notes beside the backups what it has begun, by which the next one knows it."""
+    if case.kept.read_only:
+        message = (
+            f"{case.wanted.folder} is mounted so that it can only be read, and a run notes there "
+            "what it has begun; mount it so that it can be written to"
+        )
         yield _error(case, message, "directory")
 
 
@@ -63,6 +76,12 @@ def against_vm(case: Case) -> Iterator[FleetError]:
         message = (
             f"is there, and is another VM by its UUID ({there}, and not {case.uuid}); remove or "
             "rename that first, or restore it as another VM (name)"
+        )
+        yield _error(case, message, "vm")
+    elif case.is_another and case.journal.uuid != case.uuid:
+        # Each VM has the UUID that its name gives, so it says nothing of where the VM is from.
+        message = (
+            f"is there, and was not restored from {wanted.folder}; remove or rename that first"
         )
         yield _error(case, message, "vm")
     elif state in (RUNNING, PAUSED):
@@ -118,6 +137,9 @@ def against_disks(case: Case) -> Iterator[FleetError]:
         if case.world.host.exists(folder) is False:
             message = f"there is no folder {folder}; make it, or name a pool"
             yield _error(case, message, "pool")
+        elif case.facts.is_read_only(folder):
+            message = f"{folder} is mounted so that it can only be read; name another pool"
+            yield _error(case, message, "pool")
 
 
 def _against_asleep(case: Case, disk: DiskBack) -> Iterator[FleetError]:
@@ -160,6 +182,6 @@ def against_room(case: Case) -> Iterator[FleetError]:
     for folder, needs in by_folder.items():
         free = case.facts.room(folder)
         if free is not None and free < needs:
-            has, about = (format_size(size // MIB * MIB) for size in (free, needs))
-            message = f"{folder} has {has} left, and up to {about} are needed; make room"
+            has, most = about(free), about(needs)
+            message = f"{folder} has {has} left, and up to {most} are needed; make room"
             yield _error(case, message, "pool")

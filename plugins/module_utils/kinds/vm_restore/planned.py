@@ -22,6 +22,7 @@ from .checks import (
     against_backup,
     against_disks,
     against_folder,
+    against_notes,
     against_pool,
     against_room,
     against_vm,
@@ -57,7 +58,7 @@ def planned(case: Case) -> Planned:
     _refuse([*against_pool(case)])
     if case.is_done:
         return _told(Planned(case, _none(case), starts=_starts(case)))
-    _refuse([*against_vm(case), *against_disks(case), *against_room(case)])
+    _refuse([*against_notes(case), *against_vm(case), *against_disks(case), *against_room(case)])
     whats = {one.what for one in case.backup.files}
     files = [f for f in state_files_of(case.world.host, case.definition) if f.field in whats]
     return _told(Planned(case, _none(case), tuple(files), True, case.wanted.state == RUNNING))

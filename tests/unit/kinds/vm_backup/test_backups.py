@@ -257,8 +257,14 @@ def test_a_backup_that_libvirt_still_makes_is_ended_if_it_was_ours() -> None:
     ("change", "said"),
     [
         (lambda site: site.told.update(exists=False), "there is no folder /backup"),
+        (lambda site: site.told.update(file="/backup/web"), "/backup/web is no folder; name"),
+        (lambda site: site.told.update(read_only=True), "so that it can only be read"),
         (lambda site: site.told.update(holder="another run (process 7)"), "process 7) is at work"),
         (lambda site: site.host.facts.update({("room", DIRECTORY): GIB}), "1GiB left, and about"),
+        (
+            lambda site: site.host.facts.update({("room", f"{DIRECTORY}/{VM}"): MIB}),
+            "1MiB left, and about",
+        ),
         (lambda site: site.host.facts.update({("vm_job", VM): "a save"}), "at work on it (a save)"),
         (
             lambda site: site.host.facts.update({("block_job", VM, "vda"): "blockcopy"}),

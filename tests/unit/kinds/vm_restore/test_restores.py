@@ -43,7 +43,8 @@ class Site(backups.Site):
             self.host.haves["vm"] = []
         facts = self.host.facts
         facts[("checkpoints", VM)] = []
-        facts.update({("room", folder): 100 * GIB for folder in ("/local", "/nfs")})
+        for folder in ("/local", "/nfs"):
+            facts.update({("room", folder): 100 * GIB, ("read_only", folder): False})
         for one in self.told["backups"]:
             text = moves.domain(**{"file": IMAGE, **parts})
             facts[("backed_up_definition", FOLDER, one)] = text
@@ -206,6 +207,17 @@ def test_another_vm_of_its_name_is_not_replaced() -> None:
     assert "is another VM by its UUID (another, and not" in site.refused(overwrite=True)
 
 
+def test_another_vm_is_replaced_only_if_it_was_restored_from_here() -> None:
+    """Its UUID is that of its name, wherever it is from."""
+    site = Site()
+    there = moves.vm("stopped", name="copy", uuid=derived_uuid("copy"), file="/nfs/copy-vda.qcow2")
+    site.host.haves["vm"].append(there)
+    asked = {"name": "copy", "pool": "nfs", "overwrite": True}
+    assert "is there, and was not restored from /backup/web" in site.refused(**asked)
+    site.noted("copy", backup="one", uuid=derived_uuid("copy"), done=True)
+    assert site.planned(**asked).restores
+
+
 def test_what_an_interrupted_run_made_may_go() -> None:
     site = Site(absent=True)
     site.noted(VM, backup="two", uuid=UUID, files=[IMAGE], done=False)
@@ -314,7 +326,11 @@ def test_a_declaration_that_cannot_be(options: dict[str, Any], said: str) -> Non
     ("change", "said"),
     [
         (lambda site: site.told.update(holder="another run (process 7)"), "process 7) is at work"),
-        (lambda site: site.host.facts.update({("room", "/local"): 1}), "0B left"),
+        (lambda site: site.told.update(exists=False), "there is no folder /backup; mount it"),
+        (lambda site: site.told.update(file="/backup"), "/backup is no folder; name another"),
+        (lambda site: site.told.update(read_only=True), "a run notes there what it has begun"),
+        (lambda site: site.host.facts.update({("room", "/local"): 1}), "has 1B left"),
+        (lambda site: site.host.facts.update({("read_only", "/local"): True}), "can only be read"),
         (asleep, "nfs, in which /nfs/web is to be, is not active"),
         (lambda site: site.host.facts.update({("uri",): "qemu+ssh://a/system"}), "another machine"),
         (
