@@ -13,8 +13,12 @@ import sys
 
 from support.guest import TinyGuest
 
-# Of each switch the network and the NIC of guests, and a port.
-SWITCHES = {"linux": ("10.10.1", "eth0", 5001), "open": ("10.10.2", "eth1", 5002)}
+# Of each switch the network and the NIC of guests, and ports. What goes over a limit is dropped,
+# and a single connection sends far below it from then on; several together fill it.
+SWITCHES = {
+    "linux": ("10.10.1", "eth0", range(5010, 5014)),
+    "open": ("10.10.2", "eth1", range(5020, 5024)),
+}
 # Where nothing more comes in to send, nc ends.
 LISTEN = "setsid sh -c 'sleep 900 | nc -l -p {0}' >/dev/null 2>&1 & echo $! >/tmp/listens-{0}\n"
 SEND = "setsid sh -c 'dd if=/dev/zero bs=64k | nc {} {}' >/dev/null 2>&1 </dev/null &"
@@ -25,8 +29,8 @@ sleep 5
 echo $(cut -d' ' -f1 /proc/uptime) $(cat $bytes)
 sleep 12
 echo $(cut -d' ' -f1 /proc/uptime) $(cat $bytes)
-kill -9 -$(cat /tmp/listens-{})
 """
+STOP = "kill -9 -$(cat /tmp/listens-{})\n"
 
 
 def told(guest: TinyGuest, command: str) -> str:
@@ -37,9 +41,10 @@ def told(guest: TinyGuest, command: str) -> str:
 
 def rate(sender: TinyGuest, receiver: TinyGuest, switch: str) -> float:
     """Bits a second that a guest gets from another."""
-    network, nic, port = SWITCHES[switch]
-    told(sender, SEND.format(f"{network}.{ends[receiver.name]}", port))
-    said = told(receiver, COUNT.format(nic, port)).split()
+    network, nic, ports = SWITCHES[switch]
+    to = f"{network}.{ends[receiver.name]}"
+    told(sender, "\n".join(SEND.format(to, port) for port in ports))
+    said = told(receiver, COUNT.format(nic) + "".join(map(STOP.format, ports))).split()
     begun, before, ended, after = map(float, said)
     return 8 * (after - before) / (ended - begun)
 
@@ -48,7 +53,7 @@ ends = dict(one.split("=") for one in sys.argv[1:])
 web, slow = [TinyGuest(name) for name in ends]
 for guest in (web, slow):
     guest.wait_ready()
-    told(guest, "".join(LISTEN.format(port) for _network, _nic, port in SWITCHES.values()))
+    told(guest, "".join(LISTEN.format(one) for *_nic, ports in SWITCHES.values() for one in ports))
 found = {
     switch: {"outbound": rate(slow, web, switch), "inbound": rate(web, slow, switch)}
     for switch in SWITCHES
