@@ -415,9 +415,14 @@ def test_a_snapshot_inside_of_what_shrinks_stays_whole(
     run(["qemu-img", "create", "-q", "-f", "qcow2", "-o", "compat=0.10", image, "8M"])
     run(["qemu-img", "snapshot", "-c", "before", image])
     target.virsh("pool-refresh", pool)
-    done = target.module("storage_volume", smaller, False)
-    assert "Can't resize a v2 image which has snapshots" in done["msg"]
-    assert target.image(str(images / "one"))["virtual-size"] == 8 * MIB
+    for size, verb in (("4MiB", "shrink"), ("16MiB", "grow")):
+        other = {**volume, "capacity": size, "shrink": True}
+        [error] = refused(target, "storage_volume", other)
+        assert "has snapshots in it and compat 0.10" in error
+        assert f"and cannot {verb} to {size}" in error
+    run(["qemu-img", "amend", "-f", "qcow2", "-o", "compat=1.1", image])  # as the error says
+    target.virsh("pool-refresh", pool)
+    converge(target, "storage_volume", smaller)
 
 
 def test_what_a_clone_stands_on_does_not_shrink(target: Target, pool: str) -> None:

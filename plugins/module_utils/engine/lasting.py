@@ -12,11 +12,12 @@ written, and to whom libvirt gives an image for as long as a VM runs.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Callable
 
 from . import sensitive, xmltree
 from .facts import ALL, Fact
-from .looked_at import File
+from .looked_at import File, Image, Unreadable
 from .plain import BY_DEFINITION, plain
 from .plan import Have
 from .xmltree import Element
@@ -158,8 +159,17 @@ def _file(found: File | None) -> Any:
     return found.type, found.mode
 
 
+def _image(found: Image | Unreadable) -> Any:
+    """How many snapshots are in an image is told of its VM."""
+    return found if isinstance(found, Unreadable) else replace(found, snapshots=0)
+
+
 def _daemons(found: Iterable[Any]) -> Any:
     return sorted((one.program, one.network) for one in found)
 
 
-LASTING: dict[str, Callable[[Any], Any]] = {"file": _file, "noted_daemons": _daemons}
+LASTING: dict[str, Callable[[Any], Any]] = {
+    "file": _file,
+    "image": _image,
+    "noted_daemons": _daemons,
+}

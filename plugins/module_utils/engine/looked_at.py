@@ -44,6 +44,7 @@ class Image:
     backing_format: str = ""
     data_file: str = ""  # where its data is, if that is another file
     layout: Layout | None = None  # of qcow2
+    snapshots: int = 0  # in it
 
 
 @dataclass(frozen=True)

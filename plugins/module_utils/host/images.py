@@ -64,7 +64,7 @@ def _qcow2(header: bytes) -> Image:
     try:
         version, backing_at, backing_size = struct.unpack_from(">IQI", header, 4)
         (capacity,) = struct.unpack_from(">Q", header, 24)
-        (bits,) = struct.unpack_from(">I", header, 20)
+        (bits,), (snapshots,) = (struct.unpack_from(">I", header, at) for at in (20, 60))
         features, within = struct.unpack_from(">QQ", header, 72) if version >= 3 else (0, 0)
         (length,) = struct.unpack_from(">I", header, 100) if version >= 3 else (72,)
         if not SMALLEST_BITS <= bits <= LARGEST_BITS:
@@ -79,7 +79,8 @@ def _qcow2(header: bytes) -> Image:
     data_file = more.get(DATA_FILE, unnamed)
     backing, data_file = map(shown_name, (backing, data_file))
     layout = Layout(version, 1 << bits, bool(within & LAZY_REFCOUNTS), bool(features & EXTENDED_L2))
-    return Image("qcow2", capacity, backing, more.get(BACKING_FORMAT, ""), data_file, layout)
+    form = more.get(BACKING_FORMAT, "")
+    return Image("qcow2", capacity, backing, form, data_file, layout, snapshots)
 
 
 def inside_of(header: bytes) -> Inside | None:

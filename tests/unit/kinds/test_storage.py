@@ -101,6 +101,13 @@ def test_an_image_says_how_it_is_laid_out(
     assert images.inspect(str(file)).layout == layout
 
 
+def test_an_image_says_how_many_snapshots_are_in_it(tmp_path: Path) -> None:
+    file = tmp_path / "image"
+    header = qcow2(version=2)
+    file.write_bytes(header[:60] + b"\0\0\0\3" + header[64:])
+    assert images.inspect(str(file)).snapshots == 3
+
+
 @pytest.mark.parametrize(
     "content",
     [

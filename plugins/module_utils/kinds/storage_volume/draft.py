@@ -24,9 +24,9 @@ from ...engine.planner import Draft, Removal
 from ...engine.texts import why_no_file
 from ...engine.traits import STATE
 from ...engine.units import format_size, parse_size
-from ...engine.world import World
 from ...engine.xmltree import Element
 from .layouts import is_copy_of_fetched
+from .resizing import why_it_stays
 from .table import GROUP, LAZY_REFCOUNTS, MODE, OWNER, ROWS, TRAITS, layout_of
 from .volumes import (
     AS_ORIGIN,
@@ -54,7 +54,6 @@ CAPACITY, FORMAT = ("capacity",), ("format",)
 MANNER = ("download", "existing", "of_disk", "held", "shrink", "wipe")
 SCRUB = "/usr/bin/scrub"
 UNSIZED = "the run compares it with the size, not known before, of"
-RESIZABLE = ("raw", "qcow2", "qed")  # the formats that QEMU can resize
 
 # Of 255 bytes, with what its mark has beside the name.
 LONGEST_NEW_NAME = 255 - len(mark_of(""))
@@ -194,7 +193,7 @@ class VolumeDraft(Draft):
         self._check_growth(before, capacity, type_of(self.pool))
         shrinks = parse_size(capacity) < before
         asked = not shrinks or self.wanted.options.get("shrink")
-        why = _why_it_stays(self.have, self.world) if asked else ""
+        why = why_it_stays(self.have, self.world) if asked else ""
         if why:
             verb = "shrink" if shrinks else "grow"
             self.mistakes.add(f"{why} and cannot {verb} to {capacity}", "capacity")
@@ -376,22 +375,3 @@ def _how_refcounts_change(have: Have, wanted: bool) -> str:
         f"{why}, and libvirt cannot turn it {new}; while no VM uses it, run qemu-img amend -f "
         f"qcow2 -o {options} {path} and virsh pool-refresh {pool_of(have.name)}"
     )
-
-
-def _why_it_stays(have: Have, world: World) -> str:
-    """Why nothing can grow a volume that others made, or one that is encrypted; empty where it can.
-
-    libvirt forgets by which secret it made one, and then looks for one that is called by its path.
-    """
-    if have.definition.get("type") == "dir":
-        return "is a folder"
-    encryption = have.definition.find("target/encryption")
-    if encryption is not None and encryption.find("secret") is None:
-        from ..together.secrets import lacks
-
-        path = xmltree.get(have.definition, "target/path") or ""
-        missing = lacks(world, "passphrase", Element("secret", {"usage": path}))
-        if missing:
-            return f"is encrypted, and {missing}, by which libvirt would open it, is not there,"
-    form = format_of(have)
-    return "" if form in RESIZABLE else f"is {form}, which qemu-img cannot resize,"
