@@ -42,14 +42,23 @@ def added_up(domain: Element) -> int | None:
 
 
 def agree(domain: Element) -> None:
-    """Let `<memory>` say what libvirt makes of it."""
+    """Let `<memory>` say what libvirt makes of it, and the balloon hold no more than that.
+
+    Where others disagree, libvirt has taken it from a file, and adds up when it is defined anew.
+    """
     total = added_up(domain)
-    memory = domain.find("memory")
+    memory, balloon = domain.find("memory"), domain.find("currentMemory")
     if total is None or memory is None:
         return
     if _bytes(memory.text, memory.get("unit")) != total:
-        memory.set("unit", "KiB")
-        memory.text = str(total // 1024)
+        _set(memory, total)
+        if balloon is not None and _bytes(balloon.text, balloon.get("unit")) > total:
+            _set(balloon, total)
+
+
+def _set(element: Element, size: int) -> None:
+    element.set("unit", "KiB")
+    element.text = str(size // 1024)
 
 
 def boot_of(domain: Element) -> int:
@@ -103,7 +112,7 @@ def why_not_plugged(live: Element) -> str:
 
 def check(want: Mapping[Key, Value], after: Values, mistakes: Mistakes) -> None:
     """The size fits in the maximum, and that is what was declared, or pulled up by the size."""
-    size, most, declared = after[SIZE], after[MAXIMUM], want.get(MAXIMUM)
+    size, most, declared = want.get(SIZE) or after[SIZE], after[MAXIMUM], want.get(MAXIMUM)
     if declared not in (None, most):
         pulled_up = want.get(SIZE) == declared and parse_size(declared) > parse_size(most)
         mistakes.add(
