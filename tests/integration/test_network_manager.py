@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch import (
+    links_unit,
     network_manager_files,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch.host_ports import (
@@ -23,6 +24,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch.see
 from support.kept_by_network_manager import CONNECTIONS, NetworkManager, why_not_here
 from support.namespaces import Namespace
 from support.private_libvirtd import PrivateLibvirtdError, wait_until
+from support.vswitches import commands_of
 
 BRIDGE, MAC, ROUTER = "br9", "52:54:00:0e:09:01", "192.0.2.1"
 OF_OTHERS = """\
@@ -94,6 +96,18 @@ class Host:
     def reaches_the_router(self) -> bool:
         return self.space.try_run("ping", "-c", "1", "-W", "1", ROUTER)
 
+    def sees_at_a_start_that_it_is_whole(self, will: Switch, waits_s: int) -> None:
+        """As the unit of the switch does, whose seconds are of another number."""
+        [text] = links_unit.files_of(BRIDGE, will, True).values()
+        [command] = commands_of(text)
+        command[2] = command[2].replace("systemctl -q is-active NetworkManager", "true")
+        command[2] = command[2].replace("seq 30", f"seq {waits_s}").replace("/sys/", "/run/sys/")
+        of_namespace = "[ -d /run/sys ] || { mkdir /run/sys; mount -t sysfs none /run/sys; }"
+        self.space.run("bash", "-c", of_namespace)
+        self.space.run(*command)
+        on_it = [nic for nic in will.nics if self.links[nic].get("master") != BRIDGE]
+        assert BRIDGE in self.links and not on_it
+
     def is_as_before(self) -> bool:
         """As somebody made it who knows nothing of a switch."""
         same = self.office == self.space.run("cat", f"{CONNECTIONS}/office.nmconnection")
@@ -154,6 +168,26 @@ def test_a_switch_takes_the_address_of_the_host_and_gives_it_back(host: Host) ->
     wait_until(host.is_as_before, 30, "what others made")
     left = host.space.run("bash", "-c", "ls /etc/NetworkManager/*/")
     assert "kvm-fleet" not in left and "kvm-fleet" not in host.manager.nmcli("connection")
+
+
+def test_vms_start_once_network_manager_has_made_the_bridge(host: Host) -> None:
+    host.becomes(ONE)
+    # Without a cable too, as a host may start.
+    host.router.run("ip", "link", "set", "eth0", "down")
+    host.manager.start_host_again(BRIDGE)
+    host.sees_at_a_start_that_it_is_whole(ONE, 120)
+    host.router.run("ip", "link", "set", "eth0", "up")
+    wait_until(host.reaches_the_router, 30, "an answer of the router")
+
+    # What it has given up is activated, and nothing else.
+    host.space.run("ip", "tuntap", "add", "vnet0", "mode", "tap")
+    host.space.run("ip", "link", "set", "vnet0", "master", BRIDGE, "up")
+    host.manager.nmcli("connection", "down", network_manager_files.uuid_of(BRIDGE, "eth0"))
+    host.sees_at_a_start_that_it_is_whole(ONE, 1)
+    assert host.links["vnet0"]["master"] == BRIDGE
+    host.manager.nmcli("connection", "down", network_manager_files.uuid_of(BRIDGE, BRIDGE))
+    host.sees_at_a_start_that_it_is_whole(ONE, 1)
+    assert not host.astray
 
 
 def test_what_somebody_changed_by_nmcli_is_seen_and_set_back(host: Host) -> None:

@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.kvm.fleet.plugins.module_utils.host import units
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch import links_unit
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch.seen import Switch
 from support.module_server import ModuleServer
 from support.open_vswitch import OpenVswitch, why_not_here
 from support.private_libvirtd import PrivateLibvirtd, wait_until, which
-from support.vswitches import shell_of
+from support.vswitches import commands_of
 
 ROOT = Path(__file__).parents[2]
 BRIDGE = "ovs-test"
@@ -312,7 +315,10 @@ def test_a_switch_is_made_kept_and_goes_with_its_uplinks(lab: Lab, cables: Cable
         vsctl("add-port", "ovs-own", port, "tag=20", "--", "set", "Interface", port, of)
     lab.libvirtd.run(["ip", "link", "set", "up1", "down"])
     unit = lab.libvirtd.outside("/etc/systemd/system/kvm-fleet-switch-ovs-own.service")
-    lab.libvirtd.run(["sh", "-c", shell_of(unit.read_text())])
+    assert unit.exists() == units.are_started()
+    [text] = links_unit.files_of("ovs-own", Switch(lab.net, ("up1",)), False).values()
+    for command in commands_of(text):
+        lab.libvirtd.run([word.lstrip("-") for word in command[:1]] + command[1:])
     assert set(vsctl("list-ports", "ovs-own").split()) == {"up1", "host10", "theirs"}
     assert lab.libvirtd.run(["cat", "/sys/class/net/up1/operstate"]) == "up\n"
     vsctl("del-port", "theirs")
@@ -356,7 +362,7 @@ def test_a_switch_is_made_kept_and_goes_with_its_uplinks(lab: Lab, cables: Cable
     told = lab.modules.run("vswitch_info", {"names": [lab.net]})["vswitches"][0]
     assert told["uplinks"] == {"nics": ["up1", "up2"], "teaming": "lacp"}
 
-    assert unit.exists()
+    assert unit.exists() == units.are_started()
     gone = lab.converge("vswitch", name=lab.net, state="absent")
     assert changed(gone)["switch"] == "absent"
     assert not unit.exists()

@@ -83,7 +83,7 @@ class LinuxHost:
     def astray(self) -> dict[str, str]:
         files = linux_files.files_of(BRIDGE, self.now, self.mac)
         vlans = vlans_in(self._told("bridge", "-compressvlans", "vlan", "show"))
-        found = {"links": self.links, "vlans": vlans, "files": {"networkd": files}}
+        found = {"links": self.links, "vlans": vlans, "files": {"networkd": files}, "starts": False}
         was = linux_seen.astray(found, BRIDGE, self.now, self.mac)[0]
         return {of: how for of, how in was.items() if self.host.filters or "VLAN" not in of}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.showing import re
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.world import World
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.kind import KIND
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch import (
+    links_unit,
     linux_files,
     linux_seen,
     network_manager_files,
@@ -68,7 +70,7 @@ def world_here(there: Mapping[str, Have], links: Mapping[str, Any], **of_host: A
     """This machine with vswitches, interfaces, and what else it tells; `linux_bridges` is all that
     is about these. What is beside bridges of Open vSwitch that are ours is there, unless that says
     otherwise."""
-    beside = {"files": {"networkd": _beside(of_host.get("open_vswitch", {}))}}
+    beside = {"files": _beside(of_host.get("open_vswitch", {}))}
     of_linux = _facts_of_linux(of_host.pop("linux_bridges", beside))
     answers = {
         **worlds.HERE,
@@ -89,12 +91,14 @@ def _facts_of_linux(said: Mapping[str, Any]) -> dict[str, Any]:
     return {**apart, "linux_bridges": {name: said[name] for name in sorted(left)}}
 
 
-def _beside(open_vswitch: Mapping[str, Any]) -> dict[str, str]:
-    switches = (
-        (name, seen.of_bridge(open_vswitch, name)) for name in open_vswitch.get("bridges", ())
-    )
-    files = (linux_files.files_beside(name, switch) for name, switch in switches if switch)
-    return {name: text for one in files for name, text in one.items()}
+def _beside(open_vswitch: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    files: dict[str, dict[str, str]] = {"networkd": {}, "units": {}}
+    for name in open_vswitch.get("bridges", ()):
+        switch = seen.of_bridge(open_vswitch, name)
+        if switch is not None:
+            files["networkd"].update(linux_files.files_beside(name, switch))
+            files["units"].update(links_unit.files_of(name, switch, False))
+    return files
 
 
 def planned_in(world: World, **options: Any) -> Plan:
@@ -135,6 +139,7 @@ def linux_host(
     files: dict[str, dict[str, str]] = {name: {} for name in made_by}
     if stored:
         files[stored.backend] = made_by[stored.backend].files_of("br9", stored, derived_mac("prod"))
+        files["units"] = links_unit.files_of("br9", stored, True)
     ports = {name: ALL_VLANS for name, of in (links or {}).items() if of["master"] == "br9"}
     is_kept = {"keeper": keeper, "has_networkd": True, "files": files}
     told = network_manager_with(files["networkmanager"], "1.42.4" * (keeper == "NetworkManager"))
@@ -156,7 +161,11 @@ def on_linux(said: dict[str, Any]) -> Have:
     return on_switch("linux_bridge", "br9", seen.of_bridge(linux_seen.seen(said), "br9"))
 
 
-def shell_of(unit: str) -> str:
-    """What the unit of a switch has a shell do."""
-    said = unit.split("ExecStart=/bin/sh -c '")[1].split("'\n")[0].replace("\\\n", " ")
-    return said.replace("$$", "$").replace("%%", "%")
+def commands_of(unit: str) -> list[list[str]]:
+    """What the unit of a switch has the host call, as systemd reads it; with a `-`, it may fail."""
+    found = []
+    for line in unit.replace("\\\n", " ").splitlines():
+        if line.startswith("ExecStart="):
+            words = shlex.split(line[len("ExecStart=") :])
+            found.append([word.replace("$$", "$").replace("%%", "%") for word in words])
+    return found

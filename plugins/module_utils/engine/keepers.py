@@ -12,3 +12,4 @@ KEEPERS = {NETWORKD: NETWORKD, BY_NETWORK_MANAGER: NETWORK_MANAGER}  # of each b
 PREFIX = "05-kvm-fleet-"
 # Of the units of systemd that see at a start that switches are whole.
 UNIT_PREFIX, UNIT_ENDING = "kvm-fleet-switch-", ".service"
+UNITS = "units"  # beside the backends, among our files

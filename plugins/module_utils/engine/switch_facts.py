@@ -22,6 +22,11 @@ class SwitchFacts:
         return self._told("switch_files")
 
     @property
+    def starts_units(self) -> bool:
+        """Whether it is started by systemd."""
+        return bool(self.host.way_in["systemd"])
+
+    @property
     def keeper(self) -> dict[str, Any]:
         """Who keeps the network, as host/network_keeper.py has it."""
         return self._told("network_keeper")

@@ -12,7 +12,13 @@ from pathlib import Path
 from .writing import write_whole
 
 UNITS = Path("/etc/systemd/system")
+_BOOTED = Path("/run/systemd/system")  # sd_booted(3)
 _WANTS = "multi-user.target.wants"
+
+
+def are_started() -> bool:
+    """Whether this machine was started by systemd, so that a start of it runs any."""
+    return _BOOTED.is_dir()
 
 
 def install(name: str, text: str, folder: Path = UNITS) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from . import checkpoint
+from . import checkpoint, units
 
 VARIABLE = b"SSH_CONNECTION="
 
@@ -18,7 +18,7 @@ def read_way_in() -> dict[str, Any]:
     pending = checkpoint.pending()
     return {
         "address": address_in(_connection()),
-        "systemd": Path("/run/systemd/system").is_dir(),
+        "systemd": units.are_started(),
         "unconfirmed": "" if pending is None else pending["resource"],
     }
 

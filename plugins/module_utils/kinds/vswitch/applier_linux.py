@@ -7,7 +7,7 @@ from __future__ import annotations
 from ...engine.keepers import BY_NETWORK_MANAGER, NETWORKD
 from ...host import linux_bridges, network_keeper, switch_files
 from ...host.connection import wait_until
-from . import applier_network_manager, applier_networkd, tree
+from . import applier_network_manager, applier_networkd, applier_unit, tree
 from .applier_networkd import settle, told
 from .switch import linux_commands, linux_files, linux_names, linux_seen
 from .switch.seen import Switch
@@ -19,6 +19,7 @@ def wire(bridge: str, will: Switch, resource: str) -> None:
     """Make a bridge what it is to be, from whatever is there."""
     was = linux_seen.stored_in(switch_files.read_switch_files()).get(bridge, Switch())
     mac = tree.derived_mac(will.owner, linux_bridges.read_linux_bridges()["host"])
+    applier_unit.keep(bridge, will, True)
     by = _by_network_manager if will.backend == BY_NETWORK_MANAGER else _by_networkd
     is_kept = by(bridge, (was, will), mac, resource)
 
@@ -78,6 +79,7 @@ def unwire(bridge: str, resource: str) -> None:
     was_its = applier_network_manager.forget(bridge, resource)
     links = linux_bridges.read_linux_bridges()["links"]
     told(linux_commands.removing(links, bridge), resource, tries=was_its)
+    applier_unit.forget(bridge)
     are = linux_files.of_bridge(switch_files.read_files(), bridge)
     switch_files.write_files({}, are)
     if are and network_keeper.read_keeper() == NETWORKD:

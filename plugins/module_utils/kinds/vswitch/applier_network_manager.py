@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from ...engine.errors import FleetError
 from ...host import network_manager
+from . import applier_unit
 from .switch import network_manager_files as files
 from .switch.linux_files import of_bridge
 from .switch.seen import Switch
@@ -55,6 +56,7 @@ def forget(bridge: str, resource: str) -> bool:
         return False
     its_own = {main: are[main]} if main in are else {}
     _write(its_own, are, resource)
+    applier_unit.forget(bridge)
     for number in files.connections_in(its_own).values():
         _told(["connection", "delete", "uuid", number], resource, (0, NOT_THERE))
     _write({}, _files(bridge), resource)

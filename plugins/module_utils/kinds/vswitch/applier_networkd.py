@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 
 from ...engine.errors import FleetError
 from ...engine.keepers import BY_NETWORK_MANAGER, NETWORKD, SERVICES
-from ...host import linux_bridges, network_keeper, network_manager, switch_files
+from ...host import linux_bridges, network_keeper, network_manager, switch_files, units
 from ...host.connection import wait_until
 from ...host.links import read_links
+from . import applier_unit
 from .switch import host_port_commands, host_port_seen, linux_files, linux_seen
 from .switch.seen import Switch
 
@@ -61,7 +62,8 @@ def told(commands: Iterable[list[str]], resource: str, tries: bool = False) -> N
 
 def keep_beside(bridge: str, was: Switch, will: Switch, resource: str) -> None:
     """Have networkd keep the addresses of host ports on a bridge of Open vSwitch, and a start of
-    the host set its uplinks up."""
+    the host see that it is whole."""
+    applier_unit.keep(bridge, will, False)
     are = linux_files.of_bridge(switch_files.read_files(), bridge)
     files = linux_files.files_beside(bridge, will)
     if not are and not files:
@@ -120,6 +122,7 @@ def astray(bridge: str, will: Switch, mac: str) -> dict[str, str]:
     by_it = will.backend == BY_NETWORK_MANAGER
     seen = {
         **linux_bridges.read_linux_bridges(),
+        "starts": units.are_started(),
         "files": switch_files.read_switch_files(),
         "network_manager": network_manager.read_network_manager() if by_it else {},
     }

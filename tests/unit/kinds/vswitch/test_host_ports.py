@@ -18,6 +18,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch imp
     commands,
     host_port_commands,
     host_port_seen,
+    links_unit,
     linux_files,
     linux_seen,
     seen,
@@ -59,7 +60,7 @@ class Host:
 
     @property
     def linux_bridges(self) -> dict[str, Any]:
-        files, links = {}, {}
+        files, units, links = {}, {}, {}
         if self.stored is not None and self.kind == "linux_bridge":
             files = linux_files.files_of("br9", self.stored, MAC)
             nothing = {"mtu": 1500, "up": True, "mode": "", "primary": "", "kind": "", "master": ""}
@@ -69,9 +70,11 @@ class Host:
             }
         elif self.stored is not None:
             files = linux_files.files_beside("br9", self.stored)
+        if self.stored is not None:
+            units = links_unit.files_of("br9", self.stored, self.kind == "linux_bridge")
         vlans = {"eno1": ALL_VLANS, "br9": [[1, 1, "pvid untagged"], [10, 20, ""]]}
         return {"keeper": self.keeper, "has_networkd": True, "links": links, "vlans": vlans,
-                "files": {"networkd": files}}  # fmt: skip
+                "files": {"networkd": files, "units": units}}  # fmt: skip
 
     @property
     def open_vswitch(self) -> dict[str, Any]:
@@ -352,12 +355,8 @@ def test_files_say_addresses_and_routes() -> None:
     assert "[Network]\nVLAN=mgmt\n" in itself and "\n[BridgeVLAN]\nVLAN=10\n" in itself
     assert "LinkLocalAddressing=ipv6" in itself and "Address=2001:db8::7/64" in itself
     beside = linux_files.files_beside("br9", will)
-    unit = "kvm-fleet-switch-br9.service"
-    assert {*beside} == {
-        *(f"05-kvm-fleet-br9+{n}.network" for n in ("eno1", "mgmt", "plain")),
-        unit,
-    }
+    assert {*beside} == {f"05-kvm-fleet-br9+{n}.network" for n in ("eno1", "mgmt", "plain")}
     assert "LinkLocalAddressing=no" in beside["05-kvm-fleet-br9+eno1.network"]
-    alone = linux_files.files_beside("br9", Switch("prod", ("eno1",)))
-    assert {*alone} == {"kvm-fleet-switch-br9.service"}
-    assert not linux_files.files_beside("br9", Switch("", ("eno1",)))
+    assert not linux_files.files_beside("br9", Switch("prod", ("eno1",)))
+    assert {*links_unit.files_of("br9", will, False)} == {"kvm-fleet-switch-br9.service"}
+    assert not links_unit.files_of("br9", Switch("", ("eno1",)), False)

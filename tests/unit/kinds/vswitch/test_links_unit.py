@@ -1,20 +1,26 @@
-"""The unit that sees at a start of the host that a switch is whole. Its shell runs here, on a tree
-like that of /sys, beside a networkctl and a systemctl that say what they are told."""
+"""The unit that sees at a start of the host that a switch is whole. Its commands run here, on a
+tree like that of /sys, beside a networkctl, an nmcli and a systemctl that say what they are told.
+"""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch import links_unit
+from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch import (
+    links_unit,
+    network_manager_files,
+    start_steps,
+)
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch.host_ports import (
     port_of,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch.seen import Switch
-from support.vswitches import shell_of
+from support.vswitches import commands_of
 
 MGMT = port_of({"name": "mgmt", "vlan": 30, "addresses": ["192.0.2.7/24"]})
 BONDED = Switch("prod", ("up0", "up1"), teaming="active_backup", backend="networkd")
@@ -37,15 +43,16 @@ class Start:
     def __init__(self, root: Path) -> None:
         self.root = root
         (root / "bin").mkdir()
-        self._program("seq", "echo 1 2")
-        self._program("sleep", f"echo a second >>{root}/slept")
-        self._program("ip", f'echo "$*" >>{root}/ip')
-        self._program("ovs-vsctl", OVS_VSCTL.format(root))
-        self._program("networkctl", f"cat {root}/states")
+        self.program("seq", "echo 1 2")
+        self.program("sleep", f"echo a second >>{root}/slept")
+        self.program("ip", f"printf '%s\\n' \"$*\" >>{root}/ip")
+        self.program("ovs-vsctl", OVS_VSCTL.format(root))
+        self.program("networkctl", f"cat {root}/states")
+        self.activates("true")
         self.says()
         self.runs("true")
 
-    def _program(self, name: str, text: str) -> None:
+    def program(self, name: str, text: str) -> None:
         path = self.root / "bin" / name
         path.write_text(f"#!/bin/sh\n{text}\n")
         path.chmod(0o755)
@@ -58,23 +65,38 @@ class Start:
     def runs(self, active: str, then: str = "true") -> None:
         """Whether networkd runs, and what happens when it is started again."""
         asked = f'[ "$1" != restart ] || {{ echo again >>{self.root}/restarted; {then}; exit; }}'
-        self._program("systemctl", f"{asked}\n{active}")
+        self.program("systemctl", f"{asked}\n{active}")
+
+    def activates(self, then: str, active: tuple[str, ...] = ()) -> None:
+        """Which connections NetworkManager has active, and what happens when one is activated."""
+        shown = "".join(f"*show*{number}) echo activated ;;\n" for number in active)
+        told = f'*show*) ;;\n*) echo "$6" >>{self.root}/nmcli; {then} ;;'
+        self.program("nmcli", f'case "$*" in\n{shown}{told}\nesac')
 
     def has(self, *paths: str) -> None:
         for path in paths:
             (self.root / "net" / path).mkdir(parents=True, exist_ok=True)
 
-    def result(self, will: Switch, of_linux: bool = True) -> int:
-        [(_name, text)] = links_unit.files_of("br9", will, of_linux)
-        script = shell_of(text).replace("/sys/class/net", f"{self.root}/net")
+    def result(self, will: Switch, of_linux: bool = True, bridge: str = "br9") -> int:
+        [text] = links_unit.files_of(bridge, will, of_linux).values()
         path = {"PATH": f"{self.root}/bin:/usr/bin:/bin"}
-        done = subprocess.run(["sh", "-c", script], env=path, check=False, capture_output=True)
-        assert not done.stderr, done.stderr
-        return done.returncode
+        for [program, *words] in commands_of(text):
+            here = [word.replace("/sys/class/net", f"{self.root}/net") for word in words]
+            command = [program.lstrip("-"), *here]
+            done = subprocess.run(command, env=path, check=False, capture_output=True)
+            assert not done.stderr, done.stderr
+            if done.returncode and not program.startswith("-"):
+                return done.returncode
+        return 0
 
     @property
     def restarted(self) -> int:
         return self._lines("restarted")
+
+    @property
+    def activated(self) -> list[str]:
+        path = self.root / "nmcli"
+        return path.read_text().splitlines() if path.exists() else []
 
     @property
     def slept(self) -> int:
@@ -167,16 +189,82 @@ def test_ports_of_vms_that_run_stay(start: Start) -> None:
     assert not (start.root / "ovs-vsctl").exists()
 
 
-def test_names_that_a_shell_reads_otherwise_have_none() -> None:
-    odd = Switch("prod", ("up$0",), backend="networkd")
-    assert not [*links_unit.files_of("br9", odd, True)]
+# ---- kept by NetworkManager
+
+
+KEPT = replace(BONDED, backend="networkmanager")
+
+
+def test_what_network_manager_makes_is_waited_for(start: Start) -> None:
+    start.has(*WHOLE[:3])
+    start.program("sleep", f"echo a second >>{start.root}/slept; mkdir -p {start.root}/net/up1/up")
+    assert (start.result(KEPT), start.slept) == (0, 0)
+    start.has("up1")
+    start.program("sleep", f"echo >>{start.root}/slept; mkdir -p {start.root}/net/{WHOLE[3]}")
+    assert (start.result(KEPT), start.slept, start.activated) == (0, 1, [])
+
+
+def test_what_it_gave_up_it_is_told_to_activate(start: Start) -> None:
+    """And nothing that is active: NICs of VMs would be off the bridge."""
+    start.has(*WHOLE[:3], "up1")
+    [bridge, bond, up0, up1] = network_manager_files.numbers_of("br9", KEPT)
+    start.activates(f"mkdir -p {start.root}/net/{WHOLE[3]}", active=(bridge, bond, up0))
+    assert (start.result(KEPT), start.activated) == (0, [up1])
+
+
+def test_it_ends_though_network_manager_never_makes_it(start: Start) -> None:
+    start.activates("true")
+    assert (start.result(KEPT), len(start.activated)) == (1, 4 * 4)
+
+
+def test_network_manager_is_not_waited_for_where_it_does_not_run(start: Start) -> None:
+    start.runs("false")
+    assert (start.result(KEPT), start.slept) == (0, 0)
+
+
+# ---- how it is written
+
+
+ODD = ('up$0"', "a'b;c", "d\\e%s", "é*")
+
+
+@pytest.mark.parametrize("of_linux", [True, False])
+def test_names_that_a_shell_reads_otherwise_are_names(start: Start, of_linux: bool) -> None:
+    bridge = "br`$$\\'"
+    start.has(bridge, *(f"{nic}/upper_{bridge}" for nic in ODD))
+    for nic in ODD:
+        will = Switch("prod", (nic,), backend="networkd")
+        assert (start.result(will, of_linux, bridge), start.restarted) == (0, 0)
+    if not of_linux:
+        told = (start.root / "ip").read_text().splitlines()
+        assert told == [f"link set {nic} up" for nic in ODD]
+    start.program("seq", "echo 1")
+    gone = Switch("prod", ("x$y",), backend="networkd", host_ports=(replace(MGMT, name="$0"),))
+    start.has("x$y")
+    assert start.result(gone, of_linux, bridge) == 1
+
+
+def test_a_unit_has_a_name_that_systemd_takes() -> None:
+    assert links_unit.unit_of("vs-prod.10") == "kvm-fleet-switch-vs-prod.10.service"
+    assert links_unit.unit_of("b$@é") == r"kvm-fleet-switch-b\x24\x40\xc3\xa9.service"
+
+
+def test_what_is_said_to_a_shell_is_one_word_to_systemd() -> None:
+    for script in (
+        start_steps.OF_OPEN_VSWITCH,
+        start_steps.BY_NETWORKD,
+        start_steps.BY_NETWORK_MANAGER,
+    ):
+        assert not {*script} & {"'", "\\"}
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="not installed: systemd-analyze")
 def test_systemd_reads_it(tmp_path: Path) -> None:
-    [(name, text)] = links_unit.files_of("br9", BONDED, True)
-    unit = tmp_path / name
-    unit.write_text(text)
-    asked = ["systemd-analyze", "verify", str(unit)]
-    done = subprocess.run(asked, check=False, capture_output=True, text=True)
-    assert name not in done.stderr, done.stderr
+    odd = Switch("prod", ODD, teaming="active_backup", backend="networkd")
+    for bridge, will, of_linux in (("br9", KEPT, True), ("b$%'", odd, True), ("br9", odd, False)):
+        [(name, text)] = links_unit.files_of(bridge, will, of_linux).items()
+        unit = tmp_path / name
+        unit.write_text(text)
+        asked = ["systemd-analyze", "verify", str(unit)]
+        done = subprocess.run(asked, check=False, capture_output=True, text=True)
+        assert "kvm-fleet-switch" not in done.stderr, done.stderr

@@ -19,6 +19,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.host import (
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.kind import KIND
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.steps import steps_of
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch import (
+    links_unit,
     linux_commands,
     linux_files,
     linux_names,
@@ -65,7 +66,8 @@ NOTHING = host()
 ONE = Switch("prod", ("eno1",), backend="networkd")
 PAIR = Switch("prod", ("eno1", "eno2"), "active_backup", "eno1", backend="networkd")
 RUNS_ONE = host(ONE, br9=one("bridge"), eno1=one(master="br9"))
-OF_ONE = RUNS_ONE["files"]["networkd"]
+OF_ONE = RUNS_ONE["files"]
+NETWORKD = OF_ONE["networkd"]
 OF_PAIR = {
     "br9": one("bridge"),
     "eno1": one(master="br9-up"),
@@ -75,10 +77,10 @@ BOND = one("bond", "br9", mode="active-backup", primary="eno1")
 RUNS_PAIR = host(PAIR, **OF_PAIR, **{"br9-up": BOND})
 
 
-def world_of(said: dict[str, Any], there: bool = True, links: Any = None) -> World:
+def world_of(said: dict[str, Any], there: bool = True, links: Any = None, **of_host: Any) -> World:
     haves = {"prod": on_linux(said)} if there else {}
-    hook = {"installed": "2f3c", "called": True}
-    return world_here(haves, {**LINKS, **(links or {})}, linux_bridges=said, vlan_hook=hook)
+    of_host["vlan_hook"] = {"installed": "2f3c", "called": True}
+    return world_here(haves, {**LINKS, **(links or {})}, linux_bridges=said, **of_host)
 
 
 def planned(said: dict[str, Any], world: World | None = None, **options: Any) -> Plan:
@@ -140,7 +142,10 @@ def test_what_is_omitted_stays_as_it_is_stored_whatever_runs() -> None:
         (host(ONE, br9=one("bridge"), eno1=one(master="br9", up=False)), "eno1"),
         ({**RUNS_ONE, "vlans": {"eno1": [[1, 1, "pvid untagged"]]}}, "eno1 VLANs"),
         (
-            {**RUNS_ONE, "files": {"networkd": {**OF_ONE, "05-kvm-fleet-br9+x.network": ""}}},
+            {
+                **RUNS_ONE,
+                "files": {**OF_ONE, "networkd": {**NETWORKD, "05-kvm-fleet-br9+x.network": ""}},
+            },
             "05-kvm-fleet-br9+x.network",
         ),
         (host(PAIR, **OF_PAIR, **{"br9-up": {**BOND, "mode": "802.3ad"}}), "br9-up mode"),
@@ -428,20 +433,43 @@ def test_a_note_that_somebody_spoiled_is_none() -> None:
 
 
 def test_files_are_written_whole_and_those_of_former_uplinks_go(tmp_path: Any) -> None:
-    folders = folder, of_systemd = tmp_path / "network", tmp_path / "system"
+    folder = tmp_path / "network"
     will = linux_files.files_of("br9", PAIR, MAC)
-    switch_files.write_files(will, {}, *folders)
+    switch_files.write_files(will, {}, folder)
     (folder / "10-own.network").write_text("theirs")
-    assert switch_files.read_files(*folders) == will
+    assert switch_files.read_files(folder) == will
     are, will = will, linux_files.files_of("br9", ONE, MAC)
-    switch_files.write_files(will, are, *folders)
-    assert switch_files.read_files(*folders) == will
-    unit = "kvm-fleet-switch-br9.service"
-    (of_systemd / "multi-user.target.wants" / unit).unlink()
-    assert switch_files.read_files(*folders) == {**will, unit: ""}  # as somebody disabled it
-    switch_files.write_files({}, switch_files.read_files(*folders), *folders)
+    switch_files.write_files(will, are, folder)
+    assert switch_files.read_files(folder) == will
+    switch_files.write_files({}, will, folder)
     assert [path.name for path in folder.iterdir()] == ["10-own.network"]
-    assert [path.name for path in of_systemd.rglob("*")] == ["multi-user.target.wants"]
+
+
+def test_a_start_runs_the_unit_of_a_switch(tmp_path: Any) -> None:
+    will = links_unit.files_of("br9", ONE, True)
+    switch_files.write_units(will, {}, tmp_path)
+    assert switch_files.read_units(tmp_path) == will
+    [name] = will
+    (tmp_path / "multi-user.target.wants" / name).unlink()
+    assert switch_files.read_units(tmp_path) == {name: ""}  # as somebody disabled it
+    switch_files.write_units(will, {name: ""}, tmp_path)
+    assert switch_files.read_units(tmp_path) == will
+    switch_files.write_units({}, will, tmp_path)
+    assert [path.name for path in tmp_path.rglob("*")] == ["multi-user.target.wants"]
+
+
+@pytest.mark.parametrize("starts", [True, False])
+def test_a_host_without_systemd_has_no_unit(starts: bool) -> None:
+    """Nothing would run it."""
+    way_in = {"address": "", "systemd": starts, "unconfirmed": ""}
+    units = links_unit.files_of("br9", ONE, True)
+    for has in ({}, units):
+        said = {**RUNS_ONE, "files": {**OF_ONE, "units": has}}
+        world = world_of(said, way_in=way_in)
+        told = rows(planned(said, world, uplinks={"nics": ["eno1"]}))
+        [name] = units
+        was, will = ("not there", "as declared") if starts else ("otherwise", "not there")
+        assert told == ({} if bool(has) == starts else {"links": ({name: was}, {name: will})})
 
 
 # ---- how it is read

@@ -74,7 +74,7 @@ def world_of(
         {**(haves if there else {}), **(others or {})},
         {**LINKS, **(links_of or {})},
         open_vswitch=said,
-        **({} if files is None else {"linux_bridges": {"files": {"networkd": files}}}),
+        **({} if files is None else {"linux_bridges": {"files": {"units": files}}}),
         **({} if here else {"uri": "qemu+ssh://host/system"}),
     )
 

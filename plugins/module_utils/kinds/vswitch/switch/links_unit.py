@@ -1,93 +1,82 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The unit of systemd that sees at a start of the host that a switch is whole. Pure.
 
-Open vSwitch leaves uplinks down that nobody sets up, and no network manager has to. It remembers
-the ports of VMs that ran as the host lost its power. libvirt leaves a port of the same name as it
-is, with the VLAN of another VM's NIC; and one whose tap is on another bridge by now is in its way.
-
-systemd-networkd waits 25 s for the kernel (NETLINK_DEFAULT_TIMEOUT_USEC of systemd; its environment
-says otherwise from 255 on). On a host that is busy as it starts it then gives an interface up, and
-tries it again only when it is started again. libvirt starts VMs once the unit is through: on a
-bridge that is not there yet they would stay off.
+libvirt starts VMs once the unit is through: on a bridge that is not there yet they would stay off.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
-from ....engine.keepers import UNIT_ENDING, UNIT_PREFIX
+from ....engine.keepers import BY_NETWORK_MANAGER, UNIT_ENDING, UNIT_PREFIX
+from . import network_manager_files, start_steps
 from .linux_names import bond_of, tunnel_of
+from .noting import with_heads
 from .seen import Switch
 
 _UNIT = """\
 [Unit]
 Description=See that the switch {bridge} is whole
-After=systemd-networkd.service openvswitch-switch.service openvswitch.service
+After=systemd-networkd.service NetworkManager.service
+After=openvswitch-switch.service openvswitch.service
 Before=libvirtd.service virtqemud.service virtnetworkd.service
 
 [Service]
 Type=oneshot
 TimeoutStartSec=600
-ExecStart=/bin/sh -c '\\
-    links="{links}"; joined="{joined}"; all="{every}"; \\
-{of_ovs}    [ -n "$$all" ] && systemctl -q is-active systemd-networkd || exit 0; \\
-    states() {{ networkctl --no-legend --no-pager list $$* 2>/dev/null; }}; \\
-    is_failed() {{ states $$all | grep -q " failed *$$"; }}; \\
-    is_set() {{ ! states $$links | grep -qE " (pending|initialized|configuring) *$$"; }}; \\
-    is_whole() {{ \\
-        for one in $$links; do [ -e /sys/class/net/$$one ] || return 1; done; \\
-        for one in $$joined; do \\
-            [ -e /sys/class/net/$$one ] || [ ! -e /sys/class/net/$${{one%%/*}} ] || return 1; \\
-        done; }}; \\
-    for round in 1 2 3 4; do \\
-        for second in $$(seq 60); do \\
-            is_failed && break; \\
-            is_whole && is_set && exit 0; \\
-            sleep 1; \\
-        done; \\
-        is_failed || ! is_whole || exit 0; \\
-        echo "{bridge} is not whole, so systemd-networkd starts again:"; states $$all; \\
-        systemctl restart systemd-networkd; \\
-    done; \\
-    is_whole'
-
+{steps}
 [Install]
 WantedBy=multi-user.target
 """
-# libvirt notes of a port whose it is.
-_OF_OVS = """\
-    for one in {nics}; do ip link set $$one up; done; \\
-    ask="ovs-vsctl --timeout=60"; \\
-    for one in $$($$ask --bare --columns=name find Interface external_ids:vm-id!=none); do \\
-        [ -e /sys/class/net/$$one ] || [ "$$($$ask port-to-br $$one)" != {bridge} ] \\
-            || $$ask --if-exists del-port {bridge} $$one; \\
-    done; \\
-"""
-# What the unit's shell takes for one word. Of other names, which no program gives, there is none.
-_WORD = re.compile(r"[A-Za-z0-9_.:+-]+")
+# What names of units can have (systemd.unit(5)), without the two that mean something there.
+_IN_NAMES = re.compile(r"[^A-Za-z0-9:_.-]")
+_PLAIN = re.compile(r"[A-Za-z0-9_.:/+-]+")
 
 
 def unit_of(bridge: str) -> str:
-    """What the unit of a switch is called."""
-    return f"{UNIT_PREFIX}{bridge}{UNIT_ENDING}"
+    """What the unit of a switch is called. Hyphens stay, unlike with systemd-escape."""
+
+    def escaped(found: re.Match[str]) -> str:
+        return "".join(f"\\x{byte:02x}" for byte in found[0].encode())
+
+    return f"{UNIT_PREFIX}{_IN_NAMES.sub(escaped, bridge)}{UNIT_ENDING}"
 
 
-def files_of(bridge: str, will: Switch, of_linux: bool) -> Iterator[tuple[str, str]]:
-    """The unit by its name."""
-    links, joined = [port.name for port in will.host_ports], []
-    if of_linux:
-        links, joined = [*_links(bridge, will)], [*_joined(bridge, will)]
-    every = [*dict.fromkeys([*links, *will.nics])]
-    if all(map(_WORD.fullmatch, [bridge, *every])):
-        said = {"links": links, "joined": joined, "every": every}
-        words = {name: " ".join(words) for name, words in said.items()}
-        of_ovs = "" if of_linux else _OF_OVS.format(bridge=bridge, nics=" ".join(will.nics))
-        yield unit_of(bridge), _UNIT.format(bridge=bridge, of_ovs=of_ovs, **words)
+def files_of(bridge: str, will: Switch, of_linux: bool) -> dict[str, str]:
+    """The unit by its name; none of a bridge of others."""
+    if not will.owner:
+        return {}
+    steps = [*_by_its_keeper(bridge, will)] if of_linux else [*_of_open_vswitch(bridge, will)]
+    said = bridge.replace("%", "%%")
+    return with_heads([(unit_of(bridge), _UNIT.format(bridge=said, steps="".join(steps)))])
+
+
+def of_bridge(files: Mapping[str, str], bridge: str) -> dict[str, str]:
+    """That of one bridge among all."""
+    name = unit_of(bridge)
+    return {name: files[name]} if name in files else {}
+
+
+def _of_open_vswitch(bridge: str, will: Switch) -> Iterator[str]:
+    yield _step("-", start_steps.OF_OPEN_VSWITCH, [bridge], will.nics)
+    ports = [port.name for port in will.host_ports]
+    if ports or will.nics:
+        yield _step("", start_steps.BY_NETWORKD, [bridge], ports, (), [*ports, *will.nics])
+
+
+def _by_its_keeper(bridge: str, will: Switch) -> Iterator[str]:
+    links, joined = [*_links(bridge, will)], [*_joined(bridge, will)]
+    if will.backend == BY_NETWORK_MANAGER:
+        numbers = network_manager_files.numbers_of(bridge, will)
+        yield _step("", start_steps.BY_NETWORK_MANAGER, [bridge], links, joined, numbers)
+    else:
+        every = dict.fromkeys([*links, *will.nics])
+        yield _step("", start_steps.BY_NETWORKD, [bridge], links, joined, every)
 
 
 def _links(bridge: str, will: Switch) -> Iterator[str]:
-    """What networkd makes."""
+    """What its keeper makes."""
     yield bridge
     if len(will.nics) > 1:
         yield bond_of(bridge)
@@ -104,3 +93,25 @@ def _joined(bridge: str, will: Switch) -> Iterator[str]:
         yield f"{bond_of(bridge)}/upper_{bridge}"
     if will.overlay is not None:
         yield f"{tunnel_of(bridge)}/upper_{bridge}"
+
+
+# ---- how systemd reads it (systemd.service(5), systemd.syntax(7))
+
+
+def _step(prefix: str, script: str, *arguments: Iterable[str]) -> str:
+    """A command that a start runs, with an argument for each list of names."""
+    lines = " \\\n    ".join(_said(script).splitlines())
+    words = "".join(f" {_word(' '.join(one))}" for one in arguments)
+    return f"ExecStart={prefix}/bin/sh -c '\\\n    {lines}' sh{words}\n"
+
+
+def _word(argument: str) -> str:
+    if _PLAIN.fullmatch(argument):
+        return argument
+    quoted = _said(argument).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{quoted}"'
+
+
+def _said(text: str) -> str:
+    """Without what it would replace."""
+    return text.replace("%", "%%").replace("$", "$$")

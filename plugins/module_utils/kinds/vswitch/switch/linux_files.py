@@ -11,20 +11,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from ....engine.keepers import PREFIX
 from .host_port_files import addressing
 from .host_port_files import files_of as files_of_port
-from .links_unit import files_of as unit_of_switch
-from .links_unit import unit_of as unit_name
 from .linux_names import KINDS, bond_of, tagged, tunnel_of
-from .noting import note_of, noted
+from .noting import note_of, noted, with_heads
 from .overlay import Overlay
 from .seen import Switch
 
 NOTE = "# kvm-fleet: "
 # Of the files of systemd-networkd, and of those of NetworkManager.
 ENDINGS = (".netdev", ".network", ".nmconnection", ".conf")
-_WHOSE = """\
-# Made by the Ansible collection kvm.fleet, which writes it anew. What is to be added,
-# such as an address of the host, belongs in {name}.d/own.conf
-"""
 _QUIET = "LinkLocalAddressing=no\nIPv6AcceptRA=no\n"
 _QUIET_WITHOUT_CARRIER = f"ConfigureWithoutCarrier=yes\n{_QUIET}"
 # Without waiting for it: a host starts with a cable that is pulled, too.
@@ -33,13 +27,13 @@ _LINK = "[Link]\nRequiredForOnline=no\n"
 
 def files_of(bridge: str, will: Switch, mac: str) -> dict[str, str]:
     """All files of a bridge, by name; the one with the note is the last."""
-    return _with_heads(_files(bridge, will, mac))
+    return with_heads(_files(bridge, will, mac))
 
 
 def files_beside(bridge: str, will: Switch) -> dict[str, str]:
-    """Those of a bridge of Open vSwitch that is ours: its host ports, uplinks that have no
-    addresses where the host is on it, and what sets uplinks up."""
-    return _with_heads(_files_beside(bridge, will)) if will.owner else {}
+    """Those of a bridge of Open vSwitch that is ours: its host ports, and uplinks that have no
+    addresses where the host is on it."""
+    return with_heads(_files_beside(bridge, will)) if will.owner else {}
 
 
 def _files_beside(bridge: str, will: Switch) -> Iterator[tuple[str, str]]:
@@ -48,11 +42,6 @@ def _files_beside(bridge: str, will: Switch) -> Iterator[tuple[str, str]]:
         yield f"{own}+{nic}.network", _network(nic, will, "ConfigureWithoutCarrier=yes\n")
     for port in will.host_ports:
         yield from files_of_port(own, port, "", will.mtu)
-    yield from unit_of_switch(bridge, will, False)
-
-
-def _with_heads(files: Iterator[tuple[str, str]]) -> dict[str, str]:
-    return {name: _WHOSE.format(name=name) + text for name, text in files}
 
 
 def _files(bridge: str, will: Switch, mac: str) -> Iterator[tuple[str, str]]:
@@ -76,7 +65,6 @@ def _files(bridge: str, will: Switch, mac: str) -> Iterator[tuple[str, str]]:
     for port in will.host_ports:
         if port.vlan:
             yield from files_of_port(own, port, bridge, will.mtu)
-    yield from unit_of_switch(bridge, will, True)
     yield f"{own}.network", _of_itself(bridge, will)
     made = _netdev(bridge, "bridge", f"MACAddress={mac}\n")
     yield f"{own}.netdev", f"{NOTE}{note_of(will)}\n{made}{_BRIDGE}"
@@ -146,8 +134,7 @@ def of_bridge(files: Mapping[str, str], bridge: str) -> dict[str, str]:
     return {
         name: text
         for name, text in files.items()
-        if name in (*(f"{own}{one}" for one in ENDINGS), unit_name(bridge))
-        or name.startswith(f"{own}+")
+        if name in [f"{own}{one}" for one in ENDINGS] or name.startswith(f"{own}+")
     }
 
 

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ....engine.cpu_lists import listed
-from ....engine.keepers import BY_NETWORK_MANAGER, NETWORKD
+from ....engine.keepers import BY_NETWORK_MANAGER, NETWORKD, UNITS
 from ....engine.switch_facts import SwitchFacts
 from ....engine.vlans import USUAL, ids_of
-from . import linux_files, network_manager_files
+from . import links_unit, linux_files, network_manager_files
 from .linux_commands import is_tunnel
 from .linux_names import KINDS, bond_of, tagged, tunnel_of
 from .seen import Switch
@@ -25,11 +25,12 @@ LEARNING = {"learns": "learning of peers", "learns_as_port": "learning on the br
 
 
 def found_on(host: HostFacts, backend: str = "") -> dict[str, Any]:
-    """What a host tells of bridges of Linux, with our `files`; and NetworkManager of those that it
-    keeps, whom nobody else has to ask."""
+    """What a host tells of bridges of Linux, with our `files`, and whether it `starts` units of
+    systemd; and NetworkManager of those that it keeps, whom nobody else has to ask."""
     of = SwitchFacts(host)
     told = of.network_manager if backend == BY_NETWORK_MANAGER else {}
-    return {**host.linux_bridges, "files": of.files, "network_manager": told}
+    beside = {"files": of.files, "starts": of.starts_units, "network_manager": told}
+    return {**host.linux_bridges, **beside}
 
 
 def seen(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,6 +113,7 @@ def astray(
         *_tunnels_astray(found, bridge, stored),
         *_host_vlans_astray(found, bridge, stored),
         *_files_astray(found, bridge, stored, mac),
+        *unit_astray(found, bridge, stored, True),
     ]
     return {of: was for of, was, _will in pairs}, {of: will for of, _was, will in pairs}
 
@@ -240,6 +242,13 @@ def _files_astray(found: Mapping[str, Any], bridge: str, stored: Switch, mac: st
         yield from network_manager_files.astray(found["network_manager"]["connections"], will)
         return
     yield from files_astray(are, linux_files.files_of(bridge, stored, mac))
+
+
+def unit_astray(found: Mapping[str, Any], bridge: str, stored: Switch, of_linux: bool) -> Pairs:
+    """The unit of a switch, which a host without systemd has not."""
+    are = links_unit.of_bridge(found["files"].get(UNITS, {}), bridge)
+    will = links_unit.files_of(bridge, stored, of_linux) if found["starts"] else {}
+    yield from files_astray(are, will)
 
 
 def files_astray(are: Mapping[str, str], will: Mapping[str, str]) -> Pairs:

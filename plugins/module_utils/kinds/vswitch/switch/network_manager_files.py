@@ -70,6 +70,13 @@ def _connection(bridge: str, name: str, kind: str, on: tuple[str, str] | None = 
     return f"[connection]\n{said}\n{which}autoconnect-priority={_HIGHEST}\n"
 
 
+def numbers_of(bridge: str, will: Switch) -> list[str]:
+    """The UUIDs of all connections of a bridge, in the order in which one needs another."""
+    bond = [bond_of(bridge)] if len(will.nics) > 1 else []
+    ports = [port.name for port in will.host_ports if port.vlan]
+    return [uuid_of(bridge, name) for name in (bridge, *bond, *will.nics, *ports)]
+
+
 def uuid_of(bridge: str, name: str) -> str:
     """The same whenever it is made; a host has one of each name."""
     return str(uuid.uuid5(_OURS, f"{bridge}/{name}"))

@@ -1,14 +1,26 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The note of what was declared of a bridge of Linux, which its files have. Pure."""
+"""What our files of a switch begin with, and the note of what was declared of a bridge of Linux.
+Pure."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 
 from .host_ports import port_of
 from .overlay import overlay_of
 from .seen import Switch
+
+_WHOSE = """\
+# Made by the Ansible collection kvm.fleet, which writes it anew. What is to be added,
+# such as an address of the host, belongs in {name}.d/own.conf
+"""
+
+
+def with_heads(files: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Files of systemd by their names, which say whose they are."""
+    return {name: _WHOSE.format(name=name) + text for name, text in files}
 
 
 def note_of(will: Switch) -> str:

@@ -326,9 +326,11 @@ class Beneath:
         if now.host_ports:
             yield from host_port_seen.astray(links, self.bridge, now, False)
             yield from host_port_seen.vlans_of_ovs(self.draft.world.host.open_vswitch, now)
-        files = SwitchFacts(self.draft.world.host).files.get(NETWORKD, {})
-        are = linux_files.of_bridge(files, self.bridge)
+        of = SwitchFacts(self.draft.world.host)
+        are = linux_files.of_bridge(of.files.get(NETWORKD, {}), self.bridge)
         yield from linux_seen.files_astray(are, linux_files.files_beside(self.bridge, now))
+        found = {"files": of.files, "starts": of.starts_units}
+        yield from linux_seen.unit_astray(found, self.bridge, now, False)
 
     def _tunnels_astray(self) -> Iterable[tuple[str, str, str]]:
         if not self.seen.get("tunnels") and (self.now is None or self.now.overlay is None):
