@@ -37,6 +37,21 @@ def test_an_image_of_another_vm_is_refused(site: ImageSite) -> None:
     assert f"{site.vm}-other" in site.refused(**site.args(disks=on_file(path, read_only=True)))
 
 
+def test_disks_of_others_on_one_image_become_no_worse(site: ImageSite) -> None:
+    """What others have made so already may be mended in steps, a disk at a time."""
+    path, other = site.image("web.qcow2"), f"{site.vm}-other"
+    site.define(disk_xml(path))
+    site.define(disk_xml(path), name=other)
+
+    def disk(**options: Any) -> Args:
+        return {"name": other, "disks": [{"name": "vda", **options}]}
+
+    for better in ({"read_only": True}, {"cache": "none"}):
+        assert site.run("vm", **disk(**better))["changed"]
+        assert not site.run("vm", **disk(**better))["changed"]
+    assert f"disks.vda of vm/{site.vm}" in site.refused(**disk(read_only=False))
+
+
 def test_the_image_below_the_snapshot_of_another_vm_is_refused(site: ImageSite) -> None:
     path = site.image("web.qcow2")
     site.define(disk_xml(path), name=f"{site.vm}-other")

@@ -325,7 +325,11 @@ class Images:
         """What a plan brings for a VM, with what is below it."""
         before = set(self._uses(plan.have.stored, plan.resource, deep=False))
         after = set(self._uses(plan.after.stored, plan.resource, deep=False))
-        new = {use.what for use in after - before}
+        new = {
+            use.what
+            for use in after - before
+            if not any(use.is_no_more_than(old) for old in before)
+        }
         deep = self._uses(plan.after.stored, plan.resource, deep=True) if new else ()
         return [use for use in dict.fromkeys(deep) if use.what in new]
 

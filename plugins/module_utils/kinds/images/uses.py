@@ -40,6 +40,12 @@ class Use:
         over = f" with {self.top}" if self.top and self.what else ""
         return f"{self.what} of {self.user}{over}" if self.what else self.user
 
+    def is_no_more_than(self, old: Use) -> bool:
+        """Whether it is in the way of nobody that one was not: it only reads now, or is shared."""
+        same = replace(self, does=old.does, shared=old.shared) == old
+        no_more = self.does == old.does or (old.does, self.does) == (WRITES, READS)
+        return same and no_more and self.shared >= old.shared
+
 
 def uses_of_domain(domain: Element, user: str, chains: Chains, deep: bool) -> Iterator[Use]:
     """The uses of a VM's definition. Chains that only headers tell are read where `deep`."""
