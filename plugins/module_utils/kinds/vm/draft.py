@@ -26,6 +26,7 @@ from . import (
     made_from,
     memory,
     nic_filters,
+    nic_rules,
     nic_vlans,
     power,
     rules,
@@ -127,8 +128,7 @@ class VmDraft(Draft):
         name, options, world = self.wanted.name, self.wanted.options, self.world
         purged = [row for row in LISTS if options["purge"] and options.get(row) is not None]
         want = resolve(name, values, self.stored, world, purged, lambda: self.standing)
-        nic_vlans.settle(want, self.stored)
-        nic_filters.follow(want, self.stored, self.world, self.mistakes)
+        nic_rules.follow(want, self.stored, self.world, self.mistakes)
         self._resolve_dedicated(want)
         if VOLUME in want:
             from .cloud_init.planned import planned
@@ -232,8 +232,7 @@ class VmDraft(Draft):
         host, before = self.world.host, self.have.stored
         self.warnings += state_files.found_again(host, before, self.definition)
         hardware.check(self.definition, before, self.mistakes)
-        nic_vlans.check(self.definition, before, self.world, self.mistakes)
-        self.warnings += nic_filters.check(self.definition, before, self.world, self.mistakes)
+        self.warnings += nic_rules.check(self.definition, before, self.world, self.mistakes)
         pinning.check(self.want, self.stored, host, self.mistakes)
         numa_placement.check(self.want, self.stored, self.after, host, self.mistakes)
         abilities.check(self.definition, before, host, self.mistakes)

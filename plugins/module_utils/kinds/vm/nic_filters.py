@@ -12,7 +12,6 @@ from ...engine.keys import Key, Values
 from ...engine.world import World
 from ...engine.xmltree import Element
 from ..vswitch import filters
-from . import nic_isolation, nic_limits
 from .following import followed
 from .nic_isolation import elsewhere, is_on_the_same
 from .nic_rows import MACVTAP, NICS
@@ -22,9 +21,8 @@ WHERE = "libvirt starts no VM with one there, but on ports of Linux bridges alon
 
 
 def follow(want: Values, stored: Values, world: World, mistakes: Mistakes) -> None:
-    """Add what NICs are to have by their port groups, and take away what they have so no more:
-    filters, and isolation."""
-    nic_isolation.follow(want, stored, world, mistakes)
+    """Add the filters that NICs are to have by their port groups, and take away those that they
+    have so no more."""
 
     def gives_its_own_up(key: Key) -> bool:
         return want.get((*key, *NAME)) in ("", filters.BY_GROUP)
@@ -52,11 +50,8 @@ def follow(want: Values, stored: Values, world: World, mistakes: Mistakes) -> No
 def check(
     domain: Element, before: Element | None, world: World, mistakes: Mistakes
 ) -> Iterator[str]:
-    """Collect the NICs with filters, or isolated, where they cannot be, and with filters that are
-    none; what is so already is no mistake. What is taken to come before the run is told, and limits
-    that are none."""
-    nic_isolation.check(domain, before, world, mistakes)
-    yield from nic_limits.unlimited(domain, before, world)
+    """Collect the NICs with filters where they cannot be, and with filters that are none; what is
+    so already is no mistake. What is taken to come before the run is told."""
     there = {} if before is None else items_of(NICS, before)
     for name, nic in items_of(NICS, domain).items():
         was = there.get(name)
