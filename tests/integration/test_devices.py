@@ -153,6 +153,21 @@ def test_devices_of_the_host_that_others_gave_keep_what_no_option_says(host: Hos
     assert host.xml().count("<hostdev") == 1
 
 
+def test_a_nic_that_was_a_device_of_the_host_has_the_model_that_is_planned(host: Host) -> None:
+    """libvirt would choose one."""
+    lan, mac = f"{host.name}-lan", "52:54:00:0e:0d:01"
+    host.modules.run("vswitch", {"name": lan, "type": "isolated", "state": "inactive"})
+    host.defined(
+        devices=f"<interface type='hostdev'><mac address='{mac}'/>"
+        "<source><address type='pci' bus='0x82' slot='0x10'/></source></interface>"
+    )
+    assert "<model" not in host.xml().partition(mac)[2].partition("</interface>")[0]
+    done = host.declare(nics=[{"name": mac, "vswitch": lan}])
+    assert "<model type='virtio'/>" in host.xml().partition(mac)[2].partition("</interface>")[0]
+    told = {row["field"]: row["after"] for row in done["plan"]}
+    assert told[f"nics.{mac}.model"] == "virtio"
+
+
 # ---- shared folders, and an IOMMU
 
 

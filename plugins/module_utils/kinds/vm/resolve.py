@@ -97,7 +97,7 @@ def resolve(
         standing().keep(values, stored)
     _disks(values, stored)
     _adopt_nics(values, stored)
-    _nics(name, values, stored)
+    _nics(name, values, stored, world)
     resolve_devices(values, stored)
     _serials(values, stored, world.host.arch)
     _screens(values, stored)
@@ -311,12 +311,23 @@ def _adopt_nics(values: dict[Key, Value], stored: Values) -> None:
             values[others] = ABSENT
 
 
-def _nics(name: str, values: dict[Key, Value], stored: Values) -> None:
+def _nics(name: str, values: dict[Key, Value], stored: Values, world: World) -> None:
     for key in [key for key in values if key[0] == "nics" and len(key) == 2]:
         _mode_of_macvtap((*key, UNION), values, stored)
         if values[key] is PRESENT and key not in stored:
             values.setdefault((*key, "mac"), derived_mac(name, key[1]))
             values.setdefault((*key, "model"), "virtio")
+        elif key in stored and not stored.get((*key, "model")) and _is_of_qemu(key, values, world):
+            values.setdefault((*key, "model"), "virtio")
+
+
+def _is_of_qemu(key: Key, values: Values, world: World) -> bool:
+    """Whether a NIC comes to where QEMU emulates it. A device of the host, which it was, has no
+    model, and libvirt would choose one of its own."""
+    place = values.get((*key, UNION)) or {}
+    network = world.will_be("vswitch", str(place["vswitch"])).stored if "vswitch" in place else None
+    mode = "" if network is None else xmltree.get(network, "forward/@mode")
+    return bool(place) and mode != "hostdev"
 
 
 def _mode_of_macvtap(at: Key, values: dict[Key, Value], stored: Values) -> None:
