@@ -72,7 +72,6 @@ def write_config(path: Path, keys: Keys, ports: Mapping[str, int]) -> None:
     """A configuration with which `ssh -F PATH HOST` works, and Ansible and testinfra too."""
     common = [
         "User root",
-        "HostName 127.0.0.1",
         f"HostKeyAlias {HOST_ALIAS}",
         f'IdentityFile "{keys.login}"',
         "IdentitiesOnly yes",
@@ -86,10 +85,13 @@ def write_config(path: Path, keys: Keys, ports: Mapping[str, int]) -> None:
         # The cheapest exchange of keys: an emulated host needs seconds for the default one.
         "KexAlgorithms curve25519-sha256",
         "LogLevel ERROR",
-        *_control_options(path.parent),
     ]
-    lines = [line for host, port in ports.items() for line in (f"Host {host}", f"  Port {port}")]
-    lines += ["Host *", *(f"  {option}" for option in common)]
+    # Not of all: names of others that ssh reaches through a lab host would share one connection.
+    shared = ("HostName 127.0.0.1", *_control_options(path.parent))
+    own = {host: (f"Port {port}", *shared) for host, port in ports.items()}
+    lines = []
+    for pattern, options in {**own, "*": common}.items():
+        lines += [f"Host {pattern}", *(f"  {option}" for option in options)]
     # Another host's ssh may be reading it.
     partial = path.with_name(f"{path.name}.partial")
     partial.write_text("\n".join(lines) + "\n")

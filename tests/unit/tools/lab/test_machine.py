@@ -180,6 +180,22 @@ def test_the_inventory_leads_to_every_host(tmp_path):
     assert hosts["h1"]["lab_addresses"] == {"lan0": "10.0.0.12/24"}
 
 
+def test_names_beyond_a_lab_host_share_no_connection(tmp_path):
+    """As of Ansible, whose connections are told apart by the name and port that ssh goes to."""
+    keys = ssh.Keys(tmp_path)
+    ssh.write_config(tmp_path / "ssh_config", keys, {"h0": 1111, "h1": 2222})
+    go_to = {}
+    for name in ("h0", "h1", "behind-h0", "behind-h1"):
+        asked = ["ssh", "-G", "-F", str(tmp_path / "ssh_config"), name]
+        said = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+        options = dict(line.split(" ", 1) for line in said.splitlines() if " " in line)
+        go_to[name] = options["hostname"], options["port"], options.get("controlpath", "")
+        assert options["user"] == "root"
+    assert len(set(go_to.values())) == 4
+    assert go_to["h1"][:2] == ("127.0.0.1", "2222") and "2222" in go_to["h1"][2]
+    assert go_to["behind-h0"][2] == ""
+
+
 def test_a_bare_host_is_no_kvm_host_in_the_inventory(tmp_path):
     hosts = [{"name": "whole"}, {"name": "empty", "profile": "bare", "release": "trixie"}]
     lab = declaration.parse({"name": "x", "hosts": hosts})
