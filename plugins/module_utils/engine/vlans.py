@@ -61,7 +61,7 @@ def values_of_port(port: Port) -> Values:
 
 def port_as_told(told: Sequence[Any]) -> Port:
     """A port of the database; `access` and `trunk` say nothing that the rest does not."""
-    tag, trunks, mode = told
+    tag, trunks, mode, *_isolated = told
     return Port(
         int(tag), tuple(sorted(trunks)), str(mode) if str(mode).startswith("native") else ""
     )

@@ -166,3 +166,22 @@ def test_vlans_are_set_where_the_port_is(
         ports=lambda _l: ports,
     )
     assert effects.of((*NIC, "vlan"), 0, 7) == effect
+
+
+def test_the_port_of_a_nic_is_seen_on_either_switch() -> None:
+    links = {
+        "br0": {"filtering": True, "master": ""},
+        "vnet0": {"filtering": False, "master": "br0"},
+    }
+    bridges = {"links": links, "vlans": {"vnet0": [(7, 7, "pvid untagged")]}}
+    there = {"driver": "QEMU", "libvirt_version": 9_000_000, "linux_bridges": bridges}
+    host = SimpleNamespace(**there, open_vswitch={"ports": {"vnet0": [8, [], ""]}})
+    nic = vm().find("devices/interface")
+    assert nic is not None
+    for network_of_nic, vlan in ((PLAIN, 7), (OVS, 8)):
+        seen = nic_vlans.port_seen(
+            nic,
+            lambda _name, found=network_of_nic: found,
+            lambda of_linux: nic_vlans.ports_on(host, of_linux),  # type: ignore[arg-type]
+        )
+        assert seen is not None and seen.tag == vlan
