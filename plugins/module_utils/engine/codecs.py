@@ -45,6 +45,18 @@ def text(pattern: str = "", says: str = "") -> Codec:
 
 TEXT = text()
 
+# Of Linux, which has no link `.`, `..`, `all` or `default` (dev_valid_name, its folders of sysctl);
+# and programs take what begins with a dash for an option.
+_LINK_NAME = r"(?!-|\.{1,2}$|all$|default$)[A-Za-z0-9_.-]{1,15}"
+
+
+def link_name(of: str) -> Codec:
+    """The name of a link of the host that is made, or handed to programs."""
+    others = "none that Linux keeps for itself (all, default)"
+    return text(
+        _LINK_NAME, f"the name of {of}: up to 15 letters, digits and ._-, no - first, {others}"
+    )
+
 
 def prose(pattern: str = "", says: str = "") -> Codec:
     """A text for people, see the row `Written`. A pattern leaves line ends around it aside."""

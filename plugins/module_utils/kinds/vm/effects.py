@@ -148,6 +148,8 @@ class Effects:
         device, comes = (items_of(NICS, tree).get(nic) for tree in (self.live, self.definition))
         if device is None or self._is_held(nic, device):
             return False
+        if comes is not None and port_groups.is_reconnected(device, comes, self.network_of):
+            return False
         return all(
             one is None or one.get("type") in ("network", "bridge") for one in (device, comes)
         )

@@ -43,6 +43,16 @@ def is_held(runs: Element, comes: Element) -> bool:
     return of_network and _named(runs) != _named(comes)
 
 
+def is_reconnected(runs: Element, comes: Element, network_of: NetworkOf) -> bool:
+    """Whether a NIC would need another virtual port, which libvirt gives none that runs
+    (qemuDomainChangeNet of 9.0). In each network that has them, as on Open vSwitch, it is new.
+    """
+    now, will = (_virtual_port(nic, network_of) for nic in (runs, comes))
+    if xmltree.get(runs, "source/@network") or xmltree.get(comes, "source/@network"):
+        return bool(now or will)
+    return now != will
+
+
 def see_through(values: Values, live: Element, stored: Values, network_of: NetworkOf) -> Values:
     """The values of what runs, without what NICs have of their port groups."""
     seen = dict(values)
@@ -81,6 +91,16 @@ def _group(network: Element, name: str | None) -> Element | None:
         if (group.get("name") == name) if name else (group.get("default") == "yes"):
             return group
     return None
+
+
+def _virtual_port(nic: Element, network_of: NetworkOf) -> str:
+    """The type of its virtual port: of its own, of its port group, or of its network."""
+    network = network_of(xmltree.get(nic, "source/@network") or "")
+    group = None if network is None else _group(network, _named(nic))
+    said = (
+        xmltree.get(one, "virtualport/@type") for one in (nic, group, network) if one is not None
+    )
+    return next((one for one in said if one), "")
 
 
 def _limits(of: Element | None) -> dict[tuple[str, str], str | None]:

@@ -14,7 +14,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...engine import specs
-from ...engine.codecs import Codec, Value, boolean, choice, integer, size, text, texts
+from ...engine.codecs import (
+    Codec,
+    Value,
+    boolean,
+    choice,
+    integer,
+    link_name,
+    size,
+    text,
+    texts,
+)
 from ...engine.errors import Mistakes
 from ...engine.fields import Composed, Field, Items, Listed, Rows
 from ...engine.keys import ABSENT, PRESENT, Key, Values, is_within, key_of, parent
@@ -141,7 +151,7 @@ def names() -> Codec:
 
 
 DOMAIN = text(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252})", "a domain name")
-INTERFACE = text(r"[A-Za-z0-9_.-]{1,15}", "the name of a bridge: up to 15 letters, digits and ._-")
+INTERFACE = link_name("a bridge")
 # libvirt tells such a name unescaped (virPortGroupDefFormat), and what it tells is then no XML.
 GROUP_NAME = text(r"[^<>&'\"]+", "the name of a port group: without < > & ' and \"")
 DNSMASQ_OPTIONS = texts(text(r"[^\x00-\x1f]+", "a line of a configuration of dnsmasq"))

@@ -106,3 +106,31 @@ def test_a_vlan_of_its_own_is_handed_back() -> None:
     runs = nic("tagged", TAG)
     port_groups.forget_group(runs, nic("plain", TAG))
     assert runs.find("vlan/tag") is not None
+
+
+OVS = xmltree.parse("<network><virtualport type='openvswitch'/><portgroup name='plain'/></network>")
+PORT = "<virtualport type='openvswitch'><parameters interfaceid='0b1f5c3e'/></virtualport>"
+
+
+@pytest.mark.parametrize(
+    ("runs", "comes", "effect"),
+    [
+        ("network='ovs'", "network='lan'", RESTART),
+        ("network='lan'", "network='ovs'", RESTART),
+        ("network='ovs'", "network='ovs2'", RESTART),
+        ("network='ovs'", "bridge='br0'", RESTART),
+        ("network='lan'", "network='wan'", LIVE),
+        ("bridge='br0'", "bridge='br1'", LIVE),
+    ],
+)
+def test_no_nic_moves_that_would_need_another_virtual_port(
+    runs: str, comes: str, effect: str
+) -> None:
+    live, stored = (
+        vm(f"<interface type='{source.split('=')[0]}'><source {source}/>{port}</interface>")
+        for source, port in ((runs, PORT * ("ovs" in runs)), (comes, ""))
+    )
+    effects = Effects(
+        live, stored, {}, "running", "live", {}, lambda name: OVS if "ovs" in name else NETWORK
+    )
+    assert effects.of(("nics", "52:54:00:00:00:01", "source"), None, "") == effect

@@ -23,6 +23,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch imp
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch.seen import Switch
 from support.vswitches import on_switch, planned_in, refused_in, rows, world_here
 
+NO_LINKS = (".", "..", "all", "default", "-x")
 NEW = {"type": "openvswitch", "bridge": "ovs0"}
 
 
@@ -289,6 +290,7 @@ def test_a_switch_by_which_the_host_is_reached_keeps_its_last_uplink_and_stays()
         ),
         ({"uplinks": {"nics": ["eno1", "eno1"]}}, "has eno1 twice"),
         ({"uplinks": {"nics": ["longer-than-linux-has"]}}, "is not the name of an interface"),
+        ({"uplinks": {"nics": ["-x"]}}, "'-x' is not the name of an interface"),
         ({"uplinks": {"nics": ["eno1"], "teaming": "lacp"}}, "lacp needs two uplinks or more"),
         ({"uplinks": {"teaming": "lacp"}}, "lacp needs two uplinks or more, and there is none"),
         (
@@ -305,6 +307,7 @@ def test_a_switch_by_which_the_host_is_reached_keeps_its_last_uplink_and_stays()
         ),
         ({"mtu": 20}, "mtu: 20 is less than 68"),
         ({"bridge": "longer-than-linux-has"}, "is not the name of a bridge: up to 15"),
+        *(({"bridge": name}, f"{name!r} is not the name of a bridge") for name in NO_LINKS),
         (
             {"type": "bridge", "uplinks": {"nics": ["eno1"]}},
             "uplinks: are not possible for a vswitch of type bridge: the host's network manager",

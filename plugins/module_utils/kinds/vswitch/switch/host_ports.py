@@ -9,14 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ....engine.codecs import Codec, Value, integer, text, words
+from ....engine.codecs import Codec, Value, integer, link_name, words
 from ....engine.fields import Field, Items
 from ....engine.keys import ABSENT, PRESENT, Key, Values, below, is_within
 from ....engine.xmltree import Element
 
 HOST_PORTS: Key = ("host_ports",)
 MANAGEMENT, MIGRATION, STORAGE = "management", "migration", "storage"
-INTERFACE = text(r"[A-Za-z0-9_.-]{1,15}", "the name of an interface: 15 letters, digits and ._-")
+INTERFACE = link_name("an interface")
 
 
 @dataclass(frozen=True)
