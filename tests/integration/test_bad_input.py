@@ -5,8 +5,8 @@ PREFIX- stands for the test's own prefix, IMAGES for its folder. On the host the
 PREFIX-pool in IMAGES with the volumes image.qcow2, base.qcow2 (8 MiB) and raw.img, the vswitch
 PREFIX-net, and the VMs PREFIX-there, which uses the first volume, PREFIX-base, a template on the
 second, and PREFIX-precious and PREFIX-kept-1, which are protected; the latter is of a group.
-With `before` a case runs modules first, with `files` it writes files below IMAGES, and folders
-there are `read_only`, or `small`, which is 64 KiB.
+With `before` a case runs modules first, with `files` it writes files below IMAGES, those that are
+`gone` it removes, and folders there are `read_only`, or `small`, which is 64 KiB.
 """
 
 from __future__ import annotations
@@ -95,6 +95,8 @@ def _prepare(case: Case, modules: ModuleServer, folder: Path) -> None:
     for name, text in case.get("files", {}).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
+    for name in case.get("gone", ()):
+        (folder / name).unlink()
 
 
 @contextmanager

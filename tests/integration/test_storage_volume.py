@@ -593,6 +593,34 @@ def test_what_nothing_can_grow_is_refused_in_the_plan(
         assert f"{why}" in error and "cannot grow to 20MiB" in error
 
 
+def test_what_a_volume_stands_on_has_to_be_there(
+    target: Target, pool: str, images: Path, libvirtd: PrivateLibvirtd
+) -> None:
+    """QEMU opens all of it, to make it larger as well as to copy it or to put another on top."""
+    converge(target, "storage_volume", {"pool": pool, "name": "base", "capacity": "8MiB"})
+    converge(target, "storage_volume", {"pool": pool, "name": "one", "backing": {"volume": "base"}})
+    outside(libvirtd, images, "base").unlink()
+    target.virsh("pool-refresh", pool)
+    new, gone = {"pool": pool, "name": "two"}, f"needs {images}/base, which is not there"
+    for declared in (
+        {"pool": pool, "name": "one", "capacity": "12MiB"},
+        {**new, "copy_of": {"volume": "one"}},
+        {**new, "backing": {"volume": "one"}},
+        {**new, "backing": {"file": f"{images}/one"}},
+    ):
+        [error] = refused(target, "storage_volume", declared)
+        assert gone in error
+
+
+def test_what_a_volume_takes_it_keeps(target: Target, pool: str) -> None:
+    """libvirt sets no capacity below that."""
+    full = {"pool": pool, "name": "one", "capacity": "8MiB", "preallocation": "falloc"}
+    converge(target, "storage_volume", full)
+    less = {"pool": pool, "name": "one", "capacity": "4MiB", "shrink": True}
+    [error] = refused(target, "storage_volume", less)
+    assert "below which libvirt sets no capacity" in error and "cannot shrink to 4MiB" in error
+
+
 def test_check_mode_does_not_stop_a_pool_whose_folder_is_gone(
     target: Target, pool: str, images: Path
 ) -> None:

@@ -73,6 +73,20 @@ class Chains:
             layer = next_one
             seen.add(self.place(layer.path))
 
+    def missing_below(self, layer: Layer) -> str:
+        """What an image cannot be opened without and is not there: what it stands on, or its data.
+
+        Empty where all is there, comes in this run, or is nothing that can be looked at.
+        """
+        layers = [layer, *self.below(layer)]
+        needed = (*(one.path for one in layers[1:]), *(self.data_of(one) for one in layers))
+        gone = (one for one in needed if one.startswith("/") and self._is_gone(one))
+        return next(gone, "")
+
+    def _is_gone(self, path: str) -> bool:
+        comes = self.place(path) in self._planned_volumes
+        return not comes and self.world.host.exists(path) is False
+
     def data_of(self, layer: Layer) -> str:
         """Where the data of an image is, if it is in another file than the image."""
         if layer.format == "raw" or not layer.path.startswith("/"):

@@ -177,15 +177,28 @@ def _volume(name: str, option: str, world: World, mistakes: Mistakes) -> Origin:
             option,
         )
     path = volume_path(world.will_be("storage_pool", pool_of(name)), name_in_pool(name))
+    form = format_of(volume) if volume.exists else ""
+    _check_whole(path, form, name, option, world, mistakes)
     if volume.exists:
         if option == "copy_of" and world.host.is_local and path.startswith("/"):
             world.host.content_of(path)
         holds = int(volume.facts.get(HOLDS, 0))
         layout = layout_of(volume.definition) if option == "copy_of" else {}
-        return Origin(name, format_of(volume), capacity_of(volume), path, "", holds, layout)
+        return Origin(name, form, capacity_of(volume), path, "", holds, layout)
     if not world.assume_missing:
         mistakes.add(f"there is no volume {name}, and none is declared", option)
     return Origin(name, path=path)
+
+
+def _check_whole(
+    path: str, form: str, name: str, option: str, world: World, mistakes: Mistakes
+) -> None:
+    """QEMU opens all that an image stands on, also to copy it or to put another on top."""
+    from ..images.chains import Chains, Layer
+
+    gone = Chains(world).missing_below(Layer(path, form)) if form else ""
+    if gone:
+        mistakes.add(f"{name} needs {gone}, which is not there; put it back", option)
 
 
 def _backing_file(file: str, said: str | None, world: World, mistakes: Mistakes) -> Origin:
@@ -199,6 +212,8 @@ def _backing_file(file: str, said: str | None, world: World, mistakes: Mistakes)
         mistakes.add(f"is not that of {file}, which is {found.format}", "backing.format")
     elif found and found.format not in ("qcow2", "raw"):
         mistakes.add(f"{file} is {found.format}, on which no clone can stand", "backing.file")
+    elif found:
+        _check_whole(file, found.format, file, "backing.file", world, mistakes)
     return Origin(file, found.format, found.capacity, file) if found else Origin(file)
 
 

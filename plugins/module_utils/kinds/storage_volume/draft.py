@@ -26,7 +26,7 @@ from ...engine.traits import STATE
 from ...engine.units import format_size, parse_size
 from ...engine.xmltree import Element
 from .layouts import is_copy_of_fetched
-from .resizing import why_it_stays
+from .resizing import why_it_stays, why_too_small
 from .table import GROUP, LAZY_REFCOUNTS, MODE, OWNER, ROWS, TRAITS, layout_of
 from .volumes import (
     AS_ORIGIN,
@@ -194,6 +194,8 @@ class VolumeDraft(Draft):
         shrinks = parse_size(capacity) < before
         asked = not shrinks or self.wanted.options.get("shrink")
         why = why_it_stays(self.have, self.world) if asked else ""
+        if asked and not why and (shrinks or not self._runs()):
+            why = why_too_small(self.have, capacity)
         if why:
             verb = "shrink" if shrinks else "grow"
             self.mistakes.add(f"{why} and cannot {verb} to {capacity}", "capacity")

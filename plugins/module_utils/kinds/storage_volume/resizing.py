@@ -6,8 +6,10 @@ from __future__ import annotations
 from ...engine import xmltree
 from ...engine.looked_at import Image
 from ...engine.plan import Have
+from ...engine.units import format_size, parse_size
 from ...engine.world import World
 from ...engine.xmltree import Element
+from ..images.chains import Chains, Layer
 from .volumes import format_of
 
 RESIZABLE = ("raw", "qcow2", "qed")  # the formats that QEMU can resize
@@ -33,12 +35,27 @@ def why_it_stays(have: Have, world: World) -> str:
     form = format_of(have)
     if form not in RESIZABLE:
         return f"is {form}, which qemu-img cannot resize,"
+    gone = Chains(world).missing_below(Layer(path, form))
+    if gone:
+        return f"needs {gone}, which is not there,"
     if form == "qcow2" and _is_old_with_snapshots(path, world):
         return (
             f"has snapshots in it and compat 0.10, in which QEMU resizes none (qemu-img amend -f "
             f"qcow2 -o compat=1.1 {path} makes it a newer one while no VM uses it),"
         )
     return ""
+
+
+def why_too_small(have: Have, capacity: str) -> str:
+    """Why a volume that no VM runs on cannot have a capacity: libvirt gives none less than it takes
+    (storageVolResize), be it for snapshots that are in it; empty where it can."""
+    takes = int(xmltree.get(have.definition, "allocation") or 0)
+    if parse_size(capacity) >= takes:
+        return ""
+    return (
+        f"takes {format_size(takes)}, below which libvirt sets no capacity; have the guest discard "
+        "what it does not need, or copy it to a new volume: it"
+    )
 
 
 def _is_old_with_snapshots(path: str, world: World) -> bool:

@@ -10,6 +10,7 @@ from ...engine.errors import FleetError
 from ...engine.keys import PRESENT
 from ...engine.secret_words import shown_name
 from ...engine.units import format_size
+from ..images.chains import Layer
 from .case import Case
 from .disks import Disk
 from .facts import Leftover
@@ -160,6 +161,10 @@ def _against_off(case: Case, disk: Disk) -> Iterator[FleetError]:
         yield _error(case, message, "vm")
     elif case.world.host.exists(disk.path) is False:
         yield _error(case, f"the image of disk {disk.name} is not there: {disk.path}", "vm")
+    else:
+        gone = case.chains.missing_below(Layer(disk.path, disk.format))
+        if gone:
+            yield _error(case, f"disk {disk.name} needs {gone}, which is not there", "vm")
 
 
 def against_room(case: Case, fates: list[DiskFate], checkpoint: str) -> Iterator[FleetError]:
