@@ -59,8 +59,8 @@ class Needs:
         )
 
     def _says_the_same(self, key: Key, place: Key) -> bool:
-        said = ((self.values.get(beside(key, name)), name) for name in ("format", "port_group"))
-        return all(value in (None, self.stored.get((*place[:-1], name))) for value, name in said)
+        said = self.values.get(beside(key, "format"))
+        return said in (None, self.stored.get(beside(place, "format")))
 
     def _missing(self, what: str, field: str, hint: str) -> None:
         self._lacks(what, field, hint, self.world.assume_missing)
@@ -80,18 +80,6 @@ class Needs:
         if not vswitch.exists:
             self._missing(
                 f"the vswitch {source['vswitch']}", field, "declare it, or name one that does"
-            )
-            return
-        group = self.values.get(beside(key, "port_group"))
-        if not group:
-            return
-        from ..vswitch.attached import port_groups_of
-
-        if group not in port_groups_of(vswitch):
-            has = ", ".join(sorted(port_groups_of(vswitch))) or "none"
-            self.mistakes.add(
-                f"the vswitch {source['vswitch']} has no port group {group}; it has {has}",
-                named(beside(key, "port_group")),
             )
 
     def _bridge(self, key: Key, source: Mapping[str, str]) -> None:

@@ -10,11 +10,12 @@ from ...engine.errors import Mistakes
 from ...engine.keys import Values
 from ...engine.world import World
 from ...engine.xmltree import Element
-from . import nic_filters, nic_isolation, nic_limits, nic_vlans
+from . import nic_filters, nic_groups, nic_isolation, nic_limits, nic_vlans
 
 
 def follow(want: Values, stored: Values, world: World, mistakes: Mistakes) -> None:
     """Add what NICs are to have by their port groups, and take away what they have so no more."""
+    nic_groups.check(want, stored, world, mistakes)
     nic_vlans.settle(want, stored)
     nic_isolation.follow(want, stored, world, mistakes)
     nic_filters.follow(want, stored, world, mistakes)
