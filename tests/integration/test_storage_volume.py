@@ -621,6 +621,18 @@ def test_what_a_volume_takes_it_keeps(target: Target, pool: str) -> None:
     assert "below which libvirt sets no capacity" in error and "cannot shrink to 4MiB" in error
 
 
+def test_a_size_of_others_is_taken_as_it_is(target: Target, pool: str, images: Path) -> None:
+    """libvirt tells it to the byte, and sets whole KiB."""
+    target.run(["truncate", "-s", "1000001", str(images / "odd")])
+    target.virsh("pool-refresh", pool)
+    odd = {"pool": pool, "name": "odd", "capacity": "1000001B"}
+    assert not target.module("storage_volume", odd, False)["changed"]
+    converge(target, "storage_volume", {**odd, "capacity": "977KiB"})
+    for declared in ({**odd, "name": "new"}, {**odd, "capacity": "1000449B"}):
+        [error] = refused(target, "storage_volume", declared)
+        assert "is no multiple of 1KiB, by which libvirt counts" in error
+
+
 def test_check_mode_does_not_stop_a_pool_whose_folder_is_gone(
     target: Target, pool: str, images: Path
 ) -> None:

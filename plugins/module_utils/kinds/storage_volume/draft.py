@@ -53,6 +53,7 @@ CAPACITY, FORMAT = ("capacity",), ("format",)
 # How it is made or goes, of which no plan tells as of an option.
 MANNER = ("download", "existing", "of_disk", "held", "shrink", "wipe")
 SCRUB = "/usr/bin/scrub"
+KIB = 1024
 UNSIZED = "the run compares it with the size, not known before, of"
 
 # Of 255 bytes, with what its mark has beside the name.
@@ -136,7 +137,12 @@ class VolumeDraft(Draft):
         return self.stored if self.have.exists else None
 
     def resolve(self) -> Values:
-        return self._growth() if self.have.exists else self._design()
+        values = self._growth() if self.have.exists else self._design()
+        said = self.wanted.values.get(CAPACITY)
+        # What others made, or copied whole, may have any size.
+        if said and CAPACITY in values and parse_size(said) % KIB:
+            self.mistakes.add(f"{said} is no multiple of 1KiB, by which libvirt counts", "capacity")
+        return values
 
     def new(self) -> Element:
         return self.made

@@ -23,8 +23,8 @@ from ..storage_pool.table import HIGHEST_ID, mode
 def _capacity() -> Codec:
     def parse(given: Any) -> str:
         number = parse_size(given)
-        if number == 0 or number % 1024:  # libvirt hands whole KiB to qemu-img
-            raise ValueError(f"{given} is no multiple of 1KiB above zero")
+        if number == 0:
+            raise ValueError(f"{given} is nothing; name a size")
         return format_size(number)
 
     return replace(size(), parse=parse)
