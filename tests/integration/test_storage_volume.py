@@ -633,6 +633,30 @@ def test_a_size_of_others_is_taken_as_it_is(target: Target, pool: str, images: P
         assert "is no multiple of 1KiB, by which libvirt counts" in error
 
 
+def test_what_libvirt_cannot_tell_is_in_nobodys_way(
+    target: Target, pool: str, images: Path, libvirtd: PrivateLibvirtd
+) -> None:
+    """A QED on top of another image, and a file whose name is no text."""
+    base, odd = outside(libvirtd, images, "base"), outside(libvirtd, images, "odd")
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", base, "1M"], check=True)
+    on_base = ["-o", "backing_file=base,backing_fmt=qcow2"]
+    create = ["qemu-img", "create", "-q", "-f", "qed", *on_base, odd.name, "1M"]
+    subprocess.run(create, check=True, cwd=odd.parent)
+    target.virsh("pool-refresh", pool)
+    volume = {"pool": pool, "name": "odd"}
+    for declared in ({"capacity": "1MiB"}, {"state": "absent"}):
+        [error] = refused(target, "storage_volume", {**volume, **declared})
+        assert "is there, and libvirt does not tell what it is (unknown storage file" in error
+    assert odd.exists()
+    no_text = Path(os.fsdecode(bytes(odd.parent) + b"/\xff"))
+    no_text.touch()
+    target.virsh("pool-refresh", pool)
+    told = target.module("storage_info", {"pools": [pool], "volumes": True}, False)
+    no_text.unlink()
+    states = {one["name"]: one["state"] for one in told["pools"][0]["volumes"]}
+    assert states == {"base": "present", "odd": "unreadable"}
+
+
 def test_check_mode_does_not_stop_a_pool_whose_folder_is_gone(
     target: Target, pool: str, images: Path
 ) -> None:

@@ -34,6 +34,7 @@ from .volumes import (
     GROWS_VOLUMES,
     HALF_MADE,
     HOLDS,
+    UNREADABLE,
     UNSEEN,
     WIPES_VOLUMES,
     ZERO,
@@ -137,12 +138,20 @@ class VolumeDraft(Draft):
         return self.stored if self.have.exists else None
 
     def resolve(self) -> Values:
+        self._check_readable()
         values = self._growth() if self.have.exists else self._design()
         said = self.wanted.values.get(CAPACITY)
         # What others made, or copied whole, may have any size.
         if said and CAPACITY in values and parse_size(said) % KIB:
             self.mistakes.add(f"{said} is no multiple of 1KiB, by which libvirt counts", "capacity")
         return values
+
+    def _check_readable(self) -> None:
+        """What is there, and libvirt knows no more of, is nobody's to make or remove."""
+        why = self.have.facts.get(UNREADABLE)
+        if why:
+            message = f"is there, and libvirt does not tell what it is ({why}); see qemu-img info"
+            raise FleetError(message, self.wanted.resource, "name")
 
     def new(self) -> Element:
         return self.made
@@ -364,6 +373,7 @@ class VolumeDraft(Draft):
     # ---- what goes
 
     def not_there(self) -> None:
+        self._check_readable()
         if self.have.facts.get(UNSEEN):
             self.warnings.append("its pool is not active, so whether it is there cannot be seen")
 

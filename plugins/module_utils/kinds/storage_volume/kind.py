@@ -34,6 +34,7 @@ from .table import (
 )
 from .volumes import (
     HALF_MADE,
+    UNREADABLE,
     WIPED_BY,
     ZERO,
     backing_of,
@@ -293,8 +294,8 @@ def shown(have: Have) -> dict[str, Any]:
     """A volume as modules return it: the capacity as declared, and the sizes in bytes."""
     known = {"pool": pool_of(have.name), "name": name_in_pool(have.name)}
     if have.stored is None:
-        state = HALF_MADE if have.facts.get(HALF_MADE) else str(ABSENT)
-        return {**known, "state": state}
+        states = (state for state in (HALF_MADE, UNREADABLE) if have.facts.get(state))
+        return {**known, "state": next(states, str(ABSENT))}
     allocation = xmltree.get(have.stored, "allocation")
     known_size = xmltree.get(have.stored, "capacity") is not None  # not of what is to be fetched
     said: dict[str, Any] = {

@@ -3,19 +3,22 @@
 
 from __future__ import annotations
 
+import errno
 import posixpath
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ...engine import xmltree
 from ...engine.plan import Have
-from ...host.connection import Host, found, libvirt, patiently
+from ...host.connection import Host, found, libvirt, patiently, said
 from ..vm.reader import FEW
 from .volumes import (
     FILE_POOLS,
     HALF_MADE,
     KIND,
+    UNREADABLE,
     UNSEEN,
     is_mark,
     mark_of,
@@ -112,7 +115,12 @@ def _look_up(pool: Any, names: list[str]) -> dict[str, Any]:
 
 
 def _list(pool: Any) -> dict[str, Any]:
-    return {volume.name(): volume for volume in patiently(pool.listAllVolumes)}
+    """All of a pool, but for files whose names are no text, which libvirt-python does not tell."""
+    there = {}
+    for volume in patiently(pool.listAllVolumes):
+        with suppress(UnicodeDecodeError):
+            there[volume.name()] = volume
+    return there
 
 
 def look_up_volume(pool: Any, name: str) -> Any:
@@ -129,7 +137,9 @@ def _have(full_name: str, there: dict[str, Any]) -> Have:
     if mark_of(name) in there:
         return Have(KIND, full_name, facts={HALF_MADE: True})
     volume = there.get(name)
-    return Have(KIND, full_name, tree_of(volume) if volume is not None else None)
+    tree = tree_of(volume) if volume is not None else None
+    why = why_unreadable(volume) if volume is not None and tree is None else ""
+    return Have(KIND, full_name, tree, facts={UNREADABLE: why} if why else {})
 
 
 def tree_of(volume: Any) -> xmltree.Element | None:
@@ -153,6 +163,19 @@ def _is_gone(volume: Any) -> bool:
             libvirt.VIR_ERR_SYSTEM_ERROR,
         )
     return False
+
+
+def why_unreadable(volume: Any) -> str:
+    """Why libvirt does not tell of a volume whose file is there; empty where it is gone.
+
+    Such is a QED that stands on another image, which it takes for one of an unknown format.
+    """
+    try:
+        volume.info()
+    except libvirt.libvirtError as error:
+        is_gone = error.get_error_code() != libvirt.VIR_ERR_SYSTEM_ERROR
+        return "" if is_gone or error.get_int1() == errno.ENOENT else said(error)
+    return ""
 
 
 def volume_at(host: Host, path: str) -> str:

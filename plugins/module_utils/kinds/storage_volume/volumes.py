@@ -41,6 +41,7 @@ ROUNDING = {"logical": parse_size("32MiB"), "disk": parse_size("8MiB"), "zfs": p
 HALF_MADE = "half-made"  # the fact, and the state, of a volume that carries the mark
 HOLDS = "holds"  # the fact of one that is planned: the bytes that it will have at least
 AS_ORIGIN = "as_origin"  # the fact of a copy of what is yet to be fetched: it is laid out as that
+UNREADABLE = "unreadable"  # the fact of one of which libvirt does not tell what it is, and why
 UNSEEN = "unseen"  # the fact of one in a pool that is not active, and of which nothing is seen
 
 
