@@ -20,7 +20,8 @@ def retag(host: Host, plan: Plan) -> None:
     if network is None:
         raise LookupError("a plan with this step runs")
     there = _there(host, network)
-    found = ports.astray(plan.wanted.name, network, read_domains(host), there)
+    was = plan.have.stored
+    found = ports.astray(plan.wanted.name, network, read_domains(host), there, was)
     named = {one for change in plan.changes if isinstance(change, Retagged) for one in change.after}
     wanted = {one.tap: one.will for one in found if str(one) in named}
     if vlans.is_on_open_vswitch(network):
@@ -57,7 +58,7 @@ def settle(host: Host, plan: Plan) -> None:
     bridge = xmltree.get(network, "bridge/@name") or ""
     there = ports.on_linux_bridge(machine_of(host), bridge, groups)
     domains = read_domains(host)
-    found = [*ports.astray(plan.wanted.name, network, domains, there)]
+    found = [*ports.astray(plan.wanted.name, network, domains, there, plan.have.stored)]
     if host.libvirt_version < vlans.ON_LINUX_BRIDGES:
         found += ports.astray_of_their_own(plan.wanted.name, network, domains, there)
     refused(set_ports({one.tap: one.will for one in found}), plan.resource)

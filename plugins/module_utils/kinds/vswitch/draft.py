@@ -271,7 +271,7 @@ class VswitchDraft(Draft):
                 f"{named_nics(self.running)}"
             )
         vms = self.world.everything("vm") if there.ports else {}
-        found = list(ports.astray(self.have.name, network, vms, there))
+        found = list(ports.astray(self.have.name, network, vms, there, self.have.stored))
         if not found:
             return []
         before, after = ({str(one): str(of) for one, of in pairs} for pairs in _sides(found))

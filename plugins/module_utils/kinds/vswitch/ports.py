@@ -15,7 +15,7 @@ from ...engine import vlan_ports, vlans, xmltree
 from ...engine.host import HostFacts
 from ...engine.mark import MARK
 from ...engine.plan import Have
-from ...engine.vlan_ports import Port
+from ...engine.vlan_ports import NONE, Port
 from ...engine.xmltree import Element
 from ..vm.states import PAUSED, RUNNING
 from .attached import nics_on
@@ -48,9 +48,7 @@ def port_of(network: Element, group: str | None, nic: Element | None = None) -> 
     """What the port of a NIC is to be: by what it says itself, its port group, or the network."""
     of_group = next((one for one in network.findall("portgroup") if _is(one, group)), None)
     places = (one for one in (nic, of_group, network) if one is not None)
-    port = next(
-        (vlan_ports.port_in(one) for one in places if one.find("vlan") is not None), vlan_ports.NONE
-    )
+    port = next((vlan_ports.port_in(one) for one in places if one.find("vlan") is not None), NONE)
     said = None if of_group is None else of_group.get(ISOLATION)
     if said is None or not vlans.is_on_open_vswitch(network):
         return port
@@ -103,17 +101,19 @@ def on_linux_bridge(host: HostFacts, bridge: str, groups: Collection[str] | None
 
 
 def astray(
-    name: str, network: Element, domains: Mapping[str, Have], there: There
+    name: str, network: Element, domains: Mapping[str, Have], there: There, was: Element | None
 ) -> Iterator[Astray]:
-    """The ports that have not what the port groups of a network say, of NICs that follow those."""
+    """The ports that have not what the port groups of a network say, of NICs that follow those, or
+    what they said until now, as it `was`, and say no more."""
     for vm, have, nic, tap in _running(name, domains, there):
         mac = xmltree.get(nic, "mac/@address") or ""
         group = xmltree.get(nic, "source/@portgroup")
         if not there.has(network, group):
             continue
         now, will = there.ports[tap], there.settled(port_of(network, group))
-        isolated = now.isolated if will.isolated is None else will.isolated
-        if not _follows(mac, have.stored):
+        had = NONE if was is None else there.settled(port_of(was, group))
+        isolated = (now.isolated and not had.isolated) if will.isolated is None else will.isolated
+        if not _follows(nic, have.stored, was is not None and now[:3] == had[:3]):
             will = now  # which is its VM's to watch, but for what no NIC says itself
         will = will._replace(isolated=isolated)
         if now != will:
@@ -157,8 +157,13 @@ def _running(
                 yield vm, have, nic, tap
 
 
-def _follows(mac: str, stored: Element | None) -> bool:
-    """Whether a NIC that runs has nothing of its own to say, as it is stored."""
+def _follows(nic: Element, stored: Element | None, did: bool) -> bool:
+    """Whether a NIC that runs has nothing of its own to say, as it is stored. Of one that is stored
+    nowhere, since somebody plugged it in, libvirt tells VLANs of its own and of its group alike: it
+    does if it has none, or has just what its group said until now."""
+    mac = xmltree.get(nic, "mac/@address") or ""
     twins = [] if stored is None else stored.findall("devices/interface")
     mine = [one for one in twins if xmltree.get(one, "mac/@address") == mac]
-    return bool(mine) and all(one.find("vlan") is None for one in mine)
+    if not mine:
+        return did or nic.find("vlan") is None
+    return all(one.find("vlan") is None for one in mine)

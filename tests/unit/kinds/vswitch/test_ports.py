@@ -31,9 +31,11 @@ def interface(number: int, group: str, inside: str = "", tap: str = "") -> str:
     <source network='lan'{said}/>{inside}{target}</interface>"""
 
 
-def vm(*nics: tuple[str, str]) -> Have:
-    """A VM that runs with NICs, each in a group and with what it says itself."""
-    stored = "".join(interface(n, *nic) for n, nic in enumerate(nics))
+def vm(*nics: tuple[str, str], plugged_in: int = 0) -> Have:
+    """A VM that runs with NICs, each in a group and with what it says itself; the last ones are of
+    what runs alone."""
+    lasting = nics[: len(nics) - plugged_in]
+    stored = "".join(interface(n, *nic) for n, nic in enumerate(lasting))
     runs = "".join(interface(n, *nic, tap=f"vnet{n}") for n, nic in enumerate(nics))
     trees = [f"<domain><name>one</name><devices>{of}</devices></domain>" for of in (stored, runs)]
     facts = {"state": "running", "autostart": False, "persistent": True}
@@ -50,13 +52,14 @@ def planned(
     isolated: Sequence[str] = (),
     hook: dict[str, Any] | None = None,
     tree: str = NETWORK,
+    plugged_in: int = 0,
     **options: Any,
 ) -> Plan:
     tree = xmltree.parse(tree)
     facts = {"state": "active", "autostart": True, "persistent": True}
     there = {
         "vswitch": {"lan": Have("vswitch", "lan", tree, tree, facts)},
-        "vm": {"one": vm(*nics)},
+        "vm": {"one": vm(*nics, plugged_in=plugged_in)},
     }
     found = {
         ("open_vswitch",): {
@@ -116,6 +119,22 @@ def test_the_ports_follow_a_change_in_the_same_run() -> None:
     assert steps_of(plan) == ["define", "update", "retag"]
 
 
+def tagged(vlan: int) -> str:
+    return f"<vlan><tag id='{vlan}'/></vlan>"
+
+
+def test_the_port_of_a_nic_that_somebody_plugged_in_follows_too() -> None:
+    ports = {"vnet0": [10, [], ""], "vnet1": [7, [], ""], "vnet2": [0, [], ""]}
+    nics = (("web", tagged(10)), ("web", tagged(7)), ("web", ""))
+    group = {"name": "web", "vlan": 20}
+    plan = planned(ports, *nics, plugged_in=3, port_groups=[group])
+    rows = {row["field"]: row["after"] for row in results(plan.changes)}
+    assert rows["ports"] == {
+        "one (52:54:00:00:00:00)": "VLAN 20",
+        "one (52:54:00:00:00:02)": "VLAN 20",
+    }
+
+
 ISOLATING = {"installed": "2f3c", "called": True, "nics": True, "isolates": True}
 ISOLATED = NETWORK.replace("name='web'", "name='web' isolated='yes'")
 FREED = "52:54:00:00:00:00"
@@ -145,6 +164,17 @@ def test_ports_that_are_isolated_no_more_are_freed() -> None:
     plan = planned(AS_SAID, ("web", ""), isolated=["vnet0"], tree=ISOLATED, **said)
     rows = {row["field"]: (row["before"], row["after"]) for row in results(plan.changes)}
     both = ({f"one ({FREED})": "VLAN 10, isolated"}, {f"one ({FREED})": "VLAN 10"})
+    assert rows["ports"] == both
+
+
+@pytest.mark.parametrize("left", [{"purge": True}, {}])
+def test_ports_are_freed_whose_port_group_goes_or_is_theirs_no_more(left: dict[str, Any]) -> None:
+    tree = ISOLATED.replace("name='web'", "name='web' default='yes'")
+    groups = [] if left else [{"name": "web", "default": False}]
+    ports = {"vnet0": [10, [], ""]}
+    plan = planned(ports, ("", ""), isolated=["vnet0"], tree=tree, port_groups=groups, **left)
+    rows = {row["field"]: (row["before"], row["after"]) for row in results(plan.changes)}
+    both = ({f"one ({FREED})": "VLAN 10, isolated"}, {f"one ({FREED})": "no VLAN"})
     assert rows["ports"] == both
 
 
