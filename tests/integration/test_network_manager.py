@@ -21,6 +21,7 @@ from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch.hos
     HostPort,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch.seen import Switch
+from support import open_vswitch
 from support.kept_by_network_manager import CONNECTIONS, NetworkManager, why_not_here
 from support.namespaces import Namespace
 from support.private_libvirtd import PrivateLibvirtdError, wait_until
@@ -101,12 +102,16 @@ class Host:
         [text] = links_unit.files_of(BRIDGE, will, True).values()
         [command] = commands_of(text)
         command[2] = command[2].replace("systemctl -q is-active NetworkManager", "true")
-        command[2] = command[2].replace("seq 30", f"seq {waits_s}").replace("/sys/", "/run/sys/")
-        of_namespace = "[ -d /run/sys ] || { mkdir /run/sys; mount -t sysfs none /run/sys; }"
-        self.space.run("bash", "-c", of_namespace)
+        command[2] = self.of_namespace(command[2].replace("seq 30", f"seq {waits_s}"))
         self.space.run(*command)
         on_it = [nic for nic in will.nics if self.links[nic].get("master") != BRIDGE]
         assert BRIDGE in self.links and not on_it
+
+    def of_namespace(self, script: str) -> str:
+        """A script that looks at the interfaces of the host, not of the machine."""
+        mount = "[ -d /run/sys ] || { mkdir /run/sys; mount -t sysfs none /run/sys; }"
+        self.space.run("bash", "-c", mount)
+        return script.replace("/sys/", "/run/sys/")
 
     def is_as_before(self) -> bool:
         """As somebody made it who knows nothing of a switch."""
@@ -252,6 +257,90 @@ def test_a_start_in_the_midst_of_a_run_leaves_a_host_that_is_reached(host: Host)
     wait_until(host.is_as_before, 60, "what others made")
     host.becomes(ONE)
     wait_until(host.reaches_the_router, 30, "an answer of the router")
+
+
+@pytest.fixture
+def on_open_vswitch(host: Host) -> Iterator[Host]:
+    if reason := open_vswitch.why_not_here():
+        pytest.skip(reason)
+    host.space.run("bash", "-c", open_vswitch.START)
+    yield host
+    host.space.run("bash", "-c", open_vswitch.STOP)
+
+
+def test_host_ports_on_open_vswitch_are_none_of_its_business(on_open_vswitch: Host) -> None:
+    host = on_open_vswitch
+    port = HostPort("mgmt", 0, ("192.0.2.10/24", "2001:db8::10/64"), ROUTER,
+                    routes=(("10.8.0.0/16", ROUTER),))  # fmt: skip
+    will = Switch("net", ("eth0",), backend="networkmanager", host_ports=(port,))
+
+    def is_as_declared() -> bool:
+        has = host.addresses("mgmt"), host.addresses("eth0")
+        ours = has == (["192.0.2.10", "2001:db8::10"], [])
+        return ours and "10.8.0.0/16" in host.space.run("ip", "route")
+
+    for _run in range(2):
+        host.manager.tell("wire open vswitch", bridge="ovs9", facts=will.facts)
+        assert is_as_declared()
+        wait_until(host.reaches_the_router, 10, "an answer of the router")
+        told = host.manager.nmcli("-g", "DEVICE,STATE", "device").splitlines()
+        assert {"eth0:unmanaged", "mgmt:unmanaged", "eth1:disconnected"} <= {*told}
+        assert host.manager.tell("stored on open vswitch", bridge="ovs9") == [will.facts, []]
+
+    # A start of the host, by which Open vSwitch makes the port.
+    host.manager.start_host_again()
+    clear = "for n in eth0 mgmt; do ip address flush dev $n; ip link set $n down; done"
+    host.space.run("bash", "-c", clear)
+    [text] = links_unit.files_of("ovs9", will, False).values()
+    for command in commands_of(text):
+        host.space.run(
+            command[0].lstrip("-"), command[1], host.of_namespace(command[2]), *command[3:]
+        )
+    assert is_as_declared()
+    wait_until(host.reaches_the_router, 10, "an answer of the router")
+
+    other = replace(will, host_ports=(replace(port, addresses=("192.0.2.11/24",), routes=()),))
+    host.manager.tell("wire open vswitch", bridge="ovs9", facts=other.facts)
+    assert host.addresses("mgmt") == ["192.0.2.11"]
+    without = replace(will, host_ports=(), backend="")
+    host.manager.tell("wire open vswitch", bridge="ovs9", facts=without.facts)
+    wait_until(lambda: host.addresses("eth0") == ["192.0.2.10"], 30, "what others made")
+    assert host.manager.tell("stored on open vswitch", bridge="ovs9") == [without.facts, []]
+    host.manager.tell("wire open vswitch", bridge="ovs9", facts=will.facts)
+    assert is_as_declared()
+    host.manager.tell("unwire open vswitch", bridge="ovs9")
+    wait_until(host.is_as_before, 30, "what others made")
+    assert "kvm-fleet" not in host.space.run("bash", "-c", "ls /etc/NetworkManager/*/")
+
+
+def test_an_uplink_that_it_does_not_leave_alone_is_told(on_open_vswitch: Host) -> None:
+    host = on_open_vswitch
+    theirs = "/etc/NetworkManager/conf.d/10-theirs.conf"
+    text = r"[keyfile]\nunmanaged-devices=interface-name:none\n"
+    host.space.run("bash", "-c", f"printf '{text}' > {theirs}")
+    with pytest.raises(AssertionError, match="does not leave eth0 alone, as 05-kvm-fleet-ovs9"):
+        host.manager.tell("wire open vswitch", bridge="ovs9", facts=ONE.facts)
+    host.manager.tell("unwire open vswitch", bridge="ovs9")
+    wait_until(host.is_as_before, 30, "what others made")
+
+
+def test_what_is_not_confirmed_is_set_back_on_open_vswitch(on_open_vswitch: Host) -> None:
+    host, of = on_open_vswitch, {"bridge": "ovs9", "of_linux": False}
+    right = Switch("net", ("eth0",), backend="networkmanager", host_ports=(replace(PORT, vlan=0),))
+    wrong = replace(right, host_ports=(replace(PORT, addresses=("198.51.100.7/24",), gateway=""),))
+    saved = host.manager.tell("saved", **of, facts=wrong.facts)
+    host.manager.tell("wire open vswitch", bridge="ovs9", facts=wrong.facts)
+    assert not host.reaches_the_router()
+    assert host.manager.tell("set back", saved=saved) == []
+    wait_until(host.is_as_before, 30, "what others made")
+
+    host.manager.tell("wire open vswitch", bridge="ovs9", facts=right.facts)
+    saved = host.manager.tell("saved", **of, facts=wrong.facts)
+    host.manager.tell("wire open vswitch", bridge="ovs9", facts=wrong.facts)
+    host.manager.start_host_again()
+    assert host.manager.tell("set back", saved=saved) == []
+    wait_until(host.reaches_the_router, 30, "an answer of the router")
+    assert host.manager.tell("stored on open vswitch", bridge="ovs9") == [right.facts, []]
 
 
 @pytest.mark.parametrize(

@@ -152,6 +152,42 @@ def _wire(said: Any) -> Any:
     return _astray(said)
 
 
+def _wire_open_vswitch(said: Any) -> None:
+    from ansible_collections.kvm.fleet.plugins.module_utils.host.open_vswitch import (
+        read_open_vswitch,
+    )
+    from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import applier_switch
+
+    will = _switch(said)
+    applier_switch.wire_open_vswitch(read_open_vswitch(), said["bridge"], will, "vswitch/net")
+
+
+def _unwire_open_vswitch(said: Any) -> None:
+    from ansible_collections.kvm.fleet.plugins.module_utils.host.open_vswitch import transact
+    from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import applier_networkd
+    from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch import commands
+
+    transact(commands.removing(said["bridge"]), "vswitch/net")
+    applier_networkd.forget_beside(said["bridge"], "vswitch/net")
+
+
+def _stored_on_open_vswitch(said: Any) -> Any:
+    """What is told of a bridge, and what of its files is otherwise."""
+    from ansible_collections.kvm.fleet.plugins.module_utils.host import switch_files
+    from ansible_collections.kvm.fleet.plugins.module_utils.host.open_vswitch import (
+        read_open_vswitch,
+    )
+    from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch import (
+        linux_seen,
+        seen,
+    )
+
+    now = seen.of_bridge(read_open_vswitch(), said["bridge"])
+    assert now is not None
+    found = {"files": switch_files.read_switch_files(), "starts": False}
+    return [now.facts, [*linux_seen.beside_astray(found, said["bridge"], now)]]
+
+
 def _interrupted(said: Any) -> None:
     """A run that is killed before it has written what the bridge itself is to be."""
     from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch import (
@@ -190,10 +226,19 @@ def _stored(said: Any) -> Any:
 def _saved(said: Any) -> Any:
     """What a checkpoint notes before a change."""
     from ansible_collections.kvm.fleet.plugins.module_utils.host.links import read_links
-    from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch import at_risk
+    from ansible_collections.kvm.fleet.plugins.module_utils.host.open_vswitch import (
+        read_open_vswitch,
+    )
+    from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch import (
+        at_risk,
+        seen,
+    )
 
-    found = {"links": read_links()}
-    return at_risk.saved(said["bridge"], True, _stored(said), _switch(said), found)
+    of_linux, bridge = said.get("of_linux", True), said["bridge"]
+    ovs = {} if of_linux else read_open_vswitch()
+    now = _stored(said) if of_linux else seen.of_bridge(ovs, bridge)
+    found = {"links": read_links(), "open_vswitch": ovs}
+    return at_risk.saved(bridge, of_linux, now, _switch(said), found)
 
 
 def _set_back(said: Any) -> Any:
@@ -206,6 +251,9 @@ DOES = {
     "wire": _wire,
     "interrupted": _interrupted,
     "unwire": _unwire,
+    "wire open vswitch": _wire_open_vswitch,
+    "unwire open vswitch": _unwire_open_vswitch,
+    "stored on open vswitch": _stored_on_open_vswitch,
     "astray": _astray,
     "saved": _saved,
     "set back": _set_back,

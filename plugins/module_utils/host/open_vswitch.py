@@ -18,6 +18,7 @@ WAIT_S = 10  # for its daemons, which answer at once or hang
 MARK = "kvm-fleet"  # in external_ids: of a bridge whose it is, of a port that it is an uplink
 HOST = "kvm-fleet-host"  # of a port by which the host itself is on it: what was declared of it
 OVERLAY = "kvm-fleet-overlay"  # of a bridge: what was declared of it; of a port: its peer
+BACKEND = "kvm-fleet-backend"  # of a bridge: who keeps the addresses of host ports; else networkd
 TUNNELS, PATCH = ("vxlan", "geneve"), "patch"
 # What is read of a tunnel. Of others it may have a key (psk), which is nobody's business.
 OPTIONS = ("remote_ip", "local_ip", "key", "dst_port")
@@ -128,16 +129,16 @@ def _tunnels(bridges: Rows, ports: Rows, interfaces: Rows) -> dict[str, Any]:
 
 
 def _bridge(row: list[Any], found: Mapping[str, tuple[str, dict[str, Any]]]) -> dict[str, Any]:
-    name, ports, ids = row
+    name, ports, ids = row[0], row[1], _map(row[2])
     on_it = dict(found[uuid] for uuid in _many(ports) if uuid in found)
     own = on_it.pop(name, {"nics": {}})  # by which the host itself is on it
     on_it = {port: one for port, one in on_it.items() if not one.pop("peer")}
     of_host = {name: note for name, one in on_it.items() if (note := one.pop("host"))}
     return {
-        "owner": _map(ids).get(MARK, ""),
+        "owner": ids.get(MARK, ""),
         "mtu": own["nics"].get(name, 0),
-        **({"backend": NETWORKD, "host_ports": of_host} if of_host else {}),
-        **({"overlay": note} if (note := _map(ids).get(OVERLAY, "")) else {}),
+        **({"backend": ids.get(BACKEND, NETWORKD), "host_ports": of_host} if of_host else {}),
+        **({"overlay": note} if (note := ids.get(OVERLAY, "")) else {}),
         "ports": {name: one for name, one in on_it.items() if name not in of_host},
     }
 

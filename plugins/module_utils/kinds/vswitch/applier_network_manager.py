@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 
 from ...engine.errors import FleetError
 from ...host import network_manager
+from ...host.connection import wait_until
 from . import applier_unit
 from .switch import network_manager_files as files
 from .switch.linux_files import of_bridge
 from .switch.seen import Switch
 
-ACTIVATE_TIMEOUT_S = 20
-NOT_THERE = 10  # what nmcli ends with (nmcli(1))
+ACTIVATE_TIMEOUT_S, LEAVE_TIMEOUT_S = 20, 20.0
+NOT_RUNNING, NOT_THERE = 8, 10  # what nmcli ends with (nmcli(1))
 
 
 def begin(bridge: str, will: Switch, mac: str, resource: str) -> None:
@@ -40,6 +41,27 @@ def keep(bridge: str, will: Switch, mac: str, resource: str, again: Sequence[str
         if name in again or not now.get(number, ["", ""])[0]:
             wait = ["--wait", str(ACTIVATE_TIMEOUT_S)]
             _told([*wait, "connection", "up", "uuid", number], resource)
+
+
+def leave_alone(bridge: str, will: Switch, resource: str) -> None:
+    """Have it nothing to do with the host ports and the uplinks of a bridge of Open vSwitch, or
+    again with what it had before. It takes addresses off what it leaves."""
+    are, to_be = _files(bridge), files.files_beside(bridge, will)
+    if are != to_be:
+        network_manager.write_files(to_be, are)
+        _told(["general", "reload", "conf"], resource, (0, *([] if to_be else [NOT_RUNNING])))
+    if to_be and not wait_until(lambda: _leaves(will.nics), LEAVE_TIMEOUT_S):
+        raise FleetError(
+            f"NetworkManager does not leave {', '.join(will.nics)} alone, as {next(iter(to_be))} "
+            "says; look for unmanaged-devices in its other settings (NetworkManager "
+            "--print-config), and whether nmcli device set NIC managed yes was said",
+            resource,
+        )
+
+
+def _leaves(nics: Sequence[str]) -> bool:
+    told = network_manager.read_network_manager()
+    return not {*nics} & {*told["active"]}
 
 
 def becoming_active(bridge: str, will: Switch, mac: str) -> list[str]:

@@ -10,7 +10,7 @@ from ...engine.keepers import BY_NETWORK_MANAGER, NETWORKD, SERVICES
 from ...host import linux_bridges, network_keeper, network_manager, switch_files, units
 from ...host.connection import wait_until
 from ...host.links import read_links
-from . import applier_unit
+from . import applier_network_manager, applier_unit
 from .switch import host_port_commands, host_port_seen, linux_files, linux_seen
 from .switch.seen import Switch
 
@@ -61,19 +61,22 @@ def told(commands: Iterable[list[str]], resource: str, tries: bool = False) -> N
 
 
 def keep_beside(bridge: str, was: Switch, will: Switch, resource: str) -> None:
-    """Have networkd keep the addresses of host ports on a bridge of Open vSwitch, and a start of
-    the host see that it is whole."""
+    """Have the addresses of host ports on a bridge of Open vSwitch kept, and a start of the host
+    see that it is whole."""
     applier_unit.keep(bridge, will, False)
+    applier_network_manager.leave_alone(bridge, will, resource)
     are = linux_files.of_bridge(switch_files.read_files(), bridge)
     files = linux_files.files_beside(bridge, will)
-    if not are and not files:
-        return
-    switch_files.write_files(files, are)
+    if are or files:
+        switch_files.write_files(files, are)
     if not (was.host_ports or will.host_ports):
         return
-    is_kept = network_keeper.read_keeper() == NETWORKD
+    by_network_manager = BY_NETWORK_MANAGER in (was.backend, will.backend)
+    is_kept = by_network_manager or network_keeper.read_keeper() == NETWORKD
 
     def addresses() -> None:
+        raised = [["ip", "link", "set", nic, "up"] for nic in will.nics]
+        told(raised if by_network_manager else [], resource, tries=True)
         told(
             host_port_commands.addressing(read_links(), bridge, was, will, False), resource, is_kept
         )
@@ -81,12 +84,17 @@ def keep_beside(bridge: str, was: Switch, will: Switch, resource: str) -> None:
     if not is_kept:
         addresses()
         return
-    reload(resource)
+    if not by_network_manager:
+        reload(resource)
     settle(addresses, lambda: _astray_beside(bridge, will), bridge, resource, will)
 
 
 def _astray_beside(bridge: str, will: Switch) -> dict[str, str]:
-    return {of: was for of, was, _will in host_port_seen.astray(read_links(), bridge, will, False)}
+    links = read_links()
+    found = {of: was for of, was, _will in host_port_seen.astray(links, bridge, will, False)}
+    if will.backend == BY_NETWORK_MANAGER:  # which sets down what it leaves
+        found.update((nic, "down") for nic in will.nics if not links.get(nic, {"up": True})["up"])
+    return found
 
 
 def forget_beside(bridge: str, resource: str) -> None:

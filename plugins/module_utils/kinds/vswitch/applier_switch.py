@@ -48,9 +48,13 @@ def wire(host: Host, plan: Plan) -> None:
 
         applier_linux.wire(bridge, will, plan.resource)
         return
-    seen = machine_of(host).open_vswitch
+    wire_open_vswitch(machine_of(host).open_vswitch, bridge, will, plan.resource)
+
+
+def wire_open_vswitch(seen: Any, bridge: str, will: Switch, resource: str) -> None:
+    """The same of Open vSwitch, of which this was `seen`."""
     was = of_bridge(seen, bridge) or Switch()
-    transact(commands.making(seen, bridge, will), plan.resource)
+    transact(commands.making(seen, bridge, will), resource)
     for command in commands.usual_mtus(was, will):
         subprocess.run(command, capture_output=True, check=False)
     for nic in will.nics:
@@ -59,9 +63,9 @@ def wire(host: Host, plan: Plan) -> None:
     if will.owner:
         from .applier_networkd import keep_beside
 
-        keep_beside(bridge, was, will, plan.resource)
+        keep_beside(bridge, was, will, resource)
     if will.overlay is not None:
-        refuse_broken(seen, bridge, will.overlay, plan.resource)
+        refuse_broken(seen, bridge, will.overlay, resource)
 
 
 def refuse_broken(was: Any, bridge: str, will: Overlay, resource: str) -> None:

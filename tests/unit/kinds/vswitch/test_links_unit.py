@@ -192,6 +192,28 @@ def test_ports_of_vms_that_run_stay(start: Start) -> None:
 # ---- kept by NetworkManager
 
 
+def test_addresses_on_open_vswitch_are_set(start: Start) -> None:
+    """NetworkManager has nothing to do with these ports."""
+    both = {**MGMT.said, "gateway": "192.0.2.1", "routes": [{"to": "fd01::/64", "via": "fe80::1"}]}
+    port = port_of({**both, "addresses": ["192.0.2.7/24", "fd00::7/64"]})
+    will = Switch("prod", ("up0",), backend="networkmanager", host_ports=(port,))
+    start.program("sleep", f"mkdir -p {start.root}/net/mgmt")  # as Open vSwitch makes it
+    assert start.result(will, of_linux=False) == 0
+    assert (start.root / "ip").read_text().splitlines() == [
+        "link set up0 up",
+        "link set mgmt up",
+        "address replace 192.0.2.7/24 dev mgmt",
+        "address replace fd00::7/64 dev mgmt",
+        "-4 route replace default via 192.0.2.1 dev mgmt proto static",
+        "-6 route replace fd01::/64 via fe80::1 dev mgmt proto static",
+    ]
+    assert (start.root / "net" / "mgmt").exists()
+    [text] = links_unit.files_of("br9", will, False).values()
+    assert " network-online.target\n" in text
+    [text] = links_unit.files_of("br9", replace(will, backend="networkd"), False).values()
+    assert "network-online" not in text
+
+
 KEPT = replace(BONDED, backend="networkmanager")
 
 
@@ -252,6 +274,7 @@ def test_a_unit_has_a_name_that_systemd_takes() -> None:
 def test_what_is_said_to_a_shell_is_one_word_to_systemd() -> None:
     for script in (
         start_steps.OF_OPEN_VSWITCH,
+        start_steps.ADDRESSES,
         start_steps.BY_NETWORKD,
         start_steps.BY_NETWORK_MANAGER,
     ):
@@ -261,7 +284,12 @@ def test_what_is_said_to_a_shell_is_one_word_to_systemd() -> None:
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="not installed: systemd-analyze")
 def test_systemd_reads_it(tmp_path: Path) -> None:
     odd = Switch("prod", ODD, teaming="active_backup", backend="networkd")
-    for bridge, will, of_linux in (("br9", KEPT, True), ("b$%'", odd, True), ("br9", odd, False)):
+    for bridge, will, of_linux in (
+        ("br9", KEPT, True),
+        ("b$%'", odd, True),
+        ("br9", odd, False),
+        ("br9", replace(KEPT, host_ports=(MGMT,)), False),
+    ):
         [(name, text)] = links_unit.files_of(bridge, will, of_linux).items()
         unit = tmp_path / name
         unit.write_text(text)

@@ -14,10 +14,13 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.world import Worl
 from ansible_collections.kvm.fleet.plugins.module_utils.host import network_manager
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.steps import steps_of
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch import (
+    commands,
     host_port_commands,
+    links_unit,
     linux_files,
     linux_seen,
     network_manager_files,
+    seen,
 )
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vswitch.switch.host_ports import (
     HostPort,
@@ -27,6 +30,7 @@ from support.vswitches import (
     linux_host,
     network_manager_with,
     on_linux,
+    on_switch,
     planned_in,
     refused_in,
     rows,
@@ -178,16 +182,89 @@ def test_who_keeps_a_switch_stays() -> None:
     assert "cannot become networkd" in refused(host(ONE, **RUNS_ONE), backend="networkd")
 
 
-def test_on_open_vswitch_it_keeps_no_addresses() -> None:
-    ovs = {"error": "", "bridges": {}, "ports": {}, "datapaths": [], "tunnels": {}, "patches": {}}
-    way_in = {"address": "", "unconfirmed": "", "systemd": True}
-    links = {"eno1": LINKS["eno1"]}
-    world = world_here({}, links, linux_bridges=host(), open_vswitch=ovs, way_in=way_in)
-    of = {"type": "openvswitch", "bridge": "ovs9", "host_ports": [MGMT]}
-    assert "NetworkManager keeps no addresses on Open vSwitch" in refused_in(world, **of, **BY_IT)
-    assert "NetworkManager keeps the host's network, and by it none are made" in refused_in(
-        world, **of
+# ---- host ports on Open vSwitch
+
+ON_OVS = {"type": "openvswitch", "bridge": "ovs9"}
+MOVED = replace(ONE, host_ports=(HostPort("mgmt", 0, ("192.0.2.7/24",), "192.0.2.1"),))
+
+
+def world_of_ovs(said: dict[str, Any], systemd: bool = True, **of_host: Any) -> World:
+    bridges = of_host.pop("bridges", {})
+    ovs = {"error": "", "ports": {}, "datapaths": [], "tunnels": {}, "patches": {}}
+    way_in = {"address": "", "unconfirmed": "", "systemd": systemd}
+    haves = {"prod": on_switch("openvswitch", "ovs9", seen.of_bridge({"bridges": bridges}, "ovs9"))}
+    return world_here(
+        haves if bridges else {},
+        of_host.pop("links", {"eno1": LINKS["eno1"], "used": LINKS["used"]}),
+        linux_bridges=said, open_vswitch={**ovs, "bridges": bridges}, way_in=way_in,
+    )  # fmt: skip
+
+
+def test_host_ports_on_open_vswitch_are_kept_beside_it() -> None:
+    said = host()
+    said["network_manager"]["active"] = {"used": "Wired connection 1"}
+    ports = {"uplinks": {"nics": ["used"]}, "host_ports": [MGMT]}
+    plan = planned_in(world_of_ovs(said), **ON_OVS, **ports)
+    told = rows(plan)
+    assert told["backend"] == ("", "networkmanager") and "checkpoint" in told
+    assert "the connection Wired connection 1 of NetworkManager, which used has" in plan.warnings[0]
+    assert plan.after.facts["backend"] == "networkmanager"
+
+
+def there(**files: dict[str, str]) -> World:
+    """Where they are there."""
+    [port] = MOVED.host_ports
+    of = {"mode": "", "lacp": "", "primary": ""}
+    bridge = {
+        "owner": "prod", "mtu": 0, "backend": "networkmanager", "host_ports": {"mgmt": port.note},
+        "ports": {"eno1": {"uplink": True, "nics": {"eno1": 0}, **of}},
+    }  # fmt: skip
+    links = {"eno1": LINKS["eno1"], "mgmt": link(**USED)}
+    own = {
+        "networkmanager": network_manager_files.files_beside("ovs9", MOVED),
+        "units": links_unit.files_of("ovs9", MOVED, False),
+    }
+    said = {**host(), "files": {**own, **files}}
+    return world_of_ovs(said, bridges={"ovs9": bridge}, links=links)
+
+
+def test_they_are_left_alone_where_they_are_as_declared() -> None:
+    assert not planned_in(there(), host_ports=[MGMT]).changes
+    [name] = network_manager_files.files_beside("ovs9", MOVED)
+    plan = planned_in(there(networkmanager={}), host_ports=[MGMT])
+    assert rows(plan)["links"] == ({name: "not there"}, {name: "as declared"})
+    other = [{**MGMT, "addresses": ["192.0.2.8/24"]}]
+    assert "cannot become networkd: networkmanager keeps" in refused_in(
+        there(), host_ports=other, backend="networkd"
     )
+
+
+def test_without_systemd_nobody_sets_their_addresses() -> None:
+    world = world_of_ovs(host(), systemd=False)
+    message = refused_in(world, **ON_OVS, host_ports=[{**MGMT, "gateway": ""}])
+    assert "without systemd nobody would set their addresses" in message
+
+
+def test_network_manager_has_nothing_to_do_with_them() -> None:
+    [(name, text)] = network_manager_files.files_beside("ovs9", MOVED).items()
+    assert name == "05-kvm-fleet-ovs9.conf"
+    said = "unmanaged-devices+=interface-name:eno1;interface-name:mgmt"
+    assert text.endswith(f"\n[keyfile]\n{said}\n")
+    assert not linux_files.files_beside("ovs9", MOVED)
+    for will in (ONE, replace(MOVED, backend="networkd")):
+        assert not network_manager_files.files_beside("ovs9", will)
+
+
+def test_open_vswitch_notes_who_keeps_them() -> None:
+    def told(now: Any, will: Switch) -> list[str]:
+        found = {"owner": "prod", "mtu": 0, "ports": {}, **now}
+        said = commands.making({"bridges": {"ovs9": found}}, "ovs9", will)
+        return [" ".join(one) for one in said if "kvm-fleet-backend" in " ".join(one)]
+
+    of = "external_ids{}kvm-fleet-backend".format
+    assert told({}, MOVED) == [f"set Bridge ovs9 {of(':')}=networkmanager"]
+    assert told({"backend": "networkmanager"}, Switch("prod")) == [f"remove Bridge ovs9 {of(' ')}"]
+    assert not told({"backend": "networkd"}, replace(MOVED, backend="networkd"))
 
 
 # ---- what is written

@@ -6,11 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ....engine.keepers import BY_NETWORK_MANAGER
 from .host_port_commands import ports_of_ovs
 from .host_port_rules import USUAL_MTU
 from .seen import MODES, Switch, of_bridge
 
 MARK = "external_ids:kvm-fleet"
+BACKEND = "external_ids:kvm-fleet-backend"
 UPLINK = "uplink"
 
 Command = list[str]
@@ -35,10 +37,19 @@ def making(seen: Mapping[str, Any], bridge: str, will: Switch) -> Iterator[Comma
     yield from _uplinks(ports, bridge, will)
     yield from _mtu(of_bridge(seen, bridge), bridge, will)
     yield from ports_of_ovs({} if found is None else found.get("host_ports", {}), bridge, will)
+    yield from keeping("" if found is None else found.get("backend", ""), bridge, will.backend)
     if will.overlay is not None or seen.get("tunnels") or (found or {}).get("overlay"):
         from . import overlay_commands
 
         yield from overlay_commands.making(seen, bridge, will.overlay)
+
+
+def keeping(was: str, bridge: str, backend: str) -> Iterator[Command]:
+    """Note who keeps the addresses of host ports, where that is not networkd."""
+    if backend == BY_NETWORK_MANAGER:
+        yield ["set", "Bridge", bridge, f"{BACKEND}={backend}"]
+    elif was == BY_NETWORK_MANAGER:
+        yield ["remove", "Bridge", bridge, *BACKEND.split(":")]
 
 
 def _mtu(was: Switch | None, bridge: str, will: Switch) -> Iterator[Command]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from . import overlay, overlay_commands
-from .commands import MARK, UPLINK
+from .commands import MARK, UPLINK, keeping
 from .host_port_commands import NOTE
 
 Command = list[str]
@@ -37,6 +37,7 @@ def leading_back(seen: Mapping[str, Any], saved: Mapping[str, Any]) -> Iterator[
         yield ["set", "Port", name, f"{NOTE}={json.dumps(note)}"]
         mtu = json.loads(note).get("mtu") or was["mtu"]
         yield _mtu(name, mtu)
+    yield from keeping((now or {}).get("backend", ""), bridge, was.get("backend", ""))
     yield _mtu(bridge, was["mtu"])
     yield from overlay_commands.making(seen, bridge, overlay.noted(was.get("overlay", "")))
 

@@ -54,6 +54,11 @@ class HostPort:
         return {name: value for name, value in every.items() if value}
 
     @property
+    def every_route(self) -> tuple[tuple[str, str], ...]:
+        """Its routes, with those to everywhere."""
+        return (*(("default", via) for via in self.gateways), *self.routes)
+
+    @property
     def note(self) -> str:
         """As it is kept beside what it is made of."""
         return json.dumps(self.said)

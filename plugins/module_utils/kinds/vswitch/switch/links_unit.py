@@ -20,7 +20,7 @@ _UNIT = """\
 Description=See that the switch {bridge} is whole
 After=systemd-networkd.service NetworkManager.service
 After=openvswitch-switch.service openvswitch.service
-Before=libvirtd.service virtqemud.service virtnetworkd.service
+Before=libvirtd.service virtqemud.service virtnetworkd.service{online}
 
 [Service]
 Type=oneshot
@@ -48,8 +48,10 @@ def files_of(bridge: str, will: Switch, of_linux: bool) -> dict[str, str]:
     if not will.owner:
         return {}
     steps = [*_by_its_keeper(bridge, will)] if of_linux else [*_of_open_vswitch(bridge, will)]
-    said = bridge.replace("%", "%%")
-    return with_heads([(unit_of(bridge), _UNIT.format(bridge=said, steps="".join(steps)))])
+    said = {"bridge": bridge.replace("%", "%%"), "steps": "".join(steps)}
+    # Who else sets addresses has a unit of its own for that.
+    said["online"] = " network-online.target" if not of_linux and _sets_addresses(will) else ""
+    return with_heads([(unit_of(bridge), _UNIT.format(**said))])
 
 
 def of_bridge(files: Mapping[str, str], bridge: str) -> dict[str, str]:
@@ -61,8 +63,16 @@ def of_bridge(files: Mapping[str, str], bridge: str) -> dict[str, str]:
 def _of_open_vswitch(bridge: str, will: Switch) -> Iterator[str]:
     yield _step("-", start_steps.OF_OPEN_VSWITCH, [bridge], will.nics)
     ports = [port.name for port in will.host_ports]
-    if ports or will.nics:
+    if _sets_addresses(will):
+        addresses = [f"{port.name}/{one}" for port in will.host_ports for one in port.addresses]
+        routes = [f"{p.name}/{to}/{via}" for p in will.host_ports for to, via in p.every_route]
+        yield _step("", start_steps.ADDRESSES, ports, addresses, routes)
+    elif ports or will.nics:
         yield _step("", start_steps.BY_NETWORKD, [bridge], ports, (), [*ports, *will.nics])
+
+
+def _sets_addresses(will: Switch) -> bool:
+    return bool(will.host_ports) and will.backend == BY_NETWORK_MANAGER
 
 
 def _by_its_keeper(bridge: str, will: Switch) -> Iterator[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from ....engine.keepers import PREFIX
+from ....engine.keepers import BY_NETWORK_MANAGER, PREFIX
 from .host_port_files import addressing
 from .host_port_files import files_of as files_of_port
 from .linux_names import KINDS, bond_of, tagged, tunnel_of
@@ -33,7 +33,8 @@ def files_of(bridge: str, will: Switch, mac: str) -> dict[str, str]:
 def files_beside(bridge: str, will: Switch) -> dict[str, str]:
     """Those of a bridge of Open vSwitch that is ours: its host ports, and uplinks that have no
     addresses where the host is on it."""
-    return with_heads(_files_beside(bridge, will)) if will.owner else {}
+    is_its = will.owner and will.backend != BY_NETWORK_MANAGER
+    return with_heads(_files_beside(bridge, will)) if is_its else {}
 
 
 def _files_beside(bridge: str, will: Switch) -> Iterator[tuple[str, str]]:

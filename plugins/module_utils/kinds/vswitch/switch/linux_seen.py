@@ -244,6 +244,18 @@ def _files_astray(found: Mapping[str, Any], bridge: str, stored: Switch, mac: st
     yield from files_astray(are, linux_files.files_of(bridge, stored, mac))
 
 
+def beside_astray(found: Mapping[str, Any], bridge: str, stored: Switch) -> Pairs:
+    """The files and the unit of a bridge of Open vSwitch."""
+    will = {
+        NETWORKD: linux_files.files_beside(bridge, stored),
+        BY_NETWORK_MANAGER: network_manager_files.files_beside(bridge, stored),
+    }
+    for backend, files in will.items():
+        are = linux_files.of_bridge(found["files"].get(backend, {}), bridge)
+        yield from files_astray(are, files)
+    yield from unit_astray(found, bridge, stored, False)
+
+
 def unit_astray(found: Mapping[str, Any], bridge: str, stored: Switch, of_linux: bool) -> Pairs:
     """The unit of a switch, which a host without systemd has not."""
     are = links_unit.of_bridge(found["files"].get(UNITS, {}), bridge)

@@ -94,11 +94,14 @@ def _why_no_network_manager(version: str) -> str:
     return ""
 
 
-def why_no_addresses(found: Found, declared: str) -> str:
-    """Why nobody would keep the addresses of host ports; empty where one does."""
-    keeper, ready = found.get("keeper", ""), found.get("has_networkd", False)
-    if declared == BY_NETWORK_MANAGER:
-        return "NetworkManager keeps no addresses on Open vSwitch by this version"
+def why_no_addresses(host: HostFacts, declared: str) -> str:
+    """Why nobody would keep the addresses of host ports on Open vSwitch; empty where one does."""
+    of = SwitchFacts(host)
+    keeper, ready = of.keeper.get("keeper", ""), of.keeper.get("has_networkd", False)
+    if backend_of(host, declared) == BY_NETWORK_MANAGER:
+        if not of.starts_units:
+            return "without systemd nobody would set their addresses at a start of the host"
+        return _why_no_network_manager(str(of.network_manager.get("version", "")))
     if declared == NETWORKD or keeper == NETWORKD:
         return "" if ready else "the host has no systemd-networkd, which keeps their addresses"
     way_out = "declare backend: networkd where systemd-networkd is to keep it beside"

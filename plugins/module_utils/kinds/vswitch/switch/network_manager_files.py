@@ -12,7 +12,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from ....engine.keepers import PREFIX
+from ....engine.keepers import BY_NETWORK_MANAGER, PREFIX
 from .host_ports import HostPort
 from .linux_names import KINDS, bond_of, tagged
 from .noting import note_of, noted
@@ -36,6 +36,17 @@ def files_of(bridge: str, will: Switch, mac: str) -> dict[str, str]:
     """All files of a bridge, by name, in the order in which they are activated but for that with
     the note, which is the last."""
     return {name: _WHOSE + text for name, text in _files(bridge, will, mac)}
+
+
+def files_beside(bridge: str, will: Switch) -> dict[str, str]:
+    """That of a bridge of Open vSwitch with host ports, of which NetworkManager of Debian has no
+    plugin: it has nothing to do with them, nor with the uplinks whose addresses they have."""
+    if not will.host_ports or will.backend != BY_NETWORK_MANAGER:
+        return {}
+    names = [*will.nics, *(port.name for port in will.host_ports)]
+    said = ";".join(f"interface-name:{name}" for name in names)
+    text = f"[keyfile]\nunmanaged-devices+={said}\n"
+    return {f"{PREFIX}{bridge}{SETTINGS}": _WHOSE + text}
 
 
 def _files(bridge: str, will: Switch, mac: str) -> Iterator[tuple[str, str]]:

@@ -12,7 +12,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ....engine.changes import LIVE, Change
-from ....engine.keepers import BY_NETWORK_MANAGER, NETWORKD
 from ....engine.keys import named
 from ....engine.switch_facts import SwitchFacts
 from ..changes import BridgeMade, Raised, Wired
@@ -22,10 +21,9 @@ from . import (
     guarding,
     host_port_changes,
     host_port_seen,
+    keeping,
     leaving,
-    linux_files,
     linux_seen,
-    network_manager_rules,
     overlay,
     rules,
     seen,
@@ -39,8 +37,6 @@ from .makers import (
     OVS,
     Maker,
     backend_of,
-    waiting,
-    why_no_addresses,
     why_no_backend,
 )
 from .options import ACTIVE_BACKUP, BACKEND, MTU, NICS, OF_SWITCH, PRIMARY, TEAMING, VLANS
@@ -144,8 +140,8 @@ class Beneath:
 
     def _keeps(self, now: Switch, has_ports: bool) -> str:
         """Who keeps it where nobody says."""
-        if self.maker is not LINUX:
-            return NETWORKD if has_ports else ""
+        if self.maker is not LINUX and not has_ports:
+            return ""
         if now.backend or not now.owner:
             return now.backend
         return backend_of(self.draft.world.host, "")
@@ -223,7 +219,7 @@ class Beneath:
             bond = bond_of(self.bridge)
             new = [nic for nic in new if links.get(nic, {}).get("master") != bond]
         if maker is LINUX:
-            self._check_keeper(now, will, [nic for nic in new if nic in links])
+            keeping.check(self, now, will, [nic for nic in new if nic in links])
         others = {have.name: have.facts["uplinks"]["nics"] for have in self._planned()}
         draft.mistakes.extend(rules.taken(new, others))
         of = " of Open vSwitch" if maker is OVS else ""
@@ -244,20 +240,6 @@ class Beneath:
 
             overlay_planned.check(self, will, will.overlay)
 
-    def _check_keeper(self, now: Switch, will: Switch, new: Iterable[str]) -> None:
-        """Who keeps a bridge of Linux, and what that cannot keep."""
-        draft, host = self.draft, self.draft.world.host
-        draft.mistakes.extend(rules.of_another_keeper(now, will))
-        if will.backend != BY_NETWORK_MANAGER:
-            draft.warnings += waiting(SwitchFacts(host).keeper)
-            return
-        why = why_no_backend(host, will.backend)
-        if why:
-            draft.mistakes.add(f"cannot be what is declared: {why}", named(BACKEND))
-        told = SwitchFacts(host).network_manager
-        draft.mistakes.extend(network_manager_rules.check(will, new, told, host.links))
-        draft.warnings += network_manager_rules.left_aside(new, told)
-
     def _freed(self, now: Switch, will: Switch) -> Mapping[str, Any]:
         """The interfaces of the host as host ports leave them, of which the mistakes are told."""
         draft, links = self.draft, self.draft.world.host.links
@@ -265,13 +247,10 @@ class Beneath:
             return links
         of_linux = self.maker is LINUX
         draft.mistakes.extend(host_port_changes.check(now, will, self.bridge, of_linux, links))
-        found = SwitchFacts(draft.world.host).keeper
         if not of_linux and now.host_ports != will.host_ports:
-            why = why_no_addresses(found, str(self.declared.get(BACKEND, "")))
-            draft.warnings += [] if why else waiting(found, of_linux=False)
-            if why:
-                draft.mistakes.add(f"cannot be what is declared: {why}", "host_ports")
-        return host_port_changes.freed(links, will, str(found.get("keeper", "")))
+            keeping.check_addresses(self, now, will)
+        keeper = SwitchFacts(draft.world.host).keeper.get("keeper", "")
+        return host_port_changes.freed(links, will, str(keeper))
 
     # ---- what changes
 
@@ -327,10 +306,8 @@ class Beneath:
             yield from host_port_seen.astray(links, self.bridge, now, False)
             yield from host_port_seen.vlans_of_ovs(self.draft.world.host.open_vswitch, now)
         of = SwitchFacts(self.draft.world.host)
-        are = linux_files.of_bridge(of.files.get(NETWORKD, {}), self.bridge)
-        yield from linux_seen.files_astray(are, linux_files.files_beside(self.bridge, now))
         found = {"files": of.files, "starts": of.starts_units}
-        yield from linux_seen.unit_astray(found, self.bridge, now, False)
+        yield from linux_seen.beside_astray(found, self.bridge, now)
 
     def _tunnels_astray(self) -> Iterable[tuple[str, str, str]]:
         if not self.seen.get("tunnels") and (self.now is None or self.now.overlay is None):

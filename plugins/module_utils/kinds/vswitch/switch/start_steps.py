@@ -54,6 +54,25 @@ done;
 is_whole
 """
 
+# Of host ports on Open vSwitch, which makes them itself, where NetworkManager has nothing to do
+# with them. `addresses` are PORT/ADDRESS/PREFIX, `routes` PORT/DESTINATION/ROUTER.
+ADDRESSES = """\
+set -f; links=$1; addresses=$2; routes=$3;
+for one in $links; do
+    for second in $(seq 60); do
+        [ -e "/sys/class/net/$one" ] && break;
+        sleep 1;
+    done;
+    ip link set "$one" up;
+done;
+for one in $addresses; do ip address replace "${one#*/}" dev "${one%%/*}"; done;
+for one in $routes; do
+    way="${one#*/}"; via="${way##*/}"; family=-4;
+    case "$via" in *:*) family=-6 ;; esac;
+    ip $family route replace "${way%/*}" via "$via" dev "${one%%/*}" proto static;
+done
+"""
+
 # NetworkManager has started before it has made anything. What it gives up it tries four times, and
 # then again after five minutes (connection.autoconnect-retries of its settings). What is active is
 # not activated again: NICs of VMs would be off the bridge where this runs later than at a start.
