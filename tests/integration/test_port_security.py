@@ -169,6 +169,32 @@ def test_nics_are_isolated_while_they_run_as_their_port_group_says(lab: Lab) -> 
     assert lab.isolation() == (False, False, False)
 
 
+@pytest.mark.parametrize("said", [{"isolated": True}, {"security": "strict"}])
+def test_a_nic_on_a_bridge_of_the_host_stays_on_its_network(
+    lab: Lab, libvirtd: PrivateLibvirtd, said: dict[str, Any]
+) -> None:
+    """libvirt shows such a NIC that runs as one of the bridge, and would take it for that."""
+
+    def runs() -> dict[str, str]:
+        nic = ET.fromstring(libvirtd.virsh("dumpxml", lab.vm)).find("devices/interface")
+        source = None if nic is None else nic.find("source")
+        assert source is not None
+        return {name: source.get(name, "") for name in ("network", "portgroup")}
+
+    libvirtd.run(["ip", "link", "add", "br-host", "up", "type", "bridge"])
+    try:
+        on = {"name": lab.net, "type": "bridge", "bridge": "br-host"}
+        lab.converge("vswitch", **on, port_groups=[{"name": "tenants"}])
+        lab.start_vm()
+        lab.converge("vswitch", **on, port_groups=[{"name": "tenants", **said}])
+        assert runs() == {"network": lab.net, "portgroup": "tenants"}
+        assert lab.isolation()[1:] == (said == {"isolated": True},) * 2
+        assert lab.filters()[2] == (None if said == {"isolated": True} else BY_GROUP)
+    finally:
+        libvirtd.try_run(["virsh", "destroy", lab.vm])
+        libvirtd.run(["ip", "link", "delete", "br-host"])
+
+
 def test_with_next_boot_what_runs_keeps_what_it_has(lab: Lab) -> None:
     said = {"name": "tenants", "security": "strict", "isolated": True}
     lab.groups(said)

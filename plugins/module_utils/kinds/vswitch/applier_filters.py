@@ -11,7 +11,7 @@ from ...engine.errors import FleetError
 from ...engine.plan import Plan
 from ...engine.xmltree import Element
 from ...host.connection import Host, found, libvirt, patiently, said
-from ..vm.reader import read_domains
+from ..vm.reader import as_networks, read_domains
 from . import filters, followers, isolation
 from .changes import FiltersMade, Refiltered, RefilteredLater
 
@@ -64,7 +64,8 @@ def _give(host: Host, one: followers.Follower, place: str) -> None:
 
 
 def _nic(dom: Any, one: followers.Follower) -> Element | None:
-    """A NIC as libvirt tells it, stored or as it runs."""
+    """A NIC as libvirt tells it, stored or as it runs; that as it was defined. libvirt takes it for
+    one on a bridge of the host otherwise, which has no network and no port group any more."""
     secure, stored = libvirt.VIR_DOMAIN_XML_SECURE, libvirt.VIR_DOMAIN_XML_INACTIVE
     tree = xmltree.parse(dom.XMLDesc(secure if one.runs else secure | stored))
-    return followers.nth_with_mac(tree, one.mac, one.nth)
+    return followers.nth_with_mac(as_networks(tree), one.mac, one.nth)
