@@ -491,12 +491,28 @@ def test_a_volume_is_wiped_before_it_goes(
     assert target.module("storage_volume", gone, False)["changed"] is False
 
 
+SCRUB = Path("/usr/bin/scrub")
+BY_SCRUB = ("nnsa", "dod", "bsi", "gutmann", "schneier", "pfitzner7", "pfitzner33", "random")
+
+
+@pytest.mark.skipif(not SCRUB.exists(), reason="scrub is not here")
+@pytest.mark.parametrize("algorithm", BY_SCRUB)
+def test_a_volume_is_wiped_by_scrub(
+    target: Target, pool: str, images: Path, libvirtd: PrivateLibvirtd, algorithm: str
+) -> None:
+    file = outside(libvirtd, images, "one")
+    converge(target, "storage_volume", {"pool": pool, "name": "one", "capacity": "1MiB"})
+    kept, before = file.with_name("kept"), file.read_bytes()
+    os.link(file, kept)
+    gone = {"pool": pool, "name": "one", "state": "absent", "wipe": True}
+    converge(target, "storage_volume", {**gone, "wipe_algorithm": algorithm})
+    assert not file.exists() and kept.read_bytes() != before
+
+
+@pytest.mark.skipif(SCRUB.exists(), reason="scrub is here")
 def test_what_wipes_in_another_way_has_to_be_there(target: Target, pool: str) -> None:
     converge(target, "storage_volume", {"pool": pool, "name": "one", "capacity": "1MiB"})
     gone = {"pool": pool, "name": "one", "state": "absent", "wipe": True}
-    if target.run(["sh", "-c", "test ! -e /usr/bin/scrub || echo there"]).strip():
-        converge(target, "storage_volume", {**gone, "wipe_algorithm": "random"})
-        return
     with target.unchanged():
         [error] = refused(target, "storage_volume", {**gone, "wipe_algorithm": "random"})
         assert "random is done by /usr/bin/scrub, which is not there" in error
@@ -591,6 +607,9 @@ def test_what_nothing_can_grow_is_refused_in_the_plan(
             target, "storage_volume", {"pool": pool, "name": name, "capacity": "20MiB"}
         )
         assert f"{why}" in error and "cannot grow to 20MiB" in error
+    for origin in ({"copy_of": {"volume": "folder"}}, {"backing": {"volume": "folder"}}):
+        [error] = refused(target, "storage_volume", {"pool": pool, "name": "new", **origin})
+        assert "/folder is a folder; name a volume with a disk in it" in error
 
 
 def test_what_a_volume_stands_on_has_to_be_there(
@@ -624,13 +643,17 @@ def test_what_a_volume_takes_it_keeps(target: Target, pool: str) -> None:
 def test_a_size_of_others_is_taken_as_it_is(target: Target, pool: str, images: Path) -> None:
     """libvirt tells it to the byte, and sets whole KiB."""
     target.run(["truncate", "-s", "1000001", str(images / "odd")])
+    target.run(["touch", str(images / "none")])
     target.virsh("pool-refresh", pool)
+    none = {"pool": pool, "name": "none", "capacity": "0B"}
+    assert not target.module("storage_volume", none, False)["changed"]
     odd = {"pool": pool, "name": "odd", "capacity": "1000001B"}
     assert not target.module("storage_volume", odd, False)["changed"]
     converge(target, "storage_volume", {**odd, "capacity": "977KiB"})
-    for declared in ({**odd, "name": "new"}, {**odd, "capacity": "1000449B"}):
+    new = {**odd, "name": "new"}
+    for declared in (new, {**new, "capacity": "0B"}, {**odd, "capacity": "1000449B"}):
         [error] = refused(target, "storage_volume", declared)
-        assert "is no multiple of 1KiB, by which libvirt counts" in error
+        assert "is no multiple of 1KiB above zero, by which libvirt counts" in error
 
 
 def test_what_libvirt_cannot_tell_is_in_nobodys_way(

@@ -178,6 +178,8 @@ def _volume(name: str, option: str, world: World, mistakes: Mistakes) -> Origin:
         )
     path = volume_path(world.will_be("storage_pool", pool_of(name)), name_in_pool(name))
     form = format_of(volume) if volume.exists else ""
+    if form == "dir":
+        mistakes.add(f"{name} is a folder; name a volume with a disk in it", option)
     _check_whole(path, form, name, option, world, mistakes)
     if volume.exists:
         if option == "copy_of" and world.host.is_local and path.startswith("/"):

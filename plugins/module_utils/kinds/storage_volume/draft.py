@@ -142,8 +142,10 @@ class VolumeDraft(Draft):
         values = self._growth() if self.have.exists else self._design()
         said = self.wanted.values.get(CAPACITY)
         # What others made, or copied whole, may have any size.
-        if said and CAPACITY in values and parse_size(said) % KIB:
-            self.mistakes.add(f"{said} is no multiple of 1KiB, by which libvirt counts", "capacity")
+        number = parse_size(said) if said and CAPACITY in values else KIB
+        if number == 0 or number % KIB:
+            message = f"{said} is no multiple of 1KiB above zero, by which libvirt counts"
+            self.mistakes.add(message, "capacity")
         return values
 
     def _check_readable(self) -> None:

@@ -20,16 +20,6 @@ from ...engine.xmltree import Element
 from ..storage_pool.table import HIGHEST_ID, mode
 
 
-def _capacity() -> Codec:
-    def parse(given: Any) -> str:
-        number = parse_size(given)
-        if number == 0:
-            raise ValueError(f"{given} is nothing; name a size")
-        return format_size(number)
-
-    return replace(size(), parse=parse)
-
-
 def _cluster_size() -> Codec:
     def parse(given: Any) -> str:
         number = parse_size(given)
@@ -88,7 +78,7 @@ PERMISSION_ROWS: Rows = (
 MODE, OWNER, GROUP = (key_of(row.name) for row in PERMISSION_ROWS)
 
 ROWS: Rows = (
-    Field("capacity", "capacity", _capacity()),
+    Field("capacity", "capacity", size()),
     Field("format", "target/format/@type", choice("qcow2", "raw")),
     *LAYOUT_ROWS,
     *PERMISSION_ROWS,
