@@ -217,6 +217,14 @@ def test_nics_are_isolated_by_their_port_group(lab: Lab) -> None:
     said = lab.switch.vsctl("--bare", "--columns=name", "find", "Port", "protected=true")
     assert len(said.split()) == 3, "plugged in"
 
+    # A port group that libvirt takes a NIC into while it runs, since its limits are others.
+    lab.groups({"name": "slow", "vlan": 10, "bandwidth": {"outbound": {"average": "1MiB"}}})
+    for group, are in (("slow", {"own"}), ("web", {"web", "own"})):
+        [moved] = lab.converge(
+            "vm", name=lab.vm, nics=[{"name": "w", "mac": MACS["web"], "port_group": group}]
+        )
+        assert moved["class"] == "live" and isolated() == are
+
     lab.groups({"name": "web", "isolated": False})
     assert isolated() == set()
     lab.switch.vsctl("set", "Port", lab.tap("own"), "protected=true")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -180,8 +181,7 @@ def transact(commands: Iterable[Sequence[str]], resource: str) -> None:
     done = _called(told[1:])
     why = done.stderr.strip().split("\n")[0] or f"{PROGRAM} ended with {done.returncode}"
     if done.returncode:
-        hint = "; does ovs-vswitchd run?" if done.returncode < 0 else ""
-        raise FleetError(f"Open vSwitch has not changed the switch: {why}{hint}", resource)
+        raise FleetError(f"Open vSwitch has not changed the switch: {why}", resource)
     if "rror detected" in done.stderr:  # which is no failure to ovs-vsctl
         raise FleetError(f"the switch is stored as declared, but does not work: {why}", resource)
 
@@ -226,4 +226,7 @@ def _said(port: Port) -> list[str]:
 
 def _called(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
     command = [PROGRAM, f"--timeout={WAIT_S}", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode == -signal.SIGALRM:  # by which it ends itself, and which is all that it says
+        done.stderr = f"no answer within {WAIT_S} s; do ovsdb-server and ovs-vswitchd run?"
+    return done

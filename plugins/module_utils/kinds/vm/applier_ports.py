@@ -45,6 +45,7 @@ def settle(host: Host, dom: Any, plan: Plan, names: set[str]) -> None:
     nics = {name: nic for name, nic in runs.items() if name in names}
     of = {xmltree.get(nic, "source/@network") or "" for nic in nics.values()} - {""}
     networks = {name: have.stored for name, have in read_networks(host, of).items()}
+    former = {} if plan.have.live is None else items_of(NICS, plan.have.live)
     wanted, on_bridge, on_switch = {}, [], {}
     for name, nic in nics.items():
         network = networks.get(xmltree.get(nic, "source/@network") or "")
@@ -55,8 +56,8 @@ def settle(host: Host, dom: Any, plan: Plan, names: set[str]) -> None:
         if vlans.is_on_linux_bridge(network) and filters(tap):
             wanted[tap] = port
             on_bridge.append(name)
-        elif port.isolated is not None:
-            on_switch[tap] = port.isolated
+        elif port.isolated is not None or _was_isolated(former.get(name), network):
+            on_switch[tap] = bool(port.isolated)
     refused(set_ports(wanted), plan.resource)
     if on_switch:
         from ...host.open_vswitch import isolate
@@ -64,6 +65,15 @@ def settle(host: Host, dom: Any, plan: Plan, names: set[str]) -> None:
         isolate(on_switch, plan.resource)
     if not has_all:
         _note(dom, {name: nics[name].find("vlan") for name in on_bridge})
+
+
+def _was_isolated(nic: Element | None, network: Element) -> bool:
+    """Whether the port group on this network isolated a NIC that it was in."""
+    from ..vswitch.ports import port_of
+
+    if nic is None or xmltree.get(nic, "source/@network") != xmltree.get(network, "name"):
+        return False
+    return bool(port_of(network, xmltree.get(nic, "source/@portgroup")).isolated)
 
 
 def _as_they_are_to_be(dom: Any, plan: Plan) -> Mapping[str, Element]:

@@ -262,6 +262,15 @@ def test_a_switch_of_others_is_not_spoken_of() -> None:
     assert "switch" not in rows(planned(found("", bond=PAIR), state="absent"))
 
 
+def test_of_a_switch_that_nobody_sees_it_is_said_that_it_stays() -> None:
+    silent = {"error": "no answer within 10 s", "bridges": {}, "ports": {}}
+    [row] = [
+        row for row in results(planned(silent, state="absent").changes) if row["field"] == "switch"
+    ]
+    assert row["after"] == "kept"
+    assert row["note"].endswith("ovs-vsctl del-br ovs0 removes it; no answer within 10 s")
+
+
 def test_a_switch_by_which_the_host_is_reached_keeps_its_last_uplink_and_stays() -> None:
     said = found(eno1=port("eno1"))
     reached = {"ovs0": link(addresses=["192.0.2.7/24"], default=True)}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ....engine.changes import LIVE, Change, Kept
 from ....engine.traits import GONE
 from ..changes import BridgeGone
-from ..table import BRIDGE_NAME, TYPE
+from ..table import BRIDGE_NAME, OPENVSWITCH, TYPE
 from . import guarding, host_port_changes, rules, seen
 from .host_ports import HostPort
 from .makers import LINUX, MAKERS
@@ -38,7 +38,9 @@ def stays_behind(draft: VswitchDraft) -> str:
 def gone_with(draft: VswitchDraft) -> Iterable[Change]:
     """What becomes of the switch beneath a vswitch that goes; of those of others, nothing."""
     was = seen.of_facts(draft.have.facts)
-    if was is None or was.owner not in ("", draft.wanted.name):
+    if was is None:
+        return _unseen(draft)
+    if was.owner not in ("", draft.wanted.name):
         return []
     bridge = str(draft.stored[BRIDGE_NAME])
     maker = MAKERS[str(draft.stored[TYPE])]
@@ -67,6 +69,18 @@ def gone_with(draft: VswitchDraft) -> Iterable[Change]:
         freed += f"; its tunnels go: {', '.join(was.overlay.peers)}"
     note = f"it was made for this vswitch{freed}"
     return [BridgeGone(draft.wanted.resource, FIELD, said, GONE, LIVE, note=note)]
+
+
+def _unseen(draft: VswitchDraft) -> list[Change]:
+    """What is to be said of a bridge that nobody sees, and that may have been made for it."""
+    if draft.stored.get(TYPE) != OPENVSWITCH or not draft.world.host.is_this_machine:
+        return []
+    if not (why := draft.world.host.open_vswitch["error"]):
+        return []
+    bridge = draft.stored[BRIDGE_NAME]
+    maker = MAKERS[OPENVSWITCH]
+    note = f"if it was made for this vswitch, {maker.removed.format(bridge)}; {why}"
+    return [Kept(draft.wanted.resource, FIELD, maker.bridge.format(bridge), note=note)]
 
 
 def _with_addresses(port: HostPort) -> str:
