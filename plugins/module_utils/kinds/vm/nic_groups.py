@@ -6,6 +6,7 @@ from __future__ import annotations
 from ...engine.errors import Mistakes
 from ...engine.keys import UNION, Key, Values
 from ...engine.world import World
+from ..vswitch.attached import port_groups_of
 from .following import followed
 from .nic_rows import NICS
 
@@ -13,13 +14,14 @@ GROUP = ("port_group",)
 
 
 def check(want: Values, stored: Values, world: World, mistakes: Mistakes) -> None:
-    """Collect the NICs that would come into a port group that is not there, be it by their vswitch;
-    those that are in such a one stay in it."""
+    """Collect the NICs that would come into a port group that is not there, and those of the run
+    whose port group goes in it; those that are in such a one already stay in it."""
     for key, network, group in followed(want, stored, world, GROUP, lambda _key: False):
         has = sorted(name for one in network.findall("portgroup") if (name := one.get("name")))
-        if not group or group in has or not _comes(key, want, stored):
-            continue
         vswitch = (want.get((*key, UNION)) or stored[(*key, UNION)])["vswitch"]
+        goes = group in port_groups_of(world.was("vswitch", vswitch))
+        if not group or group in has or not (goes or _comes(key, want, stored)):
+            continue
         message = (
             f"the vswitch {vswitch} has no port group {group}; it has {', '.join(has) or 'none'}"
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...engine.changes import LIVE, STORED, Change
 from ...engine.keys import Key
+from ...engine.xmltree import Element
 from ..vm.states import SAVED
 from . import filters, followers, isolation, table
 from .changes import Refiltered, RefilteredLater
@@ -42,6 +43,7 @@ def changes(draft: VswitchDraft) -> list[Change]:
     if strict and filters.why_none(host):
         draft.mistakes.add(f"strict is not possible: {filters.why_none(host)}", _named(strict[0]))
         draft.mistakes.raise_any()
+    _warn_of_gone(draft)
     names = [filters.BY_GROUP] if strict else []
     made = filters.made(resource, names, host)
     return [*made, *_followers(draft)]
@@ -136,6 +138,26 @@ def _warn(
             f"these are saved, and come back without the change of {name}, which the next run "
             f"after their start finds: {', '.join(saved)}"
         )
+
+
+def _warn_of_gone(draft: VswitchDraft) -> None:
+    """Of NICs that name a port group which goes: libvirt gives them nothing from then on."""
+    before, after = draft.have.stored, draft.definition
+    gone = set() if before is None else _named_groups(before) - _named_groups(after)
+    if not gone:
+        return
+    declared = {vm for kind, vm in draft.world.declared if kind == "vm"}
+    users = followers.users_of(draft.wanted.name, draft.world.everything("vm"), declared)
+    left = followers.naming(gone, users)
+    if left:
+        draft.warnings.append(
+            "these name a port group that goes, and have nothing of any with their next start, be "
+            f"it a VLAN, a limit or isolation: {', '.join(left)}; have them name another one"
+        )
+
+
+def _named_groups(network: Element) -> set[str]:
+    return {group.get("name", "") for group in network.findall("portgroup")}
 
 
 def _warn_of_former(draft: VswitchDraft, users: list[followers.User]) -> None:

@@ -147,6 +147,18 @@ def left_alone(name: str, before: Element, after: Element, users: list[User]) ->
     return list(found)
 
 
+def naming(groups: Collection[str], users: list[User]) -> list[str]:
+    """The NICs that name one of these port groups, as they are stored or as they run."""
+    found = {
+        f"{user.vm} ({nic.mac})": None
+        for user in users
+        for nics, _runs in _sides(user, waits=False)
+        for nic in nics
+        if xmltree.get(nic.element, "source/@portgroup") in groups
+    }
+    return list(found)
+
+
 def isolated_by_themselves(network: Element, users: list[User]) -> list[str]:
     """The NICs that are isolated, and of whose isolation their port groups say nothing."""
     trait = TRAITS[ISOLATION]

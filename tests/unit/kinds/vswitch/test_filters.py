@@ -165,6 +165,25 @@ def test_nics_to_which_no_port_group_says_anything_any_more_are_told(
     assert len(told) == (2 if "strict" in groups else 1) and all(WEB in text for text in told)
 
 
+@pytest.mark.parametrize(
+    ("asks", "declared", "told"),
+    [
+        ({"port_groups": [{"name": "web", "state": "absent"}]}, (), True),
+        ({"port_groups": [], "purge": True}, (), True),
+        ({"port_groups": [{"name": "x", "state": "absent"}]}, (), False),
+        ({"port_groups": [{"name": "web", "state": "absent"}]}, ("web",), False),
+    ],
+)
+def test_nics_that_name_a_port_group_which_goes_are_told(
+    asks: dict[str, Any], declared: tuple[str, ...], told: bool
+) -> None:
+    lan = network("<portgroup name='web'/><portgroup name='x'/>")
+    plan = planned(lan, [vm("web", "")], declared, **asks)
+    assert [WEB in text for text in plan.warnings if "port group that goes" in text] == [
+        True
+    ] * told
+
+
 def test_the_filter_of_a_former_vswitch_goes_with_a_new_one_of_that_name() -> None:
     new = Have("vswitch", "lan")
     groups = {"type": "bridge", "bridge": "br0", "port_groups": [{"name": "web"}]}
