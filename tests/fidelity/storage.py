@@ -84,6 +84,7 @@ class Volumes:
         self.checksum = checksum  # of the image one.qcow2
         self.there: dict[str, int] = {}  # MiB
         self.under: dict[str, str] = {}  # what a linked clone stands on
+        self.sealed: set[str] = set()  # encrypted, so that nothing is made of them
         self.made = 0
 
     def steps(self) -> Iterator[Step]:
@@ -102,13 +103,15 @@ class Volumes:
         """The next declaration."""
         dice = self.rng.random()
         free = sorted(self.there.keys() - set(self.under.values()))
+        grows = sorted(set(free) - self.sealed)  # libvirt forgets by which secret it made one
         if free and dice < 0.2:
             name = self.rng.choice(free)
             self.there.pop(name)
             self.under.pop(name, None)
+            self.sealed.discard(name)
             return {"name": name, "state": "absent", **some(self._apart(), WIPED, 0.5)}
-        if free and dice < 0.5:
-            name = self.rng.choice(free)
+        if grows and dice < 0.5:
+            name = self.rng.choice(grows)
             self.there[name] += self.rng.choice([0, 1, 7, 32])
             return {"name": name, **self._changed(name), **self._permissions()}
         return {**self._new(), **self._permissions()}
@@ -151,7 +154,16 @@ class Volumes:
         ]  # fmt: skip
         volume = self.rng.choice(ways)()
         self.there[name] = int(volume["capacity"][:-3])
-        return {"name": name, **volume, **self._layout(volume)}
+        return {"name": name, **self._encrypted(name, volume), **self._layout(volume)}
+
+    def _encrypted(self, name: str, volume: Args) -> Args:
+        """The same, or encrypted where it is made empty."""
+        dice = Random(repr(self.rng.getstate()) + "encrypted")
+        if "format" not in volume or not self.place.secret or dice.random() < 0.3:
+            return volume
+        self.sealed.add(name)
+        volume.pop("provisioning")
+        return {**volume, "encryption": {"secret": self.place.secret}}
 
     def _layout(self, volume: Args) -> Args:
         """How a new qcow2 is laid out, where that can be said."""
@@ -168,6 +180,7 @@ class Volumes:
         return {name: value for name, value in said.items() if apart.random() < 0.4}
 
     def _below(self, name: str) -> str:
-        small = sorted(one for one, size in self.there.items() if size <= 64)
+        whole = self.there.keys() - self.sealed
+        small = sorted(one for one in whole if self.there[one] <= 64)
         self.under[name] = self.rng.choice(["one.qcow2", *small])
         return self.under[name]
