@@ -680,6 +680,17 @@ def test_what_libvirt_cannot_tell_is_in_nobodys_way(
     assert states == {"base": "present", "odd": "unreadable"}
 
 
+def test_a_folder_goes_only_if_nothing_is_in_it(target: Target, pool: str, images: Path) -> None:
+    target.run(["mkdir", str(images / "folder")])
+    target.run(["touch", str(images / "folder" / "kept")])
+    target.virsh("pool-refresh", pool)
+    gone = {"pool": pool, "name": "folder", "state": "absent"}
+    [error] = refused(target, "storage_volume", gone)
+    assert "is a folder with kept in it" in error
+    target.run(["rm", str(images / "folder" / "kept")])
+    converge(target, "storage_volume", gone)
+
+
 def test_check_mode_does_not_stop_a_pool_whose_folder_is_gone(
     target: Target, pool: str, images: Path
 ) -> None:

@@ -26,6 +26,7 @@ from ...engine.traits import STATE
 from ...engine.units import format_size, parse_size
 from ...engine.xmltree import Element
 from .layouts import is_copy_of_fetched
+from .removal import check_empty, check_wipe
 from .resizing import why_it_stays, why_too_small
 from .table import GROUP, LAZY_REFCOUNTS, MODE, OWNER, ROWS, TRAITS, layout_of
 from .volumes import (
@@ -36,7 +37,6 @@ from .volumes import (
     HOLDS,
     UNREADABLE,
     UNSEEN,
-    WIPES_VOLUMES,
     ZERO,
     backing_of,
     capacity_of,
@@ -53,7 +53,6 @@ from .volumes import (
 CAPACITY, FORMAT = ("capacity",), ("format",)
 # How it is made or goes, of which no plan tells as of an option.
 MANNER = ("download", "existing", "of_disk", "held", "shrink", "wipe")
-SCRUB = "/usr/bin/scrub"
 KIB = 1024
 UNSIZED = "the run compares it with the size, not known before, of"
 
@@ -72,30 +71,17 @@ def _check_pool(draft: VolumeDraft) -> None:
 
 def _used_by(draft: VolumeDraft) -> None:
     _check_pool(draft)
-    _check_wipe(draft)
+    host, resource = draft.world.host, draft.wanted.resource
+    check_wipe(draft.have, draft.pool, draft.wanted.options.get("wipe"), host, draft.mistakes)
+    draft.mistakes.raise_any()
+    check_empty(draft.have, host, resource)
     clones = clones_of(draft)
     if clones:
         raise FleetError(
             f"is what {', '.join(clones)} stands on, which would be lost with it; remove the "
             "linked clones first",
-            draft.wanted.resource,
+            resource,
         )
-
-
-def _check_wipe(draft: VolumeDraft) -> None:
-    """Whether it can be overwritten as is said before it goes."""
-    by, pool_type = draft.wanted.options.get("wipe"), type_of(draft.pool)
-    if by and pool_type not in WIPES_VOLUMES:
-        draft.mistakes.add(
-            f"libvirt overwrites no volume of a {pool_type} pool; remove it without", "wipe"
-        )
-    if by and draft.have.stored is not None and draft.have.stored.get("type") == "dir":
-        draft.mistakes.add("is a folder, which libvirt does not overwrite", "wipe")
-    host = draft.world.host
-    if by and by != ZERO and host.is_local and host.exists(SCRUB) is False:
-        message = f"{by} is done by {SCRUB}, which is not there; install scrub"
-        draft.mistakes.add(message, "wipe_algorithm")
-    draft.mistakes.raise_any()
 
 
 def clones_of(draft: VolumeDraft) -> list[str]:
