@@ -235,6 +235,28 @@ def test_an_uplink_that_is_down_is_set_up_again() -> None:
     assert steps_of(plan) == ["wire"]
 
 
+@pytest.mark.parametrize(
+    ("mode", "lacp", "way"),
+    [
+        ("balance-tcp", "active", "lacp"),
+        ("balance-slb", "", "balance_slb"),
+        ("active-backup", "", "active_backup"),
+    ],
+)
+def test_a_bond_of_others_that_is_taken_over_keeps_its_teaming(
+    mode: str, lacp: str, way: str
+) -> None:
+    bond = port("eno1", "eno2", uplink=False, mode=mode, lacp=lacp)
+    plan = planned(found("", bond=bond), uplinks={"nics": ["eno1", "eno2"]})
+    assert rows(plan)["uplinks.teaming"][1] == way
+
+
+def test_of_a_bond_of_others_none_is_left_out() -> None:
+    bond = port("eno1", "eno2", uplink=False, mode="balance-slb")
+    said = refused(found("", bond=bond), uplinks={"nics": ["eno1"]})
+    assert "eno1 is in a bond that others made, with eno2, which would come off ovs0" in said
+
+
 # ---- what goes
 
 

@@ -7,7 +7,7 @@ that is not there is made, and marked; only what is marked goes with its vswitch
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -129,14 +129,21 @@ class Beneath:
             return None
         now, said = self.now or Switch(self.name), self.declared
         nics = tuple(said.get(NICS, now.nics))
-        teaming = said.get(TEAMING) or (now.teaming or ACTIVE_BACKUP if len(nics) > 1 else "")
-        stays = now.primary if teaming == ACTIVE_BACKUP and now.primary in nics else ""
+        was, first = (now.teaming, now.primary) if now.nics else self._of_others(nics)
+        teaming = said.get(TEAMING) or (was or ACTIVE_BACKUP if len(nics) > 1 else "")
+        stays = first if teaming == ACTIVE_BACKUP and first in nics else ""
         primary, mtu = said.get(PRIMARY, stays), said.get(MTU, now.mtu)
         ports = merged(now.host_ports, said, self._purges)
         kept = said.get(BACKEND, self._keeps(now, bool(ports)))
         tunnels = overlay.merged(now.overlay, said)
         vlans = tuple(said.get(VLANS, now.vlans if nics else ()))
         return Switch(now.owner, nics, teaming, primary, mtu, kept, ports, tunnels, vlans)
+
+    def _of_others(self, nics: Collection[str]) -> tuple[str, str]:
+        """The teaming and the primary of a bond of others that becomes that of the uplinks."""
+        if self.maker is LINUX:
+            return "", ""
+        return seen.bond_of_others(self.seen, self.bridge, nics)[1:]
 
     def _keeps(self, now: Switch, has_ports: bool) -> str:
         """Who keeps it where nobody says."""
@@ -225,6 +232,8 @@ class Beneath:
         of = " of Open vSwitch" if maker is OVS else ""
         freed = self._freed(now, will)
         draft.mistakes.extend(rules.uplinks(new, self.seen, freed, self.bridge, of))
+        if maker is OVS:
+            draft.mistakes.extend(rules.left_of_bond(will.nics, self.seen, self.bridge))
         for nic in rules.missing(new, links):
             if draft.world.assume_on_host:
                 draft.warnings.append(f"the host has no {nic}; taken to be there when a run comes")

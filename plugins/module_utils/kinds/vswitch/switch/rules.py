@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from ....engine.codecs import Value
@@ -15,7 +15,7 @@ from ..table import OPENVSWITCH, SWITCHED
 from .host_ports import HOST_PORTS
 from .options import ACTIVE_BACKUP, BACKEND, MTU, NICS, PRIMARY, TEAMING, VLANS
 from .overlay import OVERLAY
-from .seen import MODES, MODES_OF_LINUX, Switch, bridge_of_nic
+from .seen import MODES, MODES_OF_LINUX, Switch, bond_of_others, bridge_of_nic
 
 Links = Mapping[str, Mapping[str, Any]]
 # What is no way out of the machine: what others make on top of it, or for VMs.
@@ -141,6 +141,21 @@ def uplinks(
         why = _in_use(link, other and f"the bridge {other}{of}") or _stood_on(nic, links)
         if why:
             yield _wrong(NICS, f"{nic} {why}")
+
+
+def left_of_bond(
+    nics: Collection[str], seen: Mapping[str, Any], bridge: str
+) -> Iterator[FleetError]:
+    """Interfaces of a bond of others that nobody names, and that would come off the bridge."""
+    members = bond_of_others(seen, bridge, nics)[0]
+    left = [nic for nic in members if nic not in nics]
+    if left:
+        there = ", ".join(nic for nic in members if nic in nics)
+        yield _wrong(
+            NICS,
+            f"{there} is in a bond that others made, with {', '.join(left)}, which would come off "
+            f"{bridge}; name all of them, or take the bond apart first (ovs-vsctl del-bond-iface)",
+        )
 
 
 def _in_use(link: Mapping[str, Any], other: str) -> str:

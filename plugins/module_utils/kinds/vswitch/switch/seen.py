@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,6 +121,19 @@ def bridge_of_nic(seen: Mapping[str, Any], nic: str) -> str:
         if any(nic in port["nics"] for port in bridge["ports"].values()):
             return str(name)
     return ""
+
+
+def bond_of_others(
+    seen: Mapping[str, Any], bridge: str, nics: Collection[str]
+) -> tuple[list[str], str, str]:
+    """A bond that others made of some of these interfaces: all that are in it, its teaming (empty
+    where no option says it) and its primary."""
+    found = seen.get("bridges", {}).get(bridge) or {"ports": {}}
+    for one in found["ports"].values():
+        if not one["uplink"] and len(one["nics"]) > 1 and {*nics} & {*one["nics"]}:
+            way = _teaming(one)
+            return sorted(one["nics"]), way if way in MODES else "", one["primary"]
+    return [], "", ""
 
 
 def others_on(seen: Mapping[str, Any], bridge: str) -> list[str]:
