@@ -251,6 +251,15 @@ def test_a_bond_of_others_that_is_taken_over_keeps_its_teaming(
     assert rows(plan)["uplinks.teaming"][1] == way
 
 
+def test_a_teaming_of_others_that_no_option_says_has_to_be_declared() -> None:
+    bond = port("eno1", "eno2", uplink=False, mode="balance-tcp", lacp="passive")
+    uplinks = {"nics": ["eno1", "eno2"]}
+    said = refused(found("", bond=bond), uplinks=uplinks)
+    assert "teaming: is 'balance-tcp lacp=passive', as others set it; declare one" in said
+    plan = planned(found("", bond=bond), uplinks={**uplinks, "teaming": "lacp"})
+    assert rows(plan)["uplinks.teaming"][1] == "lacp"
+
+
 def test_of_a_bond_of_others_none_is_left_out() -> None:
     bond = port("eno1", "eno2", uplink=False, mode="balance-slb")
     said = refused(found("", bond=bond), uplinks={"nics": ["eno1"]})

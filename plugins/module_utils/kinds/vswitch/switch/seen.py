@@ -126,13 +126,12 @@ def bridge_of_nic(seen: Mapping[str, Any], nic: str) -> str:
 def bond_of_others(
     seen: Mapping[str, Any], bridge: str, nics: Collection[str]
 ) -> tuple[list[str], str, str]:
-    """A bond that others made of some of these interfaces: all that are in it, its teaming (empty
-    where no option says it) and its primary."""
+    """A bond that others made of some of these interfaces: all that are in it, its teaming and its
+    primary."""
     found = seen.get("bridges", {}).get(bridge) or {"ports": {}}
     for one in found["ports"].values():
         if not one["uplink"] and len(one["nics"]) > 1 and {*nics} & {*one["nics"]}:
-            way = _teaming(one)
-            return sorted(one["nics"]), way if way in MODES else "", one["primary"]
+            return sorted(one["nics"]), _teaming(one), one["primary"]
     return [], "", ""
 
 
