@@ -228,11 +228,13 @@ def there(**files: dict[str, str]) -> World:
     return world_of_ovs(said, bridges={"ovs9": bridge}, links=links)
 
 
+BESIDE = "05-kvm-fleet-ovs9.conf"
+
+
 def test_they_are_left_alone_where_they_are_as_declared() -> None:
     assert not planned_in(there(), host_ports=[MGMT]).changes
-    [name] = network_manager_files.files_beside("ovs9", MOVED)
     plan = planned_in(there(networkmanager={}), host_ports=[MGMT])
-    assert rows(plan)["links"] == ({name: "not there"}, {name: "as declared"})
+    assert rows(plan)["links"] == ({BESIDE: "not there"}, {BESIDE: "as declared"})
     other = [{**MGMT, "addresses": ["192.0.2.8/24"]}]
     assert "cannot become networkd: networkmanager keeps" in refused_in(
         there(), host_ports=other, backend="networkd"
@@ -246,10 +248,10 @@ def test_without_systemd_nobody_sets_their_addresses() -> None:
 
 
 def test_network_manager_has_nothing_to_do_with_them() -> None:
-    [(name, text)] = network_manager_files.files_beside("ovs9", MOVED).items()
-    assert name == "05-kvm-fleet-ovs9.conf"
+    beside = network_manager_files.files_beside("ovs9", MOVED)
+    assert list(beside) == [BESIDE]
     said = "unmanaged-devices+=interface-name:eno1;interface-name:mgmt"
-    assert text.endswith(f"\n[keyfile]\n{said}\n")
+    assert beside[BESIDE].endswith(f"\n[keyfile]\n{said}\n")
     assert not linux_files.files_beside("ovs9", MOVED)
     for will in (ONE, replace(MOVED, backend="networkd")):
         assert not network_manager_files.files_beside("ovs9", will)

