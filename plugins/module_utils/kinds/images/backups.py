@@ -11,13 +11,16 @@ from collections.abc import Iterator
 
 from ...engine import xmltree
 from ...engine.world import World
+from ..vm.states import SAVED
 from .uses import WRITES, Use
 
 
 def uses_of_backups(world: World) -> Iterator[Use]:
     """The files of all backups on a host; one question for each VM that runs."""
     for vm in world.everything("vm").values():
-        if vm.live is not None and world.host.driver == "QEMU":
+        # What is told of one that is saved is what will run; nothing is made of it now.
+        has_qemu = vm.live is not None and vm.facts.get("state") != SAVED
+        if has_qemu and world.host.driver == "QEMU":
             for disk, path in _files_of_backup(world.host.backup(vm.name)):
                 yield Use(f"vm/{vm.name}", f"the backup of {disk}", path, WRITES)
 
