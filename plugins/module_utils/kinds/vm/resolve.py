@@ -317,14 +317,16 @@ def _nics(name: str, values: dict[Key, Value], stored: Values, world: World) -> 
         if values[key] is PRESENT and key not in stored:
             values.setdefault((*key, "mac"), derived_mac(name, key[1]))
             values.setdefault((*key, "model"), "virtio")
-        elif key in stored and not stored.get((*key, "model")) and _is_of_qemu(key, values, world):
+        elif _becomes_of_qemu(key, values, stored, world):
             values.setdefault((*key, "model"), "virtio")
 
 
-def _is_of_qemu(key: Key, values: Values, world: World) -> bool:
+def _becomes_of_qemu(key: Key, values: Values, stored: Values, world: World) -> bool:
     """Whether a NIC comes to where QEMU emulates it. A device of the host, which it was, has no
     model, and libvirt would choose one of its own."""
     place = values.get((*key, UNION)) or {}
+    if stored.get((*key, "model")) or place == stored.get((*key, UNION)):
+        return False
     network = world.will_be("vswitch", str(place["vswitch"])).stored if "vswitch" in place else None
     mode = "" if network is None else xmltree.get(network, "forward/@mode")
     return bool(place) and mode != "hostdev"
