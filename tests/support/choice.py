@@ -11,8 +11,9 @@ from pathlib import Path
 # How many commits are the last ones. Of what they leave out, a run takes one of so many shares.
 COMMITS = 3
 SHARES = 4
-# Scenarios that take a quarter of an hour or more: no share has two of them.
-LONGEST = ("kvm_host", "vswitch")
+# Scenarios that take a quarter of an hour or more: no share has two of them, nor one beside another
+# that is touched.
+LONGEST = ("kvm_host", "storage_pool", "vswitch")
 
 # What a file says of a scenario: the first pattern that fits its path.
 TOUCHES = (
@@ -42,7 +43,7 @@ TOUCHES = (
 # What no sample has, and why: `make test-all` runs it.
 TOO_LONG = {
     "guest": "it boots a Debian in emulated hosts three times: half an hour",
-    "uplinks": "it starts six guests behind bonds of two hosts, twice: half an hour",
+    "uplinks": "it starts nine guests behind bonds of two hosts, and these anew: more than an hour",
     "migration": "it moves guests between emulated hosts: as much as a third of an hour",
     "reservations": "it starts seven guests, keeps them busy, and restarts the hosts: half an hour",
 }
@@ -56,7 +57,8 @@ def choose(names: Sequence[str], changes: Mapping[str, Iterable[str]], tree: str
     """
     names = [name for name in names if name not in TOO_LONG]
     touched = touched_by(changes)
-    others = sorted(set(names) - touched.keys(), key=lambda name: (name not in LONGEST, name))
+    left_out = {*touched, *(LONGEST if touched.keys() & {*LONGEST} else ())}
+    others = sorted(set(names) - left_out, key=lambda name: (name not in LONGEST, name))
     reasons = {**touched, **drawn(others, tree)}
     return {name: reasons[name] for name in names if name in reasons}
 

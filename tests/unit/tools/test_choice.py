@@ -22,7 +22,7 @@ def test_a_touched_scenario_runs_and_says_why() -> None:
 def test_each_scenario_is_in_one_share() -> None:
     drawn = [choice.choose(NAMES, {}, tree) for tree in ("0", "1", "2", "3")]
     assert sorted(name for one in drawn for name in one) == sorted(NAMES)
-    assert drawn[1]["vswitch"] == "share 2 of 4"
+    assert drawn[2]["vswitch"] == "share 3 of 4"
 
 
 def test_no_share_has_two_of_the_longest() -> None:
@@ -32,6 +32,14 @@ def test_no_share_has_two_of_the_longest() -> None:
             drawn = [name for name, reason in chosen.items() if reason.startswith("share")]
             assert len(drawn) in (1, 2)
             assert len(set(drawn) & set(choice.LONGEST)) <= 1
+
+
+def test_beside_one_of_the_longest_that_is_touched_there_is_no_other() -> None:
+    changes = {"abc": ["plugins/modules/vswitch.py"]}
+    for tree in ("0", "1", "2", "3"):
+        chosen = choice.choose(NAMES, changes, tree)
+        assert "vswitch" in chosen and len(chosen) > 1
+        assert chosen.keys() & {*choice.LONGEST} == {"vswitch"}
 
 
 LONG = {f"tests/{name}.py": f"plugins/{name}|tests/{name}" for name in "abcdefghij"}
