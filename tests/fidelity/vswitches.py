@@ -167,10 +167,13 @@ class Vswitch:
                 if self.kind == "openvswitch":
                     group |= pick([self._vlans(), {}])
                 group["trust_guest_rx_filters"] = pick([True, False])
-                if self.kind != "openvswitch":  # which has no filters
-                    said = Random(repr((group, len(groups))))  # so that all else stays what it was
+                said = Random(repr((group, len(groups))))  # so that all else stays what it was
+                isolated: list[Args] = [{"isolated": True}, {"isolated": False}, {}]
+                if self.kind == "openvswitch":  # which has no filters, and isolates by a hook
+                    isolated = isolated[1:]
+                else:
                     group |= said.choice([{"security": "strict"}, {"security": "permissive"}, {}])
-                    group |= said.choice([{"isolated": True}, {"isolated": False}, {}])
+                group |= said.choice(isolated)
             groups.append(group)
         return groups
 
