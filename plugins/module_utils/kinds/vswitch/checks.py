@@ -31,6 +31,8 @@ def check(draft: VswitchDraft) -> None:
     said = {key: value for key, value in draft.want.items() if value is not ABSENT}
     _check_one(draft, {**draft.after, **said})
     draft.mistakes.extend(rules.dns_of_others(draft.definition))
+    if draft.definition is not draft.have.stored and draft.world.host.driver != TEST:
+        draft.mistakes.extend(rules.of_libvirts_own(draft.definition))
     _check_vlans(draft)
     _check_isolation(draft)
     _check_addresses(draft)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import starmap
 from typing import Any, Union
 
-from ...engine import vlans
+from ...engine import vlans, xmltree
 from ...engine.codecs import Value
 from ...engine.errors import FleetError
 from ...engine.keys import Key, Values, named
@@ -200,6 +200,27 @@ def dns_of_others(network: Element) -> Iterator[FleetError]:
             "is about; remove that first (virsh net-edit), or enable it"
         )
         yield _wrong(DNS_ENABLED, message)
+
+
+# Of networks that libvirt does not run itself (networkValidate); the element and what in it counts.
+_OF_LIBVIRTS_OWN = ("mac", "ip", "dns/txt", "dns/host", "dns/srv", "domain")
+
+
+def of_libvirts_own(network: Element) -> Iterator[FleetError]:
+    """What others put into a network where libvirt takes it (virsh net-update), and then defines
+    none with, be it to change another part."""
+    if xmltree.get(network, "forward/@mode") in (None, "nat", "route", "open"):
+        return
+    for path in _OF_LIBVIRTS_OWN:
+        if network.find(path) is not None:
+            part, _slash, inside = path.partition("/")
+            yield FleetError(
+                f"has {f'a <{inside}> in ' if inside else ''}<{part}>, which others added, and "
+                "libvirt changes nothing of a network on a bridge or device of the host that has "
+                f"one; remove it first (virsh net-edit {network.findtext('name')})",
+                "",
+                part,
+            )
 
 
 def vlans_of(network: Element, why_no_hook: Callable[[Element], str]) -> Iterator[FleetError]:

@@ -348,3 +348,15 @@ def test_where_there_are_no_filters_there_is_no_security(
     have = network("<portgroup name='web'/>", on)
     with pytest.raises((FleetError, FleetErrors), match=says):
         planned(have, [], port_groups=[{"name": "web", "security": "strict", **asks}])
+
+
+@pytest.mark.parametrize("inside", ["<host ip='192.0.2.1'/>", "<txt name='a' value='b'/>"])
+def test_what_others_added_for_dnsmasq_is_told_before_a_change(inside: str) -> None:
+    """libvirt takes it of a network on a bridge by an update, and refuses it in a definition."""
+    dns = f"<dns>{inside}</dns>"
+    have = network("<portgroup name='web'/>", f"{ON_BRIDGE}{dns}")
+    assert not planned(have, []).changed
+    with pytest.raises((FleetError, FleetErrors), match=r"dns: has a <\w+> in <dns>, which others"):
+        planned(have, [], port_groups=[{"name": "new"}])
+    of_libvirt = network("<portgroup name='web'/>", f"<bridge name='virbr1'/>{dns}")
+    assert planned(of_libvirt, [], port_groups=[{"name": "new"}]).changed
