@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...engine.host import TEST
 from ...engine.keys import ABSENT, PRESENT, Key, Values, fits_several, named, within
-from . import device_rules, limits, rules, tagging, tree
+from . import definition_rules, device_rules, limits, rules, tagging, tree
 from .surroundings import has_bridge, refuse_while_in_use
 from .table import (
     BRIDGE,
@@ -30,9 +30,9 @@ def check(draft: VswitchDraft) -> None:
     # What has no place in the tree, such as DHCP without an address, is a mistake too.
     said = {key: value for key, value in draft.want.items() if value is not ABSENT}
     _check_one(draft, {**draft.after, **said})
-    draft.mistakes.extend(rules.dns_of_others(draft.definition))
+    draft.mistakes.extend(definition_rules.dns_of_others(draft.definition))
     if draft.definition is not draft.have.stored and draft.world.host.driver != TEST:
-        draft.mistakes.extend(rules.of_libvirts_own(draft.definition))
+        draft.mistakes.extend(definition_rules.of_libvirts_own(draft.definition))
     _check_vlans(draft)
     _check_isolation(draft)
     _check_addresses(draft)

@@ -12,7 +12,7 @@ from ...engine import vlans, xmltree
 from ...engine.errors import FleetError
 from ...engine.host import HostFacts
 from ...engine.xmltree import Element
-from . import rules
+from . import definition_rules
 from .noted_vlans import ISOLATION
 from .switch.seen import Switch
 
@@ -25,7 +25,7 @@ NOT_CALLED = (
 
 def wrong(network: Element, host: HostFacts) -> Iterator[FleetError]:
     """Port groups with VLANs that nobody would set."""
-    return rules.vlans_of(network, lambda group: why_no_hook(network, group, host))
+    return definition_rules.vlans_of(network, lambda group: why_no_hook(network, group, host))
 
 
 def why_no_hook(network: Element, group: Element | None, host: HostFacts) -> str:
