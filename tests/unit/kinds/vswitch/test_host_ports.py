@@ -83,7 +83,7 @@ class Host:
             port = {"uplink": True, "nics": {"eno1": 0}, "mode": "", "lacp": "", "primary": ""}
             own = {one.name: one.note for one in self.stored.host_ports}
             bridges["br9"] = {"owner": self.stored.owner, "mtu": 0, "ports": {"eno1": port},
-                              "backend": "networkd", "host_ports": own}  # fmt: skip
+                              "backend": self.stored.backend, "host_ports": own}  # fmt: skip
             ports = {one.name: [one.vlan, [], ""] for one in self.stored.host_ports}
         return {"error": "", "ports": ports, "datapaths": ["system"], "bridges": bridges}
 
@@ -233,6 +233,14 @@ def test_what_another_keeps_is_not_taken_over(kind: str, keeper: str) -> None:
     with pytest.raises(FleetErrors) as error:
         planned(host, uplinks={"nics": ["eno1"]}, host_ports=[MGMT], backend="networkd")
     assert "which no uplink has" in str(error.value)
+
+
+def test_the_last_port_goes_while_the_backend_stays_in_the_declaration() -> None:
+    said: dict[str, Any] = {"backend": "networkd", "host_ports": [], "purge": True}
+    going = planned(Host("openvswitch", STORED, RUNS), **said)
+    assert rows(going)["backend"] == ("networkd", "")
+    none_left = Host("openvswitch", Switch("prod", ("eno1",)), RUNS)
+    assert not planned(none_left, **said).changed
 
 
 def test_a_switch_of_libvirts_has_none() -> None:

@@ -134,7 +134,9 @@ class Beneath:
         stays = first if teaming == ACTIVE_BACKUP and first in nics else ""
         primary, mtu = said.get(PRIMARY, stays), said.get(MTU, now.mtu)
         ports = merged(now.host_ports, said, self._purges)
-        kept = said.get(BACKEND, self._keeps(now, bool(ports)))
+        # On Open vSwitch it keeps what is of host ports, so that it goes with the last of them.
+        has_keeper = self.maker is LINUX or bool(ports)
+        kept = said.get(BACKEND, self._keeps(now, bool(ports))) if has_keeper else ""
         tunnels = overlay.merged(now.overlay, said)
         vlans = tuple(said.get(VLANS, now.vlans if nics else ()))
         return Switch(now.owner, nics, teaming, primary, mtu, kept, ports, tunnels, vlans)
@@ -176,7 +178,8 @@ class Beneath:
         draft = self.draft
         left = leaving.stays_behind(draft)
         draft.warnings += [left] if left else []
-        has_ports = self.will is not None and bool(self.will.host_ports)
+        says_ports = HOST_PORTS in draft.wanted.options["lists"]
+        has_ports = says_ports or (self.will is not None and bool(self.will.host_ports))
         draft.mistakes.extend(rules.only_on_switches(self.declared, draft.after[TYPE], has_ports))
         if self.maker is None:
             return
