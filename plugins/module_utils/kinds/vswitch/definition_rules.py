@@ -42,6 +42,21 @@ def of_libvirts_own(network: Element) -> Iterator[FleetError]:
                 "",
                 part,
             )
+    yield from _limits_beside_a_bridge(network)
+
+
+def _limits_beside_a_bridge(network: Element) -> Iterator[FleetError]:
+    if xmltree.get(network, "bridge/@name"):
+        return
+    for group in network.findall("portgroup"):
+        if group.find("bandwidth") is not None:
+            yield FleetError(
+                "is there, since others added it, and libvirt changes nothing of a network on a "
+                "device of the host that has limits; remove the port group first, or in the same "
+                "task (state: absent)",
+                "",
+                named(("port_groups", group.get("name", ""), "bandwidth")),
+            )
 
 
 def vlans_of(network: Element, why_no_hook: Callable[[Element], str]) -> Iterator[FleetError]:

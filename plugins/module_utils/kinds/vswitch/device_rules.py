@@ -11,9 +11,10 @@ from .table import (
     BRIDGE,
     BRIDGE_NAME,
     HOSTDEV,
-    ISOLATED,
+    NAT,
     ON_DEVICE,
     PASSTHROUGH,
+    ROUTED,
     RUN_BY_LIBVIRT,
     TYPE,
     things_of,
@@ -43,8 +44,8 @@ def check(values: Values) -> Iterator[FleetError]:
         yield _wrong(PF, f"is missing: a vswitch of type {HOSTDEV} has one, or virtual_functions")
     elif kind in ON_DEVICE and kind != HOSTDEV and not (devices or values[PF]):
         yield _wrong(DEVICES, f"are missing: a vswitch of type {kind} is on some of the host")
-    if kind in RUN_BY_LIBVIRT and (len(devices) > 1 or (kind == ISOLATED and devices)):
-        yield _wrong(DEVICES, f"one at most is for nat, routed and open, and none for {ISOLATED}")
+    if kind in RUN_BY_LIBVIRT and len(devices) > (kind in (NAT, ROUTED)):
+        yield _wrong(DEVICES, f"one at most is for {NAT} and {ROUTED}, and none for others")
 
 
 def limits_only_on_a_bridge(values: Values) -> Iterator[FleetError]:

@@ -360,3 +360,15 @@ def test_what_others_added_for_dnsmasq_is_told_before_a_change(inside: str) -> N
         planned(have, [], port_groups=[{"name": "new"}])
     of_libvirt = network("<portgroup name='web'/>", f"<bridge name='virbr1'/>{dns}")
     assert planned(of_libvirt, [], port_groups=[{"name": "new"}]).changed
+
+
+def test_limits_that_others_added_beside_a_device_are_told_before_a_change() -> None:
+    """libvirt takes them by an update, and refuses them in a definition."""
+    on = "<forward mode='private'><interface dev='eth0'/></forward>"
+    limited = "<portgroup name='web'><bandwidth><inbound average='77'/></bandwidth></portgroup>"
+    have = network(limited, on)
+    assert not planned(have, []).changed
+    with pytest.raises((FleetError, FleetErrors), match=r"web\.bandwidth: is there, since others"):
+        planned(have, [], port_groups=[{"name": "new"}])
+    goes = planned(have, [], port_groups=[{"name": "web", "state": "absent"}, {"name": "new"}])
+    assert goes.changed
