@@ -656,6 +656,43 @@ def test_a_size_of_others_is_taken_as_it_is(target: Target, pool: str, images: P
         assert "is no multiple of 1KiB above zero, by which libvirt counts" in error
 
 
+def test_what_is_made_from_an_odd_size_is_as_large_as_the_plan_says(
+    target: Target, pool: str, images: Path
+) -> None:
+    """qemu-img writes a qcow2 of whole sectors, and libvirt hands it whole KiB for a clone."""
+    target.run(["truncate", "-s", "1000001", str(images / "odd")])
+    target.virsh("pool-refresh", pool)
+    made = {
+        "clone": ({"backing": {"volume": "odd"}}, "977KiB", 1000448),
+        "copy": ({"copy_of": {"volume": "odd"}}, "977KiB", 1000448),
+        "raw": ({"copy_of": {"volume": "odd"}, "format": "raw"}, "1000001B", 1000001),
+    }
+    for name, (options, said, size) in made.items():
+        done = target.module("storage_volume", {"pool": pool, "name": name, **options}, False)
+        assert [one["after"] for one in done["plan"] if one["field"] == "capacity"] == [said]
+        assert f">{size}</capacity>" in target.virsh("vol-dumpxml", name, pool)
+
+
+def test_what_qemu_does_not_read_is_neither_copied_nor_stood_on(
+    target: Target, pool: str, images: Path, libvirtd: PrivateLibvirtd
+) -> None:
+    """libvirt knows the image of User-mode Linux by its content, and qemu-img does not."""
+    outside(libvirtd, images, "old").write_bytes(b"OOOM\0\0\0\x02" + bytes(4096))
+    target.virsh("pool-refresh", pool)
+    for option in ("copy_of", "backing"):
+        declared = {"pool": pool, "name": "new", option: {"volume": "old"}}
+        [error] = refused(target, "storage_volume", declared)
+        assert f"{option}: {pool}/old is cow, which QEMU does not read; convert it first" in error
+
+
+def test_a_volume_that_is_not_there_yet_is_told_of_in_check_mode(target: Target, pool: str) -> None:
+    declared = {"pool": pool, "name": "new", "copy_of": {"volume": "gone"}}
+    planned = target.module("storage_volume", declared, True)
+    assert f"there is no volume {pool}/gone; taken to be what an earlier" in str(
+        planned["warnings"]
+    )
+
+
 def test_what_libvirt_cannot_tell_is_in_nobodys_way(
     target: Target, pool: str, images: Path, libvirtd: PrivateLibvirtd
 ) -> None:

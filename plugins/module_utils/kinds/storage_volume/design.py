@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ...engine import xmltree
@@ -12,13 +12,14 @@ from ...engine.checksums import UNCHECKED, is_digits, is_url
 from ...engine.errors import Mistakes
 from ...engine.fields import edit
 from ...engine.host import HostFacts
-from ...engine.keys import Key, Values, key_of
+from ...engine.keys import Values, key_of
 from ...engine.looked_at import Image
 from ...engine.plan import Have, Wanted
-from ...engine.units import format_size, parse_size
+from ...engine.units import parse_size
 from ...engine.world import World
 from ...engine.xmltree import Element
 from .layouts import layout_of_new, values_of_layout
+from .origin import CAPACITY, Origin, capacity_of_new
 from .table import (
     LAYOUT_ROWS,
     PERMISSION_ROWS,
@@ -39,10 +40,12 @@ from .volumes import (
     volume_path,
 )
 
-CAPACITY, FORMAT, PROVISIONING = ("capacity",), ("format",), ("provisioning",)
+FORMAT, PROVISIONING = ("format",), ("provisioning",)
 CHECKSUM = ("checksum",)
 LAYOUT = [key_of(row.name) for row in LAYOUT_ROWS]
 PERMISSIONS = [key_of(row.name) for row in PERMISSION_ROWS]
+# What libvirt knows by its content, and qemu-img no more, or never did.
+UNKNOWN_TO_QEMU = ("cow", "ploop")
 # As how it is provisioned what is said more exactly.
 PROVISIONED_AS = {"off": "thin", "metadata": "thin", "falloc": "thick"}
 
@@ -57,24 +60,6 @@ class Design:
     checksum: str = ""  # that an image by URL has to have
     holds: int = 0  # the bytes of the disk in an image by URL, where that is known
     unsized: str = ""  # what it is made from, where a capacity is yet to be compared with its size
-
-
-@dataclass(frozen=True)
-class Origin:
-    """What a volume is made from, as far as it can be seen from here."""
-
-    called: str
-    format: str = ""
-    capacity: int = 0
-    path: str = ""
-    checksum: str = ""
-    holds: int = 0  # the capacity that it will have at least, where nothing else is to follow of it
-    layout: Mapping[Key, Any] = field(default_factory=dict)
-
-    @property
-    def least(self) -> int:
-        """The bytes below which what is made from it would be cut off."""
-        return self.capacity or self.holds
 
 
 def design(wanted: Wanted, world: World, mistakes: Mistakes) -> Design:
@@ -144,9 +129,9 @@ def _origin(
 ) -> Origin | None:
     backing = options.get("backing") or {}
     if options.get("copy_of"):
-        return _volume(options["copy_of"], "copy_of", world, mistakes)
+        return _volume(options["copy_of"], "copy_of", world, mistakes, warnings)
     if backing.get("volume"):
-        return _volume(backing["volume"], "backing", world, mistakes)
+        return _volume(backing["volume"], "backing", world, mistakes, warnings)
     if backing.get("file"):
         if world.host.is_local and _comes_later(backing["file"], world, warnings):
             return Origin(backing["file"], backing.get("format") or "", path=backing["file"])
@@ -168,7 +153,9 @@ def _comes_later(file: str, world: World, warnings: list[str]) -> bool:
     return True
 
 
-def _volume(name: str, option: str, world: World, mistakes: Mistakes) -> Origin:
+def _volume(
+    name: str, option: str, world: World, mistakes: Mistakes, warnings: list[str]
+) -> Origin:
     volume = world.will_be("storage_volume", name)
     if is_encrypted(volume):
         mistakes.add(
@@ -180,6 +167,8 @@ def _volume(name: str, option: str, world: World, mistakes: Mistakes) -> Origin:
     form = format_of(volume) if volume.exists else ""
     if form == "dir":
         mistakes.add(f"{name} is a folder; name a volume with a disk in it", option)
+    elif form in UNKNOWN_TO_QEMU:
+        mistakes.add(f"{name} is {form}, which QEMU does not read; convert it first", option)
     _check_whole(path, form, name, option, world, mistakes)
     if volume.exists:
         if option == "copy_of" and world.host.is_local and path.startswith("/"):
@@ -187,7 +176,9 @@ def _volume(name: str, option: str, world: World, mistakes: Mistakes) -> Origin:
         holds = int(volume.facts.get(HOLDS, 0))
         layout = layout_of(volume.definition) if option == "copy_of" else {}
         return Origin(name, form, capacity_of(volume), path, "", holds, layout)
-    if not world.assume_missing:
+    if world.assume_missing:
+        warnings.append(f"there is no volume {name}; taken to be what an earlier task makes")
+    else:
         mistakes.add(f"there is no volume {name}, and none is declared", option)
     return Origin(name, path=path)
 
@@ -304,7 +295,7 @@ def _values(wanted: Wanted, pool_type: str, origin: Origin | None, mistakes: Mis
         **layout_of_new(wanted, form, (origin.called, origin.layout) if origin else None, mistakes),
         **permissions,
     }
-    capacity = _capacity(wanted, origin, mistakes)
+    capacity = capacity_of_new(wanted, origin, form, mistakes)
     if capacity:
         values[CAPACITY] = capacity
     return values
@@ -351,23 +342,6 @@ def _provisioning(wanted: Wanted, pool_type: str, form: str, mistakes: Mistakes)
     if pool_type == "disk" and (wanted.options.get("copy_of") or wanted.options.get("image")):
         mistakes.add("a partition can only be made empty: nothing could tell that it is half-made")
     return said or ("thick" if pool_type in BLOCK_POOLS else "thin")
-
-
-def _capacity(wanted: Wanted, origin: Origin | None, mistakes: Mistakes) -> str | None:
-    said = wanted.values.get(CAPACITY)
-    if origin is None:
-        if said is None:
-            mistakes.add("is needed for a volume that is made empty; such as 20GiB", "capacity")
-        return said
-    if said is None:
-        return format_size(origin.capacity) if origin.capacity else None
-    if parse_size(said) < origin.least:
-        has = format_size(origin.least)
-        mistakes.add(
-            f"{said} is less than the {has} of {origin.called}; declare as much, or leave it out",
-            "capacity",
-        )
-    return said
 
 
 def _tree(wanted: Wanted, pool: Have, values: Values, origin: Origin | None) -> Element:

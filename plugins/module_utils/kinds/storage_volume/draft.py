@@ -35,6 +35,7 @@ from .volumes import (
     GROWS_VOLUMES,
     HALF_MADE,
     HOLDS,
+    KIB,
     UNREADABLE,
     UNSEEN,
     ZERO,
@@ -53,7 +54,6 @@ from .volumes import (
 CAPACITY, FORMAT = ("capacity",), ("format",)
 # How it is made or goes, of which no plan tells as of an option.
 MANNER = ("download", "existing", "of_disk", "held", "shrink", "wipe")
-KIB = 1024
 UNSIZED = "the run compares it with the size, not known before, of"
 
 # Of 255 bytes, with what its mark has beside the name.

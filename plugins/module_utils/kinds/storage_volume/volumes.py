@@ -29,6 +29,8 @@ WIPED_BY = (
 )
 GROWS_VOLUMES = (*FILE_POOLS, *NETWORK_POOLS)
 
+SECTOR, KIB = 512, 1024
+
 # libvirt calls a raw image after a file system that it found in it, and a partition after its type.
 RAW_BY_ANOTHER_NAME = {
     "iso", "none", "linux", "fat16", "fat32", "linux-swap", "linux-lvm", "linux-raid", "extended",
