@@ -7,7 +7,6 @@ and what its mark names is cleared by the next run; old backups and checkpoints 
 
 from __future__ import annotations
 
-import subprocess
 import time
 import uuid
 from contextlib import suppress
@@ -18,12 +17,12 @@ from typing import Any
 from ...engine import xmltree
 from ...engine.errors import FleetError
 from ...engine.looked_at import Image, Layout
-from ...host.connection import Host, found, libvirt, patiently, wait_until
+from ...host.connection import Host, found, libvirt, wait_until
 from ...host.turns import in_turn
 from ..vm import noted_vlans
 from .applier_files import begin, clear, finish, make_folder, remove, seen, write
 from .applier_job import Job, state_of
-from .checks import QEMU_IMG
+from .checkpoints import remove_checkpoint
 from .disks import Disk
 from .due import written
 from .facts import Leftover
@@ -60,7 +59,7 @@ def back_up(host: Host, planned: Planned) -> tuple[Backup | None, dict[str, Any]
                 _clear(job, dom, leftover)
             made, told = _make(job, dom) if planned.makes else (None, {})
             for name in planned.checkpoints:
-                _remove_checkpoint(job, dom, name)
+                remove_checkpoint(dom, name, job.planned.case.disks)
             for going in planned.going:
                 remove(job.folder, going.backup)
     return made, told
@@ -100,7 +99,7 @@ def _clear(job: Job, dom: Any, leftover: Leftover) -> None:
             with suppress(libvirt.libvirtError):
                 dom.fsThaw()
     if dom is not None and leftover.checkpoint:
-        _remove_checkpoint(job, dom, leftover.checkpoint)
+        remove_checkpoint(dom, leftover.checkpoint, job.planned.case.disks)
     said = [*leftover.mark.get("disks", ()), *leftover.mark.get("files", ())]
     clear(partial, [str(one["file"]) for one in said])
 
@@ -118,29 +117,6 @@ def _end_job(job: Job, dom: Any, partial: str) -> None:
             f"virsh domjobinfo {job.wanted.vm}, and run again",
             job.resource,
         )
-
-
-def _remove_checkpoint(job: Job, dom: Any, name: str) -> None:
-    """Remove a checkpoint; of one whose bitmap is gone only libvirt's record."""
-    one = found(
-        lambda of: dom.checkpointLookupByName(of, 0), name, libvirt.VIR_ERR_NO_DOMAIN_CHECKPOINT
-    )
-    if one is None:
-        return
-    try:
-        patiently(lambda: one.delete(0))
-    except libvirt.libvirtError:
-        if not dom.isActive():  # as where it was stopped while it was backed up
-            _remove_bitmaps(job, name)
-        patiently(lambda: one.delete(libvirt.VIR_DOMAIN_CHECKPOINT_DELETE_METADATA_ONLY))
-
-
-def _remove_bitmaps(job: Job, name: str) -> None:
-    """Remove a bitmap from the images of a VM that is off, as far as they have it."""
-    for disk in job.planned.case.disks:
-        if disk.format == "qcow2" and disk.path.startswith("/"):
-            command = [QEMU_IMG, "bitmap", "--remove", "-f", "qcow2", disk.path, name]
-            subprocess.run(command, check=False, capture_output=True, timeout=60)
 
 
 # ---- a new one

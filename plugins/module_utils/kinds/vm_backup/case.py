@@ -12,13 +12,13 @@ from ...engine.xmltree import Element
 from ..vm.states import PAUSED, RUNNING
 from .declared import Declared
 from .disks import Disk, disks_of
-from .looking import Looking
+from .looking import Looking, Wants
 from .manifest import Backup
 
 
 @dataclass(frozen=True)
-class Case(Looking[Declared]):
-    """The backups of one VM in one folder, and what is declared of them."""
+class AtWork(Looking[Wants]):
+    """A VM as it is, of which a backup or an export is made."""
 
     @property
     def state(self) -> str:
@@ -41,15 +41,20 @@ class Case(Looking[Declared]):
         return xmltree.get(self.have.definition, "uuid") or ""
 
     @cached_property
+    def disks(self) -> list[Disk]:
+        """All its disks that are written to."""
+        return disks_of(self.domain, self.chains)
+
+
+@dataclass(frozen=True)
+class Case(AtWork[Declared]):
+    """The backups of one VM in one folder, and what is declared of them."""
+
+    @cached_property
     def definition(self) -> str:
         """A digest of what is stored of it."""
         text = xmltree.serialise(self.have.definition)
         return hashlib.sha256(text.encode()).hexdigest()
-
-    @cached_property
-    def disks(self) -> list[Disk]:
-        """All its disks that are written to."""
-        return disks_of(self.domain, self.chains)
 
     @cached_property
     def own(self) -> list[Backup]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from ...engine import xmltree
 from ...engine.errors import FleetError
@@ -11,7 +12,7 @@ from ...engine.keys import PRESENT
 from ...engine.secret_words import shown_name
 from ...engine.units import format_size
 from ..images.chains import Layer
-from .case import Case
+from .case import AtWork, Case
 from .disks import Disk
 from .facts import Leftover
 from .fate import DiskFate
@@ -22,7 +23,7 @@ QEMU_IMG = "/usr/bin/qemu-img"
 INCREMENTAL_SINCE = 7_002_000  # of libvirt
 
 
-def _error(case: Case, message: str, field: str = "") -> FleetError:
+def _error(case: AtWork[Any], message: str, field: str = "") -> FleetError:
     return FleetError(message, case.resource, field)
 
 
@@ -90,35 +91,39 @@ def against_absent(case: Case) -> Iterator[FleetError]:
 
 def against_vm(case: Case) -> Iterator[FleetError]:
     """The VM is stored, and nobody is at work on it."""
-    wanted, host = case.wanted, case.world.host
-    if host.driver != "QEMU":
-        yield _error(case, f"libvirt's driver {host.driver} makes no backups", "uri")
     if not case.have.facts.get("persistent", True):
         message = (
             "is stored nowhere, so nothing would be known of it; store it first (virsh define)"
         )
         yield _error(case, message, "vm")
+    yield from against_work(case, left_running(case) is not None)
+
+
+def against_work(case: AtWork[Any], is_own: bool) -> Iterator[FleetError]:
+    """Nobody is at work on a VM, where the backup that libvirt makes of it is not an own one."""
+    vm, host = case.wanted.vm, case.world.host
+    if host.driver != "QEMU":
+        yield _error(case, f"libvirt's driver {host.driver} makes no backups", "uri")
     if not case.runs or host.driver != "QEMU":
         return
-    job = host.vm_job(wanted.vm)
+    job = host.vm_job(vm)
     if job:
         yield _error(case, f"libvirt is at work on it ({job}); run again when that is done", "vm")
         return
-    if host.backup(wanted.vm) and not left_running(case):
+    if host.backup(vm) and not is_own:
         yield _error(
             case,
-            f"a backup of it by others is under way; wait, or abort it (virsh domjobabort "
-            f"{wanted.vm})",
+            f"a backup of it by others is under way; wait, or abort it (virsh domjobabort {vm})",
             "vm",
         )
         return
     for disk in case.disks:
-        found = host.block_job(wanted.vm, disk.target)
+        found = host.block_job(vm, disk.target)
         if found and found != "backup":
             yield _error(
                 case,
                 f"a {found} of disk {disk.name} is under way; wait, or abort it (virsh blockjob "
-                f"{wanted.vm} {disk.target} --abort)",
+                f"{vm} {disk.target} --abort)",
                 "vm",
             )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from ...engine import xmltree
 from ...engine.errors import FleetError
@@ -12,7 +13,7 @@ from ...engine.fields import items_of
 from ...engine.xmltree import Element
 from ..images.chains import Chains
 from ..vm.table import DISKS
-from .declared import Declared
+from .looking import Asked
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,15 @@ def _why_not(disk: Element, kind: str) -> str:
     return ""
 
 
-def chosen(disks: list[Disk], wanted: Declared) -> tuple[list[Disk], list[FleetError]]:
+class AskedForDisks(Asked, Protocol):
+    """What is declared, with the disks that are meant."""
+
+    @property
+    def disks(self) -> tuple[str, ...]:
+        """Their names or targets; none for all."""
+
+
+def chosen(disks: list[Disk], wanted: AskedForDisks) -> tuple[list[Disk], list[FleetError]]:
     """Those that the backup is to have, and what stands against that."""
     errors = list(_unknown(disks, wanted))
     asked = wanted.disks
@@ -73,7 +82,7 @@ def chosen(disks: list[Disk], wanted: Declared) -> tuple[list[Disk], list[FleetE
     return found, errors
 
 
-def _unknown(disks: list[Disk], wanted: Declared) -> Iterator[FleetError]:
+def _unknown(disks: list[Disk], wanted: AskedForDisks) -> Iterator[FleetError]:
     known = {called for disk in disks for called in (disk.name, disk.target)}
     unknown = [name for name in wanted.disks if name not in known]
     if unknown:

@@ -28,9 +28,9 @@ from .due import why_not_due
 from .facts import Leftover
 from .fate import DiskFate, base_of, fates
 from .manifest import FULL, INCREMENTAL, PARTIAL, Backup
+from .resting import quiesces_in
 from .retention import Going, going
 
-AGENT = "devices/channel/target[@name='org.qemu.guest_agent.0']"
 NEW = "new"  # how a plan calls the backup that nobody named
 
 
@@ -82,7 +82,7 @@ def planned(case: Case) -> Planned:
     base = base_of(case)
     upon = next((one.parent for one in found if one.parent), "")
     checkpoint = base.checkpoint if base is not None and upon else ""
-    quiesces, about_rest, error = _quiesces(case)
+    quiesces, about_rest, error = quiesces_in(case, case.wanted.quiesce)
     _refuse([*error, *against_disks(case, found), *against_room(case, found, checkpoint)])
     tracked = [one.disk.target for one in found if one.disk.format == "qcow2"]
     begun = Planned(
@@ -250,20 +250,3 @@ def _state_files(case: Case) -> Iterator[StateFile]:
     for file in state_files_of(host, case.domain):
         if file.path.startswith("/") and host.exists(file.path):
             yield file
-
-
-def _quiesces(case: Case) -> tuple[bool, str, list[FleetError]]:
-    """Whether the guest's agent has its file systems at rest meanwhile, and what to say of it."""
-    asked, why_not = case.wanted.quiesce, ""
-    if not case.runs:
-        why_not = "" if asked != "true" else "the VM does not run"
-    elif case.state != RUNNING:
-        why_not = "the guest is paused, and its agent too"
-    elif not any(one.get("state") == "connected" for one in case.domain.iterfind(AGENT)):
-        why_not = "no guest agent is connected; the disks are as after a power failure"
-    if asked == "true" and why_not:
-        error = FleetError(f"the guest cannot be asked: {why_not}", case.resource, "quiesce")
-        return False, "", [error]
-    if not case.runs or asked == "false":
-        return False, "", []
-    return not why_not, why_not or "the guest agent has its file systems at rest meanwhile", []
