@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 from ...host.connection import Host, found, libvirt
@@ -23,6 +25,7 @@ VM_JOBS = {
     10: "removing a snapshot",
 }
 BACKUP = 9  # of which another question is asked
+SETTLES_S = 10.0
 
 
 def read_snapshots(host: Host, vm: str) -> list[tuple[str, bool]]:
@@ -79,13 +82,26 @@ def read_vm_job(host: Host, vm: str) -> str:
         if dom is None or not dom.isActive() or host.driver != "QEMU":
             return ""
         try:
-            stats = dom.jobStats(0)
+            stats = _settled(lambda: dom.jobStats(0))
         except libvirt.libvirtError as error:
             if error.get_error_code() != libvirt.VIR_ERR_OPERATION_TIMEOUT:
                 raise
             return "another job"
     operation = stats.get("operation", 0)
     return VM_JOBS.get(operation, "a job") if stats.get("type") and operation != BACKUP else ""
+
+
+def _settled(ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """libvirt knows nothing of a backup in the moments in which that begins or ends."""
+    deadline = time.monotonic() + SETTLES_S
+    while True:
+        try:
+            return ask()
+        except libvirt.libvirtError as error:
+            is_moment = error.get_error_code() == libvirt.VIR_ERR_INTERNAL_ERROR
+            if not is_moment or time.monotonic() > deadline:
+                raise
+        time.sleep(0.1)
 
 
 def read_backup(host: Host, vm: str) -> str:
