@@ -48,6 +48,7 @@ MODULES_SERVED = (
     ),
     *(
         "vm_backup",
+        "vm_backup_export",
         "vm_console",
         "vm_info",
         "vm_restore",
