@@ -170,6 +170,16 @@ def test_packages_make_another_image():
     assert recipe.image_key(plain) == recipe.image_key(declaration.ImageSpec("trixie", "kvm_host"))
 
 
+def test_a_declared_kernel_is_the_only_one():
+    plain = declaration.ImageSpec("trixie", "kvm_host")
+    other = declaration.ImageSpec("trixie", "kvm_host", ("linux-image-amd64", "tcpdump"))
+    kernels = [
+        [name for name in recipe.packages(spec) if name.startswith("linux-image")]
+        for spec in (plain, other)
+    ]
+    assert kernels == [[recipe.KERNEL], ["linux-image-amd64"]]
+
+
 def test_the_inventory_leads_to_every_host(tmp_path):
     lab = lab_of(2)
     saved = state.State({}, {"name": "tcg"}, ports={"h0": 1, "h1": 2})
