@@ -34,6 +34,7 @@ from .rules import (
     check_unbuilt,
     check_version,
 )
+from .sources import shared, stand_of
 from .table import ROWS, TYPES, option_of, values_in
 
 if TYPE_CHECKING:
@@ -213,27 +214,15 @@ class PoolDraft(Draft):
 
     def _check_source(self) -> None:
         """libvirt refuses two pools on one directory or device, but only at the second define."""
-        mine = _sources(self.definition)
-        if mine == _sources(self.have.stored):
+        mine = stand_of(self.definition)
+        if mine == stand_of(self.have.stored):
             return
         for other in self.world.everything(KIND.name).values():
-            both = mine & _sources(other.stored) if other.name != self.wanted.name else None
-            if both:
-                option, value = sorted(both)[0]
+            if other.name == self.wanted.name:
+                continue
+            if both := shared(mine, stand_of(other.stored)):
+                option, value = both
                 self.mistakes.add(f"{value} is already that of pool {other.name}", option)
-
-
-def _sources(pool: Element | None) -> set[tuple[str, str]]:
-    """What only one pool can stand on, by option."""
-    if pool is None:
-        return set()
-    kind, values = pool.get("type", ""), values_in(pool)
-    found = {("source.devices", key[-1]) for key in values if parent(key) == DEVICES}
-    if kind in ("fs", "disk"):  # the device of an iscsi pool is a target on a server
-        found.add(("source.device", values[("source", "device")]))
-    if kind in ("dir", "fs", "netfs"):
-        found.add(("path", values[("path",)]))
-    return found
 
 
 def _secrets_for(values: Values) -> frozenset[tuple[str, str]]:
