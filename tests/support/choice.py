@@ -11,9 +11,9 @@ from pathlib import Path
 # How many commits are the last ones. Of what they leave out, a run takes one of so many shares.
 COMMITS = 3
 SHARES = 4
-# Scenarios that take a quarter of an hour or more: no share has two of them, nor one beside another
+# Scenarios that take ten minutes or more: no share has two of them, nor one beside another
 # that is touched.
-LONGEST = ("kvm_host", "storage_pool", "vswitch")
+LONGEST = ("fibre_channel", "kvm_host", "storage_pool", "vswitch")
 
 # What a file says of a scenario: the first pattern that fits its path.
 TOUCHES = (
