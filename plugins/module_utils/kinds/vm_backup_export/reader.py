@@ -18,7 +18,7 @@ ROOT = Path("/")
 VMS = "var/lib/libvirt/qemu"  # the folders of those that run, as libvirt's packages have them
 QEMU_CONF = "etc/libvirt/qemu.conf"
 # Where libvirt looks for certificates if qemu.conf says nothing.
-OF_BACKUPS, OF_ALL = "/etc/pki/libvirt-backup", "/etc/pki/qemu"
+OF_BACKUPS, OF_ALL = "etc/pki/libvirt-backup", "etc/pki/qemu"
 CERTIFICATES = ("ca-cert.pem", "server-cert.pem", "server-key.pem")
 
 
@@ -75,14 +75,14 @@ def read_why_not_bound(_host: Host, address: str, port: str) -> str:
 
 def read_lacks_certificates(_host: Host) -> str:
     """What libvirt would not find for TLS."""
-    folder = Path(_certificates())
+    folder = _certificates()
     for name in CERTIFICATES:
         if not (folder / name).is_file():
             return str(folder / name)
     return ""
 
 
-def _certificates() -> str:
+def _certificates() -> Path:
     try:
         text = (ROOT / QEMU_CONF).read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -90,7 +90,7 @@ def _certificates() -> str:
     for option in ("backup_tls_x509_cert_dir", "default_tls_x509_cert_dir"):
         said = re.findall(rf'^\s*{option}\s*=\s*"([^"]+)"', text, re.MULTILINE)
         if said:
-            return str(said[-1])
-        if option.startswith("backup") and Path(OF_BACKUPS).is_dir():
-            return OF_BACKUPS
-    return OF_ALL
+            return Path(said[-1])
+        if option.startswith("backup") and (ROOT / OF_BACKUPS).is_dir():
+            return ROOT / OF_BACKUPS
+    return ROOT / OF_ALL
