@@ -16,13 +16,12 @@ from ..kinds.storage_pool.reader import read_pools
 from ..kinds.storage_pool.told import unmanaged
 from ..kinds.storage_volume.kind import KIND as VOLUME
 from ..kinds.storage_volume.reader import read_volumes
-from ..kinds.storage_volume.volumes import pool_of
+from ..kinds.storage_volume.volumes import image_in, pool_of
 from ..kinds.vm.reader import read_domains
 from ..kinds.vm.reader_records import read_snapshots
 from .storage_uses import (
     is_folder,
     named_in,
-    path_of,
     provisioned,
     standing_on,
     users_of,
@@ -56,7 +55,7 @@ def _volumes_by_pool(host: Host) -> dict[str, list[dict[str, Any]]]:
     above = standing_on(volumes.values(), resolve)
     found: dict[str, list[dict[str, Any]]] = {}
     for name, volume in sorted(volumes.items()):
-        path = resolve(path_of(volume))
+        path = resolve(image_in(volume.stored))
         row = {**VOLUME.result(volume), "used_by": users_of(volume, users)}
         row["stood_on_by"] = above.get(path, [])
         idle = not row["stood_on_by"] and path not in named and name not in named

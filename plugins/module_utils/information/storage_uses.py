@@ -9,6 +9,8 @@ from typing import Any
 from ..engine import xmltree
 from ..engine.plan import Have
 from ..engine.xmltree import Element
+from ..kinds.images.servers import NETWORK, name_in
+from ..kinds.storage_volume.volumes import image_in
 
 Resolve = Callable[[str], str]  # a path to the one without links, as far as that can be told
 
@@ -26,17 +28,13 @@ def users_of_disks(domains: Iterable[Have]) -> dict[str, list[str]]:
 def _place(source: Element) -> str:
     if source.get("pool"):
         return f"{source.get('pool')}/{source.get('volume')}"
-    return source.get("file") or source.get("dev") or ""
+    named = name_in(NETWORK, source) if source.get("protocol") else ""
+    return source.get("file") or source.get("dev") or named
 
 
 def users_of(volume: Have, users: Mapping[str, list[str]]) -> list[str]:
     """The VMs that have a disk on a volume."""
-    return sorted({*users.get(path_of(volume) or "-", ()), *users.get(volume.name, ())})
-
-
-def path_of(volume: Have) -> str:
-    """Where a volume is on the host."""
-    return (xmltree.get(volume.stored, "target/path") or "") if volume.stored is not None else ""
+    return sorted({*users.get(image_in(volume.stored) or "-", ()), *users.get(volume.name, ())})
 
 
 def is_folder(volume: Have) -> bool:
@@ -45,8 +43,8 @@ def is_folder(volume: Have) -> bool:
 
 
 def named_in(trees: Iterable[Element], resolve: Resolve) -> set[str]:
-    """All paths, and volumes as `POOL/NAME`, that definitions or records say anywhere: of disks and
-    what they stand on, of memory, NVRAM, kernels, and of notes."""
+    """All paths, images of servers, and volumes as `POOL/NAME`, that definitions or records say
+    anywhere: of disks and what they stand on, of memory, NVRAM, kernels, and of notes."""
     return {
         named for tree in trees for element in tree.iter() for named in _named(element, resolve)
     }
@@ -56,6 +54,8 @@ def _named(element: Element, resolve: Resolve) -> Iterator[str]:
     for said in (element.text, *element.attrib.values()):
         if said and said.strip().startswith("/"):
             yield resolve(said.strip())
+    if element.get("protocol"):
+        yield name_in(NETWORK, element)
     if element.get("pool") and element.get("volume"):
         yield f"{element.get('pool')}/{element.get('volume')}"
 

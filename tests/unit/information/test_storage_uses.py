@@ -7,7 +7,6 @@ from ansible_collections.kvm.fleet.plugins.module_utils.engine.xmltree import pa
 from ansible_collections.kvm.fleet.plugins.module_utils.information.storage_uses import (
     is_folder,
     named_in,
-    path_of,
     provisioned,
     standing_on,
     users_of,
@@ -43,7 +42,17 @@ def test_a_vm_uses_volumes_by_path_or_by_name() -> None:
     assert users_of(volume("p/root", "/link/root"), users) == ["web"]
     assert users_of(volume("rbd/data", "rbd/data"), users) == ["web"]
     assert users_of(volume("p/other", "/p/other"), users) == []
-    assert path_of(Have("storage_volume", "gone")) == ""
+    assert users_of(Have("storage_volume", "gone"), users) == []
+
+
+def test_an_image_of_ceph_is_used_by_whoever_names_it_there() -> None:
+    """Its path is the name that it has in Ceph, and disks say that as one of a server."""
+    source = '<source protocol="rbd" name="vms/a"><host name="mon"/></source>'
+    vm = Have("vm", "db", parse(f"<domain><devices><disk>{source}</disk></devices></domain>"))
+    one = volume("ceph/a", "vms/a", kind="network")
+    assert users_of(one, users_of_disks([vm])) == ["db"]
+    assert users_of(volume("ceph/b", "vms/b", kind="network"), users_of_disks([vm])) == []
+    assert "rbd:vms/a" in named_in([vm.definition], str)
 
 
 def test_a_folder_is_no_orphan() -> None:

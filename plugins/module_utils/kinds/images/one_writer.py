@@ -17,7 +17,7 @@ from ...engine.errors import FleetError
 from ...engine.keys import named
 from ...engine.plan import CREATE, DELETE, NONE, UPDATE, Have, Plan
 from ...engine.world import World
-from ..storage_volume.volumes import backing_of, capacity_of, resizes
+from ..storage_volume.volumes import backing_of, capacity_of, image_in, resizes
 from ..together.references import names_of, uses_of
 from ..vm import moved, snapshots
 from .backups import uses_of_backups
@@ -94,7 +94,7 @@ def _way_out(use: Use) -> str:
 def _of_volume(plan: Plan, images: Images) -> Iterator[FleetError]:
     yield from filled(plan, images.world, images.chains)
     have = plan.after if plan.action == CREATE else plan.have
-    path = xmltree.get(have.definition, "target/path") if have.stored is not None else ""
+    path = image_in(have.stored)
     if not path:
         return
     if plan.action == CREATE:
@@ -145,7 +145,7 @@ def _sources(plan: Plan, world: World) -> Iterator[tuple[str, str]]:
     """What a volume is filled with, on this host."""
     source, image = (plan.wanted.options.get(name) for name in ("copy_of", "image"))
     volume = world.will_be("storage_volume", source) if source else None
-    path = xmltree.get(volume.definition, "target/path") if volume and volume.exists else ""
+    path = image_in(volume.stored) if volume and volume.exists else ""
     if path:
         yield "copy_of", path
     if image and world.host.is_local:
@@ -281,7 +281,7 @@ class Images:
     def _going(self) -> set[str]:
         """Where volumes are that this run removes."""
         gone = (plan.have.stored for plan in self.plans if _removes_volume(plan))
-        paths = (xmltree.get(tree, "target/path") for tree in gone if tree is not None)
+        paths = (image_in(tree) for tree in gone)
         return {self.chains.place(path) for path in paths if path}
 
     def others(self, use: Use, plan: Plan) -> list[Use]:
@@ -340,7 +340,7 @@ class Images:
     def _new(self) -> set[str]:
         """Where volumes come to be in this run: there can be nothing that stands on them."""
         made = (plan.after.stored for plan in self.plans if _makes_volume(plan))
-        paths = (xmltree.get(tree, "target/path") for tree in made if tree is not None)
+        paths = (image_in(tree) for tree in made)
         return {self.chains.place(path) for path in paths if path}
 
     @cached_property

@@ -12,8 +12,9 @@ from ...engine.errors import FleetError
 from ...engine.plan import Plan
 from ...host.connection import Host, libvirt, patiently
 from ...host.files import read_place
+from ..images.servers import NETWORK, name_in
 from .table import GROUP, MODE, OWNER
-from .volumes import capacity_of, resizes
+from .volumes import capacity_of, image_in, resizes
 
 
 def make_as_planned(host: Host, plan: Plan, volume: Any) -> None:
@@ -56,7 +57,7 @@ def _give(plan: Plan, path: str) -> None:
 def disks_on(host: Host, volume: Any, running: bool) -> list[tuple[Any, str]]:
     """The VMs that have a disk on a volume, or copy one into it, with the disk's target; or only
     those that run on it."""
-    path = volume.path()
+    path = image_in(xmltree.parse(volume.XMLDesc(0)))
     place = (volume.storagePoolLookupByVolume().name(), volume.name())
     flag = libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE if running else 0
     users = []
@@ -69,7 +70,8 @@ def disks_on(host: Host, volume: Any, running: bool) -> list[tuple[Any, str]]:
 
 
 def _is_on(host: Host, source: xmltree.Element, path: str, place: tuple[str, str]) -> bool:
-    by_path = _is_at(host, source.get("file") or source.get("dev") or "", path)
+    named = name_in(NETWORK, source) if source.get("protocol") else ""
+    by_path = _is_at(host, source.get("file") or source.get("dev") or named, path)
     return by_path or (source.get("pool"), source.get("volume")) == place
 
 

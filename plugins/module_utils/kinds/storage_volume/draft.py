@@ -43,6 +43,7 @@ from .volumes import (
     capacity_of,
     fits,
     format_of,
+    image_in,
     is_encrypted,
     mark_of,
     name_in_pool,
@@ -227,7 +228,7 @@ class VolumeDraft(Draft):
         """Whether a VM runs on it, or on what stands on it."""
         from ..images.one_writer import Images
 
-        images, path = Images([], self.world), xmltree.get(self.have.definition, "target/path")
+        images, path = Images([], self.world), image_in(self.have.stored)
         users = images.at(path) if path else []
         return any(use.user.startswith("vm/") and images.runs(use) for use in users)
 

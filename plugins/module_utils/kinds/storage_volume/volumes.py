@@ -91,6 +91,16 @@ def volume_path(pool: Have, name: str) -> str:
     return f"{directory.rstrip('/')}/{name}" if directory else ""
 
 
+def image_in(volume: xmltree.Element | None) -> str:
+    """What disks call the image of a volume: its path, or the name of one that Ceph has.
+
+    libvirt tells the name in Ceph, `POOL/IMAGE`, as its path.
+    """
+    path = (xmltree.get(volume, "target/path") if volume is not None else "") or ""
+    is_named = volume is not None and volume.get("type") == "network" and "://" not in path
+    return f"rbd:{path}" if is_named and "/" in path else path
+
+
 def disk_source(pool: Have, name: str) -> dict[str, str]:
     """The source of a VM's disk on this volume, as the options of a disk.
 

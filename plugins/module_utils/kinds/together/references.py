@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 from ...engine import xmltree
 from ...engine.plan import Have
+from ..images.servers import NETWORK, name_in
 from ..resource_pool.paths import above, parent_of
 from ..resource_pool.paths import pool_of as resource_pool_of
-from ..storage_volume.volumes import backing_of, pool_of
+from ..storage_volume.volumes import backing_of, image_in, pool_of
 from .secrets import USAGES, used_in
 
 # Where a domain names files that are no disk's.
@@ -28,7 +29,7 @@ def names_of(have: Have) -> set[Reference]:
     """What others on the host may call it by."""
     names = {(have.kind, have.name)}
     if have.kind == "storage_volume" and have.stored is not None:
-        names |= _at(xmltree.get(have.stored, "target/path"))
+        names |= _at(image_in(have.stored))
     if have.kind == "secret" and have.stored is not None:
         names.add((SECRET_UUID, (xmltree.get(have.stored, "uuid") or "").lower()))
     return names
@@ -71,9 +72,13 @@ def _uses_of_domain(domain: xmltree.Element) -> Iterator[Reference]:
     for source in domain.iterfind("devices/disk//source"):  # those of backing images too
         if source.get("volume"):
             yield "storage_volume", f"{source.get('pool')}/{source.get('volume')}"
-        yield from _at(source.get("file") or source.get("dev"))
+        yield from _at(source.get("file") or source.get("dev") or _on_server(source))
     for path in _files_of_domain(domain):
         yield "path", path
+
+
+def _on_server(source: xmltree.Element) -> str:
+    return name_in(NETWORK, source) if source.get("protocol") else ""
 
 
 def files_of(have: Have) -> set[str]:
