@@ -32,7 +32,7 @@ QUESTIONS = {
     **dict.fromkeys(("cut_off", "direct_block", "made_from", "network_filter", "post_copy"), 1),
     **dict.fromkeys(("refusal", "snapshots", "vm_job", "volume_at", "written"), 1),
     **dict.fromkeys(("block_job", "checksum", "disk_size", "inside", "owner", "parser_refusal"), 2),
-    **dict.fromkeys(("inner_snapshots", "iscsi_targets", "kept_image", "reaches"), 2),
+    **dict.fromkeys(("greeting", "inner_snapshots", "iscsi_targets", "kept_image", "reaches"), 2),
     **dict.fromkeys(("cpu_modes", "device_models", "guest_cpus", "video_models"), 3),
     **dict.fromkeys(("cpu_comparison", "iscsi_login", "listed_checksum"), 4),
 }

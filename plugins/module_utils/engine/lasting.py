@@ -30,7 +30,7 @@ OF_ALL = (
     # What moves ask of a machine; how a VM is sent, and how large a disk is, moves with the VM.
     *("clock", "disk_size", "inside", "migratable"),
     *("direct_block", "free_in", "mounts", "node_devices", "nwfilters"),
-    *("iscsi_login", "iscsi_targets", "reaches"),
+    *("greeting", "iscsi_login", "iscsi_targets", "reaches"),
     *(
         ALL,
         "folder",

@@ -190,6 +190,12 @@ def _reaches(host: Host, address: str, port: str) -> str | None:
     return read_reaches(host, address, port)
 
 
+def _greeting(host: Host, address: str, port: str) -> str | None:
+    from .reaching import read_greeting
+
+    return read_greeting(host, address, port)
+
+
 def _iscsi_login(host: Host, address: str, port: str, target: str, initiator: str) -> str | None:
     from .iscsi_login import read_iscsi_login
 
@@ -258,6 +264,7 @@ ANSWERS: dict[str, Callable[..., Any]] = {
     "network_manager": _network_manager,
     "switch_files": _switch_files,
     "direct_block": _direct_block,
+    "greeting": _greeting,
     "iscsi_login": _iscsi_login,
     "iscsi_targets": _iscsi_targets,
     "reaches": _reaches,

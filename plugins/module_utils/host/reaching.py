@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a server answers this machine."""
+"""Whether a server answers this machine, and what it says first."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import socket
 from .connection import Host
 
 CONNECT_TIMEOUT_S = 3.0
+GREETING_BYTES = 8
 
 
 def read_reaches(host: Host, address: str, port: str) -> str | None:
@@ -21,3 +22,15 @@ def read_reaches(host: Host, address: str, port: str) -> str | None:
         return "closed"
     except OSError as error:
         return error.strerror or str(error)
+
+
+def read_greeting(host: Host, address: str, port: str) -> str | None:
+    """What a server says before it was asked anything; empty where it says nothing in time."""
+    if not host.is_local:
+        return None
+    try:
+        with socket.create_connection((address, int(port)), CONNECT_TIMEOUT_S) as connection:
+            connection.settimeout(CONNECT_TIMEOUT_S)
+            return connection.recv(GREETING_BYTES).decode("ascii", errors="replace")
+    except OSError:
+        return ""

@@ -92,6 +92,10 @@ def _reaches(_answers: Answers, _address: str, _port: str) -> None:
     """Whether a server answers is not kept: that changes from minute to minute."""
 
 
+def _greeting(_answers: Answers, _address: str, _port: str) -> None:
+    """Nor is what it says."""
+
+
 def _direct_block(_answers: Answers, _path: str) -> None:
     """How a file would be written to is not looked at for all that a host has."""
 
@@ -225,6 +229,7 @@ FOLLOWS: dict[str, Callable[..., Any]] = {
     "snapshots": _of_vm(()),
     "direct_block": _direct_block,
     "free_in": _free_in,
+    "greeting": _greeting,
     "iscsi_login": _iscsi_login,
     "iscsi_targets": _iscsi_targets,
     "inner_snapshots": _inner_snapshots,

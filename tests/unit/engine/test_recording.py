@@ -126,6 +126,7 @@ ANSWERS: dict[Fact, Any] = {
     ("iscsi_login", "nas", "3260", "iqn.2026-01.com.example:vms", ""): "lets in",
     ("iscsi_targets", "nas", "3260"): ["iqn.2026-01.com.example:vms"],
     ("direct_block", "/srv/a.img"): 512,
+    ("greeting", "mon1", "3300"): "ceph v2",
     ("reaches", "192.0.2.1", "49152"): "closed",
 }
 FACTS: dict[str, Any] = {"state": "running", "autostart": False, "persistent": True}

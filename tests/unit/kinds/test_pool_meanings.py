@@ -74,6 +74,22 @@ FAILED = "internal error: Child process ({}) unexpected exit status 1: {}"
 
 
 @pytest.mark.parametrize(
+    ("said", "field", "why"),
+    [
+        ("failed to connect to the RADOS monitor on: mon:6789,: Success", "source.auth", "quorum"),
+        (
+            "failed to create the RBD IoCTX. Does the pool 'vms' exist?: No such file or directory",
+            "source.name",
+            "ceph osd pool create vms",
+        ),
+    ],
+)
+def test_what_ceph_refuses_is_said_in_its_words(said: str, field: str, why: str) -> None:
+    meant = meaning_of(said, parse("<pool type='rbd'/>"))
+    assert meant is not None and meant.field == field and why in meant.message
+
+
+@pytest.mark.parametrize(
     ("pool", "can"),
     [
         (ZPOOL.format(""), False),

@@ -58,6 +58,41 @@ def test_a_server_that_does_not_answer_is_told(
     assert (error.field, says in str(error)) == ("source.host", True), str(error)
 
 
+def ceph(*servers: str, port: int | None = None) -> dict[str, Any]:
+    hosts = [{"name": name, **({"port": port} if port else {})} for name in servers]
+    return {"type": "rbd", "source": {"name": "vms", "hosts": hosts}}
+
+
+def monitors(answers: dict[tuple[str, int], str], says: str = "ceph v2") -> World:
+    found: dict[Fact, Any] = {
+        ("reaches", at, str(port)): how for (at, port), how in answers.items()
+    }
+    greetings = {("greeting", at, str(port)): says for at, port in answers}
+    return worlds.world({}, {**found, **greetings, **worlds.HERE})
+
+
+@pytest.mark.parametrize(
+    ("port", "answers", "greeting", "says"),
+    [
+        (None, {("a", 3300): "closed", ("a", 6789): SILENT}, "", "port 3300 or 6789 (timed out)"),
+        (6790, {("a", 6790): "open"}, "", "a does not answer on port 6790 (it says nothing)"),
+        (22, {("a", 22): "open"}, "SSH-2.0-", "port 22 (no monitor of Ceph)"),
+    ],
+)
+def test_monitors_that_do_not_answer_are_told(
+    port: int | None, answers: dict[tuple[str, int], str], greeting: str, says: str
+) -> None:
+    with pytest.raises(FleetErrors) as caught:
+        _planned(ceph("a", port=port), monitors(answers, greeting))
+    [error] = caught.value.errors
+    assert (error.field, says in str(error)) == ("source.hosts", True), str(error)
+
+
+def test_one_monitor_that_answers_is_enough() -> None:
+    answers = {("a", 3300): SILENT, ("a", 6789): SILENT, ("b", 3300): "open"}
+    assert not _planned(ceph("a", "b"), monitors(answers)).warnings
+
+
 @pytest.mark.parametrize(
     ("declared", "answers"),
     [

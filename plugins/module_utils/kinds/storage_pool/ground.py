@@ -25,7 +25,10 @@ AUTH, DEVICES = ("source", "auth"), ("source", "devices")
 ON_FOLDERS = ("dir", "fs", "netfs")
 ON_A_DEVICE = ("fs", "disk")
 ON_A_TARGET = ("iscsi", "iscsi-direct")
+ON_MONITORS = "rbd"
 ISCSI_PORT = 3260
+MONITOR_PORTS = (3300, 6789)  # of Ceph, by the newer and by the older version of its protocol
+MONITOR_SAYS = "ceph"  # to whoever connects, in both
 MOST_TOLD = 5  # names of targets in an error
 # Of network file systems, by their format. An older NFS has a port that another one tells.
 PORTS = {"nfs": (2049, 111), "auto": (2049, 111), "cifs": (445,), "glusterfs": (24007,)}
@@ -90,7 +93,8 @@ def _lacking(pool: Element, world: World) -> Iterator[tuple[str, str, str]]:
     """What of its server a pool lacks, what to do, and the option that says it."""
     deaf = _deaf(pool, world)
     if deaf:
-        yield deaf, "see that it serves", "source.host"
+        field = "source.hosts" if pool.get("type") == ON_MONITORS else "source.host"
+        yield deaf, "see that it serves", field
         return
     login = _login(pool)
     refused = _refused(login, world) if login else ""
@@ -165,6 +169,8 @@ def _others(login: _Login, world: World) -> str:
 
 def _deaf(pool: Element, world: World) -> str:
     """Why the server of a pool cannot be reached; empty where it can, or where nobody can tell."""
+    if pool.get("type") == ON_MONITORS:
+        return _deaf_monitors(pool, world)
     values = values_in(pool)
     server, ports = values.get(("source", "host")), _ports(pool, values)
     if not server or not ports:
@@ -175,6 +181,37 @@ def _deaf(pool: Element, world: World) -> str:
         return ""
     why = "it refuses connections" if tried[0] == "closed" else tried[0]
     return f"{server} does not answer on port {ports[0]} ({why})"
+
+
+def _deaf_monitors(pool: Element, world: World) -> str:
+    """The same of Ceph's monitors, of which one is enough. libvirt tries them for 30 s."""
+    said = []
+    for host in pool.iterfind("source/host"):
+        own = host.get("port")
+        deaf = _deaf_monitor(host.get("name", ""), (int(own),) if own else MONITOR_PORTS, world)
+        if not deaf:
+            return ""
+        said.append(deaf)
+    return " and ".join(said)
+
+
+def _deaf_monitor(server: str, ports: tuple[int, ...], world: World) -> str:
+    """Why none of its ports is one of a monitor that serves; empty where one is, or may be."""
+    reasons = []
+    for port in ports:
+        found = world.facts.ask("reaches", server, str(port))
+        if found is None:
+            return ""
+        if found == "open":
+            says = world.facts.ask("greeting", server, str(port), unknown=MONITOR_SAYS)
+            if says is None or says.startswith(MONITOR_SAYS):
+                return ""
+            found = "it says nothing" if not says else "no monitor of Ceph"
+        reasons.append("it refuses connections" if found == "closed" else found)
+    # Of two ports the reason is that of the one at which somebody listens.
+    refused = "it refuses connections"
+    why = next((one for one in reasons if one != refused), refused)
+    return f"{server} does not answer on port {' or '.join(map(str, ports))} ({why})"
 
 
 def _ports(pool: Element, values: Values) -> tuple[int, ...]:

@@ -65,6 +65,19 @@ MEANINGS = (
         "source.device",
     ),
     (
+        r"failed to connect to the RADOS monitor",
+        "Ceph does not let the host in, or did not answer for 30 s; see that the name and the "
+        "secret of source.auth are those that it knows (ceph auth get client.NAME), that its "
+        "monitors have a quorum (ceph status), and that each of source.hosts has an address",
+        "source.auth",
+    ),
+    (
+        r"failed to create the RBD IoCTX\. Does the pool '(?P<pool>[^']*)' exist",
+        "Ceph has no pool {pool}, or does not let the user see it; make it (ceph osd pool create "
+        "{pool}, rbd pool init {pool}), or name another",
+        "source.name",
+    ),
+    (
         r"mkfs: failed to execute (?P<program>mkfs\.\S+): No such file",
         "{program} is not on the host, so nothing was formatted; install the package that has it, "
         "or format {device} yourself",
