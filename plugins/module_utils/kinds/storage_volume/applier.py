@@ -21,10 +21,11 @@ from typing import Any
 from ...engine import xmltree
 from ...engine.errors import FleetError
 from ...engine.plan import CREATE, DELETE, UPDATE, Plan
-from ...host.connection import Host, libvirt, patiently, wait_until
+from ...host.connection import Host, libvirt, patiently, said, wait_until
 from .applier_changed import disks_on, make_as_planned
 from .applier_origin import check_not_cut_off, laid_out_as_origin
 from .applier_room import told_where_full
+from .network import why_it_stays
 from .reader import OTHER_RUN_TIMEOUT_S, look_up_volume, refresh_pool, tree_of
 from .volumes import (
     BLOCK_POOLS,
@@ -374,7 +375,13 @@ def remove(host: Host, plan: Plan) -> None:
     with host.errors(plan.resource, "delete it"):
         if plan.wanted.options.get("wipe"):
             _wipe(pool, name, plan.wanted.options["wipe"])
-        _delete(pool, name)
+        try:
+            _delete(pool, name)
+        except libvirt.libvirtError as error:
+            why = why_it_stays(said(error))
+            if why:
+                raise FleetError(why, plan.resource) from error
+            raise
         _delete(pool, mark_of(name))
 
 

@@ -19,6 +19,7 @@ from ...engine.units import parse_size
 from ...engine.world import World
 from ...engine.xmltree import Element
 from .layouts import layout_of_new, values_of_layout
+from .network import check_network_pool
 from .origin import CAPACITY, Origin, capacity_of_new
 from .table import (
     LAYOUT_ROWS,
@@ -71,6 +72,7 @@ def design(wanted: Wanted, world: World, mistakes: Mistakes) -> Design:
     values = _values(wanted, type_of(pool), origin, mistakes)
     if wanted.options.get("encryption"):
         _check_encryption(wanted.options["encryption"], type_of(pool), world, mistakes, warnings)
+    check_network_pool(wanted, type_of(pool), world, mistakes, warnings)
     checksum = origin.checksum if origin else ""
     if checksum:
         values[CHECKSUM] = checksum

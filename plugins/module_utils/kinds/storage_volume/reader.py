@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import errno
 import posixpath
-from collections.abc import Iterable
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ from ...engine import xmltree
 from ...engine.plan import Have
 from ...host.connection import Host, found, libvirt, patiently, said
 from ..vm.reader import FEW
+from .network import SILENT_S, Silent, silent
 from .volumes import (
     FILE_POOLS,
     HALF_MADE,
     KIND,
+    NETWORK_POOLS,
     UNREADABLE,
     UNSEEN,
     is_mark,
@@ -50,8 +53,18 @@ def _read_all(pools: Iterable[Any]) -> dict[str, Have]:
     have = {}
     for pool in pools:
         there = _list(pool)
-        have.update(_haves(pool.name(), [name for name in there if not is_mark(name)], there))
+        have.update(_as_far_as_told(pool.name(), there))
     return have
+
+
+def _as_far_as_told(pool: str, there: dict[str, Any]) -> dict[str, Have]:
+    """All volumes of a pool. Those of a server that is silent are there, and no more is known."""
+    names = [name for name in there if not is_mark(name)]
+    try:
+        return _haves(pool, names, there)
+    except Silent as error:
+        facts = {UNREADABLE: error.message}
+        return {f"{pool}/{name}": Have(KIND, f"{pool}/{name}", facts=facts) for name in names}
 
 
 def _read_some(host: Host, pool_name: str, names: list[str]) -> dict[str, Have]:
@@ -102,7 +115,12 @@ def _check_folder(host: Host, pool: Any) -> None:
 
 def refresh_pool(pool: Any) -> None:
     """Let libvirt look at a pool anew; it refuses to as long as a copy is made in it."""
-    patiently(lambda: pool.refresh(0), OTHER_RUN_TIMEOUT_S)
+    patiently(lambda: _refresh(pool), OTHER_RUN_TIMEOUT_S)
+
+
+def _refresh(pool: Any) -> None:
+    with _told_where_silent(lambda: pool):
+        pool.refresh(0)
 
 
 def _look_up(pool: Any, names: list[str]) -> dict[str, Any]:
@@ -145,12 +163,28 @@ def _have(full_name: str, there: dict[str, Any]) -> Have:
 def tree_of(volume: Any) -> xmltree.Element | None:
     """The volume's definition, or None if it has gone since libvirt last looked."""
     try:
-        return xmltree.parse(volume.XMLDesc(0))
+        with _told_where_silent(lambda: volume.storagePoolLookupByVolume()):
+            return xmltree.parse(volume.XMLDesc(0))
     except libvirt.libvirtError:
         if _is_gone(volume):
             return None
     # Another run is just making it: libvirt had the name before it had the file.
     return xmltree.parse(volume.XMLDesc(0))
+
+
+@contextmanager
+def _told_where_silent(look_up: Callable[[], Any]) -> Iterator[None]:
+    """Have an error say so where libvirt waited for the server of a pool in vain."""
+    began = time.monotonic()
+    try:
+        yield
+    except libvirt.libvirtError as error:
+        if time.monotonic() - began < SILENT_S:
+            raise
+        pool = look_up()
+        if xmltree.parse(pool.XMLDesc(0)).get("type") not in NETWORK_POOLS:
+            raise
+        raise silent(pool.name(), said(error)) from error
 
 
 def _is_gone(volume: Any) -> bool:
@@ -218,6 +252,8 @@ def refresh_pools(host: Host, names: Iterable[str]) -> None:
 def _try_to_refresh(host: Host, pool: Any) -> None:
     try:
         refresh_pool(pool)
+    except Silent:
+        pass
     except libvirt.libvirtError:
         if not host.is_alive():
             raise

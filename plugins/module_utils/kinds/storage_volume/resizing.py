@@ -10,7 +10,7 @@ from ...engine.units import format_size, parse_size
 from ...engine.world import World
 from ...engine.xmltree import Element
 from ..images.chains import Chains, Layer
-from .volumes import format_of
+from .volumes import capacity_of, format_of
 
 RESIZABLE = ("raw", "qcow2", "qed")  # the formats that QEMU can resize
 OLD = 2  # the version of qcow2 that is called compat 0.10
@@ -52,6 +52,8 @@ def why_too_small(have: Have, capacity: str) -> str:
     takes = int(xmltree.get(have.definition, "allocation") or 0)
     if parse_size(capacity) >= takes:
         return ""
+    if have.definition.get("type") == "network" and takes >= capacity_of(have):
+        return "is in Ceph, and libvirt takes it for full (rbd resize --allow-shrink does it),"
     return (
         f"takes {format_size(takes)}, below which libvirt sets no capacity; have the guest discard "
         "what it does not need, or copy it to a new volume: it"
