@@ -5,13 +5,16 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 TEST_STAGES := lint sanity unit guest integration corpus fidelity molecule
 
-.PHONY: help setup setup-demo demo demo-clean test test-all $(TEST_STAGES) bench lab lab-destroy lab-shell docs clean
+.PHONY: help setup setup-ceph setup-demo demo demo-clean test test-all $(TEST_STAGES) bench lab lab-destroy lab-shell docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## install what developing and testing needs (packages as root, Python into .venv)
 	@tools/setup test
+
+setup-ceph:
+	@tools/setup ceph
 
 setup-demo:
 	@tools/setup demo
@@ -25,7 +28,7 @@ demo-clean: setup-demo ## remove all that the demo made, and nothing else
 test: setup ## what CI runs: all but a sample of the scenarios; tests/run STAGE... runs a selection
 	@tests/run
 
-test-all: setup ## everything, for hours; goes on where it was stopped (MINUTES=60 ends sooner)
+test-all: setup setup-ceph ## everything, for hours; goes on where it was stopped (MINUTES=60 ends sooner)
 	@tests/run --all $(if $(MINUTES),--minutes $(MINUTES))
 
 lint: setup ## ansible-lint, yamllint, ruff, mypy, shellcheck, documentation and changelog
