@@ -256,6 +256,15 @@ def test_what_a_guest_writes_is_in_ceph(guest: Host, images: Path) -> None:
     assert f"{12 * MIB}" in size.splitlines()[0]
     before = count(guest, images)
     wait_until(lambda: count(guest, images) > before, 120, "the guest to count on")
+    for module, options, why in (
+        ("vm_snapshot", {"name": "before"}, "has snapshots of its own"),
+        ("storage_migration", {"disk": "root", "pool": guest.pool}, "no image of this host"),
+    ):
+        assert why in guest.refused(module, vm=guest.vm, **options)
+    kept = guest.modules.run("vm_backup", {"vm": guest.vm, "directory": str(images)})
+    assert not kept.get("failed"), kept["msg"]
+    [copy] = guest.libvirtd.outside(images).glob(f"{guest.vm}/*/vda.qcow2")
+    assert counted(copy) >= before
     gone = guest.volume(state="absent")
     assert f"is used by {guest.vm}" in guest.refused("storage_volume", **gone)
     guest.libvirtd.virsh("destroy", guest.vm)
