@@ -44,8 +44,9 @@ def steps_of(plan: Plan, kind: Steps) -> list[str]:
         stops = [STOP] if plan.have.facts["state"] == ACTIVE else []
         return [*stops, *own, *([UNDEFINE] if plan.have.facts["persistent"] else [])]
     steps = [DEFINE] if defines(plan) else []
-    steps += [*own, *([_AUTOSTART] if _has(plan, Beside) else [])]
-    return [*steps, *_power(plan, kind)]
+    # Next to the definition: to the next run it is no new one, and has what it has.
+    steps += [_AUTOSTART] if _has(plan, Beside) else []
+    return [*steps, *own, *_power(plan, kind)]
 
 
 def _own(plan: Plan, steps: Mapping[type[Change], str]) -> list[str]:

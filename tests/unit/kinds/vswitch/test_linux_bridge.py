@@ -107,7 +107,7 @@ def test_a_bridge_that_is_not_there_is_made_with_its_uplinks() -> None:
     assert told["uplinks.teaming"] == ("", "lacp")
     assert told["mtu"] == (0, 9000)
     assert told["backend"] == ("", "networkd")
-    assert steps_of(plan) == ["define", "wire", "autostart", "start"]
+    assert steps_of(plan) == ["define", "autostart", "wire", "start"]
     assert not plan.warnings
     text = xmltree.serialise(plan.after.definition)
     assert 'switch="linux_bridge"' in text and "mtu" not in text

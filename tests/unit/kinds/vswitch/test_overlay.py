@@ -99,7 +99,7 @@ def test_a_switch_is_made_with_an_overlay() -> None:
     assert told["overlay.peers"] == ([], list(PEERS))
     assert told["overlay.port"] == (0, 4789)
     assert "overlay.local" not in told
-    assert steps_of(plan) == ["define", "wire", "autostart", "start"]
+    assert steps_of(plan) == ["define", "autostart", "wire", "start"]
     assert seen.of_facts(plan.after.facts) == Switch("prod", overlay=OVERLAY)
 
 

@@ -80,7 +80,7 @@ def test_a_bridge_is_made_with_an_overlay() -> None:
     plan = planned(host(), **NEW, overlay=SAID, mtu=1446)
     assert rows(plan)["overlay.peers"] == ([], list(PEERS))
     assert rows(plan)["overlay.local"] == ("", "192.0.2.11")
-    assert steps_of(plan) == ["define", "wire", "autostart", "start"]
+    assert steps_of(plan) == ["define", "autostart", "wire", "start"]
     assert seen.of_facts(plan.after.facts) == STORED
 
 

@@ -101,7 +101,7 @@ def test_a_bridge_that_is_not_there_is_made_with_its_uplinks() -> None:
     assert told["uplinks.primary"] == ("", "eno2")
     assert told["mtu"] == (0, 9000)
     assert {row["class"] for row in results(plan.changes) if "uplinks" in row["field"]} == {"live"}
-    assert steps_of(plan) == ["define", "wire", "autostart", "start"]
+    assert steps_of(plan) == ["define", "autostart", "wire", "start"]
     assert plan.after.facts["switch"] == "prod"
     assert "mtu" not in xmltree.serialise(plan.after.definition)
 
