@@ -63,6 +63,6 @@ def test_what_two_pools_share_is_told_by_the_option_that_names_it(case: str) -> 
 
 @pytest.mark.parametrize("case", APART)
 def test_what_is_not_the_same_is_not_shared(case: str) -> None:
-    mine, other = (stand_of(parse(pool)) for pool in APART[case])
-    assert shared(mine, other) is None
-    assert shared(other, mine) is None
+    one, two = (stand_of(parse(pool)) for pool in APART[case])
+    assert shared(one, two) is None
+    assert shared(two, one) is None

@@ -8,6 +8,7 @@ import posixpath
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -163,13 +164,17 @@ def _have(full_name: str, there: dict[str, Any]) -> Have:
 def tree_of(volume: Any) -> xmltree.Element | None:
     """The volume's definition, or None if it has gone since libvirt last looked."""
     try:
-        with _told_where_silent(lambda: volume.storagePoolLookupByVolume()):
+        with _told_where_silent(partial(_pool_of, volume)):
             return xmltree.parse(volume.XMLDesc(0))
     except libvirt.libvirtError:
         if _is_gone(volume):
             return None
     # Another run is just making it: libvirt had the name before it had the file.
     return xmltree.parse(volume.XMLDesc(0))
+
+
+def _pool_of(volume: Any) -> Any:
+    return volume.storagePoolLookupByVolume()
 
 
 @contextmanager
