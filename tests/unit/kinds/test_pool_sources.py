@@ -46,6 +46,10 @@ IN_BOTH = {
 APART = {
     "exports": (SHARE.format("nas", "/a", "/mnt/1"), SHARE.format("nas", "/b", "/mnt/2")),
     "servers": (SHARE.format("nas", "/a", "/mnt/1"), SHARE.format("old", "/a", "/mnt/2")),
+    "ports": (
+        SHARE.format("nas", "/a", "/mnt/1"),
+        SHARE.format("nas' port='2050", "/a", "/mnt/2"),
+    ),
     "devices": (DISK.format("/dev/sdc"), GROUP),
     "initiators": (TARGET.format("a", ""), TARGET.format("a", AS)),
     "adapters": (ADAPTER.format("host6"), ADAPTER.format("host7")),

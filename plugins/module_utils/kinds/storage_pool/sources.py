@@ -50,8 +50,10 @@ def stand_of(pool: Element | None) -> Stand:
         found[("device", str(values[DEVICE]), "")] = DEVICE
     if kind in ("dir", "fs", "netfs"):
         found[("folder", str(values[PATH]), "")] = PATH
-    if kind == "netfs":
-        found[("export", str(values[EXPORT]), _server(pool))] = EXPORT
+    hosts = pool.findall("source/host")
+    if kind == "netfs" and len(hosts) == 1:  # libvirt compares no pool that has several
+        server = f"{hosts[0].get('name')}:{hosts[0].get('port', '')}"
+        found[("export", str(values[EXPORT]), server)] = EXPORT
     if kind == "iscsi":
         # Whatever the server: libvirt knows a target by its name, and by who logs in.
         initiator = pool.find("source/initiator/iqn")
@@ -70,10 +72,6 @@ def shared(mine: Stand, other: Stand) -> tuple[str, str] | None:
         **{what: option for what, option in mine.alone.items() if what in other.alone},
     }
     return min(((option, what[1]) for what, option in both.items()), default=None)
-
-
-def _server(pool: Element) -> str:
-    return " ".join(host.get("name", "") for host in pool.findall("source/host"))
 
 
 def _on_adapter(pool: Element) -> Stand:
