@@ -9,7 +9,7 @@ from typing import Any
 from ..engine import xmltree
 from ..engine.plan import Have
 from ..engine.xmltree import Element
-from ..kinds.images.servers import NETWORK, name_in
+from ..kinds.images.servers import NETWORK, name_in, place_of
 from ..kinds.storage_volume.volumes import image_in
 
 Resolve = Callable[[str], str]  # a path to the one without links, as far as that can be told
@@ -28,8 +28,7 @@ def users_of_disks(domains: Iterable[Have]) -> dict[str, list[str]]:
 def _place(source: Element) -> str:
     if source.get("pool"):
         return f"{source.get('pool')}/{source.get('volume')}"
-    named = name_in(NETWORK, source) if source.get("protocol") else ""
-    return source.get("file") or source.get("dev") or named
+    return place_of(source)
 
 
 def users_of(volume: Have, users: Mapping[str, list[str]]) -> list[str]:

@@ -47,6 +47,12 @@ def name_in(kind: str, source: Element) -> str:
     return f"nvme:{pci_address(address.attrib)}/{source.get('namespace')}"
 
 
+def place_of(source: Element) -> str:
+    """The path of a source in a domain's XML, or what it is called on its server."""
+    path = source.get("file") or source.get("dev")
+    return path or (name_in(NETWORK, source) if source.get("protocol") else "")
+
+
 def pci_address(said: Mapping[str, str]) -> str:
     """An address as lspci writes it: 0000:01:00.0."""
     return "{:04x}:{:02x}:{:02x}.{:x}".format(*(int(said.get(at) or "0", 0) for at in ADDRESS))

@@ -12,7 +12,7 @@ from ...engine.errors import FleetError
 from ...engine.plan import Plan
 from ...host.connection import Host, libvirt, patiently
 from ...host.files import read_place
-from ..images.servers import NETWORK, name_in
+from ..images.servers import place_of
 from .table import GROUP, MODE, OWNER
 from .volumes import capacity_of, image_in, resizes
 
@@ -70,8 +70,7 @@ def disks_on(host: Host, volume: Any, running: bool) -> list[tuple[Any, str]]:
 
 
 def _is_on(host: Host, source: xmltree.Element, path: str, place: tuple[str, str]) -> bool:
-    named = name_in(NETWORK, source) if source.get("protocol") else ""
-    by_path = _is_at(host, source.get("file") or source.get("dev") or named, path)
+    by_path = _is_at(host, place_of(source), path)
     return by_path or (source.get("pool"), source.get("volume")) == place
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ...engine import xmltree
 from ...engine.plan import Have
-from ..images.servers import NETWORK, name_in
+from ..images.servers import place_of
 from ..resource_pool.paths import above, parent_of
 from ..resource_pool.paths import pool_of as resource_pool_of
 from ..storage_volume.volumes import backing_of, image_in, pool_of
@@ -72,13 +72,9 @@ def _uses_of_domain(domain: xmltree.Element) -> Iterator[Reference]:
     for source in domain.iterfind("devices/disk//source"):  # those of backing images too
         if source.get("volume"):
             yield "storage_volume", f"{source.get('pool')}/{source.get('volume')}"
-        yield from _at(source.get("file") or source.get("dev") or _on_server(source))
+        yield from _at(place_of(source))
     for path in _files_of_domain(domain):
         yield "path", path
-
-
-def _on_server(source: xmltree.Element) -> str:
-    return name_in(NETWORK, source) if source.get("protocol") else ""
 
 
 def files_of(have: Have) -> set[str]:
