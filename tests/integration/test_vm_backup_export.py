@@ -193,7 +193,7 @@ def of_others(guest: Exported) -> None:
     job = guest.libvirtd.outside(guest.folder / "job.xml")
     job.write_text(f"<domainbackup mode='pull'>{server}</domainbackup>")
     guest.libvirtd.virsh("backup-begin", guest.vm, str(guest.folder / "job.xml"))
-    assert "a backup of it by others is under way" in guest.refused_export()
+    assert "a backup of the VM is under way" in guest.refused_export()
     assert not guest.run("vm_backup_export", **guest.asked(state="absent"))["changed"]
     assert "port='10810'" in guest.job_of_libvirt(), "it goes on"
     guest.libvirtd.virsh("domjobabort", guest.vm)

@@ -12,6 +12,7 @@ from ...engine.keys import PRESENT
 from ...engine.secret_words import shown_name
 from ...engine.units import format_size
 from ..images.chains import Layer
+from ..vm.under_way import backup_under_way
 from .case import AtWork, Case
 from .disks import Disk
 from .facts import Leftover
@@ -110,12 +111,9 @@ def against_work(case: AtWork[Any], is_own: bool) -> Iterator[FleetError]:
     if job:
         yield _error(case, f"libvirt is at work on it ({job}); run again when that is done", "vm")
         return
-    if host.backup(vm) and not is_own:
-        yield _error(
-            case,
-            f"a backup of it by others is under way; wait, or abort it (virsh domjobabort {vm})",
-            "vm",
-        )
+    under_way = "" if is_own else backup_under_way(host, vm)
+    if under_way:
+        yield _error(case, under_way, "vm")
         return
     for disk in case.disks:
         found = host.block_job(vm, disk.target)

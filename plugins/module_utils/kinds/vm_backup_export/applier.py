@@ -78,9 +78,8 @@ def _files(case: Case) -> Iterator[None]:
 def _end(case: Case, dom: Any, mark: Mark, drops: tuple[str, ...]) -> None:
     if dom is not None and dom.isActive():
         _end_job(case, dom)
-        if (
-            mark.quiesces and not mark.begun
-        ):  # it may have been killed before it let the guest go on
+        # A run may have been killed before it let the guest go on.
+        if mark.quiesces and not mark.begun:
             with suppress(libvirt.libvirtError):
                 dom.fsThaw()
     for name in drops:
@@ -148,9 +147,8 @@ def _begin(planned: Planned, dom: Any) -> None:
     try:
         _ask(planned, dom)
     except BaseException:
-        with suppress(
-            FleetError, OSError, libvirt.libvirtError
-        ):  # the next run clears what is left
+        # What is left is cleared by the next run.
+        with suppress(FleetError, OSError, libvirt.libvirtError):
             _end(case, dom, mark, (mark.checkpoint,) if mark.checkpoint else ())
         raise
     _note(folder, mark._replace(begun=True))

@@ -63,6 +63,12 @@ class Case(AtWork[Declared]):
         folder = self.exports.own_folder(wanted.vm)
         return f"{folder}/{SOCKET}" if folder else ""
 
+    @property
+    def would(self) -> Export:
+        """The export that is declared, without its disks."""
+        wanted = self.wanted
+        return Export(self.socket, wanted.address, wanted.port, wanted.tls, ())
+
     def disk(self, target: str) -> Disk | None:
         """A disk by its target."""
         return next((one for one in self.disks if one.target == target), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from ...engine import xmltree
 from ...engine.facts import Facts
@@ -92,6 +93,15 @@ def _disk(disk: xmltree.Element) -> ExportedDisk:
         disk.get("incremental", ""),
         xmltree.get(disk, "scratch/@file") or "",
     )
+
+
+def uri_of(export: Export, name: str = "") -> str:
+    """Where a program reads one disk, or where all of them are."""
+    if export.socket:
+        return f"nbd+unix:///{quote(name)}?socket={quote(export.socket)}"
+    address = f"[{export.address}]" if ":" in export.address else export.address
+    path = f"/{quote(name)}" if name else ""
+    return f"{'nbds' if export.tls else 'nbd'}://{address}:{export.port}{path}"
 
 
 class ExportFacts:

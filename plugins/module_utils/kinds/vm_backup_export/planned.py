@@ -24,6 +24,7 @@ from .checks import (
     warnings,
 )
 from .declared import KIND
+from .facts import uri_of
 
 
 @dataclass(frozen=True)
@@ -104,15 +105,6 @@ def _ended(case: Case) -> Planned:
 # ---- what a plan shows
 
 
-def server_of(case: Case) -> str:
-    """Where an export is to be, as the beginning of its addresses."""
-    wanted = case.wanted
-    if not wanted.address:
-        return f"nbd+unix://?socket={case.socket}"
-    address = f"[{wanted.address}]" if ":" in wanted.address else wanted.address
-    return f"{'nbds' if wanted.tls else 'nbd'}://{address}:{wanted.port}"
-
-
 def _told(found: Planned, about_rest: str) -> Planned:
     changes = [*_ending(found), *_beginning(found, about_rest)]
     action = UPDATE if changes else NONE
@@ -144,7 +136,7 @@ def _beginning(found: Planned, about_rest: str) -> Iterator[Change]:
         return
     note = f"until it is ended; what the guest overwrites is kept in {wanted.folder}"
     note = "; ".join(filter(None, (note, about_rest)))
-    yield Begun(case.resource, ("export",), None, server_of(case), LIVE, note=note)
+    yield Begun(case.resource, ("export",), None, uri_of(case.would), LIVE, note=note)
     for one in found.disks:
         note = f"the whole disk, and what was written since {wanted.since}" if wanted.since else ""
         mode = "incremental" if wanted.since else "full"

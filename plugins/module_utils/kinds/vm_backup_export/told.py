@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
 
 from .case import Case
-from .facts import Export, ExportedDisk
+from .facts import Export, ExportedDisk, uri_of
 from .planned import Planned
 
 BITMAPS = "qemu:dirty-bitmap:"  # by which QEMU names one to those who read over NBD
@@ -26,7 +25,7 @@ def told(found: Planned) -> dict[str, Any]:
             ExportedDisk(one.target, one.target, bitmap_of(one.target, wanted.since), "", "")
             for one in found.disks
         ]
-        would = Export(case.socket, wanted.address, wanted.port, wanted.tls, tuple(disks))
+        would = case.would._replace(disks=tuple(disks))
         return _export(case, would, wanted.since, wanted.checkpoint)
     if found.ends or case.under_way is None:
         return {"exists": False}
@@ -46,11 +45,3 @@ def _export(case: Case, export: Export, since: str, checkpoint: str) -> dict[str
             "size_bytes": size.capacity if size is not None else 0,
         }
     return {"exists": True, "since": since, "checkpoint": checkpoint, "disks": disks}
-
-
-def uri_of(export: Export, name: str) -> str:
-    """Where a program reads one disk."""
-    if export.socket:
-        return f"nbd+unix:///{quote(name)}?socket={quote(export.socket)}"
-    address = f"[{export.address}]" if ":" in export.address else export.address
-    return f"{'nbds' if export.tls else 'nbd'}://{address}:{export.port}/{quote(name)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from ...engine import xmltree
 from ..vm.states import CRASHED, SAVED
+from ..vm.under_way import backup_under_way
 from .case import Case
 
 
@@ -43,12 +44,9 @@ def _check_jobs(case: Case) -> None:
             f"libvirt is at work on the VM ({job}); run again when that is done", "vm"
         )
         return
-    if host.backup(name):
-        case.mistakes.add(
-            "a backup of the VM is under way; wait until it is done, or abort it (virsh "
-            f"domjobabort {name})",
-            "vm",
-        )
+    under_way = backup_under_way(host, name)
+    if under_way:
+        case.mistakes.add(under_way, "vm")
     for disk in xmltree.find_all(case.definition, "devices/disk"):
         target = xmltree.get(disk, "target/@dev") or ""
         found = host.block_job(name, target)

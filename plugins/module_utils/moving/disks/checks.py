@@ -22,6 +22,7 @@ from ...kinds.storage_volume.volumes import (
 )
 from ...kinds.vm.opened import disks_of
 from ...kinds.vm.states import SAVED
+from ...kinds.vm.under_way import backup_under_way
 from ..options import KEEP
 from ..spots import volume_at
 from ..users import OthersThere
@@ -126,10 +127,8 @@ def _jobs(move: DiskMove) -> Iterator[FleetError]:
             f"a {job or 'blockcopy'} of it is under way; wait until it is done, or abort it (virsh "
             f"blockjob {vm} {move.target} --abort)",
         )
-    elif host.backup(vm):
-        yield _error(
-            move, f"a backup of the VM is under way; wait, or abort it (virsh domjobabort {vm})"
-        )
+    elif under_way := backup_under_way(host, vm):
+        yield _error(move, under_way)
 
 
 def _is_ours(move: DiskMove) -> bool:

@@ -247,7 +247,7 @@ def test_a_backup_that_libvirt_still_makes_is_ended_if_it_was_ours() -> None:
     site.told["leftovers"] = [("x", {"disks": [], "files": []}, [])]
     assert "libvirt still fills it" in notes(site.planned())["backups.x.partial"]
     site.host.facts[("backup", VM)] = text.format("/elsewhere/vda.qcow2")
-    assert "a backup of it by others is under way" in site.refused()
+    assert "a backup of the VM is under way" in site.refused()
 
 
 # ---- what is refused

@@ -76,7 +76,7 @@ def rows(found: Planned) -> Rows:
 def test_it_is_at_a_socket_that_root_alone_reaches() -> None:
     found = Site().export()
     assert rows(found) == [
-        ("export", None, f"nbd+unix://?socket={SOCKET}"),
+        ("export", None, f"nbd+unix:///?socket={SOCKET}"),
         ("disks.vda", None, "full"),
     ]
     assert found.plan.warnings == ()
@@ -144,7 +144,7 @@ def test_one_of_others_is_never_ended(is_noted: bool) -> None:
     site.under_way(folder="/var/tmp")
     if is_noted:
         site.noted()
-    assert "a backup of it by others is under way" in site.not_exported()
+    assert "a backup of the VM is under way" in site.not_exported()
     ended = site.export(state="absent")
     assert [one[1] for one in rows(ended)] == (["over"] if is_noted else [])
 
