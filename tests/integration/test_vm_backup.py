@@ -50,14 +50,7 @@ class BackedUp(GuestDisk):
 
     def back_up(self, **options: Any) -> Result:
         """Make one: the run does what check mode said, which changed nothing."""
-        args = self.asked(**options)
-        before = self.seen()
-        planned = self.run("vm_backup", check=True, **args)
-        assert self.seen() == before, "check mode has no effect"
-        done = self.run("vm_backup", **args)
-        for said in ("plan", "diff", "summary", "changed"):
-            assert planned[said] == done[said], said
-        return done
+        return self.as_planned("vm_backup", **self.asked(**options))
 
     def restore(self, **options: Any) -> Result:
         """Restore one: the run does what check mode said, which changed nothing."""

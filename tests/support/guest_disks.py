@@ -77,6 +77,20 @@ class GuestDisk:
         assert not done.get("failed"), done["msg"]
         return done
 
+    def seen(self) -> tuple[Any, ...]:
+        """What check mode has to leave alone."""
+        raise NotImplementedError
+
+    def as_planned(self, module: str, *also: str, **args: Any) -> Result:
+        """A module that does what it said in check mode, which changed nothing."""
+        before = self.seen()
+        planned = self.run(module, check=True, **args)
+        assert self.seen() == before, "check mode has no effect"
+        done = self.run(module, **args)
+        for said in ("plan", "diff", "summary", "changed", *also):
+            assert planned[said] == done[said], said
+        return done
+
     def args(self, **options: Any) -> dict[str, Any]:
         """What is given to the module."""
         return {"vm": self.vm, "disk": "root", "pool": self.fast, **options}
