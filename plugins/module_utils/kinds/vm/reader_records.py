@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ...host.connection import Host, found, libvirt
+from ...host.connection import Host, found, libvirt, said
 
 # virDomainBlockJobType, as virsh calls them.
 JOBS = {1: "blockpull", 2: "blockcopy", 3: "blockcommit", 4: "blockcommit", 5: "backup"}
@@ -26,6 +26,7 @@ VM_JOBS = {
 }
 BACKUP = 9  # of which another question is asked
 SETTLES_S = 10.0
+LOST = "a backup that it lost sight of by a restart, and that ends when the VM is stopped"
 
 
 def read_snapshots(host: Host, vm: str) -> list[tuple[str, bool]]:
@@ -87,20 +88,24 @@ def read_vm_job(host: Host, vm: str) -> str:
             if error.get_error_code() != libvirt.VIR_ERR_OPERATION_TIMEOUT:
                 raise
             return "another job"
+    if stats is None:
+        return LOST
     operation = stats.get("operation", 0)
     return VM_JOBS.get(operation, "a job") if stats.get("type") and operation != BACKUP else ""
 
 
-def _settled(ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """libvirt knows nothing of a backup in the moments in which that begins or ends."""
+def _settled(ask: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
+    """libvirt knows nothing of a backup in the moments in which that begins or ends; and for good,
+    which is None, where it was restarted in the first of these (9.0, qemuBackupGetJobInfoStats)."""
     deadline = time.monotonic() + SETTLES_S
     while True:
         try:
             return ask()
         except libvirt.libvirtError as error:
-            is_moment = error.get_error_code() == libvirt.VIR_ERR_INTERNAL_ERROR
-            if not is_moment or time.monotonic() > deadline:
+            if "backup job data" not in said(error):
                 raise
+            if time.monotonic() > deadline:
+                return None
         time.sleep(0.1)
 
 
