@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 from ...engine import xmltree
 from ...engine.errors import FleetError
@@ -28,9 +28,25 @@ def _error(case: AtWork[Any], message: str, field: str = "") -> FleetError:
     return FleetError(message, case.resource, field)
 
 
-def against_folder(case: Case) -> Iterator[FleetError]:
-    """The folder is of this machine, there, and nobody else is at work in it."""
-    wanted, kept = case.wanted, case.kept
+class Seen(Protocol):
+    """What is seen of a folder."""
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is the folder that was declared."""
+
+    @property
+    def file(self) -> str:
+        """What is no folder and stands where one has to be."""
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing can be written there."""
+
+
+def against_directory(case: AtWork[Any], seen: Seen) -> Iterator[FleetError]:
+    """The directory that is declared is of this machine, there, and can be written to."""
+    directory = case.wanted.directory
     if not case.world.host.is_local:
         yield _error(
             case,
@@ -38,15 +54,21 @@ def against_folder(case: Case) -> Iterator[FleetError]:
             "another machine; run it there",
             "uri",
         )
-    elif kept.file:
-        yield _error(case, f"{kept.file} is no folder; name another directory", "directory")
-    elif not kept.exists:
-        message = f"there is no folder {wanted.directory}; make it, or mount it, first"
+    elif seen.file:
+        yield _error(case, f"{seen.file} is no folder; name another directory", "directory")
+    elif not seen.exists:
+        message = f"there is no folder {directory}; make it, or mount it, first"
         yield _error(case, message, "directory")
-    elif kept.read_only:
-        message = f"{wanted.directory} is mounted so that it can only be read"
-        yield _error(case, message, "directory")
-    elif kept.holder:
+    elif seen.read_only:
+        yield _error(case, f"{directory} is mounted so that it can only be read", "directory")
+
+
+def against_folder(case: Case) -> Iterator[FleetError]:
+    """Backups can be kept there, and nobody else is at work in the folder."""
+    wanted, kept = case.wanted, case.kept
+    found = [*against_directory(case, kept)]
+    yield from found
+    if kept.holder and not found:
         message = f"{kept.holder} is at work in {wanted.folder}; wait until it has ended"
         yield _error(case, message, "directory")
 

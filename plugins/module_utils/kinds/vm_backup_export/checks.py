@@ -7,8 +7,7 @@ import posixpath
 from collections.abc import Iterator
 
 from ...engine.errors import FleetError
-from ...engine.secret_words import shown_name
-from ..vm_backup.checks import INCREMENTAL_SINCE, about, against_work
+from ..vm_backup.checks import INCREMENTAL_SINCE, about, against_directory, against_work
 from ..vm_backup.disks import Disk
 from .case import Case
 from .declared import LONGEST_SOCKET
@@ -23,23 +22,12 @@ def _error(case: Case, message: str, field: str = "") -> FleetError:
 
 def against_place(case: Case) -> Iterator[FleetError]:
     """The folder is of this machine and there, and what is in it is of exports."""
-    directory, place = case.wanted.directory, case.place
-    if not case.world.host.is_local:
-        yield _error(
-            case,
-            "files are looked at by this module too, and "
-            f"{shown_name(case.world.host.uri)} is another machine; run it there",
-            "uri",
-        )
-    elif place.file:
-        yield _error(case, f"{place.file} is no folder; name another directory", "directory")
-    elif not place.exists:
-        message = f"there is no folder {directory}; make it, or mount it, first"
-        yield _error(case, message, "directory")
-    elif place.read_only:
-        message = f"{directory} is mounted so that it can only be read"
-        yield _error(case, message, "directory")
-    elif place.broken:
+    place = case.place
+    found = [*against_directory(case, place)]
+    yield from found
+    if found:
+        return
+    if place.broken:
         message = f"what is noted in {case.wanted.folder} cannot be read: {place.broken}"
         yield _error(case, f"{message}; look at it, and remove it", "directory")
     elif place.others:
