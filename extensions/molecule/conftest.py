@@ -94,3 +94,23 @@ def counted(guest: Callable[[str], RemoteGuest]) -> Callable[[str], tuple[int, i
         return int(written), int(wrong)
 
     return count
+
+
+@pytest.fixture
+def counts_on(counted: Callable[[str], tuple[int, int]]) -> Callable[[str], None]:
+    """counts_on("web"): no number that the guest wrote is wrong, and it goes on writing them."""
+
+    def check(name: str) -> None:
+        before, wrong = counted(name)
+        assert (before > 0, wrong) == (True, 0)
+        after, wrong = counted(name)
+        assert (after > before, wrong) == (True, 0), f"after {before} came {after}"
+
+    return check
+
+
+@pytest.fixture
+def moves_seen(host: Any) -> dict[str, dict[str, Any]]:
+    """What resources/files/seen.py told after each move of a disk, by the pool it was in then."""
+    lines = host.check_output("cat /var/lib/moves/seen").splitlines()
+    return {told["pool"]: told for told in map(json.loads, lines)}

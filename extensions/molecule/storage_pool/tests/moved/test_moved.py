@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
-import pytest
-
 testinfra_hosts = ["ansible://kvm_hosts"]
 
 # Where it was, in the end of each path or in its midst.
@@ -19,27 +15,17 @@ WAY = {
 }
 
 
-@pytest.fixture
-def seen(host):
-    lines = host.check_output("cat /var/lib/moves/seen").splitlines()
-    return {told["pool"]: told for told in map(json.loads, lines)}
+def test_it_was_in_each_of_them(moves_seen):
+    assert [pool for pool, told in moves_seen.items() if WAY[pool] in told["path"]] == [*WAY]
 
 
-def test_it_was_in_each_of_them(seen):
-    assert [pool for pool, told in seen.items() if WAY[pool] in told["path"]] == [*WAY]
-
-
-def test_what_the_guest_had_written_was_in_each_of_them(host, seen):
+def test_what_the_guest_had_written_was_in_each_of_them(host, moves_seen):
     written = host.check_output("cat /var/lib/moves/expected")
-    assert {told["sha256"] for told in seen.values()} == {written}
+    assert {told["sha256"] for told in moves_seen.values()} == {written}
 
 
-def test_no_write_was_lost_on_the_way(counted):
-    before, wrong = counted("mover")
-    assert (before > 0, wrong) == (True, 0)
-    after, wrong = counted("mover")
-    assert after > before, "it goes on counting"
-    assert wrong == 0
+def test_no_write_was_lost_on_the_way(counts_on):
+    counts_on("mover")
 
 
 def test_what_is_stored_is_where_it_is(host):
