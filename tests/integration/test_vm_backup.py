@@ -107,12 +107,21 @@ class BackedUp(GuestDisk):
 
     def write(self, command: str) -> None:
         """Have QEMU write to the disk under the guest."""
-        asked = json.dumps({"execute": "query-block"})
-        told = json.loads(self.libvirtd.virsh("qemu-monitor-command", self.vm, asked))["return"]
+        told = self.monitor("query-block")
         [device] = [one["qdev"] for one in told if one.get("inserted")]
         text = f'qemu-io -d {device} "{command}"'
         said = self.libvirtd.virsh("qemu-monitor-command", self.vm, "--hmp", text)
         assert said.strip() == "", said
+
+    def monitor(self, command: str, **arguments: Any) -> Any:
+        """Ask QEMU itself."""
+        asked = json.dumps({"execute": command, "arguments": arguments})
+        return json.loads(self.libvirtd.virsh("qemu-monitor-command", self.vm, asked))["return"]
+
+    def bitmaps(self) -> list[str]:
+        """Those of all disks, as QEMU has them."""
+        nodes = self.monitor("query-named-block-nodes")
+        return [one["name"] for node in nodes for one in node.get("dirty-bitmaps", ())]
 
     def kill_qemu(self) -> None:
         pid = self.libvirtd.outside(f"/run/libvirt/qemu/{self.vm}.pid").read_text().strip()
@@ -307,12 +316,13 @@ def copying(guest: BackedUp, slow: dict[str, Any]) -> subprocess.Popen[str]:
 
 
 def copies(guest: BackedUp, process: subprocess.Popen[str]) -> bool:
-    """Whether libvirt is seen to copy before the run has ended."""
+    """Whether libvirt is seen to copy before the run has ended. A libvirt that is restarted while
+    it only begins with that never ends it."""
 
-    def either() -> bool:
-        return len(guest.checkpoints()) == 2 or process.poll() is not None
+    def begun() -> bool:
+        return guest.libvirtd.try_run(["virsh", "backup-dumpxml", guest.vm]).returncode == 0
 
-    wait_until(either, 60, "libvirt to copy")
+    wait_until(lambda: begun() or process.poll() is not None, 60, "libvirt to copy")
     return process.poll() is None
 
 
@@ -346,6 +356,37 @@ def test_what_is_interrupted_leaves_no_backup_and_no_gap(guest: BackedUp) -> Non
     assert guest.counted_in(first) < guest.counted_in(done) <= guest.counted_in(off)
     assert not guest.run("vm_backup", **guest.asked())["changed"]
     is_restored_in_the_end(guest, done)
+
+
+def test_what_qemu_holds_of_a_lost_backup_does_not_stand_in_the_way(guest: BackedUp) -> None:
+    """As where libvirtd was killed in the moment in which QEMU had begun it."""
+    guest.start_counting(ballast_mib=MOVED_MIB)
+    guest.back_up()
+    nodes = guest.monitor("query-named-block-nodes")
+    [top] = [one["node-name"] for one in nodes if one.get("dirty-bitmaps")]
+    guest.monitor("block-dirty-bitmap-add", node=top, name="backup-vda")
+    done = guest.back_up()
+    assert modes(done) == {"disks.root": "incremental"}
+    assert done["statistics"]["cleared"] == ["backup-vda"]
+    assert guest.back_up()["statistics"]["cleared"] == []
+    mark = killed_before_libvirt_noted_it(guest)
+    guest.monitor("block-dirty-bitmap-add", node=top, name=mark["checkpoint"], persistent=True)
+    assert modes(guest.back_up()) == {"disks.root": "incremental"}
+    assert guest.bitmaps() == guest.checkpoints() and len(guest.checkpoints()) == 1
+
+
+def killed_before_libvirt_noted_it(guest: BackedUp) -> dict[str, Any]:
+    """What a run leaves that was killed together with libvirtd; its mark."""
+    process = copying(guest, guest.asked(bandwidth="1MiB/s"))
+    kill_module(process)
+    process.communicate()
+    [left] = [name for name in guest.names() if name.endswith(".partial")]
+    mark = guest.outside_of(guest.vm, left, "mark.json")
+    said = json.loads(mark.read_text())
+    guest.back_up()
+    mark.parent.mkdir()
+    mark.write_text(json.dumps(said))
+    return said
 
 
 def is_restored_in_the_end(guest: BackedUp, point: Result) -> None:

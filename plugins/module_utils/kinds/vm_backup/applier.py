@@ -143,6 +143,7 @@ def _make(job: Job, dom: Any) -> tuple[Backup, dict[str, Any]]:
         "total_ms": round((time.monotonic() - began) * 1000),
         "copied_bytes": job.copied,
         "progress": job.progress,
+        "cleared": job.cleared,
     }
     return backup, told
 

@@ -25,6 +25,7 @@ class Job:
     checkpoint: str = ""
     progress: list[dict[str, Any]] = field(default_factory=list)
     copied: int = 0
+    cleared: list[str] = field(default_factory=list)
 
     @property
     def wanted(self) -> Declared:

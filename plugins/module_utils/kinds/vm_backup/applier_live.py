@@ -13,6 +13,7 @@ from ...engine import xmltree
 from ...engine.errors import FleetError
 from ...host.connection import libvirt, patiently, said
 from .applier_job import Job, state_of
+from .checkpoints import remove_bitmap
 from .checks import QEMU_IMG
 from .fate import DiskFate
 from .manifest import FULL, INCREMENTAL, File
@@ -20,6 +21,7 @@ from .watching import Seen, Watch, told
 
 LOOK_EVERY_S = 0.2
 BACKUP = 9  # of virDomainJobOperation
+LOST = "Bitmap already exists: backup-"
 
 
 def copy_live(job: Job, dom: Any) -> list[File]:
@@ -39,7 +41,7 @@ def _begin(job: Job, dom: Any) -> None:
     if job.planned.quiesces:
         dom.fsFreeze()
     try:
-        patiently(lambda: dom.backupBegin(_definition(job), checkpoint, 0))
+        _ask(job, dom, checkpoint)
     except libvirt.libvirtError as error:
         if "Permission denied" in said(error):
             raise FleetError(
@@ -54,6 +56,30 @@ def _begin(job: Job, dom: Any) -> None:
             dom.fsThaw()
     if job.wanted.bandwidth:
         _limit(job, dom)
+
+
+def _ask(job: Job, dom: Any, checkpoint: str | None) -> None:
+    def begin() -> None:
+        patiently(lambda: dom.backupBegin(_definition(job), checkpoint, 0))
+
+    try:
+        begin()
+    except libvirt.libvirtError as error:
+        if LOST not in said(error) or not _clear_lost(job, dom):
+            raise
+        begin()
+
+
+def _clear_lost(job: Job, dom: Any) -> bool:
+    """Remove what QEMU still holds of a backup that libvirt lost sight of, as where it ended in the
+    moment in which that began. libvirt calls the bitmap of what is copied the same each time (9.0,
+    qemuBackupDiskPrepareDataOne), and has one backup of a VM under way at a time, so it is
+    nobody's. Whether there was one."""
+    for fate in job.planned.fates:
+        target = fate.disk.target
+        if remove_bitmap(dom, job.checkpoint, target, f"backup-{target}"):
+            job.cleared.append(f"backup-{target}")
+    return bool(job.cleared)
 
 
 def _limit(job: Job, dom: Any) -> None:

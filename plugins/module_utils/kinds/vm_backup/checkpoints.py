@@ -7,27 +7,53 @@ import subprocess
 from collections.abc import Iterable
 from typing import Any
 
+from ...engine import xmltree
 from ...host.connection import found, libvirt, patiently
 from .checks import QEMU_IMG
 from .disks import Disk
 
 
 def remove_checkpoint(dom: Any, name: str, disks: Iterable[Disk]) -> None:
-    """Remove a checkpoint; of one whose bitmap is gone only libvirt's record."""
+    """Remove a checkpoint; of one whose bitmap is gone only libvirt's record. One of which libvirt
+    has none, as where it ended in the moment in which QEMU made the bitmaps, has those alone."""
     one = found(
         lambda of: dom.checkpointLookupByName(of, 0), name, libvirt.VIR_ERR_NO_DOMAIN_CHECKPOINT
     )
-    if one is None:
-        return
+    runs = dom.isActive()
+    if one is not None:
+        try:
+            patiently(lambda: one.delete(0))
+        except libvirt.libvirtError:
+            if not runs:  # as where it was stopped while it was backed up
+                _remove_from_images(disks, name)
+            patiently(lambda: one.delete(libvirt.VIR_DOMAIN_CHECKPOINT_DELETE_METADATA_ONLY))
+    elif not runs:
+        _remove_from_images(disks, name)
+    else:
+        for disk in disks:
+            if disk.format == "qcow2":
+                remove_bitmap(dom, name, disk.target, name)
+
+
+def remove_bitmap(dom: Any, checkpoint: str, target: str, bitmap: str) -> bool:
+    """Remove a bitmap of a disk from a QEMU that runs, of which libvirt has no record. Whether it
+    was there. libvirt removes those of checkpoints, so it is told that there is such a one."""
+    tree = xmltree.Element("domaincheckpoint")
+    xmltree.put(tree, "name", checkpoint)
+    xmltree.put(tree, "creationTime", "0")
+    kept = {"name": target, "checkpoint": "bitmap", "bitmap": bitmap}
+    xmltree.ensure(tree, "disks").append(xmltree.Element("disk", kept))
+    flags = libvirt.VIR_DOMAIN_CHECKPOINT_CREATE_REDEFINE
+    one = patiently(lambda: dom.checkpointCreateXML(xmltree.serialise(tree), flags))
     try:
         patiently(lambda: one.delete(0))
     except libvirt.libvirtError:
-        if not dom.isActive():  # as where it was stopped while it was backed up
-            _remove_bitmaps(disks, name)
         patiently(lambda: one.delete(libvirt.VIR_DOMAIN_CHECKPOINT_DELETE_METADATA_ONLY))
+        return False
+    return True
 
 
-def _remove_bitmaps(disks: Iterable[Disk], name: str) -> None:
+def _remove_from_images(disks: Iterable[Disk], name: str) -> None:
     """Remove a bitmap from the images of a VM that is off, as far as they have it."""
     for disk in disks:
         if disk.format == "qcow2" and disk.path.startswith("/"):
