@@ -184,6 +184,22 @@ def test_what_no_option_names_survives(
     assert "noatime" in target.virsh("pool-dumpxml", name)
 
 
+@pytest.mark.parametrize("cow", ["yes", "no"])
+def test_what_others_say_of_btrfs_stops_no_pool_on_another_file_system(
+    target: Target, pool: dict[str, Any], libvirtd: PrivateLibvirtd, cow: str
+) -> None:
+    converge(target, "storage_pool", pool)
+    text = target.virsh("pool-dumpxml", "--inactive", pool["name"])
+    said = text.replace("<source>", f"<features><cow state='{cow}'/></features><source>")
+    libvirtd.run(["virsh", "pool-define", "/dev/stdin"], stdin=said)
+    change = {"permissions": {"mode": "0700"}, "path": f"{pool['path']}-2", "apply": "restart"}
+    converge(target, "storage_pool", {**pool, **change})
+    found = target.pool(pool["name"])
+    assert found.findtext("target/path") == change["path"]
+    assert found.find("features/cow").get("state") == cow
+    assert libvirtd.outside(change["path"]).stat().st_mode & 0o777 == 0o700
+
+
 @pytest.mark.parametrize(
     "source",
     [

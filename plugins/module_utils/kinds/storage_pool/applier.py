@@ -10,7 +10,7 @@ from ...engine import xmltree
 from ...engine.errors import FleetError
 from ...engine.plan import CREATE, Plan
 from ...host.connection import Host, found, libvirt, patiently, said, wait_until
-from .meanings import can_be_built, is_there, meaning_of
+from .meanings import can_be_built, has_no_copy_on_write, is_there, meaning_of
 
 # How long to wait for another run that is starting the same pool.
 OTHER_RUN_TIMEOUT_S = 5.0
@@ -59,7 +59,8 @@ def _build(host: Host, plan: Plan) -> None:
         except libvirt.libvirtError as error:
             # "Already formatted": it was built before, or else starting it tells what is wrong.
             built = error.get_error_code() == libvirt.VIR_ERR_STORAGE_POOL_BUILT
-            if not built and not is_there(said(error), tree) and not _is_brought_up(pool, error):
+            built = built or is_there(said(error), tree) or has_no_copy_on_write(said(error))
+            if not built and not _is_brought_up(pool, error):
                 raise _meant(error, plan, "build it") from error
 
 

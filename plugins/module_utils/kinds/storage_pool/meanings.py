@@ -35,6 +35,14 @@ def is_there(said: str, pool: Element) -> bool:
     return pool.get("type") == "zfs" and re.search(there, said) is not None
 
 
+def has_no_copy_on_write(said: str) -> bool:
+    """Whether all is made, but for what others say of btrfs (`<cow>`) where another file system is.
+
+    libvirt makes the folder first (virStorageBackendBuildLocal), and starts the pool without it.
+    """
+    return "unable to control COW flag" in said and "not btrfs" in said
+
+
 def meaning_of(said: str, pool: Element) -> Meaning | None:
     """What libvirt's words mean for this pool; None where nothing is better than they are."""
     for pattern, message, field in MEANINGS:
