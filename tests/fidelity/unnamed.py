@@ -107,6 +107,7 @@ VM = {
     "rngs": ("devices/rng",),
     "inputs": ("devices/input",),
     "shared_folders": ("devices/filesystem",),
+    "leases": ("devices/lease",),
     "iommu": ("devices/iommu", *FLEET),
     "host_devices": ("devices/hostdev",),
     "sound": ("devices/sound", "devices/audio"),

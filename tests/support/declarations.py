@@ -324,6 +324,12 @@ def _shared_folders(name: str) -> SearchStrategy[Params]:
     return st.fixed_dictionaries(own, optional=options) | st.just({"state": "absent"})
 
 
+def _leases(name: str) -> SearchStrategy[Params]:
+    own = {"path": st.just("/srv/leases"), "offset": st.just(f"{'abc'.index(name) + 1}MiB")}
+    space = {"lockspace": st.sampled_from(["kvm-fleet", "san1"])}
+    return st.fixed_dictionaries(own, optional=space) | st.just({"state": "absent"})
+
+
 def _serials(name: str) -> SearchStrategy[Params]:
     targets = {"target": st.sampled_from(["isa-serial", "pci-serial", "usb-serial"])}
     return st.one_of(
@@ -356,6 +362,7 @@ _MAKERS = {
     "consoles": _consoles,
     "host_devices": _host_devices,
     "shared_folders": _shared_folders,
+    "leases": _leases,
 }
 
 HISTORIES: dict[str, SearchStrategy[History]] = {

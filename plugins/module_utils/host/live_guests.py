@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Answers what the machine has for guests: memory, CPUs, and what is promised of them."""
+"""Answers what the machine has for guests: memory, CPUs, what is promised of
+them, and who gives leases."""
 
 from __future__ import annotations
 
@@ -35,6 +36,12 @@ def _of_promises(name: str) -> Callable[..., Any]:
     return answer
 
 
+def _lock_manager(host: Host) -> str | None:
+    from .lock_manager import read_lock_manager
+
+    return read_lock_manager(host)
+
+
 def _faults(host: Host) -> list[str]:
     """Each run asks, so nothing is imported for it."""
     try:
@@ -53,5 +60,6 @@ READS = Reads(
         "promises": _of_promises("read_promises"),
         "held": _of_promises("read_held"),
         "faults": _faults,
+        "lock_manager": _lock_manager,
     }
 )

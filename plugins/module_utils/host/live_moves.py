@@ -43,7 +43,6 @@ READS = Reads(
         "addresses": _of_machine("read_addresses"),
         "clock": _of_machine("read_clock"),
         "kernel": _of_machine("read_kernel"),
-        "lock_manager": _of_machine("read_lock_manager"),
         "mounts": _of_machine("read_mounts"),
     }
 )

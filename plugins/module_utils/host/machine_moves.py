@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a move asks of a machine and libvirt does not tell: clock, kernel, addresses, mounts, locks.
+"""What a move asks of a machine and libvirt does not tell: clock, kernel, addresses, mounts.
 
 Of another machine only the first three are looked at, and only where ssh leads to it without a
 question.
@@ -20,7 +20,6 @@ from ..engine.move_facts import Clock, Mount
 from .connection import Host
 
 ROOT = Path("/")
-QEMU_CONF = "etc/libvirt/qemu.conf"
 MOUNTS = "proc/self/mountinfo"
 # File systems of which another host can have the same one.
 OF_OTHERS = (
@@ -29,20 +28,6 @@ OF_OTHERS = (
 )
 SSH_TIMEOUT_S = 10
 SSH = ("qemu+ssh", "qemu+libssh2", "qemu+libssh")
-
-
-def read_lock_manager(host: Host, root: Path = ROOT) -> str | None:
-    """Who gives leases on disks, by the configuration of this machine's daemon."""
-    if not host.is_local or host.state_folder:
-        return None
-    try:
-        text = (root / QEMU_CONF).read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return ""
-    except OSError:
-        return None
-    said = re.findall(r'^\s*lock_manager\s*=\s*"([^"]*)"', text, re.MULTILINE)
-    return said[-1].replace("nop", "") if said else ""
 
 
 def read_mounts(host: Host, root: Path = ROOT) -> list[Mount] | None:

@@ -40,7 +40,7 @@ Options = Mapping[str, Any]
 # What is one VM's alone, or says how it is to be gone about with it.
 ITS_OWN = (
     *("name", "title", "description", "tags", "protected", "scope", "group", "template", FROM),
-    "host_devices",
+    *("host_devices", "leases"),
     *("clone", "sysprep", "state", "autostart", "cloud_init", "wait_for", "wait_timeout_s"),
     *("apply", "purge", "remove_storage", "shutdown"),
 )
@@ -259,13 +259,14 @@ def _not_taken(name: str, have: Have, impossible: Sequence[str]) -> Iterator[str
 
 
 def _devices_kept(name: str, template: Options) -> Iterator[str]:
-    """A device of the host is one VM's."""
-    kept = [str(one["name"]) for one in template.get("host_devices") or ()]
-    if kept:
-        yield (
-            f"{FROM}: {name} has devices of the host, which stay its own: {', '.join(kept)}; "
-            "declare those of the new VM"
-        )
+    """A device of the host is one VM's, and so is a lease."""
+    for section, said in (("host_devices", "devices of the host"), ("leases", "leases")):
+        kept = [str(one["name"]) for one in template.get(section) or ()]
+        if kept:
+            yield (
+                f"{FROM}: {name} has {said}, which stay its own: {', '.join(kept)}; "
+                "declare those of the new VM"
+            )
 
 
 def _without_identity(options: dict[str, Any]) -> dict[str, Any]:

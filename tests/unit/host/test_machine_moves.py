@@ -1,4 +1,4 @@
-"""What a machine tells of itself to a move: clock, mounts, locks."""
+"""What a machine tells of itself to a move: clock, mounts."""
 
 from __future__ import annotations
 
@@ -37,27 +37,6 @@ def test_mounts_of_servers_are_told_and_no_others(tmp_path: Path) -> None:
         Mount("/srv/nfs one", "nfs4", "nas:/export/vms"),
     ]
     assert machine_moves.read_mounts(FAR, root) is None
-
-
-@pytest.mark.parametrize(
-    ("text", "manager"),
-    [
-        ('lock_manager = "lockd"\n', "lockd"),
-        ('# lock_manager = "lockd"\n', ""),
-        ('lock_manager = "nop"\n', ""),
-        ("", ""),
-    ],
-)
-def test_the_lock_manager_is_that_of_the_configuration(
-    tmp_path: Path, text: str, manager: str
-) -> None:
-    root = written(tmp_path, machine_moves.QEMU_CONF, text)
-    assert machine_moves.read_lock_manager(HERE, root) == manager
-    assert machine_moves.read_lock_manager(FAR, root) is None
-
-
-def test_without_a_configuration_nobody_gives_leases(tmp_path: Path) -> None:
-    assert machine_moves.read_lock_manager(HERE, tmp_path) == ""
 
 
 @pytest.mark.parametrize(

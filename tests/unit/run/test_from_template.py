@@ -406,6 +406,14 @@ def test_its_devices_are_in_the_order_of_the_template() -> None:
     assert [xmltree.get(one, "alias/@name") for one in nics] == ["ua-nic-lan", "ua-nic-b"]
 
 
+def test_leases_stay_the_template_s_own() -> None:
+    lease = "<lease><lockspace>san1</lockspace><key>base</key><target path='/dev/sdx'/></lease>"
+    text = BASE.replace("</devices>", f"{lease}</devices>")
+    vm = plans(host(text), new(clone="full"))["vm/web"]
+    assert vm.after.definition.find("devices/lease") is None
+    assert any("leases, which stay its own: base" in one for one in vm.warnings)
+
+
 def test_virt_sysprep_works_on_what_is_made_in_this_run() -> None:
     made = plans(here(SYSPREP), new(sysprep="auto"))
     by, note = brought(made["vm/web"])["sysprep"]

@@ -17,13 +17,14 @@ def nothing_clashes(plans: Sequence[Plan], world: World) -> Iterator[FleetError]
     if all(not plan.changed or _only_says(plan) for plan in plans):
         return
     from ..images import one_writer
-    from ..vm import block_jobs, claimed, screen_ports, state_files
+    from ..vm import block_jobs, claimed, leases, screen_ports, state_files
     from . import admission, rules, templates
 
     for rule in (
         rules.unique_macs,
         screen_ports.free_ports,
         claimed.one_vm_each,
+        leases.hold,
         rules.nothing_in_use_goes,
         state_files.one_vm_each,
         one_writer.one_writer,

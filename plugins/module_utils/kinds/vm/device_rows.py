@@ -15,6 +15,7 @@ from ...engine.fields import Composed, Field, Items, Row
 from ...engine.xmltree import Element
 from .device_names import DEVICE_NAME, new_device, own_name
 from .host_device_rows import HOST_DEVICES
+from .lease_rows import LEASES
 from .live import Applier
 from .port_rows import CONSOLES, SERIALS
 from .screen_rows import DISPLAYS, VIDEOS
@@ -126,5 +127,5 @@ def place(row: Field) -> str:
 
 # Those that come and go, each known by its name.
 LISTS = (RNGS, INPUTS, HOST_DEVICES, SHARED_FOLDERS)
-EVERY = (*LISTS, SERIALS, CONSOLES, DISPLAYS, VIDEOS)
+EVERY = (*LISTS, LEASES, SERIALS, CONSOLES, DISPLAYS, VIDEOS)
 ROWS: tuple[Row, ...] = (*SINGLE, *EVERY)

@@ -12,6 +12,7 @@ from ...engine.keys import ABSENT, PRESENT, Key
 from ...engine.xmltree import Element
 from . import device_rows
 from .allotting import Needs, drive_of, places, unit_at
+from .lease_rows import LEASES
 from .nic_rows import NICS
 from .port_rows import CONSOLES, SERIALS
 from .shared_folder_rows import SHARED_FOLDERS, is_virtiofs, shares_memory
@@ -19,7 +20,7 @@ from .table import CHANNELS, DISKS
 
 # Lists of devices that can be plugged; a CD-ROM drive never is.
 PLUGGABLE: dict[str, Items] = {
-    row.name: row for row in (DISKS, NICS, CHANNELS, *device_rows.LISTS, SERIALS, CONSOLES)
+    row.name: row for row in (DISKS, NICS, CHANNELS, *device_rows.LISTS, LEASES, SERIALS, CONSOLES)
 }
 # Those that are on PCI or USB, and need nothing else to be plugged.
 SMALLER = {row.name for row in device_rows.LISTS}
@@ -85,6 +86,8 @@ def _without(leaves: Iterable[Key], live: Element) -> Element:
 
 def _fits(key: Key, device: Element, live: Element) -> bool:
     """Whether what runs can have such a device plugged, in or out."""
+    if key[0] == LEASES.name:
+        return True
     if key[0] == SHARED_FOLDERS.name and not (is_virtiofs(device) and shares_memory(live)):
         return False  # 9p is on the command line of QEMU only
     if key[0] == SERIALS.name:
@@ -121,7 +124,7 @@ def _is_for_start(device: Element) -> bool:
 
 def _why_it_stays(key: Key, device: Element, live: Element, paused: bool) -> str:
     """Why a device stays in what runs; a guest has to let it go, and a paused one cannot."""
-    if paused:
+    if paused and key[0] != LEASES.name:  # of which no guest knows
         return "a guest that is paused lets nothing go"
     return "" if _fits(key, device, live) else _NO_PLUG
 

@@ -24,6 +24,7 @@ from . import (
     shared_folders,
 )
 from .derived import derived_mac
+from .lease_rows import LEASES, LOCKSPACE
 from .memory import HOTPLUG, MAXIMUM, SIZE, most_of
 from .nic_rows import BRIDGED, MACVTAP
 from .port_rows import ISA, SERIALS
@@ -52,6 +53,7 @@ OF_SMALLER: dict[str, dict[str, Value]] = {
     "serials": {"type": "pty"},
     "consoles": {"type": "pty"},
     "videos": {"model": "virtio"},
+    LEASES.name: {"lockspace": LOCKSPACE},
 }
 
 # What new disks stand on that are raw where nothing else is said.

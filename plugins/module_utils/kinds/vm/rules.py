@@ -15,6 +15,7 @@ from . import (
     cpu_time,
     disk_sources,
     host_devices,
+    leases,
     memory,
     numa_cells,
     platform,
@@ -180,6 +181,7 @@ def _check_whole(after: Values, new: bool, want: Mapping[Key, Value], mistakes: 
             _check_options(key, after, mistakes)
     host_devices.check(after, want, mistakes)
     shared_folders.check(after, want, mistakes)
+    leases.check(after, want, mistakes)
     port_rules.check(after, want, mistakes)
 
 

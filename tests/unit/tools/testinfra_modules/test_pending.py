@@ -333,7 +333,7 @@ FACT_OF = {
 }
 NOT_COMPARED = {
     "cpu.dedicated",
-    "inputs", "host_devices", "shared_folders", "panic", "sound", "vsock",
+    "inputs", "host_devices", "shared_folders", "leases", "panic", "sound", "vsock",
     "consoles",
     "cpu.reservation",
     "memory.balloon_stats_period_s", "memory.reservation", "memory.size", "power", "protected",
