@@ -35,7 +35,7 @@ TOUCHES = (
     (r"plugins/.*(promise|enforc|admission|reservation|resource_pool|/slices)", "reservations"),
     (r"plugins/module_utils/host/(capacity|cgroups|hook|noted)", "reservations"),
     (r"plugins/.*(/moving/|migration|evacuat|baselin|moves?\.py|sides\.py)", "migration"),
-    (r"plugins/.*(/vm\b|/vm_)", "vm"),
+    (r"plugins/.*(/vm\b|/vm_|/backing_up|/restoring)", "vm"),
     # The engine: the scenario that goes through all kinds.
     (r"plugins/", "host_config"),
 )

@@ -95,6 +95,7 @@ def test_they_keep_their_order() -> None:
         ("plugins/module_utils/kinds/vswitch/applier.py", "vswitch"),
         ("plugins/module_utils/kinds/vm/tree.py", "vm"),
         ("plugins/modules/vm_info.py", "vm"),
+        ("plugins/module_utils/run/restoring.py", "vm"),
         ("plugins/modules/host_probe.py", "kvm_host"),
         ("plugins/module_utils/run/runner.py", "host_config"),
         ("plugins/module_utils/engine/promises_held.py", "reservations"),
