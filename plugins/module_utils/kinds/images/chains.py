@@ -80,11 +80,11 @@ class Chains:
         """
         layers = [layer, *self.below(layer)]
         needed = (*(one.path for one in layers[1:]), *(self.data_of(one) for one in layers))
-        gone = (one for one in needed if one.startswith("/") and self._is_gone(one))
-        return next(gone, "")
+        return next((one for one in needed if self.is_gone(one)), "")
 
-    def _is_gone(self, path: str) -> bool:
-        comes = self.place(path) in self._planned_volumes
+    def is_gone(self, path: str) -> bool:
+        """Whether nothing is at a path, and nothing comes there in this run."""
+        comes = not path.startswith("/") or self.place(path) in self._planned_volumes
         return not comes and self.world.host.exists(path) is False
 
     def data_of(self, layer: Layer) -> str:

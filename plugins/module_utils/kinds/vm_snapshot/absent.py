@@ -16,7 +16,7 @@ from ..vm.snapshots import Snapshot
 from .case import DELETES_EXTERNAL, DELETES_MEMORY_FILE, KEEPS_INTERNAL_PARENT, Case, release
 from .changes import Forgotten, Merged
 from .inner import check_one_of_its_name
-from .obstacles import check_not_saved, check_vm
+from .obstacles import check_images, check_not_saved, check_vm
 
 MERGES, RECORD_ONLY, REMOVES_FILES = "merges", "record only", "removes files"
 
@@ -32,6 +32,7 @@ def planned(case: Case) -> Plan:
     if taken.is_external:
         check_not_saved(case, "merged")
         how = _external(case, taken)
+        check_images(case, sorted(taken.overlays) if how == MERGES else ())
     else:
         _check_internal(case, taken)
     case.mistakes.raise_any()

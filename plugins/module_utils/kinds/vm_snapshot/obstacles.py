@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ...engine import xmltree
 from ..vm.states import CRASHED, SAVED
 from ..vm.under_way import backup_under_way
@@ -32,6 +34,26 @@ def check_not_saved(case: Case, what: str) -> None:
             f"managedsave-remove {case.vm_name})",
             "vm",
         )
+
+
+def check_images(case: Case, targets: Iterable[str]) -> None:
+    """All is there that QEMU opens for disks of a VM that is off; one that runs has it open."""
+    if case.runs:
+        return
+    disks = {
+        xmltree.get(one, "target/@dev"): one
+        for one in xmltree.find_all(case.definition, "devices/disk")
+    }
+    for target in targets:
+        told = case.chains.told(disks[target])[0] if target in disks else []
+        for top in told[:1]:
+            gone = top.path if case.chains.is_gone(top.path) else case.chains.missing_below(top)
+            if gone:
+                case.mistakes.add(
+                    f"disk {target} needs {gone}, which is not there, and QEMU opens it for that; "
+                    "put it back",
+                    "vm",
+                )
 
 
 def _check_jobs(case: Case) -> None:

@@ -19,7 +19,7 @@ from .changes import Of, Taken
 from .disks import Disk, disks_of, selected
 from .formats import AUTO, EXTERNAL, Choice, check_memory, choose, told_of
 from .names import memory_file, overlays_of
-from .obstacles import check_not_saved, check_vm
+from .obstacles import check_images, check_not_saved, check_vm
 
 AGENT = "devices/channel/target[@name='org.qemu.guest_agent.0']"
 OVERLAY_BYTES = 16 << 20  # to begin with; an empty qcow2 image of a large disk has a few MiB
@@ -34,6 +34,7 @@ def planned(case: Case) -> Plan:
     check_memory(case)
     disks = disks_of(case)
     chosen = selected(case, disks)
+    check_images(case, [disk.target for disk in chosen])
     case.mistakes.raise_any()
     choice = choose(case, disks, chosen)
     case.mistakes.raise_any()

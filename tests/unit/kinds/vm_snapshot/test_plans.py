@@ -8,6 +8,7 @@ import pytest
 
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.errors import FleetError, FleetErrors
+from ansible_collections.kvm.fleet.plugins.module_utils.engine.looked_at import Image
 from ansible_collections.kvm.fleet.plugins.module_utils.engine.plan import Have, Plan
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm_snapshot.kind import KIND
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.vm_snapshot.names import overlays_of
@@ -16,6 +17,7 @@ from support import worlds
 
 ROOT = ("root", "vda", "/srv/web.qcow2", "qcow2")
 DATA = ("data", "vdb", "/srv/data.raw", "raw")
+HERE, GONE = ("uri",), ("file", "/srv/web.qcow2")
 BOOKWORM, TRIXIE = 9_000_000, 11_003_000
 
 
@@ -104,6 +106,36 @@ class Site:
 
 def told(plan: Plan) -> dict[str, Any]:
     return {".".join(change.field): change.after for change in plan.changes}
+
+
+# ---- what is not there
+
+
+@pytest.mark.parametrize("options", [{}, {"format": "external"}, {"disks": ["root"]}])
+def test_an_image_of_a_vm_that_is_off_and_not_whole_is_told(options: dict[str, Any]) -> None:
+    site = Site(disk("root", "vda", "/srv/web.s0", "qcow2"), disk(*DATA))
+    stands_on = Image("qcow2", 1 << 30, "/srv/web.qcow2", "qcow2")
+    site.facts = {HERE: "qemu:///system", ("image", "/srv/web.s0"): stands_on, GONE: None}
+    told = "disk vda needs /srv/web.qcow2, which is not there"
+    assert told in site.refused(**options)
+    assert site.plan(disks=["data"]).changes
+    site.state = "running"
+    assert site.plan(disks=["root"], format="external").changes
+
+
+def test_nothing_is_merged_into_an_image_that_is_gone() -> None:
+    site = Site(disk("root", "vda", "/srv/web.s1", "qcow2"))
+    site.records = [record("s1", "external", "/srv/web.qcow2", overlay="/srv/web.s1", current=True)]
+    stands_on = Image("qcow2", 1 << 30, "/srv/web.qcow2", "qcow2")
+    site.facts = {HERE: "qemu:///system", ("image", "/srv/web.s1"): stands_on, GONE: None}
+    told = "disk vda needs /srv/web.qcow2, which is not there"
+    assert told in site.refused(state="absent")
+
+
+def test_an_image_that_is_gone_is_told() -> None:
+    site = Site()
+    site.facts = {HERE: "qemu:///system", GONE: None}
+    assert "disk vda needs /srv/web.qcow2, which is not there" in site.refused()
 
 
 # ---- which format
