@@ -6,8 +6,6 @@ Two are on this machine, each with a libvirtd and files of its own. Ansible's Py
 from __future__ import annotations
 
 import json
-import shlex
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from support.ansible_runs import PlaybookRun, run_playbook
+from support.ansible_runs import PlaybookRun
 from support.private_libvirtd import PrivateLibvirtd, why_not_here
-from support.role_runs import bare_place
+from support.role_runs import OnHosts, bare_place, changed_by_host
 
 pytestmark = [
     pytest.mark.skipif(bool(why_not_here()), reason=why_not_here() or "runs"),
@@ -27,14 +25,6 @@ pytestmark = [
     ),
 ]
 
-PLAYBOOK = """
-- hosts: kvm_hosts
-  gather_facts: false
-  tasks:
-    - ansible.builtin.include_role:
-        name: kvm.fleet.kvm_host
-        tasks_from: migration.yml
-"""
 ADDRESSES = {"kvm1": "10.0.30.11", "kvm2": "10.0.30.12"}
 PKI = "/root/pki"
 KEY_OF_HOST = "/etc/ssh/ssh_host_ed25519_key"
@@ -63,28 +53,16 @@ class Role:
         self.folder = folder
         self.authority = folder / "authority"
         self.whole = {"ssh": {}, "tls": {"folder": str(self.authority)}, "distinct_uuids": True}
-        self._pythons = {}
-        for name, place in places.items():
-            entry = shlex.join([*place.entry(), sys.executable])
-            self._pythons[name] = folder / f"python-{name}"
-            self._pythons[name].write_text(f'#!/bin/sh\nexec {entry} "$@"\n')
-            self._pythons[name].chmod(0o755)
+        self.hosts = OnHosts(places, folder, "migration")
 
     def run(self, *options: str, **migration: Any) -> PlaybookRun:
         settings = {"group": "kvm_hosts", **self.whole, **migration}
-        hosts = {name: self._host(name, settings) for name in self._pythons}
-        inventory = self.folder / "hosts.json"
-        inventory.write_text(json.dumps({"kvm_hosts": {"hosts": hosts}}))
-        extra = json.dumps({"__kvm_host_pki": PKI})
-        return run_playbook(PLAYBOOK, "-i", str(inventory), "-e", extra, *options)
-
-    def _host(self, name: str, settings: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "ansible_connection": "local",
-            "ansible_python_interpreter": str(self._pythons[name]),
-            "ansible_remote_tmp": "/tmp/kvm-fleet-ansible",
-            "kvm_host_migration": {"address": ADDRESSES[name], "names": [name], **settings},
+        of_hosts = {
+            name: {"kvm_host_migration": {"address": address, "names": [name], **settings}}
+            for name, address in ADDRESSES.items()
         }
+        extra = json.dumps({"__kvm_host_pki": PKI})
+        return self.hosts.run(of_hosts, "-e", extra, *options)
 
 
 @pytest.fixture(scope="module")
@@ -112,11 +90,7 @@ def done(role: Role, planned: PlaybookRun) -> PlaybookRun:
 
 def changed(run: PlaybookRun) -> dict[str, list[str]]:
     """What each host says that changed, by tasks."""
-    found: dict[str, list[str]] = {name: [] for name in ADDRESSES}
-    for one in run.tasks:
-        if one.result.get("changed"):
-            found[one.host].append(one.task.rpartition(" : ")[2])
-    return found
+    return {name: changed_by_host(run).get(name, []) for name in ADDRESSES}
 
 
 def test_check_mode_says_what_would_be(planned: PlaybookRun) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from support.ansible_runs import PlaybookRun, run_playbook
 from support.private_libvirtd import VIRTLOGD_PID_FILE, PrivateLibvirtd, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -96,6 +98,47 @@ def changed_tasks(output: str) -> list[str]:
         elif line.startswith("changed: ") and task not in names:
             names.append(task)
     return names
+
+
+class OnHosts:
+    """Runs a part of the role on several hosts at once, each a place of its own on this machine."""
+
+    def __init__(
+        self, places: Mapping[str, PrivateLibvirtd], folder: Path, part: str, **environment: str
+    ) -> None:
+        self.folder = folder
+        self.playbook = PART.replace("localhost", "kvm_hosts").replace("PART", part)
+        said = [f"{name}={value}" for name, value in environment.items()]
+        self._pythons = {}
+        for name, place in places.items():
+            entry = shlex.join([*place.entry(), "env", *said, sys.executable])
+            self._pythons[name] = folder / f"python-{name}"
+            self._pythons[name].write_text(f'#!/bin/sh\nexec {entry} "$@"\n')
+            self._pythons[name].chmod(0o755)
+
+    def run(self, variables: Mapping[str, Mapping[str, Any]], *options: str) -> PlaybookRun:
+        """Run it with the variables of each host."""
+        hosts = {
+            name: {
+                "ansible_connection": "local",
+                "ansible_python_interpreter": str(python),
+                "ansible_remote_tmp": "/tmp/kvm-fleet-ansible",
+                **variables[name],
+            }
+            for name, python in self._pythons.items()
+        }
+        inventory = self.folder / "hosts.json"
+        inventory.write_text(json.dumps({"kvm_hosts": {"hosts": hosts}}))
+        return run_playbook(self.playbook, "-i", str(inventory), *options)
+
+
+def changed_by_host(run: PlaybookRun) -> dict[str, list[str]]:
+    """What each host says that changed, by tasks; nothing of those where nothing did."""
+    found: dict[str, list[str]] = {}
+    for one in run.tasks:
+        if one.result.get("changed"):
+            found.setdefault(one.host, []).append(one.task.rpartition(" : ")[2])
+    return found
 
 
 @contextmanager
