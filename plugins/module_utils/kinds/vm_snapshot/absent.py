@@ -9,11 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ...engine import xmltree
 from ...engine.changes import LIVE, Change, Kept, Lost
 from ...engine.keys import ABSENT
 from ...engine.plan import DELETE, NONE, Have, Plan
 from ..vm.snapshots import Snapshot
-from .case import DELETES_EXTERNAL, DELETES_MEMORY_FILE, KEEPS_INTERNAL_PARENT, Case, release
+from .case import (
+    DELETES_EXTERNAL,
+    DELETES_MEMORY_FILE,
+    DELETES_OFF_TOP,
+    KEEPS_INTERNAL_PARENT,
+    Case,
+    release,
+)
 from .changes import Forgotten, Merged
 from .inner import check_one_of_its_name
 from .obstacles import check_images, check_not_saved, check_vm
@@ -95,6 +103,7 @@ def _external(case: Case, taken: Snapshot) -> str:
     for target, where in sorted(there.items()):
         _check_disk(case, taken, target, where)
     _check_tree(case, taken, current)
+    _check_below(case, taken, [one for one in there if there[one] == "above its base"])
     _check_others(case, taken)
     return MERGES
 
@@ -169,6 +178,28 @@ def _check_tree(case: Case, taken: Snapshot, current: Snapshot | None) -> None:
             break
 
 
+def _check_below(case: Case, taken: Snapshot, targets: list[str]) -> None:
+    """Of a VM that is off, older versions look for an overlay before they know what it stands on:
+    in what is stored, which says of a chain the image at its top."""
+    if case.runs or case.libvirt >= DELETES_OFF_TOP:
+        return
+    known = {
+        xmltree.get(disk, "target/@dev"): {
+            case.place(one.path) for one in case.chains.told(disk)[0]
+        }
+        for disk in xmltree.find_all(case.definition, "devices/disk")
+    }
+    below = [disk for disk, path in taken.overlays.items() if case.place(path) not in known[disk]]
+    if below:
+        above = ", ".join(one.name for one in case.children(taken)) or "what is above it"
+        case.mistakes.add(
+            f"disk {', '.join(sorted(below))} writes to an overlay above, and libvirt "
+            f"{case.libvirt_named} removes such a snapshot while the VM runs only, "
+            f"{release(DELETES_OFF_TOP)} does; start it first (state: running), or remove {above}",
+            "state",
+        )
+
+
 def _disks(one: Snapshot) -> set[str]:
     return {*one.internal, *one.overlays}
 
@@ -197,6 +228,14 @@ def _check_others(case: Case, taken: Snapshot) -> None:
 def _check_beside(case: Case, taken: Snapshot) -> None:
     """A leaf from which the VM went away: libvirt removes the images that it alone has."""
     above = case.above(taken)
+    if case.libvirt < DELETES_OFF_TOP:
+        case.mistakes.add(
+            f"the VM went away from it, and libvirt {case.libvirt_named} removes no external "
+            f"snapshot of such, {release(DELETES_OFF_TOP)} does; remove its record only (virsh "
+            f"snapshot-delete {case.vm_name} {case.name} --metadata)",
+            "state",
+        )
+        return
     if case.libvirt < KEEPS_INTERNAL_PARENT and above and above[0].internal:
         case.mistakes.add(
             f"libvirt {case.libvirt_named} would remove the image with {above[0].name} in it, "

@@ -22,6 +22,7 @@ DELETES_EXTERNAL = 9_000_000
 DELETES_MEMORY_FILE = 9_001_000
 INTERNAL_OFF_UEFI = 9_003_000
 REVERTS_EXTERNAL = 9_009_000
+DELETES_OFF_TOP = 9_009_000  # older ones look for an overlay where a VM that is off writes to
 INTERNAL_UEFI = 10_010_000  # 10.9 takes them, and goes back to none
 REVERTS_DISK_ONLY = 10_010_000
 INTERNAL_BESIDE_CHECKPOINTS = 11_002_000  # older ones look at a QEMU that does not run

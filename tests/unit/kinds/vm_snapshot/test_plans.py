@@ -17,6 +17,11 @@ from support import worlds
 
 ROOT = ("root", "vda", "/srv/web.qcow2", "qcow2")
 DATA = ("data", "vdb", "/srv/data.raw", "raw")
+BACKING = (
+    "<backingStore type='file'><format type='qcow2'/><source file='/srv/web.s1'/><backingStore "
+    "type='file'><format type='qcow2'/><source file='/srv/web.qcow2'/></backingStore>"
+    "</backingStore>"
+)
 HERE, GONE = ("uri",), ("file", "/srv/web.qcow2")
 BOOKWORM, TRIXIE = 9_000_000, 11_003_000
 
@@ -136,6 +141,38 @@ def test_an_image_that_is_gone_is_told() -> None:
     site = Site()
     site.facts = {HERE: "qemu:///system", GONE: None}
     assert "disk vda needs /srv/web.qcow2, which is not there" in site.refused()
+
+
+def test_old_libvirt_removes_no_image_that_the_vm_does_not_stand_on() -> None:
+    site = Site(disk("root", "vda", "/srv/other.qcow2", "qcow2"))
+    site.records = [record("s1", "external", "/srv/web.qcow2", overlay="/srv/web.s1")]
+    assert "went away from it, and libvirt 9.0 removes no" in site.refused(state="absent")
+    site.version = TRIXIE
+    assert told(site.plan(state="absent"))["images./srv/web.qcow2"]
+
+
+@pytest.mark.parametrize("stored", ["", BACKING])
+def test_of_a_vm_that_is_off_old_libvirt_finds_what_is_stored_alone(stored: str) -> None:
+    site = Site(disk("root", "vda", "/srv/web.s2", "qcow2", stored))
+    site.records = [
+        record("s1", "external", "/srv/web.qcow2", overlay="/srv/web.s1"),
+        record("s2", "external", "/srv/web.s1", overlay="/srv/web.s2", parent="s1", current=True),
+    ]
+    on = {"/srv/web.s2": "/srv/web.s1", "/srv/web.s1": "/srv/web.qcow2"}
+    site.facts = {HERE: "qemu:///system"} | {
+        ("image", path): Image("qcow2", 1 << 30, below, "qcow2") for path, below in on.items()
+    }
+    if stored:
+        assert site.plan(state="absent").changes
+    else:
+        told = "disk vda writes to an overlay above, and libvirt 9.0 removes such a snapshot while"
+        assert told in site.refused(state="absent")
+        assert "or remove s2" in site.refused(state="absent")
+    assert site.plan("s2", state="absent").changes
+    site.version = TRIXIE
+    assert site.plan(state="absent").changes
+    site.version, site.state = BOOKWORM, "running"
+    assert site.plan(state="absent").changes
 
 
 # ---- which format
