@@ -61,12 +61,19 @@ def judged(plan: Plan, refuse: Refuse, world: World) -> Plan:
 
 
 def _defining(plan: Plan, after: Element, refuse: Refuse) -> list[str]:
-    """What is said against storing it is an error, unless it was to be said before already."""
+    """What is said against storing it is an error, unless it was to be said before already, and is
+    about what the host has, which only a start needs."""
     said = _against_storing(after, refuse)
     if said is None:
         return []
     before = plan.have.stored
     if before is not None and _against_storing(before, refuse) == said:
+        if said.startswith(OF_THE_PARSER):
+            raise FleetError(
+                f"libvirt would refuse it, as it would what is stored already: {in_our_words(said)}"
+                f"; mend that first (virsh edit {plan.wanted.name})",
+                plan.resource,
+            )
         return [f"libvirt has this against it, with or without the change: {in_our_words(said)}"]
     message = f"libvirt would refuse it: {in_our_words(said)}"
     raise FleetError(message, plan.resource, _field(plan, said))
@@ -90,6 +97,9 @@ def starts(plan: Plan) -> bool:
     is_off = plan.have.facts.get("state", STOPPED) in (STOPPED, CRASHED)
     return is_off and plan.after.facts.get("state") in (RUNNING, PAUSED)
 
+
+# What libvirt says of a text that it cannot read: it defines no such, whatever the host has.
+OF_THE_PARSER = "XML error"
 
 # Which option libvirt speaks of, or which list of devices, by a word that it says.
 SPEAKS_OF = {

@@ -66,6 +66,16 @@ def test_what_was_said_against_one_copy_is_said_with_or_without_the_change() -> 
     assert warnings == (f"libvirt has this against it, with or without the change: {feature}",)
 
 
+def test_no_change_is_planned_of_what_libvirt_does_not_read_again() -> None:
+    """libvirt (9.0) writes <hmat> of a cell without an associativity down so that it refuses it."""
+    before = xmltree.parse("<domain><name>web</name><devices/></domain>")
+    after = xmltree.clone(before)
+    xmltree.put(after, "title", "a")
+    said = "XML error: Missing 'associativity' attribute in cache element for NUMA node 0"
+    with pytest.raises(FleetError, match=r"'associativity'.*; mend that first \(virsh edit web"):
+        judged(_plan(before, after), lambda _tree: said, worlds.world({}))
+
+
 def test_what_only_a_disk_of_ours_met_before_is_said_against_a_device_that_comes() -> None:
     no_usb = "USB is disabled for this domain"
 
