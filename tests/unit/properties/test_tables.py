@@ -30,12 +30,18 @@ KINDS = pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
 
 
 def wanted(table: Table, params: Params) -> Values:
-    """What is declared, without options of a thing that the declaration does not set, or takes away
-    (rules refuse them)."""
+    """What is declared, without options of a thing that the declaration does not set, or takes
+    away, and without screens beside a first that may not be there (rules refuse them)."""
     mistakes = Mistakes()
     want = table.want_of(params, mistakes)
     assert not mistakes.errors
-    return {k: v for k, v in want.items() if owner(table.rows, k, want) is not None}
+    rows = [row for row in table.rows if isinstance(row, Items)]
+    beside = {row.name for row in rows if row.path.endswith("[+]")}
+    return {
+        k: v
+        for k, v in want.items()
+        if k[0] not in beside and owner(table.rows, k, want) is not None
+    }
 
 
 @KINDS
