@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
 from ...engine import xmltree
 from ...engine.changes import Beside
@@ -61,25 +62,34 @@ def judged(plan: Plan, refuse: Refuse, world: World) -> Plan:
 
 
 def _defining(plan: Plan, after: Element, refuse: Refuse) -> list[str]:
-    """What is said against storing it is an error, unless it was to be said before already, and is
-    about what the host has, which only a start needs."""
-    said = _against_storing(after, refuse)
-    if said is None:
+    """What is said against storing it is an error. Where it was to be said before already, and may
+    be about a start or the disk that was put into the copies, it is a warning."""
+    against = _against_storing(after, refuse)
+    if against is None:
         return []
+    said = in_our_words(against.said)
     before = plan.have.stored
-    if before is not None and _against_storing(before, refuse) == said:
-        if said.startswith(OF_THE_PARSER):
-            raise FleetError(
-                f"libvirt would refuse it, as it would what is stored already: {in_our_words(said)}"
-                f"; mend that first (virsh edit {plan.wanted.name})",
-                plan.resource,
-            )
-        return [f"libvirt has this against it, with or without the change: {in_our_words(said)}"]
-    message = f"libvirt would refuse it: {in_our_words(said)}"
-    raise FleetError(message, plan.resource, _field(plan, said))
+    known = None if before is None else _against_storing(before, refuse)
+    if known is None or known.said != against.said:
+        field = _field(plan, against.said)
+        raise FleetError(f"libvirt would refuse it: {said}", plan.resource, field)
+    if against.is_sure:
+        raise FleetError(
+            f"libvirt would refuse it, as it would what is stored already: {said}; mend that first "
+            f"(virsh edit {plan.wanted.name})",
+            plan.resource,
+        )
+    return [f"libvirt has this against it, with or without the change: {said}"]
 
 
-def _against_storing(definition: Element, refuse: Refuse) -> str | None:
+class _Against(NamedTuple):
+    """What libvirt says against storing a definition, and whether it is of a define for sure."""
+
+    said: str
+    is_sure: bool
+
+
+def _against_storing(definition: Element, refuse: Refuse) -> _Against | None:
     """What is said against every copy; what one alone meets is against the disk put into that."""
     against: list[str] = []
     for copy in storable(definition):
@@ -87,7 +97,10 @@ def _against_storing(definition: Element, refuse: Refuse) -> str | None:
         if said is None or PROBE_POOL in said:
             return None
         against.append(said)
-    return max(against, key=against.count)
+    most = max(against, key=against.count)
+    is_of_us = len(against) > 1 and any(word in most for word in OF_PLACES)
+    says_one = len({*against}) == 1 and not is_of_us
+    return _Against(most, says_one and any(word in most for word in OF_A_DEFINE))
 
 
 def starts(plan: Plan) -> bool:
@@ -98,8 +111,15 @@ def starts(plan: Plan) -> bool:
     return is_off and plan.after.facts.get("state") in (RUNNING, PAUSED)
 
 
-# What libvirt says of a text that it cannot read: it defines no such, whatever the host has.
-OF_THE_PARSER = "XML error"
+# What it says at a define alone, of what it reads in at its start all the same. Of other words, as
+# of those about an unknown CPU feature, nobody can tell whether they would wait for a start.
+OF_A_DEFINE = (
+    "XML error",
+    "Cannot check QEMU binary",
+    *(f"does not support {what}" for what in ("arch", "machine type", "virt type")),
+)
+# What it says where a disk of our own has no place, on whichever bus.
+OF_PLACES = ("PCI", "USB")
 
 # Which option libvirt speaks of, or which list of devices, by a word that it says.
 SPEAKS_OF = {
@@ -228,10 +248,11 @@ def _without_secrets(copy: Element, which: Comes = lambda _part: True) -> None:
 def _without_what_comes(copy: Element) -> None:
     """Replace what may be made by the same run, or is asked of others at a start."""
     for disk in copy.findall("devices/disk[@type='volume']"):
-        disk.set("type", "file")
+        kind, where = ("block", "dev") if disk.get("device") == "lun" else ("file", "file")
+        disk.set("type", kind)
         source = xmltree.ensure(disk, "source")
         source.attrib.clear()
-        source.set("file", "/kvm.fleet/judged")
+        source.set(where, "/kvm.fleet/judged")
     for graphics in copy.findall("devices/graphics"):
         for listen in graphics.findall("listen[@type='network']"):
             graphics.remove(listen)
