@@ -119,11 +119,27 @@ def run_steps(names: Sequence[str]) -> int:
 
 
 def steps(names: Sequence[str]) -> Iterator[Row]:
+    alone = [name for name in names if own_lab(name).exists()]
+    shared = [name for name in names if name not in alone]
+    if shared:
+        yield from steps_in_lab(declaration(), shared)
+    for name in alone:
+        os.environ[OTHER_DECLARATION] = str(own_lab(name))
+        yield from steps_in_lab(declaration(), [name], f" of {name}")
+
+
+def own_lab(name: str) -> Path:
+    """The declaration of the lab of a scenario that needs other hosts than the rest, if it does."""
+    return SCENARIOS / name / "files" / "lab.yml"
+
+
+def steps_in_lab(lab: str, names: Sequence[str], whose: str = "") -> Iterator[Row]:
     # What an interrupted run left would be taken for this run's lab.
     destroy()
+    images, create = f"images{whose}", f"create{whose}"
     for name, command in (
-        ("images", lambda: run("images", LAB, "images", declaration())),
-        ("create", lambda: molecule("create", "create", "-s", "default")),
+        (images, lambda: run(images, LAB, "images", lab)),
+        (create, lambda: molecule(create, "create", "-s", "default")),
     ):
         row = step(name, command)
         yield row

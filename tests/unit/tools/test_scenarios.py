@@ -31,7 +31,7 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Ended
         ended = outcomes[log.stem].pop(0) if outcomes.get(log.stem) else Ended(0, "")
         log.write_text(ended.output)
         print(ended.output, end="")
-        if log.stem == "create":
+        if log.stem.startswith("create"):
             (tmp_path / "state.yml").write_text("prepared: false\n")
             (tmp_path / "lab.yml").write_text(INVENTORY)
         return ended
@@ -51,6 +51,22 @@ def test_one_lab_serves_all(lab, capsys):
         "molecule destroy default",
     ]
     assert "vswitch      0.0  passed" in capsys.readouterr().out
+
+
+def test_one_that_needs_other_hosts_has_a_lab_of_its_own(lab, monkeypatch):
+    monkeypatch.setenv(scenarios.OTHER_DECLARATION, "swapped.yml")
+    assert scenarios.main(["zfs", "vm"]) == 0
+    assert [command.replace("-s ", "") for command in lab["commands"]] == [
+        "molecule destroy default",
+        "lab images swapped.yml",
+        "molecule create default",
+        "molecule test vm --destroy never",
+        "molecule destroy default",
+        f"lab images {scenarios.own_lab('zfs')}",
+        "molecule create default",
+        "molecule test zfs --destroy never",
+        "molecule destroy default",
+    ]
 
 
 def test_a_failed_scenario_leaves_logs_and_does_not_stop_the_next(lab, tmp_path, capsys):

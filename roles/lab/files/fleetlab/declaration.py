@@ -17,13 +17,14 @@ from .errors import LabError
 
 RELEASES = ("bookworm", "trixie")
 PROFILES = ("kvm_host", "bare")
+COMPONENTS = ("contrib", "non-free", "non-free-firmware")  # of Debian, beside main
 SSH_NIC = "lab0"
 
 RESERVED = "failed"
 DEFAULT_MEMORY = "1536MiB"
 HOST_OPTIONS = (
-    *("name", "release", "profile", "packages", "memory", "cpus", "numa_nodes"),
-    *("kernel_parameters", "disks", "nics"),
+    *("name", "release", "profile", "packages", "components", "memory", "cpus"),
+    *("numa_nodes", "kernel_parameters", "disks", "nics"),
 )
 FIRST_ADDRESS = 11
 
@@ -45,6 +46,7 @@ class ImageSpec:
     release: str
     profile: str
     packages: tuple[str, ...] = ()
+    components: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -268,10 +270,15 @@ def _image(reader: _Reader, data: Mapping[str, Any], where: str) -> ImageSpec:
         reader.name(package, f"{where}.packages", _PACKAGE)
         for package in reader.items(data.get("packages"), f"{where}.packages")
     ]
+    components = [
+        reader.choice(component, f"{where}.components", COMPONENTS)
+        for component in reader.items(data.get("components"), f"{where}.components")
+    ]
     return ImageSpec(
         release=reader.choice(data.get("release", RELEASES[0]), f"{where}.release", RELEASES),
         profile=reader.choice(data.get("profile", PROFILES[0]), f"{where}.profile", PROFILES),
         packages=tuple(sorted(set(packages))),
+        components=tuple(sorted(set(components))),
     )
 
 

@@ -26,6 +26,7 @@ def command(spec: ImageSpec, tar: Path) -> list[str]:
         "--variant=minbase",
         "--format=tar",
         *(f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED),
+        f"--components={','.join(('main', *spec.components))}",
         f"--include={','.join(recipe.packages(spec))}",
         *_keep(recipe.downloads(spec)),
         spec.release,

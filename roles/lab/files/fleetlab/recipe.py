@@ -117,6 +117,7 @@ def packages_key(spec: ImageSpec) -> str:
         {
             "release": spec.release,
             "packages": packages(spec),
+            "components": spec.components,
             "downloads": downloads(spec),
             "how": _file_digest(HERE / "distribution.py"),
         }

@@ -55,6 +55,10 @@ WRONG = {
     "a size without unit": ({"hosts": [{"name": "a", "memory": 512}]}, "512 is no size"),
     "an unknown release": ({"hosts": [{"name": "a", "release": "sid"}]}, "'sid' is not one of"),
     "one host twice": ({"hosts": [{"name": "a"}, {"name": "a"}]}, "two hosts are named a"),
+    "an unknown component": (
+        {"hosts": [{"name": "a", "components": ["universe"]}]},
+        "'universe' is not one of",
+    ),
     "no number of CPUs": ({"hosts": [{"name": "a", "cpus": "2"}]}, "no number of CPUs"),
     "nodes without end": ({"hosts": [{"name": "a", "numa_nodes": 9}]}, "NUMA nodes from 1 to 8"),
     "CPUs that nodes cannot share": (

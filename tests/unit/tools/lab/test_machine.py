@@ -163,6 +163,13 @@ def test_an_image_that_downloads_nothing_keeps_nothing_of_apt():
     assert command[-2:] == ["bookworm", "/out.tar"]
 
 
+def test_components_of_debian_are_asked_for():
+    spec = declaration.ImageSpec("bookworm", "kvm_host", components=("contrib",))
+    assert "--components=main,contrib" in distribution.command(spec, Path("/out.tar"))
+    plain = declaration.ImageSpec("bookworm", "kvm_host")
+    assert recipe.packages_key(spec) != recipe.packages_key(plain)
+
+
 def test_packages_make_another_image():
     plain = declaration.ImageSpec("trixie", "kvm_host")
     more = declaration.ImageSpec("trixie", "kvm_host", ("openvswitch-switch",))
