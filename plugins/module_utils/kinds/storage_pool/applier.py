@@ -11,6 +11,7 @@ from ...engine.errors import FleetError
 from ...engine.plan import CREATE, Plan
 from ...host.connection import Host, found, libvirt, patiently, said, wait_until
 from .meanings import can_be_built, has_no_copy_on_write, is_there, meaning_of
+from .zfs import is_in_zfs
 
 # How long to wait for another run that is starting the same pool.
 OTHER_RUN_TIMEOUT_S = 5.0
@@ -50,7 +51,7 @@ def _autostart(host: Host, plan: Plan) -> None:
 def _build(host: Host, plan: Plan) -> None:
     """Make what the pool stands on, and never overwrite what is there."""
     tree = plan.after.definition
-    if not can_be_built(tree):
+    if not can_be_built(tree) or is_in_zfs(host, tree):
         return  # where it is missing, the start tells
     pool = _pool(host, plan)
     with host.errors(plan.resource, "build it"):

@@ -10,6 +10,7 @@ from typing import Any
 from ...engine import xmltree
 from ...engine.plan import Have
 from ...host.connection import Host, libvirt
+from .zfs import free_in_zfs
 
 
 def read_pools(host: Host, names: Iterable[str] | None) -> dict[str, Have]:
@@ -29,7 +30,8 @@ def read_free_in(host: Host, name: str) -> int | None:
         pool = host.conn.storagePoolLookupByName(name)
         with suppress(libvirt.libvirtError):  # a copy is being made in it, and changes it anyway
             pool.refresh(0)
-        return int(pool.info()[3])
+        free = free_in_zfs(host, xmltree.parse(pool.XMLDesc(0)))
+        return int(pool.info()[3]) if free is None else free
     return None
 
 
@@ -44,4 +46,6 @@ def _have(host: Host, pool: Any) -> Have:
     inactive = 0 if host.driver == "TEST" else libvirt.VIR_STORAGE_XML_INACTIVE
     stored = xmltree.parse(pool.XMLDesc(inactive))
     live = xmltree.parse(pool.XMLDesc(0)) if active else None
+    if live is not None and (free := free_in_zfs(host, live)) is not None:
+        xmltree.put(live, "available", str(free))
     return Have("storage_pool", pool.name(), stored, live, facts)

@@ -12,7 +12,6 @@ time removes what was left in a pool: it marks the pool, by the mark of no volum
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,17 +24,20 @@ from ...host.connection import Host, libvirt, patiently, said, wait_until
 from .applier_changed import disks_on, make_as_planned
 from .applier_origin import check_not_cut_off, laid_out_as_origin
 from .applier_room import told_where_full
+from .applier_upload import upload
 from .network import why_it_stays
 from .reader import OTHER_RUN_TIMEOUT_S, look_up_volume, refresh_pool, tree_of
 from .volumes import (
     BLOCK_POOLS,
     FILE_POOLS,
+    ZFS,
     allocates,
     capacity_of,
     mark_of,
     name_in_pool,
     pool_of,
 )
+from .zfs import has_snapshots, same_key
 
 # A marked volume that has not changed for this long belongs to no run any more.
 QUIET_S = 5.0
@@ -143,11 +145,13 @@ def _fill(host: Host, plan: Plan, pool: Any) -> None:
     tree, options = plan.after.definition, plan.wanted.options
     check_not_cut_off(host, plan)
     if options.get("image"):
-        _upload(host, plan.resource, pool, tree, options["image"])
+        upload(host, plan.resource, pool, tree, options["image"])
     elif options.get("copy_of"):
         _copy(host, plan, pool, tree, options["copy_of"])
     else:
         patiently(lambda: pool.createXML(xmltree.serialise(tree), _flags(plan)))
+    if plan.after.facts["pool_type"] == ZFS:  # libvirt tells what the last one of the pool has
+        refresh_pool(pool)
     volume = pool.storageVolLookupByName(name_in_pool(plan.wanted.name))
     capacity = capacity_of(plan.after)
     if volume.info()[1] < capacity:  # it got that of what it was made from
@@ -166,54 +170,6 @@ def _copy(host: Host, plan: Plan, pool: Any, tree: xmltree.Element, source: str)
         volume = source_pool.storageVolLookupByName(name_in_pool(source))
         like = laid_out_as_origin(plan, tree, volume)
         patiently(lambda: pool.createXMLFrom(xmltree.serialise(like), volume, _flags(plan)))
-
-
-def _upload(host: Host, resource: str, pool: Any, tree: xmltree.Element, image: str) -> None:
-    """In a file pool the image goes into an empty file, in which libvirt then finds its format."""
-    empty = xmltree.clone(tree)
-    if tree.find("target/format") is not None:
-        for path, value in (
-            ("capacity", "0"),
-            ("target/format/@type", "raw"),
-            ("target/compat", None),
-            *((f"target/{name}", None) for name in ("clusterSize", "features")),
-        ):
-            xmltree.put(empty, path, value)
-    with host.errors(resource, f"upload {image}"):
-        volume = patiently(lambda: pool.createXML(xmltree.serialise(empty), 0))
-        _send(host, volume, image)
-        refresh_pool(pool)
-
-
-def _send(host: Host, volume: Any, image: str) -> None:
-    stream = host.conn.newStream(0)
-    file = os.open(image, os.O_RDONLY)
-    try:
-        volume.upload(stream, 0, 0, libvirt.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM)
-        stream.sparseSendAll(_read, _measure, _skip, file)
-        stream.finish()
-    finally:
-        os.close(file)
-
-
-def _read(_stream: Any, size: int, file: int) -> bytes:
-    return os.read(file, size)
-
-
-def _skip(_stream: Any, size: int, file: int) -> int:
-    return os.lseek(file, size, os.SEEK_CUR)
-
-
-def _measure(_stream: Any, file: int) -> list[Any]:
-    """Whether data comes next in the file, or else a hole, and how long it is."""
-    here = os.lseek(file, 0, os.SEEK_CUR)
-    try:
-        data = os.lseek(file, here, os.SEEK_DATA)
-        until = data if data > here else os.lseek(file, here, os.SEEK_HOLE)
-    except OSError:  # ENXIO: no data up to the end
-        data = until = os.lseek(file, 0, os.SEEK_END)
-    os.lseek(file, here, os.SEEK_SET)
-    return [data == here and until > here, until - here]
 
 
 # ---- the mark
@@ -274,7 +230,9 @@ def _identity(pool: Any, name: str) -> Fingerprint:
     mark = look_up_volume(pool, name)
     tree = tree_of(mark) if mark is not None else None
     # The key of a logical volume is its UUID. A file's is its path.
-    return () if tree is None else (mark.key(), xmltree.get(tree, "target/timestamps/mtime"))
+    return (
+        () if tree is None else (same_key(mark.key()), xmltree.get(tree, "target/timestamps/mtime"))
+    )
 
 
 def _abandoned(resource: str, pool: Any, mark: str, name: str = "") -> Fingerprint | None:
@@ -304,7 +262,7 @@ def _fingerprint(pool: Any, mark: str, name: str) -> Fingerprint:
     if volume is None or tree is None:
         return own
     paths = ("allocation", "physical", "target/timestamps/mtime")
-    return (*own, volume.key(), *(xmltree.get(tree, path) for path in paths))
+    return (*own, same_key(volume.key()), *(xmltree.get(tree, path) for path in paths))
 
 
 def _take_over(host: Host, plan: Plan, pool: Any, name: str, left: Fingerprint) -> None:
@@ -378,7 +336,7 @@ def remove(host: Host, plan: Plan) -> None:
         try:
             _delete(pool, name)
         except libvirt.libvirtError as error:
-            why = why_it_stays(said(error))
+            why = why_it_stays(said(error)) or has_snapshots(said(error))
             if why:
                 raise FleetError(why, plan.resource) from error
             raise

@@ -32,6 +32,7 @@ from .volumes import (
     FILE_POOLS,
     HOLDS,
     MAKES_VOLUMES,
+    ZFS,
     capacity_of,
     format_of,
     is_encrypted,
@@ -40,6 +41,7 @@ from .volumes import (
     type_of,
     volume_path,
 )
+from .zfs import check_zfs_pool
 
 FORMAT, PROVISIONING = ("format",), ("provisioning",)
 CHECKSUM = ("checksum",)
@@ -73,6 +75,7 @@ def design(wanted: Wanted, world: World, mistakes: Mistakes) -> Design:
     if wanted.options.get("encryption"):
         _check_encryption(wanted.options["encryption"], type_of(pool), world, mistakes, warnings)
     check_network_pool(wanted, type_of(pool), world, mistakes, warnings)
+    check_zfs_pool(wanted, type_of(pool), mistakes)
     checksum = origin.checksum if origin else ""
     if checksum:
         values[CHECKSUM] = checksum
@@ -338,7 +341,7 @@ def _provisioning(wanted: Wanted, pool_type: str, form: str, mistakes: Mistakes)
                 f"metadata is for qcow2, and it is {form}, which has none", "preallocation"
             )
         return PROVISIONED_AS[kind]
-    if pool_type in BLOCK_POOLS and said == "thin":
+    if pool_type in BLOCK_POOLS and pool_type != ZFS and said == "thin":
         # libvirt would make a snapshot of nothing, which becomes invalid as soon as it is full.
         mistakes.add(f"thin is not possible in a {pool_type} pool", "provisioning")
     if pool_type == "disk" and (wanted.options.get("copy_of") or wanted.options.get("image")):

@@ -139,7 +139,7 @@ class VolumeDraft(Draft):
         """What is there, and libvirt knows no more of, is nobody's to make or remove."""
         why = self.have.facts.get(UNREADABLE)
         if why:
-            message = f"is there, and libvirt does not tell what it is ({why}); see qemu-img info"
+            message = f"is there, and {why}"
             raise FleetError(message, self.wanted.resource, "name")
 
     def new(self) -> Element:

@@ -17,6 +17,7 @@ from ...engine.plan import Have
 from ...host.connection import Host, found, libvirt, patiently, said
 from ..vm.reader import FEW
 from .network import SILENT_S, Silent, silent
+from .reader_zfs import set_right
 from .volumes import (
     FILE_POOLS,
     HALF_MADE,
@@ -64,7 +65,7 @@ def _as_far_as_told(pool: str, there: dict[str, Any]) -> dict[str, Have]:
     try:
         return _haves(pool, names, there)
     except Silent as error:
-        facts = {UNREADABLE: error.message}
+        facts = {UNREADABLE: _untold(error.message)}
         return {f"{pool}/{name}": Have(KIND, f"{pool}/{name}", facts=facts) for name in names}
 
 
@@ -157,8 +158,15 @@ def _have(full_name: str, there: dict[str, Any]) -> Have:
         return Have(KIND, full_name, facts={HALF_MADE: True})
     volume = there.get(name)
     tree = tree_of(volume) if volume is not None else None
-    why = why_unreadable(volume) if volume is not None and tree is None else ""
-    return Have(KIND, full_name, tree, facts={UNREADABLE: why} if why else {})
+    if tree is not None:
+        why = set_right(tree)
+        return Have(KIND, full_name, None if why else tree, facts={UNREADABLE: why} if why else {})
+    why = why_unreadable(volume) if volume is not None else ""
+    return Have(KIND, full_name, facts={UNREADABLE: _untold(why)} if why else {})
+
+
+def _untold(why: str) -> str:
+    return f"libvirt does not tell what it is ({why}); see qemu-img info"
 
 
 def tree_of(volume: Any) -> xmltree.Element | None:

@@ -13,7 +13,8 @@ from ...engine.units import format_size, parse_size
 KIND = "storage_volume"
 # What the volumes of a pool are to a VM, by the pool's type.
 FILE_POOLS = ("dir", "fs", "netfs")
-BLOCK_POOLS = ("logical", "disk", "zfs")
+ZFS = "zfs"
+BLOCK_POOLS = ("logical", "disk", ZFS)
 NETWORK_POOLS = ("rbd",)
 
 # Of these libvirt opens no volume for a VM (virDomainDiskTranslateSourcePool, 9.0 to 11.3).
@@ -38,7 +39,7 @@ RAW_BY_ANOTHER_NAME = {
 
 # Pools of block devices round a capacity up to what they allocate in, 4 MiB for LVM unless its
 # volume group says otherwise. A volume this little above what is wanted is the one that is wanted.
-ROUNDING = {"logical": parse_size("32MiB"), "disk": parse_size("8MiB"), "zfs": parse_size("1MiB")}
+ROUNDING = {"logical": parse_size("32MiB"), "disk": parse_size("8MiB"), ZFS: parse_size("1MiB")}
 
 HALF_MADE = "half-made"  # the fact, and the state, of a volume that carries the mark
 HOLDS = "holds"  # the fact of one that is planned: the bytes that it will have at least

@@ -34,3 +34,13 @@ def test_what_the_guest_had_written_was_in_each_of_them(host, moves_seen):
 
 def test_no_write_was_lost_on_the_way(counts_on):
     counts_on("mover")
+
+
+def test_the_host_reads_the_same(host):
+    """Once the guest is gone, from the image itself."""
+    host.check_output("virsh destroy mover")
+    read = host.check_output(
+        "qemu-img convert -f qcow2 -O raw /srv/fleet/plain/mover-back.qcow2 /var/lib/moves/raw"
+        " && dd if=/var/lib/moves/raw bs=1M skip=32 count=8 2>/dev/null | sha256sum"
+    )
+    assert read.split()[0] == host.check_output("cat /var/lib/moves/expected")
