@@ -11,7 +11,7 @@ vm, point = sys.argv[1:]
 guest = TinyGuest(vm)
 told = {
     "point": point,
-    "sha256": guest.write("vda", 8192, 256, f"point-{point}"),
+    "sha256": guest.write("vda", 1024, 256, f"point-{point}"),
     "counted": int(guest.shell("cat /tmp/counted")[1]),
 }
 sys.stdout.write(f"{json.dumps(told)}\n")
