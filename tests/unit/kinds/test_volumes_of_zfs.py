@@ -6,6 +6,7 @@ import pytest
 
 from ansible_collections.kvm.fleet.plugins.module_utils.engine import xmltree
 from ansible_collections.kvm.fleet.plugins.module_utils.kinds.storage_volume import (
+    meanings,
     reader_zfs,
     zfs,
 )
@@ -22,8 +23,8 @@ def test_the_key_of_others_is_as_it_is() -> None:
 
 def test_a_volume_with_snapshots_stays_with_a_word_of_them() -> None:
     told = "cannot destroy 'tank/data': volume has children\nuse '-r' to destroy the following"
-    assert "zfs list -t snapshot tank/data" in zfs.has_snapshots(told)
-    assert zfs.has_snapshots("cannot destroy 'tank/data': dataset is busy") == ""
+    assert "zfs list -t snapshot tank/data" in meanings.why_it_stays(told)
+    assert meanings.why_it_stays("cannot destroy 'tank/data': dataset is busy") == ""
 
 
 VOLUME = "<volume><name>data</name><key>{}</key><target><path>{}</path></target></volume>"
@@ -43,7 +44,7 @@ VOLUME = "<volume><name>data</name><key>{}</key><target><path>{}</path></target>
 def test_a_volume_of_a_data_set_below_is_told(
     key: str, path: str, other: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reader_zfs, "_sizes", lambda _volume: None)
+    monkeypatch.setattr(reader_zfs, "properties", lambda *_: [])
     told = reader_zfs.set_right(xmltree.parse(VOLUME.format(key, path)))
     assert bool(told) == other
     assert not other or "(source.name: tank/below)" in told
@@ -51,7 +52,9 @@ def test_a_volume_of_a_data_set_below_is_told(
 
 def test_of_two_with_one_name_each_says_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    monkeypatch.setattr(reader_zfs, "_sizes", lambda volume: asked.append(volume) or ["64", "0"])
+    monkeypatch.setattr(
+        reader_zfs, "properties", lambda volume, *_: asked.append(volume) or ["64", "none"]
+    )
     volume = xmltree.parse(VOLUME.format("tank/below/data", "/dev/zvol/tank/data"))
     assert reader_zfs.set_right(volume) == "" and asked == ["tank/data"]
     assert [xmltree.get(volume, at) for at in ("capacity", "allocation")] == ["64", "0"]

@@ -7,36 +7,25 @@ makes a zpool without a look whether it is there.
 
 from __future__ import annotations
 
-import subprocess
-
 from ...engine import xmltree
 from ...engine.xmltree import Element
 from ...host.connection import Host
-
-TIMEOUT_S = 10.0  # a zpool whose disks are gone answers nothing
+from ...host.zfs import properties
 
 
 def free_in_zfs(host: Host, pool: Element) -> int | None:
     """The bytes that ZFS lets be taken; None of another pool, or where it cannot be asked."""
     told = _asked(host, pool, "available")
-    return int(told) if told.isdigit() else None
+    return int(told[0]) if told and told[0].isdigit() else None
 
 
 def is_in_zfs(host: Host, pool: Element) -> bool:
     """Whether ZFS has what a pool stands on; not where it cannot be asked."""
-    return _asked(host, pool, "name") != ""
+    return bool(_asked(host, pool, "name"))
 
 
-def _asked(host: Host, pool: Element, what: str) -> str:
-    """A property of the data set of a pool; empty where there is none."""
+def _asked(host: Host, pool: Element, what: str) -> list[str]:
     name = xmltree.get(pool, "source/name")
     if pool.get("type") != "zfs" or not name or not host.is_local:
-        return ""
-    command = ["zfs", "get", "-Hpo", "value", what, name]
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip()
+        return []
+    return properties(name, what)

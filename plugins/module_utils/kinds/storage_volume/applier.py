@@ -25,7 +25,7 @@ from .applier_changed import disks_on, make_as_planned
 from .applier_origin import check_not_cut_off, laid_out_as_origin
 from .applier_room import told_where_full
 from .applier_upload import upload
-from .network import why_it_stays
+from .meanings import why_it_stays
 from .reader import OTHER_RUN_TIMEOUT_S, look_up_volume, refresh_pool, tree_of
 from .volumes import (
     BLOCK_POOLS,
@@ -37,7 +37,7 @@ from .volumes import (
     name_in_pool,
     pool_of,
 )
-from .zfs import has_snapshots, same_key
+from .zfs import same_key
 
 # A marked volume that has not changed for this long belongs to no run any more.
 QUIET_S = 5.0
@@ -150,8 +150,8 @@ def _fill(host: Host, plan: Plan, pool: Any) -> None:
         _copy(host, plan, pool, tree, options["copy_of"])
     else:
         patiently(lambda: pool.createXML(xmltree.serialise(tree), _flags(plan)))
-    if plan.after.facts["pool_type"] == ZFS:  # libvirt tells what the last one of the pool has
-        refresh_pool(pool)
+        if plan.after.facts["pool_type"] == ZFS:  # libvirt tells what the last one there has
+            refresh_pool(pool)
     volume = pool.storageVolLookupByName(name_in_pool(plan.wanted.name))
     capacity = capacity_of(plan.after)
     if volume.info()[1] < capacity:  # it got that of what it was made from
@@ -336,7 +336,7 @@ def remove(host: Host, plan: Plan) -> None:
         try:
             _delete(pool, name)
         except libvirt.libvirtError as error:
-            why = why_it_stays(said(error)) or has_snapshots(said(error))
+            why = why_it_stays(said(error))
             if why:
                 raise FleetError(why, plan.resource) from error
             raise

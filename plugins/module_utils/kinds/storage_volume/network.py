@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import re
-
 from ...engine.errors import FleetError, Mistakes
 from ...engine.plan import Wanted
 from ...engine.world import World
@@ -24,19 +22,6 @@ def silent(pool: str, told: str) -> Silent:
         f"its server does not answer, on which libvirt waited for half a minute ({told}); see that "
         "it serves. libvirt stops the pool once it looks at it anew: it then has to be started",
         f"storage_pool/{pool}",
-    )
-
-
-def why_it_stays(told: str) -> str:
-    """Why an image of Ceph was not removed, of which libvirt tells a wrong error number."""
-    found = re.search(r"failed to remove volume '(?P<image>[^']+)'", told)
-    if not found:
-        return ""
-    image = found["image"]
-    return (
-        f"Ceph does not remove it: it has snapshots (rbd snap ls {image}) and maybe clones on them "
-        f"(rbd children --all {image}), or somebody has it open (rbd status {image}); remove or "
-        "flatten the clones first, then the snapshots (rbd snap unprotect, rbd snap purge)"
     )
 
 

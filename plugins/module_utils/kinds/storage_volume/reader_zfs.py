@@ -3,12 +3,9 @@
 
 from __future__ import annotations
 
-import subprocess
-
 from ...engine import xmltree
+from ...host.zfs import properties
 from .zfs import DEVICES, same_key
-
-TIMEOUT_S = 10.0
 
 
 def set_right(volume: xmltree.Element) -> str:
@@ -22,26 +19,13 @@ def set_right(volume: xmltree.Element) -> str:
     there = same_key(xmltree.get(volume, "key") or "")
     if not path.startswith(DEVICES) or there in ("", same_key(path)):
         return ""
-    own = _sizes(same_key(path))
-    if own is not None:
+    own = properties(same_key(path), "volsize", "refreservation")
+    if own and own[0].isdigit():  # a file system has no size
         for at, value in zip(("capacity", "allocation"), own):
-            xmltree.put(volume, at, value)
+            xmltree.put(volume, at, value if value.isdigit() else "0")
         return ""
     return (
         f"it is {there}, in a data set below that of the pool, and libvirt shows it under this "
         "name; take another name, or declare it in a pool of that data set (source.name: "
         f"{there.rpartition('/')[0]})"
     )
-
-
-def _sizes(volume: str) -> list[str] | None:
-    """The size of a volume and what is kept for it, in bytes; None of one that is not there."""
-    command = ["zfs", "get", "-Hpo", "value", "volsize,refreservation", volume]
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    told = ["0" if said == "none" else said for said in done.stdout.split()]
-    return told if done.returncode == 0 and all(map(str.isdigit, told)) else None

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import re
-
 from ...engine.errors import Mistakes
 from ...engine.plan import Wanted
 from .volumes import ZFS
@@ -16,18 +14,6 @@ def same_key(key: str) -> str:
     """The key of a volume, which is its path until libvirt looks at the pool anew, and then the
     name of its data set."""
     return key[len(DEVICES) :] if key.startswith(DEVICES) else key
-
-
-def has_snapshots(told: str) -> str:
-    """Why ZFS did not destroy a volume, if it is for what stands on it."""
-    found = re.search(r"cannot destroy '(?P<volume>[^']+)': volume has", told)
-    if not found:
-        return ""
-    volume = found["volume"]
-    return (
-        f"ZFS does not remove it: it has snapshots (zfs list -t snapshot {volume}), and there may "
-        "be clones of these; remove them first (zfs destroy)"
-    )
 
 
 def check_zfs_pool(wanted: Wanted, pool_type: str, mistakes: Mistakes) -> None:
