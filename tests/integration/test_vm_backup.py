@@ -105,24 +105,6 @@ class BackedUp(GuestDisk):
         raw.unlink()
         return found
 
-    def write(self, command: str) -> None:
-        """Have QEMU write to the disk under the guest."""
-        told = self.monitor("query-block")
-        [device] = [one["qdev"] for one in told if one.get("inserted")]
-        text = f'qemu-io -d {device} "{command}"'
-        said = self.libvirtd.virsh("qemu-monitor-command", self.vm, "--hmp", text)
-        assert said.strip() == "", said
-
-    def monitor(self, command: str, **arguments: Any) -> Any:
-        """Ask QEMU itself."""
-        asked = json.dumps({"execute": command, "arguments": arguments})
-        return json.loads(self.libvirtd.virsh("qemu-monitor-command", self.vm, asked))["return"]
-
-    def bitmaps(self) -> list[str]:
-        """Those of all disks, as QEMU has them."""
-        nodes = self.monitor("query-named-block-nodes")
-        return [one["name"] for node in nodes for one in node.get("dirty-bitmaps", ())]
-
     def kill_qemu(self) -> None:
         pid = self.libvirtd.outside(f"/run/libvirt/qemu/{self.vm}.pid").read_text().strip()
         self.libvirtd.run(["bash", "-c", f"kill -KILL {pid}"])

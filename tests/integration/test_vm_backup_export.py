@@ -87,15 +87,6 @@ class Exported(GuestDisk):
         subprocess.run([*copy, str(self.libvirtd.outside(raw))], check=True)
         return digest(self.libvirtd.outside(raw))
 
-    def write(self, command: str) -> None:
-        """Have QEMU write to the disk under the guest."""
-        asked = json.dumps({"execute": "query-block"})
-        told = json.loads(self.libvirtd.virsh("qemu-monitor-command", self.vm, asked))["return"]
-        [device] = [one["qdev"] for one in told if one.get("inserted")]
-        text = f'qemu-io -d {device} "{command}"'
-        said = self.libvirtd.virsh("qemu-monitor-command", self.vm, "--hmp", text)
-        assert said.strip() == "", said
-
 
 def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
@@ -199,6 +190,16 @@ def of_others(guest: Exported) -> None:
     wait_until(lambda: guest.job_of_libvirt() == "", 60, "the job of others to end")
     barred = guest.refused_export(socket=str(guest.folder / "s"), checkpoint="monday")
     assert "QEMU cannot make the socket" in barred, "and nothing is left of it"
+    nodes = guest.monitor("query-named-block-nodes")
+    [top] = [
+        one["node-name"]
+        for one in nodes
+        if one["file"] == guest.image()[0] and one["drv"] == "qcow2"
+    ]
+    guest.monitor("block-dirty-bitmap-add", node=top, name="sunday", persistent=True)
+    assert "sunday" in guest.refused_export(checkpoint="sunday")
+    assert guest.bitmaps() == ["sunday"], "of another program, which is none of libvirt's"
+    guest.monitor("block-dirty-bitmap-remove", node=top, name="sunday")
     socket = guest.folder / "taken"
     guest.libvirtd.outside(socket).write_text("of others")
     assert "QEMU would replace it" in guest.refused_export(socket=str(socket))

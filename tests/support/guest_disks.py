@@ -136,6 +136,26 @@ class GuestDisk:
             assert time.monotonic() < deadline, f"it did not come to that: {self.job()}"
             time.sleep(0.1)
 
+    # ---- QEMU itself
+
+    def monitor(self, command: str, **arguments: Any) -> Any:
+        """What it answers to a command."""
+        asked = json.dumps({"execute": command, "arguments": arguments})
+        return json.loads(self.libvirtd.virsh("qemu-monitor-command", self.vm, asked))["return"]
+
+    def write(self, command: str) -> None:
+        """Have it write to the disk under the guest."""
+        told = self.monitor("query-block")
+        [device] = [one["qdev"] for one in told if one.get("inserted")]
+        text = f'qemu-io -d {device} "{command}"'
+        said = self.libvirtd.virsh("qemu-monitor-command", self.vm, "--hmp", text)
+        assert said.strip() == "", said
+
+    def bitmaps(self) -> list[str]:
+        """Those of all disks."""
+        nodes = self.monitor("query-named-block-nodes")
+        return [one["name"] for node in nodes for one in node.get("dirty-bitmaps", ())]
+
     # ---- what virsh and files say
 
     def job(self) -> Result:

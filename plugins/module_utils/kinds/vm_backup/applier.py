@@ -22,7 +22,7 @@ from ...host.turns import in_turn
 from ..vm import noted_vlans
 from .applier_files import begin, clear, finish, make_folder, remove, seen, write
 from .applier_job import Job, state_of
-from .checkpoints import remove_checkpoint
+from .checkpoints import remove_checkpoint, remove_unique
 from .disks import Disk
 from .due import written
 from .facts import Leftover
@@ -99,7 +99,7 @@ def _clear(job: Job, dom: Any, leftover: Leftover) -> None:
             with suppress(libvirt.libvirtError):
                 dom.fsThaw()
     if dom is not None and leftover.checkpoint:
-        remove_checkpoint(dom, leftover.checkpoint, job.planned.case.disks)
+        remove_unique(dom, leftover.checkpoint, job.planned.case.disks)
     said = [*leftover.mark.get("disks", ()), *leftover.mark.get("files", ())]
     clear(partial, [str(one["file"]) for one in said])
 

@@ -65,7 +65,7 @@ def _ask(job: Job, dom: Any, checkpoint: str | None) -> None:
     try:
         begin()
     except libvirt.libvirtError as error:
-        if LOST not in said(error) or not _clear_lost(job, dom):
+        if LOST not in said(error) or not checkpoint or not _clear_lost(job, dom):
             raise
         begin()
 
@@ -75,8 +75,7 @@ def _clear_lost(job: Job, dom: Any) -> bool:
     moment in which that began. libvirt calls the bitmap of what is copied the same each time (9.0,
     qemuBackupDiskPrepareDataOne), and has one backup of a VM under way at a time, so it is
     nobody's. Whether there was one."""
-    for fate in job.planned.fates:
-        target = fate.disk.target
+    for target in [fate.disk.target for fate in job.planned.fates if fate.parent]:
         if remove_bitmap(dom, job.checkpoint, target, f"backup-{target}"):
             job.cleared.append(f"backup-{target}")
     return bool(job.cleared)

@@ -13,26 +13,34 @@ from .checks import QEMU_IMG
 from .disks import Disk
 
 
-def remove_checkpoint(dom: Any, name: str, disks: Iterable[Disk]) -> None:
-    """Remove a checkpoint; of one whose bitmap is gone only libvirt's record. One of which libvirt
-    has none, as where it ended in the moment in which QEMU made the bitmaps, has those alone."""
+def remove_checkpoint(dom: Any, name: str, disks: Iterable[Disk]) -> bool:
+    """Remove a checkpoint; of one whose bitmap is gone only libvirt's record. Whether it has one:
+    a bitmap of that name alone may be of another program."""
     one = found(
         lambda of: dom.checkpointLookupByName(of, 0), name, libvirt.VIR_ERR_NO_DOMAIN_CHECKPOINT
     )
-    runs = dom.isActive()
-    if one is not None:
-        try:
-            patiently(lambda: one.delete(0))
-        except libvirt.libvirtError:
-            if not runs:  # as where it was stopped while it was backed up
-                _remove_from_images(disks, name)
-            patiently(lambda: one.delete(libvirt.VIR_DOMAIN_CHECKPOINT_DELETE_METADATA_ONLY))
-    elif not runs:
+    if one is None:
+        return False
+    try:
+        patiently(lambda: one.delete(0))
+    except libvirt.libvirtError:
+        if not dom.isActive():  # as where it was stopped while it was backed up
+            _remove_from_images(disks, name)
+        patiently(lambda: one.delete(libvirt.VIR_DOMAIN_CHECKPOINT_DELETE_METADATA_ONLY))
+    return True
+
+
+def remove_unique(dom: Any, name: str, disks: Iterable[Disk]) -> None:
+    """Remove a checkpoint whose name nobody else can have given, also where libvirt ended in the
+    moment in which QEMU made the bitmaps, and has no record of it."""
+    if remove_checkpoint(dom, name, disks):
+        return
+    if not dom.isActive():
         _remove_from_images(disks, name)
-    else:
-        for disk in disks:
-            if disk.format == "qcow2":
-                remove_bitmap(dom, name, disk.target, name)
+        return
+    for disk in disks:
+        if disk.format == "qcow2":
+            remove_bitmap(dom, name, disk.target, name)
 
 
 def remove_bitmap(dom: Any, checkpoint: str, target: str, bitmap: str) -> bool:
