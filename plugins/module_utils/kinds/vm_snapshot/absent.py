@@ -189,7 +189,7 @@ def _check_below(case: Case, taken: Snapshot, targets: list[str]) -> None:
         }
         for disk in xmltree.find_all(case.definition, "devices/disk")
     }
-    below = [disk for disk, path in taken.overlays.items() if case.place(path) not in known[disk]]
+    below = [one for one in targets if case.place(taken.overlays[one]) not in known.get(one, ())]
     if below:
         above = ", ".join(one.name for one in case.children(taken)) or "what is above it"
         case.mistakes.add(

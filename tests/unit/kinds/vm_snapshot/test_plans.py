@@ -151,6 +151,21 @@ def test_old_libvirt_removes_no_image_that_the_vm_does_not_stand_on() -> None:
     assert told(site.plan(state="absent"))["images./srv/web.qcow2"]
 
 
+def test_a_disk_that_others_took_away_since_is_told() -> None:
+    """Of a snapshot with two disks the VM has one left."""
+    site = Site(disk("root", "vda", "/srv/web.s1", "qcow2"))
+    text, current = record("s1", "external", "/srv/web.qcow2", overlay="/srv/web.s1", current=True)
+    also = "<disk name='vdb' snapshot='external'><source file='/srv/data.s1'/></disk>"
+    had = disk("data", "vdb", "/srv/data.qcow2", "qcow2")
+    text = text.replace("</disks>", f"{also}</disks>", 1).replace("</devices>", f"{had}</devices>")
+    site.records = [(text, current)]
+    site.facts = {
+        HERE: "qemu:///system",
+        ("image", "/srv/web.s1"): Image("qcow2", 1 << 30, "/srv/web.qcow2", "qcow2"),
+    }
+    assert "vdb" in site.refused(state="absent")
+
+
 @pytest.mark.parametrize("stored", ["", BACKING])
 def test_of_a_vm_that_is_off_old_libvirt_finds_what_is_stored_alone(stored: str) -> None:
     site = Site(disk("root", "vda", "/srv/web.s2", "qcow2", stored))
